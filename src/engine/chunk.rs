@@ -1,0 +1,106 @@
+//! A chunk: a run of whole lines in one buffer, with margins that let the index read whole blocks.
+
+/// Bytes before the data, all `\n`: the first block's look-back.
+pub(crate) const HEAD: usize = 64;
+/// Bytes after the data, all `\n`: the last block's over-read and the walk's sentinel.
+pub(crate) const TAIL: usize = 256;
+
+/// A run of whole lines in one contiguous buffer.
+///
+/// Life: [`clear`](Chunk::clear), then [`spare`](Chunk::spare) and [`commit`](Chunk::commit) as
+/// input arrives, then [`seal`](Chunk::seal); the engine takes sealed chunks only.
+pub struct Chunk {
+    buf: Vec<u8>,
+    len: usize,
+    sealed: bool,
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self::with_capacity(0)
+    }
+}
+
+impl Chunk {
+    /// An empty chunk with room for `capacity` bytes of data.
+    pub fn with_capacity(capacity: usize) -> Self {
+        let mut buf = Vec::with_capacity(HEAD + capacity + TAIL);
+        buf.resize(HEAD, b'\n');
+        Self { buf, len: 0, sealed: false }
+    }
+
+    /// A sealed chunk that holds a copy of `data`.
+    pub fn from_bytes(data: &[u8]) -> Self {
+        let mut c = Self::with_capacity(data.len() + 1);
+        c.extend(data);
+        c.seal();
+        c
+    }
+
+    /// Forgets the data, keeps the memory.
+    pub fn clear(&mut self) {
+        self.len = 0;
+        self.sealed = false;
+    }
+
+    /// Gives memory beyond `capacity` bytes of data back to the allocator (after an oversize line).
+    pub fn shrink_to(&mut self, capacity: usize) {
+        if self.buf.capacity() > HEAD + capacity + TAIL {
+            self.buf.truncate(HEAD + self.len.min(capacity));
+            self.buf.shrink_to(HEAD + capacity + TAIL);
+        }
+    }
+
+    /// Room for `n` more bytes behind the data, to read into; then [`commit`](Self::commit).
+    pub fn spare(&mut self, n: usize) -> &mut [u8] {
+        let at = HEAD + self.len;
+        if self.buf.len() < at + n {
+            self.buf.resize(at + n, 0);
+        }
+        &mut self.buf[at..at + n]
+    }
+
+    /// Takes the first `n` bytes of what [`spare`](Self::spare) gave as data.
+    pub fn commit(&mut self, n: usize) {
+        self.sealed = false;
+        self.len += n;
+        assert!(HEAD + self.len <= self.buf.len(), "committed more than spare() gave");
+    }
+
+    /// Appends a copy of `data`.
+    pub fn extend(&mut self, data: &[u8]) {
+        self.spare(data.len()).copy_from_slice(data);
+        self.commit(data.len());
+    }
+
+    /// Keeps the first `len` bytes of the data.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+        self.sealed = false;
+    }
+
+    /// Ends the last line with `\n` where that is missing, and writes the tail margin.
+    pub fn seal(&mut self) {
+        if self.data().last().is_some_and(|&b| b != b'\n') {
+            self.extend(b"\n");
+        }
+        self.spare(TAIL).fill(b'\n');
+        self.sealed = true;
+    }
+
+    /// The data, without margins. A sealed chunk's data is empty or ends with `\n`.
+    pub fn data(&self) -> &[u8] {
+        &self.buf[HEAD..HEAD + self.len]
+    }
+
+    /// The bytes of memory that this chunk holds.
+    pub fn memory(&self) -> usize {
+        self.buf.capacity()
+    }
+
+    /// The data with its margins, and where the data ends in it. Data starts at [`HEAD`].
+    pub(crate) fn padded(&self) -> (&[u8], usize) {
+        assert!(self.sealed, "the engine takes sealed chunks");
+        (&self.buf[..HEAD + self.len + TAIL], HEAD + self.len)
+    }
+}

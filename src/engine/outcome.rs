@@ -1,0 +1,225 @@
+//! What became of each line: outcomes, reasons, and the counts that must add up.
+
+use std::ops::{AddAssign, Range};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $mend:literal;)*) => {
+        /// Why a line was not forwarded. The words are stable: metric labels and dead letters use them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason, in the order of [`Reason::index`].
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+            /// The stable word: `unterminated`, `schema_required`, …
+            pub fn word(self) -> &'static str { match self { $(Reason::$name => $word,)* } }
+            /// What the user can do about it; a short clause for standard error.
+            pub fn mend(self) -> &'static str { match self { $(Reason::$name => $mend,)* } }
+        }
+    };
+}
+
+reasons! {
+    /// Starts with `{` and breaks RFC 8259's grammar.
+    Syntax = "syntax", "not one RFC 8259 object on the line";
+    /// The line ends inside its object.
+    Unterminated = "unterminated", "the line ends inside the object; looks pretty-printed or cut: try `jq -c .`";
+    /// Something follows the object on its line.
+    Trailing = "trailing_data", "something follows the object: one event a line, try `jq -c .`";
+    /// Not valid UTF-8.
+    Utf8 = "invalid_utf8", "not valid UTF-8: convert it first (`iconv -t UTF-8`)";
+    /// Looks like UTF-16 or UTF-32.
+    Utf16 = "utf16", "looks like UTF-16: convert it first (`iconv -f UTF-16 -t UTF-8`)";
+    /// A raw control character inside a string.
+    Control = "control_character", "a raw control character inside a string: the producer must escape it";
+    /// An escape that RFC 8259 does not have.
+    Escape = "invalid_escape", "an escape that JSON does not have";
+    /// A surrogate escape without its other half.
+    Surrogate = "lone_surrogate", "half a surrogate pair (`\\ud800`): the producer cut a string inside a character";
+    /// Longer than `max_event_bytes`.
+    Oversize = "oversize", "longer than --max-event-bytes";
+    /// Nested deeper than `max_depth`.
+    TooDeep = "too_deep", "nested deeper than --max-depth";
+    /// Judging it would cost more than its share: not forwarded unjudged.
+    TooCostly = "too_costly", "too many candidates to judge within the event's budget";
+    /// A text line where text lines are not wrapped.
+    Text = "text", "a text line, and --text drop is set";
+    /// A text line where a schema is in force.
+    NotJson = "not_json", "a text line, and the schema wants JSON events";
+    /// A key that the schema constrains stands twice.
+    DuplicateKey = "duplicate_key", "a key that the schema constrains stands twice";
+    /// Keyword `type`.
+    Type = "schema_type", "a value has another type than the schema's";
+    /// Keyword `required`.
+    Required = "schema_required", "a field that the schema requires is missing";
+    /// Keyword `additionalProperties`.
+    AdditionalProperties = "schema_additional_properties", "a field that the schema does not allow";
+    /// Keyword `enum`.
+    Enum = "schema_enum", "a value outside the schema's list";
+    /// Keyword `const`.
+    Const = "schema_const", "a value other than the schema's constant";
+    /// Keyword `pattern`.
+    Pattern = "schema_pattern", "a string that does not match the schema's pattern";
+    /// Keyword `format`.
+    Format = "schema_format", "a string that is not in the schema's format";
+    /// Keyword `minimum`.
+    Minimum = "schema_minimum", "a number below the schema's minimum";
+    /// Keyword `maximum`.
+    Maximum = "schema_maximum", "a number above the schema's maximum";
+    /// Keyword `minLength`.
+    MinLength = "schema_min_length", "a string shorter than the schema's minimum";
+    /// Keyword `maxLength`.
+    MaxLength = "schema_max_length", "a string longer than the schema's maximum";
+}
+
+impl Reason {
+    /// Its place in [`Reason::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The JSON Schema keyword that refused the event, if a schema did.
+    pub fn keyword(self) -> Option<&'static str> {
+        Some(match self {
+            Reason::Type => "type",
+            Reason::Required => "required",
+            Reason::AdditionalProperties => "additionalProperties",
+            Reason::Enum => "enum",
+            Reason::Const => "const",
+            Reason::Pattern => "pattern",
+            Reason::Format => "format",
+            Reason::Minimum => "minimum",
+            Reason::Maximum => "maximum",
+            Reason::MinLength => "minLength",
+            Reason::MaxLength => "maxLength",
+            _ => return None,
+        })
+    }
+
+    /// Whether a schema refused a line that was otherwise sound (a violation, not malformed).
+    pub fn is_violation(self) -> bool {
+        self.keyword().is_some() || matches!(self, Reason::DuplicateKey | Reason::NotJson)
+    }
+}
+
+/// What a [`Reject`] carries of its line. Never raw text that was not judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payload {
+    /// Nothing (payloads are off, or the line was over the size limit).
+    None,
+    /// The redacted event, or the redacted text line.
+    Redacted,
+    /// The shape of what could not be parsed: letters → `x`, digits → `0`, the rest kept.
+    Shape,
+}
+
+/// A line that was not forwarded.
+#[derive(Debug, Clone)]
+pub struct Reject {
+    /// Why.
+    pub reason: Reason,
+    /// Which line of the chunk, from 0.
+    pub line: u32,
+    /// Where the line starts in the chunk's data, in bytes.
+    pub offset: u32,
+    /// The line's length in bytes, without its line end.
+    pub len: u32,
+    /// JSON pointer (RFC 6901) to the value that a schema refused, itself redacted; else empty.
+    pub pointer: String,
+    /// Where in the line the parser stopped, in bytes (0 where that says nothing).
+    pub at: u32,
+    /// What `body` holds.
+    pub payload: Payload,
+    /// A range of [`Output::bodies`].
+    pub body: Range<usize>,
+}
+
+/// Counts of one chunk, or of many added up.
+///
+/// `read` lines end in exactly one of the outcomes: `read == clean + redacted + wrapped + blank +
+/// Σ rejected`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Lines read.
+    pub read: u64,
+    /// Events forwarded byte for byte.
+    pub clean: u64,
+    /// Events forwarded with edits.
+    pub redacted: u64,
+    /// Text lines forwarded as `{"message":"…"}`.
+    pub wrapped: u64,
+    /// Empty lines, skipped.
+    pub blank: u64,
+    /// Lines not forwarded, by [`Reason::index`].
+    pub rejected: [u64; Reason::ALL.len()],
+    /// Redactions by detector, in the order of [`Plan::detectors`](super::Plan::detectors).
+    pub redactions: Vec<u64>,
+    /// Bytes of input judged, line ends included.
+    pub bytes_in: u64,
+    /// Bytes forwarded.
+    pub bytes_out: u64,
+}
+
+impl Tally {
+    /// All lines that were not forwarded.
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected.iter().sum()
+    }
+
+    /// Lines forwarded.
+    pub fn forwarded(&self) -> u64 {
+        self.clean + self.redacted + self.wrapped
+    }
+
+    /// `read` minus every outcome; 0 unless the program has a bug.
+    pub fn unaccounted(&self) -> i64 {
+        self.read as i64 - (self.forwarded() + self.blank + self.rejected_total()) as i64
+    }
+}
+
+impl AddAssign<&Tally> for Tally {
+    fn add_assign(&mut self, o: &Tally) {
+        self.read += o.read;
+        self.clean += o.clean;
+        self.redacted += o.redacted;
+        self.wrapped += o.wrapped;
+        self.blank += o.blank;
+        self.bytes_in += o.bytes_in;
+        self.bytes_out += o.bytes_out;
+        for (a, b) in self.rejected.iter_mut().zip(&o.rejected) {
+            *a += b;
+        }
+        if self.redactions.len() < o.redactions.len() {
+            self.redactions.resize(o.redactions.len(), 0);
+        }
+        for (a, b) in self.redactions.iter_mut().zip(&o.redactions) {
+            *a += b;
+        }
+    }
+}
+
+/// What [`Engine::process`](super::Engine::process) made of a chunk. Reused from chunk to chunk.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// What may be forwarded: whole lines.
+    pub clean: Vec<u8>,
+    /// What was not forwarded, in the order of the input.
+    pub rejects: Vec<Reject>,
+    /// The bodies that `rejects` point into.
+    pub bodies: Vec<u8>,
+    /// The counts.
+    pub tally: Tally,
+}
+
+impl Output {
+    /// Forgets the last chunk, keeps the memory.
+    pub fn clear(&mut self) {
+        self.clean.clear();
+        self.rejects.clear();
+        self.bodies.clear();
+        let mut redactions = std::mem::take(&mut self.tally.redactions);
+        redactions.fill(0);
+        self.tally = Tally { redactions, ..Tally::default() };
+    }
+}

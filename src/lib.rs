@@ -1,0 +1,11 @@
+//! Tamis: a fine sieve between services and their log storage.
+//!
+//! | layer | knows | never imports |
+//! | --- | --- | --- |
+//! | [`engine`] | bytes in, outcomes and bytes out; schemas, detectors, redaction | files, sockets, clocks, logging |
+//! | `pipeline` | ports, chunks, workers, order, delivery | a concrete adapter |
+//! | `sources`, `sinks` | one file each per adapter | each other, the engine's insides |
+//! | `cli` | what was typed | |
+//! | `app` | the composition root | |
+
+pub mod engine;
