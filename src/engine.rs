@@ -4,6 +4,7 @@
 //! worker; an [`Engine`] is one worker's scratch space; [`Engine::process`] is the hot path.
 
 pub mod chunk;
+pub mod detect;
 pub mod outcome;
 pub mod plan;
 
