@@ -5,6 +5,7 @@
 
 pub mod chunk;
 pub mod detect;
+pub(crate) mod index;
 pub mod outcome;
 pub mod plan;
 

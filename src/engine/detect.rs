@@ -1,5 +1,19 @@
-//! Detectors: the pack format, and what it compiles into.
+//! Detectors: the pack format, what it compiles into, and the verdict on a candidate.
+//!
+//! A candidate passes, in this order: gate, shape (the index), regex, validator, veto, context,
+//! allow-list; findings that overlap are settled last. [`pack::Step`] names the steps.
 
+mod assignment;
+mod compile;
+mod detector;
+mod overlap;
 pub mod pack;
+mod shape;
+pub(crate) mod validators;
+mod verdict;
 
-pub use pack::{Pack, PackError};
+pub(crate) use compile::Detectors;
+pub use compile::{PlanError, Selection};
+pub(crate) use overlap::settle;
+pub use pack::{Pack, PackError, Step};
+pub(crate) use verdict::{Finding, Keys, Place, Scratch, With, is_placeholder};

@@ -1,0 +1,276 @@
+//! Assignments in text: `password=…`, `Password: …`, `--token=…`, `"password"=>"…"`,
+//! `Authorization: Bearer …`, query parameters, connection strings, HTTP heads.
+
+use super::is_placeholder;
+use super::pack::Step;
+use crate::engine::path::words::Fields;
+
+/// An assignment's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Assignment {
+    /// Where the name begins.
+    pub(super) from: usize,
+    /// The value, without quotes.
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// The longest name that is looked at.
+const NAME: usize = 64;
+/// The longest value that is looked through for its end; a longer one is redacted that far at
+/// least, and on to the next white space.
+const VALUE: usize = 64 << 10;
+
+/// The assignment around the equals sign or colon at `at` in `text[low..high]`.
+pub(super) fn find(
+    text: &[u8],
+    low: usize,
+    high: usize,
+    at: usize,
+    fields: &Fields,
+) -> Result<Assignment, Step> {
+    let (from, name) = name(text, low, at).ok_or(Step::Regex)?;
+    if !fields.has(&text[from..name]) {
+        return Err(Step::Regex);
+    }
+    if text[at] == b':' && complains(text, low, from) {
+        return Err(Step::Veto);
+    }
+    let start = value_start(text, at, high).ok_or(Step::Regex)?;
+    let (start, end) = value(text, start, high, line_long(&text[from..name]));
+    let value = &text[start..end];
+    if value.is_empty() || names_nothing(value) {
+        return Err(Step::Regex);
+    }
+    if is_placeholder(value) {
+        return Err(Step::AllowList);
+    }
+    Ok(Assignment { from, start, end })
+}
+
+/// The name before the sign: `password`, `"password"`, `['password']`, `--db.password`.
+fn name(text: &[u8], low: usize, at: usize) -> Option<(usize, usize)> {
+    let mut end = at;
+    let mut closing = 0;
+    while end > low && closing < 4 && matches!(text[end - 1], b' ' | b'"' | b'\'' | b'`' | b']' | b'\\') {
+        end -= 1;
+        closing += 1;
+    }
+    let stop = low.max(end.saturating_sub(NAME));
+    let len = text[stop..end]
+        .iter()
+        .rev()
+        .take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b))
+        .count();
+    (len > 0).then_some((end - len, end))
+}
+
+/// `Unexpected token: …`, `invalid password: …` speak about a secret and hold none.
+fn complains(text: &[u8], low: usize, from: usize) -> bool {
+    let before = &text[low.max(from.saturating_sub(16))..from];
+    let word = before.trim_ascii_end();
+    if word.len() == before.len() {
+        return false;
+    }
+    ["unexpected", "invalid", "missing", "expired", "unknown", "bad", "wrong", "no"]
+        .iter()
+        .any(|w| {
+            word.len() >= w.len() && {
+                let (head, tail) = word.split_at(word.len() - w.len());
+                tail.eq_ignore_ascii_case(w.as_bytes())
+                    && head.last().is_none_or(|b| !b.is_ascii_alphanumeric())
+            }
+        })
+}
+
+/// Behind `=`, `:`, `=>`, `:=` and up to two spaces.
+fn value_start(text: &[u8], at: usize, high: usize) -> Option<usize> {
+    let mut i = at + 1;
+    match text.get(i).filter(|_| i < high) {
+        // `==` compares, `::` is a path.
+        Some(b'=') if text[at] == b'=' => return None,
+        Some(b':') => return None,
+        Some(b'=' | b'>') => i += 1,
+        _ => {}
+    }
+    let spaces = text[i..high].iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    Some(i + spaces)
+}
+
+/// Names whose value runs to the end of its line: HTTP headers.
+fn line_long(name: &[u8]) -> bool {
+    let last = name.rsplit(|b| !b.is_ascii_alphanumeric()).next().unwrap_or(name);
+    ["authorization", "cookie"].iter().any(|n| last.eq_ignore_ascii_case(n.as_bytes()))
+}
+
+/// The value that begins at `start`, without its quotes and without the scheme of an
+/// `Authorization`.
+fn value(text: &[u8], mut start: usize, high: usize, line_long: bool) -> (usize, usize) {
+    let limit = high.min(start + VALUE);
+    // In decoded text that was escaped twice, quotes still have their backslash.
+    let slashes = text[start..limit].iter().take_while(|&&b| b == b'\\').count();
+    let quote_at = start + slashes;
+    if let Some(&q @ (b'"' | b'\'' | b'`')) = text[..limit].get(quote_at) {
+        let from = quote_at + 1;
+        let end = closing_quote(text, from, limit, q, slashes);
+        return (scheme(text, from, end), end);
+    }
+    if let Some(b'{' | b'[') = text[..limit].get(start)
+        && !text[start..limit].starts_with(b"[REDACTED:")
+    {
+        return (start, closing_bracket(text, start, limit));
+    }
+    start = scheme(text, start, limit);
+    if line_long {
+        let len = text[start..limit]
+            .iter()
+            .take_while(|b| !matches!(b, b'\n' | b'\r' | b'"' | b'\''))
+            .count();
+        let len = text[start..start + len].trim_ascii_end().len();
+        return (start, start + len);
+    }
+    let rest = &text[start..limit];
+    if rest.starts_with(b"[REDACTED:") {
+        let len = rest.iter().position(|&b| b == b']').map_or(rest.len(), |i| i + 1);
+        return (start, start + len);
+    }
+    let mut len = rest.len();
+    for (i, &b) in rest.iter().enumerate() {
+        let ends = match b {
+            b'&' | b';' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'|' | b'}' | b'\\' => true,
+            b',' => rest.get(i + 1).is_none_or(|n| n.is_ascii_whitespace()) || names(&rest[i + 1..]),
+            _ => b.is_ascii_whitespace() || b.is_ascii_control(),
+        };
+        if ends {
+            len = i;
+            break;
+        }
+    }
+    let trailing =
+        rest[..len].iter().rev().take_while(|b| matches!(b, b')' | b']' | b'.' | b',' | b':')).count();
+    (start, start + len - trailing)
+}
+
+/// Whether another `name=` or `name:` begins here.
+fn names(rest: &[u8]) -> bool {
+    let n = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b)).count();
+    n > 0 && matches!(rest.get(n), Some(b'=' | b':'))
+}
+
+/// Skips `Bearer `, `Basic ` and their like.
+fn scheme(text: &[u8], start: usize, end: usize) -> usize {
+    for s in ["bearer", "basic", "digest", "token", "apikey", "negotiate", "aws4-hmac-sha256"] {
+        let behind = start + s.len();
+        if behind < end
+            && text[start..behind].eq_ignore_ascii_case(s.as_bytes())
+            && text[behind] == b' '
+        {
+            let spaces = text[behind..end].iter().take_while(|&&b| b == b' ').count();
+            return behind + spaces;
+        }
+    }
+    start
+}
+
+/// The place of the quote that closes, or the end. `slashes`: backslashes before the opening one.
+fn closing_quote(text: &[u8], from: usize, limit: usize, q: u8, slashes: usize) -> usize {
+    let mut i = from;
+    while let Some(n) = memchr::memchr(q, &text[i..limit]) {
+        let at = i + n;
+        let before = text[from..at].iter().rev().take_while(|&&b| b == b'\\').count();
+        if before == slashes || (slashes == 0 && before % 2 == 0) {
+            return at - before.min(slashes);
+        }
+        i = at + 1;
+    }
+    limit
+}
+
+/// Behind the bracket that closes the one at `start`, or the end.
+fn closing_bracket(text: &[u8], start: usize, limit: usize) -> usize {
+    let mut depth = 0usize;
+    for (i, b) in text[start..limit].iter().enumerate() {
+        match b {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return start + i + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    limit
+}
+
+/// Values that say that there is none, or only where it would come from.
+fn names_nothing(value: &[u8]) -> bool {
+    const WORDS: [&str; 10] =
+        ["null", "none", "nil", "true", "false", "undefined", "empty", "n/a", "{}", "[]"];
+    WORDS.iter().any(|w| value.eq_ignore_ascii_case(w.as_bytes()))
+        || value.iter().all(|b| b"*.xX-_#?".contains(b))
+        || value.starts_with(b"${")
+        || value.starts_with(b"{{")
+        || value.starts_with(b"$(")
+        || matches!(value, [b'%', b's' | b'd' | b'v' | b'q'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Option<&str> {
+        let fields = Fields::new(
+            &["password", "token", "api key", "authorization", "cookie", "pwd"].map(String::from),
+            &[],
+        );
+        (0..text.len()).filter(|&i| matches!(text.as_bytes()[i], b'=' | b':')).find_map(|i| {
+            let a = find(text.as_bytes(), 0, text.len(), i, &fields).ok()?;
+            Some(&text[a.start..a.end])
+        })
+    }
+
+    #[test]
+    fn values_end_where_they_should() {
+        for (text, value) in [
+            ("password=hunter2", "hunter2"),
+            ("Password: hunter2 next", "hunter2"),
+            ("--token=abc --x=1", "abc"),
+            ("token: 'a b'", "a b"),
+            (r#""password"=>"x\"y""#, r#"x\"y"#),
+            (r#"\"password\":\"x\",\"a\":1"#, "x"),
+            ("Authorization: Bearer abc.def", "abc.def"),
+            ("GET / HTTP/1.1\r\nCookie: a=b; c=d\r\nHost: x", "a=b; c=d"),
+            ("Server=x;Pwd=y;Database=z", "y"),
+            ("/x?api_key=K1&b=2", "K1"),
+            ("password=a,b", "a,b"),
+            ("password=a, user=b", "a"),
+            ("password=a,user=b", "a"),
+            ("(password=abc)", "abc"),
+            ("config['password'] = 'x'", "x"),
+            ("password := \"x\"", "x"),
+            ("\"password\":{\"current\":\"x\"},\"a\":1", "{\"current\":\"x\"}"),
+        ] {
+            assert_eq!(found(text), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_assignment() {
+        for text in [
+            "prompt_tokens=12",
+            "Unexpected token: }",
+            "password=",
+            "password: null",
+            "if password == x",
+            "password::reset",
+            "password=[REDACTED:secret_assignment]",
+            "password=${DB_PASSWORD}",
+            "password=****",
+            "time: 12:30",
+        ] {
+            assert_eq!(found(text), None, "{text}");
+        }
+    }
+}

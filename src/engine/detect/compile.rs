@@ -1,0 +1,182 @@
+//! Packs → detectors, gates and tables.
+
+use super::detector::Detector;
+use super::pack::{self, Action, Pack};
+use super::shape;
+use crate::engine::index::exact::Exact;
+use crate::engine::index::fingerprint::{Fingerprint, LEN};
+use crate::engine::index::exact::Row;
+use crate::engine::index::{Gate, Gates, MAX_IDS};
+use crate::engine::path::words::Fields;
+
+/// Which detectors are in force: ids, categories or pack names.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// If not empty, only these.
+    pub only: Vec<String>,
+    /// Not these.
+    pub without: Vec<String>,
+}
+
+/// A plan that cannot be compiled: what, where, and the mend.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{what}")]
+pub struct PlanError {
+    /// A whole sentence.
+    pub what: String,
+}
+
+impl PlanError {
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into() }
+    }
+}
+
+impl Selection {
+    fn takes(&self, pack: &Pack, d: &pack::Detector) -> bool {
+        let named = |l: &[String]| l.iter().any(|n| *n == d.id || *n == d.category || *n == pack.pack);
+        (self.only.is_empty() || named(&self.only)) && !named(&self.without)
+    }
+
+    /// A name that no detector, category or pack has.
+    fn check(&self, packs: &[Pack]) -> Result<(), PlanError> {
+        let known = |n: &String| {
+            packs.iter().any(|p| {
+                p.pack == *n || p.detectors.iter().any(|d| d.id == *n || d.category == *n)
+            })
+        };
+        match self.only.iter().chain(&self.without).find(|n| !known(n)) {
+            None => Ok(()),
+            Some(n) => Err(PlanError::new(format!(
+                "no detector, category or pack is called `{n}`: `tamis patterns list` shows them"
+            ))),
+        }
+    }
+}
+
+/// The detectors in force.
+pub(crate) struct Detectors {
+    pub(crate) list: Vec<Detector>,
+    pub(crate) gates: Gates,
+    /// The rule by key, for paths and assignments.
+    pub(crate) fields: Fields,
+    /// The detector that the rule by key is counted under.
+    pub(crate) field_detector: u16,
+    /// Where each detector's candidates come from, for `explain`.
+    pub(crate) gates_of: Vec<Vec<Gate>>,
+}
+
+impl Detectors {
+    /// Compiles the detectors that `select` takes; with `placeholders`, no action truncates.
+    pub(crate) fn compile(
+        packs: &[Pack],
+        select: &Selection,
+        placeholders: bool,
+    ) -> Result<(Self, Vec<(usize, usize)>), PlanError> {
+        select.check(packs)?;
+        let mut rows: [Vec<Row>; Gate::COUNT] = Default::default();
+        let mut out = Detectors {
+            list: vec![],
+            gates: Gates { exact: std::array::from_fn(|_| Exact::new(1, &[])), literals: None },
+            fields: Fields::default(),
+            field_detector: 0,
+            gates_of: vec![],
+        };
+        let mut origins = vec![];
+        for (p, pack) in packs.iter().enumerate() {
+            for (i, d) in pack.detectors.iter().enumerate() {
+                if !select.takes(pack, d) {
+                    continue;
+                }
+                let refuse = |what: String| {
+                    PlanError::new(format!("pack `{}`, detector `{}`: {what}", pack.pack, d.id))
+                };
+                let id = u16::try_from(out.list.len())
+                    .ok()
+                    .filter(|&n| n < MAX_IDS)
+                    .ok_or_else(|| refuse("too many detectors (65,000 at most)".into()))?;
+                if out.list.iter().any(|o| o.id == d.id) {
+                    return Err(refuse("another detector has this id: ids are unique".into()));
+                }
+                let mut compiled = Detector::new(d).map_err(refuse)?;
+                if placeholders {
+                    compiled.action = Action::Replace;
+                }
+                let gates = out.add_rows(packs, d, &compiled, id, &mut rows).map_err(refuse)?;
+                out.gates_of.push(gates);
+                out.list.push(compiled);
+                origins.push((p, i));
+            }
+        }
+        let heads: Vec<_> = rows[Gate::Literal as usize]
+            .iter()
+            .map(|r| std::array::from_fn::<_, LEN, _>(|i| r.window[i + 1]))
+            .collect();
+        out.gates.literals = Fingerprint::new(&heads);
+        let gates = [
+            Gate::Run,
+            Gate::Caps,
+            Gate::Colon,
+            Gate::At,
+            Gate::Plus,
+            Gate::Paren,
+            Gate::Assign,
+            Gate::Literal,
+        ];
+        out.gates.exact =
+            std::array::from_fn(|g| Exact::new(gates[g].look_back(), &rows[g]));
+        Ok((out, origins))
+    }
+
+    fn add_rows(
+        &mut self,
+        packs: &[Pack],
+        d: &pack::Detector,
+        compiled: &Detector,
+        id: u16,
+        rows: &mut [Vec<Row>; Gate::COUNT],
+    ) -> Result<Vec<Gate>, String> {
+        let mut gates = vec![];
+        if !d.fields.is_empty() {
+            self.fields = Fields::new(&d.fields, &d.not_fields);
+            self.field_detector = id;
+            return Ok(gates);
+        }
+        if let Some(of) = &d.assigns {
+            let fields = packs
+                .iter()
+                .flat_map(|p| &p.detectors)
+                .find(|o| o.id == *of)
+                .ok_or_else(|| format!("assigns = \"{of}\": no detector has this id"))?;
+            if self.fields.is_empty() {
+                self.fields = Fields::new(&fields.fields, &fields.not_fields);
+                self.field_detector = id;
+            }
+            let mut words: Vec<_> = Fields::last_words(&fields.fields).into_iter().collect();
+            words.sort();
+            let list = &mut rows[Gate::Assign as usize];
+            list.extend(words.iter().flat_map(|w| shape::assignment_rows(w, id)));
+            return Ok(vec![Gate::Assign]);
+        }
+        let mut forms: Vec<_> =
+            d.literals.iter().map(|l| shape::literal(l, d.ignore_case)).collect();
+        for s in &d.shape {
+            forms.extend(shape::expand(&shape::parse(s)?)?);
+        }
+        if forms.is_empty() {
+            return Err("declares neither literals nor a shape, fields or assigns".into());
+        }
+        for f in &forms {
+            let (gate, row) = shape::place(f, compiled.lead.as_ref(), id).ok_or(
+                "a form fits no gate: begin it with a literal of 3 bytes, a run of 7 digits and \
+                 separators, 1 to 3 capitals and a digit, `@`, `+` and a digit, or `(ddd)`; or make \
+                 it a rule by key",
+            )?;
+            rows[gate as usize].push(row);
+            if !gates.contains(&gate) {
+                gates.push(gate);
+            }
+        }
+        Ok(gates)
+    }
+}

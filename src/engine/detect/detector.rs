@@ -1,0 +1,190 @@
+//! A detector compiled: what the verdict asks of it.
+
+use std::sync::OnceLock;
+
+use aho_corasick::AhoCorasick;
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::{Anchored, Input, MatchKind, meta};
+
+use super::pack::{self, Action, Extends, Fires, Near, Normalise, Start};
+use super::shape;
+use super::validators;
+use crate::engine::index::exact::ByteSet;
+use crate::engine::path::words::{Words, phrase};
+
+/// A detector, compiled.
+pub(crate) struct Detector {
+    pub(crate) id: String,
+    /// `[REDACTED:id]`.
+    pub(crate) placeholder: String,
+    pub(crate) priority: u32,
+    pub(crate) start: Start,
+    pub(crate) lead: Option<ByteSet>,
+    pub(crate) pattern: Pattern,
+    pub(crate) not_before: ByteSet,
+    pub(crate) not_after: ByteSet,
+    pub(crate) extends: Extends,
+    pub(crate) normalise: Normalise,
+    pub(crate) validator: Option<fn(&[u8]) -> bool>,
+    pub(crate) context: Vicinity,
+    pub(crate) veto: Vicinity,
+    pub(crate) strings: Fires,
+    pub(crate) numbers: Fires,
+    pub(crate) action: Action,
+    pub(crate) allow: Vec<meta::Regex>,
+    /// Finds assignments to secret fields; has no pattern.
+    pub(crate) assigns: bool,
+}
+
+/// An anchored regex, built when a candidate first asks for it.
+pub(crate) struct Pattern {
+    regex: String,
+    built: OnceLock<Built>,
+}
+
+enum Built {
+    Dense(Box<dense::DFA<Vec<u32>>>),
+    /// Too large for a DFA: built on the fly.
+    Lazy(Box<meta::Regex>),
+    /// Never matches: no regex declared.
+    Nothing,
+}
+
+impl Pattern {
+    pub(crate) fn new(regex: &str) -> Result<Self, String> {
+        if !regex.is_empty() {
+            shape::parse(regex)?;
+        }
+        Ok(Self { regex: regex.into(), built: OnceLock::new() })
+    }
+
+    /// The end of the match that begins at `at`, looking no further than `end`. The bytes beyond
+    /// are seen by look-around only.
+    #[inline]
+    pub(crate) fn end(&self, text: &[u8], at: usize, end: usize) -> Option<usize> {
+        let input = Input::new(text).span(at..end).anchored(Anchored::Yes);
+        match self.built.get_or_init(|| build(&self.regex)) {
+            // A dense DFA fails only on bytes it quits at, and none are set.
+            Built::Dense(d) => d.try_search_fwd(&input).ok().flatten().map(|m| m.offset()),
+            Built::Lazy(r) => r.search_half(&input).map(|m| m.offset()),
+            Built::Nothing => None,
+        }
+    }
+}
+
+fn build(regex: &str) -> Built {
+    if regex.is_empty() {
+        return Built::Nothing;
+    }
+    let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
+    let config = dense::Config::new()
+        .start_kind(StartKind::Anchored)
+        .match_kind(MatchKind::LeftmostFirst)
+        .dfa_size_limit(Some(2 << 20))
+        .determinize_size_limit(Some(4 << 20));
+    if let Ok(d) = dense::Builder::new().configure(config).syntax(syntax).build(regex) {
+        return Built::Dense(Box::new(d));
+    }
+    // `Pattern::new` has parsed it, so only a size limit can stop this one.
+    let lazy = meta::Builder::new()
+        .configure(meta::Config::new().utf8_empty(false).nfa_size_limit(Some(64 << 20)))
+        .syntax(syntax)
+        .build(regex);
+    lazy.map_or(Built::Nothing, |r| Built::Lazy(Box::new(r)))
+}
+
+/// Keys and words near a match.
+#[derive(Default)]
+pub(crate) struct Vicinity {
+    keys: Vec<String>,
+    words: Option<AhoCorasick>,
+}
+
+/// How far context words reach, in bytes.
+const REACH: usize = 30;
+
+impl Vicinity {
+    fn new(near: &Near) -> Result<Self, String> {
+        let words = if near.words.is_empty() {
+            None
+        } else {
+            let built = AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .build(&near.words)
+                .map_err(|e| e.to_string())?;
+            Some(built)
+        };
+        Ok(Self { keys: near.keys.iter().map(|k| phrase(k)).collect(), words })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.words.is_none()
+    }
+
+    /// Whether one of the keys stands in `key`.
+    pub(crate) fn in_key(&self, key: &Words) -> bool {
+        self.keys.iter().any(|k| key.contain(k))
+    }
+
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// Whether one of the words begins (at a boundary) within reach of `from..to`.
+    pub(crate) fn in_text(&self, text: &[u8], from: usize, to: usize) -> bool {
+        let Some(words) = &self.words else { return false };
+        let (low, high) = (from.saturating_sub(REACH), (to + REACH).min(text.len()));
+        let mut near = |part: std::ops::Range<usize>| {
+            words.find_overlapping_iter(&text[part.clone()]).map(|m| (m.start(), m.end())).any(|(s, e)| {
+                let (s, e) = (part.start + s, part.start + e);
+                (s == 0 || !text[s - 1].is_ascii_alphanumeric())
+                    && text.get(e).is_none_or(|b| !b.is_ascii_alphanumeric() || b.is_ascii_digit())
+            })
+        };
+        near(low..from) || near(to..high)
+    }
+}
+
+impl Detector {
+    pub(super) fn new(d: &pack::Detector) -> Result<Self, String> {
+        let class = |c: &Option<String>| {
+            c.as_deref().map_or(Ok(ByteSet::NONE), shape::class)
+        };
+        let validator = match &d.validator {
+            None => None,
+            Some(name) => Some(
+                validators::by_name(name).ok_or_else(|| format!("no validator `{name}`"))?,
+            ),
+        };
+        let allow = d
+            .allow
+            .iter()
+            .map(|a| {
+                let whole = format!("^(?:{a})$");
+                shape::parse(&whole)?;
+                let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
+                meta::Builder::new().syntax(syntax).build(&whole).map_err(|e| e.to_string())
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            id: d.id.clone(),
+            placeholder: format!("[REDACTED:{}]", d.id),
+            priority: d.priority,
+            start: d.start,
+            lead: d.lead.as_deref().map(shape::class).transpose()?,
+            pattern: Pattern::new(&d.regex)?,
+            not_before: class(&d.not_before)?,
+            not_after: class(&d.not_after)?,
+            extends: d.extends,
+            normalise: d.normalise,
+            validator,
+            context: Vicinity::new(&d.context)?,
+            veto: Vicinity::new(&d.veto)?,
+            strings: d.strings,
+            numbers: d.numbers,
+            action: d.action,
+            allow,
+            assigns: d.assigns.is_some(),
+        })
+    }
+}

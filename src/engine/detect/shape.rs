@@ -1,0 +1,230 @@
+//! Shapes: what a detector declares of its first bytes, compiled into a gate and rows of its table.
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use crate::engine::index::exact::{ByteSet, Row, WINDOW};
+use crate::engine::index::fingerprint::LEN;
+use crate::engine::index::Gate;
+
+/// The most forms that one shape may expand into.
+const MAX_FORMS: usize = 160;
+/// The bytes of a shape that count: the window less the place before it.
+const DEPTH: usize = WINDOW - 1;
+
+/// A fixed-width opening.
+pub(super) type Form = Vec<ByteSet>;
+
+/// Parses a regex as the engine reads them all: bytes, ASCII classes, no Unicode.
+pub(super) fn parse(regex: &str) -> Result<Hir, String> {
+    regex_syntax::ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build()
+        .parse(regex)
+        .map_err(|e| match e {
+            regex_syntax::Error::Parse(e) => e.kind().to_string(),
+            regex_syntax::Error::Translate(e) => e.kind().to_string(),
+            _ => e.to_string(),
+        })
+}
+
+/// The bytes of a class, written as its inside: `A-Za-z0-9._`.
+pub(super) fn class(inside: &str) -> Result<ByteSet, String> {
+    let hir = parse(&format!("[{inside}]"))?;
+    let forms = expand(&hir)?;
+    match &forms[..] {
+        [one] if one.len() == 1 => Ok(one[0]),
+        _ => Err(format!("[{inside}] is not one class of bytes")),
+    }
+}
+
+/// The forms of a literal.
+pub(super) fn literal(text: &str, ignore_case: bool) -> Form {
+    text.bytes()
+        .take(DEPTH)
+        .map(|b| ByteSet::of(|c| c == b || (ignore_case && c.eq_ignore_ascii_case(&b))))
+        .collect()
+}
+
+/// The forms of a shape's regex, cut to the bytes that count.
+pub(super) fn expand(hir: &Hir) -> Result<Vec<Form>, String> {
+    let mut forms = grow(hir, vec![vec![]])?;
+    forms.sort();
+    forms.dedup();
+    Ok(forms)
+}
+
+fn grow(hir: &Hir, from: Vec<Form>) -> Result<Vec<Form>, String> {
+    let append = |set: ByteSet| {
+        let mut grown = from.clone();
+        for f in grown.iter_mut().filter(|f| f.len() < DEPTH) {
+            f.push(set);
+        }
+        grown
+    };
+    let mut grown = match hir.kind() {
+        HirKind::Empty => from,
+        HirKind::Look(_) => return Err("a shape has no look-around".into()),
+        HirKind::Literal(l) => {
+            let mut grown = from;
+            for &b in l.0.iter() {
+                for f in grown.iter_mut().filter(|f| f.len() < DEPTH) {
+                    f.push(ByteSet::of(|c| c == b));
+                }
+            }
+            grown
+        }
+        HirKind::Class(Class::Bytes(c)) => {
+            append(ByteSet::of(|b| c.ranges().iter().any(|r| r.start() <= b && b <= r.end())))
+        }
+        HirKind::Class(Class::Unicode(c)) => append(ByteSet::of(|b| {
+            let b = char::from(b);
+            b.is_ascii() && c.ranges().iter().any(|r| r.start() <= b && b <= r.end())
+        })),
+        HirKind::Capture(c) => grow(&c.sub, from)?,
+        HirKind::Concat(l) => l.iter().try_fold(from, |f, h| grow(h, f))?,
+        HirKind::Alternation(l) => {
+            let mut all = vec![];
+            for h in l {
+                all.extend(grow(h, from.clone())?);
+            }
+            all
+        }
+        HirKind::Repetition(r) => {
+            let most = r.max.unwrap_or(u32::MAX).min(r.min.max(1).saturating_add(DEPTH as u32));
+            let mut now = from;
+            let mut all = vec![];
+            for n in 0..=most {
+                if n >= r.min {
+                    all.extend(now.iter().cloned());
+                }
+                if n < most {
+                    now = grow(&r.sub, now)?;
+                    now.sort();
+                    now.dedup();
+                }
+                if n > r.min && now.iter().all(|f| f.len() == DEPTH) {
+                    all.extend(now.iter().cloned());
+                    break;
+                }
+            }
+            all
+        }
+    };
+    grown.sort();
+    grown.dedup();
+    if grown.len() > MAX_FORMS {
+        return Err(format!(
+            "expands into more than {MAX_FORMS} forms: declare a wider class, as in `[\\d -]`"
+        ));
+    }
+    Ok(grown)
+}
+
+/// The gate that a form fits, and its row.
+pub(super) fn place(form: &Form, lead: Option<&ByteSet>, id: u16) -> Option<(Gate, Row)> {
+    let digit = ByteSet::of(|b| b.is_ascii_digit());
+    let upper = ByteSet::of(|b| b.is_ascii_uppercase());
+    let body = ByteSet::of(|b| b.is_ascii_digit() || b"-./ ".contains(&b));
+    let hex = ByteSet::of(|b| b.is_ascii_hexdigit() || b == b':');
+    let boundary = ByteSet::of(|b| !b.is_ascii_alphanumeric());
+    let only = |i: usize, b: u8| form.get(i).is_some_and(|s| s.len() == 1 && s.has(b));
+    let within = |i: usize, set: &ByteSet| form.get(i).is_some_and(|s| s.is_subset(set));
+
+    let (gate, before) = if only(0, b'@') {
+        (Gate::At, lead.copied().unwrap_or(ByteSet::ANY))
+    } else if only(0, b'+') && within(1, &digit) {
+        (Gate::Plus, ByteSet::ANY)
+    } else if only(0, b'(') && (1..4).all(|i| within(i, &digit)) && only(4, b')') {
+        (Gate::Paren, ByteSet::ANY)
+    } else if within(0, &digit) && (1..7).all(|i| within(i, &body)) {
+        (Gate::Run, boundary)
+    } else if (1..=3).any(|n| (0..n).all(|i| within(i, &upper)) && within(n, &digit)) {
+        (Gate::Caps, boundary)
+    } else if form.len() >= 2 && form.iter().take(5).all(|s| s.is_subset(&hex)) {
+        (Gate::Colon, boundary)
+    } else if form.len() >= 3 && form.iter().take(LEN).all(|s| s.len() <= 4) {
+        (Gate::Literal, boundary)
+    } else {
+        return None;
+    };
+    let mut window = [ByteSet::ANY; WINDOW];
+    window[0] = before;
+    for (w, s) in window[1..].iter_mut().zip(form) {
+        *w = *s;
+    }
+    Some((gate, Row { window, id }))
+}
+
+/// The rows that open an assignment: the end of a name's last word, then what may stand between it
+/// and the sign.
+pub(super) fn assignment_rows(last_word: &str, id: u16) -> Vec<Row> {
+    let quote = ByteSet::of(|b| b"\"'`".contains(&b));
+    let one = |c: u8| ByteSet::of(move |b| b == c);
+    let (space, bracket, slash) = (one(b' '), one(b']'), one(b'\\'));
+    let between: [&[ByteSet]; 11] = [
+        &[],
+        &[space],
+        &[space, space],
+        &[quote],
+        &[quote, space],
+        &[quote, quote],
+        &[slash, quote],
+        &[slash, quote, space],
+        &[quote, bracket],
+        &[quote, bracket, space],
+        &[bracket],
+    ];
+    let sign = ByteSet::of(|b| b == b'=' || b == b':');
+    let tail: Vec<u8> = last_word.bytes().rev().take(4).collect();
+    between
+        .iter()
+        .map(|between| {
+            let mut window = [ByteSet::ANY; WINDOW];
+            let at = Gate::Assign.look_back();
+            window[at] = sign;
+            let mut i = at;
+            for &s in between.iter().rev() {
+                i -= 1;
+                window[i] = s;
+            }
+            for &b in &tail {
+                i -= 1;
+                window[i] = ByteSet::of(|c| c.eq_ignore_ascii_case(&b));
+            }
+            Row { window, id }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(shape: &str) -> Option<Gate> {
+        let forms = expand(&parse(shape).unwrap()).unwrap();
+        let gates: Vec<_> = forms.iter().map(|f| place(f, None, 0).map(|p| p.0)).collect();
+        gates[0]
+    }
+
+    #[test]
+    fn shapes_find_their_gates() {
+        assert_eq!(gate(r"\d{3}-\d{2}-\d{4}"), Some(Gate::Run));
+        assert_eq!(gate(r"[A-Z]{2}\d{2}[A-Z0-9]{4}"), Some(Gate::Caps));
+        assert_eq!(gate(r"@[a-z]"), Some(Gate::At));
+        assert_eq!(gate(r"\+\d"), Some(Gate::Plus));
+        assert_eq!(gate(r"\(\d{3}\)"), Some(Gate::Paren));
+        assert_eq!(gate(r"eyJ"), Some(Gate::Literal));
+        assert_eq!(gate(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f:]"), Some(Gate::Colon));
+        assert_eq!(gate(r"[a-z]{8}"), None);
+        assert_eq!(gate(r"\d{4}"), None);
+    }
+
+    #[test]
+    fn repetitions_expand_and_are_cut() {
+        let forms = expand(&parse(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d").unwrap()).unwrap();
+        assert!(forms.len() >= 27 && forms.iter().all(|f| f.len() <= 11));
+        assert_eq!(expand(&parse(r"a{3,}").unwrap()).unwrap().last().unwrap().len(), 11);
+        assert!(expand(&parse(r"[a-z]?[0-9]?[a-z]?[0-9]?[a-z]?[0-9]?[a-z]?[0-9]?").unwrap()).is_err());
+    }
+}

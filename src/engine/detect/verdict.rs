@@ -1,0 +1,244 @@
+//! The verdict on one candidate: regex, validator, vetoes, context, allow-list.
+
+use super::Detectors;
+use super::assignment;
+use super::detector::Detector;
+use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
+use crate::engine::path::words::Words;
+use crate::engine::redact::truncate;
+
+/// What replaces a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum With {
+    /// The detector's placeholder.
+    Placeholder,
+    /// `null`.
+    Null,
+    /// An address with its host part zeroed.
+    Truncated(truncate::Address),
+}
+
+/// A place that a detector or a rule holds to be personal data or a secret.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finding {
+    pub(crate) detector: u16,
+    /// What matched; it decides between findings that overlap.
+    pub(crate) matched: (usize, usize),
+    /// What is replaced.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) with: With,
+}
+
+/// The keys from the event's root to a value; the last is its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys<'a> {
+    pub(crate) buf: &'a [u8],
+    pub(crate) keys: &'a [(u32, u32)],
+    /// Of the event in whose string this one stands.
+    pub(crate) above: Option<&'a Keys<'a>>,
+}
+
+impl Keys<'_> {
+    /// Whether one of the keys has it, nearest first.
+    fn any(&self, words: &mut Words, is: &dyn Fn(&Words) -> bool) -> bool {
+        let own = self.keys.iter().rev().any(|&(s, e)| {
+            words.set(&self.buf[s as usize..e as usize]);
+            is(words)
+        });
+        own || self.above.is_some_and(|a| a.any(words, is))
+    }
+}
+
+/// Where a candidate stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// The buffer that the string is in: look-around sees past the string's ends.
+    pub(crate) text: &'a [u8],
+    /// The string.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// A bare number, not a string.
+    pub(crate) number: bool,
+    pub(crate) keys: Keys<'a>,
+}
+
+/// Reused from candidate to candidate.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    words: Words,
+    normalised: Vec<u8>,
+    /// Bytes that regexes have looked at: the event's budget.
+    pub(crate) cost: usize,
+}
+
+/// The longest stretch that a regex is let over at one candidate. Tokens of 8 KB fit.
+const REGEX_REACH: usize = 16 << 10;
+/// The most bytes that belong to a match before its `@`.
+const LEAD: usize = 256;
+
+impl Detectors {
+    /// The verdict on the candidate of `detector` at `at`.
+    pub(crate) fn verdict(
+        &self,
+        detector: u16,
+        at: usize,
+        p: &Place<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Finding, Step> {
+        let d = &self.list[usize::from(detector)];
+        if at < p.start || at >= p.end {
+            return Err(Step::Shape);
+        }
+        if d.assigns {
+            let a = assignment::find(p.text, p.start, p.end, at, &self.fields)?;
+            scratch.cost += a.end - a.from;
+            return Ok(Finding {
+                detector,
+                matched: (a.from, a.end),
+                start: a.start,
+                end: a.end,
+                with: With::Placeholder,
+            });
+        }
+        let begin = d.begin(p, at)?;
+        let far = p.end.min(begin + REGEX_REACH);
+        let matched = d.pattern.end(p.text, begin, far);
+        scratch.cost += matched.unwrap_or(far.min(begin + 64)) - begin;
+        let end = matched.ok_or(Step::Regex)?;
+        let (start, end) = d.extent(p, begin, end, at);
+        d.beside(p, begin, end)?;
+        let fires = if p.number { d.numbers } else { d.strings };
+        if p.number && (end != p.end || begin != p.start && p.text[begin - 1] != b'-') {
+            return Err(Step::Regex);
+        }
+        d.validate(&p.text[begin..end], scratch)?;
+        d.near(p, begin, end, fires, scratch)?;
+        let with = d.replacement(p, start, end)?;
+        Ok(Finding { detector, matched: (begin, end), start, end, with })
+    }
+}
+
+impl Detector {
+    /// Where the match begins for the candidate at `at`.
+    fn begin(&self, p: &Place<'_>, at: usize) -> Result<usize, Step> {
+        let Some(lead) = &self.lead else {
+            let inside = self.start == Start::Token
+                && at >= p.start + 2
+                && p.text[at].is_ascii_digit()
+                && matches!(p.text[at - 1], b'-' | b'.' | b'/')
+                && p.text[at - 2].is_ascii_digit();
+            return if inside { Err(Step::Shape) } else { Ok(at) };
+        };
+        let low = p.start.max(at.saturating_sub(LEAD));
+        let back = p.text[low..at].iter().rev().take_while(|b| lead.has(**b)).count();
+        let trim = p.text[at - back..at].iter().take_while(|b| !b.is_ascii_alphanumeric()).count();
+        if trim == back { Err(Step::Shape) } else { Ok(at - back + trim) }
+    }
+
+    /// What is replaced of the match `begin..end`, and the match's end.
+    fn extent(&self, p: &Place<'_>, begin: usize, end: usize, at: usize) -> (usize, usize) {
+        match self.extends {
+            Extends::Match => (begin, end),
+            Extends::End => (begin, p.end),
+            Extends::Token => {
+                let more = p.text[end..p.end]
+                    .iter()
+                    .take_while(|b| b.is_ascii_alphanumeric() || b"-_.=+/~".contains(b))
+                    .count();
+                (begin, end + more)
+            }
+            Extends::Userinfo => {
+                let scheme = memchr::memmem::find(&p.text[begin..at], b"://");
+                // The sign and the host stay.
+                (scheme.map_or(begin, |s| begin + s + 3), at)
+            }
+            Extends::Value => {
+                let last = p.text[begin..end].iter().rposition(|b| b" =:\"'`".contains(b));
+                (last.map_or(begin, |l| begin + l + 1), end)
+            }
+        }
+    }
+
+    fn beside(&self, p: &Place<'_>, begin: usize, end: usize) -> Result<(), Step> {
+        let before = begin > p.start && self.not_before.has(p.text[begin - 1]);
+        let behind = end < p.end && self.not_after.has(p.text[end]);
+        if before || behind { Err(Step::Regex) } else { Ok(()) }
+    }
+
+    fn validate(&self, matched: &[u8], scratch: &mut Scratch) -> Result<(), Step> {
+        let Some(valid) = self.validator else { return Ok(()) };
+        let n = &mut scratch.normalised;
+        let ok = match self.normalise {
+            Normalise::None => valid(matched),
+            Normalise::Digits => {
+                n.clear();
+                n.extend(matched.iter().filter(|b| b.is_ascii_digit()));
+                valid(n)
+            }
+            Normalise::Alnum => {
+                n.clear();
+                let alnum = matched.iter().filter(|b| b.is_ascii_alphanumeric());
+                n.extend(alnum.map(u8::to_ascii_uppercase));
+                valid(n)
+            }
+        };
+        if ok { Ok(()) } else { Err(Step::Validator) }
+    }
+
+    fn near(
+        &self,
+        p: &Place<'_>,
+        begin: usize,
+        end: usize,
+        fires: Fires,
+        scratch: &mut Scratch,
+    ) -> Result<(), Step> {
+        let text = &p.text[p.start..p.end];
+        let (from, to) = (begin - p.start, end - p.start);
+        let words = &mut scratch.words;
+        if !self.veto.is_empty() {
+            let key = self.veto.has_keys() && p.keys.any(words, &|w| self.veto.in_key(w));
+            if key || self.veto.in_text(text, from, to) {
+                return Err(Step::Veto);
+            }
+        }
+        let near = match fires {
+            Fires::Alone => true,
+            Fires::Never => false,
+            Fires::Context => {
+                (self.context.has_keys() && p.keys.any(words, &|w| self.context.in_key(w)))
+                    || self.context.in_text(text, from, to)
+            }
+        };
+        if near { Ok(()) } else { Err(Step::Context) }
+    }
+
+    fn replacement(&self, p: &Place<'_>, start: usize, end: usize) -> Result<With, Step> {
+        let matched = &p.text[start..end];
+        if is_placeholder(matched) || self.allow.iter().any(|a| a.is_match(matched)) {
+            return Err(Step::AllowList);
+        }
+        if p.number {
+            return Ok(With::Null);
+        }
+        if self.action == Action::Truncate {
+            return match truncate::address(matched) {
+                // What is a network already stays as it is.
+                Some(a) if a.equals(matched) => Err(Step::AllowList),
+                Some(a) => Ok(With::Truncated(a)),
+                None => Ok(With::Placeholder),
+            };
+        }
+        Ok(With::Placeholder)
+    }
+}
+
+/// Whether `text` is one of Tamis's own placeholders.
+pub(crate) fn is_placeholder(text: &[u8]) -> bool {
+    let Some(id) = text.strip_prefix(b"[REDACTED:").and_then(|t| t.strip_suffix(b"]")) else {
+        return false;
+    };
+    !id.is_empty()
+        && id.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_#".contains(b))
+}

@@ -1,0 +1,208 @@
+//! Gates: fixed mask computations over a block's byte classes, the same whatever the number of
+//! detectors. Safe, and one code for every instruction set.
+
+/// Where a candidate may be. Each opens on few places of ordinary logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum Gate {
+    /// A boundary, a digit, then 6 more of digits and `-./ ` behind a digit. Anchor: the digit.
+    Run,
+    /// A boundary, 1 to 3 capitals, a digit. Anchor: the first capital.
+    Caps,
+    /// Hex digits and colons as addresses have them. Anchor: the first hex digit or colon.
+    Colon,
+    /// An at sign. Anchor: the sign.
+    At,
+    /// A plus sign before a digit. Anchor: the sign.
+    Plus,
+    /// Three digits in parentheses. Anchor: the opening one.
+    Paren,
+    /// An equals sign or a colon behind a name. Anchor: the sign.
+    Assign,
+    /// A literal's first bytes behind a boundary. Anchor: the first byte.
+    Literal,
+}
+
+impl Gate {
+    pub(crate) const COUNT: usize = 8;
+
+    /// Bytes of the exact table's window that stand before the anchor.
+    pub(crate) const fn look_back(self) -> usize {
+        match self {
+            Gate::Assign => 10,
+            _ => 1,
+        }
+    }
+}
+
+/// One bit for each of 64 bytes, for each class of bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Masks {
+    pub(crate) newline: u64,
+    pub(crate) carriage: u64,
+    /// Below 0x20, newlines apart.
+    pub(crate) control: u64,
+    /// 0x80 and above.
+    pub(crate) high: u64,
+    /// `control | high`.
+    pub(crate) rare: u64,
+    pub(crate) quote: u64,
+    pub(crate) backslash: u64,
+    pub(crate) digit: u64,
+    pub(crate) alpha: u64,
+    pub(crate) upper: u64,
+    pub(crate) space: u64,
+    /// `-`, `.`, `/`.
+    pub(crate) separator: u64,
+    pub(crate) plus: u64,
+    pub(crate) at: u64,
+    pub(crate) colon: u64,
+    pub(crate) equals: u64,
+    pub(crate) percent: u64,
+    pub(crate) paren_open: u64,
+    pub(crate) paren_close: u64,
+    pub(crate) apostrophe: u64,
+}
+
+impl Masks {
+    /// Neither a letter nor a digit.
+    #[inline(always)]
+    pub(crate) fn boundary(&self) -> u64 {
+        !(self.digit | self.alpha)
+    }
+}
+
+/// Every gate's hits in a block. A bit stands at the last byte that the gate needs; [`of`] tells
+/// the gate and the anchor again from the bytes.
+#[inline(always)]
+pub(crate) fn hits(m: &Masks, text: bool) -> u64 {
+    let d = m.digit;
+    let boundary = m.boundary();
+
+    let body = d | ((m.separator | m.space) & (d << 1));
+    let two = body & (body << 1);
+    let four = two & (two << 2);
+    let seven = four & (four << 3);
+    let run = seven & ((d & (boundary << 1)) << 6);
+
+    let one_cap = m.upper & (boundary << 1);
+    let two_caps = m.upper & (one_cap << 1);
+    let caps = d & ((one_cap | two_caps | (m.upper & (two_caps << 1))) << 1);
+
+    let c = m.colon;
+    let colon = c & (c << 1 | c << 2 | c << 4 | c << 5 | (c << 3 & c << 6));
+
+    let plus = d & (m.plus << 1);
+    let paren = m.paren_close & (d << 1) & (d << 2) & (d << 3) & (m.paren_open << 4);
+
+    let name_end = m.alpha | m.space | m.apostrophe;
+    let in_text = if text { m.quote | d } else { 0 };
+    let assign = ((m.equals | c) & ((name_end | in_text) << 1)) | (m.equals & (d << 1));
+
+    run | caps | colon | m.at | plus | paren | assign | m.percent
+}
+
+/// Whether an assignment may stand at this equals sign or colon.
+#[inline]
+pub(crate) fn is_assign(buf: &[u8], at: usize) -> bool {
+    matches!(buf[at - 1], b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b' ' | b'\'' | b'"')
+}
+
+/// The gate whose hit stands at `at`, and its anchor.
+#[inline]
+pub(crate) fn of(buf: &[u8], at: usize) -> Option<(Gate, usize)> {
+    Some(match buf[at] {
+        b'@' => (Gate::At, at),
+        b'=' => (Gate::Assign, at),
+        b':' => match colon_anchor(buf, at) {
+            Some(a) => (Gate::Colon, a),
+            None => (Gate::Assign, at),
+        },
+        b')' => (Gate::Paren, at - 4),
+        b'0'..=b'9' if buf[at - 1] == b'+' => (Gate::Plus, at - 1),
+        b'0'..=b'9' if buf[at - 1].is_ascii_uppercase() => {
+            let back = buf[at - 4..at].iter().rev().take_while(|b| b.is_ascii_uppercase()).count();
+            (Gate::Caps, at - back.min(3))
+        }
+        b'\\' | b'%' => return None,
+        _ => (Gate::Run, at - 6),
+    })
+}
+
+/// The start of the hex digits, colons and dots around the colon at `at`, if an address may stand
+/// there: at most 40 bytes back.
+#[inline]
+pub(crate) fn colon_anchor(buf: &[u8], at: usize) -> Option<usize> {
+    let mut i = at;
+    let stop = at.saturating_sub(40);
+    while i > stop && (buf[i - 1].is_ascii_hexdigit() || buf[i - 1] == b':') {
+        i -= 1;
+    }
+    (i < at || buf[at + 1] == b':').then_some(i)
+}
+
+/// The first backslash of the block, and the first behind each quote: a string whose content has a
+/// backslash has one of them.
+#[inline(always)]
+pub(crate) fn first_between(backslash: u64, quote: u64) -> u64 {
+    // Propagate "seen since the last quote" by addition: a backslash is kept unless another one
+    // stands before it with no quote between.
+    let mut kept = 0;
+    let mut rest = backslash;
+    while rest != 0 {
+        let first = rest & rest.wrapping_neg();
+        kept |= first;
+        let behind = !(first | (first - 1));
+        let next_quote = quote & behind;
+        if next_quote == 0 {
+            break;
+        }
+        let q = next_quote & next_quote.wrapping_neg();
+        rest &= !(q | (q - 1));
+    }
+    kept
+}
+
+/// The bytes that a backslash escapes, of a block's 56 new bits; `carry` is whether the byte before
+/// them is an unpaired backslash, and becomes whether the last one is.
+#[inline]
+pub(crate) fn escaped(mut backslash: u64, carry: &mut bool) -> u64 {
+    let mut escaped = u64::from(*carry);
+    backslash &= !escaped;
+    *carry = false;
+    while backslash != 0 {
+        let k = backslash.trailing_zeros();
+        if k == super::STRIDE as u32 - 1 {
+            *carry = true;
+            break;
+        }
+        escaped |= 1 << (k + 1);
+        backslash &= !(3 << k);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_pair_up() {
+        let mut carry = false;
+        // \\" : the second backslash is escaped, the quote is not.
+        assert_eq!(escaped(0b011, &mut carry), 0b010);
+        assert!(!carry);
+        // The last new byte is a backslash: the next block's first byte is escaped.
+        assert_eq!(escaped(1 << 55, &mut carry), 0);
+        assert!(carry);
+        assert_eq!(escaped(0b01, &mut carry), 0b01);
+        assert!(!carry);
+    }
+
+    #[test]
+    fn one_backslash_is_kept_for_each_string() {
+        let (b, q) = (0b0110_0110u64, 0b0001_0000u64);
+        assert_eq!(first_between(b, q), 0b0010_0010);
+        assert_eq!(first_between(b, 0), 0b0000_0010);
+    }
+}

@@ -1,0 +1,171 @@
+//! The one home of `unsafe`: a block's byte classes and literal fingerprints by AVX-512, AVX2, or
+//! plain Rust.
+//!
+//! Invariant: a value of [`Avx2`] or [`Avx512`] exists only on a processor that has the features
+//! its functions are compiled for; only [`Simd::detect`] and [`Simd::named`] make one, behind
+//! `is_x86_feature_detected!`. The loads read whole arrays behind references, so no pointer can
+//! leave its buffer. [`Scalar`] is their twin, and a test holds them equal.
+#![allow(unsafe_code)]
+
+use super::fingerprint::{Fingerprint, LEN};
+use super::gate::Masks;
+
+/// An instruction set.
+pub(crate) trait Level: Copy {
+    /// The fingerprint's tables in registers.
+    type Tables;
+    /// The byte classes of a block.
+    fn masks(self, block: &[u8; 64]) -> Masks;
+    /// Loads the fingerprint's tables.
+    fn tables(self, f: &Fingerprint) -> Self::Tables;
+    /// The places among the first 64 at which a literal may begin.
+    fn starts(self, t: &Self::Tables, window: &[u8; 72]) -> u64;
+}
+
+/// Code to be compiled once for each instruction set. `run` must be `#[inline(always)]`.
+pub(crate) trait Task {
+    fn run<L: Level>(self, level: L);
+}
+
+/// The instruction set in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Simd {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(x86::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(x86::Avx512),
+}
+
+impl Simd {
+    /// The best that this processor has.
+    pub(crate) fn detect() -> Self {
+        ["avx512", "avx2"].into_iter().find_map(Self::named).unwrap_or(Simd::Scalar)
+    }
+
+    /// `avx512`, `avx2` or `scalar`, if this processor has it.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        match name {
+            "avx512" => return x86::Avx512::detect().map(Simd::Avx512),
+            "avx2" => return x86::Avx2::detect().map(Simd::Avx2),
+            _ => {}
+        }
+        (name == "scalar").then_some(Simd::Scalar)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Simd::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512(_) => "avx512",
+        }
+    }
+
+    /// Runs `task`, compiled for this instruction set.
+    pub(crate) fn run<T: Task>(self, task: T) {
+        match self {
+            Simd::Scalar => task.run(Scalar),
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2(l) => l.enter(task),
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512(l) => l.enter(task),
+        }
+    }
+}
+
+/// Plain Rust.
+#[derive(Clone, Copy)]
+pub(crate) struct Scalar;
+
+/// Bits of [`CLASSES`], in the order of [`Masks`]' fields.
+const CLASSES: [u32; 256] = {
+    let mut t = [0u32; 256];
+    let mut i = 0;
+    while i < 256 {
+        let b = i as u8;
+        let bits = [
+            b == b'\n',
+            b == b'\r',
+            b < 0x20 && b != b'\n',
+            b >= 0x80,
+            b == b'"',
+            b == b'\\',
+            b.is_ascii_digit(),
+            b.is_ascii_alphabetic(),
+            b.is_ascii_uppercase(),
+            b == b' ',
+            b == b'-' || b == b'.' || b == b'/',
+            b == b'+',
+            b == b'@',
+            b == b':',
+            b == b'=',
+            b == b'%',
+            b == b'(',
+            b == b')',
+            b == b'\'',
+        ];
+        let mut k = 0;
+        while k < bits.len() {
+            t[i] |= (bits[k] as u32) << k;
+            k += 1;
+        }
+        i += 1;
+    }
+    t
+};
+
+impl Level for Scalar {
+    type Tables = Fingerprint;
+
+    #[inline(always)]
+    fn masks(self, block: &[u8; 64]) -> Masks {
+        let mut m = [0u64; 19];
+        for (i, &b) in block.iter().enumerate() {
+            let mut bits = CLASSES[usize::from(b)];
+            while bits != 0 {
+                m[bits.trailing_zeros() as usize] |= 1 << i;
+                bits &= bits - 1;
+            }
+        }
+        Masks {
+            newline: m[0],
+            carriage: m[1],
+            control: m[2],
+            high: m[3],
+            rare: m[2] | m[3],
+            quote: m[4],
+            backslash: m[5],
+            digit: m[6],
+            alpha: m[7],
+            upper: m[8],
+            space: m[9],
+            separator: m[10],
+            plus: m[11],
+            at: m[12],
+            colon: m[13],
+            equals: m[14],
+            percent: m[15],
+            paren_open: m[16],
+            paren_close: m[17],
+            apostrophe: m[18],
+        }
+    }
+
+    fn tables(self, f: &Fingerprint) -> Fingerprint {
+        Fingerprint { byte: f.byte, low: f.low, high: f.high }
+    }
+
+    #[inline(always)]
+    fn starts(self, t: &Fingerprint, window: &[u8; 72]) -> u64 {
+        (0..64).fold(0, |m, i| m | u64::from(t.admits(&window[i..i + LEN])) << i)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! Redaction: edits of raw byte ranges, spliced between copies of what stays.
+
+pub(crate) mod shape;
+pub(crate) mod splice;
+pub(crate) mod truncate;
+
+pub(crate) use splice::Edit;

@@ -1,0 +1,178 @@
+//! What the walk does at the few values that have flags or marks: asks the schema, reports sites.
+
+use std::ops::Range;
+
+use super::{Frame, Here, Line, Violation, Walk, value_flags};
+use crate::engine::decode;
+use crate::engine::index::ESCAPE;
+use crate::engine::outcome::Reason;
+use crate::engine::path::{Paths, flag};
+use crate::engine::schema::{Literal, NodeId};
+
+/// What a site is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    String,
+    Key,
+    Number,
+    True,
+    False,
+    Null,
+    Object,
+    Array,
+}
+
+/// A string, key or number to be judged.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    pub(crate) kind: Kind,
+    /// Raw content, without quotes.
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// The path's flags.
+    pub(crate) flags: u16,
+    /// Its marks, in the line's.
+    pub(crate) marks: Range<u32>,
+    /// The keys from the event's root to here, in [`Walk::keys`]; the last is the value's own.
+    pub(crate) path: Range<u32>,
+    /// Where its object or array opens: sites of one container share it.
+    pub(crate) container: u32,
+}
+
+impl Walk {
+    /// The value `raw` of `here`, and its key: schema checks, then sites.
+    #[expect(clippy::too_many_arguments, reason = "the walk's registers, not a concept")]
+    #[inline(never)]
+    pub(super) fn value(
+        &mut self,
+        l: &Line<'_>,
+        mark: &mut usize,
+        paths: &Paths,
+        depth: usize,
+        here: Here,
+        flags: u16,
+        kind: Kind,
+        raw: (usize, usize),
+    ) {
+        let (start, end) = raw;
+        let upto = |from: usize, place: usize| {
+            from + l.marks[from..].iter().take_while(|m| m.at() < place).count()
+        };
+        // Marks up to the value belong to its key, or to no string at all.
+        let key_marks = upto(*mark, here.key.0 as usize)..upto(*mark, here.key.1 as usize);
+        let value_marks = upto(*mark, start)..upto(*mark, end);
+        *mark = value_marks.end;
+        let container = self.frames[depth].start;
+
+        if flags & (flag::CHECK | flag::FORBIDDEN | flag::TWICE) != 0 && self.violation.is_none() {
+            let escaped = l.marks[value_marks.clone()].iter().any(|m| m.id() == ESCAPE);
+            self.check(l, paths, here.id, flags, kind, start..end, escaped);
+        }
+        let in_array = self.frames[depth].start as usize > here.key.1 as usize;
+        if !key_marks.is_empty() && !in_array {
+            let (s, e) = here.key;
+            self.site(depth, here, Kind::Key, s, e, flags, key_marks, container);
+        }
+        let scalar = matches!(kind, Kind::String | Kind::Number);
+        if scalar && (!value_marks.is_empty() || flags & flag::REPORT != 0) {
+            let (s, e) = (start as u32, end as u32);
+            self.site(depth, here, kind, s, e, flags, value_marks, container);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a site's fields")]
+    fn site(
+        &mut self,
+        depth: usize,
+        here: Here,
+        kind: Kind,
+        start: u32,
+        end: u32,
+        flags: u16,
+        marks: Range<usize>,
+        container: u32,
+    ) {
+        let from = self.keys.len() as u32;
+        for frame in &self.frames[2..=depth.max(1)] {
+            if frame.key.1 != 0 && !frame.array {
+                self.keys.push(frame.key);
+            }
+        }
+        if here.key.1 != 0 && self.keys.last() != Some(&here.key) {
+            self.keys.push(here.key);
+        }
+        let path = from..self.keys.len() as u32;
+        let marks = marks.start as u32..marks.end as u32;
+        self.sites.push(Site { kind, start, end, flags, marks, path, container });
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the walk's registers, not a concept")]
+    fn check(
+        &mut self,
+        l: &Line<'_>,
+        paths: &Paths,
+        id: u32,
+        flags: u16,
+        kind: Kind,
+        raw: Range<usize>,
+        escaped: bool,
+    ) {
+        let Some(schema) = paths.schema() else { return };
+        let node = self.schema_node(paths, id);
+        let result = if flags & flag::TWICE != 0 {
+            Err(Reason::DuplicateKey)
+        } else if flags & flag::FORBIDDEN != 0 {
+            Err(Reason::AdditionalProperties)
+        } else {
+            let text = &l.buf[raw.clone()];
+            match kind {
+                Kind::String if escaped => {
+                    self.scratch.clear();
+                    let mut map = decode::OffsetMap::default();
+                    match decode::unescape(text, &mut self.scratch, &mut map) {
+                        Ok(()) => schema.check_string(node, &self.scratch),
+                        // The engine finds the broken escape when it judges the site.
+                        Err(_) => Ok(()),
+                    }
+                }
+                Kind::String => schema.check_string(node, text),
+                Kind::Number => schema.check_number(node, text),
+                Kind::True => schema.check_literal(node, Literal::True),
+                Kind::False => schema.check_literal(node, Literal::False),
+                Kind::Null => schema.check_literal(node, Literal::Null),
+                Kind::Object => schema.check_object(node),
+                Kind::Array => schema.check_array(node),
+                Kind::Key => Ok(()),
+            }
+        };
+        if let Err(reason) = result {
+            self.violation = Some(Violation { reason, at: raw.start });
+        }
+    }
+
+    /// The schema's node for a value. By nodes, an id is a node; by states, a state has one.
+    fn schema_node(&self, paths: &Paths, id: u32) -> NodeId {
+        let node = if self.walking_nodes { id } else { paths.states[id as usize].node };
+        paths.nodes[node as usize].schema
+    }
+
+    /// Compares the container that closes before `end` with the schema's `enum` or `const`.
+    #[cold]
+    pub(super) fn compare<const NODES: bool>(
+        &mut self,
+        l: &Line<'_>,
+        paths: &Paths,
+        frame: Frame,
+        end: usize,
+    ) {
+        debug_assert!(value_flags::<NODES>(paths, frame.owner) & flag::COMPARE != 0);
+        let Some(schema) = paths.schema() else { return };
+        let start = frame.start as usize;
+        let node = self.schema_node(paths, frame.owner);
+        if let Err(reason) = schema.check_container(node, &l.buf[start..end])
+            && self.violation.is_none()
+        {
+            self.violation = Some(Violation { reason, at: start });
+        }
+    }
+}
