@@ -1,0 +1,3 @@
+//! Where in an event: paths of keys.
+
+pub(crate) mod locate;
