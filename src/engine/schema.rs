@@ -18,6 +18,7 @@ mod shape;
 mod strings;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use std::path::Path;
 

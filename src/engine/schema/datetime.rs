@@ -1,5 +1,7 @@
 //! `format: date-time`, that is `date-time` of RFC 3339, section 5.6.
 
+use super::word::splat;
+
 /// Whether `s` is an RFC 3339 `date-time`.
 ///
 /// Exactly its grammar: years of four digits, `T` and `Z` in either case (no space), an offset that
@@ -7,37 +9,45 @@
 /// Gregorian calendar too (section 5.7); second 60 stands only at the end of a month in UTC. Which
 /// months really had a leap second isn't known here.
 pub(super) fn is_date_time(s: &[u8]) -> bool {
-    let Some((head, tail)) = s.split_at_checked(19) else { return false };
-    // One pass over the digits: each group's value, out of range if a byte isn't a digit.
-    let pair = |at: usize| {
-        let (tens, ones) = (head[at].wrapping_sub(b'0'), head[at + 1].wrapping_sub(b'0'));
-        if tens > 9 || ones > 9 { u32::from(u8::MAX) } else { u32::from(tens * 10 + ones) }
-    };
-    let marks = (head[4], head[7], head[10] | 0x20, head[13], head[16]);
-    let (century, year) = (pair(0), pair(2));
-    let (month, day) = (pair(5), pair(8));
-    let (hour, minute, second) = (pair(11), pair(14), pair(17));
-    let in_range = century < 100
-        && year < 100
-        && (1..=12).contains(&month)
+    let Some((head, tail)) = s.split_first_chunk::<19>() else { return false };
+    let eight = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| head[at + i]));
+    let date = pairs(eight(0), b"0000-00-");
+    let time = pairs(eight(8) | LOWER_T, b"00t00:00");
+    let end = pairs(eight(11), b"00:00:00");
+    let (Some(date), Some(time), Some(end)) = (date, time, end) else { return false };
+    let (year, month) = (u32::from(date[0]) * 100 + u32::from(date[2]), date[5]);
+    let (day, hour, minute, second) = (time[0], time[3], time[6], end[6]);
+    let in_range = (1..=12).contains(&month)
         && day >= 1
-        && day <= days(century * 100 + year, month)
+        && (day <= 28 || day <= days(year, month))
         && hour < 24
         && minute < 60
         && second <= 60;
-    if marks != (b'-', b'-', b't', b':', b':') || !in_range {
-        return false;
-    }
     let Some(offset) = offset(fraction_skipped(tail)) else { return false };
-    if second < 60 {
-        return true;
+    if second < 60 || !in_range {
+        return in_range;
     }
-    // Minutes since the local day began, in UTC: the day may end there, or one minute before it began.
-    match (hour * 60 + minute) as i32 - offset {
-        1439 => day == days(century * 100 + year, month),
+    // Minutes since the local day began, in UTC: the day may end there, or a minute before it began.
+    match i32::from(hour) * 60 + i32::from(minute) - offset {
+        1439 => day == days(year, month),
         -1 => day == 1,
         _ => false,
     }
+}
+
+/// Makes the `T` of the time's word lower case.
+const LOWER_T: u64 = 0x20 << 16;
+
+/// In each place the number that the digit there and the next one spell; `None` unless `w` has digits
+/// where `form` has `0`, and `form`'s own bytes elsewhere.
+#[inline(always)]
+fn pairs(w: u64, form: &[u8; 8]) -> Option<[u8; 8]> {
+    const TOPS: u64 = splat(0x80);
+    let digits = w ^ u64::from_le_bytes(*form);
+    // Sets the top bit of a digit above 9, and of any other byte that isn't the form's.
+    let past = u64::from_le_bytes(form.map(|b| if b == b'0' { 0x80 - 10 } else { 0x80 - 1 }));
+    let wrong = (digits | digits.wrapping_add(past)) & TOPS;
+    (wrong == 0).then(|| (digits * 10 + (digits >> 8)).to_le_bytes())
 }
 
 /// What follows the fraction of a second; all of it where there is none.
@@ -65,7 +75,7 @@ fn offset(s: &[u8]) -> Option<i32> {
 }
 
 /// The days of a month.
-fn days(year: u32, month: u32) -> u32 {
+fn days(year: u32, month: u8) -> u8 {
     match month {
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
             29

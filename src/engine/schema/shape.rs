@@ -1,42 +1,68 @@
-//! Patterns that are but classes and counts (`^[0-9a-f]{32}$`, `^[a-z][a-z0-9_]*$`), as range
-//! checks that the compiler turns into vector code.
+//! Patterns that are but classes and counts (`^[0-9a-f]{32}$`, `^[a-z][a-z0-9_]*$`), as
+//! range checks of whole words.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
-/// A set of ASCII bytes as at most four ranges (low, span); unused ones repeat the last.
+use super::word::{splat, word};
+
+/// The top bit of every byte of a word.
+const TOPS: u64 = splat(0x80);
+
+/// A set of ASCII bytes as at most four ranges, for eight bytes at a time.
+///
+/// A byte below 0x80 is at least `low` if adding `0x80 - low` sets its top bit, and above `high` if
+/// adding `0x7f - high` does; no sum leaves its byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Ranges([(u8, u8); 4]);
+struct Ranges {
+    /// For each range, the two numbers to add; of the array only the first `len` count.
+    add: [(u64, u64); 4],
+    len: usize,
+    /// A byte of the set, to fill up a word with.
+    member: u8,
+}
 
 impl Ranges {
     /// `None` where there are none, more than four, or one beyond ASCII.
     fn new(ranges: &[(u32, u32)]) -> Option<Self> {
-        let &last = ranges.last()?;
-        if ranges.len() > 4 || last.1 > 0x7f {
+        if ranges.is_empty() || ranges.len() > 4 {
             return None;
         }
-        let four = std::array::from_fn(|i| {
-            let (low, high) = ranges.get(i).copied().unwrap_or(last);
-            (low as u8, (high - low) as u8) // ASCII, as `last` is the highest
-        });
-        Some(Self(four))
-    }
-
-    #[inline(always)]
-    fn has(&self, b: u8) -> bool {
-        let within = |(low, span): (u8, u8)| b.wrapping_sub(low) <= span;
-        let [r0, r1, r2, r3] = self.0;
-        within(r0) | within(r1) | within(r2) | within(r3)
-    }
-
-    /// Whether all of `s` is in the set. No early exit: that is what makes it vector code.
-    fn all(&self, s: &[u8]) -> bool {
-        let (blocks, rest) = s.as_chunks::<16>();
-        let block = |b: &[u8; 16]| b.iter().fold(true, |ok, &b| ok & self.has(b));
-        match s.last_chunk::<16>() {
-            // The last block may overlap the one before: no loop over single bytes.
-            Some(last) => blocks.iter().fold(block(last), |ok, b| ok & block(b)),
-            None => rest.iter().fold(true, |ok, &b| ok & self.has(b)),
+        let mut add = [(0, 0); 4];
+        for (sums, &(low, high)) in add.iter_mut().zip(ranges) {
+            let (low, high) = (u8::try_from(low).ok()?, u8::try_from(high).ok()?);
+            *sums = (splat(0x80u8.checked_sub(low)?), splat(0x7fu8.checked_sub(high)?));
         }
+        Some(Self { add, len: ranges.len(), member: ranges[0].0 as u8 })
+    }
+
+    /// Whether all of `s` is in the set.
+    #[inline]
+    fn all(&self, s: &[u8]) -> bool {
+        match self.len {
+            1 => self.all_of::<1>(s),
+            2 => self.all_of::<2>(s),
+            3 => self.all_of::<3>(s),
+            _ => self.all_of::<4>(s),
+        }
+    }
+
+    /// The same with the number of ranges known, and without an exit inside a loop: straight code
+    /// that the compiler unrolls and vectorises.
+    fn all_of<const N: usize>(&self, s: &[u8]) -> bool {
+        let Some(add) = self.add.first_chunk::<N>() else { return false };
+        // The top bit of each byte: set if the byte is ASCII and within a range.
+        let within = |w: u64| {
+            let low = w & !TOPS;
+            let hit = add.iter().fold(0, |hit, (from, past)| hit | ((low + from) & !(low + past)));
+            hit & !w
+        };
+        let Some(last) = s.last_chunk::<8>() else {
+            return within(word(s, self.member)) & TOPS == TOPS;
+        };
+        let (blocks, rest) = s.as_chunks::<8>();
+        let ok = blocks.iter().fold(TOPS, |ok, b| ok & within(u64::from_le_bytes(*b)));
+        // What is left over is judged with the bytes before it, as a whole word.
+        ok & (if rest.is_empty() { TOPS } else { within(u64::from_le_bytes(*last)) }) == TOPS
     }
 }
 

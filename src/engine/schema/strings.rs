@@ -1,5 +1,7 @@
 //! The strings of an `enum` or a `const`.
 
+use super::word::word;
+
 /// A set of strings. Those of up to 8 bytes are compared as one word each.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Strings {
@@ -12,7 +14,7 @@ impl Strings {
     pub(super) fn new<'a>(strings: impl IntoIterator<Item = &'a str>) -> Self {
         let (mut short, mut long) = (Vec::new(), Vec::new());
         for s in strings {
-            match word(s.as_bytes()) {
+            match packed(s.as_bytes()) {
                 Some(w) => short.push(w),
                 None => long.push(s.as_bytes().into()),
             }
@@ -23,7 +25,7 @@ impl Strings {
 
     /// Whether the UTF-8 string `s` is one of them.
     pub(super) fn has(&self, s: &[u8]) -> bool {
-        match word(s) {
+        match packed(s) {
             Some(w) => self.short.iter().fold(false, |hit, &x| hit | (x == w)),
             None => self.long.binary_search_by(|x| (**x).cmp(s)).is_ok(),
         }
@@ -32,19 +34,8 @@ impl Strings {
 
 /// A string of up to 8 bytes as a word, filled up with 0xff, which no UTF-8 string holds; `None`
 /// for a longer one.
-fn word(s: &[u8]) -> Option<u64> {
-    if let Some(eight) = s.first_chunk::<8>() {
-        return (s.len() == 8).then(|| u64::from_le_bytes(*eight));
-    }
-    let fill = !0 << (8 * s.len());
-    // Two loads that overlap, rather than a loop over bytes.
-    if let (Some(head), Some(tail)) = (s.first_chunk::<4>(), s.last_chunk::<4>()) {
-        let (head, tail) = (u32::from_le_bytes(*head), u32::from_le_bytes(*tail));
-        let (head, tail) = (u64::from(head), u64::from(tail));
-        return Some(fill | head | tail << (8 * (s.len() - 4)));
-    }
-    let place = |i: usize| s.get(i).map_or(0, |&b| u64::from(b) << (8 * i));
-    Some(fill | place(0) | place(1) | place(2))
+fn packed(s: &[u8]) -> Option<u64> {
+    (s.len() <= 8).then(|| word(s, 0xff))
 }
 
 #[cfg(test)]
