@@ -108,13 +108,12 @@ fn hex4(raw: &[u8], at: usize) -> Option<u32> {
 /// escaped, everything else (UTF-8 too) as it is. No quotes are added.
 pub(crate) fn escape_into(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len());
-    let mut copied = 0;
-    for (i, &b) in text.iter().enumerate() {
-        if b >= 0x20 && b != b'"' && b != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&text[copied..i]);
-        copied = i + 1;
+    let mut rest = text;
+    loop {
+        let (run, tail) = rest.split_at(plain(rest));
+        out.extend_from_slice(run);
+        let Some((&b, tail)) = tail.split_first() else { return };
+        rest = tail;
         let short = match b {
             0x08 => b'b',
             b'\t' => b't',
@@ -130,7 +129,30 @@ pub(crate) fn escape_into(text: &[u8], out: &mut Vec<u8>) {
         };
         out.extend_from_slice(&[b'\\', short]);
     }
-    out.extend_from_slice(&text[copied..]);
+}
+
+/// How many bytes at the start of `text` need no escape.
+fn plain(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    for (i, w) in words.iter().enumerate() {
+        let special = special(u64::from_le_bytes(*w));
+        if special != 0 {
+            return 8 * i + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let escaped = |&b: &u8| b < 0x20 || b == b'"' || b == b'\\';
+    8 * words.len() + rest.iter().position(escaped).unwrap_or(rest.len())
+}
+
+/// The top bit of the first byte that must be escaped; bits above it mean nothing, and zero none.
+fn special(w: u64) -> u64 {
+    const fn splat(b: u8) -> u64 {
+        u64::from_le_bytes([b; 8])
+    }
+    // A byte below `limit` borrows from its top bit; one that had the bit set before isn't below.
+    let below = |w: u64, limit: u8| w.wrapping_sub(splat(limit)) & !w;
+    let hits = below(w, 0x20) | below(w ^ splat(b'"'), 1) | below(w ^ splat(b'\\'), 1);
+    hits & splat(0x80)
 }
 
 #[cfg(test)]
