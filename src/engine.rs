@@ -4,10 +4,13 @@
 //! worker; an [`Engine`] is one worker's scratch space; [`Engine::process`] is the hot path.
 
 pub mod chunk;
+pub(crate) mod decode;
 pub mod detect;
 pub(crate) mod index;
 pub mod outcome;
+pub(crate) mod path;
 pub mod plan;
+pub mod schema;
 
 use std::sync::Arc;
 

@@ -1,0 +1,221 @@
+//! Event schemas: JSON Schema 2020-12, compiled to questions that one pass over an event asks.
+//!
+//! A [`Schema`] is an arena of nodes. The walk carries the node of the value it is in, asks
+//! for the node of each member and element, and has each value checked where it stands; no value is
+//! built. Supported are `type`, `required`, `properties`, `additionalProperties`, `enum`, `const`,
+//! `pattern`, `format: date-time` (asserted), `minimum`, `maximum`, `minLength`, `maxLength`,
+//! `items`, boolean schemas and annotations. A schema with anything else is refused, never half
+//! enforced.
+
+mod compile;
+mod datetime;
+mod json;
+mod keyword;
+mod node;
+mod number;
+mod pattern;
+mod shape;
+mod strings;
+#[cfg(test)]
+mod tests;
+mod word;
+
+use std::path::Path;
+
+use node::Node;
+
+use crate::engine::outcome::Reason;
+
+/// A schema that ships: name and text.
+const BUILTIN: &[(&str, &str)] = &[("service-log", include_str!("../../schemas/service-log.json"))];
+
+/// A compiled schema.
+#[derive(Debug)]
+pub struct Schema {
+    name: String,
+    nodes: Vec<Node>,
+    root: NodeId,
+}
+
+/// Why a schema was refused, where, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {what}")]
+pub struct SchemaError {
+    /// The file, as it was named.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong, and what to do about it.
+    pub what: String,
+}
+
+/// A place in a schema: what a value there must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct NodeId(u32);
+
+impl NodeId {
+    /// Accepts everything, in any schema.
+    pub(crate) const ANY: Self = Self(0);
+    /// Accepts nothing (the schema `false`), in any schema.
+    pub(crate) const NEVER: Self = Self(1);
+}
+
+/// What a schema says of one field of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Property {
+    /// What its value must be.
+    pub(crate) node: NodeId,
+    /// Its bit in [`Schema::required`].
+    pub(crate) required_bit: Option<u8>,
+    /// `properties` or `required` name it: standing twice is a violation.
+    pub(crate) constrained: bool,
+    /// It may not stand there at all.
+    pub(crate) forbidden: bool,
+}
+
+impl Property {
+    fn of(node: NodeId) -> Self {
+        let forbidden = node == NodeId::NEVER;
+        Self { node, required_bit: None, constrained: false, forbidden }
+    }
+}
+
+/// A JSON literal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Literal {
+    /// `true`
+    True,
+    /// `false`
+    False,
+    /// `null`
+    Null,
+}
+
+impl Schema {
+    /// Compiles a schema's text. `file` is for messages, and its stem is the schema's name.
+    ///
+    /// Finds every error of the text, but after invalid JSON no other.
+    ///
+    /// ```
+    /// let errors = tamis::engine::schema::Schema::parse("log.json", "{\n  \"requierd\": []\n}");
+    /// let errors = errors.unwrap_err();
+    /// assert_eq!(
+    ///     errors[0].to_string(),
+    ///     "log.json:2:3: unknown keyword `requierd`: did you mean `required`?"
+    /// );
+    /// ```
+    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<SchemaError>> {
+        let (nodes, root) = compile::compile(file, text)?;
+        Ok(Self { name: stem(file).to_owned(), nodes, root })
+    }
+
+    /// The schema `require`: an object that has all of `fields`, with any value.
+    ///
+    /// An error counts its column in the names joined by commas.
+    pub fn require(fields: &[&str]) -> Result<Self, SchemaError> {
+        let (nodes, root) = compile::require(fields).map_err(|(i, what)| SchemaError {
+            file: "require".to_owned(),
+            line: 1,
+            column: fields[..i].iter().map(|f| f.chars().count() + 1).sum::<usize>() + 1,
+            what,
+        })?;
+        Ok(Self { name: "require".to_owned(), nodes, root })
+    }
+
+    /// The schema that ships under `name`, if one does.
+    pub fn builtin(name: &str) -> Option<Result<Self, Vec<SchemaError>>> {
+        Self::builtin_text(name).map(|text| Self::parse(&format!("{name}.json"), text))
+    }
+
+    /// The text of the schema that ships under `name`, if one does.
+    pub fn builtin_text(name: &str) -> Option<&'static str> {
+        BUILTIN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    }
+
+    /// The names of the schemas that ship.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|(name, _)| *name)
+    }
+
+    /// Its name: the file's stem, or `require`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the event itself must be.
+    pub(crate) fn root(&self) -> NodeId {
+        self.root
+    }
+
+    fn node(&self, n: NodeId) -> &Node {
+        &self.nodes[n.0 as usize]
+    }
+
+    /// What `object` says of the field `key` (decoded).
+    pub(crate) fn property(&self, object: NodeId, key: &[u8]) -> Property {
+        self.node(object).property(key)
+    }
+
+    /// What every element of `array` must be.
+    pub(crate) fn items(&self, array: NodeId) -> NodeId {
+        self.node(array).items
+    }
+
+    /// The bits of all fields that `object` requires.
+    pub(crate) fn required(&self, object: NodeId) -> u64 {
+        self.node(object).required
+    }
+
+    /// Whether `n` asks anything of a value itself; if not, none of its checks can fail. What it
+    /// says of members and elements is apart ([`Self::property`], [`Self::required`],
+    /// [`Self::items`]).
+    pub(crate) fn checks(&self, n: NodeId) -> bool {
+        self.node(n).checks()
+    }
+
+    /// Checks a string: decoded, valid UTF-8.
+    pub(crate) fn check_string(&self, n: NodeId, s: &[u8]) -> Result<(), Reason> {
+        self.node(n).string(s)
+    }
+
+    /// Checks a number by its JSON spelling.
+    pub(crate) fn check_number(&self, n: NodeId, raw: &[u8]) -> Result<(), Reason> {
+        self.node(n).number(raw)
+    }
+
+    /// Checks a literal.
+    pub(crate) fn check_literal(&self, n: NodeId, literal: Literal) -> Result<(), Reason> {
+        self.node(n).literal(literal)
+    }
+
+    /// Checks that an object may stand here at all; not its fields.
+    pub(crate) fn check_object(&self, n: NodeId) -> Result<(), Reason> {
+        self.node(n).object()
+    }
+
+    /// Checks that an array may stand here at all; not its elements.
+    pub(crate) fn check_array(&self, n: NodeId) -> Result<(), Reason> {
+        self.node(n).array()
+    }
+
+    /// Whether `enum` or `const` list arrays or objects here, so that containers need
+    /// [`Self::check_container`] as well.
+    pub(crate) fn compares_containers(&self, n: NodeId) -> bool {
+        self.node(n).compares_containers()
+    }
+
+    /// Compares a whole container, as it was spelled, with those of `enum` and `const`. Slow: it
+    /// builds the value.
+    pub(crate) fn check_container(&self, n: NodeId, raw: &[u8]) -> Result<(), Reason> {
+        self.node(n).container(raw)
+    }
+}
+
+/// A file's name without folders and without `.json` or `.schema.json`.
+fn stem(file: &str) -> &str {
+    let name = Path::new(file).file_name().and_then(|n| n.to_str()).unwrap_or(file);
+    let name = name.strip_suffix(".json").unwrap_or(name);
+    name.strip_suffix(".schema").filter(|n| !n.is_empty()).unwrap_or(name)
+}
