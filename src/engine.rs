@@ -1,16 +1,25 @@
 //! The engine: bytes in, outcomes and bytes out. No I/O, no clock, no lock.
 //!
 //! [`Plan`] is what was compiled once (detectors, schema, limits) and is shared by every
-//! worker; an [`Engine`] is one worker's scratch space; [`Engine::process`] is the hot path.
+//! worker; an [`Engine`] is one worker's scratch space; [`Engine::process`] is the hot path:
+//!
+//! 1. [`index`]: quotes, lines, rare bytes, candidates; once for the whole chunk.
+//! 2. [`walk`]: each event's grammar, path and schema; it reports sites where something is marked.
+//! 3. [`judge`]: sites → findings → edits, through [`decode`] and [`detect`].
+//! 4. [`redact`]: edits spliced between copies; untouched lines are copied in runs.
 
 pub mod chunk;
 pub(crate) mod decode;
 pub mod detect;
 pub(crate) mod index;
+pub(crate) mod judge;
+mod line;
 pub mod outcome;
 pub(crate) mod path;
 pub mod plan;
+pub(crate) mod redact;
 pub mod schema;
+pub(crate) mod walk;
 
 use std::sync::Arc;
 
@@ -18,21 +27,52 @@ pub use chunk::Chunk;
 pub use outcome::{Output, Payload, Reason, Reject, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
 
+use index::Index;
+use judge::Judge;
+use path::Paths;
+use walk::Walk;
+
 /// One worker: the scratch space that the hot path reuses from chunk to chunk.
 pub struct Engine {
     plan: Arc<Plan>,
+    index: Index,
+    paths: Paths,
+    walk: Walk,
+    judge: Judge,
+    /// Reasons whose pointer was told once already.
+    told: [bool; Reason::ALL.len()],
 }
 
 impl Engine {
     /// A worker for `plan`.
     pub fn new(plan: Arc<Plan>) -> Self {
-        Self { plan }
+        let max_depth = plan.settings().limits.max_depth;
+        Self {
+            index: Index::default(),
+            paths: Paths::new(plan.rules.clone(), max_depth),
+            walk: Walk::new(max_depth),
+            judge: Judge::new(plan.simd, &plan.rules, max_depth),
+            told: [false; Reason::ALL.len()],
+            plan,
+        }
     }
 
     /// Judges every line of `chunk` and appends what may be forwarded to `out.clean`.
     ///
-    /// Every line ends in exactly one count of `out.tally`. The chunk must be sealed.
+    /// Every line ends in exactly one count of `out.tally`.
+    ///
+    /// # Panics
+    /// If the chunk is not sealed.
     pub fn process(&mut self, chunk: &Chunk, out: &mut Output) {
-        let _ = (&self.plan, chunk, out);
+        let plan = Arc::clone(&self.plan);
+        let (buf, end) = chunk.padded();
+        let mut index = std::mem::take(&mut self.index);
+        index.scan(plan.simd, buf, chunk::HEAD, end, &plan.detectors.gates, false);
+        out.tally.redactions.resize(plan.detectors.list.len(), 0);
+        out.tally.bytes_in += (end - chunk::HEAD) as u64;
+        let already_out = out.clean.len();
+        self.lines(&plan, buf, &index, out);
+        out.tally.bytes_out += (out.clean.len() - already_out) as u64;
+        self.index = index;
     }
 }

@@ -1,5 +1,12 @@
 //! What a worker follows: detectors, schema and limits, compiled once and shared.
 
+use std::sync::Arc;
+
+use super::detect::{Detectors, Pack, PlanError, Selection};
+use super::index::Simd;
+use super::path::Rules;
+use super::schema::Schema;
+
 /// What becomes of a text line (a line that is not a JSON object) when no schema is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TextPolicy {
@@ -40,6 +47,12 @@ impl Default for Limits {
 /// What to compile.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
+    /// The detector packs.
+    pub packs: Vec<Pack>,
+    /// Which of their detectors are in force.
+    pub select: Selection,
+    /// The schema that every event must have.
+    pub schema: Option<Arc<Schema>>,
     /// Text lines.
     pub text: TextPolicy,
     /// IP addresses.
@@ -48,6 +61,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether rejects carry a body (a dead letter sink is set).
     pub bodies: bool,
+    /// `avx512`, `avx2` or `scalar`; by default the best that the processor has.
+    pub simd: Option<String>,
 }
 
 /// A detector as the outside sees it.
@@ -64,22 +79,64 @@ pub struct DetectorInfo {
 /// Everything compiled: shared by all workers.
 pub struct Plan {
     settings: Settings,
-    detectors: Vec<DetectorInfo>,
+    infos: Vec<DetectorInfo>,
+    pub(crate) detectors: Detectors,
+    pub(crate) rules: Rules,
+    pub(crate) simd: Simd,
 }
 
 impl Plan {
     /// Compiles `settings`.
-    pub fn compile(settings: Settings) -> Self {
-        Self { settings, detectors: Vec::new() }
+    ///
+    /// # Errors
+    /// A pack's detector that does not compile, a name in the selection that nothing has, an
+    /// instruction set that this processor lacks.
+    pub fn compile(settings: Settings) -> Result<Self, PlanError> {
+        let simd = match &settings.simd {
+            None => Simd::detect(),
+            Some(name) => Simd::named(name).ok_or_else(|| {
+                PlanError::new(format!(
+                    "this processor has no `{name}`: `avx512`, `avx2` or `scalar`, or leave it out"
+                ))
+            })?,
+        };
+        let mut select = settings.select.clone();
+        if settings.ip == IpPolicy::Keep {
+            let ids = settings.packs.iter().flat_map(|p| &p.detectors);
+            let truncating = ids.filter(|d| d.action == super::detect::pack::Action::Truncate);
+            select.without.extend(truncating.map(|d| d.id.clone()));
+        }
+        let placeholders = settings.ip == IpPolicy::Redact;
+        let (detectors, origins) = Detectors::compile(&settings.packs, &select, placeholders)?;
+        let infos = origins
+            .iter()
+            .map(|&(p, d)| {
+                let pack = &settings.packs[p];
+                let detector = &pack.detectors[d];
+                DetectorInfo {
+                    id: detector.id.clone(),
+                    category: detector.category.clone(),
+                    pack: pack.pack.clone(),
+                }
+            })
+            .collect();
+        let rules =
+            Rules { schema: settings.schema.clone(), secrets: detectors.key_rule() };
+        Ok(Self { settings, infos, detectors, rules, simd })
     }
 
     /// The detectors in force, in the order of [`Tally::redactions`](super::Tally::redactions).
     pub fn detectors(&self) -> &[DetectorInfo] {
-        &self.detectors
+        &self.infos
     }
 
     /// The settings it was compiled from.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The instruction set in use: `avx512`, `avx2` or `scalar`.
+    pub fn simd(&self) -> &'static str {
+        self.simd.name()
     }
 }

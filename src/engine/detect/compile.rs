@@ -27,7 +27,7 @@ pub struct PlanError {
 }
 
 impl PlanError {
-    fn new(what: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
         Self { what: what.into() }
     }
 }
@@ -60,8 +60,8 @@ pub(crate) struct Detectors {
     pub(crate) gates: Gates,
     /// The rule by key, for paths and assignments.
     pub(crate) fields: Fields,
-    /// The detector that the rule by key is counted under.
-    pub(crate) field_detector: u16,
+    /// The detector that the rule by key is counted under; `None`: only assignments are found.
+    pub(crate) field_detector: Option<u16>,
     /// Where each detector's candidates come from, for `explain`.
     pub(crate) gates_of: Vec<Vec<Gate>>,
 }
@@ -79,7 +79,7 @@ impl Detectors {
             list: vec![],
             gates: Gates { exact: std::array::from_fn(|_| Exact::new(1, &[])), literals: None },
             fields: Fields::default(),
-            field_detector: 0,
+            field_detector: None,
             gates_of: vec![],
         };
         let mut origins = vec![];
@@ -128,6 +128,11 @@ impl Detectors {
         Ok((out, origins))
     }
 
+    /// The rule by key, if its detector is in force.
+    pub(crate) fn key_rule(&self) -> Fields {
+        if self.field_detector.is_some() { self.fields.clone() } else { Fields::default() }
+    }
+
     fn add_rows(
         &mut self,
         packs: &[Pack],
@@ -139,7 +144,7 @@ impl Detectors {
         let mut gates = vec![];
         if !d.fields.is_empty() {
             self.fields = Fields::new(&d.fields, &d.not_fields);
-            self.field_detector = id;
+            self.field_detector = Some(id);
             return Ok(gates);
         }
         if let Some(of) = &d.assigns {
@@ -150,7 +155,6 @@ impl Detectors {
                 .ok_or_else(|| format!("assigns = \"{of}\": no detector has this id"))?;
             if self.fields.is_empty() {
                 self.fields = Fields::new(&fields.fields, &fields.not_fields);
-                self.field_detector = id;
             }
             let mut words: Vec<_> = Fields::last_words(&fields.fields).into_iter().collect();
             words.sort();

@@ -16,6 +16,8 @@ pub(crate) enum With {
     Null,
     /// An address with its host part zeroed.
     Truncated(truncate::Address),
+    /// The detector's placeholder in a key of the container that opens here: unique in it.
+    Key(u32),
 }
 
 /// A place that a detector or a rule holds to be personal data or a secret.
@@ -60,6 +62,8 @@ pub(crate) struct Place<'a> {
     pub(crate) end: usize,
     /// A bare number, not a string.
     pub(crate) number: bool,
+    /// A key of the container that opens here.
+    pub(crate) key_of: Option<u32>,
     pub(crate) keys: Keys<'a>,
 }
 
@@ -98,7 +102,7 @@ impl Detectors {
                 matched: (a.from, a.end),
                 start: a.start,
                 end: a.end,
-                with: With::Placeholder,
+                with: p.key_of.map_or(With::Placeholder, With::Key),
             });
         }
         let begin = d.begin(p, at)?;
@@ -221,6 +225,9 @@ impl Detector {
         }
         if p.number {
             return Ok(With::Null);
+        }
+        if let Some(container) = p.key_of {
+            return Ok(With::Key(container));
         }
         if self.action == Action::Truncate {
             return match truncate::address(matched) {

@@ -1,0 +1,120 @@
+//! Decoded texts, each with the way back to the one that it came from.
+
+use super::{Judge, Keys, LEVELS, Place, settle, stop};
+use crate::engine::chunk::{HEAD, TAIL};
+use crate::engine::decode::{self, OffsetMap};
+use crate::engine::detect::{Detectors, Finding};
+use crate::engine::index::Index;
+use crate::engine::outcome::Reason;
+
+/// One decoded text.
+#[derive(Default)]
+pub(super) struct Level {
+    /// With the margins that the index wants.
+    pub(super) text: Vec<u8>,
+    pub(super) map: OffsetMap,
+    pub(super) index: Index,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Level {
+    /// Empties the text but for its margin.
+    pub(super) fn open(&mut self) {
+        self.text.clear();
+        self.text.resize(HEAD, b'\n');
+        self.map.clear();
+        self.findings.clear();
+    }
+
+    /// Ends the text with its margin; returns where it ends.
+    pub(super) fn close(&mut self) -> usize {
+        let end = self.text.len();
+        self.text.resize(end + TAIL, b'\n');
+        end
+    }
+
+    /// A finding of this text, as a place of the text that it was decoded from, whose string
+    /// begins at `start`.
+    pub(super) fn map_back(&self, f: &Finding, start: usize) -> Finding {
+        let back = |from: usize, to: usize| {
+            let r = self.map.source(from - HEAD..to - HEAD);
+            (r.start + start, r.end + start)
+        };
+        let (s, e) = back(f.start, f.end);
+        Finding { matched: back(f.matched.0, f.matched.1), start: s, end: e, ..*f }
+    }
+}
+
+impl Judge {
+    /// A string with escapes: judged decoded, or as the JSON that it holds.
+    pub(super) fn escaped(
+        &mut self,
+        d: &Detectors,
+        p: &Place<'_>,
+        level: usize,
+        out: &mut Vec<Finding>,
+    ) -> Result<(), Reason> {
+        if level >= LEVELS {
+            return Err(Reason::TooCostly);
+        }
+        let mut own = std::mem::take(&mut self.levels[level]);
+        own.open();
+        let content = &p.text[p.start..p.end];
+        let judged = decode::unescape(content, &mut own.text, &mut own.map)
+            .map_err(|e| stop(e, p.start).reason)
+            .and_then(|()| self.decoded(d, &mut own, p.keys, p.key_of, level));
+        out.extend(own.findings.iter().map(|f| own.map_back(f, p.start)));
+        self.levels[level] = own;
+        judged
+    }
+
+    /// A string with percent signs: judged decoded too.
+    pub(super) fn percent(
+        &mut self,
+        d: &Detectors,
+        p: &Place<'_>,
+        level: usize,
+        out: &mut Vec<Finding>,
+    ) -> Result<(), Reason> {
+        let mut own = std::mem::take(&mut self.levels[level]);
+        own.open();
+        let mut judged = Ok(());
+        if decode::percent(&p.text[p.start..p.end], &mut own.text, &mut own.map) {
+            judged = self.decoded(d, &mut own, p.keys, p.key_of, level);
+            out.extend(own.findings.iter().map(|f| own.map_back(f, p.start)));
+        }
+        self.levels[level] = own;
+        judged
+    }
+
+    /// Judges the text of `own`; leaves its findings there, settled.
+    pub(super) fn decoded(
+        &mut self,
+        d: &Detectors,
+        own: &mut Level,
+        keys: Keys<'_>,
+        key_of: Option<u32>,
+        level: usize,
+    ) -> Result<(), Reason> {
+        let end = own.close();
+        let mut findings = std::mem::take(&mut own.findings);
+        let first = own.text[HEAD..end].iter().find(|b| !b.is_ascii_whitespace());
+        let json = matches!(first, Some(b'{' | b'['));
+        let mut judged = Ok(false);
+        if json {
+            judged = self.json(d, &own.text[HEAD..end], &keys, level + 1, &mut findings);
+        }
+        let judged = match judged {
+            Ok(false) => {
+                own.index.scan(self.simd, &own.text, HEAD, end, &d.gates, true);
+                let place =
+                    Place { text: &own.text, start: HEAD, end, number: false, key_of, keys };
+                self.string(d, &place, &own.index.marks, level + 1, false, &mut findings)
+            }
+            other => other.map(|_| ()),
+        };
+        settle(&mut findings, d, |_, _| {});
+        own.findings = findings;
+        judged
+    }
+}

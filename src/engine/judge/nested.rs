@@ -1,0 +1,102 @@
+//! JSON inside a string: walked as an event is, with the rules by key that its paths obey.
+
+use super::{Judge, Keys};
+use crate::engine::chunk::{HEAD, TAIL};
+use crate::engine::detect::{Detectors, Finding};
+use crate::engine::index::Index;
+use crate::engine::outcome::Reason;
+use crate::engine::path::{Paths, Rules};
+use crate::engine::walk::{Line, Walk};
+
+/// An array is walked as the value of an object's only key.
+const OPEN: &[u8] = b"{\"\":";
+
+/// Scratch space for one event inside a string.
+pub(super) struct Nested {
+    walk: Walk,
+    paths: Paths,
+    index: Index,
+    text: Vec<u8>,
+}
+
+impl Nested {
+    pub(super) fn new(rules: &Rules, max_depth: usize) -> Self {
+        // The schema speaks of the event, not of what its strings hold.
+        let rules = Rules { schema: None, secrets: rules.secrets.clone() };
+        Self {
+            walk: Walk::new(max_depth),
+            paths: Paths::new(rules, max_depth),
+            index: Index::default(),
+            text: Vec::new(),
+        }
+    }
+
+    /// Walks `text`; the way from the walked text's offsets to `text`'s, if it is whole JSON.
+    fn walk(&mut self, judge: &Judge, d: &Detectors, text: &[u8]) -> Option<usize> {
+        let array = text.trim_ascii_start().first() == Some(&b'[');
+        self.text.clear();
+        self.text.resize(HEAD, b'\n');
+        if array {
+            self.text.extend_from_slice(OPEN);
+        }
+        let before = self.text.len();
+        // The walk ends at a newline; in JSON it can only be white space.
+        self.text.extend(text.iter().map(|&b| if b == b'\n' { b' ' } else { b }));
+        if array {
+            self.text.push(b'}');
+        }
+        let end = self.text.len();
+        self.text.resize(end + TAIL, b'\n');
+        self.index.scan(judge.simd, &self.text, HEAD, end, &d.gates, false);
+        let lead = self.text[HEAD..end].iter().take_while(|b| b.is_ascii_whitespace()).count();
+        let line = Line {
+            buf: &self.text,
+            start: HEAD + lead,
+            end,
+            quotes: self.index.quotes(),
+            marks: &self.index.marks,
+        };
+        self.walk.event(line, &mut self.paths).ok()?;
+        Some(before)
+    }
+}
+
+impl Judge {
+    /// Judges `text` as JSON; findings are places of a text that has [`HEAD`] bytes before it.
+    /// `false`: it is not whole JSON, or stands inside such already.
+    pub(super) fn json(
+        &mut self,
+        d: &Detectors,
+        text: &[u8],
+        keys: &Keys<'_>,
+        level: usize,
+        out: &mut Vec<Finding>,
+    ) -> Result<bool, Reason> {
+        let Some(mut nested) = self.nested.take() else { return Ok(false) };
+        let judged = match nested.walk(self, d, text) {
+            None => Ok(false),
+            Some(before) => {
+                let n = &nested;
+                let judged =
+                    self.sites(d, &n.text, &n.walk, &n.index.marks, Some(keys), level, out);
+                for f in out.iter_mut() {
+                    let back = |at: usize| at - before + HEAD;
+                    f.matched = (back(f.matched.0), back(f.matched.1));
+                    f.start = back(f.start);
+                    f.end = back(f.end);
+                }
+                match judged {
+                    Ok(()) => Ok(true),
+                    Err(s) if s.reason == Reason::TooCostly => Err(s.reason),
+                    // A broken escape: it is no JSON after all.
+                    Err(_) => {
+                        out.clear();
+                        Ok(false)
+                    }
+                }
+            }
+        };
+        self.nested = Some(nested);
+        judged
+    }
+}

@@ -1,0 +1,288 @@
+//! From lines to outcomes: each line of a chunk ends in exactly one.
+
+use super::chunk::HEAD;
+use super::decode;
+use super::index::Index;
+use super::outcome::{Output, Payload, Reason, Reject};
+use super::path::locate;
+use super::plan::{Plan, TextPolicy};
+use super::redact::{self, splice};
+use super::walk::{Line, Stop};
+use super::Engine;
+
+/// One line of a chunk.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    line: Line<'a>,
+    /// Where it starts, white space included; `line.end` is its newline.
+    start: usize,
+    number: u32,
+    /// A control character may stand in it; a byte ≥ 0x80 may.
+    control: bool,
+    high: bool,
+}
+
+/// What an event came to.
+enum Event {
+    /// Forwarded, with the judge's edits if there are any.
+    Sound,
+    Malformed(Stop),
+    /// Refused by the schema; the judge's edits are what its dead letter needs.
+    Refused(Reason, usize),
+}
+
+impl Engine {
+    /// Judges the lines that `index` found in `buf`.
+    pub(super) fn lines(&mut self, plan: &Plan, buf: &[u8], index: &Index, out: &mut Output) {
+        let mut start = HEAD;
+        // Where the run of untouched lines begins that was not copied yet.
+        let mut run = HEAD;
+        let (mut quote, mut mark, mut control, mut high) = (0, 0, 0, 0);
+        for (number, l) in index.lines.iter().enumerate() {
+            let end = l.at as usize;
+            let quotes = &index.quotes()[quote..l.quotes as usize];
+            quote = l.quotes as usize;
+            let marks = until(&index.marks, &mut mark, |m| m.at() < end);
+            let entry = Entry {
+                line: Line { buf, start, end, quotes, marks },
+                start,
+                number: number as u32,
+                control: !until(&index.controls, &mut control, |&c| (c as usize) < end).is_empty(),
+                high: !until(&index.highs, &mut high, |&c| (c as usize) < end).is_empty(),
+            };
+            self.line(plan, entry, &mut run, out);
+            start = end + 1;
+        }
+        out.clean.extend_from_slice(&buf[run..start]);
+    }
+
+    #[inline(always)]
+    fn line(&mut self, plan: &Plan, mut e: Entry<'_>, run: &mut usize, out: &mut Output) {
+        out.tally.read += 1;
+        let buf = e.line.buf;
+        while matches!(buf[e.line.start], b' ' | b'\t' | b'\r') {
+            e.line.start += 1;
+        }
+        let end = e.line.end;
+        let length = end - e.start - usize::from(end > e.start && buf[end - 1] == b'\r');
+        if length > plan.settings().limits.max_event_bytes {
+            flush(buf, run, e, out);
+            reject(e, Reason::Oversize, 0, Payload::None, 0, out);
+            return;
+        }
+        match buf[e.line.start] {
+            b'{' => match self.event(plan, &e) {
+                Event::Sound if self.judge.edits.is_empty() => out.tally.clean += 1,
+                Event::Sound => {
+                    out.tally.redacted += 1;
+                    out.clean.extend_from_slice(&buf[*run..e.start]);
+                    self.splice(&e, e.start, end + 1, &mut out.clean);
+                    self.count(out);
+                    *run = end + 1;
+                }
+                Event::Malformed(stop) => {
+                    flush(buf, run, e, out);
+                    let from = out.bodies.len();
+                    let payload = shape(plan, &e, out);
+                    reject(e, stop.reason, stop.at - e.start, payload, from, out);
+                }
+                Event::Refused(reason, at) => {
+                    flush(buf, run, e, out);
+                    self.refused(plan, &e, reason, at, out);
+                }
+            },
+            b'\n' => {
+                out.tally.blank += 1;
+                flush(buf, run, e, out);
+            }
+            _ => {
+                flush(buf, run, e, out);
+                self.text_line(plan, &e, length, out);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn event(&mut self, plan: &Plan, e: &Entry<'_>) -> Event {
+        if let Err(stop) = self.walk.event(e.line, &mut self.paths) {
+            return Event::Malformed(stop);
+        }
+        if (e.control || e.high)
+            && let Err(stop) = rare(e)
+        {
+            return Event::Malformed(stop);
+        }
+        if let Err(stop) = self.judge.event(&plan.detectors, &e.line, &self.walk) {
+            return Event::Malformed(stop);
+        }
+        match self.walk.violation {
+            None => Event::Sound,
+            Some(v) => Event::Refused(v.reason, v.at),
+        }
+    }
+
+    fn splice(&self, e: &Entry<'_>, from: usize, to: usize, out: &mut Vec<u8>) {
+        splice::splice(e.line.buf, from, to, &self.judge.edits, &self.judge.replacements, out);
+    }
+
+    /// Counts the edits that were made.
+    fn count(&self, out: &mut Output) {
+        for &d in &self.judge.detectors {
+            out.tally.redactions[usize::from(d)] += 1;
+        }
+    }
+
+    #[cold]
+    fn refused(&mut self, plan: &Plan, e: &Entry<'_>, reason: Reason, at: usize, out: &mut Output) {
+        let from = out.bodies.len();
+        let bodies = plan.settings().bodies;
+        let payload = if bodies {
+            self.splice(e, e.line.start, content_end(e), &mut out.bodies);
+            self.count(out);
+            Payload::Redacted
+        } else {
+            Payload::None
+        };
+        reject(*e, reason, at - e.start, payload, from, out);
+        if bodies || !std::mem::replace(&mut self.told[reason.index()], true) {
+            let event = &e.line.buf[e.line.start..content_end(e)];
+            let pointer = locate::pointer(event, at - e.line.start);
+            let pointer = self.redacted(plan, pointer);
+            if let Some(r) = out.rejects.last_mut() {
+                r.pointer = pointer;
+            }
+        }
+    }
+
+    /// A pointer's keys can be personal data too.
+    fn redacted(&mut self, plan: &Plan, text: String) -> String {
+        let bytes = text.as_bytes();
+        if self.judge.text(&plan.detectors, bytes, 0, bytes.len()).is_err() {
+            return String::new();
+        }
+        let mut redacted = Vec::with_capacity(bytes.len());
+        let j = &self.judge;
+        splice::splice(bytes, 0, bytes.len(), &j.edits, &j.replacements, &mut redacted);
+        String::from_utf8_lossy(&redacted).into_owned()
+    }
+
+    fn text_line(&mut self, plan: &Plan, e: &Entry<'_>, length: usize, out: &mut Output) {
+        let (buf, from) = (e.line.buf, out.bodies.len());
+        let (start, end) = (e.start, e.start + length);
+        let text = &buf[start..end];
+        if looks_like_utf16(text) || simdutf8::basic::from_utf8(text).is_err() {
+            let reason = if looks_like_utf16(text) { Reason::Utf16 } else { Reason::Utf8 };
+            let payload = shape(plan, e, out);
+            return reject(*e, reason, 0, payload, from, out);
+        }
+        if let Err(stop) = self.judge.text(&plan.detectors, buf, start, end) {
+            return reject(*e, stop.reason, 0, Payload::None, from, out);
+        }
+        let settings = plan.settings();
+        let refused = match (&settings.schema, settings.text) {
+            (Some(_), _) => Some(Reason::NotJson),
+            (None, TextPolicy::Reject) => Some(Reason::Text),
+            (None, TextPolicy::Wrap) => None,
+        };
+        if let Some(reason) = refused {
+            let mut payload = Payload::None;
+            if settings.bodies {
+                self.splice(e, start, end, &mut out.bodies);
+                self.count(out);
+                payload = Payload::Redacted;
+            }
+            return reject(*e, reason, 0, payload, from, out);
+        }
+        out.tally.wrapped += 1;
+        out.clean.extend_from_slice(b"{\"message\":\"");
+        let mut at = start;
+        for edit in &self.judge.edits {
+            decode::escape_into(&buf[at..edit.start], &mut out.clean);
+            let (s, t) = edit.with;
+            out.clean.extend_from_slice(&self.judge.replacements[s as usize..t as usize]);
+            at = edit.end;
+        }
+        decode::escape_into(&buf[at..end], &mut out.clean);
+        out.clean.extend_from_slice(b"\"}\n");
+        self.count(out);
+    }
+}
+
+/// The items from `at` for which `before` holds; `at` moves behind them.
+#[inline(always)]
+fn until<'a, T>(items: &'a [T], at: &mut usize, before: impl Fn(&T) -> bool) -> &'a [T] {
+    let from = *at;
+    while items.get(*at).is_some_and(&before) {
+        *at += 1;
+    }
+    &items[from..*at]
+}
+
+/// Copies the run of untouched lines before this one, and begins a new one behind it.
+fn flush(buf: &[u8], run: &mut usize, e: Entry<'_>, out: &mut Output) {
+    out.clean.extend_from_slice(&buf[*run..e.start]);
+    *run = e.line.end + 1;
+}
+
+fn content_end(e: &Entry<'_>) -> usize {
+    e.line.buf[e.line.start..e.line.end].trim_ascii_end().len() + e.line.start
+}
+
+/// Control characters inside strings, and UTF-8.
+#[cold]
+fn rare(e: &Entry<'_>) -> Result<(), Stop> {
+    let Line { buf, start, end, quotes, .. } = e.line;
+    if e.control {
+        for pair in quotes.as_chunks::<2>().0 {
+            let from = pair[0] as usize + 1;
+            let content = &buf[from..pair[1] as usize];
+            if let Some(i) = content.iter().position(|&b| b < 0x20) {
+                return Err(Stop { reason: Reason::Control, at: from + i });
+            }
+        }
+    }
+    if e.high && simdutf8::basic::from_utf8(&buf[start..end]).is_err() {
+        let valid = simdutf8::compat::from_utf8(&buf[start..end])
+            .map_or_else(|e| e.valid_up_to(), |_| end - start);
+        return Err(Stop { reason: Reason::Utf8, at: start + valid });
+    }
+    Ok(())
+}
+
+fn looks_like_utf16(text: &[u8]) -> bool {
+    let head = &text[..text.len().min(64)];
+    head.starts_with(b"\xff\xfe")
+        || head.starts_with(b"\xfe\xff")
+        || head.iter().filter(|&&b| b == 0).count() * 4 >= head.len().max(1)
+}
+
+fn shape(plan: &Plan, e: &Entry<'_>, out: &mut Output) -> Payload {
+    if !plan.settings().bodies {
+        return Payload::None;
+    }
+    redact::shape::append(&e.line.buf[e.start..e.line.end], &mut out.bodies);
+    Payload::Shape
+}
+
+fn reject(
+    e: Entry<'_>,
+    reason: Reason,
+    at: usize,
+    payload: Payload,
+    body: usize,
+    out: &mut Output,
+) {
+    out.tally.rejected[reason.index()] += 1;
+    let end = e.line.end;
+    let len = end - e.start - usize::from(end > e.start && e.line.buf[end - 1] == b'\r');
+    out.rejects.push(Reject {
+        reason,
+        line: e.number,
+        offset: (e.start - HEAD) as u32,
+        len: len as u32,
+        pointer: String::new(),
+        at: at as u32,
+        payload,
+        body: body..out.bodies.len(),
+    });
+}
