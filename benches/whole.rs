@@ -129,7 +129,7 @@ impl Bench {
     }
 
     fn run(&self) -> Outcome<()> {
-        println!("processor  {} × {}", cores(), processor());
+        println!("processor  {}, {} cores", processor(), cores());
         println!(
             "program    {}",
             if self.simd.is_empty() { "(-V says nothing)" } else { &self.simd }
@@ -137,7 +137,7 @@ impl Bench {
         println!("events     {} a file, {} runs in turn\n", self.options.events, self.options.runs);
         let clean = self.log(Variant::Compact)?;
         self.check(&clean)?;
-        println!("{:30}{:>10}{:>10}{:>9}{:>8}   target", "CPU s", "base", "tamis", "MB/s", "ratio");
+        println!("{:32}{:>10}{:>10}{:>9}{:>8}   target", "CPU s", "base", "tamis", "MB/s", "ratio");
         self.sections(&clean)
     }
 
@@ -189,20 +189,21 @@ impl Bench {
 
     /// Says what `tamis` made of the log, so that a fast run that did nothing is seen.
     fn check(&self, clean: &Path) -> Outcome<()> {
-        let (personal, violations) =
-            generate(Variant::Compact, self.options.events, &mut io::sink())?;
-        let mean = fs::metadata(clean)?.len() / self.options.events.max(1);
+        let events = self.options.events;
+        let (personal, violations) = generate(Variant::Compact, events, &mut io::sink())?;
+        let mean = fs::metadata(clean)?.len() / events.max(1);
         println!(
-            "planted    {personal} with personal data, {violations} violations; {mean} bytes an event"
+            "planted    personal data {personal}, violations {violations}; {mean} bytes an event"
         );
-        let stats = self.stats(clean)?;
-        let counts = stats.as_object().into_iter().flatten().filter(|(_, v)| v.is_u64());
-        let counts: Vec<_> = counts.map(|(k, v)| format!("{k} {v}")).collect();
-        let none = "nothing: --stats wrote no counts";
-        println!(
-            "counted    {}\n",
-            if counts.is_empty() { none.into() } else { counts.join(", ") }
-        );
+        let mut counts = Vec::new();
+        flatten("", &self.stats(clean)?, &mut counts);
+        let said: Vec<_> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        println!("counted    {}\n", said.join(", "));
+        if !counts.iter().any(|(name, count)| name.ends_with("read") && *count == events) {
+            println!(
+                "WARNING    --stats does not say that {events} were read: the times below mean nothing\n"
+            );
+        }
         Ok(())
     }
 
@@ -232,7 +233,7 @@ impl Bench {
         let ratio = cpu(|r| r.1.cpu / r.0.cpu);
         let rate = bytes as f64 / 1e6 / own;
         println!(
-            "{name:30}{base:>10.3}{own:>10.3}{rate:>9.0}{ratio:>8.2}   {}",
+            "{name:32}{base:>10.3}{own:>10.3}{rate:>9.0}{ratio:>8.2}   {}",
             target.verdict(ratio)
         );
         Ok(ratio)
@@ -283,7 +284,7 @@ impl Bench {
         let rate = median(runs.iter().map(|r| r.0.cpu / r.1.cpu * scale));
         let name = format!("{}: rate / clean's", flood.name());
         let (speed, verdict) = (bytes as f64 / 1e6 / own, Target::AtLeast(0.1).verdict(rate));
-        println!("{name:30}{base:>10.3}{own:>10.3}{speed:>9.0}{rate:>8.2}   {verdict}");
+        println!("{name:32}{base:>10.3}{own:>10.3}{speed:>9.0}{rate:>8.2}   {verdict}");
         self.forget(&log, clean)
     }
 
@@ -302,7 +303,7 @@ impl Bench {
         let rate = |side: fn(&(Cost, Cost)) -> f64| bytes / median(runs.iter().map(side));
         let (one, two) = (rate(|r| r.0.wall), rate(|r| r.1.wall));
         let verdict = Target::AtLeast(1.8).verdict(gain);
-        println!("two threads, wall       {one:.0} → {two:.0} MB/s, {gain:.2} times   {verdict}");
+        println!("two threads, wall         {one:.0} → {two:.0} MB/s, {gain:.2} times   {verdict}");
         Ok(())
     }
 
@@ -313,14 +314,14 @@ impl Bench {
             let peak = job.run()?.peak as f64 / 1e6;
             let stats = fs::read(&stats).unwrap_or_default();
             let stats: serde_json::Value = serde_json::from_slice(&stats).unwrap_or_default();
-            let label = format!("peak memory, {threads} thread(s)");
+            let label = format!("peak memory, --threads {threads}");
             match stats["memory_ceiling_bytes"].as_f64() {
                 Some(ceiling) => {
                     let verdict = Target::AtMost(ceiling / 1e6).verdict(peak);
-                    println!("{label:24}{peak:.1} MB   {verdict}");
+                    println!("{label:26}{peak:.1} MB   {verdict}");
                 }
                 None => {
-                    println!("{label:24}{peak:.1} MB   (--stats gives no memory_ceiling_bytes)")
+                    println!("{label:26}{peak:.1} MB   (--stats gives no memory_ceiling_bytes)")
                 }
             }
         }
@@ -338,9 +339,9 @@ impl Bench {
             Ok(runs) => {
                 let (worst, middle) = (runs.iter().copied().fold(0.0, f64::max), median(runs));
                 let verdict = Target::AtMost(30.0).verdict(middle);
-                println!("start to first byte     {middle:.1} ms (worst {worst:.1})   {verdict}");
+                println!("start to first byte       {middle:.1} ms (worst {worst:.1})   {verdict}");
             }
-            Err(error) => println!("start to first byte     {error}   over"),
+            Err(error) => println!("start to first byte       {error}   over"),
         }
         Ok(())
     }
@@ -363,6 +364,15 @@ impl Target {
         };
         let limit = format!("{sign} {}", (limit * 100.0).round() / 100.0);
         format!("{limit:<8}{}", if met { "ok" } else { "over" })
+    }
+}
+
+/// The counts above 0 in the statistics, with the names of the objects around them.
+fn flatten(name: &str, value: &serde_json::Value, into: &mut Vec<(String, u64)>) {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+        flatten(&name, value, into);
+        into.extend(value.as_u64().filter(|&n| n > 0).map(|n| (name, n)));
     }
 }
 

@@ -201,6 +201,7 @@ const SCRIPTS: &[&str] = &[
 const AGENTS: &[&str] = &[
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36",
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "kube-probe/1.30",
     "okhttp/4.12.0",
     "Go-http-client/2.0",
     "python-requests/2.32.3",
@@ -226,12 +227,11 @@ fn http(rng: &mut Prng) -> Value {
     let n = rng.below(10_000_000);
     let path = rng.pick(&["orders", "products", "users", "carts", "invoices"]);
     let host = rng.pick(&["api.shop.example", "www.shop.example", "internal.example"]);
-    let query = format!("page={}&per_page=50&sort=-created_at&id={}", rng.below(40), rng.hex(8));
+    let query = format!("page={}&sort=-created_at&id={}", rng.below(40), rng.hex(8));
     Value::Object(vec![
         ("method", Value::text(rng.pick(&["GET", "GET", "POST", "PUT", "DELETE"]))),
         ("url", Value::Text(format!("https://{host}/v2/{path}/{n}?{query}"))),
         ("status", Value::raw(rng.pick(&[200, 200, 200, 201, 204, 304, 404, 500]))),
-        ("bytes", Value::raw(rng.below(1 << 18))),
         ("user_agent", Value::text(rng.pick(AGENTS))),
         ("request_id", Value::Text(uuid(rng))),
     ])
@@ -240,11 +240,9 @@ fn http(rng: &mut Prng) -> Value {
 fn kubernetes(rng: &mut Prng) -> Value {
     let app = rng.pick(SERVICES);
     let pod = format!("{app}-{}-{}", rng.hex(10), rng.text("bcdfghjklmnpqrstvwxz2456789", 5));
-    let node = format!("ip-10-0-{}-{}.ec2.internal", rng.below(256), rng.below(256));
     Value::Object(vec![
         ("namespace", Value::text(rng.pick(&["prod", "staging"]))),
         ("pod", Value::Text(pod)),
-        ("node", Value::Text(node)),
     ])
 }
 
