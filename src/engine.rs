@@ -76,3 +76,6 @@ impl Engine {
         self.index = index;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,12 +116,9 @@ impl Judge {
         level.map.clear();
         let keys = Keys { buf, keys: &[], above: None };
         let judged = self.decoded(d, &mut level, keys, None, 0);
-        for f in &mut level.findings {
-            *f = level.map_back(f, start);
-        }
         let line = Line { buf, start, end, quotes: &[], marks: &[] };
         for f in &level.findings {
-            self.edit(d, f, &line);
+            self.edit(d, &level.map_back(f, start), &line);
         }
         self.levels[0] = level;
         judged.map_err(|reason| Stop { reason, at: start })

@@ -1,3 +1,4 @@
-//! The integration tests, one module a theme.
+//! Integration tests: one binary, themed modules.
 
 mod schema;
+mod tidy;

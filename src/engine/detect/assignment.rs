@@ -209,7 +209,8 @@ fn names_nothing(value: &[u8]) -> bool {
     const WORDS: [&str; 10] =
         ["null", "none", "nil", "true", "false", "undefined", "empty", "n/a", "{}", "[]"];
     WORDS.iter().any(|w| value.eq_ignore_ascii_case(w.as_bytes()))
-        || value.iter().all(|b| b"*.xX-_#?".contains(b))
+        || value.iter().all(|b| b"*.-_#?".contains(b))
+        || value.len() > 2 && value.iter().all(|b| b"xX".contains(b))
         || value.starts_with(b"${")
         || value.starts_with(b"{{")
         || value.starts_with(b"$(")

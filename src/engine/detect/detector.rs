@@ -134,7 +134,7 @@ impl Vicinity {
     pub(crate) fn in_text(&self, text: &[u8], from: usize, to: usize) -> bool {
         let Some(words) = &self.words else { return false };
         let (low, high) = (from.saturating_sub(REACH), (to + REACH).min(text.len()));
-        let mut near = |part: std::ops::Range<usize>| {
+        let near = |part: std::ops::Range<usize>| {
             words.find_overlapping_iter(&text[part.clone()]).map(|m| (m.start(), m.end())).any(|(s, e)| {
                 let (s, e) = (part.start + s, part.start + e);
                 (s == 0 || !text[s - 1].is_ascii_alphanumeric())

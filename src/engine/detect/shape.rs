@@ -3,7 +3,6 @@
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::engine::index::exact::{ByteSet, Row, WINDOW};
-use crate::engine::index::fingerprint::LEN;
 use crate::engine::index::Gate;
 
 /// The most forms that one shape may expand into.
@@ -141,9 +140,11 @@ pub(super) fn place(form: &Form, lead: Option<&ByteSet>, id: u16) -> Option<(Gat
         (Gate::Run, boundary)
     } else if (1..=3).any(|n| (0..n).all(|i| within(i, &upper)) && within(n, &digit)) {
         (Gate::Caps, boundary)
-    } else if form.len() >= 2 && form.iter().take(5).all(|s| s.is_subset(&hex)) {
+    } else if form.iter().take(5).all(|s| s.is_subset(&hex))
+        && form.iter().take(5).any(|s| s.has(b':'))
+    {
         (Gate::Colon, boundary)
-    } else if form.len() >= 3 && form.iter().take(LEN).all(|s| s.len() <= 4) {
+    } else if form.len() >= 3 && form.iter().take(3).all(|s| s.len() <= 4) {
         (Gate::Literal, boundary)
     } else {
         return None;
@@ -225,6 +226,6 @@ mod tests {
         let forms = expand(&parse(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d").unwrap()).unwrap();
         assert!(forms.len() >= 27 && forms.iter().all(|f| f.len() <= 11));
         assert_eq!(expand(&parse(r"a{3,}").unwrap()).unwrap().last().unwrap().len(), 11);
-        assert!(expand(&parse(r"[a-z]?[0-9]?[a-z]?[0-9]?[a-z]?[0-9]?[a-z]?[0-9]?").unwrap()).is_err());
+        assert!(expand(&parse(r"(?:[a-z]?[0-9]?[_-]?){5}").unwrap()).is_err());
     }
 }

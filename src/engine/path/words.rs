@@ -91,6 +91,10 @@ impl Fields {
         Self { names, not: joined(not), suffixes }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     /// Whether the value of `key` is a secret.
     pub(crate) fn has(&self, key: &[u8]) -> bool {
         if self.names.is_empty() || key.len() > 256 {

@@ -1,0 +1,51 @@
+//! Benchmarks of the engine, so that a regression shows its place: `cargo bench --bench engine`.
+
+#[path = "support/generator.rs"]
+mod generator;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use generator::{Generator, Variant};
+use tamis::engine::{Chunk, Engine, Output, Plan, Settings};
+
+/// What a worker gets at once.
+const CHUNK: usize = 256 << 10;
+
+fn chunk(variant: Variant) -> Chunk {
+    Chunk::from_bytes(&Generator::chunk(variant, 1, CHUNK))
+}
+
+/// The whole of `Engine::process`, on each kind of log.
+fn process(c: &mut Criterion) {
+    let mut group = c.benchmark_group("process");
+    let plan = Arc::new(Plan::compile(Settings::default()));
+    for variant in Variant::all() {
+        let chunk = chunk(variant);
+        let (mut engine, mut out) = (Engine::new(plan.clone()), Output::default());
+        group.throughput(Throughput::Bytes(chunk.data().len() as u64));
+        group.bench_function(BenchmarkId::from_parameter(variant.name()), |b| {
+            b.iter(|| {
+                out.clear();
+                engine.process(&chunk, &mut out);
+                out.clean.len()
+            });
+        });
+    }
+    group.finish();
+}
+
+fn settings() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+}
+
+// The stages (index, walk, verdict, decode, splice) get a group each, beside `process`.
+criterion_group! {
+    name = benches;
+    config = settings();
+    targets = process
+}
+criterion_main!(benches);
