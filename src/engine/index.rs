@@ -240,8 +240,9 @@ impl Task for Scan<'_> {
                     .push(LineEnd { at: base + k, quotes: index.quote_count as u32 + before });
                 nl &= nl - 1;
             }
-            if m.rare & NEW != 0 {
-                index.push_rare(&m, base, buf[pos + STRIDE] == b'\n');
+            let rare = m.rare & !m.newline & NEW;
+            if rare != 0 {
+                index.push_rare(buf, rare & !m.high, m.high & NEW, base);
             }
             index.push_quotes(base, quote);
 
@@ -251,7 +252,7 @@ impl Task for Scan<'_> {
             }
             let mut literals = 0;
             if let Some(t) = &tables {
-                literals = level.starts(t, window(buf, pos - BACK)) & (m.boundary() << 1) & NEW;
+                literals = level.starts(t, window(buf, pos - BACK)) & (!m.alnum << 1) & NEW;
             }
             index.push_hits(base, hits, literals);
             pos += STRIDE;
@@ -267,10 +268,15 @@ impl Task for Scan<'_> {
 }
 
 impl Index {
-    fn push_rare(&mut self, m: &gate::Masks, base: u32, newline_next: bool) {
-        let before_newline = m.newline >> 1 | u64::from(newline_next) << 63;
-        let control = m.control & NEW & !(m.carriage & before_newline);
-        let high = m.high & NEW;
+    fn push_rare(&mut self, buf: &[u8], mut low: u64, high: u64, base: u32) {
+        let mut control = 0u64;
+        while low != 0 {
+            let at = (base + low.trailing_zeros()) as usize;
+            if !(buf[at] == b'\r' && buf[at + 1] == b'\n') {
+                control |= low & low.wrapping_neg();
+            }
+            low &= low - 1;
+        }
         for (mask, list) in [(control, &mut self.controls), (high, &mut self.highs)] {
             if mask != 0 {
                 list.push(base + mask.trailing_zeros());

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use aho_corasick::AhoCorasick;
-use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::{Anchored, Input, MatchKind, meta};
 
 use super::pack::{self, Action, Extends, Fires, Near, Normalise, Start};
@@ -36,19 +36,19 @@ pub(crate) struct Detector {
     pub(crate) assigns: bool,
 }
 
-/// An anchored regex, built when a candidate first asks for it.
+/// An anchored regex. Its states are built as candidates ask for them, and kept in the worker's
+/// [`Memory`]: a DFA built whole took up to 40 ms for one detector.
 pub(crate) struct Pattern {
     regex: String,
-    built: OnceLock<Built>,
+    built: OnceLock<Option<DFA>>,
 }
 
-enum Built {
-    Dense(Box<dense::DFA<Vec<u32>>>),
-    /// Too large for a DFA: built on the fly.
-    Lazy(Box<meta::Regex>),
-    /// Never matches: no regex declared.
-    Nothing,
-}
+/// The states that a worker has built of a pattern.
+#[derive(Default)]
+pub(crate) struct Memory(Option<Box<Cache>>);
+
+/// The most memory for one pattern's states in one worker; then they are forgotten and built anew.
+const STATES: usize = 256 << 10;
 
 impl Pattern {
     pub(crate) fn new(regex: &str) -> Result<Self, String> {
@@ -61,36 +61,34 @@ impl Pattern {
     /// The end of the match that begins at `at`, looking no further than `end`. The bytes beyond
     /// are seen by look-around only.
     #[inline]
-    pub(crate) fn end(&self, text: &[u8], at: usize, end: usize) -> Option<usize> {
+    pub(crate) fn end(
+        &self,
+        memory: &mut Memory,
+        text: &[u8],
+        at: usize,
+        end: usize,
+    ) -> Option<usize> {
+        let dfa = self.built.get_or_init(|| build(&self.regex)).as_ref()?;
+        let cache = memory.0.get_or_insert_with(|| Box::new(dfa.create_cache()));
         let input = Input::new(text).span(at..end).anchored(Anchored::Yes);
-        match self.built.get_or_init(|| build(&self.regex)) {
-            // A dense DFA fails only on bytes it quits at, and none are set.
-            Built::Dense(d) => d.try_search_fwd(&input).ok().flatten().map(|m| m.offset()),
-            Built::Lazy(r) => r.search_half(&input).map(|m| m.offset()),
-            Built::Nothing => None,
-        }
+        // It neither gives up nor quits: both are configured away.
+        dfa.try_search_fwd(cache, &input).ok().flatten().map(|m| m.offset())
     }
 }
 
-fn build(regex: &str) -> Built {
+fn build(regex: &str) -> Option<DFA> {
     if regex.is_empty() {
-        return Built::Nothing;
+        return None;
     }
-    let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
-    let config = dense::Config::new()
-        .start_kind(StartKind::Anchored)
+    let config = DFA::config()
         .match_kind(MatchKind::LeftmostFirst)
-        .dfa_size_limit(Some(2 << 20))
-        .determinize_size_limit(Some(4 << 20));
-    if let Ok(d) = dense::Builder::new().configure(config).syntax(syntax).build(regex) {
-        return Built::Dense(Box::new(d));
-    }
-    // `Pattern::new` has parsed it, so only a size limit can stop this one.
-    let lazy = meta::Builder::new()
-        .configure(meta::Config::new().utf8_empty(false).nfa_size_limit(Some(64 << 20)))
-        .syntax(syntax)
-        .build(regex);
-    lazy.map_or(Built::Nothing, |r| Built::Lazy(Box::new(r)))
+        .cache_capacity(STATES)
+        .skip_cache_capacity_check(true)
+        .minimum_cache_clear_count(None);
+    let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
+    let nfa = regex_automata::nfa::thompson::Config::new().utf8(false);
+    // `Pattern::new` has parsed it.
+    DFA::builder().configure(config).syntax(syntax).thompson(nfa).build(regex).ok()
 }
 
 /// Keys and words near a match.

@@ -2,7 +2,7 @@
 
 use super::Detectors;
 use super::assignment;
-use super::detector::Detector;
+use super::detector::{Detector, Memory};
 use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
 use crate::engine::path::words::Words;
 use crate::engine::redact::truncate;
@@ -72,6 +72,8 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Scratch {
     words: Words,
     normalised: Vec<u8>,
+    /// By detector.
+    memory: Vec<Memory>,
     /// Bytes that regexes have looked at: the event's budget.
     pub(crate) cost: usize,
 }
@@ -107,7 +109,11 @@ impl Detectors {
         }
         let begin = d.begin(p, at)?;
         let far = p.end.min(begin + REGEX_REACH);
-        let matched = d.pattern.end(p.text, begin, far);
+        if scratch.memory.len() < self.list.len() {
+            scratch.memory.resize_with(self.list.len(), Memory::default);
+        }
+        let memory = &mut scratch.memory[usize::from(detector)];
+        let matched = d.pattern.end(memory, p.text, begin, far);
         scratch.cost += matched.unwrap_or(far.min(begin + 64)) - begin;
         let end = matched.ok_or(Step::Regex)?;
         let (start, end) = d.extent(p, begin, end, at);

@@ -38,9 +38,6 @@ impl ByteSet {
     pub(crate) fn union(&self, o: &Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] | o.0[i]))
     }
-    pub(crate) fn intersect(&self, o: &Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i] & o.0[i]))
-    }
     pub(crate) fn len(&self) -> u32 {
         self.0.iter().map(|w| w.count_ones()).sum()
     }
@@ -57,43 +54,57 @@ pub(crate) struct Row {
 }
 
 /// The rows of one gate.
+#[derive(Default)]
 pub(crate) struct Exact {
     look_back: usize,
-    tables: Vec<Table>,
+    /// The places that tell most shapes apart.
+    telling: [usize; 4],
+    /// Up to 64 rows: one word for each place and byte.
+    narrow: Option<Table<1>>,
+    /// More: four words, and a further table for every 256 rows.
+    wide: Vec<Table<4>>,
 }
 
-struct Table {
-    sets: Vec<[u64; 4]>,
+/// For each place and byte, the set of rows that admit it.
+struct Table<const W: usize> {
+    sets: Vec<[u64; W]>,
     ids: Vec<u16>,
 }
 
 impl Exact {
     pub(crate) fn new(look_back: usize, rows: &[Row]) -> Self {
-        let tables = rows.chunks(256).map(Table::new).collect();
-        Self { look_back, tables }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.tables.is_empty()
+        let telling = telling(rows);
+        if rows.len() <= 64 {
+            let narrow = (!rows.is_empty()).then(|| Table::new(rows));
+            return Self { look_back, telling, narrow, wide: vec![] };
+        }
+        Self { look_back, telling, narrow: None, wide: rows.chunks(256).map(Table::new).collect() }
     }
 
     /// Reports every shape that agrees with the bytes around `anchor`.
     #[inline(always)]
     pub(crate) fn find(&self, buf: &[u8], anchor: usize, out: &mut Vec<Mark>) {
-        if anchor < self.look_back {
-            return;
+        let from = anchor.wrapping_sub(self.look_back);
+        let Some(window) = buf.get(from..).and_then(|b| b.first_chunk::<WINDOW>()) else { return };
+        if let Some(t) = &self.narrow {
+            t.find(window, &self.telling, |id| out.push(Mark::new(anchor, id)));
         }
-        let from = anchor - self.look_back;
-        let Some(window) = buf.get(from..from + WINDOW) else { return };
-        for t in &self.tables {
-            t.find(window, |id| out.push(Mark::new(anchor, id)));
+        for t in &self.wide {
+            t.find(window, &self.telling, |id| out.push(Mark::new(anchor, id)));
         }
     }
 }
 
-impl Table {
+/// The four places whose sets are smallest on average: nearly every hit ends there.
+fn telling(rows: &[Row]) -> [usize; 4] {
+    let mut places: Vec<usize> = (0..WINDOW).collect();
+    places.sort_by_key(|&p| rows.iter().map(|r| r.window[p].len()).sum::<u32>());
+    std::array::from_fn(|i| places[i])
+}
+
+impl<const W: usize> Table<W> {
     fn new(rows: &[Row]) -> Self {
-        let mut sets = vec![[0u64; 4]; WINDOW * 256];
+        let mut sets = vec![[0u64; W]; WINDOW * 256];
         for (i, row) in rows.iter().enumerate() {
             for (place, set) in row.window.iter().enumerate() {
                 for b in set.iter() {
@@ -105,15 +116,18 @@ impl Table {
     }
 
     #[inline(always)]
-    fn find(&self, window: &[u8], mut found: impl FnMut(u16)) {
-        let row = |place: usize| &self.sets[place * 256 + usize::from(window[place])];
-        // Four places that tell most shapes apart come first; nearly every hit ends here.
-        let mut set = and(and(*row(2), row(3)), &and(*row(4), row(5)));
-        set = and(set, row(9));
-        if set == [0; 4] {
+    fn find(&self, window: &[u8; WINDOW], telling: &[usize; 4], mut found: impl FnMut(u16)) {
+        let Some(sets) = self.sets.first_chunk::<{ WINDOW * 256 }>() else { return };
+        let row = |place: usize| &sets[place * 256 + usize::from(window[place])];
+        let [a, b, c, d] = *telling;
+        if a.max(b).max(c).max(d) >= WINDOW {
             return;
         }
-        for place in [0, 1, 6, 7, 8, 10, 11] {
+        let mut set = and(and(*row(a), row(b)), &and(*row(c), row(d)));
+        if set == [0; W] {
+            return;
+        }
+        for place in 0..WINDOW {
             set = and(set, row(place));
         }
         for (i, &word) in set.iter().enumerate() {
@@ -127,6 +141,9 @@ impl Table {
 }
 
 #[inline(always)]
-fn and(a: [u64; 4], b: &[u64; 4]) -> [u64; 4] {
-    std::array::from_fn(|i| a[i] & b[i])
+fn and<const W: usize>(mut a: [u64; W], b: &[u64; W]) -> [u64; W] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a &= b;
+    }
+    a
 }

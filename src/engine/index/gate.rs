@@ -39,37 +39,27 @@ impl Gate {
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Masks {
     pub(crate) newline: u64,
-    pub(crate) carriage: u64,
-    /// Below 0x20, newlines apart.
-    pub(crate) control: u64,
-    /// 0x80 and above.
-    pub(crate) high: u64,
-    /// `control | high`.
+    /// Control characters (newlines too) and bytes of 0x80 and above.
     pub(crate) rare: u64,
+    /// Bytes of 0x80 and above.
+    pub(crate) high: u64,
     pub(crate) quote: u64,
     pub(crate) backslash: u64,
     pub(crate) digit: u64,
-    pub(crate) alpha: u64,
+    /// Letters and digits.
+    pub(crate) alnum: u64,
     pub(crate) upper: u64,
-    pub(crate) space: u64,
-    /// `-`, `.`, `/`.
-    pub(crate) separator: u64,
+    /// `-`, `.`, `/` and the space: what may stand between a run's digits.
+    pub(crate) between: u64,
+    /// Letters, the space and the apostrophe: what may end a name before its sign.
+    pub(crate) name_end: u64,
+    /// `@` and `%`, which are gates by themselves.
+    pub(crate) single: u64,
     pub(crate) plus: u64,
-    pub(crate) at: u64,
     pub(crate) colon: u64,
     pub(crate) equals: u64,
-    pub(crate) percent: u64,
-    pub(crate) paren_open: u64,
-    pub(crate) paren_close: u64,
-    pub(crate) apostrophe: u64,
-}
-
-impl Masks {
-    /// Neither a letter nor a digit.
-    #[inline(always)]
-    pub(crate) fn boundary(&self) -> u64 {
-        !(self.digit | self.alpha)
-    }
+    /// `(` and `)`.
+    pub(crate) paren: u64,
 }
 
 /// Every gate's hits in a block. A bit stands at the last byte that the gate needs; [`of`] tells
@@ -77,9 +67,9 @@ impl Masks {
 #[inline(always)]
 pub(crate) fn hits(m: &Masks, text: bool) -> u64 {
     let d = m.digit;
-    let boundary = m.boundary();
+    let boundary = !m.alnum;
 
-    let body = d | ((m.separator | m.space) & (d << 1));
+    let body = d | (m.between & (d << 1));
     let two = body & (body << 1);
     let four = two & (two << 2);
     let seven = four & (four << 3);
@@ -93,13 +83,12 @@ pub(crate) fn hits(m: &Masks, text: bool) -> u64 {
     let colon = c & (c << 1 | c << 2 | c << 4 | c << 5 | (c << 3 & c << 6));
 
     let plus = d & (m.plus << 1);
-    let paren = m.paren_close & (d << 1) & (d << 2) & (d << 3) & (m.paren_open << 4);
+    let paren = m.paren & (d << 1) & (d << 2) & (d << 3) & (m.paren << 4);
 
-    let name_end = m.alpha | m.space | m.apostrophe;
     let in_text = if text { m.quote | d } else { 0 };
-    let assign = ((m.equals | c) & ((name_end | in_text) << 1)) | (m.equals & (d << 1));
+    let assign = ((m.equals | c) & ((m.name_end | in_text) << 1)) | (m.equals & (d << 1));
 
-    run | caps | colon | m.at | plus | paren | assign | m.percent
+    run | caps | colon | m.single | plus | paren | assign
 }
 
 /// Whether an assignment may stand at this equals sign or colon.
@@ -124,7 +113,7 @@ pub(crate) fn of(buf: &[u8], at: usize) -> Option<(Gate, usize)> {
             let back = buf[at - 4..at].iter().rev().take_while(|b| b.is_ascii_uppercase()).count();
             (Gate::Caps, at - back.min(3))
         }
-        b'\\' | b'%' => return None,
+        b'\\' | b'%' | b'(' => return None,
         _ => (Gate::Run, at - 6),
     })
 }

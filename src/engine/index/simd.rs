@@ -80,36 +80,35 @@ impl Simd {
 #[derive(Clone, Copy)]
 pub(crate) struct Scalar;
 
-/// Bits of [`CLASSES`], in the order of [`Masks`]' fields.
-const CLASSES: [u32; 256] = {
-    let mut t = [0u32; 256];
+/// Bits of [`CLASSES`], in the order of [`Masks`]' fields from `digit` on.
+mod class {
+    pub(super) const DIGIT: u8 = 1;
+    pub(super) const ALNUM: u8 = 2;
+    pub(super) const UPPER: u8 = 4;
+    pub(super) const BETWEEN: u8 = 8;
+    pub(super) const NAME_END: u8 = 16;
+    pub(super) const SINGLE: u8 = 32;
+    pub(super) const PAREN: u8 = 64;
+}
+
+/// The classes of each ASCII byte; bytes beyond are in none.
+static CLASSES: [u8; 128] = {
+    let mut t = [0u8; 128];
     let mut i = 0;
-    while i < 256 {
+    while i < 128 {
         let b = i as u8;
         let bits = [
-            b == b'\n',
-            b == b'\r',
-            b < 0x20 && b != b'\n',
-            b >= 0x80,
-            b == b'"',
-            b == b'\\',
             b.is_ascii_digit(),
-            b.is_ascii_alphabetic(),
+            b.is_ascii_alphanumeric(),
             b.is_ascii_uppercase(),
-            b == b' ',
-            b == b'-' || b == b'.' || b == b'/',
-            b == b'+',
-            b == b'@',
-            b == b':',
-            b == b'=',
-            b == b'%',
-            b == b'(',
-            b == b')',
-            b == b'\'',
+            b == b'-' || b == b'.' || b == b'/' || b == b' ',
+            b.is_ascii_alphabetic() || b == b' ' || b == b'\'',
+            b == b'@' || b == b'%',
+            b == b'(' || b == b')',
         ];
         let mut k = 0;
         while k < bits.len() {
-            t[i] |= (bits[k] as u32) << k;
+            t[i] |= (bits[k] as u8) << k;
             k += 1;
         }
         i += 1;
@@ -122,45 +121,48 @@ impl Level for Scalar {
 
     #[inline(always)]
     fn masks(self, block: &[u8; 64]) -> Masks {
-        let mut m = [0u64; 19];
+        let mut m = Masks::default();
         for (i, &b) in block.iter().enumerate() {
-            let mut bits = CLASSES[usize::from(b)];
-            while bits != 0 {
-                m[bits.trailing_zeros() as usize] |= 1 << i;
-                bits &= bits - 1;
+            let bit = 1u64 << i;
+            if b < 0x20 || b >= 0x80 {
+                m.rare |= bit;
+                m.high |= bit * u64::from(b >= 0x80);
+                m.newline |= bit * u64::from(b == b'\n');
+                continue;
+            }
+            let c = CLASSES[usize::from(b)];
+            let has = |class: u8| u64::from(c & class != 0) << i;
+            m.digit |= has(class::DIGIT);
+            m.alnum |= has(class::ALNUM);
+            m.upper |= has(class::UPPER);
+            m.between |= has(class::BETWEEN);
+            m.name_end |= has(class::NAME_END);
+            m.single |= has(class::SINGLE);
+            m.paren |= has(class::PAREN);
+            match b {
+                b'"' => m.quote |= bit,
+                b'\\' => m.backslash |= bit,
+                b'+' => m.plus |= bit,
+                b':' => m.colon |= bit,
+                b'=' => m.equals |= bit,
+                _ => {}
             }
         }
-        Masks {
-            newline: m[0],
-            carriage: m[1],
-            control: m[2],
-            high: m[3],
-            rare: m[2] | m[3],
-            quote: m[4],
-            backslash: m[5],
-            digit: m[6],
-            alpha: m[7],
-            upper: m[8],
-            space: m[9],
-            separator: m[10],
-            plus: m[11],
-            at: m[12],
-            colon: m[13],
-            equals: m[14],
-            percent: m[15],
-            paren_open: m[16],
-            paren_close: m[17],
-            apostrophe: m[18],
-        }
+        m
     }
 
+    #[inline(always)]
     fn tables(self, f: &Fingerprint) -> Fingerprint {
         Fingerprint { byte: f.byte, low: f.low, high: f.high }
     }
 
     #[inline(always)]
     fn starts(self, t: &Fingerprint, window: &[u8; 72]) -> u64 {
-        (0..64).fold(0, |m, i| m | u64::from(t.admits(&window[i..i + LEN])) << i)
+        let mut m = 0;
+        for i in 0..64 {
+            m |= u64::from(t.admits(&window[i..i + LEN])) << i;
+        }
+        m
     }
 }
 

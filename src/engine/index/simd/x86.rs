@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Level, Task};
+use super::{CLASSES, Level, Task, class};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
 use crate::engine::index::gate::Masks;
 
@@ -65,6 +65,15 @@ impl Two {
             .bits()
         }
     }
+    /// Below `b` as signed bytes: bytes of 0x80 and above are.
+    #[inline(always)]
+    fn signed_below(self, b: u8) -> u64 {
+        // SAFETY: AVX2.
+        unsafe {
+            let k = _mm256_set1_epi8(b as i8);
+            Two(_mm256_cmpgt_epi8(k, self.0), _mm256_cmpgt_epi8(k, self.1)).bits()
+        }
+    }
     #[inline(always)]
     fn lower(self) -> Self {
         // SAFETY: AVX2.
@@ -73,37 +82,6 @@ impl Two {
             Two(_mm256_or_si256(self.0, k), _mm256_or_si256(self.1, k))
         }
     }
-}
-
-macro_rules! masks {
-    ($v:expr, $high:expr) => {{
-        let v = $v;
-        let newline = v.eq(b'\n');
-        let control = v.within(0, 0x1f) & !newline;
-        let high = $high;
-        Masks {
-            newline,
-            carriage: v.eq(b'\r'),
-            control,
-            high,
-            rare: control | high,
-            quote: v.eq(b'"'),
-            backslash: v.eq(b'\\'),
-            digit: v.within(b'0', b'9'),
-            alpha: v.lower().within(b'a', b'z'),
-            upper: v.within(b'A', b'Z'),
-            space: v.eq(b' '),
-            separator: v.within(b'-', b'/'),
-            plus: v.eq(b'+'),
-            at: v.eq(b'@'),
-            colon: v.eq(b':'),
-            equals: v.eq(b'='),
-            percent: v.eq(b'%'),
-            paren_open: v.eq(b'('),
-            paren_close: v.eq(b')'),
-            apostrophe: v.eq(b'\''),
-        }
-    }};
 }
 
 /// The nibble tables, low and high, one pair for each place.
@@ -122,40 +100,69 @@ impl Level for Avx2 {
             let p = block.as_ptr();
             Two(_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(p.add(32).cast()))
         };
-        masks!(v, v.bits())
+        let digit = v.within(b'0', b'9');
+        let alpha = v.lower().within(b'a', b'z');
+        let space = v.eq(b' ');
+        Masks {
+            newline: v.eq(b'\n'),
+            rare: v.signed_below(0x20),
+            high: v.bits(),
+            quote: v.eq(b'"'),
+            backslash: v.eq(b'\\'),
+            digit,
+            alnum: digit | alpha,
+            upper: v.within(b'A', b'Z'),
+            between: space | v.within(b'-', b'/'),
+            name_end: alpha | space | v.eq(b'\''),
+            single: v.eq(b'@') | v.eq(b'%'),
+            plus: v.eq(b'+'),
+            colon: v.eq(b':'),
+            equals: v.eq(b'='),
+            paren: v.within(b'(', b')'),
+        }
     }
 
     #[inline(always)]
     fn tables(self, f: &Fingerprint) -> NibbleTables {
-        // SAFETY: AVX2; loads of 16 bytes from arrays of 16.
-        let load = |a: &[u8; 16]| unsafe {
-            _mm256_broadcastsi128_si256(_mm_loadu_si128(a.as_ptr().cast()))
-        };
-        NibbleTables {
-            low: std::array::from_fn(|i| load(&f.low[i])),
-            high: std::array::from_fn(|i| load(&f.high[i])),
-        }
+        NibbleTables { low: nibbles(&f.low), high: nibbles(&f.high) }
     }
 
     #[inline(always)]
     fn starts(self, t: &NibbleTables, window: &[u8; 72]) -> u64 {
-        // SAFETY: AVX2; the last load reads bytes 35..67 of 72.
-        unsafe {
-            let nibble = _mm256_set1_epi8(15);
-            let half = |from: usize| {
-                let mut acc = _mm256_set1_epi8(-1);
-                for place in 0..LEN {
-                    let v = _mm256_loadu_si256(window.as_ptr().add(from + place).cast());
-                    // Bytes ≥ 0x80 count as 0x80 less, as the twins': the exact table refuses them.
-                    let lo = _mm256_shuffle_epi8(t.low[place], _mm256_and_si256(v, nibble));
-                    let h = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(7));
-                    let hi = _mm256_shuffle_epi8(t.high[place], h);
-                    acc = _mm256_and_si256(acc, _mm256_and_si256(lo, hi));
-                }
-                !(_mm256_movemask_epi8(_mm256_cmpeq_epi8(acc, _mm256_setzero_si256())) as u32)
-            };
-            u64::from(half(0)) | u64::from(half(32)) << 32
+        u64::from(half(t, window, 0)) | u64::from(half(t, window, 32)) << 32
+    }
+}
+
+#[inline(always)]
+fn nibbles(tables: &[[u8; 16]; LEN]) -> [__m256i; LEN] {
+    // SAFETY: AVX2; loads of 16 bytes from arrays of 16.
+    unsafe {
+        let mut r = [_mm256_setzero_si256(); LEN];
+        for (r, t) in r.iter_mut().zip(tables) {
+            *r = _mm256_broadcastsi128_si256(_mm_loadu_si128(t.as_ptr().cast()));
         }
+        r
+    }
+}
+
+/// The places among the 32 from `from` on (0 or 32) at which a literal may begin.
+#[inline(always)]
+fn half(t: &NibbleTables, window: &[u8; 72], from: usize) -> u32 {
+    // SAFETY: AVX2; the last load reads bytes 35..67 of 72.
+    unsafe {
+        let mut acc = _mm256_set1_epi8(-1);
+        for place in 0..LEN {
+            let v = _mm256_loadu_si256(window.as_ptr().add(from + place).cast());
+            // Bytes ≥ 0x80 count as 0x80 less, as the twins': the exact table refuses them.
+            let low = _mm256_and_si256(v, _mm256_set1_epi8(15));
+            let high = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(7));
+            let both = _mm256_and_si256(
+                _mm256_shuffle_epi8(t.low[place], low),
+                _mm256_shuffle_epi8(t.high[place], high),
+            );
+            acc = _mm256_and_si256(acc, both);
+        }
+        !(_mm256_movemask_epi8(_mm256_cmpeq_epi8(acc, _mm256_setzero_si256())) as u32)
     }
 }
 
@@ -192,18 +199,11 @@ impl One {
         // SAFETY: AVX-512, as everything here: only reached through a value of `Avx512`.
         unsafe { _mm512_cmpeq_epi8_mask(self.0, _mm512_set1_epi8(b as i8)) }
     }
+    /// Bytes whose classes in [`CLASSES`] have one of the bits.
     #[inline(always)]
-    fn within(self, low: u8, high: u8) -> u64 {
+    fn test(self, bits: u8) -> u64 {
         // SAFETY: AVX-512.
-        unsafe {
-            let a = _mm512_sub_epi8(self.0, _mm512_set1_epi8(low as i8));
-            _mm512_cmple_epu8_mask(a, _mm512_set1_epi8((high - low) as i8))
-        }
-    }
-    #[inline(always)]
-    fn lower(self) -> Self {
-        // SAFETY: AVX-512.
-        unsafe { One(_mm512_or_si512(self.0, _mm512_set1_epi8(0x20))) }
+        unsafe { _mm512_test_epi8_mask(self.0, _mm512_set1_epi8(bits as i8)) }
     }
 }
 
@@ -215,19 +215,48 @@ impl Level for Avx512 {
 
     #[inline(always)]
     fn masks(self, block: &[u8; 64]) -> Masks {
-        // SAFETY: AVX-512; one load of 64 bytes from an array of 64.
-        let v = unsafe { One(_mm512_loadu_si512(block.as_ptr().cast())) };
-        // SAFETY: AVX-512.
-        masks!(v, unsafe { _mm512_movepi8_mask(v.0) })
+        // SAFETY: AVX-512 with VBMI; loads of 64 bytes from arrays of 64 and 128. The lookup takes
+        // a byte's low seven bits, so bytes of 0x80 and above are masked out.
+        let (v, classes, rare, high) = unsafe {
+            let v = _mm512_loadu_si512(block.as_ptr().cast());
+            let p = CLASSES.as_ptr();
+            let first = _mm512_loadu_si512(p.cast());
+            let second = _mm512_loadu_si512(p.add(64).cast());
+            let classes = _mm512_permutex2var_epi8(first, v, second);
+            let high = _mm512_movepi8_mask(v);
+            let rare = _mm512_cmplt_epi8_mask(v, _mm512_set1_epi8(0x20));
+            (One(v), One(_mm512_maskz_mov_epi8(!high, classes)), rare, high)
+        };
+        Masks {
+            newline: v.eq(b'\n'),
+            rare,
+            high,
+            quote: v.eq(b'"'),
+            backslash: v.eq(b'\\'),
+            digit: classes.test(class::DIGIT),
+            alnum: classes.test(class::ALNUM),
+            upper: classes.test(class::UPPER),
+            between: classes.test(class::BETWEEN),
+            name_end: classes.test(class::NAME_END),
+            single: classes.test(class::SINGLE),
+            plus: v.eq(b'+'),
+            colon: v.eq(b':'),
+            equals: v.eq(b'='),
+            paren: classes.test(class::PAREN),
+        }
     }
 
     #[inline(always)]
     fn tables(self, f: &Fingerprint) -> ByteTables {
         // SAFETY: AVX-512; two loads of 64 bytes from arrays of 128.
-        ByteTables(std::array::from_fn(|i| unsafe {
-            let p = f.byte[i].as_ptr();
-            [_mm512_loadu_si512(p.cast()), _mm512_loadu_si512(p.add(64).cast())]
-        }))
+        unsafe {
+            let mut r = [[_mm512_setzero_si512(); 2]; LEN];
+            for (r, t) in r.iter_mut().zip(&f.byte) {
+                let p = t.as_ptr();
+                *r = [_mm512_loadu_si512(p.cast()), _mm512_loadu_si512(p.add(64).cast())];
+            }
+            ByteTables(r)
+        }
     }
 
     #[inline(always)]
