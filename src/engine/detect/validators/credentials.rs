@@ -48,8 +48,12 @@ mod tests {
     #[test]
     fn credentials() {
         for good in [
-            "Bearer abc123", "bearer  0123456789abcdef", "Bearer aBcDeFgHiJkLmNoPqRsTuVwXyZ",
-            "Basic dXNlcjpwYXNzd29yZA==", "basic dXNlcjpwYXNz", "Basic OnNlY3JldA",
+            "Bearer abc123",
+            "bearer  0123456789abcdef",
+            "Bearer aBcDeFgHiJkLmNoPqRsTuVwXyZ",
+            "Basic dXNlcjpwYXNzd29yZA==",
+            "basic dXNlcjpwYXNz",
+            "Basic OnNlY3JldA",
         ] {
             assert!(http_credentials(good.as_bytes()), "{good}");
         }
@@ -58,8 +62,15 @@ mod tests {
     #[test]
     fn sentences() {
         for bad in [
-            "Bearer authentication", "Bearer realm", "Bearer token", "Basic authentication",
-            "Basic internationalization", "Basic Zm9vYmFy", "Bearer", "Basic ", "",
+            "Bearer authentication",
+            "Bearer realm",
+            "Bearer token",
+            "Basic authentication",
+            "Basic internationalization",
+            "Basic Zm9vYmFy",
+            "Bearer",
+            "Basic ",
+            "",
         ] {
             assert!(!http_credentials(bad.as_bytes()), "{bad}");
         }
