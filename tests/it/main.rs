@@ -1,4 +1,5 @@
 //! Integration tests: one binary, themed modules.
 
+mod packs;
 mod schema;
 mod tidy;
