@@ -4,21 +4,18 @@
 
 #[path = "../oracle.rs"]
 mod oracle;
+#[path = "../plan.rs"]
+mod plan;
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use tamis::engine::{Chunk, Engine, Output, Payload, Plan, Settings, Tally};
+use tamis::engine::{Chunk, Engine, Output, Payload, Tally};
 
 thread_local! {
     // One engine for all inputs, as a worker has for all chunks: what an input leaves behind in its
     // scratch space must not matter to the next.
-    static WORKER: RefCell<Engine> = RefCell::new(Engine::new(Arc::new(plan())));
-}
-
-fn plan() -> Plan {
-    Plan::compile(Settings { bodies: true, ..Settings::default() })
+    static WORKER: RefCell<Engine> = RefCell::new(Engine::new(plan::plan()));
 }
 
 fn process(data: &[u8]) -> Output {
