@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use generator::{Generator, Variant};
+use tamis::engine::detect::Pack;
 use tamis::engine::{Chunk, Engine, Output, Plan, Settings};
 
 /// What a worker gets at once.
@@ -17,10 +18,20 @@ fn chunk(variant: Variant) -> Chunk {
     Chunk::from_bytes(&Generator::chunk(variant, 1, CHUNK))
 }
 
+/// Every pack in the repository.
+fn plan() -> Arc<Plan> {
+    let mut packs = Vec::new();
+    for path in std::fs::read_dir("patterns").into_iter().flatten().flatten().map(|e| e.path()) {
+        let text = std::fs::read_to_string(&path).expect("a readable pack");
+        packs.push(Pack::parse(&path.display().to_string(), &text).expect("a sound pack"));
+    }
+    Arc::new(Plan::compile(Settings { packs, ..Settings::default() }).expect("a sound plan"))
+}
+
 /// The whole of `Engine::process`, on each kind of log.
 fn process(c: &mut Criterion) {
     let mut group = c.benchmark_group("process");
-    let plan = Arc::new(Plan::compile(Settings::default()));
+    let plan = plan();
     for variant in Variant::all() {
         let chunk = chunk(variant);
         let (mut engine, mut out) = (Engine::new(plan.clone()), Output::default());

@@ -8,16 +8,16 @@
 
 #[path = "../oracle.rs"]
 mod oracle;
+#[path = "../plan.rs"]
+mod plan;
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use tamis::engine::{Chunk, Engine, Output, Plan, Reason, Settings};
+use tamis::engine::{Chunk, Engine, Output, Reason};
 
 thread_local! {
-    static WORKER: RefCell<Engine> =
-        RefCell::new(Engine::new(Arc::new(Plan::compile(Settings::default()))));
+    static WORKER: RefCell<Engine> = RefCell::new(Engine::new(plan::plan()));
 }
 
 /// The verdict on the line: `None` if it was forwarded.
