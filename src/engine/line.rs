@@ -3,6 +3,7 @@
 use super::chunk::HEAD;
 use super::decode;
 use super::index::Index;
+use super::index::simd::{Level, Task};
 use super::outcome::{Output, Payload, Reason, Reject};
 use super::path::locate;
 use super::plan::{Plan, TextPolicy};
@@ -31,9 +32,26 @@ enum Event {
     Refused(Reason, usize),
 }
 
+/// The lines of a chunk, as code to be compiled for each instruction set.
+pub(super) struct Lines<'a> {
+    pub(super) engine: &'a mut Engine,
+    pub(super) plan: &'a Plan,
+    pub(super) buf: &'a [u8],
+    pub(super) index: &'a Index,
+    pub(super) out: &'a mut Output,
+}
+
+impl Task for Lines<'_> {
+    #[inline(always)]
+    fn run<L: Level>(self, _: L) {
+        self.engine.lines(self.plan, self.buf, self.index, self.out);
+    }
+}
+
 impl Engine {
     /// Judges the lines that `index` found in `buf`.
-    pub(super) fn lines(&mut self, plan: &Plan, buf: &[u8], index: &Index, out: &mut Output) {
+    #[inline(always)]
+    fn lines(&mut self, plan: &Plan, buf: &[u8], index: &Index, out: &mut Output) {
         let mut start = HEAD;
         // Where the run of untouched lines begins that was not copied yet.
         let mut run = HEAD;

@@ -97,10 +97,15 @@ impl Fields {
 
     /// Whether the value of `key` is a secret.
     pub(crate) fn has(&self, key: &[u8]) -> bool {
+        self.has_with(key, &mut Words::default())
+    }
+
+    /// As [`has`](Self::has), in the memory of `w`.
+    pub(crate) fn has_with(&self, key: &[u8], w: &mut Words) -> bool {
         if self.names.is_empty() || key.len() > 256 {
             return false;
         }
-        let mut w = Words::of(key);
+        w.set(key);
         // `password2` is a password.
         while let Some(&last) = w.starts.last() {
             if !w.joined[last..].bytes().all(|b| b.is_ascii_digit()) {
