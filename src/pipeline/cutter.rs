@@ -241,9 +241,11 @@ mod tests {
             let cuts = cut_all(&input, step, 8, 10);
             let whole: u64 = cuts.iter().map(|c| c.2).sum();
             assert_eq!(whole, input.len() as u64);
-            let long = cuts.iter().find(|c| c.0.starts_with(b"xx")).unwrap();
-            if long.3 > 0 {
-                assert_eq!((long.0.len(), long.1, long.3), (13, 6, 38), "step {step}");
+            // In large steps the whole line is there at once, and the engine's to refuse.
+            let long = cuts.iter().find(|c| c.3 > 0);
+            assert!(long.is_some() || step > 38, "step {step}");
+            if let Some((data, offset, _, discarded)) = long {
+                assert_eq!((data.len(), *offset, *discarded), (13, 6, 38), "step {step}");
             }
             let last = cuts.iter().find(|c| c.0.starts_with(b"next")).map(|c| c.1);
             assert!(last.is_none_or(|offset| offset == 57), "step {step}");
