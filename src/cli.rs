@@ -10,8 +10,10 @@ use clap_complete::Shell;
 
 pub use run::{ColorChoice, IpChoice, RunArgs, TextChoice};
 
-/// A fine sieve for JSON logs: enforces schemas, redacts personal data and secrets, forwards
-/// clean events byte for byte.
+/// A fine sieve for JSON logs
+///
+/// Reads JSON lines, enforces a schema, redacts personal data and secrets, forwards clean events
+/// byte for byte, and counts everything.
 #[derive(Debug, Parser)]
 #[command(
     name = "tamis",

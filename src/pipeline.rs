@@ -40,6 +40,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// What a [`RejectSink`] is handed, so that sinks need not know the engine.
+pub use crate::engine::{Payload, Reason, Reject};
 pub use budget::{Budget, Sizes};
 pub use ports::{Input, Observer, Outlets, Place, Read, RejectSink, Sink, Source, Worker};
 pub use report::{End, Failure, Report};

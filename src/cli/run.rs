@@ -21,11 +21,11 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 
-    /// Enforce a schema: a shipped one's name, or a JSON Schema file
+    /// Enforce a schema that ships, or a JSON Schema file
     #[arg(long, value_name = "NAME|PATH", conflicts_with = "require")]
     pub schema: Option<String>,
 
-    /// Enforce that these fields are there: timestamp,level,service
+    /// Enforce fields: timestamp,level,service
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     pub require: Vec<String>,
 
@@ -33,15 +33,33 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub dead_letter: Option<PathBuf>,
 
-    /// What becomes of a line that is no JSON object
+    /// What becomes of text lines
     ///
-    /// `wrap` scans it and forwards it as {"message":"…"}. With a schema in force a text line is
-    /// a violation, whatever this says.
-    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    /// `wrap` scans it and forwards it as {"message":"…"}; `drop` drops it; `dead-letter` keeps
+    /// it, redacted, in the dead letter. With a schema in force a text line is a violation,
+    /// whatever this says. The default is `wrap`.
+    #[arg(
+        long,
+        value_name = "wrap|drop|dead-letter",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
     pub text: TextChoice,
 
-    /// What becomes of an IP address: `truncate` zeroes the host part
-    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    /// What becomes of an IP address
+    ///
+    /// `truncate` zeroes the host part, /24 for IPv4 and /48 for IPv6; `redact` puts a placeholder
+    /// in its place; `keep` leaves it alone. The default is `truncate`.
+    #[arg(
+        long,
+        value_name = "keep|truncate|redact",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
     pub ip: IpChoice,
 
     /// Add a pack of detectors: a file, or a directory of them
@@ -64,7 +82,7 @@ pub struct RunArgs {
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Write the summary as JSON to FILE, quiet or not
+    /// Write the summary as JSON to FILE, even with --quiet
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub stats: Option<PathBuf>,
 
@@ -102,7 +120,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "SECS", default_value_t = 5, hide_short_help = true)]
     pub drain_timeout: u32,
 
-    /// Print the version, the SIMD level in use and the packs' digest
+    /// Print version, SIMD level in use and the packs' digest
     #[arg(short = 'V', long)]
     pub version: bool,
 }

@@ -198,10 +198,9 @@ impl Finished {
     /// Makes everything durable, the dead letter first: an output that is in place says that
     /// all else is, too.
     pub(super) fn close(mut self, ledger: &Ledger) -> Report {
-        if let Some(dead_letter) = &mut self.outlets.dead_letter {
-            if let (Err(error), End::Complete) = (dead_letter.finish(), &self.end) {
-                self.end = End::Failed(Failure::DeadLetter(error));
-            }
+        let closed = self.outlets.dead_letter.as_mut().map_or(Ok(()), |letters| letters.finish());
+        if let (Err(error), End::Complete) = (closed, &self.end) {
+            self.end = End::Failed(Failure::DeadLetter(error));
         }
         let mut report = ledger.report(self.end);
         if !report.worth_keeping() {

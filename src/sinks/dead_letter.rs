@@ -6,10 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::{
-    engine::{Payload, Reason, Reject},
-    pipeline::{Place, RejectSink},
-};
+use crate::pipeline::{Payload, Place, Reason, Reject, RejectSink};
 
 /// A file that rejects are appended to; a restart keeps what an earlier run left there.
 pub struct DeadLetterFile {

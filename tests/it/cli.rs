@@ -217,7 +217,7 @@ fn the_summary_is_json_unless_colour_is_forced() {
     let input = b"{\"n\":1}\n";
     let json = |command: &mut Command| stderr(&run(command, input)).starts_with('{');
     assert!(json(&mut tamis(&[])));
-    assert!(json(&mut tamis(&["--color", "never"]).env("CLICOLOR_FORCE", "1")));
+    assert!(json(tamis(&["--color", "never"]).env("CLICOLOR_FORCE", "1")));
     assert!(json(tamis(&[]).env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1")));
 
     for command in [&mut tamis(&["--color", "always"]), tamis(&[]).env("CLICOLOR_FORCE", "1")] {
@@ -293,7 +293,7 @@ fn memory_is_held_to_a_budget() {
 #[test]
 fn help_version_completions_man() {
     let short = String::from_utf8(sieve(&["-h"], b"").stdout).unwrap();
-    assert!(short.lines().count() <= 40, "one screen: {}", short.lines().count());
+    assert!(short.lines().count() <= 36, "one screen: {}", short.lines().count());
     let long = String::from_utf8(sieve(&["--help"], b"").stdout).unwrap();
     for part in
         ["Exit codes:", "Signals:", "--max-event-bytes", "Dead letter:", "memory_ceiling_bytes"]
