@@ -21,6 +21,8 @@ struct Entry<'a> {
     /// A control character may stand in it; a byte ≥ 0x80 may.
     control: bool,
     high: bool,
+    /// Every reject is told, not just the first of each reason.
+    bodies: bool,
 }
 
 /// What an event came to.
@@ -66,6 +68,7 @@ impl Engine {
                 start,
                 number: number as u32,
                 control: !until(&index.controls, &mut control, |&c| (c as usize) < end).is_empty(),
+                bodies: plan.settings().bodies,
                 high: !until(&index.highs, &mut high, |&c| (c as usize) < end).is_empty(),
             };
             self.line(plan, entry, &mut run, out);
@@ -291,6 +294,10 @@ fn reject(
     out: &mut Output,
 ) {
     out.tally.rejected[reason.index()] += 1;
+    if !e.bodies && out.tally.rejected[reason.index()] > 1 {
+        // Without a dead letter only the first of each reason is told: the rest is counted.
+        return;
+    }
     let end = e.line.end;
     let len = end - e.start - usize::from(end > e.start && e.line.buf[end - 1] == b'\r');
     out.rejects.push(Reject {
