@@ -1,12 +1,12 @@
 //! The embedded packs: they parse, agree with the format's schema, and carry what they promise.
 //!
-//! Whether the engine decides as the examples say is another test's business; this one needs no
-//! engine, so that a broken pack shows as a broken pack.
+//! The first tests need no engine, so that a broken pack shows as a broken pack; the last ones run
+//! every example and counter-example through it.
 
 use std::collections::HashSet;
 
 use regex::bytes::{Regex, RegexBuilder};
-use tamis::engine::detect::Pack;
+use tamis::engine::detect::{Pack, check};
 use tamis::engine::detect::pack::{Action, Detector};
 
 const PACKS: [(&str, &str); 2] = [
@@ -166,4 +166,30 @@ fn assignments_name_a_detector_with_fields() {
         let target = all.iter().find(|d| Some(&d.id) == detector.assigns.as_ref());
         assert!(target.is_some_and(|d| !d.fields.is_empty()), "{}", detector.id);
     }
+}
+
+#[test]
+fn the_engine_decides_as_the_packs_say() {
+    let results = check(&packs());
+    assert!(results.len() > 300);
+    let failed: Vec<_> = results
+        .iter()
+        .filter(|r| !r.passed)
+        .map(|r| {
+            let text = r.case.text.as_ref().or(r.case.event.as_ref());
+            let wanted = match (&r.case.becomes, r.case.unchanged_by) {
+                (Some(becomes), _) => becomes.clone(),
+                (None, step) => format!("{step:?}"),
+            };
+            format!(
+                "{}: {}\n  wanted {wanted}\n  came   {} ({:?}) {:?}",
+                r.detector,
+                text.map_or("", String::as_str),
+                r.came,
+                r.step,
+                r.error,
+            )
+        })
+        .collect();
+    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), results.len(), failed.join("\n"));
 }

@@ -69,6 +69,17 @@ pub(crate) fn phrase(p: &str) -> String {
     Words::of(p.as_bytes()).joined
 }
 
+/// What a name says of its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// It is a secret.
+    Secret,
+    /// It looks like one, and is excepted by name.
+    Excepted,
+    /// Nothing.
+    Other,
+}
+
 /// Names of fields whose value is a secret: the key's last words decide.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields {
@@ -97,10 +108,15 @@ impl Fields {
 
     /// Whether the value of `key` is a secret.
     pub(crate) fn has(&self, key: &[u8]) -> bool {
+        self.judge(key, &mut Words::default()) == Name::Secret
+    }
+
+    /// What `key` says of its value; `w` is scratch space.
+    pub(crate) fn judge(&self, key: &[u8], w: &mut Words) -> Name {
         if self.names.is_empty() || key.len() > 256 {
-            return false;
+            return Name::Other;
         }
-        let mut w = Words::of(key);
+        w.set(key);
         // `password2` is a password.
         while let Some(&last) = w.starts.last() {
             if !w.joined[last..].bytes().all(|b| b.is_ascii_digit()) {
@@ -109,13 +125,14 @@ impl Fields {
             w.joined.truncate(last);
             w.starts.pop();
         }
-        let Some(&last) = w.starts.last() else { return false };
+        let Some(&last) = w.starts.last() else { return Name::Other };
         let tails = || w.starts.iter().map(|&s| &w.joined[s..]);
         if tails().any(|t| self.not.contains(t)) {
-            return false;
+            return Name::Excepted;
         }
-        tails().any(|t| self.names.contains(t))
-            || self.suffixes.iter().any(|s| w.joined[last..].ends_with(s.as_str()))
+        let secret = tails().any(|t| self.names.contains(t))
+            || self.suffixes.iter().any(|s| w.joined[last..].ends_with(s.as_str()));
+        if secret { Name::Secret } else { Name::Other }
     }
 
     /// The last word of each name, in lower case.
