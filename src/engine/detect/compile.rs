@@ -174,7 +174,7 @@ impl Detectors {
             return Err("declares neither literals nor a shape, fields or assigns".into());
         }
         for f in &forms {
-            let (gate, row) = shape::place(f, compiled.lead.as_ref(), id).ok_or(
+            let (gate, row) = shape::place(f, compiled.lead.as_ref(), &compiled.not_before, id).ok_or(
                 "a form fits no gate: begin it with a literal of 3 bytes, a run of 7 digits and \
                  separators, 1 to 3 capitals and a digit, `@`, `+` and a digit, or `(ddd)`; or make \
                  it a rule by key",

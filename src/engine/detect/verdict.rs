@@ -156,9 +156,9 @@ impl Detector {
         }
         self.validate(&p.text[begin..end], scratch)?;
         self.near(p, begin, end, scratch)?;
-        let (start, end) = self.extent(p, begin, end);
-        let with = self.replacement(p, start, end)?;
-        Ok((start, end, with))
+        let (start, to) = self.extent(p, begin, end);
+        let with = self.replacement(p, (begin, end), start, to)?;
+        Ok((start, to, with))
     }
 
     /// Where the match begins for the candidate at `at`.
@@ -261,9 +261,17 @@ impl Detector {
         if vetoed { Err(Step::Veto) } else { Ok(()) }
     }
 
-    fn replacement(&self, p: &Place<'_>, start: usize, end: usize) -> Result<With, Step> {
+    /// What replaces `p.text[start..end]`, a part of `whole` or what it extends to.
+    fn replacement(
+        &self,
+        p: &Place<'_>,
+        whole: (usize, usize),
+        start: usize,
+        end: usize,
+    ) -> Result<With, Step> {
+        let whole = &p.text[whole.0..whole.1];
         let matched = &p.text[start..end];
-        if is_placeholder(matched) || self.allow.iter().any(|a| a.is_match(matched)) {
+        if is_placeholder(matched) || self.allow.iter().any(|a| a.is_match(whole)) {
             return Err(Step::AllowList);
         }
         if p.number {
