@@ -20,6 +20,8 @@ pub(crate) mod path;
 pub mod plan;
 pub(crate) mod redact;
 pub mod schema;
+#[doc(hidden)]
+pub mod stages;
 pub(crate) mod walk;
 
 use std::sync::Arc;
@@ -73,7 +75,7 @@ impl Engine {
         out.tally.redactions.resize(plan.detectors.list.len(), 0);
         out.tally.bytes_in += (end - chunk::HEAD) as u64;
         let already_out = out.clean.len();
-        self.lines(&plan, buf, &index, out);
+        plan.simd.run(line::Lines { engine: self, plan: &plan, buf, index: &index, out });
         out.tally.bytes_out += (out.clean.len() - already_out) as u64;
         self.index = index;
     }

@@ -3,9 +3,18 @@
 //! | layer | knows | never imports |
 //! | --- | --- | --- |
 //! | [`engine`] | bytes in, outcomes and bytes out; schemas, detectors, redaction | files, sockets, clocks, logging |
-//! | `pipeline` | ports, chunks, workers, order, delivery | a concrete adapter |
-//! | `sources`, `sinks` | one file each per adapter | each other, the engine's insides |
-//! | `cli` | what was typed | |
-//! | `app` | the composition root | |
+//! | [`pipeline`] | ports, chunks, workers, order, delivery | a concrete adapter |
+//! | [`sources`], [`sinks`] | one file each per adapter | each other, the engine's insides |
+//! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
+//! | [`summary`] | the account of a run, as a table and as JSON | where it is printed |
+//! | [`cli`] | what was typed | |
+//! | [`app`] | the composition root | |
 
+pub mod app;
+pub mod cli;
 pub mod engine;
+pub mod pipeline;
+pub mod shutdown;
+pub mod sinks;
+pub mod sources;
+pub mod summary;

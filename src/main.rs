@@ -1,2 +1,5 @@
 //! The `tamis` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    tamis::app::main()
+}

@@ -22,8 +22,10 @@ const BACK: usize = 8;
 const STRIDE: usize = 64 - BACK;
 /// The bits of a block's masks that are new.
 const NEW: u64 = !0 << BACK;
-/// Marks a hit of the fingerprint among the gates' hits.
+/// Flags a hit of the fingerprint.
 const LITERAL: u32 = 1 << 31;
+/// Flags a hit of the gates that seldom open.
+const SELDOM: u32 = 1 << 30;
 
 /// A mark that is no candidate: a backslash stands here.
 pub(crate) const ESCAPE: u16 = u16::MAX;
@@ -87,11 +89,16 @@ impl Index {
     /// The gates that opened, for `explain`: place (as the gate reports it) and gate.
     pub(crate) fn hits<'a>(&'a self, buf: &'a [u8]) -> impl Iterator<Item = (usize, Gate)> + 'a {
         self.hits[..self.hit_count].iter().filter_map(|&h| {
-            let at = (h & !LITERAL) as usize;
+            let at = (h & !(LITERAL | SELDOM)) as usize;
             if h & LITERAL != 0 {
                 return Some((at, Gate::Literal));
             }
-            gate::of(buf, at).map(|(g, anchor)| (anchor, g))
+            let found = if h & SELDOM != 0 {
+                gate::seldom(buf, at)
+            } else {
+                Some(gate::often(buf, at))
+            };
+            found.map(|(gate, anchor)| (anchor, gate))
         })
     }
 
@@ -109,7 +116,7 @@ impl Index {
         gates: &Gates,
         text: bool,
     ) {
-        assert!(start >= BACK && buf.len() >= end + 128 && buf.len() < LITERAL as usize);
+        assert!(start >= BACK && buf.len() >= end + 128 && buf.len() < SELDOM as usize);
         self.lines.clear();
         self.marks.clear();
         self.controls.clear();
@@ -119,48 +126,32 @@ impl Index {
         simd.run(Scan { index: self, buf, start, end, gates, text });
     }
 
-    fn push_quotes(&mut self, base: u32, mut q: u64) {
-        let n = q.count_ones() as usize;
-        if self.quotes.len() < self.quote_count + 72 {
+    #[inline(always)]
+    fn push_quotes<L: Level>(&mut self, level: L, base: u32, q: u64) {
+        if self.quotes.len() < self.quote_count + 80 {
             self.quotes.resize(self.quotes.len() * 2 + 1024, 0);
         }
-        let mut at = self.quote_count;
-        loop {
-            // Eight at a time, whether there are so many or not: no branch that depends on data.
-            for w in &mut self.quotes[at..at + 8] {
-                *w = base.wrapping_add(q.trailing_zeros());
-                q &= q.wrapping_sub(1);
-            }
-            at += 8;
-            if q == 0 {
-                break;
-            }
-        }
-        self.quote_count += n;
+        self.quote_count = push(level, &mut self.quotes, self.quote_count, base, q);
     }
 
-    fn push_hits(&mut self, base: u32, mut m: u64, literals: u64) {
-        let n = m.count_ones() as usize;
-        if self.hits.len() < self.hit_count + 136 {
+    #[inline(always)]
+    fn push_hits<L: Level>(&mut self, level: L, base: u32, often: u64, seldom: u64, literals: u64) {
+        if self.hits.len() < self.hit_count + 208 {
             self.hits.resize(self.hits.len() * 2 + 1024, 0);
         }
-        let mut at = self.hit_count;
-        loop {
-            for w in &mut self.hits[at..at + 2] {
-                *w = base.wrapping_add(m.trailing_zeros());
-                m &= m.wrapping_sub(1);
-            }
-            at += 2;
-            if m == 0 {
-                break;
-            }
+        self.hit_count = push(level, &mut self.hits, self.hit_count, base, often);
+        if seldom | literals != 0 {
+            self.push_seldom(base, seldom, SELDOM);
+            self.push_seldom(base, literals, LITERAL);
         }
-        self.hit_count += n;
-        let mut l = literals;
-        while l != 0 {
-            self.hits[self.hit_count] = base.wrapping_add(l.trailing_zeros()) | LITERAL;
+    }
+
+    #[inline(never)]
+    fn push_seldom(&mut self, base: u32, mut m: u64, flag: u32) {
+        while m != 0 {
+            self.hits[self.hit_count] = base.wrapping_add(m.trailing_zeros()) | flag;
             self.hit_count += 1;
-            l &= l - 1;
+            m &= m - 1;
         }
     }
 
@@ -169,37 +160,56 @@ impl Index {
     fn resolve(&mut self, buf: &[u8], end: usize, gates: &Gates) {
         let marks = &mut self.marks;
         for &h in &self.hits[..self.hit_count] {
-            let at = (h & !LITERAL) as usize;
-            if at >= end + BACK {
+            if h & (LITERAL | SELDOM) != 0 {
+                seldom(buf, h, gates, marks);
                 continue;
             }
-            if h & LITERAL != 0 {
-                gates.exact[Gate::Literal as usize].find(buf, at, marks);
-                continue;
-            }
-            match buf[at] {
-                b'\\' => marks.push(Mark::new(at, ESCAPE)),
-                b'%' => marks.push(Mark::new(at, PERCENT)),
-                b':' => {
-                    // One byte, two gates.
-                    if gate::is_assign(buf, at) {
-                        gates.exact[Gate::Assign as usize].find(buf, at, marks);
-                    }
-                    if let Some(anchor) = gate::colon_anchor(buf, at) {
-                        gates.exact[Gate::Colon as usize].find(buf, anchor, marks);
-                    }
-                }
-                _ => {
-                    if let Some((g, anchor)) = gate::of(buf, at) {
-                        gates.exact[g as usize].find(buf, anchor, marks);
-                    }
-                }
-            }
+            let at = h as usize;
+            let (gate, anchor) = gate::often(buf, at);
+            gates.exact[gate as usize].find(buf, anchor, marks);
         }
         marks.sort_unstable();
         marks.dedup();
         while marks.last().is_some_and(|m| m.at() >= end) {
             marks.pop();
+        }
+    }
+}
+
+/// Writes `base` plus the place of each bit of `m` at `list[at..]`, in which 80 places are free;
+/// returns where the next one goes. Sixteen at a time: hardly a branch depends on the data.
+#[inline(always)]
+fn push<L: Level>(level: L, list: &mut [u32], at: usize, base: u32, mut m: u64) -> usize {
+    let n = m.count_ones() as usize;
+    let mut from = at;
+    loop {
+        if let Some(out) = list[from..].first_chunk_mut() {
+            level.places(m, base, out);
+        }
+        from += 16;
+        if from >= at + n {
+            return at + n;
+        }
+        for _ in 0..16 {
+            m &= m.wrapping_sub(1);
+        }
+    }
+}
+
+/// Looks up a hit of the gates that seldom open.
+#[inline(never)]
+fn seldom(buf: &[u8], hit: u32, gates: &Gates, marks: &mut Vec<Mark>) {
+    let at = (hit & !(LITERAL | SELDOM)) as usize;
+    if hit & LITERAL != 0 {
+        return gates.exact[Gate::Literal as usize].find(buf, at, marks);
+    }
+    match buf[at] {
+        b'\\' => marks.push(Mark::new(at, ESCAPE)),
+        b'%' => marks.push(Mark::new(at, PERCENT)),
+        _ => {
+            if let Some((gate, anchor)) = gate::seldom(buf, at) {
+                gates.exact[gate as usize].find(buf, anchor, marks);
+            }
         }
     }
 }
@@ -244,17 +254,18 @@ impl Task for Scan<'_> {
             if rare != 0 {
                 index.push_rare(buf, rare & !m.high, m.high & NEW, base);
             }
-            index.push_quotes(base, quote);
+            index.push_quotes(level, base, quote);
 
-            let mut hits = gate::hits(&m, text) & NEW;
+            let (often, mut seldom) = gate::hits(&m, text);
+            seldom &= NEW;
             if backslash != 0 {
-                hits |= gate::first_between(backslash, quote);
+                seldom |= gate::first_between(backslash, quote);
             }
             let mut literals = 0;
             if let Some(t) = &tables {
                 literals = level.starts(t, window(buf, pos - BACK)) & (!m.alnum << 1) & NEW;
             }
-            index.push_hits(base, hits, literals);
+            index.push_hits(level, base, often & NEW, seldom, literals);
             pos += STRIDE;
         }
         while index.lines.last().is_some_and(|l| l.at as usize >= end) {

@@ -3,6 +3,7 @@
 use super::chunk::HEAD;
 use super::decode;
 use super::index::Index;
+use super::index::simd::{Level, Task};
 use super::outcome::{Output, Payload, Reason, Reject};
 use super::path::locate;
 use super::plan::{Plan, TextPolicy};
@@ -20,6 +21,8 @@ struct Entry<'a> {
     /// A control character may stand in it; a byte ≥ 0x80 may.
     control: bool,
     high: bool,
+    /// Every reject is told, not just the first of each reason.
+    bodies: bool,
 }
 
 /// What an event came to.
@@ -31,9 +34,26 @@ enum Event {
     Refused(Reason, usize),
 }
 
+/// The lines of a chunk, as code to be compiled for each instruction set.
+pub(super) struct Lines<'a> {
+    pub(super) engine: &'a mut Engine,
+    pub(super) plan: &'a Plan,
+    pub(super) buf: &'a [u8],
+    pub(super) index: &'a Index,
+    pub(super) out: &'a mut Output,
+}
+
+impl Task for Lines<'_> {
+    #[inline(always)]
+    fn run<L: Level>(self, _: L) {
+        self.engine.lines(self.plan, self.buf, self.index, self.out);
+    }
+}
+
 impl Engine {
     /// Judges the lines that `index` found in `buf`.
-    pub(super) fn lines(&mut self, plan: &Plan, buf: &[u8], index: &Index, out: &mut Output) {
+    #[inline(always)]
+    fn lines(&mut self, plan: &Plan, buf: &[u8], index: &Index, out: &mut Output) {
         let mut start = HEAD;
         // Where the run of untouched lines begins that was not copied yet.
         let mut run = HEAD;
@@ -48,6 +68,7 @@ impl Engine {
                 start,
                 number: number as u32,
                 control: !until(&index.controls, &mut control, |&c| (c as usize) < end).is_empty(),
+                bodies: plan.settings().bodies,
                 high: !until(&index.highs, &mut high, |&c| (c as usize) < end).is_empty(),
             };
             self.line(plan, entry, &mut run, out);
@@ -273,6 +294,10 @@ fn reject(
     out: &mut Output,
 ) {
     out.tally.rejected[reason.index()] += 1;
+    if !e.bodies && out.tally.rejected[reason.index()] > 1 {
+        // Without a dead letter only the first of each reason is told: the rest is counted.
+        return;
+    }
     let end = e.line.end;
     let len = end - e.start - usize::from(end > e.start && e.line.buf[end - 1] == b'\r');
     out.rejects.push(Reject {

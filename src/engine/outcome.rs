@@ -204,7 +204,8 @@ impl AddAssign<&Tally> for Tally {
 pub struct Output {
     /// What may be forwarded: whole lines.
     pub clean: Vec<u8>,
-    /// What was not forwarded, in the order of the input.
+    /// What was not forwarded, in the order of the input. Without bodies only the first of each
+    /// reason; the tally counts all.
     pub rejects: Vec<Reject>,
     /// The bodies that `rejects` point into.
     pub bodies: Vec<u8>,

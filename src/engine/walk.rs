@@ -109,7 +109,7 @@ impl Walk {
     }
 
     /// Walks one event. On success `sites`, `keys` and `violation` tell about it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn event(&mut self, line: Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
         if self.by_nodes > 0 {
             self.by_nodes -= 1;
@@ -133,6 +133,7 @@ impl Walk {
         }
     }
 
+    #[inline(never)]
     fn uncached(&mut self, line: Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
         self.uncached += 1;
         if self.uncached > 200_000 {
@@ -394,7 +395,9 @@ fn value_flags<const NODES: bool>(paths: &Paths, id: u32) -> u16 {
 /// Skips white space; a newline ends the event.
 #[inline(always)]
 fn skip(b: &[u8], p: &mut usize) {
-    while matches!(b[*p], b' ' | b'\t' | b'\r') {
-        *p += 1;
+    if b[*p] <= b' ' {
+        while matches!(b[*p], b' ' | b'\t' | b'\r') {
+            *p += 1;
+        }
     }
 }

@@ -161,8 +161,7 @@ impl Detectors {
             }
             let mut words: Vec<_> = Fields::last_words(&fields.fields).into_iter().collect();
             words.sort();
-            let list = &mut rows[Gate::Assign as usize];
-            list.extend(words.iter().flat_map(|w| shape::assignment_rows(w, id)));
+            rows[Gate::Assign as usize].extend(shape::assignment_rows(&words, id));
             return Ok(vec![Gate::Assign]);
         }
         let mut forms: Vec<_> =

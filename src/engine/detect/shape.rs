@@ -167,45 +167,42 @@ pub(super) fn place(
     Some((gate, Row { window, id }))
 }
 
-/// The rows that open an assignment: the end of a name's last word, then what may stand between it
-/// and the sign.
-pub(super) fn assignment_rows(last_word: &str, id: u16) -> Vec<Row> {
-    let quote = ByteSet::of(|b| b"\"'`".contains(&b));
-    let one = |c: u8| ByteSet::of(move |b| b == c);
-    let (space, bracket, slash) = (one(b' '), one(b']'), one(b'\\'));
-    let between: [&[ByteSet]; 11] = [
-        &[],
-        &[space],
-        &[space, space],
-        &[quote],
-        &[quote, space],
-        &[quote, quote],
-        &[slash, quote],
-        &[slash, quote, space],
-        &[quote, bracket],
-        &[quote, bracket, space],
-        &[bracket],
-    ];
+/// The rows that open an assignment: the ends of the names' last words, then what may stand
+/// between them and the sign. A row stands for all words that end in one letter: the verdict
+/// tells.
+pub(super) fn assignment_rows(last_words: &[String], id: u16) -> Vec<Row> {
+    const TAIL: usize = 4;
+    let between = ByteSet::of(|b| b" \"'`]\\".contains(&b));
     let sign = ByteSet::of(|b| b == b'=' || b == b':');
-    let tail: Vec<u8> = last_word.bytes().rev().take(4).collect();
-    between
+    let at = Gate::Assign.look_back();
+    let mut rows = vec![];
+    // Words of one last letter and one length of tail share a row.
+    let mut groups: Vec<(u8, usize)> = last_words
         .iter()
-        .map(|between| {
+        .filter_map(|w| Some((*w.as_bytes().last()?, w.len().min(TAIL))))
+        .collect();
+    groups.sort_unstable();
+    groups.dedup();
+    for (last, len) in groups {
+        let mut tail = [ByteSet::NONE; TAIL];
+        let words = last_words.iter().map(|w| w.as_bytes());
+        for word in words.filter(|w| w.last() == Some(&last) && w.len().min(TAIL) == len) {
+            for (set, b) in tail.iter_mut().zip(word.iter().rev()) {
+                set.insert(*b);
+                set.insert(b.to_ascii_uppercase());
+            }
+        }
+        for gap in 0..=3 {
             let mut window = [ByteSet::ANY; WINDOW];
-            let at = Gate::Assign.look_back();
             window[at] = sign;
-            let mut i = at;
-            for &s in between.iter().rev() {
-                i -= 1;
-                window[i] = s;
+            window[at - gap..at].fill(between);
+            for (i, set) in tail[..len].iter().enumerate() {
+                window[at - gap - 1 - i] = *set;
             }
-            for &b in &tail {
-                i -= 1;
-                window[i] = ByteSet::of(|c| c.eq_ignore_ascii_case(&b));
-            }
-            Row { window, id }
-        })
-        .collect()
+            rows.push(Row { window, id });
+        }
+    }
+    rows
 }
 
 #[cfg(test)]

@@ -62,10 +62,11 @@ pub(crate) struct Masks {
     pub(crate) paren: u64,
 }
 
-/// Every gate's hits in a block. A bit stands at the last byte that the gate needs; [`of`] tells
-/// the gate and the anchor again from the bytes.
+/// Every gate's hits in a block: those of the two gates that open often (run, assign), and of the
+/// others. A bit stands at the last byte that the gate needs; [`often`] and [`seldom`] tell the gate
+/// and the anchor again from the bytes.
 #[inline(always)]
-pub(crate) fn hits(m: &Masks, text: bool) -> u64 {
+pub(crate) fn hits(m: &Masks, text: bool) -> (u64, u64) {
     let d = m.digit;
     let boundary = !m.alnum;
 
@@ -88,33 +89,28 @@ pub(crate) fn hits(m: &Masks, text: bool) -> u64 {
     let in_text = if text { m.quote | d } else { 0 };
     let assign = ((m.equals | c) & ((m.name_end | in_text) << 1)) | (m.equals & (d << 1));
 
-    run | caps | colon | m.single | plus | paren | assign
+    (run | assign, caps | colon | m.single | plus | paren)
 }
 
-/// Whether an assignment may stand at this equals sign or colon.
-#[inline]
-pub(crate) fn is_assign(buf: &[u8], at: usize) -> bool {
-    matches!(buf[at - 1], b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b' ' | b'\'' | b'"')
+/// The gate and the anchor of a hit of the gates that open often.
+#[inline(always)]
+pub(crate) fn often(buf: &[u8], at: usize) -> (Gate, usize) {
+    if matches!(buf[at], b'=' | b':') { (Gate::Assign, at) } else { (Gate::Run, at - 6) }
 }
 
-/// The gate whose hit stands at `at`, and its anchor.
+/// The gate and the anchor of a hit of the others; `None` at what is no candidate.
 #[inline]
-pub(crate) fn of(buf: &[u8], at: usize) -> Option<(Gate, usize)> {
+pub(crate) fn seldom(buf: &[u8], at: usize) -> Option<(Gate, usize)> {
     Some(match buf[at] {
         b'@' => (Gate::At, at),
-        b'=' => (Gate::Assign, at),
-        b':' => match colon_anchor(buf, at) {
-            Some(a) => (Gate::Colon, a),
-            None => (Gate::Assign, at),
-        },
+        b':' => (Gate::Colon, colon_anchor(buf, at)?),
         b')' => (Gate::Paren, at - 4),
         b'0'..=b'9' if buf[at - 1] == b'+' => (Gate::Plus, at - 1),
-        b'0'..=b'9' if buf[at - 1].is_ascii_uppercase() => {
+        b'0'..=b'9' => {
             let back = buf[at - 4..at].iter().rev().take_while(|b| b.is_ascii_uppercase()).count();
             (Gate::Caps, at - back.min(3))
         }
-        b'\\' | b'%' | b'(' => return None,
-        _ => (Gate::Run, at - 6),
+        _ => return None,
     })
 }
 

@@ -18,6 +18,20 @@ pub(crate) trait Level: Copy {
     fn masks(self, block: &[u8; 64]) -> Masks;
     /// Loads the fingerprint's tables.
     fn tables(self, f: &Fingerprint) -> Self::Tables;
+    /// Writes `base` plus the place of each of the first 16 bits of `mask`; what it writes behind
+    /// the last one means nothing.
+    #[inline(always)]
+    fn places(self, mut mask: u64, base: u32, out: &mut [u32; 16]) {
+        for half in out.as_chunks_mut::<8>().0 {
+            for place in half {
+                *place = base.wrapping_add(mask.trailing_zeros());
+                mask &= mask.wrapping_sub(1);
+            }
+            if mask == 0 {
+                return;
+            }
+        }
+    }
     /// The places among the first 64 at which a literal may begin.
     fn starts(self, t: &Self::Tables, window: &[u8; 72]) -> u64;
 }

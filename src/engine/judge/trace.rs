@@ -5,7 +5,7 @@ use super::Judge;
 use crate::engine::detect::{Detectors, Finding, Place, Step};
 use crate::engine::index::exact::ByteSet;
 use crate::engine::index::fingerprint::LEN;
-use crate::engine::index::{Gate, Index, gate};
+use crate::engine::index::{Gate, Index};
 use crate::engine::redact::shape;
 
 /// How a text was spelt before it was judged.
@@ -65,15 +65,8 @@ impl Trace {
     pub(crate) fn open(&mut self, d: &Detectors, index: &Index, buf: &[u8]) {
         self.opened.resize(d.list.len(), false);
         for (at, gate) in index.hits(buf) {
-            let colon = match gate {
-                Gate::Colon => buf[at..].iter().position(|&b| b == b':').map(|n| at + n),
-                _ => None,
-            };
-            // One byte, two gates.
-            let assigns = colon.is_some_and(|c| gate::is_assign(buf, c));
             for (id, gates) in d.gates_of.iter().enumerate() {
-                self.opened[id] |= gate != Gate::Literal && gates.contains(&gate)
-                    || assigns && gates.contains(&Gate::Assign);
+                self.opened[id] |= gate != Gate::Literal && gates.contains(&gate);
             }
             if gate == Gate::Literal {
                 let has = |head: &[ByteSet; LEN]| head.iter().zip(&buf[at..]).all(|(s, &b)| s.has(b));

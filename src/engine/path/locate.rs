@@ -149,6 +149,7 @@ fn render(json: &[u8], frames: &[Frame]) -> String {
 
 /// Where the value that `pointer` names begins; `None` if there is none. Of several members with
 /// one key it is the first.
+#[cfg(test)]
 pub(crate) fn offset_of(json: &str, pointer: &str) -> Option<usize> {
     let json = json.as_bytes();
     let mut value = token(json, 0)?;
@@ -167,6 +168,7 @@ pub(crate) fn offset_of(json: &str, pointer: &str) -> Option<usize> {
 }
 
 /// The value of the member `name`, in the object whose content begins at `at`.
+#[cfg(test)]
 fn member(json: &[u8], mut at: usize, name: &str) -> Option<Token> {
     loop {
         let t = token(json, at)?;
@@ -183,6 +185,7 @@ fn member(json: &[u8], mut at: usize, name: &str) -> Option<Token> {
 }
 
 /// The element numbered `number`, in the array whose content begins at `at`.
+#[cfg(test)]
 fn element(json: &[u8], mut at: usize, number: &str) -> Option<Token> {
     let n: usize = number.parse().ok()?;
     if n.to_string() != number {
@@ -195,6 +198,7 @@ fn element(json: &[u8], mut at: usize, number: &str) -> Option<Token> {
 }
 
 /// Past the value that begins with `first`, and past the comma behind it.
+#[cfg(test)]
 fn after_comma(json: &[u8], first: Token) -> Option<usize> {
     let (mut depth, mut t) = (0usize, first);
     loop {

@@ -128,7 +128,8 @@ impl Bound {
     pub(super) fn compare(&self, raw: &[u8]) -> Ordering {
         match (small(raw), self.small) {
             (Some(n), Some(bound)) => n.cmp(&bound),
-            // `12.5` against 0: the sign says it.
+            // `12.5` against 0: the sign says it, and mostly the first byte already does.
+            (None, Some(0)) if matches!(raw.first(), Some(b'1'..=b'9')) => Ordering::Greater,
             (None, Some(0)) => Decimal::new(raw).sign().cmp(&0),
             _ => Decimal::new(raw).cmp(&Decimal::new(&self.raw)),
         }

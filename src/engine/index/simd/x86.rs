@@ -1,4 +1,4 @@
-//! AVX2 and AVX-512 (F, BW, VBMI) for x86-64.
+//! AVX2 and AVX-512 (F, BW, VBMI, VBMI2) for x86-64.
 
 use std::arch::x86_64::*;
 
@@ -166,7 +166,7 @@ fn half(t: &NibbleTables, window: &[u8; 72], from: usize) -> u32 {
     }
 }
 
-/// The processor has AVX-512 F, BW and VBMI, and what [`Avx2`] stands for.
+/// The processor has AVX-512 F, BW, VBMI and VBMI2, and what [`Avx2`] stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Avx512(());
 
@@ -175,12 +175,13 @@ impl Avx512 {
         let has = Avx2::detect().is_some()
             && is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vbmi");
+            && is_x86_feature_detected!("avx512vbmi")
+            && is_x86_feature_detected!("avx512vbmi2");
         has.then_some(Self(()))
     }
 
     pub(super) fn enter<T: Task>(self, task: T) {
-        #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,bmi1,bmi2,lzcnt,popcnt")]
+        #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,popcnt")]
         fn enter<T: Task>(level: Avx512, task: T) {
             task.run(level);
         }
@@ -209,6 +210,17 @@ impl One {
 
 /// The byte tables: 128 entries in two registers, one pair for each place.
 pub(crate) struct ByteTables([[__m512i; 2]; LEN]);
+
+/// 0, 1, 2, … 63.
+static PLACES: [u8; 64] = {
+    let mut t = [0; 64];
+    let mut i = 0;
+    while i < 64 {
+        t[i] = i as u8;
+        i += 1;
+    }
+    t
+};
 
 impl Level for Avx512 {
     type Tables = ByteTables;
@@ -243,6 +255,19 @@ impl Level for Avx512 {
             colon: v.eq(b':'),
             equals: v.eq(b'='),
             paren: classes.test(class::PAREN),
+        }
+    }
+
+    #[inline(always)]
+    fn places(self, mask: u64, base: u32, out: &mut [u32; 16]) {
+        // SAFETY: AVX-512 with VBMI2; one load of 64 bytes from an array of 64, one store of 64
+        // bytes to an array of 16 words.
+        unsafe {
+            let each = _mm512_loadu_si512(PLACES.as_ptr().cast());
+            let set = _mm512_maskz_compress_epi8(mask, each);
+            let wide = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(set));
+            let places = _mm512_add_epi32(wide, _mm512_set1_epi32(base as i32));
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), places);
         }
     }
 

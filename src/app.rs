@@ -1,0 +1,78 @@
+//! The composition root: the only place that names concrete adapters.
+
+mod exit;
+mod identity;
+mod notices;
+mod packs;
+mod patterns;
+mod plan;
+mod resolved;
+mod schemas;
+mod sieve;
+mod version;
+
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+    panic,
+    process::ExitCode,
+};
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::cli::{Cli, Command};
+use exit::{Exit, Trouble};
+
+/// The whole program: arguments in, exit code out.
+pub fn main() -> ExitCode {
+    panic::set_hook(Box::new(|info| {
+        // Never the message: it may hold a piece of the input.
+        let place = info.location().map_or_else(|| "?".into(), ToString::to_string);
+        say(&format_args!("internal error at {place}; please report this line"));
+    }));
+    let exit = panic::catch_unwind(|| match Cli::try_parse() {
+        Ok(cli) => dispatch(cli).unwrap_or_else(|trouble| {
+            say(&trouble);
+            trouble.exit()
+        }),
+        Err(error) => {
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage } else { Exit::Done }
+        }
+    });
+    ExitCode::from(exit.unwrap_or(Exit::Failed) as u8)
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
+    match cli.command {
+        None if cli.run.version => print(&version::version()?),
+        None => sieve::run(cli.run),
+        Some(Command::Patterns(args)) => print(&patterns::run(args)?),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tamis", &mut script);
+            print_bytes(&script)
+        }
+        Some(Command::Man) => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(Trouble::failed)?;
+            print_bytes(&page)
+        }
+    }
+}
+
+fn print(text: &str) -> Result<Exit, Trouble> {
+    print_bytes(text.as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<Exit, Trouble> {
+    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::failed(error)),
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// One line on standard error; where that is closed there is nobody to tell.
+fn say(message: &dyn Display) {
+    let _ = writeln!(io::stderr(), "tamis: {message}");
+}

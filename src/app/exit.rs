@@ -1,0 +1,68 @@
+//! Exit codes, and the errors that lead to them.
+
+use std::fmt;
+
+use crate::{
+    pipeline::{End, Report},
+    summary::Summary,
+};
+
+/// The exit codes. They are stable; `--help` documents them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done.
+    Done = 0,
+    /// Finished, but something was dropped and `--fail-on-drop` is set.
+    Dropped = 1,
+    /// Bad usage or configuration; nothing was read.
+    Usage = 2,
+    /// Input or output failed, or nothing could be forwarded.
+    Failed = 3,
+}
+
+/// An error that ends the program before it reads, or in place of reading.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// Bad usage or configuration.
+    Usage(anyhow::Error),
+    /// Input or output failed.
+    Failed(anyhow::Error),
+}
+
+impl Trouble {
+    pub(crate) fn failed(error: impl Into<anyhow::Error>) -> Self {
+        Self::Failed(error.into())
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Failed(_) => Exit::Failed,
+        }
+    }
+}
+
+impl From<anyhow::Error> for Trouble {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(error) | Self::Failed(error)) = self;
+        write!(f, "{error:#}")
+    }
+}
+
+/// The exit code of a run.
+pub(crate) fn judge(report: &Report, summary: &Summary, fail_on_drop: bool) -> Exit {
+    match report.end {
+        End::Closed => Exit::Done,
+        End::Stuck | End::Failed(_) => Exit::Failed,
+        End::Complete if report.failed_inputs > 0 || report.fruitless() => Exit::Failed,
+        End::Complete if fail_on_drop && summary.dropped_total() > 0 => Exit::Dropped,
+        End::Complete => Exit::Done,
+    }
+}

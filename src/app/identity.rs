@@ -1,0 +1,40 @@
+//! Which file a path or a descriptor is, so that no output overwrites what is being read.
+
+use std::{
+    fs,
+    os::{fd::AsFd, unix::fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FileType, fstat};
+
+/// A regular file. Devices and pipes have no identity here: reading and writing one is fine.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// Device and inode.
+    Inode(u64, u64),
+    /// Where a file will be.
+    Path(PathBuf),
+}
+
+impl Identity {
+    pub(crate) fn of_path(path: &Path) -> Option<Self> {
+        match fs::metadata(path) {
+            Ok(file) if file.is_file() => Some(Self::Inode(file.dev(), file.ino())),
+            Ok(_) => None,
+            Err(_) => {
+                let name = path.file_name()?;
+                let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+                let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()?;
+                Some(Self::Path(parent.join(name)))
+            }
+        }
+    }
+
+    #[allow(clippy::unnecessary_cast)] // `st_dev` is no u64 everywhere
+    pub(crate) fn of_descriptor(fd: impl AsFd) -> Option<Self> {
+        let stat = fstat(fd).ok()?;
+        let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        regular.then_some(Self::Inode(stat.st_dev as u64, stat.st_ino as u64))
+    }
+}

@@ -1,0 +1,158 @@
+//! `tamis patterns`: what the packs declare.
+
+use std::{fmt::Debug, fmt::Write as _};
+
+use anyhow::{Result, anyhow};
+
+use super::packs;
+use crate::{
+    cli::patterns::{PatternsArgs, PatternsCommand},
+    engine::detect::{
+        Pack,
+        pack::{Case, Detector, Near},
+    },
+};
+
+/// What the subcommand prints.
+pub(crate) fn run(args: PatternsArgs) -> Result<String> {
+    match args.command {
+        PatternsCommand::List { patterns } => Ok(list(&packs::load(&patterns)?)),
+        PatternsCommand::Show { id, patterns } => show(&packs::load(&patterns)?, &id),
+    }
+}
+
+fn list(packs: &[Pack]) -> String {
+    let all = || packs.iter().flat_map(|pack| pack.detectors.iter().map(move |d| (pack, d)));
+    let ids = all().map(|(_, d)| d.id.len()).max().unwrap_or(0);
+    let categories = all().map(|(_, d)| d.category.len()).max().unwrap_or(0);
+    let names = all().map(|(pack, _)| pack.pack.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (pack, d) in all() {
+        let (id, category, name, description) = (&d.id, &d.category, &pack.pack, &d.description);
+        let _ = writeln!(text, "{id:ids$}  {category:categories$}  {name:names$}  {description}");
+    }
+    text
+}
+
+fn show(packs: &[Pack], id: &str) -> Result<String> {
+    let mut all = packs.iter().flat_map(|pack| pack.detectors.iter().map(move |d| (pack, d)));
+    let (pack, detector) = all
+        .find(|(_, detector)| detector.id == id)
+        .ok_or_else(|| anyhow!("no detector `{id}`; `tamis patterns list` lists them"))?;
+    let mut text = format!("{}: {}\n", detector.id, detector.description);
+    line(&mut text, "pack", &format!("{} (version {})", pack.pack, pack.version));
+    line(&mut text, "category", &detector.category);
+    lines(&mut text, "reference", &detector.references);
+    pattern(&mut text, detector);
+    decision(&mut text, detector);
+    tests(&mut text, &detector.tests);
+    Ok(text)
+}
+
+fn pattern(text: &mut String, d: &Detector) {
+    lines(text, "literal", &d.literals);
+    lines(text, "shape", &d.shape);
+    line(text, "regex", &d.regex);
+    line(text, "not before", d.not_before.as_deref().unwrap_or_default());
+    line(text, "not after", d.not_after.as_deref().unwrap_or_default());
+    lines(text, "field", &d.fields);
+    lines(text, "not field", &d.not_fields);
+    line(text, "assigns", d.assigns.as_deref().unwrap_or_default());
+}
+
+fn decision(text: &mut String, d: &Detector) {
+    line(text, "validator", d.validator.as_deref().unwrap_or_default());
+    near(text, "context", &d.context);
+    near(text, "veto", &d.veto);
+    if d.fields.is_empty() && d.assigns.is_none() {
+        line(text, "in strings", &word(&d.strings));
+        line(text, "as a number", &word(&d.numbers));
+    }
+    line(text, "redacts", &word(&d.extends));
+    line(text, "action", &word(&d.action));
+    line(text, "priority", &d.priority.to_string());
+    lines(text, "allowed", &d.allow);
+}
+
+fn near(text: &mut String, label: &str, near: &Near) {
+    line(text, &format!("{label} keys"), &near.keys.join(", "));
+    line(text, &format!("{label} words"), &near.words.join(", "));
+}
+
+fn tests(text: &mut String, cases: &[Case]) {
+    for case in cases {
+        let given = case.text.as_deref().or(case.event.as_deref()).unwrap_or_default();
+        match (&case.becomes, case.unchanged_by) {
+            (Some(becomes), _) => line(text, "example", &format!("{given:?} -> {becomes:?}")),
+            (_, Some(step)) => {
+                line(text, "counter-example", &format!("{given:?} (refused by {})", word(&step)));
+            }
+            _ => line(text, "example", &format!("{given:?}")),
+        }
+    }
+}
+
+fn lines(text: &mut String, label: &str, values: &[String]) {
+    for value in values {
+        line(text, label, value);
+    }
+}
+
+fn line(text: &mut String, label: &str, value: &str) {
+    if !value.is_empty() {
+        let _ = writeln!(text, "  {label:16} {value}");
+    }
+}
+
+/// A variant's name in the pack format's spelling: `AllowList` is `allow_list`.
+fn word(variant: &impl Debug) -> String {
+    let mut word = String::new();
+    for (i, c) in format!("{variant:?}").char_indices() {
+        if i > 0 && c.is_ascii_uppercase() {
+            word.push('_');
+        }
+        word.push(c.to_ascii_lowercase());
+    }
+    word
+}
+
+#[cfg(test)]
+mod shown {
+    use super::*;
+
+    const PACK: &str = r#"
+pack = "mine"
+version = 3
+[[detector]]
+id = "badge"
+category = "contact"
+description = "a badge number"
+literals = ["BDG-"]
+regex = 'BDG-\d{6}'
+veto = { keys = ["badge colour"] }
+[[detector.test]]
+text = "BDG-123456"
+becomes = "[REDACTED:badge]"
+[[detector.test]]
+text = "BDG-12"
+unchanged_by = "regex"
+"#;
+
+    #[test]
+    fn list_and_show() {
+        let packs = [Pack::parse("mine.toml", PACK).unwrap()];
+        assert_eq!(list(&packs), "badge  contact  mine  a badge number\n");
+        let shown = show(&packs, "badge").unwrap();
+        for part in [
+            "badge: a badge number\n",
+            "  pack             mine (version 3)\n",
+            "  regex            BDG-\\d{6}\n",
+            "  veto keys        badge colour\n",
+            "  example          \"BDG-123456\" -> \"[REDACTED:badge]\"\n",
+            "  counter-example  \"BDG-12\" (refused by regex)\n",
+        ] {
+            assert!(shown.contains(part), "{shown}");
+        }
+        assert!(show(&packs, "nothing").unwrap_err().to_string().contains("patterns list"));
+    }
+}

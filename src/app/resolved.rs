@@ -1,0 +1,197 @@
+//! What was typed, resolved and judged: afterwards nothing is optional that need not be.
+
+use std::{
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use anstream::AutoStream;
+use anyhow::{Result, anyhow, bail};
+
+use super::{identity::Identity, packs};
+use crate::{
+    cli::{ColorChoice, IpChoice, RunArgs, TextChoice},
+    engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
+};
+
+/// The main job, resolved.
+pub(crate) struct Run {
+    pub(crate) inputs: Vec<InputChoice>,
+    /// `None` is standard output.
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) dead_letter: Option<PathBuf>,
+    pub(crate) drop_text: bool,
+    pub(crate) threads: usize,
+    pub(crate) memory: Option<u64>,
+    pub(crate) drain: Duration,
+    pub(crate) fail_on_drop: bool,
+    pub(crate) quiet: bool,
+    pub(crate) layout: Layout,
+    pub(crate) stats: Option<PathBuf>,
+}
+
+/// Where bytes come from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum InputChoice {
+    Stdin,
+    File(PathBuf),
+}
+
+/// What lines are judged by.
+pub(crate) struct Rules {
+    pub(crate) schema: Option<String>,
+    pub(crate) require: Vec<String>,
+    pub(crate) packs: Vec<Pack>,
+    pub(crate) only: Vec<String>,
+    pub(crate) without: Vec<String>,
+    pub(crate) text: TextPolicy,
+    pub(crate) ip: IpPolicy,
+    pub(crate) limits: Limits,
+}
+
+/// How the summary looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One line of JSON.
+    Json,
+    /// For people.
+    Table {
+        /// With colours.
+        color: bool,
+    },
+}
+
+impl Run {
+    /// Resolves and judges what was typed.
+    pub(crate) fn resolve(args: RunArgs) -> Result<(Self, Rules)> {
+        let run = Self {
+            inputs: inputs(&args.files),
+            output: args.output.clone().filter(|path| path != Path::new("-")),
+            dead_letter: args.dead_letter.clone(),
+            drop_text: args.text == TextChoice::Drop,
+            threads: args.threads.map_or_else(cores, usize::from),
+            memory: args.memory,
+            drain: Duration::from_secs(args.drain_timeout.into()),
+            fail_on_drop: args.fail_on_drop,
+            quiet: args.quiet,
+            layout: layout(args.color),
+            stats: args.stats.clone(),
+        };
+        run.check_files()?;
+        Ok((run, rules(args)?))
+    }
+
+    /// No output may be an input, or another output.
+    fn check_files(&self) -> Result<()> {
+        let mut inputs = Vec::new();
+        for input in &self.inputs {
+            inputs.extend(input.identity().map(|identity| (identity, input.name())));
+        }
+        let mut outputs: Vec<(Identity, &str)> = Vec::new();
+        for (option, path) in
+            [("-o", &self.output), ("--dead-letter", &self.dead_letter), ("--stats", &self.stats)]
+        {
+            let identity = match path {
+                Some(path) => Identity::of_path(path),
+                None if option == "-o" => Identity::of_descriptor(rustix::stdio::stdout()),
+                None => None,
+            };
+            let Some(identity) = identity else { continue };
+            if let Some((_, input)) = inputs.iter().find(|(input, _)| *input == identity) {
+                let option = if path.is_none() { "standard output" } else { option };
+                bail!("{option} is the input {input}: choose another file to write to");
+            }
+            if let Some((_, other)) = outputs.iter().find(|(other, _)| *other == identity) {
+                bail!("{option} and {other} are the same file: choose two");
+            }
+            outputs.push((identity, option));
+        }
+        Ok(())
+    }
+}
+
+impl InputChoice {
+    /// As messages and dead letters show it: one line, whatever the file is called.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Stdin => "stdin".into(),
+            Self::File(path) => {
+                path.display().to_string().replace(|c: char| c.is_control(), "\u{fffd}")
+            }
+        }
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Stdin => Identity::of_descriptor(rustix::stdio::stdin()),
+            Self::File(path) => Identity::of_path(path),
+        }
+    }
+}
+
+fn inputs(files: &[PathBuf]) -> Vec<InputChoice> {
+    let choice = |path: &PathBuf| match path.to_str() {
+        Some("-") => InputChoice::Stdin,
+        _ => InputChoice::File(path.clone()),
+    };
+    if files.is_empty() { vec![InputChoice::Stdin] } else { files.iter().map(choice).collect() }
+}
+
+fn rules(args: RunArgs) -> Result<Rules> {
+    if args.text == TextChoice::DeadLetter && args.dead_letter.is_none() {
+        bail!("--text dead-letter needs --dead-letter FILE");
+    }
+    if let Some(empty) = args.require.iter().position(String::is_empty) {
+        bail!("--require: field {} of the list is empty", empty + 1);
+    }
+    Ok(Rules {
+        packs: packs::load(&args.patterns)?,
+        limits: limits(args.max_event_bytes, args.max_depth)?,
+        text: match args.text {
+            TextChoice::Wrap => TextPolicy::Wrap,
+            TextChoice::Drop | TextChoice::DeadLetter => TextPolicy::Reject,
+        },
+        ip: match args.ip {
+            IpChoice::Keep => IpPolicy::Keep,
+            IpChoice::Truncate => IpPolicy::Truncate,
+            IpChoice::Redact => IpPolicy::Redact,
+        },
+        schema: args.schema,
+        require: args.require,
+        only: args.only,
+        without: args.without,
+    })
+}
+
+fn limits(max_event_bytes: Option<u64>, max_depth: Option<u16>) -> Result<Limits> {
+    /// Positions inside a chunk are 32-bit numbers.
+    const MOST: u64 = 1 << 30;
+    let mut limits = Limits::default();
+    if let Some(bytes) = max_event_bytes {
+        if bytes > MOST {
+            bail!("--max-event-bytes {bytes}: at most 1GiB");
+        }
+        limits.max_event_bytes = usize::try_from(bytes).map_err(|error| anyhow!(error))?;
+    }
+    if let Some(depth) = max_depth {
+        limits.max_depth = depth.into();
+    }
+    Ok(limits)
+}
+
+fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// Whoever forces colour wants what a terminal shows.
+fn layout(choice: ColorChoice) -> Layout {
+    let stderr = io::stderr();
+    let color = match choice {
+        ColorChoice::Auto => AutoStream::choice(&stderr) != anstream::ColorChoice::Never,
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+    };
+    if color || stderr.is_terminal() { Layout::Table { color } } else { Layout::Json }
+}

@@ -1,0 +1,36 @@
+//! The schemas that ship, and those of the user.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::engine::schema::{Schema, SchemaError};
+
+/// The schema that `--schema` means: a shipped name, or a file.
+pub(crate) fn find(name: &str) -> Result<Schema> {
+    if let Some(shipped) = Schema::builtin(name) {
+        return shipped.map_err(|errors| all(&errors));
+    }
+    let path = Path::new(name);
+    if !path.exists() && path.components().count() == 1 && path.extension().is_none() {
+        let shipped: Vec<_> = Schema::builtin_names().collect();
+        bail!(
+            "--schema {name}: no such schema and no such file; shipped are: {}",
+            shipped.join(", ")
+        );
+    }
+    let text = fs::read_to_string(path).with_context(|| format!("--schema {name}"))?;
+    Schema::parse(name, &text).map_err(|errors| all(&errors))
+}
+
+/// The schema that `--require` means.
+pub(crate) fn require(fields: &[String]) -> Result<Schema> {
+    let fields: Vec<_> = fields.iter().map(String::as_str).collect();
+    Schema::require(&fields).map_err(|error| anyhow!("--require: {}", error.what))
+}
+
+/// Several errors at once, a line each.
+fn all(errors: &[SchemaError]) -> anyhow::Error {
+    let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    anyhow!(lines.join("\n"))
+}

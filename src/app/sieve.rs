@@ -1,0 +1,159 @@
+//! The main job: sources, engines and sinks around the pipeline, and the account at the end.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
+
+use anyhow::{Context as _, anyhow};
+
+use super::{
+    exit::{self, Exit, Trouble},
+    notices::Notices,
+    plan::{self, Compiled, ENGINE_BYTES},
+    resolved::{InputChoice, Layout, Run},
+    say,
+};
+use crate::{
+    cli::{RunArgs, help::TERMINAL},
+    engine::Reason,
+    pipeline::{
+        Budget, End, Input, Outlets, Pipeline, RejectSink, Report, Sink, Sizes, Source,
+        budget::{Demand, TooSmall},
+    },
+    shutdown::{Shutdown, signals},
+    sinks::{DeadLetterFile, FileSink, StdoutSink, dead_letter},
+    sources::{FileSource, StdinSource},
+    summary::{Setting, Summary},
+};
+
+/// The program itself, stacks, the compiled plan, and the buffers of sources and sinks.
+const FIXED_BYTES: u64 = 32 << 20;
+
+/// Sieves, says what there is to say, and returns the exit code.
+pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
+    let started = Instant::now();
+    if args.files.is_empty() && io::stdin().is_terminal() {
+        let _ = writeln!(io::stderr(), "{TERMINAL}");
+        return Ok(Exit::Usage);
+    }
+    let (run, rules) = Run::resolve(args)?;
+    let budget = budget(&run, rules.limits.max_event_bytes)?;
+    let compiled = plan::compile(rules, run.dead_letter.is_some())?;
+    let letters =
+        dead_letter::Settings { schema: compiled.schema.clone(), drop_text: run.drop_text };
+    let report = sieve(&run, &compiled, budget, letters.clone())?;
+    let mut summary = Summary::new(
+        &report,
+        &Setting {
+            detectors: &compiled.detectors(),
+            keeps: &|reason: Reason| run.dead_letter.is_some() && letters.takes(reason),
+            elapsed: started.elapsed(),
+            threads: run.threads,
+            memory_ceiling_bytes: budget.ceiling_bytes,
+        },
+    );
+    let exit = exit::judge(&report, &summary, run.fail_on_drop);
+    summary.exit_code = exit as u8;
+    account(&run, &report, &summary)?;
+    Ok(exit)
+}
+
+fn budget(run: &Run, max_event_bytes: usize) -> anyhow::Result<Budget> {
+    let demand = Demand {
+        workers: run.threads,
+        dead_letter: run.dead_letter.is_some(),
+        engine_bytes: ENGINE_BYTES,
+        fixed_bytes: FIXED_BYTES,
+    };
+    let sizes = Sizes::new(max_event_bytes);
+    Budget::fit(sizes, demand, run.memory).map_err(|TooSmall { minimum }| {
+        let least = minimum.div_ceil(1 << 20);
+        anyhow!(
+            "--memory is too small: {} threads need at least {least}MiB; \
+             fewer --threads or a smaller --max-event-bytes need less",
+            run.threads
+        )
+    })
+}
+
+fn sieve(
+    run: &Run,
+    compiled: &Compiled,
+    budget: Budget,
+    letters: dead_letter::Settings,
+) -> Result<Report, Trouble> {
+    let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
+    signals::listen(shutdown.clone()).map_err(Trouble::failed)?;
+    let pipeline = Pipeline {
+        budget,
+        inputs: run.inputs.iter().map(|input| open(input, &shutdown)).collect(),
+        outlets: outlets(run, letters).map_err(Trouble::Failed)?,
+        observer: Arc::new(Notices::new(run.quiet)),
+        shutdown,
+    };
+    Ok(pipeline.run(compiled.engines(run.threads)))
+}
+
+fn open(input: &InputChoice, shutdown: &Shutdown) -> Input {
+    let source: Box<dyn Source> = match input {
+        InputChoice::Stdin => Box::new(StdinSource::new(shutdown.clone())),
+        InputChoice::File(path) => Box::new(FileSource::new(path.clone(), shutdown.clone())),
+    };
+    Input { name: input.name(), source }
+}
+
+fn outlets(run: &Run, letters: dead_letter::Settings) -> anyhow::Result<Outlets> {
+    let sink: Box<dyn Sink> = match &run.output {
+        None => Box::new(StdoutSink),
+        Some(path) => {
+            Box::new(FileSink::create(path).with_context(|| format!("-o {}", path.display()))?)
+        }
+    };
+    let dead_letter: Option<Box<dyn RejectSink>> = match &run.dead_letter {
+        None => None,
+        Some(path) => {
+            let file = DeadLetterFile::open(path, letters)
+                .with_context(|| format!("--dead-letter {}", path.display()))?;
+            Some(Box::new(file))
+        }
+    };
+    Ok(Outlets { sink, dead_letter })
+}
+
+/// A reader that closed the pipe has seen enough: no word, but the file that was asked for.
+fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble> {
+    if let Some(path) = &run.stats {
+        write_stats(path, summary)
+            .with_context(|| format!("--stats {}", path.display()))
+            .map_err(Trouble::Failed)?;
+    }
+    let closed = matches!(report.end, End::Closed);
+    if run.quiet {
+        // Quiet about what went as it should.
+        if let Some(error) = &summary.error {
+            say(error);
+        }
+    } else if !closed {
+        let _ = io::stderr().write_all(shown(run.layout, summary).as_bytes());
+    }
+    Ok(())
+}
+
+fn shown(layout: Layout, summary: &Summary) -> String {
+    match layout {
+        Layout::Json => summary.json(),
+        Layout::Table { color: true } => summary.table(),
+        Layout::Table { color: false } => {
+            anstream::adapter::strip_str(&summary.table()).to_string()
+        }
+    }
+}
+
+fn write_stats(path: &Path, summary: &Summary) -> io::Result<()> {
+    let mut file = FileSink::create(path)?;
+    file.write(summary.json().as_bytes())?;
+    file.finish()
+}

@@ -1,0 +1,50 @@
+//! What was typed, word for word. `app` resolves and judges it.
+
+pub mod help;
+pub mod patterns;
+pub mod run;
+mod units;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use run::{ColorChoice, IpChoice, RunArgs, TextChoice};
+
+/// A fine sieve for JSON logs
+///
+/// Reads JSON lines, enforces a schema, redacts personal data and secrets, forwards clean events
+/// byte for byte, and counts everything.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tamis",
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true,
+    override_usage = help::USAGE,
+    after_help = help::SHORT,
+    after_long_help = help::LONG,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// The main job: sieve a stream or files.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// Everything else.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What is not the main job.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List and show the detectors
+    Patterns(patterns::PatternsArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}

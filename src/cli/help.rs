@@ -1,0 +1,43 @@
+//! The parts of the help that no single option owns.
+
+/// The synopsis.
+pub const USAGE: &str = "my-app | tamis [OPTIONS] > clean.ndjson
+       tamis [OPTIONS] FILE… -o clean.ndjson
+       tamis COMMAND";
+
+/// What standard input being a terminal, and no file, is answered with.
+pub const TERMINAL: &str = "\
+Usage: my-app | tamis > clean.ndjson
+       tamis FILE… -o clean.ndjson
+`tamis -h` lists the options; `tamis -` reads what you type.";
+
+/// Closes `-h`.
+pub const SHORT: &str = "`--help` has more options, the exit codes and the signals.";
+
+/// Closes `--help`.
+pub const LONG: &str = "\
+Exit codes:
+  0  done; also when whoever reads the output closes it
+  1  finished, but something was dropped and --fail-on-drop is set
+  2  bad usage or configuration; nothing was read
+  3  input or output failed, or input was read and nothing could be forwarded
+
+Signals:
+  The first SIGINT or SIGTERM reads on to the end of input, for at most --drain-timeout, so that
+  the last words of a dying application arrive. The second stops reading at once. In both cases
+  what was read is written; if the output does not move for 2 seconds after the stop, or at a
+  third signal, the summary counts the rest as unwritten and the exit code is 3.
+
+What becomes of a line:
+  A clean event leaves byte for byte; a finding changes only its own bytes. A text line is wrapped
+  as {\"message\":\"…\"} (--text). A blank line is skipped. What is malformed, too long, too deep, or
+  against the schema is dropped and counted by reason, or kept in --dead-letter. `read` is the sum
+  of all outcomes.
+
+Dead letter:
+  One JSON object a line: reason, keyword, schema, pointer, input, line (from 1), offset, length,
+  and `event` or `text`, both redacted, or `shape`: letters as x, digits as 0. Appended to FILE,
+  and on disk before tamis ends. Never raw text.
+
+Environment:
+  NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb have their usual meaning; --color overrides them.";

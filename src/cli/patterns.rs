@@ -1,0 +1,32 @@
+//! `tamis patterns`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+
+/// `tamis patterns`
+#[derive(Debug, Args)]
+pub struct PatternsArgs {
+    /// What to do with them
+    #[command(subcommand)]
+    pub command: PatternsCommand,
+}
+
+/// `tamis patterns …`
+#[derive(Debug, Subcommand)]
+pub enum PatternsCommand {
+    /// List the detectors: id, category, pack and what it finds
+    List {
+        /// Add a pack of detectors: a file, or a directory of them
+        #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+        patterns: Vec<PathBuf>,
+    },
+    /// Show a detector: what it finds, how it decides, and its examples
+    Show {
+        /// The detector's id
+        id: String,
+        /// Add a pack of detectors: a file, or a directory of them
+        #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+        patterns: Vec<PathBuf>,
+    },
+}

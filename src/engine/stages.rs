@@ -1,0 +1,79 @@
+//! The hot path's stages one by one, for `benches/engine.rs`: a regression shows its place.
+
+use std::sync::Arc;
+
+use super::chunk::HEAD;
+use super::decode;
+use super::redact::{Edit, splice};
+use super::walk::Line;
+use super::{Chunk, Engine, Plan};
+
+/// A worker whose stages run one by one.
+pub struct Stages {
+    engine: Engine,
+    decoded: Vec<u8>,
+    spliced: Vec<u8>,
+    map: decode::OffsetMap,
+}
+
+impl Stages {
+    /// A worker for `plan`.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            engine: Engine::new(plan),
+            decoded: Vec::new(),
+            spliced: Vec::new(),
+            map: decode::OffsetMap::default(),
+        }
+    }
+
+    /// Indexes `chunk`; how many candidates there are.
+    pub fn index(&mut self, chunk: &Chunk) -> usize {
+        let (buf, end) = chunk.padded();
+        let plan = &self.engine.plan;
+        self.engine.index.scan(plan.simd, buf, HEAD, end, &plan.detectors.gates, false);
+        self.engine.index.marks.len()
+    }
+
+    /// Walks the events of a `chunk` that was indexed, and judges their candidates if `verdict`;
+    /// how many sites, or edits, there are.
+    pub fn walk(&mut self, chunk: &Chunk, verdict: bool) -> usize {
+        let (buf, _) = chunk.padded();
+        let e = &mut self.engine;
+        let (mut start, mut quote, mut mark, mut count) = (HEAD, 0, 0, 0);
+        for l in &e.index.lines {
+            let end = l.at as usize;
+            let behind = mark
+                + e.index.marks[mark..].iter().take_while(|m| m.at() < end).count();
+            let quotes = &e.index.quotes()[quote..l.quotes as usize];
+            let line = Line { buf, start, end, quotes, marks: &e.index.marks[mark..behind] };
+            (start, quote, mark) = (end + 1, l.quotes as usize, behind);
+            if e.walk.event(line, &mut e.paths).is_err() {
+                continue;
+            }
+            count += e.walk.sites.len();
+            if verdict && e.judge.event(&e.plan.detectors, &line, &e.walk).is_ok() {
+                count += e.judge.edits.len();
+            }
+        }
+        count
+    }
+
+    /// Decodes the content of a JSON string; the decoded length.
+    pub fn decode(&mut self, content: &[u8]) -> usize {
+        self.decoded.clear();
+        // A broken escape leaves nothing decoded.
+        let _ = decode::unescape(content, &mut self.decoded, &mut self.map);
+        self.decoded.len()
+    }
+
+    /// Copies `bytes` with an edit of 16 bytes in every `every`; the length of what comes out.
+    pub fn splice(&mut self, bytes: &[u8], every: usize) -> usize {
+        let edits: Vec<Edit> = (0..bytes.len() / every)
+            .map(|i| Edit { start: i * every, end: i * every + 16.min(every), with: (0, 16) })
+            .collect();
+        self.spliced.clear();
+        splice::splice(bytes, 0, bytes.len(), &edits, b"[REDACTED:email]", &mut self.spliced);
+        self.spliced.len()
+    }
+}

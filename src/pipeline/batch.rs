@@ -1,0 +1,50 @@
+//! What travels through the pipeline.
+
+use super::budget::Sizes;
+use crate::engine::{Chunk, Output};
+
+/// A chunk, where it came from, and what became of it. One of a fixed pool.
+pub(super) struct Batch {
+    /// Its place in the order of everything read.
+    pub(super) seq: u64,
+    /// The index of its input.
+    pub(super) input: usize,
+    /// Where its first line starts in the input.
+    pub(super) offset: u64,
+    /// The bytes of the input that it stands for.
+    pub(super) source_bytes: u64,
+    /// The bytes that its only line had beyond what the chunk holds (a line over the limit).
+    pub(super) discarded: u64,
+    /// The worker could not finish it.
+    pub(super) failed: bool,
+    pub(super) chunk: Chunk,
+    pub(super) output: Output,
+}
+
+impl Batch {
+    pub(super) fn new(sizes: &Sizes) -> Self {
+        Self {
+            seq: 0,
+            input: 0,
+            offset: 0,
+            source_bytes: 0,
+            discarded: 0,
+            failed: false,
+            chunk: Chunk::with_capacity(sizes.usual()),
+            output: Output::default(),
+        }
+    }
+
+    /// Ready for other data. Memory that only a long line needed goes back.
+    pub(super) fn recycle(&mut self, sizes: &Sizes) {
+        self.chunk.clear();
+        self.output.clear();
+        (self.source_bytes, self.discarded, self.failed) = (0, 0, false);
+        let usual = sizes.usual();
+        if self.chunk.memory() > Sizes::memory(usual) {
+            self.chunk.shrink_to(usual);
+            self.output.clean.shrink_to(2 * usual);
+            self.output.bodies.shrink_to(2 * usual);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Bytes into whole lines.
+//!
+//! A batch takes bytes until it is full; it is cut behind its last line end, and the partial line
+//! is carried into the next one. A line over the limit has a batch to itself, of which only so
+//! much is kept that the engine can tell; the rest is counted and thrown away, so no line can
+//! raise the memory.
+
+use std::mem::swap;
+
+use memchr::{memchr, memrchr};
+
+use super::{
+    batch::Batch,
+    budget::{STEP, Sizes},
+};
+use crate::engine::Chunk;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Where the cutter stands in an input. The batch that is being filled stays with the caller.
+pub(super) struct Cutter {
+    sizes: Sizes,
+    carry: Vec<u8>,
+    /// How much of the batch is whole lines.
+    whole: usize,
+    /// The batch's only line is over the limit, and goes on.
+    discarding: bool,
+    /// The batch's only line was over the limit, and has ended.
+    discarded: bool,
+    /// The input's first bytes, among which a byte order mark can be, are not complete.
+    at_start: bool,
+    /// Where the next batch starts in the input.
+    offset: u64,
+}
+
+impl Cutter {
+    pub(super) fn new(sizes: Sizes) -> Self {
+        Self {
+            sizes,
+            carry: Vec::with_capacity(sizes.usual()),
+            whole: 0,
+            discarding: false,
+            discarded: false,
+            at_start: true,
+            offset: 0,
+        }
+    }
+
+    /// Another input. The last one's batch must have been finished.
+    pub(super) fn start_input(&mut self) {
+        self.carry.clear();
+        (self.whole, self.discarding, self.discarded) = (0, false, false);
+        (self.at_start, self.offset) = (true, 0);
+    }
+
+    /// Starts an empty batch with what the last one left.
+    pub(super) fn begin(&mut self, batch: &mut Batch) {
+        batch.offset = self.offset;
+        batch.chunk.extend(&self.carry);
+        self.carry.clear();
+        self.absorb(batch, 0);
+    }
+
+    /// Whether anything was left for the next batch.
+    pub(super) fn carries(&self) -> bool {
+        !self.carry.is_empty()
+    }
+
+    /// Whether the batch holds a whole line.
+    pub(super) fn has_lines(&self) -> bool {
+        self.whole > 0
+    }
+
+    /// Whether the batch must be cut before more is read.
+    pub(super) fn full(&self, batch: &Batch) -> bool {
+        let len = batch.chunk.data().len();
+        let oversize = len - self.whole >= self.sizes.kept();
+        self.discarded || self.whole > 0 && (len >= self.sizes.chunk_bytes || oversize)
+    }
+
+    /// Where to read into.
+    pub(super) fn room<'b>(&self, batch: &'b mut Batch) -> &'b mut [u8] {
+        let len = batch.chunk.data().len();
+        let want = self.sizes.chunk_bytes.saturating_sub(len).max(STEP);
+        if len + want >= self.sizes.usual() && batch.chunk.memory() <= self.usual_memory() {
+            grow(&mut batch.chunk, self.sizes.most());
+        }
+        batch.chunk.spare(want)
+    }
+
+    /// Takes the first `n` bytes of what [`room`](Self::room) gave.
+    pub(super) fn commit(&mut self, batch: &mut Batch, n: usize) {
+        if self.discarding {
+            return self.discard(batch, n);
+        }
+        let from = batch.chunk.data().len();
+        batch.chunk.commit(n);
+        self.absorb(batch, from);
+    }
+
+    /// Cuts the batch behind its last whole line.
+    pub(super) fn cut(&mut self, batch: &mut Batch) {
+        let end = if self.discarded { batch.chunk.data().len() } else { self.whole };
+        self.cut_at(batch, end);
+    }
+
+    /// Cuts the batch at the end of the input; the last line may lack its end.
+    pub(super) fn finish(&mut self, batch: &mut Batch) {
+        self.cut_at(batch, batch.chunk.data().len());
+    }
+
+    fn cut_at(&mut self, batch: &mut Batch, end: usize) {
+        if end < batch.chunk.data().len() {
+            self.carry.extend_from_slice(&batch.chunk.data()[end..]);
+            batch.chunk.truncate(end);
+        }
+        let line_end = u64::from(self.discarded);
+        let covers = end as u64 + batch.discarded + line_end;
+        batch.source_bytes += covers;
+        self.offset = batch.offset + covers;
+        (self.whole, self.discarding, self.discarded, self.at_start) = (0, false, false, false);
+        batch.chunk.seal();
+    }
+
+    /// Looks at the data from `from` on: byte order mark, line ends, the limit.
+    fn absorb(&mut self, batch: &mut Batch, mut from: usize) {
+        if self.at_start && batch.chunk.data().len() >= BOM.len() {
+            self.at_start = false;
+            from = 0;
+            skip_bom(batch);
+        }
+        let data = batch.chunk.data();
+        if let Some(at) = memrchr(b'\n', &data[from..]) {
+            self.whole = from + at + 1;
+        }
+        let (len, kept) = (data.len(), self.sizes.kept());
+        if self.whole == 0 && len >= kept {
+            batch.discarded = (len - kept) as u64;
+            batch.chunk.truncate(kept);
+            self.discarding = true;
+        }
+    }
+
+    fn discard(&mut self, batch: &mut Batch, n: usize) {
+        let fresh = &batch.chunk.spare(n)[..n];
+        let line_end = memchr(b'\n', fresh);
+        batch.discarded += line_end.unwrap_or(n) as u64;
+        if let Some(at) = line_end {
+            self.carry.extend_from_slice(&fresh[at + 1..]);
+            (self.discarding, self.discarded) = (false, true);
+        }
+    }
+
+    fn usual_memory(&self) -> usize {
+        Sizes::memory(self.sizes.usual())
+    }
+}
+
+fn skip_bom(batch: &mut Batch) {
+    if let Some(rest) = batch.chunk.data().strip_prefix(BOM) {
+        let rest = rest.to_vec();
+        batch.chunk.truncate(0);
+        batch.chunk.extend(&rest);
+        batch.offset += BOM.len() as u64;
+        batch.source_bytes += BOM.len() as u64;
+    }
+}
+
+/// One exact step in place of a vector's doubling, which the memory formula would have to count.
+fn grow(chunk: &mut Chunk, most: usize) {
+    let mut bigger = Chunk::with_capacity(most);
+    bigger.extend(chunk.data());
+    swap(chunk, &mut bigger);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Feeds `input` in steps of `step` and returns each batch's data, offset, source bytes and
+    /// discarded bytes.
+    fn cut_all(
+        input: &[u8],
+        step: usize,
+        chunk_bytes: usize,
+        max_event_bytes: usize,
+    ) -> Vec<(Vec<u8>, u64, u64, u64)> {
+        let sizes = Sizes { chunk_bytes, max_event_bytes, hold: Duration::ZERO };
+        let mut cutter = Cutter::new(sizes);
+        cutter.start_input();
+        let (mut rest, mut cuts) = (input, Vec::new());
+        loop {
+            let mut batch = Batch::new(&sizes);
+            cutter.begin(&mut batch);
+            while !cutter.full(&batch) && !rest.is_empty() {
+                let room = cutter.room(&mut batch);
+                let n = step.min(room.len()).min(rest.len());
+                room[..n].copy_from_slice(&rest[..n]);
+                cutter.commit(&mut batch, n);
+                rest = &rest[n..];
+            }
+            let end = !cutter.full(&batch);
+            if end {
+                cutter.finish(&mut batch)
+            } else {
+                cutter.cut(&mut batch)
+            }
+            assert!(batch.chunk.memory() <= Sizes::memory(sizes.most()));
+            let data = batch.chunk.data().to_vec();
+            cuts.push((data, batch.offset, batch.source_bytes, batch.discarded));
+            if end {
+                return cuts;
+            }
+        }
+    }
+
+    #[test]
+    fn lines_survive_any_steps() {
+        let input = b"one\ntwo\n\nthree is longer\nfour\nlast";
+        for step in 1..=input.len() {
+            for chunk_bytes in 1..=input.len() + 1 {
+                let cuts = cut_all(input, step, chunk_bytes, 100);
+                let data: Vec<u8> = cuts.iter().flat_map(|c| c.0.clone()).collect();
+                assert_eq!(data, b"one\ntwo\n\nthree is longer\nfour\nlast\n");
+                let mut offset = 0;
+                for cut in &cuts {
+                    assert_eq!(cut.1, offset);
+                    offset += cut.2;
+                }
+                assert_eq!(offset, input.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_cut_and_the_next_is_found() {
+        let input = [b"short\n", &[b'x'; 50][..], b"\nnext\n"].concat();
+        for step in 1..=input.len() {
+            let cuts = cut_all(&input, step, 8, 10);
+            let whole: u64 = cuts.iter().map(|c| c.2).sum();
+            assert_eq!(whole, input.len() as u64);
+            // In large steps the whole line is there at once, and the engine's to refuse.
+            let long = cuts.iter().find(|c| c.3 > 0);
+            assert!(long.is_some() || step > 38, "step {step}");
+            if let Some((data, offset, _, discarded)) = long {
+                assert_eq!((data.len(), *offset, *discarded), (13, 6, 38), "step {step}");
+            }
+            let last = cuts.iter().find(|c| c.0.starts_with(b"next")).map(|c| c.1);
+            assert!(last.is_none_or(|offset| offset == 57), "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_kept_carriage_return_is_no_line_end() {
+        let cuts = cut_all(b"0123456789\rmore and more\n", 1, 8, 10);
+        assert_eq!(cuts[0].0, b"0123456789\rm\n");
+        let cuts = cut_all(b"0123456789\r\n", 1, 8, 10);
+        assert_eq!((cuts[0].0.as_slice(), cuts[0].3), (&b"0123456789\r\n"[..], 0));
+    }
+
+    #[test]
+    fn one_byte_order_mark_is_skipped() {
+        for step in 1..8 {
+            let cuts = cut_all(b"\xef\xbb\xbf{}\n\xef\xbb\xbf{}\n", step, 100, 100);
+            assert_eq!(cuts[0].0, b"{}\n\xef\xbb\xbf{}\n", "step {step}");
+            assert_eq!((cuts[0].1, cuts[0].2), (3, 12));
+        }
+        assert_eq!(cut_all(b"\xef\xbb", 1, 100, 100)[0].0, b"\xef\xbb\n");
+    }
+}

@@ -1,0 +1,213 @@
+//! The writer: clean events to the sink, the rest to the dead letter, everything into the ledger.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender},
+    },
+};
+
+use super::{
+    batch::Batch,
+    order::Order,
+    ports::{Observer, Outlets, Place},
+    report::{End, Failure, Report},
+};
+use crate::{
+    engine::{Reject, Tally},
+    shutdown::Shutdown,
+};
+
+/// A sink takes pieces of this, so that a slow one shows progress.
+const PIECE: usize = 64 << 10;
+
+/// What is known of a run while it runs; the only state that threads share beside the channels.
+#[derive(Default)]
+pub(super) struct Ledger {
+    judged: AtomicU64,
+    /// A line is read in part and waits in the reader for a free batch.
+    held: AtomicU64,
+    writes: AtomicU64,
+    failed_inputs: AtomicU64,
+    settled: Mutex<Settled>,
+}
+
+#[derive(Default, Clone)]
+struct Settled {
+    tally: Tally,
+    bytes_in: u64,
+}
+
+impl Ledger {
+    pub(super) fn judged(&self, lines: u64) {
+        self.judged.fetch_add(lines, Relaxed);
+    }
+
+    pub(super) fn hold(&self, lines: u64) {
+        self.held.store(lines, Relaxed);
+    }
+
+    pub(super) fn input_failed(&self) {
+        self.failed_inputs.fetch_add(1, Relaxed);
+    }
+
+    /// Rises with every write that a sink took.
+    pub(super) fn writes(&self) -> u64 {
+        self.writes.load(Relaxed)
+    }
+
+    /// What was settled, and the rest as unwritten.
+    pub(super) fn report(&self, end: End) -> Report {
+        let Settled { tally, bytes_in } = self.settled().clone();
+        let read = self.judged.load(Relaxed) + self.held.load(Relaxed);
+        Report {
+            unwritten: read.saturating_sub(tally.read),
+            tally,
+            bytes_in,
+            failed_inputs: self.failed_inputs.load(Relaxed),
+            end,
+        }
+    }
+
+    fn settle(&self, batch: &Batch) {
+        let mut settled = self.settled();
+        settled.tally += &batch.output.tally;
+        settled.bytes_in += batch.source_bytes;
+    }
+
+    fn settled(&self) -> MutexGuard<'_, Settled> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The writer's side of a pipeline.
+pub(super) struct Delivery {
+    outlets: Outlets,
+    names: Arc<[String]>,
+    observer: Arc<dyn Observer>,
+    shutdown: Shutdown,
+    ledger: Arc<Ledger>,
+    /// The input of the last batch, and how many of its lines are behind us.
+    position: (usize, u64),
+    end: End,
+}
+
+/// A writer that has written everything, its outlets still open.
+pub(super) struct Finished {
+    outlets: Outlets,
+    end: End,
+}
+
+impl Delivery {
+    pub(super) fn new(
+        outlets: Outlets,
+        names: Arc<[String]>,
+        observer: Arc<dyn Observer>,
+        shutdown: Shutdown,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        Self { outlets, names, observer, shutdown, ledger, position: (0, 0), end: End::Complete }
+    }
+
+    /// Delivers until the workers are gone. After a failure batches only pass through, uncounted
+    /// among the settled ones: the ledger's difference is what was not written.
+    pub(super) fn run(mut self, done: &Receiver<Batch>, free: &SyncSender<Batch>) -> Finished {
+        let mut order = Order::new();
+        while let Ok(batch) = done.recv() {
+            order.push(batch);
+            while let Some(batch) = order.pop() {
+                self.deliver(&batch);
+                // The reader may have ended before its batches came back.
+                let _ = free.send(batch);
+            }
+        }
+        Finished { outlets: self.outlets, end: self.end }
+    }
+
+    fn deliver(&mut self, batch: &Batch) {
+        if !matches!(self.end, End::Complete) {
+            return;
+        }
+        match self.write(batch) {
+            Ok(()) => self.ledger.settle(batch),
+            Err(end) => {
+                self.end = end;
+                self.shutdown.stop();
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<(), End> {
+        if batch.failed {
+            return Err(End::Failed(Failure::Worker));
+        }
+        for piece in batch.output.clean.chunks(PIECE) {
+            self.outlets.sink.write(piece).map_err(sink_end)?;
+            self.ledger.writes.fetch_add(1, Relaxed);
+        }
+        if self.position.0 != batch.input {
+            self.position = (batch.input, 0);
+        }
+        self.reject_all(batch).map_err(|e| End::Failed(Failure::DeadLetter(e)))?;
+        self.position.1 += batch.output.tally.read;
+        Ok(())
+    }
+
+    fn reject_all(&mut self, batch: &Batch) -> io::Result<()> {
+        let output = &batch.output;
+        let (input, line) = (&self.names[batch.input], self.position.1 + 1);
+        for reject in &output.rejects {
+            let place = place(input, line, batch, reject);
+            let kept = match &mut self.outlets.dead_letter {
+                Some(dead_letter) if dead_letter.takes(reject) => {
+                    dead_letter.write(&place, reject, &output.bodies[reject.body.clone()])?;
+                    self.ledger.writes.fetch_add(1, Relaxed);
+                    true
+                }
+                _ => false,
+            };
+            self.observer.rejected(&place, reject, kept);
+        }
+        match &mut self.outlets.dead_letter {
+            Some(dead_letter) if !output.rejects.is_empty() => dead_letter.flush(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A batch with discarded bytes holds one line, so all of them are that line's.
+fn place<'a>(input: &'a str, first_line: u64, batch: &Batch, reject: &Reject) -> Place<'a> {
+    Place {
+        input,
+        line: first_line + u64::from(reject.line),
+        offset: batch.offset + u64::from(reject.offset),
+        length: u64::from(reject.len) + batch.discarded,
+    }
+}
+
+fn sink_end(error: io::Error) -> End {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => End::Closed,
+        _ => End::Failed(Failure::Sink(error)),
+    }
+}
+
+impl Finished {
+    /// Makes everything durable, the dead letter first: an output that is in place says that
+    /// all else is, too.
+    pub(super) fn close(mut self, ledger: &Ledger) -> Report {
+        let closed = self.outlets.dead_letter.as_mut().map_or(Ok(()), |letters| letters.finish());
+        if let (Err(error), End::Complete) = (closed, &self.end) {
+            self.end = End::Failed(Failure::DeadLetter(error));
+        }
+        let mut report = ledger.report(self.end);
+        if !report.worth_keeping() {
+            self.outlets.sink.abort();
+        } else if let Err(error) = self.outlets.sink.finish() {
+            report.end = sink_end(error);
+        }
+        report
+    }
+}

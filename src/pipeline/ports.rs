@@ -1,0 +1,94 @@
+//! What the pipeline asks of the outside: sources, workers, sinks, and one who is told.
+
+use std::{io, time::Duration};
+
+use crate::engine::{Chunk, Engine, Output, Reject};
+
+/// What a [`Source::read`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// So many bytes, at least one.
+    Bytes(usize),
+    /// Nothing within the wait, or a shutdown moved on.
+    Idle,
+    /// The end of this input.
+    End,
+}
+
+/// Where bytes come from.
+pub trait Source: Send {
+    /// Reads what is there into `buf`, waiting at most `wait` for the first byte (`None`: for
+    /// ever). The pipeline owns the timer; the source only waits.
+    fn read(&mut self, buf: &mut [u8], wait: Option<Duration>) -> io::Result<Read>;
+}
+
+/// A source and the name that its positions carry.
+pub struct Input {
+    /// As messages and dead letters show it.
+    pub name: String,
+    /// The bytes.
+    pub source: Box<dyn Source>,
+}
+
+/// What judges a chunk: the engine, or a stand-in.
+pub trait Worker: Send {
+    /// Judges every line of a sealed chunk; `out` is empty.
+    fn process(&mut self, chunk: &Chunk, out: &mut Output);
+}
+
+impl Worker for Engine {
+    fn process(&mut self, chunk: &Chunk, out: &mut Output) {
+        Engine::process(self, chunk, out);
+    }
+}
+
+/// Where clean events go.
+pub trait Sink: Send {
+    /// Takes all of `bytes`. An error of kind `BrokenPipe` says that nobody reads any more.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes everything written durable and visible. Nothing is written afterwards.
+    fn finish(&mut self) -> io::Result<()>;
+    /// Takes back what was written, as far as that is possible.
+    fn abort(&mut self);
+}
+
+/// Where a line stood in its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The input's name.
+    pub input: &'a str,
+    /// From 1.
+    pub line: u64,
+    /// Of the line's first byte, from 0.
+    pub offset: u64,
+    /// Of the line, in bytes, without its line end.
+    pub length: u64,
+}
+
+/// Where lines go that were not forwarded.
+pub trait RejectSink: Send {
+    /// Whether this reject belongs here; if not it is dropped.
+    fn takes(&self, reject: &Reject) -> bool;
+    /// Takes one reject and its body.
+    fn write(&mut self, place: &Place<'_>, reject: &Reject, body: &[u8]) -> io::Result<()>;
+    /// Lets others see what was written so far.
+    fn flush(&mut self) -> io::Result<()>;
+    /// Makes everything written durable.
+    fn finish(&mut self) -> io::Result<()>;
+}
+
+/// Everything that a pipeline writes to.
+pub struct Outlets {
+    /// Clean events.
+    pub sink: Box<dyn Sink>,
+    /// The rest, where somebody wants it.
+    pub dead_letter: Option<Box<dyn RejectSink>>,
+}
+
+/// Who hears at once what happens.
+pub trait Observer: Send + Sync {
+    /// A line was not forwarded; `kept`: it went to the dead letter.
+    fn rejected(&self, place: &Place<'_>, reject: &Reject, kept: bool);
+    /// An input could not be opened or read to its end.
+    fn input_failed(&self, input: &str, error: &io::Error);
+}

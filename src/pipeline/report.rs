@@ -1,0 +1,69 @@
+//! What a run came to.
+
+use std::io;
+
+use crate::engine::Tally;
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub enum End {
+    /// All that was read was delivered.
+    #[default]
+    Complete,
+    /// Nobody reads the output any more: no failure, but no reason to go on.
+    Closed,
+    /// The output stood still after a stop.
+    Stuck,
+    /// Something broke.
+    Failed(Failure),
+}
+
+/// What broke.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The output.
+    #[error("the output failed: {0}")]
+    Sink(#[source] io::Error),
+    /// The dead letter.
+    #[error("the dead letter failed: {0}")]
+    DeadLetter(#[source] io::Error),
+    /// A worker: a bug.
+    #[error("an internal error (see above); nothing more was written, please report it")]
+    Worker,
+    /// The system gave no threads.
+    #[error("no more threads: {0}; try a smaller --threads")]
+    Threads(#[source] io::Error),
+}
+
+/// The counts of a run, and its end.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What was judged *and* delivered.
+    pub tally: Tally,
+    /// Lines that were read, and neither written nor dead-lettered.
+    pub unwritten: u64,
+    /// Bytes of input, byte order marks and discarded rests of lines included.
+    pub bytes_in: u64,
+    /// Inputs that could not be opened or read to their end.
+    pub failed_inputs: u64,
+    /// How it ended.
+    pub end: End,
+}
+
+impl Report {
+    /// All lines read.
+    pub fn read(&self) -> u64 {
+        self.tally.read + self.unwritten
+    }
+
+    /// Whether lines came in that are not blank, and none could be forwarded.
+    pub fn fruitless(&self) -> bool {
+        self.read() > self.tally.blank && self.tally.forwarded() == 0
+    }
+
+    /// Whether what was written is worth keeping in place of an older output.
+    pub(super) fn worth_keeping(&self) -> bool {
+        let empty = self.tally.forwarded() == 0;
+        matches!(self.end, End::Complete) && !self.fruitless() && !(empty && self.failed_inputs > 0)
+    }
+}

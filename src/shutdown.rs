@@ -1,0 +1,163 @@
+//! Shutdown: the first request starts a drain, the second stops, the third gives up.
+//!
+//! Nothing here knows signals: [`signals`] turns them into requests, tests make requests of
+//! their own.
+
+pub mod signals;
+
+use std::{
+    io::{self, Read as _, Write as _},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How far a shutdown has gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nobody asked.
+    Running,
+    /// Asked once: read on to the end of input, for at most `left`.
+    Draining {
+        /// Until the drain deadline.
+        left: Duration,
+    },
+    /// Read nothing more; write what was read.
+    Stopped {
+        /// Since when.
+        since: Instant,
+    },
+    /// Asked a third time: not even that.
+    GivenUp,
+}
+
+/// A shared handle on the shutdown's state.
+#[derive(Debug, Clone)]
+pub struct Shutdown(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    drain: Duration,
+    state: Mutex<State>,
+    wake: Wake,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    requests: u32,
+    first: Option<Instant>,
+    stopped: Option<Instant>,
+}
+
+impl Shutdown {
+    /// A shutdown whose drain lasts at most `drain`.
+    pub fn new(drain: Duration) -> io::Result<Self> {
+        Ok(Self(Arc::new(Inner { drain, state: Mutex::default(), wake: Wake::new()? })))
+    }
+
+    /// One request: what a SIGINT or a SIGTERM is.
+    pub fn request(&self) {
+        let now = Instant::now();
+        {
+            let mut state = self.state();
+            state.requests = state.requests.saturating_add(1);
+            if state.requests == 1 {
+                state.first = Some(now);
+            } else {
+                state.stopped.get_or_insert(now);
+            }
+        }
+        self.0.wake.wake();
+    }
+
+    /// Stops reading now, without a request (the output is gone).
+    pub fn stop(&self) {
+        self.state().stopped.get_or_insert(Instant::now());
+        self.0.wake.wake();
+    }
+
+    /// Where the shutdown stands.
+    pub fn phase(&self) -> Phase {
+        let state = self.state();
+        if state.requests > 2 {
+            return Phase::GivenUp;
+        }
+        if let Some(since) = state.stopped {
+            return Phase::Stopped { since };
+        }
+        let Some(first) = state.first else { return Phase::Running };
+        match self.0.drain.checked_sub(first.elapsed()) {
+            Some(left) if !left.is_zero() => Phase::Draining { left },
+            _ => Phase::Stopped { since: first + self.0.drain },
+        }
+    }
+
+    /// What a source polls beside its input.
+    pub fn wake(&self) -> &Wake {
+        &self.0.wake
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A descriptor that becomes readable when a shutdown moves on.
+#[derive(Debug)]
+pub struct Wake {
+    reader: UnixStream,
+    writer: UnixStream,
+}
+
+impl Wake {
+    fn new() -> io::Result<Self> {
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        writer.set_nonblocking(true)?;
+        Ok(Self { reader, writer })
+    }
+
+    fn wake(&self) {
+        // A full pipe wakes as well as one more byte would.
+        let _ = (&self.writer).write(&[0]);
+    }
+
+    /// Forgets the wake-ups so far. Ask [`Shutdown::phase`] afterwards, never before.
+    pub fn clear(&self) {
+        let mut sink = [0; 16];
+        while matches!((&self.reader).read(&mut sink), Ok(n) if n > 0) {}
+    }
+}
+
+impl AsFd for Wake {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_requests_three_phases() {
+        let shutdown = Shutdown::new(Duration::from_secs(60)).unwrap();
+        assert_eq!(shutdown.phase(), Phase::Running);
+        shutdown.request();
+        assert!(matches!(shutdown.phase(), Phase::Draining { .. }));
+        shutdown.request();
+        assert!(matches!(shutdown.phase(), Phase::Stopped { .. }));
+        shutdown.request();
+        assert_eq!(shutdown.phase(), Phase::GivenUp);
+    }
+
+    #[test]
+    fn the_drain_ends_at_its_deadline() {
+        let shutdown = Shutdown::new(Duration::ZERO).unwrap();
+        shutdown.request();
+        assert!(matches!(shutdown.phase(), Phase::Stopped { .. }));
+    }
+}

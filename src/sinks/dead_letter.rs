@@ -1,0 +1,151 @@
+//! The dead letter as a file: one JSON object for each line that was not forwarded.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+use crate::pipeline::{Payload, Place, Reason, Reject, RejectSink};
+
+/// A file that rejects are appended to; a restart keeps what an earlier run left there.
+pub struct DeadLetterFile {
+    file: BufWriter<File>,
+    settings: Settings,
+}
+
+/// What a dead letter knows beside its rejects.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The schema in force, by name.
+    pub schema: Option<String>,
+    /// Text lines are dropped, not kept.
+    pub drop_text: bool,
+}
+
+impl DeadLetterFile {
+    /// Opens `path` to append to it.
+    pub fn open(path: &Path, settings: Settings) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        Ok(Self { file: BufWriter::with_capacity(64 << 10, file), settings })
+    }
+}
+
+impl Settings {
+    /// Whether rejects for this reason are kept.
+    pub fn takes(&self, reason: Reason) -> bool {
+        !(self.drop_text && reason == Reason::Text)
+    }
+}
+
+impl RejectSink for DeadLetterFile {
+    fn takes(&self, reject: &Reject) -> bool {
+        self.settings.takes(reject.reason)
+    }
+
+    fn write(&mut self, place: &Place<'_>, reject: &Reject, body: &[u8]) -> io::Result<()> {
+        letter(&mut self.file, self.settings.schema.as_deref(), place, reject, body)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.file.flush()?;
+        match self.file.get_ref().sync_all() {
+            // A pipe or a device has nothing to sync.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            other => other,
+        }
+    }
+}
+
+fn letter(
+    out: &mut impl Write,
+    schema: Option<&str>,
+    place: &Place<'_>,
+    reject: &Reject,
+    body: &[u8],
+) -> io::Result<()> {
+    write!(out, r#"{{"reason":"{}""#, reject.reason.word())?;
+    if let Some(keyword) = reject.reason.keyword() {
+        write!(out, r#","keyword":"{keyword}""#)?;
+    }
+    if let Some(schema) = schema.filter(|_| reject.reason.is_violation()) {
+        string(out, "schema", schema)?;
+        if reject.reason != Reason::NotJson {
+            string(out, "pointer", &reject.pointer)?;
+        }
+    }
+    string(out, "input", place.input)?;
+    let Place { line, offset, length, .. } = place;
+    write!(out, r#","line":{line},"offset":{offset},"length":{length}"#)?;
+    match reject.payload {
+        Payload::None => {}
+        Payload::Shape => string(out, "shape", &String::from_utf8_lossy(body))?,
+        Payload::Redacted if is_text(reject.reason) => {
+            string(out, "text", &String::from_utf8_lossy(body))?;
+        }
+        Payload::Redacted => {
+            // The engine's redacted event is one valid JSON object on one line.
+            out.write_all(br#","event":"#)?;
+            out.write_all(body)?;
+        }
+    }
+    out.write_all(b"}\n")
+}
+
+fn is_text(reason: Reason) -> bool {
+    matches!(reason, Reason::Text | Reason::NotJson)
+}
+
+fn string(out: &mut impl Write, key: &str, value: &str) -> io::Result<()> {
+    write!(out, r#","{key}":"#)?;
+    Ok(serde_json::to_writer(&mut *out, value)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(reason: Reason, pointer: &str, payload: Payload, body: &[u8]) -> String {
+        let reject = Reject {
+            reason,
+            line: 0,
+            offset: 0,
+            len: 9,
+            pointer: pointer.into(),
+            at: 0,
+            payload,
+            body: 0..body.len(),
+        };
+        let place = Place { input: "a \"b\".log", line: 17, offset: 99, length: 9 };
+        let mut out = Vec::new();
+        letter(&mut out, Some("service-log"), &place, &reject, body).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap();
+        text
+    }
+
+    #[test]
+    fn one_object_a_line() {
+        let letter = written(Reason::Required, "/user", Payload::Redacted, br#"{"user":{}}"#);
+        assert_eq!(
+            letter,
+            concat!(
+                r#"{"reason":"schema_required","keyword":"required","schema":"service-log","#,
+                r#""pointer":"/user","input":"a \"b\".log","line":17,"offset":99,"length":9,"#,
+                r#""event":{"user":{}}}"#,
+                "\n"
+            )
+        );
+        let letter = written(Reason::Syntax, "", Payload::Shape, b"{xxx:\"\xff");
+        assert!(letter.ends_with("\"length\":9,\"shape\":\"{xxx:\\\"\u{fffd}\"}\n"), "{letter}");
+        assert!(!letter.contains("schema"), "malformed is no violation: {letter}");
+        let letter = written(Reason::NotJson, "", Payload::Redacted, b"at \"x\"");
+        assert!(letter.ends_with(",\"text\":\"at \\\"x\\\"\"}\n"), "{letter}");
+        let letter = written(Reason::Oversize, "", Payload::None, b"");
+        assert!(letter.ends_with("\"length\":9}\n"));
+    }
+}

@@ -1,0 +1,159 @@
+//! The account of a run, for people and for programs.
+
+mod json;
+mod table;
+
+use std::time::Duration;
+
+use crate::{
+    engine::{Reason, Tally},
+    pipeline::{End, Report},
+};
+
+/// The account of a run.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// All lines read.
+    pub read: u64,
+    /// What was delivered, by outcome.
+    pub tally: Tally,
+    /// Lines dropped, by reason, without the zeros.
+    pub dropped: Counts,
+    /// Lines kept in the dead letter, by reason, without the zeros.
+    pub dead_lettered: Counts,
+    /// Lines that a schema refused, by reason, dropped or kept; without the zeros.
+    pub violations: Counts,
+    /// Redactions by detector, without the zeros.
+    pub redactions: Vec<(String, u64)>,
+    /// Lines read that the output did not take.
+    pub unwritten: u64,
+    /// `read` minus all outcomes.
+    pub unaccounted: i64,
+    /// Inputs that failed.
+    pub failed_inputs: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Worker threads.
+    pub threads: usize,
+    /// What the memory formula came to.
+    pub memory_ceiling_bytes: u64,
+    /// What broke, if something did.
+    pub error: Option<String>,
+    /// The process's exit code.
+    pub exit_code: u8,
+}
+
+/// Counts by reason.
+pub type Counts = Vec<(Reason, u64)>;
+
+/// What a summary says beside the report's counts.
+pub struct Setting<'a> {
+    /// The ids of the detectors, in the tally's order.
+    pub detectors: &'a [String],
+    /// Whether a reject for this reason is kept in a dead letter.
+    pub keeps: &'a dyn Fn(Reason) -> bool,
+    /// How long the run took.
+    pub elapsed: Duration,
+    /// Worker threads.
+    pub threads: usize,
+    /// What the memory formula came to.
+    pub memory_ceiling_bytes: u64,
+}
+
+impl Summary {
+    /// The account of a run. Its exit code is 0 until somebody judges it.
+    pub fn new(report: &Report, setting: &Setting<'_>) -> Self {
+        let tally = &report.tally;
+        let rejected = |wanted: &dyn Fn(Reason) -> bool| -> Counts {
+            let all = Reason::ALL.iter().copied();
+            let counted = all.map(|reason| (reason, tally.rejected[reason.index()]));
+            counted.filter(|&(reason, n)| n > 0 && wanted(reason)).collect()
+        };
+        let redactions = setting.detectors.iter().cloned().zip(tally.redactions.iter().copied());
+        Self {
+            read: report.read(),
+            dropped: rejected(&|reason| !(setting.keeps)(reason)),
+            dead_lettered: rejected(setting.keeps),
+            violations: rejected(&Reason::is_violation),
+            redactions: redactions.filter(|(_, n)| *n > 0).collect(),
+            unwritten: report.unwritten,
+            unaccounted: tally.unaccounted(),
+            failed_inputs: report.failed_inputs,
+            bytes_in: report.bytes_in,
+            elapsed: setting.elapsed,
+            threads: setting.threads,
+            memory_ceiling_bytes: setting.memory_ceiling_bytes,
+            error: error(&report.end),
+            exit_code: 0,
+            tally: tally.clone(),
+        }
+    }
+
+    /// All lines dropped.
+    pub fn dropped_total(&self) -> u64 {
+        total(&self.dropped)
+    }
+
+    /// Millions of input bytes a second.
+    pub fn megabytes_per_second(&self) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 { self.bytes_in as f64 / 1e6 / seconds } else { 0.0 }
+    }
+}
+
+fn total(counts: &Counts) -> u64 {
+    counts.iter().map(|(_, n)| n).sum()
+}
+
+fn error(end: &End) -> Option<String> {
+    match end {
+        End::Complete | End::Closed => None,
+        End::Stuck => Some("the output stood still; what it did not take is lost".into()),
+        End::Failed(failure) => Some(failure.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn example() -> Summary {
+        let mut tally = Tally {
+            read: 1210,
+            clean: 1100,
+            redacted: 80,
+            wrapped: 4,
+            blank: 2,
+            redactions: vec![0, 81],
+            bytes_in: 0,
+            bytes_out: 700_000,
+            ..Tally::default()
+        };
+        tally.rejected[Reason::Unterminated.index()] = 10;
+        tally.rejected[Reason::Required.index()] = 8;
+        tally.rejected[Reason::Text.index()] = 6;
+        let report = Report { tally, bytes_in: 750_000, unwritten: 5, ..Report::default() };
+        let setting = Setting {
+            detectors: &["jwt".into(), "email".into()],
+            keeps: &|reason| reason != Reason::Text,
+            elapsed: Duration::from_millis(500),
+            threads: 2,
+            memory_ceiling_bytes: 64 << 20,
+        };
+        Summary::new(&report, &setting)
+    }
+
+    #[test]
+    fn outcomes_add_up_to_read() {
+        let s = example();
+        let t = &s.tally;
+        let outcomes = t.clean + t.redacted + t.wrapped + t.blank + s.unwritten;
+        assert_eq!(s.read, outcomes + s.dropped_total() + total(&s.dead_lettered));
+        assert_eq!(s.unaccounted, 0);
+        assert_eq!(s.dropped, [(Reason::Text, 6)]);
+        assert_eq!(s.violations, [(Reason::Required, 8)]);
+        assert_eq!(s.redactions, [("email".to_string(), 81)]);
+    }
+}

@@ -1,0 +1,150 @@
+//! The summary for people: aligned, and coloured where colour is wanted.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use super::{Counts, Summary, total};
+
+const PLAIN: Style = Style::new();
+const BOLD: Style = Style::new().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const NOTE: Style = AnsiColor::Cyan.on_default();
+const WARN: Style = AnsiColor::Yellow.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+struct Row {
+    style: Style,
+    indent: usize,
+    label: String,
+    count: String,
+}
+
+impl Summary {
+    /// The summary as an aligned table, with ANSI colours; the caller strips unwanted ones.
+    pub fn table(&self) -> String {
+        let rows = rows(self);
+        let labels = rows.iter().map(|r| r.indent + r.label.chars().count()).max().unwrap_or(0);
+        let counts = rows.iter().map(|r| r.count.len()).max().unwrap_or(0);
+        let mut text = headline(self);
+        for Row { style, indent, label, count } in rows {
+            let width = labels - indent;
+            let pad = " ".repeat(indent);
+            let _ = writeln!(text, "  {pad}{style}{label:width$}  {count:>counts$}{style:#}");
+        }
+        if let Some(error) = &self.error {
+            let _ = writeln!(text, "  {BAD}{error}{BAD:#}");
+        }
+        text
+    }
+}
+
+fn headline(s: &Summary) -> String {
+    format!(
+        "{BOLD}tamis: {} lines read{BOLD:#}, {} in, {} out, {:.2} s, {:.1} MB/s\n",
+        grouped(s.read),
+        size(s.bytes_in),
+        size(s.tally.bytes_out),
+        s.elapsed.as_secs_f64(),
+        s.megabytes_per_second(),
+    )
+}
+
+fn rows(s: &Summary) -> Vec<Row> {
+    let mut rows = vec![row(GOOD, 0, "clean", s.tally.clean)];
+    let outcomes = [
+        (NOTE, "redacted", s.tally.redacted),
+        (NOTE, "wrapped", s.tally.wrapped),
+        (PLAIN, "blank", s.tally.blank),
+        (BAD, "unwritten", s.unwritten),
+    ];
+    let counted = outcomes.into_iter().filter(|&(_, _, n)| n > 0);
+    rows.extend(counted.map(|(style, label, n)| row(style, 0, label, n)));
+    push_counts(&mut rows, WARN, "dropped", &s.dropped);
+    push_counts(&mut rows, WARN, "dead-lettered", &s.dead_lettered);
+    if !s.redactions.is_empty() {
+        let all = s.redactions.iter().map(|(_, n)| n).sum();
+        rows.push(row(BOLD, 0, "redactions", all));
+        rows.extend(s.redactions.iter().map(|(id, n)| row(PLAIN, 2, id, *n)));
+    }
+    push_counts(&mut rows, BOLD, "violations", &s.violations);
+    if s.failed_inputs > 0 {
+        rows.push(row(BAD, 0, "failed inputs", s.failed_inputs));
+    }
+    if s.unaccounted != 0 {
+        rows.push(Row { count: s.unaccounted.to_string(), ..row(BAD, 0, "unaccounted", 0) });
+    }
+    rows
+}
+
+fn push_counts(rows: &mut Vec<Row>, style: Style, label: &str, counts: &Counts) {
+    if !counts.is_empty() {
+        rows.push(row(style, 0, label, total(counts)));
+        rows.extend(counts.iter().map(|(reason, n)| row(PLAIN, 2, reason.word(), *n)));
+    }
+}
+
+fn row(style: Style, indent: usize, label: &str, n: u64) -> Row {
+    Row { style, indent, label: label.into(), count: grouped(n) }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::example, grouped};
+
+    #[test]
+    fn aligned_and_coloured() {
+        let coloured = example().table();
+        assert!(coloured.contains("\u{1b}["));
+        let plain = anstream::adapter::strip_str(&coloured).to_string();
+        assert_eq!(
+            plain,
+            "\
+tamis: 1,215 lines read, 750.0 kB in, 700.0 kB out, 0.50 s, 1.5 MB/s
+  clean              1,100
+  redacted              80
+  wrapped                4
+  blank                  2
+  unwritten              5
+  dropped                6
+    text                 6
+  dead-lettered         18
+    unterminated        10
+    schema_required      8
+  redactions            81
+    email               81
+  violations             8
+    schema_required      8
+"
+        );
+    }
+
+    #[test]
+    fn groups_of_three() {
+        for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(n), text);
+        }
+    }
+}
