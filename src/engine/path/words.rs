@@ -130,7 +130,7 @@ impl Fields {
         if tails().any(|t| self.not.contains(t)) {
             return Name::Excepted;
         }
-        let secret = tails().any(|t| self.names.contains(t))
+        let secret = tails().any(|t| self.names.contains(t) && !by_chance(key, t))
             || self.suffixes.iter().any(|s| w.joined[last..].ends_with(s.as_str()));
         if secret { Name::Secret } else { Name::Other }
     }
@@ -145,6 +145,16 @@ impl Fields {
             })
             .collect()
     }
+}
+
+/// Whether a short name stands at the end of a random id (`01WMG2F7HXKN9FD9SMMRJ5CVC3`): right
+/// behind a digit.
+fn by_chance(key: &[u8], name: &str) -> bool {
+    let end = key.iter().rposition(u8::is_ascii_alphabetic).map_or(0, |i| i + 1);
+    let before = end.checked_sub(name.len() + 1).map(|i| key[i]);
+    name.len() < 5
+        && before.is_some_and(|b| b.is_ascii_digit())
+        && key[end - name.len()..end].eq_ignore_ascii_case(name.as_bytes())
 }
 
 #[cfg(test)]
@@ -169,14 +179,14 @@ mod tests {
     #[test]
     fn the_last_words_decide() {
         let s = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-        let f = Fields::new(&s(&["password", "api key", "token"]), &s(&["next token"]));
+        let f = Fields::new(&s(&["password", "api key", "token", "cvc"]), &s(&["next token"]));
         for yes in
             ["password", "userPassword", "DB_PASSWORD", "dbpassword", "apiKey", "apikey",
-             "x-api-key", "auth.token", "password2", "access_token"]
+             "x-api-key", "auth.token", "password2", "access_token", "card_cvc", "card2_cvc"]
         {
             assert!(f.has(yes.as_bytes()), "{yes}");
         }
-        for no in ["password_reset_at", "prompt_tokens", "nextToken", "next_token", "key", "tokenizer", ""] {
+        for no in ["password_reset_at", "prompt_tokens", "nextToken", "next_token", "key", "tokenizer", "", "01WMG2F7HXKN9FD9SMMRJ5CVC3"] {
             assert!(!f.has(no.as_bytes()), "{no}");
         }
     }
