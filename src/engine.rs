@@ -11,6 +11,7 @@
 pub mod chunk;
 pub(crate) mod decode;
 pub mod detect;
+pub mod explain;
 pub(crate) mod index;
 pub(crate) mod judge;
 mod line;
@@ -26,6 +27,7 @@ pub(crate) mod walk;
 use std::sync::Arc;
 
 pub use chunk::Chunk;
+pub use explain::{Explanation, explain};
 pub use outcome::{Output, Payload, Reason, Reject, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
 

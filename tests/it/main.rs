@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli;
+mod false_alarms;
+mod offsets;
 mod packs;
 mod pipeline;
 mod schema;

@@ -1,5 +1,6 @@
 //! JSON inside a string: walked as an event is, with the rules by key that its paths obey.
 
+use super::trace::Decoding;
 use super::{Judge, Keys};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::detect::{Detectors, Finding};
@@ -77,19 +78,27 @@ impl Judge {
             None => Ok(false),
             Some(before) => {
                 let n = &nested;
+                self.opened(d, &n.index, &n.text);
+                let from = self.enter(Decoding::Json);
                 let judged =
                     self.sites(d, &n.text, &n.walk, &n.index.marks, Some(keys), level, out);
+                let back = |(from, to): (usize, usize)| (from - before + HEAD, to - before + HEAD);
                 for f in out.iter_mut() {
-                    let back = |at: usize| at - before + HEAD;
-                    f.matched = (back(f.matched.0), back(f.matched.1));
-                    f.start = back(f.start);
-                    f.end = back(f.end);
+                    f.matched = back(f.matched);
+                    (f.start, f.end) = back((f.start, f.end));
                 }
                 match judged {
-                    Ok(()) => Ok(true),
-                    Err(s) if s.reason == Reason::TooCostly => Err(s.reason),
+                    Ok(()) => {
+                        self.leave(from, back);
+                        Ok(true)
+                    }
+                    Err(s) if s.reason == Reason::TooCostly => {
+                        self.leave(from, back);
+                        Err(s.reason)
+                    }
                     // A broken escape: it is no JSON after all.
                     Err(_) => {
+                        self.abandon(from);
                         out.clear();
                         Ok(false)
                     }
