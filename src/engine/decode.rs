@@ -8,6 +8,6 @@ mod escape;
 mod map;
 mod percent;
 
-pub(crate) use escape::{EscapeError, check_escapes, escape_into, unescape};
+pub(crate) use escape::{EscapeError, check_escapes, escape_into, is_simple, unescape};
 pub(crate) use map::OffsetMap;
 pub(crate) use percent::percent;

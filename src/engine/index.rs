@@ -162,20 +162,6 @@ impl Index {
         if few.low | few.high != 0 {
             self.push_rare(buf, few.low, few.high, few.base);
         }
-        let mut seldom = few.seldom;
-        if few.backslash != 0 {
-            seldom |= gate::first_between(few.backslash, few.quote);
-        }
-        self.push_seldom(few.base, seldom, SELDOM);
-        self.push_seldom(few.base, few.literals, LITERAL);
-    }
-
-    fn push_seldom(&mut self, base: u32, mut m: u64, flag: u32) {
-        while m != 0 {
-            self.hits[self.hit_count] = base.wrapping_add(m.trailing_zeros()) | flag;
-            self.hit_count += 1;
-            m &= m - 1;
-        }
     }
 
     /// Looks every hit up in its gate's table.
@@ -247,9 +233,6 @@ struct Few {
     /// Control characters but for newlines.
     low: u64,
     high: u64,
-    backslash: u64,
-    seldom: u64,
-    literals: u64,
 }
 
 struct Scan<'a> {
@@ -266,6 +249,8 @@ struct At {
     pos: usize,
     /// The byte before is an unpaired backslash.
     carry: bool,
+    /// The escaped bytes of the block before.
+    escaped: u64,
 }
 
 impl Index {
@@ -285,25 +270,36 @@ impl Index {
         let tables = literals.map(|f| level.tables(f));
         let (quotes, hits) = (&mut self.quotes[..], &mut self.hits[..]);
         let (mut quote_count, mut hit_count) = (self.quote_count, self.hit_count);
-        let At { mut pos, mut carry } = *at;
+        let At { mut pos, mut carry, mut escaped } = *at;
         let mut found = None;
         while pos < end && quote_count + ROOM <= quotes.len() && hit_count + ROOM <= hits.len() {
             let from = pos - BACK;
             let base = from as u32;
             let m = level.masks(block(buf, from));
+            let backslash = m.backslash & NEW;
+            // The escaped bytes: of the bytes that the previous block has seen too, its word.
+            escaped >>= STRIDE;
+            if backslash != 0 || carry {
+                escaped |= gate::escaped(backslash >> BACK, &mut carry) << BACK;
+            }
+            let quote = m.quote & !escaped & NEW;
             let mut literals = 0;
             if let Some(t) = tables {
-                literals = level.starts(t, window(buf, from)) & (!m.alnum << 1) & NEW;
+                let boundary = (!m.alnum | escaped) << 1;
+                literals = level.starts(t, window(buf, from)) & boundary & NEW;
             }
-            let backslash = m.backslash & NEW;
-            let mut quote = m.quote & NEW;
-            if backslash != 0 || carry {
-                quote &= !gate::escaped(backslash >> BACK, &mut carry).wrapping_shl(BACK as u32);
-            }
-            let (often, seldom) = gate::hits(&m, text);
+            let (often, seldom) = gate::hits(&m, text, escaped);
             let before = quote_count as u32;
             quote_count = push(level, quotes, quote_count, base, quote);
             hit_count = push(level, hits, hit_count, base, often & NEW);
+            let mut seldom = seldom & NEW;
+            if backslash != 0 {
+                seldom |= gate::first_between(backslash, quote);
+            }
+            if seldom | literals != 0 {
+                hit_count = push(level, hits, hit_count, base | SELDOM, seldom);
+                hit_count = push(level, hits, hit_count, base | LITERAL, literals);
+            }
             pos += STRIDE;
             let few = Few {
                 base,
@@ -312,16 +308,13 @@ impl Index {
                 newline: m.newline & NEW,
                 low: m.rare & !m.newline & !m.high & NEW,
                 high: m.high & NEW,
-                backslash,
-                seldom: seldom & NEW,
-                literals,
             };
-            if few.newline | few.low | few.high | backslash | few.seldom | literals != 0 {
+            if few.newline | few.low | few.high != 0 {
                 found = Some(few);
                 break;
             }
         }
-        *at = At { pos, carry };
+        *at = At { pos, carry, escaped };
         (self.quote_count, self.hit_count) = (quote_count, hit_count);
         found
     }
@@ -332,7 +325,7 @@ impl Task for Scan<'_> {
     fn run<L: Level>(self, level: L) {
         let Scan { index, buf, start, end, gates, text } = self;
         let literals = gates.literals.as_ref();
-        let mut at = At { pos: start, carry: false };
+        let mut at = At { pos: start, carry: false, escaped: 0 };
         while at.pos < end {
             index.make_room();
             if let Some(few) = index.blocks(level, buf, &mut at, end, literals, text) {

@@ -204,7 +204,12 @@ impl Judge {
         out: &mut Vec<Finding>,
     ) -> Result<(), Reason> {
         if json && marks.iter().any(|m| m.id() == ESCAPE) {
-            return self.escaped(d, p, level, out);
+            let content = &p.text[p.start..p.end];
+            let nothing = d.plain_escapes
+                && marks.iter().all(|m| m.id() == ESCAPE)
+                && !opens_json(content)
+                && decode::is_simple(content);
+            return if nothing { Ok(()) } else { self.escaped(d, p, level, out) };
         }
         let outer = self.matched.len();
         let mut percent = false;
@@ -261,6 +266,17 @@ impl Judge {
             None => self.matched.push(now),
             Some(i) if found || now.end > self.matched[i].end => self.matched[i] = now,
             Some(_) => {}
+        }
+    }
+}
+
+/// Whether a raw string's first byte that is no white space, escaped or not, opens JSON.
+fn opens_json(content: &[u8]) -> bool {
+    let mut rest = content;
+    loop {
+        match rest {
+            [b' ', r @ ..] | [b'\\', b'n' | b'r' | b't', r @ ..] => rest = r,
+            _ => return matches!(rest.first(), Some(b'{' | b'[')),
         }
     }
 }

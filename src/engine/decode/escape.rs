@@ -27,6 +27,19 @@ const SIMPLE: [u8; 256] = {
     t
 };
 
+/// Whether every escape of JSON string content is `\n`, `\r`, `\t` or `\"`: valid, and nothing that
+/// could hide a token from whoever reads the raw bytes.
+pub(crate) fn is_simple(raw: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(n) = memchr(b'\\', &raw[at..]) {
+        match raw.get(at + n + 1) {
+            Some(b'n' | b'r' | b't' | b'"') => at += n + 2,
+            _ => return false,
+        }
+    }
+    true
+}
+
 /// Decodes the content of a JSON string (no quotes around it) and appends it to `out`.
 ///
 /// `map` is cleared first; its offsets count from where `out` ended. On an error `out` is as it was.

@@ -61,6 +61,9 @@ pub(crate) struct Detectors {
     pub(crate) fields: Fields,
     /// The detector that the rule by key is counted under; `None`: only assignments are found.
     pub(crate) field_detector: Option<u16>,
+    /// A string whose only escapes are `\n`, `\r`, `\t` and `\"` holds no candidate that its raw
+    /// bytes do not show: no shape asks for one of these bytes, and assignments are looked for.
+    pub(crate) plain_escapes: bool,
     /// Where each detector's candidates come from, for `explain`.
     pub(crate) gates_of: Vec<Vec<Gate>>,
     /// The first bytes of the literals of each, for `explain`.
@@ -81,6 +84,7 @@ impl Detectors {
             gates: Gates { exact: std::array::from_fn(|_| Exact::new(1, &[])), literals: None },
             fields: Fields::default(),
             field_detector: None,
+            plain_escapes: true,
             gates_of: vec![],
             heads: vec![],
         };
@@ -116,6 +120,10 @@ impl Detectors {
             .collect();
         let heads: Vec<_> = out.heads.iter().map(|h| h.1).collect();
         out.gates.literals = Fingerprint::new(&heads);
+        let others = || rows.iter().enumerate().filter(|(g, _)| *g != Gate::Assign as usize);
+        let named = |b: &u8| others().flat_map(|(_, rows)| rows).any(|r| asks_for(r, *b));
+        out.plain_escapes = !b"\"\n\r\t".iter().any(named)
+            && (out.field_detector.is_none() || !rows[Gate::Assign as usize].is_empty());
         let gates = [
             Gate::Run,
             Gate::Caps,
@@ -185,4 +193,9 @@ impl Detectors {
         }
         Ok(gates)
     }
+}
+
+/// Whether a row asks for the byte: admits it, but not just anything, in a place behind the anchor.
+fn asks_for(row: &Row, byte: u8) -> bool {
+    row.window[1..].iter().any(|set| set.has(byte) && set.len() < 64)
 }

@@ -41,6 +41,8 @@ pub(crate) struct Detector {
 /// [`Memory`]: a DFA built whole took up to 40 ms for one detector.
 pub(crate) struct Pattern {
     regex: String,
+    /// The fewest bytes of a match that stand before its `@`.
+    pub(crate) before_at: usize,
     built: OnceLock<Option<DFA>>,
 }
 
@@ -53,10 +55,11 @@ const STATES: usize = 256 << 10;
 
 impl Pattern {
     pub(crate) fn new(regex: &str) -> Result<Self, String> {
+        let mut before_at = 0;
         if !regex.is_empty() {
-            shape::parse(regex)?;
+            before_at = shape::least_before(&shape::parse(regex)?, b'@');
         }
-        Ok(Self { regex: regex.into(), built: OnceLock::new() })
+        Ok(Self { regex: regex.into(), before_at, built: OnceLock::new() })
     }
 
     /// The end of the match that begins at `at`, looking no further than `end`. The bytes beyond

@@ -120,6 +120,22 @@ fn grow(hir: &Hir, from: Vec<Form>) -> Result<Vec<Form>, String> {
     Ok(grown)
 }
 
+/// The fewest bytes of a match that stand before the first `byte` that the whole regex spells out;
+/// 0 if it spells none.
+pub(super) fn least_before(hir: &Hir, byte: u8) -> usize {
+    let HirKind::Concat(parts) = hir.kind() else { return 0 };
+    let mut least = 0;
+    for part in parts {
+        if let HirKind::Literal(l) = part.kind()
+            && let Some(at) = l.0.iter().position(|&b| b == byte)
+        {
+            return least + at;
+        }
+        least += part.properties().minimum_len().unwrap_or(0);
+    }
+    0
+}
+
 /// The gate that a form fits, and its row. `not_before` may not stand before it: the table refuses
 /// that early, but where it takes a second look (a slash may begin an authority, a quote or a
 /// newline the string).

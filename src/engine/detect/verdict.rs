@@ -174,7 +174,8 @@ impl Detector {
         let low = p.start.max(at.saturating_sub(LEAD));
         let back = p.text[low..at].iter().rev().take_while(|b| lead.has(**b)).count();
         let trim = p.text[at - back..at].iter().take_while(|b| !b.is_ascii_alphanumeric()).count();
-        if trim == back { Err(Step::Shape) } else { Ok(at - back + trim) }
+        let short = back - trim < self.pattern.before_at.max(1);
+        if short { Err(Step::Shape) } else { Ok(at - back + trim) }
     }
 
     /// What is replaced of the match `begin..end`.

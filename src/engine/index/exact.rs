@@ -86,6 +86,15 @@ impl Exact {
     pub(crate) fn find(&self, buf: &[u8], anchor: usize, out: &mut Vec<Mark>) {
         let from = anchor.wrapping_sub(self.look_back);
         let Some(window) = buf.get(from..).and_then(|b| b.first_chunk::<WINDOW>()) else { return };
+        let mut behind_escape;
+        let mut window = window;
+        if self.look_back == 1 && from > 0 && buf[from - 1] == b'\\' {
+            // `\n` and its like end a token, whatever letter they have. (Behind an escaped
+            // backslash the letter is one: the verdict on the decoded string tells.)
+            behind_escape = *window;
+            behind_escape[0] = b'\n';
+            window = &behind_escape;
+        }
         if let Some(t) = &self.narrow {
             t.find(window, &self.telling, |id| out.push(Mark::new(anchor, id)));
         }

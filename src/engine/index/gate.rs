@@ -64,11 +64,12 @@ pub(crate) struct Masks {
 
 /// Every gate's hits in a block: those of the two gates that open often (run, assign), and of the
 /// others. A bit stands at the last byte that the gate needs; [`often`] and [`seldom`] tell the gate
-/// and the anchor again from the bytes.
+/// and the anchor again from the bytes. `escaped`: bytes behind a backslash, which are letters (`\n`)
+/// and yet boundaries.
 #[inline(always)]
-pub(crate) fn hits(m: &Masks, text: bool) -> (u64, u64) {
+pub(crate) fn hits(m: &Masks, text: bool, escaped: u64) -> (u64, u64) {
     let d = m.digit;
-    let boundary = !m.alnum;
+    let boundary = !m.alnum | escaped;
 
     let body = d | (m.between & (d << 1));
     let two = body & (body << 1);
@@ -86,8 +87,9 @@ pub(crate) fn hits(m: &Masks, text: bool) -> (u64, u64) {
     let plus = d & (m.plus << 1);
     let paren = m.paren & (d << 1) & (d << 2) & (d << 3) & (m.paren << 4);
 
-    let in_text = if text { m.quote | d } else { 0 };
-    let assign = ((m.equals | c) & ((m.name_end | in_text) << 1)) | (m.equals & (d << 1));
+    // In raw JSON a quote before a colon ends a key, unless it is escaped.
+    let quote = if text { m.quote | d } else { m.quote & escaped };
+    let assign = ((m.equals | c) & ((m.name_end | quote) << 1)) | (m.equals & (d << 1));
 
     (run | assign, caps | colon | m.single | plus | paren)
 }
@@ -132,8 +134,6 @@ pub(crate) fn colon_anchor(buf: &[u8], at: usize) -> Option<usize> {
 /// backslash has one of them.
 #[inline(always)]
 pub(crate) fn first_between(backslash: u64, quote: u64) -> u64 {
-    // Propagate "seen since the last quote" by addition: a backslash is kept unless another one
-    // stands before it with no quote between.
     let mut kept = 0;
     let mut rest = backslash;
     while rest != 0 {

@@ -1,19 +1,47 @@
 //! A small open-addressing table from hashes to ids, for keys that are stored elsewhere.
 
-/// A hash of an id and a key: multiply and fold, 8 bytes at a time.
+const K: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// A hash of an id and a key: multiply and fold, 8 bytes at a time, the last 8 again.
+#[inline(always)]
 pub(super) fn hash(id: u32, key: &[u8]) -> u64 {
-    const K: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut h = (u64::from(id) << 32 | key.len() as u64).wrapping_mul(K);
-    let (chunks, rest) = key.as_chunks::<8>();
-    for c in chunks {
-        h = (h.rotate_left(5) ^ u64::from_le_bytes(*c)).wrapping_mul(K);
-    }
-    if !rest.is_empty() {
-        let mut last = [0u8; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        h = (h.rotate_left(5) ^ u64::from_le_bytes(last)).wrapping_mul(K);
+    let mut mix = |w: u64| h = (h.rotate_left(5) ^ w).wrapping_mul(K);
+    if let Some(last) = key.last_chunk::<8>() {
+        for c in key.as_chunks::<8>().0 {
+            mix(u64::from_le_bytes(*c));
+        }
+        mix(u64::from_le_bytes(*last));
+    } else {
+        mix(short(key));
     }
     h ^ h >> 29
+}
+
+/// Up to 7 bytes as one number.
+#[inline(always)]
+fn short(key: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+        return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+    }
+    match key {
+        [] => 0,
+        [a] => u64::from(*a),
+        [a, b] => u64::from(*a) << 8 | u64::from(*b),
+        [a, b, c, ..] => u64::from(*a) << 16 | u64::from(*b) << 8 | u64::from(*c),
+    }
+}
+
+/// Whether two keys are the same; most have 3 to 16 bytes, for which a call would cost more.
+#[inline(always)]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match (a.first_chunk::<8>(), b.first_chunk::<8>(), a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        (Some(x), Some(y), Some(v), Some(w)) => x == y && v == w && (a.len() <= 16 || a == b),
+        _ => short(a) == short(b),
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -70,6 +98,7 @@ impl Table {
     }
 
     /// The id of `key` of `owner`, whose bytes stand in `keys`.
+    #[inline(always)]
     pub(super) fn find_key(&self, hash: u64, owner: u32, key: &[u8], keys: &[u8]) -> Option<u32> {
         for i in Self::probe(hash) {
             let s = &self.slots[i];
@@ -80,7 +109,7 @@ impl Table {
             if s.hash == hash
                 && s.owner == owner
                 && s.key_len as usize == key.len()
-                && keys[at..at + key.len()] == *key
+                && same(&keys[at..at + key.len()], key)
             {
                 return Some(s.id - 1);
             }

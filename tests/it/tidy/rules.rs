@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sources", &["pipeline", "metrics", "shutdown"]),
     ("sinks", &["pipeline", "metrics", "shutdown"]),
     ("serve", &["metrics", "shutdown"]),
+    ("summary", &["engine", "pipeline"]),
     ("config", &["engine", "pipeline", "sources", "sinks", "serve", "shutdown"]),
     ("cli", &["config", "engine"]),
     ("app", ALL),

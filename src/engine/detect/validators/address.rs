@@ -1,23 +1,30 @@
 //! E-mail addresses, as far as logs need RFC 5321 and RFC 5322: what looks like one and is a
 //! file, a package, a unit or a repository is refused.
 
+use std::sync::LazyLock;
+
 /// Ends of names that are files, units and archives. Some are real top-level domains (`zip`,
 /// `mov`, `py`, `sh`, `rs`), where a log means the file.
-const FILES: &str = "\
+static FILES: LazyLock<Words> = LazyLock::new(|| {
+    Words::new(
+        "\
     automount avif bak bin bmp bz2 cfg cjs class conf cpp css csv deb device dll dmg doc docx \
     dylib exe gif go gz htm html ico img ini iso jar java jpeg jpg js json jsx kt less lock log \
     map md mjs mount mov mp3 mp4 path pdf pem php pid png pptx py rb rpm rs scope scss service \
     sh slice so sock socket sql svg swap tar target tgz timer tmp toml ts tsx ttf txt vue war \
-    wasm webp woff woff2 xlsx xml yaml yml zip";
+    wasm webp woff woff2 xlsx xml yaml yml zip",
+    )
+});
 
 /// Mailboxes that are a protocol's user, never a person: `git@github.com:org/repo`.
-const MACHINES: &str = "git hg svn celery rabbit ejabberd";
+static MACHINES: LazyLock<Words> =
+    LazyLock::new(|| Words::new("git hg svn celery rabbit ejabberd"));
 
 /// `local@domain` that can be somebody's address.
 pub(super) fn email_address(text: &[u8]) -> bool {
     let Some(at) = text.iter().rposition(|&b| b == b'@') else { return false };
     let (local, domain) = (&text[..at], &text[at + 1..]);
-    !local.is_empty() && !is_any(local, MACHINES) && domain_is_real(domain)
+    !local.is_empty() && !MACHINES.has(local) && domain_is_real(domain)
 }
 
 fn domain_is_real(domain: &[u8]) -> bool {
@@ -31,7 +38,7 @@ fn domain_is_real(domain: &[u8]) -> bool {
         && labels.count() > 0
         && top.len() > 1
         && !top.iter().all(u8::is_ascii_digit)
-        && !is_any(top, FILES)
+        && !FILES.has(top)
         && numbers < 2 // `18.2.0-rc.next` is a version
 }
 
@@ -46,9 +53,25 @@ fn is_number(label: &&[u8]) -> bool {
     label.iter().all(u8::is_ascii_digit)
 }
 
-/// Whether `word` is one of `words`, which stand between spaces, in any case.
-fn is_any(word: &[u8], words: &str) -> bool {
-    words.split(' ').any(|w| word.eq_ignore_ascii_case(w.as_bytes()))
+/// Words, each as one number: comparing texts one by one took a third of the time on a flood of
+/// addresses.
+struct Words(Box<[u128]>);
+
+impl Words {
+    /// `words` stand between spaces, in lower case, and have 16 letters at most.
+    fn new(words: &str) -> Self {
+        Self(words.split(' ').filter_map(|w| packed(w.as_bytes())).collect())
+    }
+
+    /// Whether `word` is one of them, in any case.
+    fn has(&self, word: &[u8]) -> bool {
+        packed(word).is_some_and(|w| self.0.iter().fold(false, |hit, &x| hit | (x == w)))
+    }
+}
+
+fn packed(word: &[u8]) -> Option<u128> {
+    let lower = word.iter().map(u8::to_ascii_lowercase);
+    (word.len() <= 16).then(|| lower.fold(0, |w, b| w << 8 | u128::from(b)))
 }
 
 #[cfg(test)]
