@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli;
+mod docs;
 mod packs;
 mod pipeline;
 mod schema;

@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sources", &["pipeline", "metrics", "shutdown"]),
     ("sinks", &["pipeline", "metrics", "shutdown"]),
     ("serve", &["metrics", "shutdown"]),
+    ("summary", &["engine", "pipeline"]),
     ("config", &["engine", "pipeline", "sources", "sinks", "serve", "shutdown"]),
     ("cli", &["config", "engine"]),
     ("app", ALL),
@@ -18,8 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lib", ALL),
 ];
 const ALL: &[&str] = &[
-    "engine", "metrics", "shutdown", "pipeline", "sources", "sinks", "serve", "config", "cli",
-    "app",
+    "engine", "metrics", "shutdown", "pipeline", "sources", "sinks", "serve", "summary", "config",
+    "cli", "app",
 ];
 
 /// Inside the engine: which siblings a module may import.
