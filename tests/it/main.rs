@@ -5,6 +5,8 @@
 
 mod cli;
 mod docs;
+mod false_alarms;
+mod offsets;
 mod packs;
 mod pipeline;
 mod schema;
