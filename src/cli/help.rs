@@ -55,4 +55,5 @@ Dead letter:
   and on disk before tamis ends. Never raw text.
 
 Environment:
-  NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb have their usual meaning; --color overrides them.";
+  NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb have their usual meaning; --color overrides them.
+  TAMIS_SIMD=avx2 or scalar uses that instruction set in place of the best one.";
