@@ -1,5 +1,6 @@
 //! The composition root: the only place that names concrete adapters.
 
+mod cause;
 mod exit;
 mod identity;
 mod notices;
@@ -20,7 +21,7 @@ use std::{
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, man, refusal};
 use exit::{Exit, Trouble};
 
 /// The whole program: arguments in, exit code out.
@@ -35,10 +36,7 @@ pub fn main() -> ExitCode {
             say(&trouble);
             trouble.exit()
         }),
-        Err(error) => {
-            let _ = error.print();
-            if error.use_stderr() { Exit::Usage } else { Exit::Done }
-        }
+        Err(error) => refused(&error),
     });
     ExitCode::from(exit.unwrap_or(Exit::Failed) as u8)
 }
@@ -53,12 +51,19 @@ fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
             clap_complete::generate(shell, &mut Cli::command(), "tamis", &mut script);
             print_bytes(&script)
         }
-        Some(Command::Man) => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(Trouble::failed)?;
-            print_bytes(&page)
+        Some(Command::Man) => print_bytes(&man::page().map_err(Trouble::failed)?),
+    }
+}
+
+/// What clap did not take: a page that was asked for, or one line about what is wrong.
+fn refused(error: &clap::Error) -> Exit {
+    match refusal::one_line(error) {
+        Some(line) => say(&line),
+        None => {
+            let _ = error.print();
         }
     }
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 
 fn print(text: &str) -> Result<Exit, Trouble> {

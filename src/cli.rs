@@ -1,7 +1,10 @@
 //! What was typed, word for word. `app` resolves and judges it.
 
 pub mod help;
+pub mod man;
+pub mod nearest;
 pub mod patterns;
+pub mod refusal;
 pub mod run;
 mod units;
 
@@ -21,6 +24,7 @@ pub use run::{ColorChoice, IpChoice, RunArgs, TextChoice};
     disable_help_subcommand = true,
     args_conflicts_with_subcommands = true,
     override_usage = help::USAGE,
+    help_template = help::TEMPLATE,
     after_help = help::SHORT,
     after_long_help = help::LONG,
     max_term_width = 100

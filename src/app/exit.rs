@@ -1,7 +1,8 @@
 //! Exit codes, and the errors that lead to them.
 
-use std::fmt;
+use std::{fmt, io};
 
+use super::cause::cause;
 use crate::{
     pipeline::{End, Report},
     summary::Summary,
@@ -52,7 +53,15 @@ impl From<anyhow::Error> for Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Usage(error) | Self::Failed(error)) = self;
-        write!(f, "{error:#}")
+        for (i, link) in error.chain().enumerate() {
+            let colon = if i > 0 { ": " } else { "" };
+            // Behind an I/O error stands only what it wraps.
+            if let Some(error) = link.downcast_ref::<io::Error>() {
+                return write!(f, "{colon}{}", cause(error));
+            }
+            write!(f, "{colon}{link}")?;
+        }
+        Ok(())
     }
 }
 

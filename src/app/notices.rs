@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use super::say;
+use super::{cause::cause, say};
 use crate::{
     engine::{Reason, Reject},
     pipeline::{Observer, Place},
@@ -32,7 +32,7 @@ impl Observer for Notices {
     }
 
     fn input_failed(&self, input: &str, error: &io::Error) {
-        say(&format_args!("{input}: {error}"));
+        say(&format_args!("{input}: {}", cause(error)));
     }
 }
 

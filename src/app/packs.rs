@@ -1,5 +1,7 @@
 //! The packs that ship, and those of the user.
 
+mod check;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -7,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::engine::detect::Pack;
+use crate::{cli::nearest::nearest, engine::detect::Pack};
 
 /// The packs that ship: file name and text. The one list.
 const EMBEDDED: &[(&str, &str)] = &[
@@ -25,21 +27,54 @@ pub(crate) fn digest() -> String {
     format!("{hash:016x}")
 }
 
-/// The packs that ship, then those at `paths`, in the order given.
+/// The packs that ship, then those at `paths`, in the order given; the latter are checked to the
+/// last detector.
 pub(crate) fn load(paths: &[PathBuf]) -> Result<Vec<Pack>> {
     let mut packs = Vec::new();
     for (file, text) in EMBEDDED {
         packs.push(Pack::parse(file, text)?);
     }
+    let mut own = Vec::new();
     for path in paths {
         for file in files(path)? {
             let text = fs::read_to_string(&file)
                 .with_context(|| format!("--patterns {}", file.display()))?;
-            packs.push(Pack::parse(&file.display().to_string(), &text)?);
+            let file = file.display().to_string();
+            packs.push(check::parse(&file, &text)?);
+            own.push((file, text));
         }
     }
-    unique(&packs)?;
+    let shipped = EMBEDDED.len();
+    for (i, (file, text)) in own.iter().enumerate() {
+        check::pack(file, text, shipped + i, &packs)?;
+    }
     Ok(packs)
+}
+
+/// Whether every name is that of a detector, a category or a pack.
+pub(crate) fn check_names(packs: &[Pack], option: &str, names: &[String]) -> Result<()> {
+    let known: Vec<_> = names_of(packs).collect();
+    match names.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            bail!("{option}: no detector, category or pack `{name}`: {}", mend(packs, name))
+        }
+    }
+}
+
+/// What to do about a name that nothing has.
+pub(crate) fn mend(packs: &[Pack], name: &str) -> String {
+    match nearest(name, names_of(packs)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "`tamis patterns list` shows them all".into(),
+    }
+}
+
+fn names_of(packs: &[Pack]) -> impl Iterator<Item = &str> {
+    packs.iter().flat_map(|pack| {
+        let detectors = pack.detectors.iter().flat_map(|d| [d.id.as_str(), d.category.as_str()]);
+        std::iter::once(pack.pack.as_str()).chain(detectors)
+    })
 }
 
 /// A file, or the `.toml` files of a directory by name.
@@ -60,23 +95,6 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
-}
-
-/// An id is a placeholder and a metric label: it has one meaning.
-fn unique(packs: &[Pack]) -> Result<()> {
-    let mut seen = std::collections::HashMap::new();
-    for pack in packs {
-        for detector in &pack.detectors {
-            if let Some(other) = seen.insert(&detector.id, &pack.pack) {
-                bail!(
-                    "detector `{}` stands in pack `{other}` and in pack `{}`: rename one",
-                    detector.id,
-                    pack.pack
-                );
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

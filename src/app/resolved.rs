@@ -9,10 +9,11 @@ use std::{
 
 use anstream::AutoStream;
 use anyhow::{Result, anyhow, bail};
+use clap::CommandFactory as _;
 
 use super::{identity::Identity, packs};
 use crate::{
-    cli::{ColorChoice, IpChoice, RunArgs, TextChoice},
+    cli::{Cli, ColorChoice, IpChoice, RunArgs, TextChoice, nearest::nearest},
     engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
 };
 
@@ -79,6 +80,7 @@ impl Run {
             layout: layout(args.color),
             stats: args.stats.clone(),
         };
+        check_command(&args.files)?;
         run.check_files()?;
         Ok((run, rules(args)?))
     }
@@ -131,6 +133,23 @@ impl InputChoice {
     }
 }
 
+/// A first word that is no file may be a command, misspelt. (A file that is merely missing is told
+/// when its turn comes.)
+fn check_command(files: &[PathBuf]) -> Result<()> {
+    let Some(word) = files.first().filter(|file| !file.exists()).and_then(|file| file.to_str())
+    else {
+        return Ok(());
+    };
+    let commands = Cli::command();
+    let names = commands.get_subcommands().map(|command| command.get_name());
+    match nearest(word, names.chain(["help", "version"])) {
+        Some("help") => bail!("`{word}` is no file: did you mean `tamis --help`?"),
+        Some("version") => bail!("`{word}` is no file: did you mean `tamis -V`?"),
+        Some(command) => bail!("`{word}` is no file: did you mean `tamis {command}`?"),
+        None => Ok(()),
+    }
+}
+
 fn inputs(files: &[PathBuf]) -> Vec<InputChoice> {
     let choice = |path: &PathBuf| match path.to_str() {
         Some("-") => InputChoice::Stdin,
@@ -146,8 +165,12 @@ fn rules(args: RunArgs) -> Result<Rules> {
     if let Some(empty) = args.require.iter().position(String::is_empty) {
         bail!("--require: field {} of the list is empty", empty + 1);
     }
+    let packs = packs::load(&args.patterns)?;
+    for (option, names) in [("--only", &args.only), ("--without", &args.without)] {
+        packs::check_names(&packs, option, names)?;
+    }
     Ok(Rules {
-        packs: packs::load(&args.patterns)?,
+        packs,
         limits: limits(args.max_event_bytes, args.max_depth)?,
         text: match args.text {
             TextChoice::Wrap => TextPolicy::Wrap,

@@ -4,7 +4,10 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::engine::schema::{Schema, SchemaError};
+use crate::{
+    cli::nearest::nearest,
+    engine::schema::{Schema, SchemaError},
+};
 
 /// The schema that `--schema` means: a shipped name, or a file.
 pub(crate) fn find(name: &str) -> Result<Schema> {
@@ -14,10 +17,11 @@ pub(crate) fn find(name: &str) -> Result<Schema> {
     let path = Path::new(name);
     if !path.exists() && path.components().count() == 1 && path.extension().is_none() {
         let shipped: Vec<_> = Schema::builtin_names().collect();
-        bail!(
-            "--schema {name}: no such schema and no such file; shipped are: {}",
-            shipped.join(", ")
-        );
+        let mend = match nearest(name, shipped.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("name a file, or one that ships: {}", shipped.join(", ")),
+        };
+        bail!("--schema {name}: no such schema and no such file: {mend}");
     }
     let text = fs::read_to_string(path).with_context(|| format!("--schema {name}"))?;
     Schema::parse(name, &text).map_err(|errors| all(&errors))

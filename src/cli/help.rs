@@ -5,6 +5,13 @@ pub const USAGE: &str = "my-app | tamis [OPTIONS] > clean.ndjson
        tamis [OPTIONS] FILE… -o clean.ndjson
        tamis COMMAND";
 
+/// The order of the help.
+pub const TEMPLATE: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+{all-args}{after-help}";
+
 /// What standard input being a terminal, and no file, is answered with.
 pub const TERMINAL: &str = "\
 Usage: my-app | tamis > clean.ndjson
@@ -16,6 +23,14 @@ pub const SHORT: &str = "`--help` has more options, the exit codes and the signa
 
 /// Closes `--help`.
 pub const LONG: &str = "\
+Examples:
+  my-app | tamis > clean.ndjson               redact a stream
+  my-app 2>&1 | tamis | my-shipper            with the panics of standard error
+  tamis app.log -o clean.ndjson               redact a file
+  tamis --schema service-log app.log          enforce a schema
+  tamis --dead-letter dead.ndjson app.log     keep what is not forwarded
+  tamis --patterns mine.toml --without phone  with detectors of your own, without one of ours
+
 Exit codes:
   0  done; also when whoever reads the output closes it
   1  finished, but something was dropped and --fail-on-drop is set
@@ -40,4 +55,5 @@ Dead letter:
   and on disk before tamis ends. Never raw text.
 
 Environment:
-  NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb have their usual meaning; --color overrides them.";
+  NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb have their usual meaning; --color overrides them.
+  TAMIS_SIMD=avx2 or scalar uses that instruction set in place of the best one.";

@@ -17,7 +17,7 @@ pub struct PatternsArgs {
 pub enum PatternsCommand {
     /// List the detectors: id, category, pack and what it finds
     List {
-        /// Add a pack of detectors: a file, or a directory of them
+        /// Add detectors of your own: a pack, or a folder of packs
         #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
         patterns: Vec<PathBuf>,
     },
@@ -25,7 +25,7 @@ pub enum PatternsCommand {
     Show {
         /// The detector's id
         id: String,
-        /// Add a pack of detectors: a file, or a directory of them
+        /// Add detectors of your own: a pack, or a folder of packs
         #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
         patterns: Vec<PathBuf>,
     },

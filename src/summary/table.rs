@@ -40,14 +40,17 @@ impl Summary {
 }
 
 fn headline(s: &Summary) -> String {
-    format!(
-        "{BOLD}tamis: {} lines read{BOLD:#}, {} in, {} out, {:.2} s, {:.1} MB/s\n",
-        grouped(s.read),
-        size(s.bytes_in),
-        size(s.tally.bytes_out),
-        s.elapsed.as_secs_f64(),
-        s.megabytes_per_second(),
-    )
+    let lines = if s.read == 1 { "line" } else { "lines" };
+    let (read, bytes_in, bytes_out) = (grouped(s.read), size(s.bytes_in), size(s.tally.bytes_out));
+    // The rate of a run that took no longer than a start says nothing of the sieving.
+    let pace = match s.elapsed.as_millis() {
+        ms @ 0..100 => format!("{ms} ms"),
+        _ => {
+            let (seconds, rate) = (s.elapsed.as_secs_f64(), s.megabytes_per_second());
+            format!("{seconds:.2} s, {rate:.1} MB/s")
+        }
+    };
+    format!("{BOLD}tamis: {read} {lines} read{BOLD:#}, {bytes_in} in, {bytes_out} out, {pace}\n")
 }
 
 fn rows(s: &Summary) -> Vec<Row> {

@@ -167,8 +167,8 @@ fn a_missing_input_is_named_and_the_rest_is_done() {
     let output = run(tamis(&["a.log", "gone.log", "b.log", "."]).current_dir(&dir), b"");
     assert_eq!(output.stdout, b"{\"n\":1}\n{\"n\":2}\n");
     assert_eq!(code(&output), 3);
-    assert!(stderr(&output).contains("tamis: gone.log: No such file"), "{}", stderr(&output));
-    assert!(stderr(&output).contains("tamis: .: "), "a directory is no input");
+    assert!(stderr(&output).contains("tamis: gone.log: no such file"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("tamis: .: a directory"), "a directory is no input");
     assert_eq!(summary(&output)["failed_inputs"], 2);
 }
 
@@ -222,7 +222,7 @@ fn the_summary_is_json_unless_colour_is_forced() {
 
     for command in [&mut tamis(&["--color", "always"]), tamis(&[]).env("CLICOLOR_FORCE", "1")] {
         let text = stderr(&run(command, input));
-        assert!(text.contains("1 lines read") && text.contains("\u{1b}["), "{text}");
+        assert!(text.contains("1 line read") && text.contains("\u{1b}["), "{text}");
     }
 }
 
@@ -243,9 +243,9 @@ fn a_terminal_gets_the_table_and_a_short_usage() {
     // `script` gives a program a terminal; without it there is nothing to test with.
     let Some(output) = script("echo '{}' | tamis", false) else { return };
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("lines read") && text.contains("\u{1b}["), "{text}");
+    assert!(text.contains("line read") && text.contains("\u{1b}["), "{text}");
     let text = String::from_utf8(script("echo '{}' | tamis", true).unwrap().stdout).unwrap();
-    assert!(text.contains("lines read") && !text.contains("\u{1b}["), "{text}");
+    assert!(text.contains("line read") && !text.contains("\u{1b}["), "{text}");
     let output = script("tamis", true).unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("Usage: my-app | tamis"));
@@ -259,7 +259,13 @@ fn bad_usage_is_2_and_says_what_would_do() {
         (&["--memory", "lots"], "1MiB"),
         (&["--memory", "1MiB"], "need at least"),
         (&["--text", "dead-letter"], "needs --dead-letter"),
-        (&["--schema", "nothing-like-it"], "nothing-like-it"),
+        (&["--schema", "nothing-like-it"], "ships: service-log"),
+        (&["--schema", "service-lgo"], "did you mean `service-log`?"),
+        (&["--only", "emial"], "did you mean `email`?"),
+        (&["--without", "x-ray"], "patterns list"),
+        (&["pattern", "list"], "did you mean `tamis patterns`?"),
+        (&["help"], "did you mean `tamis --help`?"),
+        (&["patterns", "show", "emial"], "did you mean `email`?"),
         (&["--schema", "x", "--require", "y"], "--require"),
         (&["--require", "a,,b"], "field 2"),
         (&["--patterns", "no/such/pack.toml"], "no/such/pack.toml"),
@@ -270,6 +276,7 @@ fn bad_usage_is_2_and_says_what_would_do() {
         let text = stderr(&output);
         assert_eq!((code(&output), output.stdout.len()), (2, 0), "{args:?}: {text}");
         assert!(text.contains(wanted), "{args:?}: {text}");
+        assert!(text.starts_with("tamis: ") && text.lines().count() == 1, "{args:?}: {text}");
     }
 }
 
@@ -292,12 +299,18 @@ fn memory_is_held_to_a_budget() {
 
 #[test]
 fn help_version_completions_man() {
-    let short = String::from_utf8(sieve(&["-h"], b"").stdout).unwrap();
-    assert!(short.lines().count() <= 36, "one screen: {}", short.lines().count());
+    let short = run(tamis(&["-h"]).env("COLUMNS", "80"), b"").stdout;
+    let short = String::from_utf8(short).unwrap();
+    assert!(short.lines().count() <= 30, "one screen: {}", short.lines().count());
     let long = String::from_utf8(sieve(&["--help"], b"").stdout).unwrap();
-    for part in
-        ["Exit codes:", "Signals:", "--max-event-bytes", "Dead letter:", "memory_ceiling_bytes"]
-    {
+    for part in [
+        "Examples:",
+        "Exit codes:",
+        "Signals:",
+        "--max-event-bytes",
+        "Dead letter:",
+        "memory_ceiling_bytes",
+    ] {
         assert!(long.contains(part), "{part}");
     }
     let version = String::from_utf8(sieve(&["-V"], b"").stdout).unwrap();
@@ -307,7 +320,10 @@ fn help_version_completions_man() {
         assert_eq!(code(&script), 0);
         assert!(String::from_utf8(script.stdout).unwrap().contains("dead-letter"));
     }
-    assert!(String::from_utf8(sieve(&["man"], b"").stdout).unwrap().contains(".TH tamis"));
+    let man = String::from_utf8(sieve(&["man"], b"").stdout).unwrap();
+    for part in [".TH TAMIS 1", ".SH COMMANDS", ".SH \"EXIT CODES\"", "patterns show"] {
+        assert!(man.contains(part), "{part}");
+    }
 }
 
 #[test]

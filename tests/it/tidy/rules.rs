@@ -19,8 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lib", ALL),
 ];
 const ALL: &[&str] = &[
-    "engine", "metrics", "shutdown", "pipeline", "sources", "sinks", "serve", "config", "cli",
-    "app",
+    "engine", "metrics", "shutdown", "pipeline", "sources", "sinks", "serve", "summary", "config",
+    "cli", "app",
 ];
 
 /// Inside the engine: which siblings a module may import.

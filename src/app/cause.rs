@@ -1,0 +1,38 @@
+//! The system's errors, in this program's words.
+
+use std::io::{Error, ErrorKind};
+
+/// What went wrong, and the mend where there is one.
+pub(crate) fn cause(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "no such file or directory".into(),
+        ErrorKind::PermissionDenied => "permission denied".into(),
+        ErrorKind::IsADirectory => "a directory: name the files in it".into(),
+        ErrorKind::NotADirectory => "part of the path is a file, not a directory".into(),
+        ErrorKind::StorageFull => "no space left on the device".into(),
+        ErrorKind::ReadOnlyFilesystem => "the file system is read-only".into(),
+        ErrorKind::InvalidData => "not valid UTF-8".into(),
+        _ => plain(&error.to_string()),
+    }
+}
+
+/// Without `(os error 5)`.
+fn plain(text: &str) -> String {
+    let text = text.split(" (os error").next().unwrap_or(text);
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => "unknown error".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lower_case_and_without_numbers() {
+        assert_eq!(cause(&Error::from_raw_os_error(2)), "no such file or directory");
+        assert_eq!(cause(&Error::from_raw_os_error(5)), "input/output error");
+    }
+}

@@ -1,0 +1,108 @@
+//! Arguments that clap refuses, said in one line.
+
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+
+use super::nearest::nearest;
+
+/// One line for standard error; `None` where clap has a page to print (help).
+pub fn one_line(error: &Error) -> Option<String> {
+    let get = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    let argument = get(ContextKind::InvalidArg);
+    Some(match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
+        ErrorKind::UnknownArgument => {
+            let meant = get(ContextKind::SuggestedArg);
+            let mend = match meant.as_str() {
+                "" => "`tamis -h` lists the options".to_owned(),
+                _ => format!("did you mean {meant}?"),
+            };
+            format!("unknown option {argument}: {mend}")
+        }
+        ErrorKind::InvalidSubcommand => {
+            let word = get(ContextKind::InvalidSubcommand);
+            match get(ContextKind::SuggestedSubcommand).as_str() {
+                "" => format!("unknown command `{word}`: `tamis -h` lists the commands"),
+                meant => format!("unknown command `{word}`: did you mean `{meant}`?"),
+            }
+        }
+        ErrorKind::InvalidValue => {
+            let (word, known) = (get(ContextKind::InvalidValue), get(ContextKind::ValidValue));
+            let mend = match nearest(&word, known.split(", ")) {
+                _ if known.is_empty() => String::new(),
+                Some(meant) => format!(": did you mean `{meant}`? (it takes {known})"),
+                None => format!(": it takes {known}"),
+            };
+            match word.as_str() {
+                "" => format!("{argument} wants a value{mend}"),
+                _ => format!("{argument}: not `{word}`{mend}"),
+            }
+        }
+        ErrorKind::ValueValidation => {
+            let word = get(ContextKind::InvalidValue);
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            match cause.unwrap_or_default() {
+                cause if cause.contains("digit") => {
+                    format!("{argument}: `{word}` is no whole number")
+                }
+                cause => format!("{argument}: {cause}"),
+            }
+        }
+        ErrorKind::ArgumentConflict => {
+            format!("{argument} and {} exclude each other", get(ContextKind::PriorArg))
+        }
+        ErrorKind::MissingRequiredArgument => format!("{argument} is missing"),
+        _ => first_line(error),
+    })
+}
+
+fn first_line(error: &Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn the_mend_is_said() {
+        for (words, wanted) in [
+            ("--shema x", "unknown option --shema: did you mean --schema?"),
+            ("-x", "unknown option -x: `tamis -h` lists the options"),
+            ("patterns lst", "unknown command `lst`: did you mean `list`?"),
+            ("patterns show", "<ID> is missing"),
+            ("--threads x", "--threads <N>: `x` is no whole number"),
+            ("--threads 0", "--threads <N>: 0 is not in 1..=1024"),
+            (
+                "--memory lots",
+                "--memory <BYTES>: `lots` is no size; write 1048576, 1024KiB or 1MiB",
+            ),
+            ("--schema", "--schema <NAME|PATH> wants a value"),
+            (
+                "--schema x --require y",
+                "--schema <NAME|PATH> and --require <FIELDS> exclude each other",
+            ),
+            (
+                "--color alwys",
+                "--color <WHEN>: not `alwys`: did you mean `always`? (it takes auto, always, never)",
+            ),
+            ("--ip no", "--ip <HOW>: not `no`: it takes keep, truncate, redact"),
+        ] {
+            let typed = std::iter::once("tamis").chain(words.split(' '));
+            let error = Cli::try_parse_from(typed).unwrap_err();
+            assert_eq!(one_line(&error).as_deref(), Some(wanted), "{words}");
+        }
+        assert_eq!(one_line(&Cli::try_parse_from(["tamis", "--help"]).unwrap_err()), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! The README against the program: its commands run and print what it shows; its tables say what
+//! the packs and the help say.
+
+mod readme;
+
+use std::{collections::BTreeSet, env, fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use clap::CommandFactory as _;
+use tamis::{
+    cli::{Cli, help},
+    engine::detect::{
+        Pack,
+        pack::{Action, Detector, Fires},
+    },
+};
+use tempfile::tempdir;
+
+use crate::cli::tamis;
+use readme::{Block, matches, runs};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Commands that a test cannot run, and why.
+const NOT_RUN: &[(&str, &str)] = &[
+    ("scripts/demo", "builds a release, and shows it to people"),
+    ("scripts/test", "would run this test"),
+    ("cargo install", "installs outside the test's folder"),
+    ("tamis patterns test", "not in the program yet"),
+];
+
+fn text() -> String {
+    fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap()
+}
+
+#[test]
+fn every_command_prints_what_the_readme_shows() {
+    let text = text();
+    let dir = tempdir().unwrap();
+    folder(dir.path());
+    let mut not_run = BTreeSet::new();
+    for block in Block::all(&text) {
+        if let Some(file) = block.file {
+            fs::write(dir.path().join(file), block.text).unwrap();
+        }
+        for shown in block.commands() {
+            let excused = |(start, _): &&(&str, &str)| shown.command.starts_with(start);
+            if let Some((start, _)) = NOT_RUN.iter().find(excused) {
+                not_run.insert(*start);
+                continue;
+            }
+            let printed = runs(&shown.command, dir.path());
+            assert!(
+                matches(&shown.output, &printed),
+                "README.md:{}: $ {}\nprints:\n{printed}",
+                shown.line,
+                shown.command
+            );
+        }
+    }
+    let listed: BTreeSet<_> = NOT_RUN.iter().map(|(start, _)| *start).collect();
+    assert_eq!(not_run, listed, "an excuse that nothing needs");
+}
+
+/// What a reader has: the program and an application on the path, the examples.
+fn folder(dir: &Path) {
+    let bin = dir.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::create_dir(dir.join("examples")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tamis"), bin.join("tamis")).unwrap();
+    for example in fs::read_dir(Path::new(ROOT).join("examples")).unwrap() {
+        let example = example.unwrap();
+        fs::copy(example.path(), dir.join("examples").join(example.file_name())).unwrap();
+    }
+    fs::write(bin.join("my-app"), "#!/bin/sh\ncat examples/mixed.log\n").unwrap();
+    fs::set_permissions(bin.join("my-app"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn the_table_of_detectors_is_that_of_the_packs() {
+    let text = text();
+    let head = "| id | finds | checks beside its pattern |\n| --- | --- | --- |\n";
+    let (before, rest) = text.split_once(head).expect("the table's head");
+    let (shown, after) = rest.split_at(rest.find("\n\n").unwrap() + 1);
+    let wanted: String = detectors().iter().map(row).collect();
+    if env::var_os("UPDATE_DOCS").is_some() {
+        let text = format!("{before}{head}{wanted}{}", after.trim_start_matches("|\n"));
+        fs::write(Path::new(ROOT).join("README.md"), text).unwrap();
+    } else {
+        let mend = "`UPDATE_DOCS=1 cargo test --test it docs` writes it";
+        assert!(shown == wanted, "the table of detectors is out of date: {mend}");
+    }
+}
+
+fn detectors() -> Vec<Detector> {
+    let pack = |name: &str| {
+        let text = fs::read_to_string(Path::new(ROOT).join("patterns").join(name)).unwrap();
+        Pack::parse(name, &text).unwrap().detectors
+    };
+    [pack("core.toml"), pack("secrets.toml")].concat()
+}
+
+fn row(d: &Detector) -> String {
+    format!("| `{}` | {} | {} |\n", d.id, d.description, checks(d).join("; "))
+}
+
+/// What decides beside the pattern, for people.
+fn checks(d: &Detector) -> Vec<String> {
+    let mut checks: Vec<String> = d.validator.iter().map(|v| validator(v)).collect();
+    let mut say = |yes: bool, what: &str| checks.extend(yes.then(|| what.to_owned()));
+    say(!d.fields.is_empty(), "the last words of the key");
+    say(d.assigns.is_some(), "the same names as fields");
+    say(d.strings == Fires::Context, "only beside a key or word for it");
+    say(d.numbers == Fires::Context, "bare numbers under a key for it");
+    let vetoes: Vec<_> = d.veto.keys.iter().take(3).map(|key| format!("`{key}`")).collect();
+    say(!vetoes.is_empty(), &format!("not under keys like {}", vetoes.join(", ")));
+    say(!d.allow.is_empty(), "no masks and templates");
+    say(d.action == Action::Truncate, "truncated by default");
+    if checks.is_empty() && !d.literals.is_empty() {
+        let more = if d.literals.len() > 4 { ", …" } else { "" };
+        let few: Vec<_> =
+            d.literals.iter().take(4).map(|l| format!("`{}`", l.trim_end())).collect();
+        checks.push(format!("begins with {}{more}", few.join(", ")));
+    }
+    checks
+}
+
+fn validator(name: &str) -> String {
+    match name {
+        "email_address" => "a real top-level domain; no file, package or service name".into(),
+        "phone_number" => "country code and length; no counter or version".into(),
+        "payment_card" => "issuer prefix and length, Luhn".into(),
+        "iban" => "country and length, mod 97".into(),
+        "us_ssn" => "areas, groups and serials that are issued".into(),
+        "ipv4_global" | "ipv6_global" => "globally reachable; no version".into(),
+        "http_credentials" => "looks like credentials, not like a word".into(),
+        other => format!("validator `{other}`"),
+    }
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_help() {
+    let of_help = help::LONG.split("\n\n").find_map(|s| s.strip_prefix("Exit codes:\n")).unwrap();
+    let row = |line: &str| line.trim().replacen("  ", " | ", 1);
+    let rows: Vec<_> = of_help.lines().map(|line| format!("| {} |", row(line))).collect();
+    let table = format!("| code | |\n| --- | --- |\n{}\n\n", rows.join("\n"));
+    assert!(text().contains(&table), "README.md's exit codes should be:\n{table}");
+}
+
+#[test]
+fn the_options_are_those_of_the_help() {
+    let text = text();
+    let (_, table) = text.split_once("| option | | default |\n| --- | --- | --- |\n").unwrap();
+    let cells =
+        table.lines().take_while(|l| l.starts_with('|')).map(|l| &l[..l[2..].find("| ").unwrap()]);
+    let shown: BTreeSet<String> = cells
+        .flat_map(|cell| cell.split("--").skip(1))
+        .map(|rest| rest.split([' ', '`']).next().unwrap().to_owned())
+        .collect();
+    let command = Cli::command();
+    let known = command.get_arguments().filter_map(|a| a.get_long());
+    let known: BTreeSet<String> =
+        known.filter(|l| !["help", "version"].contains(l)).map(str::to_owned).collect();
+    assert_eq!(shown, known);
+}
+
+#[test]
+fn links_lead_to_files() {
+    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap();
+            let is_file = !path.is_empty() && !link.contains("://");
+            assert!(!is_file || Path::new(ROOT).join(path).exists(), "{name}: {link}");
+        }
+    }
+}
+
+#[test]
+fn the_help_names_the_exit_codes() {
+    let help = tamis(&["--help"]).output().unwrap();
+    assert!(String::from_utf8(help.stdout).unwrap().contains(help::LONG.lines().last().unwrap()));
+}
