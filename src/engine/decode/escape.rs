@@ -27,13 +27,25 @@ const SIMPLE: [u8; 256] = {
     t
 };
 
-/// Whether every escape of JSON string content is `\n`, `\r`, `\t` or `\"`: valid, and nothing that
-/// could hide a token from whoever reads the raw bytes.
-pub(crate) fn is_simple(raw: &[u8]) -> bool {
+/// Whether the escapes of JSON string content are valid and hide nothing from whoever reads the raw
+/// bytes: `\n`, `\r`, `\t`, `\"`, `\/`, a `\\` that no escape follows, and `&`, `<` and `>` as
+/// careful encoders write them (`\u0026`). `starts` tells whether a token may start with the bytes
+/// behind one of the last three, whose raw spelling ends in a letter or digit.
+pub(crate) fn is_simple(raw: &[u8], starts: impl Fn(&[u8]) -> bool) -> bool {
     let mut at = 0;
     while let Some(n) = memchr(b'\\', &raw[at..]) {
-        match raw.get(at + n + 1) {
-            Some(b'n' | b'r' | b't' | b'"') => at += n + 2,
+        at += n + 2;
+        match raw.get(at - 1) {
+            Some(b'n' | b'r' | b't' | b'"' | b'/') => {}
+            Some(b'\\') if !matches!(raw.get(at), Some(b'"' | b'\\')) => {}
+            Some(b'u') => {
+                let (code, behind) = raw[at..].split_at_checked(4).unwrap_or_default();
+                if !matches!(code, b"0026" | b"003c" | b"003e" | b"003C" | b"003E") || starts(behind)
+                {
+                    return false;
+                }
+                at += 4;
+            }
             _ => return false,
         }
     }

@@ -61,7 +61,7 @@ pub(crate) struct Detectors {
     pub(crate) fields: Fields,
     /// The detector that the rule by key is counted under; `None`: only assignments are found.
     pub(crate) field_detector: Option<u16>,
-    /// A string whose only escapes are `\n`, `\r`, `\t` and `\"` holds no candidate that its raw
+    /// A string whose escapes are simple (see `decode::is_simple`) holds no candidate that its raw
     /// bytes do not show: no shape asks for one of these bytes, and assignments are looked for.
     pub(crate) plain_escapes: bool,
     /// Where each detector's candidates come from, for `explain`.
@@ -122,7 +122,7 @@ impl Detectors {
         out.gates.literals = Fingerprint::new(&heads);
         let others = || rows.iter().enumerate().filter(|(g, _)| *g != Gate::Assign as usize);
         let named = |b: &u8| others().flat_map(|(_, rows)| rows).any(|r| asks_for(r, *b));
-        out.plain_escapes = !b"\"\n\r\t".iter().any(named)
+        out.plain_escapes = !b"\"\n\r\t/\\&<>".iter().any(named)
             && (out.field_detector.is_none() || !rows[Gate::Assign as usize].is_empty());
         let gates = [
             Gate::Run,
@@ -137,6 +137,17 @@ impl Detectors {
         out.gates.exact =
             std::array::from_fn(|g| Exact::new(gates[g].look_back(), &rows[g]));
         Ok((out, origins))
+    }
+
+    /// Whether a token that some shape knows may start with these bytes.
+    pub(crate) fn may_start(&self, bytes: &[u8]) -> bool {
+        let Some(&first) = bytes.first() else { return false };
+        let literal = self.gates.literals.as_ref().is_some_and(|f| {
+            bytes.first_chunk().map_or(first.is_ascii_alphanumeric(), |head| f.admits(head))
+        });
+        // Runs begin with a digit, caps with a capital, addresses with a hex digit or a colon.
+        first.is_ascii_digit() || first.is_ascii_uppercase() || first == b':' || literal
+            || (first.is_ascii_hexdigit() && bytes.iter().take(5).any(|&b| b == b':'))
     }
 
     /// The rule by key, if its detector is in force.

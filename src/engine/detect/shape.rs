@@ -187,7 +187,7 @@ pub(super) fn place(
 /// between them and the sign. A row stands for all words that end in one letter: the verdict
 /// tells.
 pub(super) fn assignment_rows(last_words: &[String], id: u16) -> Vec<Row> {
-    const TAIL: usize = 4;
+    const TAIL: usize = 6;
     let between = ByteSet::of(|b| b" \"'`]\\".contains(&b));
     let sign = ByteSet::of(|b| b == b'=' || b == b':');
     let at = Gate::Assign.look_back();

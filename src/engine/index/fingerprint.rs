@@ -46,7 +46,7 @@ impl Fingerprint {
 
     /// Whether some bucket admits the bytes. Bytes ≥ 0x80 count as 0x80 less, as the SIMD twins'.
     #[inline]
-    pub(crate) fn admits(&self, bytes: &[u8]) -> bool {
+    pub(crate) fn admits(&self, bytes: &[u8; LEN]) -> bool {
         (0..LEN).fold(0xffu8, |m, i| m & self.byte[i][usize::from(bytes[i] & 127)]) != 0
     }
 }

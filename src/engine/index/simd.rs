@@ -174,7 +174,8 @@ impl Level for Scalar {
     fn starts(self, t: Fingerprint, window: &[u8; 72]) -> u64 {
         let mut m = 0;
         for i in 0..64 {
-            m |= u64::from(t.admits(&window[i..i + LEN])) << i;
+            let head = std::array::from_fn::<_, LEN, _>(|k| window[i + k]);
+            m |= u64::from(t.admits(&head)) << i;
         }
         m
     }
