@@ -62,6 +62,23 @@ fn findings_are_spliced_in_place() {
 }
 
 #[test]
+fn floods_are_judged_not_dropped() {
+    for unit in [
+        "4111 1111 1111 1112 ", "4111111111111112", "123-45-", "fd12:3456:", "2a02::", "1.2.3.4.",
+        "a@", "a@b.", "http://a:b@", "://:@", "eyJ", "eyJhbGciOiJIUzI1NiJ9.", "password=",
+        "password: ", "'password' => ", "curl ", "curl -u a", "identified by ", "password '",
+        "-----BEGIN PRIVATE KEY-----", "bearer ", "+1 ", "DE89 3704 ", "sk-ant-", "%40", "%2540",
+        "{\"a\":", "[", "\"", "\\", "\n123-45-", "é@",
+    ] {
+        let text = unit.repeat((100 << 10) / unit.len());
+        for line in [serde_json::json!({ "message": text }).to_string(), format!("x {text}")] {
+            let out = run(settings(), line.replace('\n', " ").as_bytes());
+            assert!(out.rejects.is_empty(), "{unit}: {:?}", out.rejects[0].reason);
+        }
+    }
+}
+
+#[test]
 fn text_lines_are_wrapped() {
     assert_eq!(
         clean("panic: \"bad\" mail j@acme.com\n\n[1,2]\n"),

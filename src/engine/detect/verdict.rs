@@ -82,12 +82,14 @@ pub(crate) struct Scratch {
     normalised: Vec<u8>,
     /// By detector.
     memory: Vec<Memory>,
-    /// Bytes that regexes have looked at: the event's budget.
+    /// Bytes that regexes have looked at, and more for each candidate: the event's budget.
     pub(crate) cost: usize,
 }
 
 /// The longest stretch that a regex is let over at one candidate. Tokens of 8 KB fit.
 const REGEX_REACH: usize = 16 << 10;
+/// What a candidate costs beside the bytes that its regex looks at.
+const CANDIDATE: usize = 8;
 /// The most bytes that belong to a match before its `@`.
 const LEAD: usize = 256;
 
@@ -114,8 +116,8 @@ impl Detectors {
             scratch.memory.resize_with(self.list.len(), Memory::default);
         }
         let memory = &mut scratch.memory[usize::from(detector)];
-        let end = d.pattern.end(memory, p.text, begin, far);
-        scratch.cost += end.unwrap_or(far.min(begin + 64)) - begin;
+        let (end, looked) = d.pattern.end(memory, p.text, begin, far);
+        scratch.cost += looked - begin + CANDIDATE;
         let end = end.ok_or(refuse(Step::Regex))?;
         let matched = (begin, end);
         let judged = d.judge(p, matched, scratch);
@@ -131,7 +133,7 @@ impl Detectors {
         scratch: &mut Scratch,
     ) -> Result<Finding, Step> {
         let a = assignment::find(p.text, p.start, p.end, at, &self.fields, &mut scratch.words)?;
-        scratch.cost += a.end - a.from;
+        scratch.cost += a.end - a.from + CANDIDATE;
         Ok(Finding {
             detector,
             matched: (a.from, a.end),
