@@ -1,4 +1,8 @@
 //! Findings that overlap: the longer match wins, then the higher priority.
+//!
+//! A match speaks for all of its bytes, replaced or not (the host of a URL with a password stays,
+//! though with the user it looks like an e-mail address); but the name in an assignment only says
+//! what its value is, and may hold a secret of its own.
 
 use super::{Detectors, Finding, Step, With};
 
@@ -28,7 +32,12 @@ pub(crate) fn settle(
         };
         let (mut winner, loser) =
             if weight(&next) > weight(&last) { (next, last) } else { (last, next) };
-        let covered = winner.matched.0 <= loser.start && loser.end <= winner.matched.1;
+        let cover = if detectors.list[usize::from(winner.detector)].assigns {
+            (winner.start, winner.end)
+        } else {
+            winner.matched
+        };
+        let covered = cover.0 <= loser.start && loser.end <= cover.1;
         if !covered {
             winner.start = winner.start.min(loser.start);
             winner.end = winner.end.max(loser.end);
