@@ -54,9 +54,11 @@ fn findings_are_spliced_in_place() {
         (r#"{"u":"/x?email=john%40acme.com&y=1"}"#, r#"{"u":"/x?email=[REDACTED:email]&y=1"}"#),
         (r#"{"j.doe@acme.com":1,"b@acme.com":2}"#, r##"{"[REDACTED:email]":1,"[REDACTED:email#2]":2}"##),
         (r#"{"m":"\n123-45-6789"}"#, r#"{"m":"\n[REDACTED:us_ssn]"}"#),
-        (r#"{"m":"AKIAIOSFODNN7EXAMPLE.password=x"}"#, r#"{"m":"[REDACTED:secret_assignment]"}"#),
+        (r#"{"m":"AKIAIOSFODNN7EXAMPLE.password=x"}"#, r#"{"m":"[REDACTED:aws_access_key_id].password=[REDACTED:secret_assignment]"}"#),
+        (r#"{"m":"card=4111111111111111,dsn=pg://u:p@h"}"#, r#"{"m":"card=[REDACTED:payment_card],dsn=pg://[REDACTED:url_credentials]@h"}"#),
+        (r#"{"m":"curl j@acme.com -u 'a:b'"}"#, r#"{"m":"curl [REDACTED:email] -u '[REDACTED:curl_user]'"}"#),
         (r#"{"xoxb-000000000000-0":1}"#, r#"{"[REDACTED:slack_token]":1}"#),
-        (r#"{"m":"a_password=Password: x"}"#, r#"{"m":"a_password=[REDACTED:secret_assignment]"}"#),
+        (r#"{"m":"a_password=Password: x"}"#, r#"{"m":"a_password=[REDACTED:secret_assignment]: [REDACTED:secret_assignment]"}"#),
         (r#"{"ip":"8.8.4.4"}"#, r#"{"ip":"8.8.4.0"}"#),
     ] {
         assert_eq!(clean(from), format!("{to}\n"));

@@ -297,29 +297,27 @@ impl Detector {
 /// The value in a match that ends with one: what the quotes that end it enclose (the closing one
 /// may be missing), else what follows its last space, and the name and `=` behind that.
 fn value(matched: &[u8]) -> (usize, usize) {
-    let (mut opened, mut closed) = (None, None);
-    let mut i = 0;
-    while i < matched.len() {
-        let b = matched[i];
+    let end = matched.len();
+    let quote = |b: u8| b"\"'`".contains(&b);
+    if let Some((&q, inside)) = matched.split_last()
+        && quote(q)
+        && let Some(from) = opening(inside, q)
+    {
+        return (from + 1, end - 1);
+    }
+    let (mut opened, mut i) = (None, 0);
+    while let Some(&b) = matched.get(i) {
         match opened {
-            None if b"\"'`".contains(&b) => {
-                (opened, closed) = (Some((i + 1, b)), None);
-            }
+            None if quote(b) => opened = Some((i + 1, b)),
             Some(_) if b == b'\\' => i += 1,
-            // Two quotes are one, inside a value that such quotes enclose.
             Some((_, q)) if b == q && matched.get(i + 1) == Some(&q) => i += 1,
-            Some((from, q)) if b == q => (opened, closed) = (None, Some((from, i))),
+            Some((_, q)) if b == q => opened = None,
             _ => {}
         }
         i += 1;
     }
     if let Some((from, _)) = opened {
-        return (from, matched.len());
-    }
-    if let Some((from, to)) = closed
-        && to + 1 == matched.len()
-    {
-        return (from, to);
+        return (from, end);
     }
     let from = matched.iter().rposition(|&b| b == b' ').map_or(0, |s| s + 1);
     let word = &matched[from..];
@@ -328,6 +326,20 @@ fn value(matched: &[u8]) -> (usize, usize) {
     // `=` alone pads what stands before it.
     let named = value.iter().any(|&b| b != b'=');
     (if named { matched.len() - value.len() } else { from }, matched.len())
+}
+
+/// The last `q` that opens: not escaped, and not one of two, which are one inside such quotes.
+fn opening(text: &[u8], q: u8) -> Option<usize> {
+    let mut end = text.len();
+    while let Some(at) = memchr::memrchr(q, &text[..end]) {
+        let doubled = at > 0 && text[at - 1] == q;
+        let slashes = text[..at].iter().rev().take_while(|&&b| b == b'\\').count();
+        if !doubled && slashes % 2 == 0 {
+            return Some(at);
+        }
+        end = at - usize::from(doubled);
+    }
+    None
 }
 
 /// Whether `text` is one of Tamis's own placeholders.
@@ -353,6 +365,8 @@ mod tests {
             ("curl -u a:b", "a:b"),
             ("curl -H 'X: y' --user=a:b=c", "a:b=c"),
             ("curl -u 'a:b", "a:b"),
+            ("PASSWORD 'it''s", "it''s"),
+            ("curl -d it's -u 'a:b'", "a:b"),
             ("api_key=abc==", "abc=="),
             ("abc==", "abc=="),
             ("", ""),

@@ -122,7 +122,7 @@ impl Fields {
         let key = &key[key.len().saturating_sub(KEY)..];
         // What follows a placeholder in a key that was redacted before decides.
         let own = memchr::memmem::rfind(key, b"[REDACTED:").map_or(key, |p| {
-            memchr::memchr(b']', &key[p..]).map_or(&[][..], |end| &key[p + end + 1..])
+            memchr::memchr(b']', &key[p..]).map_or(key, |end| &key[p + end + 1..])
         });
         w.set(own);
         // `password2` is a password.
