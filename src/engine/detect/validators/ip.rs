@@ -3,7 +3,7 @@
 //! Ranges: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its updates),
 //! IPv6 documentation ranges of RFC 3849 and RFC 9637, multicast of RFC 5771 and RFC 4291.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 address in four decimal parts that is globally reachable. Leading zeros are refused:
 /// readers disagree whether they mean octal.
