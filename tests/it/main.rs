@@ -4,9 +4,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli;
+#[path = "../../benches/support/generator.rs"]
+mod generator;
+mod invariance;
+mod json_cases;
+mod mix;
 mod packs;
 mod pipeline;
 mod schema;
+mod shipped;
 mod signals;
 mod stand_ins;
 mod tidy;
