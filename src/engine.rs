@@ -11,6 +11,7 @@
 pub mod chunk;
 pub(crate) mod decode;
 pub mod detect;
+pub mod explain;
 pub(crate) mod index;
 pub(crate) mod judge;
 mod line;
@@ -26,6 +27,7 @@ pub(crate) mod walk;
 use std::sync::Arc;
 
 pub use chunk::Chunk;
+pub use explain::{Explanation, explain};
 pub use outcome::{Output, Payload, Reason, Reject, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
 
@@ -52,7 +54,7 @@ impl Engine {
         Self {
             index: Index::default(),
             paths: Paths::new(plan.rules.clone(), max_depth),
-            walk: Walk::new(max_depth),
+            walk: Walk::new(max_depth, plan.settings().schema.clone()),
             judge: Judge::new(plan.simd, &plan.rules, max_depth),
             told: [false; Reason::ALL.len()],
             plan,

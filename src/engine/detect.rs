@@ -1,9 +1,10 @@
 //! Detectors: the pack format, what it compiles into, and the verdict on a candidate.
 //!
-//! A candidate passes, in this order: gate, shape (the index), regex, validator, veto, context,
+//! A candidate passes, in this order: gate, shape (the index), regex, validator, context, veto,
 //! allow-list; findings that overlap are settled last. [`pack::Step`] names the steps.
 
 mod assignment;
+mod check;
 mod compile;
 mod detector;
 mod overlap;
@@ -12,6 +13,8 @@ mod shape;
 pub(crate) mod validators;
 mod verdict;
 
+pub(crate) use assignment::is_directory;
+pub use check::{CaseResult, check};
 pub(crate) use compile::Detectors;
 pub use compile::{PlanError, Selection};
 pub(crate) use overlap::settle;

@@ -1,22 +1,24 @@
 //! The judge: sites → findings → edits. It decodes what hides in a string (escapes, JSON inside,
 //! percent-encoding), asks the detectors, and brings what they find back to raw bytes.
 
+mod edits;
 mod levels;
 mod nested;
-
-use std::ops::Range;
+pub(crate) mod trace;
 
 use super::decode::{self, EscapeError};
 use super::detect::{
-    Detectors, Finding, Keys, Place, Scratch, Step, With, is_placeholder, settle,
+    Detectors, Finding, Keys, Place, Scratch, Step, With, is_directory, is_placeholder, settle,
 };
 use super::index::{ESCAPE, Mark, PERCENT, Simd};
 use super::outcome::Reason;
+use super::path::words::{Name, Words};
 use super::path::{Rules, flag};
 use super::redact::Edit;
 use super::walk::{Kind, Line, Site, Stop, Walk};
 use levels::Level;
 use nested::Nested;
+use trace::{Decision, Trace};
 
 /// Regex work that an event may cost, in bytes looked at for each of its own.
 const BUDGET: usize = 24;
@@ -32,6 +34,8 @@ pub(crate) struct Judge {
     nested: Option<Box<Nested>>,
     budget: usize,
     findings: Vec<Finding>,
+    /// What each detector matched last in the texts under judgement, innermost last.
+    matched: Vec<Matched>,
     /// Placeholder keys given so far in the event: container, detector, how many.
     keys: Vec<(u32, u16, u32)>,
     /// The last event's edits, sorted.
@@ -41,21 +45,15 @@ pub(crate) struct Judge {
     /// The detector of each edit.
     pub(crate) detectors: Vec<u16>,
     /// What was decided, for `explain`; `None` in production.
-    pub(crate) trace: Option<Vec<Decision>>,
+    pub(crate) trace: Option<Trace>,
 }
 
-/// A candidate and what was decided.
-#[derive(Debug, Clone)]
-pub(crate) struct Decision {
-    pub(crate) detector: u16,
-    /// In the text that was judged: raw, or decoded.
-    pub(crate) range: Range<usize>,
-    /// Where in the event the site stands.
-    pub(crate) site: usize,
-    /// The step that refused it; `None`: a finding.
-    pub(crate) refused: Option<Step>,
-    /// How deep in decodings.
-    pub(crate) level: usize,
+/// A detector's last match in a text.
+struct Matched {
+    detector: u16,
+    end: usize,
+    /// It is a finding: not refused by a later step.
+    found: bool,
 }
 
 impl Judge {
@@ -67,6 +65,7 @@ impl Judge {
             nested: Some(Box::new(Nested::new(rules, max_depth))),
             budget: 0,
             findings: Vec::new(),
+            matched: Vec::new(),
             keys: Vec::new(),
             edits: Vec::new(),
             replacements: Vec::new(),
@@ -79,6 +78,7 @@ impl Judge {
         self.scratch.cost = 0;
         self.budget = BUDGET * len + (64 << 10);
         self.findings.clear();
+        self.matched.clear();
         self.keys.clear();
         self.edits.clear();
         self.replacements.clear();
@@ -93,7 +93,7 @@ impl Judge {
         }
         let mut findings = std::mem::take(&mut self.findings);
         let judged = self.sites(d, line.buf, walk, line.marks, None, 0, &mut findings);
-        settle(&mut findings, d, |_, _| {});
+        self.settle(d, &mut findings);
         for f in &findings {
             self.edit(d, f, line);
         }
@@ -116,6 +116,9 @@ impl Judge {
         level.map.clear();
         let keys = Keys { buf, keys: &[], above: None };
         let judged = self.decoded(d, &mut level, keys, None, 0);
+        for o in self.trace.iter_mut().flat_map(|t| &mut t.decisions) {
+            o.range = level.back(o.range, start);
+        }
         let line = Line { buf, start, end, quotes: &[], marks: &[] };
         for f in &level.findings {
             self.edit(d, &level.map_back(f, start), &line);
@@ -148,16 +151,13 @@ impl Judge {
                 keys: Keys { buf, keys: own, above },
             };
             let marks = &marks[site.marks.start as usize..site.marks.end as usize];
-            if site.kind != Kind::Key && is_secret(d, buf, &walk.sites, i) {
-                self.secret(d, buf, site, marks, out)?;
+            let words = &mut self.scratch.words;
+            if site.kind != Kind::Key && is_secret(d, buf, &walk.sites, i, words) {
+                self.secret(d, &place, marks, out)?;
                 continue;
             }
-            let from = out.len();
             self.string(d, &place, marks, level, true, out)
                 .map_err(|reason| Stop { reason, at: start })?;
-            if out.len() > from + 1 && from == 0 {
-                self.settle(d, out, start, level);
-            }
         }
         Ok(())
     }
@@ -166,23 +166,27 @@ impl Judge {
     fn secret(
         &mut self,
         d: &Detectors,
-        buf: &[u8],
-        site: &Site,
+        p: &Place<'_>,
         marks: &[Mark],
         out: &mut Vec<Finding>,
     ) -> Result<(), Stop> {
-        let (start, end) = (site.start as usize, site.end as usize);
-        let value = &buf[start..end];
+        let value = &p.text[p.start..p.end];
         if marks.iter().any(|m| m.id() == ESCAPE) {
-            decode::check_escapes(value).map_err(|e| stop(e, start))?;
+            decode::check_escapes(value).map_err(|e| stop(e, p.start))?;
         }
         let Some(detector) = d.field_detector else { return Ok(()) };
-        let refused = (value.is_empty() || is_placeholder(value)).then_some(Step::AllowList);
-        if let Some(t) = &mut self.trace {
-            t.push(Decision { detector, range: start..end, site: start, refused, level: 0 });
-        }
+        let key = p.keys.keys.last().map_or(&[][..], |&(s, e)| &p.text[s as usize..e as usize]);
+        let refused = if value.is_empty() {
+            Some(Step::Shape)
+        } else if is_placeholder(value) {
+            Some(Step::AllowList)
+        } else {
+            is_directory(key, value).then_some(Step::Veto)
+        };
+        self.note(detector, p, (p.start, p.end), refused);
         if refused.is_none() {
-            let with = if site.kind == Kind::Number { With::Null } else { With::Placeholder };
+            let (start, end) = (p.start, p.end);
+            let with = if p.number { With::Null } else { With::Placeholder };
             out.push(Finding { detector, matched: (start, end), start, end, with });
         }
         Ok(())
@@ -202,14 +206,16 @@ impl Judge {
         if json && marks.iter().any(|m| m.id() == ESCAPE) {
             return self.escaped(d, p, level, out);
         }
+        let outer = self.matched.len();
         let mut percent = false;
         for m in marks {
             match m.id() {
                 ESCAPE => {}
                 PERCENT => percent = true,
-                id => self.candidate(d, id, m.at(), p, level, out),
+                id => self.candidate(d, id, m.at(), p, outer, out),
             }
         }
+        self.matched.truncate(outer);
         if self.scratch.cost > self.budget {
             return Err(Reason::TooCostly);
         }
@@ -219,96 +225,49 @@ impl Judge {
         Ok(())
     }
 
+    /// Judges a candidate, unless it stands inside its detector's last match in this text. Inside
+    /// one that was refused, a new token may begin behind a space.
     fn candidate(
         &mut self,
         d: &Detectors,
         id: u16,
         at: usize,
         p: &Place<'_>,
-        level: usize,
+        outer: usize,
         out: &mut Vec<Finding>,
     ) {
-        let within_last =
-            out.iter().rev().take(4).any(|f| f.detector == id && f.matched.0 <= at && at < f.matched.1);
-        if within_last || self.scratch.cost > self.budget {
+        let last = self.matched[outer..].iter().position(|m| m.detector == id).map(|i| outer + i);
+        let inside = last.is_some_and(|i| {
+            let m = &self.matched[i];
+            at < m.end && (m.found || !p.text[at - 1].is_ascii_whitespace())
+        });
+        if inside || self.scratch.cost > self.budget {
             return;
         }
         let verdict = d.verdict(id, at, p, &mut self.scratch);
-        if let Some(t) = &mut self.trace {
-            let range = verdict.map_or(at..at + 1, |f| f.start..f.end);
-            let refused = verdict.err();
-            t.push(Decision { detector: id, range, site: p.start, refused, level });
-        }
-        out.extend(verdict.ok());
-    }
-
-    fn settle(&mut self, d: &Detectors, findings: &mut Vec<Finding>, site: usize, level: usize) {
-        let trace = &mut self.trace;
-        settle(findings, d, |f, step| {
-            if let Some(t) = trace {
-                t.retain(|o| o.refused.is_some() || o.detector != f.detector || o.level != level
-                    || o.site != site || o.range != (f.start..f.end));
-                t.push(Decision {
-                    detector: f.detector,
-                    range: f.start..f.end,
-                    site,
-                    refused: Some(step),
-                    level,
-                });
+        let (found, matched) = match verdict {
+            Ok(f) => {
+                out.push(f);
+                self.note(id, p, (f.start, f.end), None);
+                (true, f.matched)
             }
-        });
-    }
-
-    /// Turns a finding in raw bytes into an edit.
-    fn edit(&mut self, d: &Detectors, f: &Finding, line: &Line<'_>) {
-        let from = self.replacements.len() as u32;
-        let placeholder = &d.list[usize::from(f.detector)].placeholder;
-        match f.with {
-            With::Null => self.replacements.extend_from_slice(b"null"),
-            With::Placeholder => self.replacements.extend_from_slice(placeholder.as_bytes()),
-            With::Truncated(a) => a.append(&mut self.replacements),
-            With::Key(container) => {
-                let n = self.key_number(container, f.detector, placeholder, line);
-                let bare = &placeholder.as_bytes()[..placeholder.len() - 1];
-                self.replacements.extend_from_slice(bare);
-                if n > 1 {
-                    self.replacements.extend_from_slice(format!("#{n}").as_bytes());
-                }
-                self.replacements.push(b']');
+            Err(r) => {
+                self.note(id, p, r.matched, Some(r.step));
+                (false, r.matched)
             }
+        };
+        let now = Matched { detector: id, end: matched.1, found };
+        match last {
+            None => self.matched.push(now),
+            Some(i) if found || now.end > self.matched[i].end => self.matched[i] = now,
+            Some(_) => {}
         }
-        let with = (from, self.replacements.len() as u32);
-        self.edits.push(Edit { start: f.start, end: f.end, with });
-        self.detectors.push(f.detector);
-    }
-
-    /// The number of a placeholder key: unique among those of its object.
-    fn key_number(&mut self, container: u32, id: u16, placeholder: &str, line: &Line<'_>) -> u32 {
-        if let Some(k) = self.keys.iter_mut().find(|k| k.0 == container && k.1 == id) {
-            k.2 += 1;
-            return k.2;
-        }
-        // An event that went through Tamis before may have such keys already: begin behind them.
-        let event = &line.buf[line.start..line.end];
-        let bare = &placeholder.as_bytes()[..placeholder.len() - 1];
-        let taken = memchr::memmem::find_iter(event, bare)
-            .map(|at| {
-                let rest = &event[at + bare.len()..];
-                let digits = rest.strip_prefix(b"#").unwrap_or(&[]);
-                let len = digits.iter().take_while(|b| b.is_ascii_digit()).count().min(9);
-                std::str::from_utf8(&digits[..len]).ok().and_then(|n| n.parse().ok()).unwrap_or(1)
-            })
-            .max()
-            .unwrap_or(0);
-        let n: u32 = taken + 1;
-        self.keys.push((container, id, n));
-        n
     }
 }
 
 /// Whether a rule by key holds the value to be secret: by its path, as the `value` beside a
 /// secret's `name`, or behind a secret's name in an array of headers.
-fn is_secret(d: &Detectors, buf: &[u8], sites: &[Site], i: usize) -> bool {
+fn is_secret(d: &Detectors, buf: &[u8], sites: &[Site], i: usize, words: &mut Words) -> bool {
     let site = &sites[i];
     if site.flags & flag::SECRET != 0 {
         return true;
@@ -316,8 +275,9 @@ fn is_secret(d: &Detectors, buf: &[u8], sites: &[Site], i: usize) -> bool {
     if d.field_detector.is_none() {
         return false;
     }
-    let names = |o: &Site| {
-        o.kind == Kind::String && d.fields.has(&buf[o.start as usize..o.end as usize])
+    let mut names = |o: &Site| {
+        let name = &buf[o.start as usize..o.end as usize];
+        o.kind == Kind::String && d.fields.judge(name, words) == Name::Secret
     };
     if site.flags & flag::VALUE != 0 {
         let near = i.saturating_sub(8)..(i + 9).min(sites.len());

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli;
+mod false_alarms;
 #[path = "../../benches/support/generator.rs"]
 mod generator;
 mod invariance;
 mod json_cases;
 mod mix;
+mod offsets;
 mod packs;
 mod pipeline;
 mod schema;

@@ -1,13 +1,15 @@
 //! The embedded packs: they parse, agree with the format's schema, and carry what they promise.
 //!
-//! Whether the engine decides as the examples say is another test's business; this one needs no
-//! engine, so that a broken pack shows as a broken pack.
+//! The first tests need no engine, so that a broken pack shows as a broken pack; the last ones run
+//! every example and counter-example through it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use regex::bytes::{Regex, RegexBuilder};
-use tamis::engine::detect::Pack;
-use tamis::engine::detect::pack::{Action, Detector};
+use tamis::engine::detect::pack::{Action, Case, Detector};
+use tamis::engine::detect::{Pack, Selection, check};
+use tamis::engine::{Chunk, Engine, Output, Plan, Settings};
 
 const PACKS: [(&str, &str); 2] = [
     ("core.toml", include_str!("../../patterns/core.toml")),
@@ -166,4 +168,113 @@ fn assignments_name_a_detector_with_fields() {
         let target = all.iter().find(|d| Some(&d.id) == detector.assigns.as_ref());
         assert!(target.is_some_and(|d| !d.fields.is_empty()), "{}", detector.id);
     }
+}
+
+#[test]
+fn the_engine_decides_as_the_packs_say() {
+    let results = check(&packs());
+    assert!(results.len() > 300);
+    let failed: Vec<_> = results
+        .iter()
+        .filter(|r| !r.passed)
+        .map(|r| {
+            let text = r.case.text.as_ref().or(r.case.event.as_ref());
+            let wanted = match (&r.case.becomes, r.case.unchanged_by) {
+                (Some(becomes), _) => becomes.clone(),
+                (None, step) => format!("{step:?}"),
+            };
+            format!(
+                "{}: {}\n  wanted {wanted}\n  came   {} ({:?}) {:?}",
+                r.detector,
+                text.map_or("", String::as_str),
+                r.came,
+                r.step,
+                r.error,
+            )
+        })
+        .collect();
+    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), results.len(), failed.join("\n"));
+}
+
+/// The parts of `before` that an example says go away.
+fn secrets(before: &str, becomes: &str) -> Vec<String> {
+    let kept: Vec<_> = Regex::new(r"\[REDACTED:[a-z0-9_#]+\]")
+        .unwrap()
+        .replace_all(becomes.as_bytes(), &b"\x00"[..])
+        .split(|&b| b == 0)
+        .map(|part| regex::escape(std::str::from_utf8(part).unwrap()))
+        .collect();
+    let pattern = format!("(?s-u)^{}$", kept.join("(.+?)"));
+    if kept.len() > 1
+        && let Some(found) = Regex::new(&pattern).unwrap().captures(before.as_bytes())
+    {
+        let parts = found.iter().skip(1).flatten();
+        return parts.map(|m| String::from_utf8(m.as_bytes().to_vec()).unwrap()).collect();
+    }
+    // Addresses and numbers: the words that changed.
+    let words = |s: &str| -> Vec<String> {
+        let word = |c: char| c.is_ascii_alphanumeric() || ".:".contains(c);
+        s.split(|c| !word(c)).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+    };
+    let after = words(becomes);
+    words(before).into_iter().filter(|w| !after.contains(w)).collect()
+}
+
+fn line_of(case: &Case) -> String {
+    match (&case.text, &case.event) {
+        (Some(text), _) => serde_json::json!({ "message": text }).to_string(),
+        (None, event) => event.clone().unwrap(),
+    }
+}
+
+fn clean(plan: &Arc<Plan>, line: &str) -> String {
+    let mut out = Output::default();
+    Engine::new(Arc::clone(plan)).process(&Chunk::from_bytes(line.as_bytes()), &mut out);
+    String::from_utf8(out.clean).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn no_secret_of_an_example_is_left_when_all_detectors_are_on() {
+    let settings = Settings { packs: packs(), ..Settings::default() };
+    let plan = Arc::new(Plan::compile(settings).unwrap());
+    for detector in detectors() {
+        for case in detector.tests.iter().filter(|c| c.becomes.is_some()) {
+            let line = line_of(case);
+            let out = clean(&plan, &line);
+            assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{line}");
+            let before = case.text.as_ref().or(case.event.as_ref()).unwrap();
+            let secrets = secrets(before, case.becomes.as_ref().unwrap());
+            assert!(!secrets.is_empty(), "{before}");
+            // A name or `1` stands elsewhere too.
+            for secret in secrets.iter().filter(|s| s.len() > 3) {
+                let spelt = serde_json::to_string(secret).unwrap();
+                assert!(!out.contains(spelt.trim_matches('"')), "{secret} is left: {out}");
+            }
+            assert_eq!(clean(&plan, &out), out, "again");
+        }
+    }
+}
+
+/// Counter-examples of one detector that are another's finding.
+const ANOTHERS: &[(&str, &str)] = &[];
+
+#[test]
+fn counter_examples_stay_beside_the_detectors_of_their_category() {
+    let mut changed = vec![];
+    for category in detectors().iter().map(|d| d.category.clone()).collect::<BTreeSet<_>>() {
+        let select = Selection { only: vec![category.clone()], without: vec![] };
+        let settings = Settings { packs: packs(), select, ..Settings::default() };
+        let plan = Arc::new(Plan::compile(settings).unwrap());
+        for detector in detectors().iter().filter(|d| d.category == category) {
+            for case in detector.tests.iter().filter(|c| c.unchanged_by.is_some()) {
+                let line = line_of(case);
+                let out = clean(&plan, &line);
+                let known = ANOTHERS.iter().any(|(d, t)| *d == detector.id && line.contains(t));
+                if (out != line) != known {
+                    changed.push(format!("{}: {line} → {out}", detector.id));
+                }
+            }
+        }
+    }
+    assert!(changed.is_empty(), "{}", changed.join("\n"));
 }

@@ -3,7 +3,7 @@
 
 use super::is_placeholder;
 use super::pack::Step;
-use crate::engine::path::words::Fields;
+use crate::engine::path::words::{Fields, Name, Words};
 
 /// An assignment's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,24 +28,36 @@ pub(super) fn find(
     high: usize,
     at: usize,
     fields: &Fields,
+    words: &mut Words,
 ) -> Result<Assignment, Step> {
-    let (from, name) = name(text, low, at).ok_or(Step::Regex)?;
-    if !fields.has(&text[from..name]) {
-        return Err(Step::Regex);
+    let (from, name_end) = name(text, low, at).ok_or(Step::Shape)?;
+    let name = &text[from..name_end];
+    match fields.judge(name, words) {
+        Name::Secret => {}
+        Name::Excepted => return Err(Step::Veto),
+        Name::Other => return Err(Step::Shape),
     }
     if text[at] == b':' && complains(text, low, from) {
         return Err(Step::Veto);
     }
     let start = value_start(text, at, high).ok_or(Step::Regex)?;
-    let (start, end) = value(text, start, high, line_long(&text[from..name]));
+    let (start, end) = value(text, start, high, line_long(name));
     let value = &text[start..end];
     if value.is_empty() || names_nothing(value) {
         return Err(Step::Regex);
+    }
+    if is_directory(name, value) {
+        return Err(Step::Veto);
     }
     if is_placeholder(value) {
         return Err(Step::AllowList);
     }
     Ok(Assignment { from, start, end })
+}
+
+/// The shell's variable for the working directory, whose name means a password elsewhere.
+pub(crate) fn is_directory(name: &[u8], value: &[u8]) -> bool {
+    matches!(name, b"PWD" | b"OLDPWD") && value.starts_with(b"/")
 }
 
 /// The name before the sign: `password`, `"password"`, `['password']`, `--db.password`.
@@ -226,8 +238,9 @@ mod tests {
             &["password", "token", "api key", "authorization", "cookie", "pwd"].map(String::from),
             &[],
         );
+        let mut words = Words::default();
         (0..text.len()).filter(|&i| matches!(text.as_bytes()[i], b'=' | b':')).find_map(|i| {
-            let a = find(text.as_bytes(), 0, text.len(), i, &fields).ok()?;
+            let a = find(text.as_bytes(), 0, text.len(), i, &fields, &mut words).ok()?;
             Some(&text[a.start..a.end])
         })
     }
@@ -270,6 +283,7 @@ mod tests {
             "password=${DB_PASSWORD}",
             "password=****",
             "time: 12:30",
+            "PWD=/home/x OLDPWD=/",
         ] {
             assert_eq!(found(text), None, "{text}");
         }

@@ -3,9 +3,8 @@
 use super::detector::Detector;
 use super::pack::{self, Action, Pack};
 use super::shape;
-use crate::engine::index::exact::Exact;
+use crate::engine::index::exact::{ByteSet, Exact, Row};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
-use crate::engine::index::exact::Row;
 use crate::engine::index::{Gate, Gates, MAX_IDS};
 use crate::engine::path::words::Fields;
 
@@ -64,6 +63,8 @@ pub(crate) struct Detectors {
     pub(crate) field_detector: Option<u16>,
     /// Where each detector's candidates come from, for `explain`.
     pub(crate) gates_of: Vec<Vec<Gate>>,
+    /// The first bytes of the literals of each, for `explain`.
+    pub(crate) heads: Vec<(u16, [ByteSet; LEN])>,
 }
 
 impl Detectors {
@@ -81,6 +82,7 @@ impl Detectors {
             fields: Fields::default(),
             field_detector: None,
             gates_of: vec![],
+            heads: vec![],
         };
         let mut origins = vec![];
         for (p, pack) in packs.iter().enumerate() {
@@ -108,10 +110,11 @@ impl Detectors {
                 origins.push((p, i));
             }
         }
-        let heads: Vec<_> = rows[Gate::Literal as usize]
+        out.heads = rows[Gate::Literal as usize]
             .iter()
-            .map(|r| std::array::from_fn::<_, LEN, _>(|i| r.window[i + 1]))
+            .map(|r| (r.id, std::array::from_fn(|i| r.window[i + 1])))
             .collect();
+        let heads: Vec<_> = out.heads.iter().map(|h| h.1).collect();
         out.gates.literals = Fingerprint::new(&heads);
         let gates = [
             Gate::Run,
@@ -170,7 +173,7 @@ impl Detectors {
             return Err("declares neither literals nor a shape, fields or assigns".into());
         }
         for f in &forms {
-            let (gate, row) = shape::place(f, compiled.lead.as_ref(), id).ok_or(
+            let (gate, row) = shape::place(f, compiled.lead.as_ref(), &compiled.not_before, id).ok_or(
                 "a form fits no gate: begin it with a literal of 3 bytes, a run of 7 digits and \
                  separators, 1 to 3 capitals and a digit, `@`, `+` and a digit, or `(ddd)`; or make \
                  it a rule by key",

@@ -1,5 +1,6 @@
 //! A detector compiled: what the verdict asks of it.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use aho_corasick::AhoCorasick;
@@ -115,10 +116,6 @@ impl Vicinity {
         Ok(Self { keys: near.keys.iter().map(|k| phrase(k)).collect(), words })
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.words.is_none()
-    }
-
     /// Whether one of the keys stands in `key`.
     pub(crate) fn in_key(&self, key: &Words) -> bool {
         self.keys.iter().any(|k| key.contain(k))
@@ -128,18 +125,23 @@ impl Vicinity {
         !self.keys.is_empty()
     }
 
-    /// Whether one of the words begins (at a boundary) within reach of `from..to`.
-    pub(crate) fn in_text(&self, text: &[u8], from: usize, to: usize) -> bool {
+    /// Whether one of the words stands within reach before `at`.
+    pub(crate) fn before(&self, text: &[u8], at: usize) -> bool {
+        self.within(text, at.saturating_sub(REACH)..at)
+    }
+
+    /// Whether one of the words stands within reach behind `at`.
+    pub(crate) fn behind(&self, text: &[u8], at: usize) -> bool {
+        self.within(text, at..(at + REACH).min(text.len()))
+    }
+
+    fn within(&self, text: &[u8], part: Range<usize>) -> bool {
         let Some(words) = &self.words else { return false };
-        let (low, high) = (from.saturating_sub(REACH), (to + REACH).min(text.len()));
-        let near = |part: std::ops::Range<usize>| {
-            words.find_overlapping_iter(&text[part.clone()]).map(|m| (m.start(), m.end())).any(|(s, e)| {
-                let (s, e) = (part.start + s, part.start + e);
-                (s == 0 || !text[s - 1].is_ascii_alphanumeric())
-                    && text.get(e).is_none_or(|b| !b.is_ascii_alphanumeric() || b.is_ascii_digit())
-            })
-        };
-        near(low..from) || near(to..high)
+        words.find_overlapping_iter(&text[part.clone()]).any(|m| {
+            let (s, e) = (part.start + m.start(), part.start + m.end());
+            (s == 0 || !text[s - 1].is_ascii_alphanumeric())
+                && text.get(e).is_none_or(|b| !b.is_ascii_alphabetic())
+        })
     }
 }
 

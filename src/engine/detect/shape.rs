@@ -120,8 +120,15 @@ fn grow(hir: &Hir, from: Vec<Form>) -> Result<Vec<Form>, String> {
     Ok(grown)
 }
 
-/// The gate that a form fits, and its row.
-pub(super) fn place(form: &Form, lead: Option<&ByteSet>, id: u16) -> Option<(Gate, Row)> {
+/// The gate that a form fits, and its row. `not_before` may not stand before it: the table refuses
+/// that early, but where it takes a second look (a slash may begin an authority, a quote or a
+/// newline the string).
+pub(super) fn place(
+    form: &Form,
+    lead: Option<&ByteSet>,
+    not_before: &ByteSet,
+    id: u16,
+) -> Option<(Gate, Row)> {
     let digit = ByteSet::of(|b| b.is_ascii_digit());
     let upper = ByteSet::of(|b| b.is_ascii_uppercase());
     let body = ByteSet::of(|b| b.is_ascii_digit() || b"-./ ".contains(&b));
@@ -150,7 +157,10 @@ pub(super) fn place(form: &Form, lead: Option<&ByteSet>, id: u16) -> Option<(Gat
         return None;
     };
     let mut window = [ByteSet::ANY; WINDOW];
-    window[0] = before;
+    window[0] = match gate {
+        Gate::At => before,
+        _ => ByteSet::of(|b| before.has(b) && (!not_before.has(b) || b"/\"\n".contains(&b))),
+    };
     for (w, s) in window[1..].iter_mut().zip(form) {
         *w = *s;
     }
@@ -201,7 +211,7 @@ mod tests {
 
     fn gate(shape: &str) -> Option<Gate> {
         let forms = expand(&parse(shape).unwrap()).unwrap();
-        let gates: Vec<_> = forms.iter().map(|f| place(f, None, 0).map(|p| p.0)).collect();
+        let gates: Vec<_> = forms.iter().map(|f| place(f, None, &ByteSet::NONE, 0).map(|p| p.0)).collect();
         gates[0]
     }
 

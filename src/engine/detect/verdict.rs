@@ -1,4 +1,4 @@
-//! The verdict on one candidate: regex, validator, vetoes, context, allow-list.
+//! The verdict on one candidate: regex, validator, context, vetoes, allow-list.
 
 use super::Detectors;
 use super::assignment;
@@ -30,6 +30,14 @@ pub(crate) struct Finding {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) with: With,
+}
+
+/// A candidate that is no finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) step: Step,
+    /// What matched; the candidate's own byte where nothing did.
+    pub(crate) matched: (usize, usize),
 }
 
 /// The keys from the event's root to a value; the last is its own.
@@ -70,7 +78,7 @@ pub(crate) struct Place<'a> {
 /// Reused from candidate to candidate.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    words: Words,
+    pub(crate) words: Words,
     normalised: Vec<u8>,
     /// By detector.
     memory: Vec<Memory>,
@@ -91,45 +99,68 @@ impl Detectors {
         at: usize,
         p: &Place<'_>,
         scratch: &mut Scratch,
-    ) -> Result<Finding, Step> {
+    ) -> Result<Finding, Refusal> {
         let d = &self.list[usize::from(detector)];
+        let refuse = |step| Refusal { step, matched: (at, at + 1) };
         if at < p.start || at >= p.end {
-            return Err(Step::Shape);
+            return Err(refuse(Step::Shape));
         }
         if d.assigns {
-            let a = assignment::find(p.text, p.start, p.end, at, &self.fields)?;
-            scratch.cost += a.end - a.from;
-            return Ok(Finding {
-                detector,
-                matched: (a.from, a.end),
-                start: a.start,
-                end: a.end,
-                with: p.key_of.map_or(With::Placeholder, With::Key),
-            });
+            return self.assignment(detector, at, p, scratch).map_err(refuse);
         }
-        let begin = d.begin(p, at)?;
+        let begin = d.begin(p, at).map_err(refuse)?;
         let far = p.end.min(begin + REGEX_REACH);
         if scratch.memory.len() < self.list.len() {
             scratch.memory.resize_with(self.list.len(), Memory::default);
         }
         let memory = &mut scratch.memory[usize::from(detector)];
-        let matched = d.pattern.end(memory, p.text, begin, far);
-        scratch.cost += matched.unwrap_or(far.min(begin + 64)) - begin;
-        let end = matched.ok_or(Step::Regex)?;
-        let (start, end) = d.extent(p, begin, end, at);
-        d.beside(p, begin, end)?;
-        let fires = if p.number { d.numbers } else { d.strings };
-        if p.number && (end != p.end || begin != p.start && p.text[begin - 1] != b'-') {
-            return Err(Step::Regex);
-        }
-        d.validate(&p.text[begin..end], scratch)?;
-        d.near(p, begin, end, fires, scratch)?;
-        let with = d.replacement(p, start, end)?;
-        Ok(Finding { detector, matched: (begin, end), start, end, with })
+        let end = d.pattern.end(memory, p.text, begin, far);
+        scratch.cost += end.unwrap_or(far.min(begin + 64)) - begin;
+        let end = end.ok_or(refuse(Step::Regex))?;
+        let matched = (begin, end);
+        let judged = d.judge(p, matched, scratch);
+        let (start, end, with) = judged.map_err(|step| Refusal { step, matched })?;
+        Ok(Finding { detector, matched, start, end, with })
+    }
+
+    fn assignment(
+        &self,
+        detector: u16,
+        at: usize,
+        p: &Place<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Finding, Step> {
+        let a = assignment::find(p.text, p.start, p.end, at, &self.fields, &mut scratch.words)?;
+        scratch.cost += a.end - a.from;
+        Ok(Finding {
+            detector,
+            matched: (a.from, a.end),
+            start: a.start,
+            end: a.end,
+            with: p.key_of.map_or(With::Placeholder, With::Key),
+        })
     }
 }
 
 impl Detector {
+    /// What is replaced of a match, and with what: every step behind the regex.
+    fn judge(
+        &self,
+        p: &Place<'_>,
+        (begin, end): (usize, usize),
+        scratch: &mut Scratch,
+    ) -> Result<(usize, usize, With), Step> {
+        self.beside(p, begin, end)?;
+        if p.number && (end != p.end || begin != p.start && p.text[begin - 1] != b'-') {
+            return Err(Step::Regex);
+        }
+        self.validate(&p.text[begin..end], scratch)?;
+        self.near(p, begin, end, scratch)?;
+        let (start, to) = self.extent(p, begin, end);
+        let with = self.replacement(p, (begin, end), start, to)?;
+        Ok((start, to, with))
+    }
+
     /// Where the match begins for the candidate at `at`.
     fn begin(&self, p: &Place<'_>, at: usize) -> Result<usize, Step> {
         let Some(lead) = &self.lead else {
@@ -146,8 +177,9 @@ impl Detector {
         if trim == back { Err(Step::Shape) } else { Ok(at - back + trim) }
     }
 
-    /// What is replaced of the match `begin..end`, and the match's end.
-    fn extent(&self, p: &Place<'_>, begin: usize, end: usize, at: usize) -> (usize, usize) {
+    /// What is replaced of the match `begin..end`.
+    fn extent(&self, p: &Place<'_>, begin: usize, end: usize) -> (usize, usize) {
+        let matched = &p.text[begin..end];
         match self.extends {
             Extends::Match => (begin, end),
             Extends::End => (begin, p.end),
@@ -159,19 +191,25 @@ impl Detector {
                 (begin, end + more)
             }
             Extends::Userinfo => {
-                let scheme = memchr::memmem::find(&p.text[begin..at], b"://");
-                // The sign and the host stay.
-                (scheme.map_or(begin, |s| begin + s + 3), at)
+                let from = memchr::memmem::find(matched, b"://").map_or(0, |s| s + 3);
+                // The sign and the host stay; the password may hold a sign, the host none.
+                let to = memchr::memrchr(b'@', matched).unwrap_or(matched.len());
+                (begin + from, begin + to.max(from))
             }
             Extends::Value => {
-                let last = p.text[begin..end].iter().rposition(|b| b" =:\"'`".contains(b));
-                (last.map_or(begin, |l| begin + l + 1), end)
+                let (from, to) = value(matched);
+                (begin + from, begin + to)
             }
         }
     }
 
     fn beside(&self, p: &Place<'_>, begin: usize, end: usize) -> Result<(), Step> {
-        let before = begin > p.start && self.not_before.has(p.text[begin - 1]);
+        let before = begin > p.start && self.not_before.has(p.text[begin - 1]) && {
+            // A slash begins a path or an authority (`http://8.8.8.8`), unless a name stands before
+            // it (`Chrome/126.0.0.1`).
+            p.text[begin - 1] != b'/'
+                || begin - 1 > p.start && p.text[begin - 2].is_ascii_alphanumeric()
+        };
         let behind = end < p.end && self.not_after.has(p.text[end]);
         if before || behind { Err(Step::Regex) } else { Ok(()) }
     }
@@ -201,32 +239,39 @@ impl Detector {
         p: &Place<'_>,
         begin: usize,
         end: usize,
-        fires: Fires,
         scratch: &mut Scratch,
     ) -> Result<(), Step> {
         let text = &p.text[p.start..p.end];
         let (from, to) = (begin - p.start, end - p.start);
         let words = &mut scratch.words;
-        if !self.veto.is_empty() {
-            let key = self.veto.has_keys() && p.keys.any(words, &|w| self.veto.in_key(w));
-            if key || self.veto.in_text(text, from, to) {
-                return Err(Step::Veto);
-            }
-        }
-        let near = match fires {
+        let near = match if p.number { self.numbers } else { self.strings } {
             Fires::Alone => true,
             Fires::Never => false,
             Fires::Context => {
                 (self.context.has_keys() && p.keys.any(words, &|w| self.context.in_key(w)))
-                    || self.context.in_text(text, from, to)
+                    || self.context.before(text, from)
+                    || self.context.behind(text, to)
             }
         };
-        if near { Ok(()) } else { Err(Step::Context) }
+        if !near {
+            return Err(Step::Context);
+        }
+        let vetoed = (self.veto.has_keys() && p.keys.any(words, &|w| self.veto.in_key(w)))
+            || self.veto.before(text, from);
+        if vetoed { Err(Step::Veto) } else { Ok(()) }
     }
 
-    fn replacement(&self, p: &Place<'_>, start: usize, end: usize) -> Result<With, Step> {
+    /// What replaces `p.text[start..end]`, a part of `whole` or what it extends to.
+    fn replacement(
+        &self,
+        p: &Place<'_>,
+        whole: (usize, usize),
+        start: usize,
+        end: usize,
+    ) -> Result<With, Step> {
+        let whole = &p.text[whole.0..whole.1];
         let matched = &p.text[start..end];
-        if is_placeholder(matched) || self.allow.iter().any(|a| a.is_match(matched)) {
+        if is_placeholder(matched) || self.allow.iter().any(|a| a.is_match(whole)) {
             return Err(Step::AllowList);
         }
         if p.number {
@@ -247,6 +292,42 @@ impl Detector {
     }
 }
 
+/// The value in a match that ends with one: what the quotes that end it enclose (the closing one
+/// may be missing), else what follows its last space, and the name and `=` behind that.
+fn value(matched: &[u8]) -> (usize, usize) {
+    let (mut opened, mut closed) = (None, None);
+    let mut i = 0;
+    while i < matched.len() {
+        let b = matched[i];
+        match opened {
+            None if b"\"'`".contains(&b) => {
+                (opened, closed) = (Some((i + 1, b)), None);
+            }
+            Some(_) if b == b'\\' => i += 1,
+            // Two quotes are one, inside a value that such quotes enclose.
+            Some((_, q)) if b == q && matched.get(i + 1) == Some(&q) => i += 1,
+            Some((from, q)) if b == q => (opened, closed) = (None, Some((from, i))),
+            _ => {}
+        }
+        i += 1;
+    }
+    if let Some((from, _)) = opened {
+        return (from, matched.len());
+    }
+    if let Some((from, to)) = closed
+        && to + 1 == matched.len()
+    {
+        return (from, to);
+    }
+    let from = matched.iter().rposition(|&b| b == b' ').map_or(0, |s| s + 1);
+    let word = &matched[from..];
+    let name = word.iter().take_while(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)).count();
+    let value = word.get(name..).and_then(|v| v.strip_prefix(b"=")).unwrap_or_default();
+    // `=` alone pads what stands before it.
+    let named = value.iter().any(|&b| b != b'=');
+    (if named { matched.len() - value.len() } else { from }, matched.len())
+}
+
 /// Whether `text` is one of Tamis's own placeholders.
 pub(crate) fn is_placeholder(text: &[u8]) -> bool {
     let Some(id) = text.strip_prefix(b"[REDACTED:").and_then(|t| t.strip_suffix(b"]")) else {
@@ -254,4 +335,28 @@ pub(crate) fn is_placeholder(text: &[u8]) -> bool {
     };
     !id.is_empty()
         && id.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_#".contains(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value;
+
+    #[test]
+    fn values_end_a_match() {
+        for (matched, want) in [
+            ("Bearer abc==", "abc=="),
+            ("IDENTIFIED BY 'a b:c=d'", "a b:c=d"),
+            ("IDENTIFIED WITH 'x' BY 'it''s'", "it''s"),
+            (r"PASSWORD('a\'b", r"a\'b"),
+            ("curl -u a:b", "a:b"),
+            ("curl -H 'X: y' --user=a:b=c", "a:b=c"),
+            ("curl -u 'a:b", "a:b"),
+            ("api_key=abc==", "abc=="),
+            ("abc==", "abc=="),
+            ("", ""),
+        ] {
+            let (from, to) = value(matched.as_bytes());
+            assert_eq!(&matched[from..to], want, "{matched}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Decoded texts, each with the way back to the one that it came from.
 
-use super::{Judge, Keys, LEVELS, Place, settle, stop};
+use super::trace::Decoding;
+use super::{Judge, Keys, LEVELS, Place, stop};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode::{self, OffsetMap};
 use crate::engine::detect::{Detectors, Finding};
@@ -36,12 +37,13 @@ impl Level {
     /// A finding of this text, as a place of the text that it was decoded from, whose string
     /// begins at `start`.
     pub(super) fn map_back(&self, f: &Finding, start: usize) -> Finding {
-        let back = |from: usize, to: usize| {
-            let r = self.map.source(from - HEAD..to - HEAD);
-            (r.start + start, r.end + start)
-        };
-        let (s, e) = back(f.start, f.end);
-        Finding { matched: back(f.matched.0, f.matched.1), start: s, end: e, ..*f }
+        let (s, e) = self.back((f.start, f.end), start);
+        Finding { matched: self.back(f.matched, start), start: s, end: e, ..*f }
+    }
+
+    pub(super) fn back(&self, (from, to): (usize, usize), start: usize) -> (usize, usize) {
+        let r = self.map.source(from - HEAD..to - HEAD);
+        (r.start + start, r.end + start)
     }
 }
 
@@ -60,10 +62,12 @@ impl Judge {
         let mut own = std::mem::take(&mut self.levels[level]);
         own.open();
         let content = &p.text[p.start..p.end];
+        let from = self.enter(Decoding::Escapes);
         let judged = decode::unescape(content, &mut own.text, &mut own.map)
             .map_err(|e| stop(e, p.start).reason)
             .and_then(|()| self.decoded(d, &mut own, p.keys, p.key_of, level));
         out.extend(own.findings.iter().map(|f| own.map_back(f, p.start)));
+        self.leave(from, |range| own.back(range, p.start));
         self.levels[level] = own;
         judged
     }
@@ -80,7 +84,9 @@ impl Judge {
         own.open();
         let mut judged = Ok(());
         if decode::percent(&p.text[p.start..p.end], &mut own.text, &mut own.map) {
+            let from = self.enter(Decoding::Percent);
             judged = self.decoded(d, &mut own, p.keys, p.key_of, level);
+            self.leave(from, |range| own.back(range, p.start));
             out.extend(own.findings.iter().map(|f| own.map_back(f, p.start)));
         }
         self.levels[level] = own;
@@ -107,13 +113,14 @@ impl Judge {
         let judged = match judged {
             Ok(false) => {
                 own.index.scan(self.simd, &own.text, HEAD, end, &d.gates, true);
+                self.opened(d, &own.index, &own.text);
                 let place =
                     Place { text: &own.text, start: HEAD, end, number: false, key_of, keys };
                 self.string(d, &place, &own.index.marks, level + 1, false, &mut findings)
             }
             other => other.map(|_| ()),
         };
-        settle(&mut findings, d, |_, _| {});
+        self.settle(d, &mut findings);
         own.findings = findings;
         judged
     }

@@ -1,5 +1,6 @@
 //! JSON inside a string: walked as an event is, with the rules by key that its paths obey.
 
+use super::trace::Decoding;
 use super::{Judge, Keys};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::detect::{Detectors, Finding};
@@ -22,9 +23,9 @@ pub(super) struct Nested {
 impl Nested {
     pub(super) fn new(rules: &Rules, max_depth: usize) -> Self {
         // The schema speaks of the event, not of what its strings hold.
-        let rules = Rules { schema: None, secrets: rules.secrets.clone() };
+        let rules = Rules { contract: None, secrets: rules.secrets.clone() };
         Self {
-            walk: Walk::new(max_depth),
+            walk: Walk::new(max_depth, None),
             paths: Paths::new(rules, max_depth),
             index: Index::default(),
             text: Vec::new(),
@@ -77,19 +78,27 @@ impl Judge {
             None => Ok(false),
             Some(before) => {
                 let n = &nested;
+                self.opened(d, &n.index, &n.text);
+                let from = self.enter(Decoding::Json);
                 let judged =
                     self.sites(d, &n.text, &n.walk, &n.index.marks, Some(keys), level, out);
+                let back = |(from, to): (usize, usize)| (from - before + HEAD, to - before + HEAD);
                 for f in out.iter_mut() {
-                    let back = |at: usize| at - before + HEAD;
-                    f.matched = (back(f.matched.0), back(f.matched.1));
-                    f.start = back(f.start);
-                    f.end = back(f.end);
+                    f.matched = back(f.matched);
+                    (f.start, f.end) = back((f.start, f.end));
                 }
                 match judged {
-                    Ok(()) => Ok(true),
-                    Err(s) if s.reason == Reason::TooCostly => Err(s.reason),
+                    Ok(()) => {
+                        self.leave(from, back);
+                        Ok(true)
+                    }
+                    Err(s) if s.reason == Reason::TooCostly => {
+                        self.leave(from, back);
+                        Err(s.reason)
+                    }
                     // A broken escape: it is no JSON after all.
                     Err(_) => {
+                        self.abandon(from);
                         out.clear();
                         Ok(false)
                     }

@@ -69,6 +69,17 @@ pub(crate) fn phrase(p: &str) -> String {
     Words::of(p.as_bytes()).joined
 }
 
+/// What a name says of its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// It is a secret.
+    Secret,
+    /// It looks like one, and is excepted by name.
+    Excepted,
+    /// Nothing.
+    Other,
+}
+
 /// Names of fields whose value is a secret: the key's last words decide.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields {
@@ -97,13 +108,13 @@ impl Fields {
 
     /// Whether the value of `key` is a secret.
     pub(crate) fn has(&self, key: &[u8]) -> bool {
-        self.has_with(key, &mut Words::default())
+        self.judge(key, &mut Words::default()) == Name::Secret
     }
 
-    /// As [`has`](Self::has), in the memory of `w`.
-    pub(crate) fn has_with(&self, key: &[u8], w: &mut Words) -> bool {
+    /// What `key` says of its value; `w` is scratch space.
+    pub(crate) fn judge(&self, key: &[u8], w: &mut Words) -> Name {
         if self.names.is_empty() || key.len() > 256 {
-            return false;
+            return Name::Other;
         }
         w.set(key);
         // `password2` is a password.
@@ -114,13 +125,14 @@ impl Fields {
             w.joined.truncate(last);
             w.starts.pop();
         }
-        let Some(&last) = w.starts.last() else { return false };
+        let Some(&last) = w.starts.last() else { return Name::Other };
         let tails = || w.starts.iter().map(|&s| &w.joined[s..]);
         if tails().any(|t| self.not.contains(t)) {
-            return false;
+            return Name::Excepted;
         }
-        tails().any(|t| self.names.contains(t))
-            || self.suffixes.iter().any(|s| w.joined[last..].ends_with(s.as_str()))
+        let secret = tails().any(|t| self.names.contains(t) && !by_chance(key, t))
+            || self.suffixes.iter().any(|s| w.joined[last..].ends_with(s.as_str()));
+        if secret { Name::Secret } else { Name::Other }
     }
 
     /// The last word of each name, in lower case.
@@ -133,6 +145,16 @@ impl Fields {
             })
             .collect()
     }
+}
+
+/// Whether a short name stands at the end of a random id (`01WMG2F7HXKN9FD9SMMRJ5CVC3`): right
+/// behind a digit.
+fn by_chance(key: &[u8], name: &str) -> bool {
+    let end = key.iter().rposition(u8::is_ascii_alphabetic).map_or(0, |i| i + 1);
+    let before = end.checked_sub(name.len() + 1).map(|i| key[i]);
+    name.len() < 5
+        && before.is_some_and(|b| b.is_ascii_digit())
+        && key[end - name.len()..end].eq_ignore_ascii_case(name.as_bytes())
 }
 
 #[cfg(test)]
@@ -157,14 +179,14 @@ mod tests {
     #[test]
     fn the_last_words_decide() {
         let s = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-        let f = Fields::new(&s(&["password", "api key", "token"]), &s(&["next token"]));
+        let f = Fields::new(&s(&["password", "api key", "token", "cvc"]), &s(&["next token"]));
         for yes in
             ["password", "userPassword", "DB_PASSWORD", "dbpassword", "apiKey", "apikey",
-             "x-api-key", "auth.token", "password2", "access_token"]
+             "x-api-key", "auth.token", "password2", "access_token", "card_cvc", "card2_cvc"]
         {
             assert!(f.has(yes.as_bytes()), "{yes}");
         }
-        for no in ["password_reset_at", "prompt_tokens", "nextToken", "next_token", "key", "tokenizer", ""] {
+        for no in ["password_reset_at", "prompt_tokens", "nextToken", "next_token", "key", "tokenizer", "", "01WMG2F7HXKN9FD9SMMRJ5CVC3"] {
             assert!(!f.has(no.as_bytes()), "{no}");
         }
     }

@@ -1,0 +1,182 @@
+//! Why an event became what it became: every candidate, where it stands, and what decided.
+//!
+//! The engine itself judges the event, with its trace on; nothing here decides.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::chunk::{Chunk, HEAD};
+use super::detect::Step;
+use super::judge::Judge;
+use super::judge::trace::{Decision, Trace};
+pub use super::judge::trace::{Decoding, Kind};
+use super::outcome::{Output, Reason};
+use super::path::locate;
+use super::redact::splice::splice;
+use super::{Engine, Plan};
+
+/// What became of one event or text line, and why.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What is forwarded, without its line end. For a refused event, what its dead letter holds
+    /// (if [`Settings::bodies`](super::Settings::bodies) is set).
+    pub line: Vec<u8>,
+    /// Every candidate, in the order of the event.
+    pub candidates: Vec<Candidate>,
+    /// Detectors whose gate opened somewhere, but of whose shapes none stood there
+    /// ([`Step::Shape`]).
+    pub unshaped: Vec<String>,
+    /// Detectors whose gate never opened ([`Step::Gate`]).
+    pub unopened: Vec<String>,
+}
+
+/// What an event came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing in it is redacted: it leaves byte for byte.
+    Clean,
+    /// It leaves redacted.
+    Redacted,
+    /// A text line, which leaves as the message of an event.
+    Wrapped,
+    /// An empty line: skipped.
+    Blank,
+    /// It is not forwarded.
+    Rejected {
+        /// Why. [`Reason::is_violation`] tells what a schema refused from what is malformed.
+        reason: Reason,
+        /// The value that a schema refused, as a JSON pointer, itself redacted; else empty.
+        pointer: String,
+        /// Where the parser stopped, in bytes from the start of the line.
+        at: usize,
+    },
+}
+
+/// A place that some detector's shape, or a rule by key, pointed at. It never holds the raw value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// JSON pointer (RFC 6901) to the value or the key, itself redacted; empty in a text line.
+    pub pointer: String,
+    /// What it stands in.
+    pub kind: Kind,
+    /// The bytes of the line: of what is replaced, or of what was looked at.
+    pub range: Range<usize>,
+    /// How they were spelt, from the line inward; empty: as they stand.
+    pub decoded: Vec<Decoding>,
+    /// The detector's id.
+    pub detector: String,
+    /// The step that refused it; `None`: a finding.
+    pub refused: Option<Step>,
+    /// What takes its place, if it is a finding.
+    pub becomes: Option<String>,
+    /// What was looked at, decoded: letters as `x`, digits as `0`.
+    pub shape: String,
+}
+
+/// Judges one event or text line, and says of every candidate which step decided about it.
+///
+/// What stands behind the first newline of `line` is ignored.
+pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
+    let line = line.split(|&b| b == b'\n').next().unwrap_or_default();
+    let chunk = Chunk::from_bytes(&[line, b"\n"].concat());
+    let (traced, engine, out) = traced(plan, &chunk);
+    let (buf, _) = chunk.padded();
+    let names = |is: &dyn Fn(usize) -> bool| {
+        let detectors = plan.detectors.list.iter().enumerate();
+        detectors.filter(|(i, _)| is(*i)).map(|(_, d)| d.id.clone()).collect()
+    };
+    let tried = |i: usize| traced.decisions.iter().any(|d| usize::from(d.detector) == i);
+    let unshaped = names(&|i| !tried(i) && traced.opened[i]);
+    let unopened = names(&|i| !tried(i) && !traced.opened[i]);
+    let outcome = outcome(&out);
+    let mut report = Report { plan, line: &buf[HEAD..HEAD + line.len()], judge: engine.judge };
+    let mut candidates: Vec<_> = traced.decisions.iter().map(|d| report.candidate(d)).collect();
+    candidates.sort_by_key(|c| (c.range.start, c.range.end));
+    candidates.dedup();
+    let mut line = out.clean;
+    if let Some(reject) = out.rejects.first() {
+        line = out.bodies[reject.body.clone()].to_vec();
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    Explanation { outcome, line, candidates, unshaped, unopened }
+}
+
+/// Runs the engine on a chunk of one line with its trace on.
+pub(crate) fn traced(plan: &Arc<Plan>, chunk: &Chunk) -> (Trace, Engine, Output) {
+    let mut engine = Engine::new(Arc::clone(plan));
+    engine.judge.trace = Some(Trace::default());
+    let mut out = Output::default();
+    engine.process(chunk, &mut out);
+    let mut trace = engine.judge.trace.take().unwrap_or_default();
+    trace.open(&plan.detectors, &engine.index, chunk.padded().0);
+    (trace, engine, out)
+}
+
+fn outcome(out: &Output) -> Outcome {
+    match out.rejects.first() {
+        Some(r) => Outcome::Rejected {
+            reason: r.reason,
+            pointer: r.pointer.clone(),
+            at: r.at as usize,
+        },
+        None if out.tally.wrapped > 0 => Outcome::Wrapped,
+        None if out.tally.redacted > 0 => Outcome::Redacted,
+        None if out.tally.clean > 0 => Outcome::Clean,
+        None => Outcome::Blank,
+    }
+}
+
+/// The judge still holds the edits that it made.
+struct Report<'a> {
+    plan: &'a Plan,
+    line: &'a [u8],
+    judge: Judge,
+}
+
+impl Report<'_> {
+    fn candidate(&mut self, d: &Decision) -> Candidate {
+        let text = self.line.trim_ascii_start().first() != Some(&b'{');
+        let range = d.range.0 - HEAD..d.range.1 - HEAD;
+        let becomes = match d.refused {
+            None => self.becomes(d.range),
+            Some(_) => None,
+        };
+        Candidate {
+            pointer: if text { String::new() } else { self.pointer(range.start) },
+            kind: if text && d.via.is_empty() { Kind::Text } else { d.kind },
+            range,
+            decoded: d.via.clone(),
+            detector: self.plan.detectors.list[usize::from(d.detector)].id.clone(),
+            refused: d.refused,
+            becomes,
+            shape: String::from_utf8_lossy(&d.shape).into_owned(),
+        }
+    }
+
+    fn becomes(&self, (from, to): (usize, usize)) -> Option<String> {
+        let j = &self.judge;
+        let edit = j.edits.iter().find(|e| e.start <= from && to <= e.end)?;
+        let with = &j.replacements[edit.with.0 as usize..edit.with.1 as usize];
+        Some(String::from_utf8_lossy(with).into_owned())
+    }
+
+    /// Keys can be personal data too.
+    fn pointer(&self, at: usize) -> String {
+        let pointer = locate::pointer(self.line, at);
+        let bytes = pointer.as_bytes();
+        let mut j = Judge::new(self.plan.simd, &self.plan.rules, 1);
+        if j.text(&self.plan.detectors, bytes, 0, bytes.len()).is_err() {
+            return String::new();
+        }
+        let mut redacted = Vec::with_capacity(bytes.len());
+        splice(bytes, 0, bytes.len(), &j.edits, &j.replacements, &mut redacted);
+        String::from_utf8_lossy(&redacted).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests;

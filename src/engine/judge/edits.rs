@@ -1,0 +1,62 @@
+//! Findings → edits.
+
+use super::Judge;
+use crate::engine::detect::{Detectors, Finding, With};
+use crate::engine::redact::Edit;
+use crate::engine::walk::Line;
+
+impl Judge {
+    /// Turns a finding in raw bytes into an edit.
+    pub(super) fn edit(&mut self, d: &Detectors, f: &Finding, line: &Line<'_>) {
+        let from = self.replacements.len() as u32;
+        let placeholder = &d.list[usize::from(f.detector)].placeholder;
+        match f.with {
+            With::Null => self.replacements.extend_from_slice(b"null"),
+            With::Placeholder => self.replacements.extend_from_slice(placeholder.as_bytes()),
+            With::Truncated(a) => a.append(&mut self.replacements),
+            With::Key(container) => {
+                let n = self.key_number(container, f.detector, placeholder, line);
+                let bare = &placeholder.as_bytes()[..placeholder.len() - 1];
+                self.replacements.extend_from_slice(bare);
+                if n > 1 {
+                    self.replacements.push(b'#');
+                    append_number(n, &mut self.replacements);
+                }
+                self.replacements.push(b']');
+            }
+        }
+        let with = (from, self.replacements.len() as u32);
+        self.edits.push(Edit { start: f.start, end: f.end, with });
+        self.detectors.push(f.detector);
+    }
+
+    /// The number of a placeholder key: unique among those of its object.
+    fn key_number(&mut self, container: u32, id: u16, placeholder: &str, line: &Line<'_>) -> u32 {
+        if let Some(k) = self.keys.iter_mut().find(|k| k.0 == container && k.1 == id) {
+            k.2 += 1;
+            return k.2;
+        }
+        // An event that went through Tamis before may have such keys already: begin behind them.
+        let event = &line.buf[line.start..line.end];
+        let bare = &placeholder.as_bytes()[..placeholder.len() - 1];
+        let taken = memchr::memmem::find_iter(event, bare)
+            .map(|at| {
+                let rest = &event[at + bare.len()..];
+                let digits = rest.strip_prefix(b"#").unwrap_or(&[]);
+                let len = digits.iter().take_while(|b| b.is_ascii_digit()).count().min(9);
+                std::str::from_utf8(&digits[..len]).ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+            })
+            .max()
+            .unwrap_or(0);
+        let n: u32 = taken + 1;
+        self.keys.push((container, id, n));
+        n
+    }
+}
+
+fn append_number(n: u32, out: &mut Vec<u8>) {
+    if n > 9 {
+        append_number(n / 10, out);
+    }
+    out.push(b'0' + (n % 10) as u8);
+}
