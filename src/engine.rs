@@ -54,7 +54,7 @@ impl Engine {
         Self {
             index: Index::default(),
             paths: Paths::new(plan.rules.clone(), max_depth),
-            walk: Walk::new(max_depth),
+            walk: Walk::new(max_depth, plan.settings().schema.clone()),
             judge: Judge::new(plan.simd, &plan.rules, max_depth),
             told: [false; Reason::ALL.len()],
             plan,

@@ -22,6 +22,8 @@ const BACK: usize = 8;
 const STRIDE: usize = 64 - BACK;
 /// The bits of a block's masks that are new.
 const NEW: u64 = !0 << BACK;
+/// The most places that a block adds to a list, with what is written behind the last one.
+const ROOM: usize = 256;
 /// Flags a hit of the fingerprint.
 const LITERAL: u32 = 1 << 31;
 /// Flags a hit of the gates that seldom open.
@@ -126,27 +128,48 @@ impl Index {
         simd.run(Scan { index: self, buf, start, end, gates, text });
     }
 
+    /// Room for the places of one more block and more.
     #[inline(always)]
-    fn push_quotes<L: Level>(&mut self, level: L, base: u32, q: u64) {
-        if self.quotes.len() < self.quote_count + 80 {
-            self.quotes.resize(self.quotes.len() * 2 + 1024, 0);
-        }
-        self.quote_count = push(level, &mut self.quotes, self.quote_count, base, q);
-    }
-
-    #[inline(always)]
-    fn push_hits<L: Level>(&mut self, level: L, base: u32, often: u64, seldom: u64, literals: u64) {
-        if self.hits.len() < self.hit_count + 208 {
-            self.hits.resize(self.hits.len() * 2 + 1024, 0);
-        }
-        self.hit_count = push(level, &mut self.hits, self.hit_count, base, often);
-        if seldom | literals != 0 {
-            self.push_seldom(base, seldom, SELDOM);
-            self.push_seldom(base, literals, LITERAL);
+    fn make_room(&mut self) {
+        let short = |list: &[u32], len: usize| list.len() < len + 2 * ROOM;
+        if short(&self.quotes, self.quote_count) || short(&self.hits, self.hit_count) {
+            self.grow();
         }
     }
 
+    #[cold]
     #[inline(never)]
+    fn grow(&mut self) {
+        for (list, len) in
+            [(&mut self.quotes, self.quote_count), (&mut self.hits, self.hit_count)]
+        {
+            if list.len() < len + 2 * ROOM {
+                list.resize((len + 4 * ROOM).next_power_of_two(), 0);
+            }
+        }
+    }
+
+    /// Everything of a block that most blocks lack.
+    #[inline(never)]
+    fn push_few(&mut self, buf: &[u8], few: &Few) {
+        let mut newline = few.newline;
+        while newline != 0 {
+            let k = newline.trailing_zeros();
+            let quotes = few.before + (few.quote & ((1u64 << k) - 1)).count_ones();
+            self.lines.push(LineEnd { at: few.base + k, quotes });
+            newline &= newline - 1;
+        }
+        if few.low | few.high != 0 {
+            self.push_rare(buf, few.low, few.high, few.base);
+        }
+        let mut seldom = few.seldom;
+        if few.backslash != 0 {
+            seldom |= gate::first_between(few.backslash, few.quote);
+        }
+        self.push_seldom(few.base, seldom, SELDOM);
+        self.push_seldom(few.base, few.literals, LITERAL);
+    }
+
     fn push_seldom(&mut self, base: u32, mut m: u64, flag: u32) {
         while m != 0 {
             self.hits[self.hit_count] = base.wrapping_add(m.trailing_zeros()) | flag;
@@ -214,6 +237,21 @@ fn seldom(buf: &[u8], hit: u32, gates: &Gates, marks: &mut Vec<Mark>) {
     }
 }
 
+/// What few blocks have, and what it takes to say where.
+struct Few {
+    base: u32,
+    /// Quotes before the block.
+    before: u32,
+    quote: u64,
+    newline: u64,
+    /// Control characters but for newlines.
+    low: u64,
+    high: u64,
+    backslash: u64,
+    seldom: u64,
+    literals: u64,
+}
+
 struct Scan<'a> {
     index: &'a mut Index,
     buf: &'a [u8],
@@ -223,50 +261,83 @@ struct Scan<'a> {
     text: bool,
 }
 
-impl Task for Scan<'_> {
-    #[inline(always)]
-    fn run<L: Level>(self, level: L) {
-        let Scan { index, buf, start, end, gates, text } = self;
-        let tables = gates.literals.as_ref().map(|f| level.tables(f));
-        // Whether the byte before the block's new part is an unpaired backslash.
-        let mut carry = false;
-        let mut pos = start;
-        while pos < end {
-            let block = block(buf, pos - BACK);
-            let m = level.masks(block);
-            let base = (pos - BACK) as u32;
+/// Where the scan is.
+struct At {
+    pos: usize,
+    /// The byte before is an unpaired backslash.
+    carry: bool,
+}
 
+impl Index {
+    /// Scans blocks up to one that has something of the few, up to `end`, or up to the end of the
+    /// room for places. No call stands in this loop: one would have the literals' tables spilled
+    /// to the stack, and fetched from there for each block.
+    #[inline(always)]
+    fn blocks<L: Level>(
+        &mut self,
+        level: L,
+        buf: &[u8],
+        at: &mut At,
+        end: usize,
+        literals: Option<&Fingerprint>,
+        text: bool,
+    ) -> Option<Few> {
+        let tables = literals.map(|f| level.tables(f));
+        let (quotes, hits) = (&mut self.quotes[..], &mut self.hits[..]);
+        let (mut quote_count, mut hit_count) = (self.quote_count, self.hit_count);
+        let At { mut pos, mut carry } = *at;
+        let mut found = None;
+        while pos < end && quote_count + ROOM <= quotes.len() && hit_count + ROOM <= hits.len() {
+            let from = pos - BACK;
+            let base = from as u32;
+            let m = level.masks(block(buf, from));
+            let mut literals = 0;
+            if let Some(t) = tables {
+                literals = level.starts(t, window(buf, from)) & (!m.alnum << 1) & NEW;
+            }
             let backslash = m.backslash & NEW;
             let mut quote = m.quote & NEW;
             if backslash != 0 || carry {
                 quote &= !gate::escaped(backslash >> BACK, &mut carry).wrapping_shl(BACK as u32);
             }
-            let mut nl = m.newline & NEW;
-            while nl != 0 {
-                let k = nl.trailing_zeros();
-                let before = (quote & ((1u64 << k) - 1)).count_ones();
-                index
-                    .lines
-                    .push(LineEnd { at: base + k, quotes: index.quote_count as u32 + before });
-                nl &= nl - 1;
-            }
-            let rare = m.rare & !m.newline & NEW;
-            if rare != 0 {
-                index.push_rare(buf, rare & !m.high, m.high & NEW, base);
-            }
-            index.push_quotes(level, base, quote);
-
-            let (often, mut seldom) = gate::hits(&m, text);
-            seldom &= NEW;
-            if backslash != 0 {
-                seldom |= gate::first_between(backslash, quote);
-            }
-            let mut literals = 0;
-            if let Some(t) = &tables {
-                literals = level.starts(t, window(buf, pos - BACK)) & (!m.alnum << 1) & NEW;
-            }
-            index.push_hits(level, base, often & NEW, seldom, literals);
+            let (often, seldom) = gate::hits(&m, text);
+            let before = quote_count as u32;
+            quote_count = push(level, quotes, quote_count, base, quote);
+            hit_count = push(level, hits, hit_count, base, often & NEW);
             pos += STRIDE;
+            let few = Few {
+                base,
+                before,
+                quote,
+                newline: m.newline & NEW,
+                low: m.rare & !m.newline & !m.high & NEW,
+                high: m.high & NEW,
+                backslash,
+                seldom: seldom & NEW,
+                literals,
+            };
+            if few.newline | few.low | few.high | backslash | few.seldom | literals != 0 {
+                found = Some(few);
+                break;
+            }
+        }
+        *at = At { pos, carry };
+        (self.quote_count, self.hit_count) = (quote_count, hit_count);
+        found
+    }
+}
+
+impl Task for Scan<'_> {
+    #[inline(always)]
+    fn run<L: Level>(self, level: L) {
+        let Scan { index, buf, start, end, gates, text } = self;
+        let literals = gates.literals.as_ref();
+        let mut at = At { pos: start, carry: false };
+        while at.pos < end {
+            index.make_room();
+            if let Some(few) = index.blocks(level, buf, &mut at, end, literals, text) {
+                index.push_few(buf, &few);
+            }
         }
         while index.lines.last().is_some_and(|l| l.at as usize >= end) {
             index.lines.pop();

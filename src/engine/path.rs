@@ -6,14 +6,17 @@
 //! fields are still missing and which keys stand twice. States and nodes are capped; streams
 //! whose keys come in random order are walked by nodes alone.
 
+pub(crate) mod contract;
 pub(crate) mod locate;
+mod state;
 mod table;
 pub(crate) mod words;
 
 use std::sync::Arc;
 
 use super::decode;
-use super::schema::{NodeId, Schema};
+use contract::{Contract, NodeId};
+pub(crate) use state::State;
 use table::Table;
 use words::Fields;
 
@@ -49,7 +52,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// What decides about keys.
 #[derive(Clone, Default)]
 pub(crate) struct Rules {
-    pub(crate) schema: Option<Arc<Schema>>,
+    pub(crate) contract: Option<Arc<dyn Contract>>,
     pub(crate) secrets: Fields,
 }
 
@@ -63,30 +66,6 @@ pub(crate) struct Node {
 }
 
 const PLAIN: Node = Node { schema: NodeId::ANY, flags: 0, required_bit: 0, elem: NONE };
-
-/// The keys of an object so far.
-pub(crate) struct State {
-    /// `"key":`, the first 32 bytes.
-    key: [u64; 4],
-    mask: [u64; 4],
-    /// Length of `"key":`; 0 for the state before an object's first key.
-    pub(crate) len: u32,
-    /// The state that followed last time.
-    pub(crate) next: u32,
-    /// Before the first key of the object that is this key's value.
-    pub(crate) child: u32,
-    /// Of the elements of the array that is this key's value.
-    pub(crate) elem: u32,
-    before: u32,
-    object: u32,
-    pub(crate) node: u32,
-    pub(crate) flags: u16,
-    /// Whether the schema's required fields are not all there yet.
-    pub(crate) incomplete: bool,
-    seen: u64,
-    /// Where the whole `"key":` stands in `Paths::keys`, if it is longer than 32 bytes.
-    long: u32,
-}
 
 /// Nodes and states of one worker.
 pub(crate) struct Paths {
@@ -127,167 +106,24 @@ impl Paths {
         self.nodes.clear();
         // The places behind LIMIT are for paths that no longer fit, one for each depth.
         self.nodes.resize(LIMIT + max_depth + 2, PLAIN);
-        let root = self.rules.schema.as_ref().map_or(NodeId::ANY, |s| s.root());
+        let root = self.contract().map_or(NodeId::ANY, |s| s.root());
         self.nodes[0] = Node { schema: root, flags: self.schema_flags(root), ..PLAIN };
         let state = self.fresh(0);
         self.states.push(state);
     }
 
-    pub(crate) fn schema(&self) -> Option<&Schema> {
-        self.rules.schema.as_deref()
+    fn contract(&self) -> Option<&dyn Contract> {
+        self.rules.contract.as_deref()
     }
 
     fn schema_flags(&self, n: NodeId) -> u16 {
-        let Some(s) = self.schema() else { return 0 };
+        let Some(s) = self.contract() else { return 0 };
         u16::from(s.checks(n)) * flag::CHECK | u16::from(s.compares_containers(n)) * flag::COMPARE
     }
 
     /// The mask of required fields of the object at `node`.
     pub(crate) fn required(&self, node: u32) -> u64 {
-        self.schema().map_or(0, |s| s.required(self.nodes[node as usize].schema))
-    }
-
-    /// A state before the first key of the object at `node`, or of the elements at `node`.
-    fn fresh(&self, node: u32) -> State {
-        State {
-            key: [0; 4],
-            mask: [0; 4],
-            len: 0,
-            next: NONE,
-            child: NONE,
-            elem: NONE,
-            before: NONE,
-            object: node,
-            node,
-            flags: self.nodes[node as usize].flags,
-            incomplete: self.required(node) != 0,
-            seen: 0,
-            long: NONE,
-        }
-    }
-
-    /// The length of `"key":` at `at` if it is the key that followed `state` last time.
-    #[inline(always)]
-    pub(crate) fn predicted(&self, state: u32, buf: &[u8], at: usize) -> Option<(u32, usize)> {
-        let next = self.states[state as usize].next;
-        let s = self.states.get(next as usize)?;
-        let w = buf[at..at + 32].as_chunks::<8>().0;
-        let differ = (0..4).fold(0, |d, i| {
-            d | (u64::from_le_bytes(w[i]) ^ s.key[i]) & s.mask[i]
-        });
-        if differ != 0 {
-            return None;
-        }
-        let len = s.len as usize;
-        if s.long != NONE {
-            let whole = &self.keys[s.long as usize..s.long as usize + len];
-            if buf.get(at..at + len) != Some(whole) {
-                return None;
-            }
-        }
-        Some((next, len))
-    }
-
-    /// The state after `key` (raw, without quotes) behind `from`; `None` when no more are kept.
-    #[inline(never)]
-    pub(crate) fn next(&mut self, from: u32, key: &[u8]) -> Option<u32> {
-        let hash = table::hash(from, key);
-        let (states, keys) = (&self.states, &self.keys);
-        let found = self.state_table.find(hash, |id| {
-            let s = &states[id as usize];
-            s.before == from && s.len as usize == key.len() + 3 && s.raw_key(keys) == key
-        });
-        let id = match found {
-            Some(id) => id,
-            None => self.add_state(from, key, hash)?,
-        };
-        self.states[from as usize].next = id;
-        Some(id)
-    }
-
-    fn add_state(&mut self, from: u32, key: &[u8], hash: u64) -> Option<u32> {
-        if self.states.len() >= LIMIT || self.keys.len() > LIMIT * 256 {
-            return None;
-        }
-        let (object, seen) = {
-            let s = &self.states[from as usize];
-            (s.object, s.seen)
-        };
-        let node = self.node(object, key, NONE)?;
-        let mut s = self.fresh(node);
-        s.object = object;
-        s.before = from;
-        s.len = key.len() as u32 + 3;
-        s.seen = seen | self.nodes[node as usize].required_bit;
-        s.incomplete = self.required(object) & !s.seen != 0;
-        if s.flags & flag::CONSTRAINED != 0 && self.stands_before(from, node) {
-            s.flags |= flag::TWICE;
-        }
-        s.long = self.keys.len() as u32;
-        self.keys.push(b'"');
-        self.keys.extend_from_slice(key);
-        self.keys.extend_from_slice(b"\":");
-        let whole = &self.keys[s.long as usize..];
-        let mut head = [0u8; 32];
-        let mut mask = [0u8; 32];
-        let n = whole.len().min(32);
-        head[..n].copy_from_slice(&whole[..n]);
-        mask[..n].fill(0xff);
-        let words = |a: &[u8; 32]| std::array::from_fn(|i| {
-            u64::from_le_bytes(a.as_chunks::<8>().0[i])
-        });
-        s.key = words(&head);
-        s.mask = words(&mask);
-        if whole.len() <= 32 {
-            self.keys.truncate(s.long as usize);
-            s.long = NONE;
-        }
-        let id = self.states.len() as u32;
-        self.states.push(s);
-        self.state_table.insert(hash, id);
-        Some(id)
-    }
-
-    fn stands_before(&self, mut state: u32, node: u32) -> bool {
-        while state != NONE {
-            let s = &self.states[state as usize];
-            if s.len != 0 && s.node == node {
-                return true;
-            }
-            state = s.before;
-        }
-        false
-    }
-
-    /// The state before the first key of the object that is `of`'s value.
-    #[inline]
-    pub(crate) fn child(&mut self, of: u32) -> Option<u32> {
-        let c = self.states[of as usize].child;
-        if c != NONE { Some(c) } else { self.add_inner(of, false) }
-    }
-
-    /// The state of the elements of the array that is `of`'s value.
-    #[inline]
-    pub(crate) fn elem(&mut self, of: u32) -> Option<u32> {
-        let c = self.states[of as usize].elem;
-        if c != NONE { Some(c) } else { self.add_inner(of, true) }
-    }
-
-    #[inline(never)]
-    fn add_inner(&mut self, of: u32, array: bool) -> Option<u32> {
-        if self.states.len() >= LIMIT {
-            return None;
-        }
-        let mut node = self.states[of as usize].node;
-        if array {
-            node = self.elem_node(node, NONE)?;
-        }
-        let id = self.states.len() as u32;
-        let s = self.fresh(node);
-        self.states.push(s);
-        let owner = &mut self.states[of as usize];
-        *(if array { &mut owner.elem } else { &mut owner.child }) = id;
-        Some(id)
+        self.contract().map_or(0, |s| s.required(self.nodes[node as usize].schema))
     }
 
     /// The node of `key` in the object at `object`. When no more are kept: the spare place
@@ -326,7 +162,7 @@ impl Paths {
         if a.elem != NONE {
             return Some(a.elem);
         }
-        let schema = self.schema().map_or(NodeId::ANY, |s| s.items(a.schema));
+        let schema = self.contract().map_or(NodeId::ANY, |s| s.items(a.schema));
         let inherited = a.flags & (flag::SECRET | flag::HEADERS | flag::VALUE);
         let n = Node { schema, flags: self.schema_flags(schema) | inherited, ..PLAIN };
         // Elements have no key: an empty hash domain of their own keeps them apart.
@@ -358,7 +194,7 @@ impl Paths {
             key
         };
         let above = self.nodes[object as usize];
-        if let Some(schema) = self.schema() {
+        if let Some(schema) = self.contract() {
             let p = schema.property(above.schema, plain);
             n.schema = p.node;
             n.required_bit = p.required_bit.map_or(0, |b| 1 << b);
@@ -373,41 +209,6 @@ impl Paths {
         n.flags |= pair_flags(plain);
         self.scratch = scratch;
         n
-    }
-}
-
-impl State {
-    /// The key without quotes and colon, if it is short; long ones are in `keys`.
-    fn raw_key<'a>(&'a self, keys: &'a [u8]) -> ShortOrLong<'a> {
-        if self.long != NONE {
-            let at = self.long as usize;
-            return ShortOrLong::Long(&keys[at + 1..at + self.len as usize - 2]);
-        }
-        let mut b = [0u8; 32];
-        for (chunk, w) in b.as_chunks_mut::<8>().0.iter_mut().zip(self.key) {
-            *chunk = w.to_le_bytes();
-        }
-        ShortOrLong::Short(b, self.len as usize - 2)
-    }
-}
-
-enum ShortOrLong<'a> {
-    Short([u8; 32], usize),
-    Long(&'a [u8]),
-}
-
-impl PartialEq<[u8]> for ShortOrLong<'_> {
-    fn eq(&self, o: &[u8]) -> bool {
-        match self {
-            Self::Short(b, end) => &b[1..*end] == o,
-            Self::Long(l) => *l == o,
-        }
-    }
-}
-
-impl PartialEq<&[u8]> for ShortOrLong<'_> {
-    fn eq(&self, o: &&[u8]) -> bool {
-        self == *o
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::detect::{Detectors, Pack, PlanError, Selection};
 use super::index::Simd;
 use super::path::Rules;
+use super::path::contract::Contract;
 use super::schema::Schema;
 
 /// What becomes of a text line (a line that is not a JSON object) when no schema is in force.
@@ -121,7 +122,10 @@ impl Plan {
             })
             .collect();
         let rules =
-            Rules { schema: settings.schema.clone(), secrets: detectors.key_rule() };
+            Rules {
+            contract: settings.schema.clone().map(|s| s as Arc<dyn Contract>),
+            secrets: detectors.key_rule(),
+        };
         Ok(Self { settings, infos, detectors, rules, simd })
     }
 

@@ -24,6 +24,7 @@ use std::path::Path;
 
 use node::Node;
 
+pub(crate) use super::path::contract::{Contract, NodeId, Property};
 use crate::engine::outcome::Reason;
 
 /// A schema that ships: name and text.
@@ -49,37 +50,6 @@ pub struct SchemaError {
     pub column: usize,
     /// What is wrong, and what to do about it.
     pub what: String,
-}
-
-/// A place in a schema: what a value there must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct NodeId(u32);
-
-impl NodeId {
-    /// Accepts everything, in any schema.
-    pub(crate) const ANY: Self = Self(0);
-    /// Accepts nothing (the schema `false`), in any schema.
-    pub(crate) const NEVER: Self = Self(1);
-}
-
-/// What a schema says of one field of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Property {
-    /// What its value must be.
-    pub(crate) node: NodeId,
-    /// Its bit in [`Schema::required`].
-    pub(crate) required_bit: Option<u8>,
-    /// `properties` or `required` name it: standing twice is a violation.
-    pub(crate) constrained: bool,
-    /// It may not stand there at all.
-    pub(crate) forbidden: bool,
-}
-
-impl Property {
-    fn of(node: NodeId) -> Self {
-        let forbidden = node == NodeId::NEVER;
-        Self { node, required_bit: None, constrained: false, forbidden }
-    }
 }
 
 /// A JSON literal.
@@ -144,35 +114,8 @@ impl Schema {
         &self.name
     }
 
-    /// What the event itself must be.
-    pub(crate) fn root(&self) -> NodeId {
-        self.root
-    }
-
     fn node(&self, n: NodeId) -> &Node {
         &self.nodes[n.0 as usize]
-    }
-
-    /// What `object` says of the field `key` (decoded).
-    pub(crate) fn property(&self, object: NodeId, key: &[u8]) -> Property {
-        self.node(object).property(key)
-    }
-
-    /// What every element of `array` must be.
-    pub(crate) fn items(&self, array: NodeId) -> NodeId {
-        self.node(array).items
-    }
-
-    /// The bits of all fields that `object` requires.
-    pub(crate) fn required(&self, object: NodeId) -> u64 {
-        self.node(object).required
-    }
-
-    /// Whether `n` asks anything of a value itself; if not, none of its checks can fail. What it
-    /// says of members and elements is apart ([`Self::property`], [`Self::required`],
-    /// [`Self::items`]).
-    pub(crate) fn checks(&self, n: NodeId) -> bool {
-        self.node(n).checks()
     }
 
     /// Checks a string: decoded, valid UTF-8.
@@ -200,12 +143,6 @@ impl Schema {
         self.node(n).array()
     }
 
-    /// Whether `enum` or `const` list arrays or objects here, so that containers need
-    /// [`Self::check_container`] as well.
-    pub(crate) fn compares_containers(&self, n: NodeId) -> bool {
-        self.node(n).compares_containers()
-    }
-
     /// Compares a whole container, as it was spelled, with those of `enum` and `const`. Slow: it
     /// builds the value.
     pub(crate) fn check_container(&self, n: NodeId, raw: &[u8]) -> Result<(), Reason> {
@@ -218,4 +155,30 @@ fn stem(file: &str) -> &str {
     let name = Path::new(file).file_name().and_then(|n| n.to_str()).unwrap_or(file);
     let name = name.strip_suffix(".json").unwrap_or(name);
     name.strip_suffix(".schema").filter(|n| !n.is_empty()).unwrap_or(name)
+}
+
+impl Contract for Schema {
+    fn root(&self) -> NodeId {
+        self.root
+    }
+
+    fn property(&self, object: NodeId, key: &[u8]) -> Property {
+        self.node(object).property(key)
+    }
+
+    fn items(&self, array: NodeId) -> NodeId {
+        self.node(array).items
+    }
+
+    fn required(&self, object: NodeId) -> u64 {
+        self.node(object).required
+    }
+
+    fn checks(&self, n: NodeId) -> bool {
+        self.node(n).checks()
+    }
+
+    fn compares_containers(&self, n: NodeId) -> bool {
+        self.node(n).compares_containers()
+    }
 }

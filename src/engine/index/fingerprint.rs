@@ -11,6 +11,7 @@ pub(crate) const LEN: usize = 4;
 const BUCKETS: usize = 8;
 
 /// The tables: bit `b` of an entry says that bucket `b` admits the byte at that place.
+#[derive(Clone, Copy)]
 pub(crate) struct Fingerprint {
     pub(crate) byte: [[u8; 128]; LEN],
     pub(crate) low: [[u8; 16]; LEN],

@@ -95,7 +95,9 @@ pub(crate) fn hits(m: &Masks, text: bool) -> (u64, u64) {
 /// The gate and the anchor of a hit of the gates that open often.
 #[inline(always)]
 pub(crate) fn often(buf: &[u8], at: usize) -> (Gate, usize) {
-    if matches!(buf[at], b'=' | b':') { (Gate::Assign, at) } else { (Gate::Run, at - 6) }
+    // Without a branch: the two take turns without a pattern.
+    let assign = matches!(buf[at], b'=' | b':');
+    (if assign { Gate::Assign } else { Gate::Run }, at - 6 * usize::from(!assign))
 }
 
 /// The gate and the anchor of a hit of the others; `None` at what is no candidate.
@@ -150,7 +152,7 @@ pub(crate) fn first_between(backslash: u64, quote: u64) -> u64 {
 
 /// The bytes that a backslash escapes, of a block's 56 new bits; `carry` is whether the byte before
 /// them is an unpaired backslash, and becomes whether the last one is.
-#[inline]
+#[inline(always)]
 pub(crate) fn escaped(mut backslash: u64, carry: &mut bool) -> u64 {
     let mut escaped = u64::from(*carry);
     backslash &= !escaped;

@@ -13,7 +13,7 @@ use super::gate::Masks;
 /// An instruction set.
 pub(crate) trait Level: Copy {
     /// The fingerprint's tables in registers.
-    type Tables;
+    type Tables: Copy;
     /// The byte classes of a block.
     fn masks(self, block: &[u8; 64]) -> Masks;
     /// Loads the fingerprint's tables.
@@ -22,8 +22,8 @@ pub(crate) trait Level: Copy {
     /// the last one means nothing.
     #[inline(always)]
     fn places(self, mut mask: u64, base: u32, out: &mut [u32; 16]) {
-        for half in out.as_chunks_mut::<8>().0 {
-            for place in half {
+        for some in out.as_chunks_mut::<4>().0 {
+            for place in some {
                 *place = base.wrapping_add(mask.trailing_zeros());
                 mask &= mask.wrapping_sub(1);
             }
@@ -33,7 +33,7 @@ pub(crate) trait Level: Copy {
         }
     }
     /// The places among the first 64 at which a literal may begin.
-    fn starts(self, t: &Self::Tables, window: &[u8; 72]) -> u64;
+    fn starts(self, t: Self::Tables, window: &[u8; 72]) -> u64;
 }
 
 /// Code to be compiled once for each instruction set. `run` must be `#[inline(always)]`.
@@ -167,11 +167,11 @@ impl Level for Scalar {
 
     #[inline(always)]
     fn tables(self, f: &Fingerprint) -> Fingerprint {
-        Fingerprint { byte: f.byte, low: f.low, high: f.high }
+        *f
     }
 
     #[inline(always)]
-    fn starts(self, t: &Fingerprint, window: &[u8; 72]) -> u64 {
+    fn starts(self, t: Fingerprint, window: &[u8; 72]) -> u64 {
         let mut m = 0;
         for i in 0..64 {
             m |= u64::from(t.admits(&window[i..i + LEN])) << i;

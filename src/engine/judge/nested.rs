@@ -23,9 +23,9 @@ pub(super) struct Nested {
 impl Nested {
     pub(super) fn new(rules: &Rules, max_depth: usize) -> Self {
         // The schema speaks of the event, not of what its strings hold.
-        let rules = Rules { schema: None, secrets: rules.secrets.clone() };
+        let rules = Rules { contract: None, secrets: rules.secrets.clone() };
         Self {
-            walk: Walk::new(max_depth),
+            walk: Walk::new(max_depth, None),
             paths: Paths::new(rules, max_depth),
             index: Index::default(),
             text: Vec::new(),

@@ -57,7 +57,7 @@ pub(super) fn require(fields: &[&str]) -> Result<(Vec<Node>, NodeId), (usize, St
     let mut node = Node::of_types(types::OBJECT);
     parts.finish(&mut node);
     nodes.push(node);
-    Ok((nodes, NodeId(2)))
+    Ok((nodes, NodeId::new(2)))
 }
 
 /// The keywords that speak of an object's fields, until all of them are known.
@@ -149,7 +149,7 @@ impl<'a> Compiler<'a> {
         }
         self.nodes.push(node);
         // A node is at least 2 bytes of text, so 32 bits hold for a text below 8 GiB.
-        NodeId((self.nodes.len() - 1) as u32)
+        NodeId::new((self.nodes.len() - 1) as u32)
     }
 
     fn keyword<'s>(&mut self, m: &'s Member, node: &mut Node, objects: &mut Objects<'s>) {

@@ -7,7 +7,7 @@ mod refusals;
 mod suite;
 
 use super::json::{Json, Value};
-use super::{Literal, NodeId, Schema};
+use super::{Contract as _, Literal, NodeId, Schema};
 use crate::engine::outcome::Reason;
 
 /// What `schema` says of the JSON text `event`.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Frame, Here, Line, Violation, Walk, value_flags};
+use super::{Frame, Here, Line, Violation, Walk};
 use crate::engine::decode;
 use crate::engine::index::ESCAPE;
 use crate::engine::outcome::Reason;
@@ -40,37 +40,59 @@ pub(crate) struct Site {
 }
 
 impl Walk {
-    /// The value `raw` of `here`, and its key: schema checks, then sites.
+    /// Forgets the last event.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, nodes: bool) {
+        self.sites.clear();
+        self.keys.clear();
+        self.violation = None;
+        self.walking_nodes = nodes;
+        if nodes {
+            self.named.clear();
+        }
+    }
+
+    /// By nodes: notes a field that the schema names, and tells whether it stands twice.
+    #[cold]
+    pub(super) fn by_node(&mut self, depth: usize, node: u32, paths: &Paths) -> u16 {
+        let frame = &mut self.frames[depth];
+        frame.seen |= paths.nodes[node as usize].required_bit;
+        let twice = self.named[frame.named as usize..].contains(&node);
+        self.named.push(node);
+        u16::from(twice) * flag::TWICE
+    }
+
+    /// The value `raw` of `here`, and its key: schema checks, then sites. The mark that comes next.
     #[expect(clippy::too_many_arguments, reason = "the walk's registers, not a concept")]
     #[inline(never)]
     pub(super) fn value(
         &mut self,
         l: &Line<'_>,
-        mark: &mut usize,
+        mark: usize,
         paths: &Paths,
         depth: usize,
         here: Here,
         flags: u16,
         kind: Kind,
         raw: (usize, usize),
-    ) {
+    ) -> usize {
         let (start, end) = raw;
         // A value without marks that only the schema wants to see: most of those that come here.
-        if flags & flag::REPORT == 0 && l.marks.get(*mark).is_none_or(|m| m.at() >= end) {
+        if flags & flag::REPORT == 0 && l.marks.get(mark).is_none_or(|m| m.at() >= end) {
             if flags & (flag::CHECK | flag::FORBIDDEN | flag::TWICE) != 0
                 && self.violation.is_none()
             {
                 self.check(l, paths, here.id, flags, kind, start..end, false);
             }
-            return;
+            return mark;
         }
         let upto = |from: usize, place: usize| {
             from + l.marks[from..].iter().take_while(|m| m.at() < place).count()
         };
         // Marks up to the value belong to its key, or to no string at all.
-        let key_marks = upto(*mark, here.key.0 as usize)..upto(*mark, here.key.1 as usize);
-        let value_marks = upto(*mark, start)..upto(*mark, end);
-        *mark = value_marks.end;
+        let key_marks = upto(mark, here.key.0 as usize)..upto(mark, here.key.1 as usize);
+        let value_marks = upto(mark, start)..upto(mark, end);
+        let behind = value_marks.end;
         let container = self.frames[depth].start;
 
         if flags & (flag::CHECK | flag::FORBIDDEN | flag::TWICE) != 0 && self.violation.is_none() {
@@ -87,6 +109,7 @@ impl Walk {
             let (s, e) = (start as u32, end as u32);
             self.site(depth, here, kind, s, e, flags, value_marks, container);
         }
+        behind
     }
 
     #[expect(clippy::too_many_arguments, reason = "a site's fields")]
@@ -127,7 +150,7 @@ impl Walk {
         raw: Range<usize>,
         escaped: bool,
     ) {
-        let Some(schema) = paths.schema() else { return };
+        let Some(schema) = &self.schema else { return };
         let node = self.schema_node(paths, id);
         let result = if flags & flag::TWICE != 0 {
             Err(Reason::DuplicateKey)
@@ -168,15 +191,14 @@ impl Walk {
 
     /// Compares the container that closes before `end` with the schema's `enum` or `const`.
     #[cold]
-    pub(super) fn compare<const NODES: bool>(
+    pub(super) fn compare(
         &mut self,
         l: &Line<'_>,
         paths: &Paths,
         frame: Frame,
         end: usize,
     ) {
-        debug_assert!(value_flags::<NODES>(paths, frame.owner) & flag::COMPARE != 0);
-        let Some(schema) = paths.schema() else { return };
+        let Some(schema) = &self.schema else { return };
         let start = frame.start as usize;
         let node = self.schema_node(paths, frame.owner);
         if let Err(reason) = schema.check_container(node, &l.buf[start..end])

@@ -85,6 +85,7 @@ impl Two {
 }
 
 /// The nibble tables, low and high, one pair for each place.
+#[derive(Clone, Copy)]
 pub(crate) struct NibbleTables {
     low: [__m256i; LEN],
     high: [__m256i; LEN],
@@ -128,7 +129,7 @@ impl Level for Avx2 {
     }
 
     #[inline(always)]
-    fn starts(self, t: &NibbleTables, window: &[u8; 72]) -> u64 {
+    fn starts(self, t: NibbleTables, window: &[u8; 72]) -> u64 {
         u64::from(half(t, window, 0)) | u64::from(half(t, window, 32)) << 32
     }
 }
@@ -147,7 +148,7 @@ fn nibbles(tables: &[[u8; 16]; LEN]) -> [__m256i; LEN] {
 
 /// The places among the 32 from `from` on (0 or 32) at which a literal may begin.
 #[inline(always)]
-fn half(t: &NibbleTables, window: &[u8; 72], from: usize) -> u32 {
+fn half(t: NibbleTables, window: &[u8; 72], from: usize) -> u32 {
     // SAFETY: AVX2; the last load reads bytes 35..67 of 72.
     unsafe {
         let mut acc = _mm256_set1_epi8(-1);
@@ -209,6 +210,7 @@ impl One {
 }
 
 /// The byte tables: 128 entries in two registers, one pair for each place.
+#[derive(Clone, Copy)]
 pub(crate) struct ByteTables([[__m512i; 2]; LEN]);
 
 /// 0, 1, 2, … 63.
@@ -275,25 +277,33 @@ impl Level for Avx512 {
     fn tables(self, f: &Fingerprint) -> ByteTables {
         // SAFETY: AVX-512; two loads of 64 bytes from arrays of 128.
         unsafe {
-            let mut r = [[_mm512_setzero_si512(); 2]; LEN];
-            for (r, t) in r.iter_mut().zip(&f.byte) {
-                let p = t.as_ptr();
-                *r = [_mm512_loadu_si512(p.cast()), _mm512_loadu_si512(p.add(64).cast())];
-            }
-            ByteTables(r)
+            let two = |p: *const u8| {
+                [_mm512_loadu_si512(p.cast()), _mm512_loadu_si512(p.add(64).cast())]
+            };
+            let [a, b, c, d] = &f.byte;
+            ByteTables([two(a.as_ptr()), two(b.as_ptr()), two(c.as_ptr()), two(d.as_ptr())])
         }
     }
 
     #[inline(always)]
-    fn starts(self, t: &ByteTables, window: &[u8; 72]) -> u64 {
+    fn starts(self, t: ByteTables, window: &[u8; 72]) -> u64 {
         // SAFETY: AVX-512 with VBMI; the last load reads bytes 3..67 of 72.
         unsafe {
-            let mut acc = _mm512_set1_epi8(-1);
-            for (place, [low, high]) in t.0.iter().enumerate() {
-                let v = _mm512_loadu_si512(window.as_ptr().add(place).cast());
-                acc = _mm512_and_si512(acc, _mm512_permutex2var_epi8(*low, v, *high));
-            }
-            _mm512_test_epi8_mask(acc, acc)
+            let p = window.as_ptr();
+            let v = [
+                _mm512_loadu_si512(p.cast()),
+                _mm512_loadu_si512(p.add(1).cast()),
+                _mm512_loadu_si512(p.add(2).cast()),
+                _mm512_loadu_si512(p.add(3).cast()),
+            ];
+            // Written out: a loop over the tables keeps them in memory.
+            let [[a, b], [c, d], [e, f], [g, h]] = t.0;
+            let first = _mm512_permutex2var_epi8(a, v[0], b);
+            let second = _mm512_permutex2var_epi8(c, v[1], d);
+            let third = _mm512_permutex2var_epi8(e, v[2], f);
+            let fourth = _mm512_permutex2var_epi8(g, v[3], h);
+            let pair = _mm512_and_si512(first, second);
+            _mm512_test_epi8_mask(pair, _mm512_and_si512(third, fourth))
         }
     }
 }

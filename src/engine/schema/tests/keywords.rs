@@ -1,6 +1,6 @@
 //! Every keyword: what passes, and what doesn't for which reason.
 
-use super::super::{NodeId, Schema};
+use super::super::{Contract as _, NodeId, Schema};
 use super::{judge, schema};
 use crate::engine::outcome::Reason;
 

@@ -1,0 +1,322 @@
+//! The pass itself: grammar, path and quotes in step, one byte between strings after another.
+
+use super::report::Kind;
+use super::{Frame, Full, Here, Line, Step, Stop, Violation, Walk, number};
+use crate::engine::outcome::Reason;
+use crate::engine::path::{self, Paths, flag};
+
+/// Where the pass is. `NODES`: it goes by nodes; else by states.
+pub(super) struct Pass<'a, const NODES: bool> {
+    walk: &'a mut Walk,
+    paths: &'a mut Paths,
+    line: Line<'a>,
+    at: usize,
+    /// The quote that comes next, in the line's.
+    quote: usize,
+    /// The mark that comes next, and where it stands.
+    mark: usize,
+    mark_at: usize,
+    depth: usize,
+    array: bool,
+    /// Nothing stands in the open container yet.
+    first: bool,
+    here: Here,
+    /// By nodes: the open object's node.
+    object: u32,
+}
+
+/// What a value was.
+enum Value {
+    Scalar,
+    Container,
+}
+
+impl<'a, const NODES: bool> Pass<'a, NODES> {
+    /// Walks one event.
+    #[inline(always)]
+    pub(super) fn over(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Step<()> {
+        walk.begin(NODES);
+        if line.quotes.len() % 2 != 0 {
+            return stop(Reason::Unterminated, line.end);
+        }
+        let here = Here { id: path::ROOT, key: (0, 0) };
+        walk.frames[1] = Frame { start: line.start as u32, ..Frame::default() };
+        let mark_at = line.marks.first().map_or(usize::MAX, |m| m.at());
+        let mut pass = Self {
+            walk,
+            paths,
+            line,
+            at: line.start,
+            quote: 0,
+            mark: 0,
+            mark_at,
+            depth: 1,
+            array: false,
+            first: true,
+            here,
+            object: 0,
+        };
+        if line.buf[line.start] != b'{' {
+            return pass.syntax();
+        }
+        pass.at += 1;
+        pass.skip();
+        pass.members()?;
+        pass.skip();
+        if pass.at != line.end {
+            let over = pass.at > line.end;
+            return stop(if over { Reason::Unterminated } else { Reason::Trailing }, pass.at);
+        }
+        if pass.quote != line.quotes.len() {
+            return stop(Reason::Trailing, pass.at);
+        }
+        Ok(())
+    }
+
+    /// Everything up to the bracket that closes the event.
+    #[inline(always)]
+    fn members(&mut self) -> Step<()> {
+        loop {
+            let close = if self.array { b']' } else { b'}' };
+            if !(self.first && self.byte() == close) {
+                let flags = if self.array { self.flags(self.here.id) } else { self.key()? };
+                self.first = false;
+                if let Value::Container = self.value(flags)? {
+                    continue;
+                }
+            }
+            if self.behind()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A key and its colon; the flags of its value.
+    #[inline(always)]
+    fn key(&mut self) -> Step<u16> {
+        let from = self.at;
+        let buf = self.line.buf;
+        let predicted =
+            if NODES { None } else { self.paths.predicted(self.here.id, buf, from) };
+        if let Some((id, len)) = predicted {
+            self.at += len;
+            self.quote += 2;
+            self.here = Here { id, key: (from as u32 + 1, (self.at - 2) as u32) };
+            self.skip();
+            return Ok(self.flags(id));
+        }
+        let (from, to) = self.string()?;
+        let key = &buf[from..to];
+        self.here.key = (from as u32, to as u32);
+        self.skip();
+        if self.byte() != b':' {
+            return self.syntax();
+        }
+        self.at += 1;
+        self.here.id = if NODES {
+            self.paths.node(self.object, key, self.depth as u32)
+        } else {
+            self.paths.next(self.here.id, key)
+        }
+        .ok_or(Err(Full))?;
+        self.skip();
+        let mut flags = self.flags(self.here.id);
+        if NODES && flags & flag::CONSTRAINED != 0 {
+            flags |= self.walk.by_node(self.depth, self.here.id, self.paths);
+        }
+        Ok(flags)
+    }
+
+    /// The string that begins here: where its content stands. Moves behind it.
+    #[inline(always)]
+    fn string(&mut self) -> Step<(usize, usize)> {
+        match self.line.quotes.get(self.quote..self.quote + 2) {
+            Some(&[from, to]) if from as usize == self.at => {
+                self.quote += 2;
+                self.at = to as usize + 1;
+                Ok((from as usize + 1, to as usize))
+            }
+            _ => self.syntax(),
+        }
+    }
+
+    #[inline(always)]
+    fn value(&mut self, flags: u16) -> Step<Value> {
+        let from = self.at;
+        let (kind, site) = match self.byte() {
+            b'"' => (Kind::String, self.string()?),
+            c @ (b'{' | b'[') => {
+                self.open(c == b'[', flags)?;
+                return Ok(Value::Container);
+            }
+            b'-' | b'0'..=b'9' => {
+                let len = number::len(self.line.buf, from);
+                if len == 0 {
+                    return self.syntax();
+                }
+                self.at += len;
+                (Kind::Number, (from, self.at))
+            }
+            _ => (self.literal()?, (from, self.at)),
+        };
+        if flags != 0 || self.mark_at < self.at {
+            self.note(flags, kind, site);
+        }
+        Ok(Value::Scalar)
+    }
+
+    #[inline(always)]
+    fn literal(&mut self) -> Step<Kind> {
+        let b = self.line.buf;
+        let (kind, len) = match &b[self.at..self.at + 4] {
+            b"true" => (Kind::True, 4),
+            b"null" => (Kind::Null, 4),
+            b"fals" if b[self.at + 4] == b'e' => (Kind::False, 5),
+            _ => return self.syntax(),
+        };
+        self.at += len;
+        Ok(kind)
+    }
+
+    /// An object or an array that begins here.
+    #[inline(always)]
+    fn open(&mut self, array: bool, flags: u16) -> Step<()> {
+        if self.depth >= self.walk.max_depth {
+            return stop(Reason::TooDeep, self.at);
+        }
+        if flags != 0 || self.mark_at < self.at {
+            let kind = if array { Kind::Array } else { Kind::Object };
+            self.note(flags, kind, (self.at, self.at));
+        }
+        self.depth += 1;
+        self.walk.frames[self.depth] = Frame {
+            owner: self.here.id,
+            start: self.at as u32,
+            key: self.here.key,
+            array: self.array,
+            node: self.object,
+            seen: 0,
+            named: self.walk.named.len() as u32,
+        };
+        let id = self.here.id;
+        self.here.id = match (NODES, array) {
+            (false, false) => self.paths.child(id),
+            (false, true) => self.paths.elem(id),
+            (true, false) => Some(id),
+            (true, true) => self.paths.elem_node(id, self.depth as u32),
+        }
+        .ok_or(Err(Full))?;
+        if NODES {
+            self.object = self.here.id;
+        }
+        self.array = array;
+        self.first = true;
+        self.at += 1;
+        self.skip();
+        Ok(())
+    }
+
+    /// What stands behind a value, or in an empty container: brackets that close, then a comma.
+    /// Whether the event closed.
+    #[inline(always)]
+    fn behind(&mut self) -> Step<bool> {
+        loop {
+            self.skip();
+            let c = self.byte();
+            if c == b',' && !self.first {
+                self.at += 1;
+                self.skip();
+                return Ok(false);
+            }
+            if c != (if self.array { b']' } else { b'}' }) {
+                return self.syntax();
+            }
+            self.at += 1;
+            self.first = false;
+            if self.close() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The open container closes before here. Whether it was the event.
+    #[inline(always)]
+    fn close(&mut self) -> bool {
+        let frame = self.walk.frames[self.depth];
+        if !self.array && self.incomplete(frame) && self.walk.violation.is_none() {
+            let at = frame.start as usize;
+            self.walk.violation = Some(Violation { reason: Reason::Required, at });
+        }
+        self.depth -= 1;
+        if self.depth == 0 {
+            return true;
+        }
+        if self.flags(frame.owner) & flag::COMPARE != 0 {
+            let line = self.line;
+            self.walk.compare(&line, self.paths, frame, self.at);
+        }
+        self.array = frame.array;
+        self.object = frame.node;
+        self.here = Here { id: frame.owner, key: frame.key };
+        if NODES {
+            self.walk.named.truncate(frame.named as usize);
+        }
+        false
+    }
+
+    /// Whether the object that closes lacks a required field.
+    #[inline(always)]
+    fn incomplete(&self, frame: Frame) -> bool {
+        if NODES {
+            let node = if self.depth == 1 { 0 } else { frame.owner };
+            self.paths.required(node) & !frame.seen != 0
+        } else {
+            self.paths.states[self.here.id as usize].incomplete
+        }
+    }
+
+    #[inline(always)]
+    fn note(&mut self, flags: u16, kind: Kind, site: (usize, usize)) {
+        let line = self.line;
+        self.mark = self.walk.value(
+            &line, self.mark, self.paths, self.depth, self.here, flags, kind, site,
+        );
+        self.mark_at = line.marks.get(self.mark).map_or(usize::MAX, |m| m.at());
+    }
+
+    /// What is to be done with the value at a state or node.
+    #[inline(always)]
+    fn flags(&self, id: u32) -> u16 {
+        if NODES {
+            self.paths.nodes[id as usize].flags
+        } else {
+            self.paths.states[id as usize].flags
+        }
+    }
+
+    #[inline(always)]
+    fn byte(&self) -> u8 {
+        self.line.buf[self.at]
+    }
+
+    /// Skips white space; a newline ends the event.
+    #[inline(always)]
+    fn skip(&mut self) {
+        if self.byte() <= b' ' {
+            while matches!(self.byte(), b' ' | b'\t' | b'\r') {
+                self.at += 1;
+            }
+        }
+    }
+
+    #[cold]
+    fn syntax<T>(&self) -> Step<T> {
+        let end = self.line.end;
+        let reason = if self.at >= end { Reason::Unterminated } else { Reason::Syntax };
+        stop(reason, self.at.min(end))
+    }
+}
+
+fn stop<T>(reason: Reason, at: usize) -> Step<T> {
+    Err(Ok(Stop { reason, at }))
+}
