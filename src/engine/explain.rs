@@ -91,7 +91,12 @@ pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
     let unshaped = names(&|i| !tried(i) && traced.opened[i]);
     let unopened = names(&|i| !tried(i) && !traced.opened[i]);
     let outcome = outcome(&out);
-    let mut report = Report { plan, line: &buf[HEAD..HEAD + line.len()], judge: engine.judge };
+    let mut report = Report {
+        plan,
+        line: &buf[HEAD..HEAD + line.len()],
+        judge: engine.judge,
+        of_pointers: Judge::new(plan.simd, &plan.rules, plan.settings().limits.max_depth),
+    };
     let mut candidates: Vec<_> = traced.decisions.iter().map(|d| report.candidate(d)).collect();
     candidates.sort_by_key(|c| (c.range.start, c.range.end));
     candidates.dedup();
@@ -135,6 +140,8 @@ struct Report<'a> {
     plan: &'a Plan,
     line: &'a [u8],
     judge: Judge,
+    /// Keys can be personal data too.
+    of_pointers: Judge,
 }
 
 impl Report<'_> {
@@ -164,11 +171,10 @@ impl Report<'_> {
         Some(String::from_utf8_lossy(with).into_owned())
     }
 
-    /// Keys can be personal data too.
-    fn pointer(&self, at: usize) -> String {
+    fn pointer(&mut self, at: usize) -> String {
         let pointer = locate::pointer(self.line, at);
         let bytes = pointer.as_bytes();
-        let mut j = Judge::new(self.plan.simd, &self.plan.rules, 1);
+        let j = &mut self.of_pointers;
         if j.text(&self.plan.detectors, bytes, 0, bytes.len()).is_err() {
             return String::new();
         }

@@ -54,10 +54,32 @@ fn findings_are_spliced_in_place() {
         (r#"{"u":"/x?email=john%40acme.com&y=1"}"#, r#"{"u":"/x?email=[REDACTED:email]&y=1"}"#),
         (r#"{"j.doe@acme.com":1,"b@acme.com":2}"#, r##"{"[REDACTED:email]":1,"[REDACTED:email#2]":2}"##),
         (r#"{"m":"\n123-45-6789"}"#, r#"{"m":"\n[REDACTED:us_ssn]"}"#),
+        (r#"{"m":"AKIAIOSFODNN7EXAMPLE.password=x"}"#, r#"{"m":"[REDACTED:aws_access_key_id].password=[REDACTED:secret_assignment]"}"#),
+        (r#"{"m":"card=4111111111111111,dsn=pg://u:p@h"}"#, r#"{"m":"card=[REDACTED:payment_card],dsn=pg://[REDACTED:url_credentials]@h"}"#),
+        (r#"{"m":"curl j@acme.com -u 'a:b'"}"#, r#"{"m":"curl [REDACTED:email] -u '[REDACTED:curl_user]'"}"#),
+        (r#"{"xoxb-000000000000-0":1}"#, r#"{"[REDACTED:slack_token]":1}"#),
+        (r#"{"m":"a_password=Password: x"}"#, r#"{"m":"a_password=[REDACTED:secret_assignment]: [REDACTED:secret_assignment]"}"#),
         (r#"{"ip":"8.8.4.4"}"#, r#"{"ip":"8.8.4.0"}"#),
     ] {
         assert_eq!(clean(from), format!("{to}\n"));
         assert_eq!(clean(to), format!("{to}\n"), "redacting again");
+    }
+}
+
+#[test]
+fn floods_are_judged_not_dropped() {
+    for unit in [
+        "4111 1111 1111 1112 ", "4111111111111112", "123-45-", "fd12:3456:", "2a02::", "1.2.3.4.",
+        "a@", "a@b.", "http://a:b@", "://:@", "eyJ", "eyJhbGciOiJIUzI1NiJ9.", "password=",
+        "password: ", "'password' => ", "curl ", "curl -u a", "identified by ", "password '",
+        "-----BEGIN PRIVATE KEY-----", "bearer ", "+1 ", "DE89 3704 ", "sk-ant-", "%40", "%2540",
+        "{\"a\":", "[", "\"", "\\", "\n123-45-", "é@",
+    ] {
+        let text = unit.repeat((100 << 10) / unit.len());
+        for line in [serde_json::json!({ "message": text }).to_string(), format!("x {text}")] {
+            let out = run(settings(), line.replace('\n', " ").as_bytes());
+            assert!(out.rejects.is_empty(), "{unit}: {:?}", out.rejects[0].reason);
+        }
     }
 }
 

@@ -13,8 +13,9 @@ pub(super) struct Batch {
     pub(super) offset: u64,
     /// The bytes of the input that it stands for.
     pub(super) source_bytes: u64,
-    /// The bytes that its only line had beyond what the chunk holds (a line over the limit).
-    pub(super) discarded: u64,
+    /// The bytes that its only line had beyond what the chunk holds, where that line was over the
+    /// limit and had to be cut. Its line end is not among them.
+    pub(super) discarded: Option<u64>,
     /// The worker could not finish it.
     pub(super) failed: bool,
     pub(super) chunk: Chunk,
@@ -28,7 +29,7 @@ impl Batch {
             input: 0,
             offset: 0,
             source_bytes: 0,
-            discarded: 0,
+            discarded: None,
             failed: false,
             chunk: Chunk::with_capacity(sizes.usual()),
             output: Output::default(),
@@ -39,7 +40,7 @@ impl Batch {
     pub(super) fn recycle(&mut self, sizes: &Sizes) {
         self.chunk.clear();
         self.output.clear();
-        (self.source_bytes, self.discarded, self.failed) = (0, 0, false);
+        (self.source_bytes, self.discarded, self.failed) = (0, None, false);
         let usual = sizes.usual();
         if self.chunk.memory() > Sizes::memory(usual) {
             self.chunk.shrink_to(usual);

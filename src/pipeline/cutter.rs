@@ -27,6 +27,8 @@ pub(super) struct Cutter {
     discarding: bool,
     /// The batch's only line was over the limit, and has ended.
     discarded: bool,
+    /// The last byte that was discarded is a `\r`: part of the line, or of its end.
+    carriage_return: bool,
     /// The input's first bytes, among which a byte order mark can be, are not complete.
     at_start: bool,
     /// Where the next batch starts in the input.
@@ -41,6 +43,7 @@ impl Cutter {
             whole: 0,
             discarding: false,
             discarded: false,
+            carriage_return: false,
             at_start: true,
             offset: 0,
         }
@@ -115,7 +118,13 @@ impl Cutter {
             batch.chunk.truncate(end);
         }
         let line_end = u64::from(self.discarded);
-        let covers = end as u64 + batch.discarded + line_end;
+        let covers = end as u64 + batch.discarded.unwrap_or(0) + line_end;
+        batch.discarded = match batch.discarded {
+            Some(n) if self.carriage_return => Some(n - 1),
+            // The line was there whole after all, but for its end.
+            Some(0) => None,
+            other => other,
+        };
         batch.source_bytes += covers;
         self.offset = batch.offset + covers;
         (self.whole, self.discarding, self.discarded, self.at_start) = (0, false, false, false);
@@ -135,7 +144,8 @@ impl Cutter {
         }
         let (len, kept) = (data.len(), self.sizes.kept());
         if self.whole == 0 && len >= kept {
-            batch.discarded = (len - kept) as u64;
+            batch.discarded = Some((len - kept) as u64);
+            self.carriage_return = len > kept && data[len - 1] == b'\r';
             batch.chunk.truncate(kept);
             self.discarding = true;
         }
@@ -144,7 +154,12 @@ impl Cutter {
     fn discard(&mut self, batch: &mut Batch, n: usize) {
         let fresh = &batch.chunk.spare(n)[..n];
         let line_end = memchr(b'\n', fresh);
-        batch.discarded += line_end.unwrap_or(n) as u64;
+        let rest = &fresh[..line_end.unwrap_or(n)];
+        if let Some(last) = rest.last() {
+            self.carriage_return = *last == b'\r';
+        }
+        let so_far = batch.discarded.unwrap_or(0);
+        batch.discarded = Some(so_far + rest.len() as u64);
         if let Some(at) = line_end {
             self.carry.extend_from_slice(&fresh[at + 1..]);
             (self.discarding, self.discarded) = (false, true);
@@ -186,7 +201,7 @@ mod tests {
         step: usize,
         chunk_bytes: usize,
         max_event_bytes: usize,
-    ) -> Vec<(Vec<u8>, u64, u64, u64)> {
+    ) -> Vec<(Vec<u8>, u64, u64, Option<u64>)> {
         let sizes = Sizes { chunk_bytes, max_event_bytes, hold: Duration::ZERO };
         let mut cutter = Cutter::new(sizes);
         cutter.start_input();
@@ -242,10 +257,10 @@ mod tests {
             let whole: u64 = cuts.iter().map(|c| c.2).sum();
             assert_eq!(whole, input.len() as u64);
             // In large steps the whole line is there at once, and the engine's to refuse.
-            let long = cuts.iter().find(|c| c.3 > 0);
+            let long = cuts.iter().find(|c| c.3.is_some());
             assert!(long.is_some() || step > 38, "step {step}");
             if let Some((data, offset, _, discarded)) = long {
-                assert_eq!((data.len(), *offset, *discarded), (13, 6, 38), "step {step}");
+                assert_eq!((data.len(), *offset, *discarded), (13, 6, Some(38)), "step {step}");
             }
             let last = cuts.iter().find(|c| c.0.starts_with(b"next")).map(|c| c.1);
             assert!(last.is_none_or(|offset| offset == 57), "step {step}");
@@ -257,7 +272,29 @@ mod tests {
         let cuts = cut_all(b"0123456789\rmore and more\n", 1, 8, 10);
         assert_eq!(cuts[0].0, b"0123456789\rm\n");
         let cuts = cut_all(b"0123456789\r\n", 1, 8, 10);
-        assert_eq!((cuts[0].0.as_slice(), cuts[0].3), (&b"0123456789\r\n"[..], 0));
+        assert_eq!((cuts[0].0.as_slice(), cuts[0].3), (&b"0123456789\r\n"[..], None));
+    }
+
+    #[test]
+    fn a_discarded_carriage_return_before_the_line_end_belongs_to_it() {
+        for (line, discarded) in [
+            (&b"0123456789ab"[..], None),
+            (b"0123456789ab\n", None),
+            (b"0123456789a\r\n", None),
+            (b"0123456789ab\r\n", Some(0)),
+            (b"0123456789a\r\r\n", Some(0)),
+            (b"0123456789ab\r", Some(0)),
+            (b"0123456789ab\r\r\n", Some(1)),
+            (b"0123456789ab\rc\n", Some(2)),
+            (b"0123456789a\rc\n", Some(1)),
+        ] {
+            for step in 1..4 {
+                let cuts = cut_all(line, step, 8, 10);
+                let text = String::from_utf8_lossy(line);
+                assert_eq!(cuts[0].3, discarded, "{text:?} in steps of {step}");
+                assert_eq!(cuts[0].2, line.len() as u64, "{text:?}");
+            }
+        }
     }
 
     #[test]

@@ -177,13 +177,18 @@ impl Delivery {
     }
 }
 
-/// A batch with discarded bytes holds one line, so all of them are that line's.
+/// A batch whose line was cut holds that line only. What it holds of it, a `\r` at the cut
+/// included, and what was discarded are the line's.
 fn place<'a>(input: &'a str, first_line: u64, batch: &Batch, reject: &Reject) -> Place<'a> {
+    let length = match batch.discarded {
+        Some(discarded) => batch.chunk.data().len() as u64 - 1 + discarded,
+        None => u64::from(reject.len),
+    };
     Place {
         input,
         line: first_line + u64::from(reject.line),
         offset: batch.offset + u64::from(reject.offset),
-        length: u64::from(reject.len) + batch.discarded,
+        length,
     }
 }
 

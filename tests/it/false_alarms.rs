@@ -59,7 +59,7 @@ fn is_card(digits: &str) -> bool {
             if d > 9 { d - 9 } else { d }
         })
         .sum();
-    (13..=19).contains(&digits.len()) && sum % 10 == 0
+    (13..=19).contains(&digits.len()) && sum.is_multiple_of(10)
 }
 
 /// The first of `shape`'s values in which no run of digits can be a card's.

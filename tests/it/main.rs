@@ -6,10 +6,16 @@
 mod cli;
 mod docs;
 mod false_alarms;
+#[path = "../../benches/support/generator.rs"]
+mod generator;
+mod invariance;
+mod json_cases;
+mod mix;
 mod offsets;
 mod packs;
 mod pipeline;
 mod schema;
+mod shipped;
 mod signals;
 mod stand_ins;
 mod tidy;

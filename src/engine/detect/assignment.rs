@@ -74,7 +74,9 @@ fn name(text: &[u8], low: usize, at: usize) -> Option<(usize, usize)> {
         .rev()
         .take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b))
         .count();
-    (len > 0).then_some((end - len, end))
+    // `[REDACTED:api_token]: …` is no name.
+    let placeholder = text[low..end - len].ends_with(b"[REDACTED:");
+    (len > 0 && !placeholder).then_some((end - len, end))
 }
 
 /// `Unexpected token: …`, `invalid password: …` speak about a secret and hold none.
@@ -283,6 +285,7 @@ mod tests {
             "password=${DB_PASSWORD}",
             "password=****",
             "time: 12:30",
+            "[REDACTED:npm_token]: x",
             "PWD=/home/x OLDPWD=/",
         ] {
             assert_eq!(found(text), None, "{text}");

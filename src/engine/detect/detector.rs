@@ -62,8 +62,8 @@ impl Pattern {
         Ok(Self { regex: regex.into(), before_at, built: OnceLock::new() })
     }
 
-    /// The end of the match that begins at `at`, looking no further than `end`. The bytes beyond
-    /// are seen by look-around only.
+    /// The end of the match that begins at `at`, looking no further than `end`, and how far it
+    /// looked. The bytes beyond are seen by look-around only.
     #[inline]
     pub(crate) fn end(
         &self,
@@ -71,12 +71,32 @@ impl Pattern {
         text: &[u8],
         at: usize,
         end: usize,
-    ) -> Option<usize> {
-        let dfa = self.built.get_or_init(|| build(&self.regex)).as_ref()?;
+    ) -> (Option<usize>, usize) {
+        let Some(dfa) = self.built.get_or_init(|| build(&self.regex)) else { return (None, at) };
         let cache = memory.0.get_or_insert_with(|| Box::new(dfa.create_cache()));
         let input = Input::new(text).span(at..end).anchored(Anchored::Yes);
         // It neither gives up nor quits: both are configured away.
-        dfa.try_search_fwd(cache, &input).ok().flatten().map(|m| m.offset())
+        let Ok(mut state) = dfa.start_state_forward(cache, &input) else { return (None, at) };
+        let mut last = None;
+        for (i, &b) in text[..end].iter().enumerate().skip(at) {
+            state = match dfa.next_state(cache, state, b) {
+                Ok(s) if s.is_dead() || s.is_quit() => return (last, i),
+                Ok(s) => s,
+                Err(_) => return (last, i),
+            };
+            // A match is known one byte late.
+            if state.is_match() {
+                last = Some(i);
+            }
+        }
+        let behind = match text.get(end) {
+            Some(&b) => dfa.next_state(cache, state, b),
+            None => dfa.next_eoi_state(cache, state),
+        };
+        if behind.is_ok_and(|s| s.is_match()) {
+            last = Some(end);
+        }
+        (last, end)
     }
 }
 

@@ -1,5 +1,10 @@
 //! Findings that overlap: the longer match wins, then the higher priority.
+//!
+//! A finding speaks for what it replaces only: what stands before that in its match (the name of an
+//! assignment, the words before a URL) may hold a finding of its own. The host behind the user of a
+//! URL is spoken for, though it stays: with the user it looks like an e-mail address.
 
+use super::pack::Extends;
 use super::{Detectors, Finding, Step, With};
 
 /// Sorts findings by place and leaves no two that overlap. What a loser would have replaced and
@@ -13,12 +18,16 @@ pub(crate) fn settle(
     if findings.len() < 2 {
         return;
     }
-    findings.sort_unstable_by_key(|f| (f.matched.0, f.start, f.detector));
+    let claim_end = |f: &Finding| match detectors.list[usize::from(f.detector)].extends {
+        Extends::Userinfo => f.matched.1.max(f.end),
+        _ => f.end,
+    };
+    findings.sort_unstable_by_key(|f| (f.start, f.matched.0, f.detector));
     let mut kept = 0;
     for i in 1..findings.len() {
         let next = findings[i];
         let last = findings[kept];
-        if next.matched.0 >= last.matched.1 && next.start >= last.end {
+        if next.start >= claim_end(&last) {
             kept += 1;
             findings[kept] = next;
             continue;
@@ -28,7 +37,7 @@ pub(crate) fn settle(
         };
         let (mut winner, loser) =
             if weight(&next) > weight(&last) { (next, last) } else { (last, next) };
-        let covered = winner.matched.0 <= loser.start && loser.end <= winner.matched.1;
+        let covered = winner.start <= loser.start && loser.end <= claim_end(&winner);
         if !covered {
             winner.start = winner.start.min(loser.start);
             winner.end = winner.end.max(loser.end);

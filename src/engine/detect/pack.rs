@@ -59,7 +59,8 @@ pub struct Detector {
     /// The match, anchored at the candidate. Bytes, ASCII classes, leftmost-first.
     #[serde(default)]
     pub regex: String,
-    /// What may not stand directly before the match: the inside of a regex class.
+    /// What may not stand directly before the match: the inside of a regex class. A slash counts
+    /// only behind a letter or digit: `Chrome/126.0.0.1` has one, `http://8.8.8.8` has none.
     #[serde(default)]
     pub not_before: Option<String>,
     /// What may not stand directly behind the match: the inside of a regex class.
@@ -173,9 +174,12 @@ pub enum Extends {
     Token,
     /// To the end of the string.
     End,
-    /// Only the `user:password` of a match that ends in `user:password@host`.
+    /// Only the `user:password` of a match that ends in `user:password@host`: from behind `://`, or
+    /// the match's start, to its last `@`.
     Userinfo,
-    /// Only what follows the last space, `=`, `:` or quote inside the match.
+    /// Only the value that the match ends with: what the quotes at its end enclose (the closing one
+    /// may be missing); else what follows its last space, less the name and `=` in front. `=` that
+    /// pads the value is part of it.
     Value,
 }
 
@@ -224,7 +228,8 @@ pub struct Near {
     /// `fields`; any run of the key's words counts.
     #[serde(default)]
     pub keys: Vec<String>,
-    /// Words within 30 characters before or behind the match in the same string, in any case.
+    /// Words within 30 characters of the match in the same string, in any case: before or behind
+    /// it for a context, before it for a veto.
     #[serde(default)]
     pub words: Vec<String>,
 }

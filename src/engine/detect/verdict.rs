@@ -82,12 +82,14 @@ pub(crate) struct Scratch {
     normalised: Vec<u8>,
     /// By detector.
     memory: Vec<Memory>,
-    /// Bytes that regexes have looked at: the event's budget.
+    /// Bytes that regexes have looked at, and more for each candidate: the event's budget.
     pub(crate) cost: usize,
 }
 
 /// The longest stretch that a regex is let over at one candidate. Tokens of 8 KB fit.
 const REGEX_REACH: usize = 16 << 10;
+/// What a candidate costs beside the bytes that its regex looks at.
+const CANDIDATE: usize = 8;
 /// The most bytes that belong to a match before its `@`.
 const LEAD: usize = 256;
 
@@ -114,8 +116,8 @@ impl Detectors {
             scratch.memory.resize_with(self.list.len(), Memory::default);
         }
         let memory = &mut scratch.memory[usize::from(detector)];
-        let end = d.pattern.end(memory, p.text, begin, far);
-        scratch.cost += end.unwrap_or(far.min(begin + 64)) - begin;
+        let (end, looked) = d.pattern.end(memory, p.text, begin, far);
+        scratch.cost += looked - begin + CANDIDATE;
         let end = end.ok_or(refuse(Step::Regex))?;
         let matched = (begin, end);
         let judged = d.judge(p, matched, scratch);
@@ -131,7 +133,7 @@ impl Detectors {
         scratch: &mut Scratch,
     ) -> Result<Finding, Step> {
         let a = assignment::find(p.text, p.start, p.end, at, &self.fields, &mut scratch.words)?;
-        scratch.cost += a.end - a.from;
+        scratch.cost += a.end - a.from + CANDIDATE;
         Ok(Finding {
             detector,
             matched: (a.from, a.end),
@@ -296,29 +298,27 @@ impl Detector {
 /// The value in a match that ends with one: what the quotes that end it enclose (the closing one
 /// may be missing), else what follows its last space, and the name and `=` behind that.
 fn value(matched: &[u8]) -> (usize, usize) {
-    let (mut opened, mut closed) = (None, None);
-    let mut i = 0;
-    while i < matched.len() {
-        let b = matched[i];
+    let end = matched.len();
+    let quote = |b: u8| b"\"'`".contains(&b);
+    if let Some((&q, inside)) = matched.split_last()
+        && quote(q)
+        && let Some(from) = opening(inside, q)
+    {
+        return (from + 1, end - 1);
+    }
+    let (mut opened, mut i) = (None, 0);
+    while let Some(&b) = matched.get(i) {
         match opened {
-            None if b"\"'`".contains(&b) => {
-                (opened, closed) = (Some((i + 1, b)), None);
-            }
+            None if quote(b) => opened = Some((i + 1, b)),
             Some(_) if b == b'\\' => i += 1,
-            // Two quotes are one, inside a value that such quotes enclose.
             Some((_, q)) if b == q && matched.get(i + 1) == Some(&q) => i += 1,
-            Some((from, q)) if b == q => (opened, closed) = (None, Some((from, i))),
+            Some((_, q)) if b == q => opened = None,
             _ => {}
         }
         i += 1;
     }
     if let Some((from, _)) = opened {
-        return (from, matched.len());
-    }
-    if let Some((from, to)) = closed
-        && to + 1 == matched.len()
-    {
-        return (from, to);
+        return (from, end);
     }
     let from = matched.iter().rposition(|&b| b == b' ').map_or(0, |s| s + 1);
     let word = &matched[from..];
@@ -327,6 +327,20 @@ fn value(matched: &[u8]) -> (usize, usize) {
     // `=` alone pads what stands before it.
     let named = value.iter().any(|&b| b != b'=');
     (if named { matched.len() - value.len() } else { from }, matched.len())
+}
+
+/// The last `q` that opens: not escaped, and not one of two, which are one inside such quotes.
+fn opening(text: &[u8], q: u8) -> Option<usize> {
+    let mut end = text.len();
+    while let Some(at) = memchr::memrchr(q, &text[..end]) {
+        let doubled = at > 0 && text[at - 1] == q;
+        let slashes = text[..at].iter().rev().take_while(|&&b| b == b'\\').count();
+        if !doubled && slashes % 2 == 0 {
+            return Some(at);
+        }
+        end = at - usize::from(doubled);
+    }
+    None
 }
 
 /// Whether `text` is one of Tamis's own placeholders.
@@ -352,6 +366,8 @@ mod tests {
             ("curl -u a:b", "a:b"),
             ("curl -H 'X: y' --user=a:b=c", "a:b=c"),
             ("curl -u 'a:b", "a:b"),
+            ("PASSWORD 'it''s", "it''s"),
+            ("curl -d it's -u 'a:b'", "a:b"),
             ("api_key=abc==", "abc=="),
             ("abc==", "abc=="),
             ("", ""),

@@ -69,6 +69,9 @@ pub(crate) fn phrase(p: &str) -> String {
     Words::of(p.as_bytes()).joined
 }
 
+/// The bytes at a key's end that are looked at.
+const KEY: usize = 128;
+
 /// What a name says of its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Name {
@@ -113,10 +116,15 @@ impl Fields {
 
     /// What `key` says of its value; `w` is scratch space.
     pub(crate) fn judge(&self, key: &[u8], w: &mut Words) -> Name {
-        if self.names.is_empty() || key.len() > 256 {
+        if self.names.is_empty() {
             return Name::Other;
         }
-        w.set(key);
+        let key = &key[key.len().saturating_sub(KEY)..];
+        // What follows a placeholder in a key that was redacted before decides.
+        let own = memchr::memmem::rfind(key, b"[REDACTED:").map_or(key, |p| {
+            memchr::memchr(b']', &key[p..]).map_or(key, |end| &key[p + end + 1..])
+        });
+        w.set(own);
         // `password2` is a password.
         while let Some(&last) = w.starts.last() {
             if !w.joined[last..].bytes().all(|b| b.is_ascii_digit()) {
@@ -186,7 +194,7 @@ mod tests {
         {
             assert!(f.has(yes.as_bytes()), "{yes}");
         }
-        for no in ["password_reset_at", "prompt_tokens", "nextToken", "next_token", "key", "tokenizer", "", "01WMG2F7HXKN9FD9SMMRJ5CVC3"] {
+        for no in ["password_reset_at", "prompt_tokens", "nextToken", "next_token", "key", "tokenizer", "", "[REDACTED:api_token]", "01WMG2F7HXKN9FD9SMMRJ5CVC3"] {
             assert!(!f.has(no.as_bytes()), "{no}");
         }
     }

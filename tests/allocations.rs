@@ -1,0 +1,155 @@
+//! No allocation per event in the steady state, held by an allocator that counts.
+//!
+//! A binary of its own, for the allocator is the whole program's.
+
+// Only the allocator below: it hands every call to the system's own, unchanged.
+#![allow(unsafe_code)]
+// The lint's own exception covers #[test] functions, not what they share.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../benches/support/generator.rs"]
+mod generator;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    sync::Arc,
+};
+
+use generator::{Generator, Variant};
+use tamis::engine::{Chunk, Engine, Output, Plan, Settings, detect::Pack, schema::Schema};
+
+thread_local! {
+    /// Each test's own: the harness runs them side by side.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count() {
+    // A thread that ends has no counter any more, and nobody to read it.
+    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
+}
+
+// SAFETY: every method passes its arguments on to `System`, whose contract is the same, and counts
+// without allocating: the counter is a constant-initialised `Cell` without a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract that is also `System`'s.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above; `at` came from `System`.
+        unsafe { System.realloc(at, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as above; `at` came from `System`.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A chunk of the size that the pipeline cuts.
+const CHUNK: usize = 256 << 10;
+/// New text may show a regex or a path for the first time in any chunk, and lengthen a buffer.
+/// A chunk holds some 400 events; one allocation for every tenth would be over this.
+const PER_CHUNK: u64 = 24;
+
+fn plan(schema: bool, bodies: bool) -> Arc<Plan> {
+    let packs = [
+        ("core.toml", include_str!("../patterns/core.toml")),
+        ("secrets.toml", include_str!("../patterns/secrets.toml")),
+    ];
+    let packs = packs.iter().map(|(name, text)| Pack::parse(name, text).unwrap()).collect();
+    let schema = schema.then(|| Arc::new(Schema::builtin("service-log").unwrap().unwrap()));
+    let settings = Settings { packs, schema, bodies, ..Settings::default() };
+    Arc::new(Plan::compile(settings).unwrap())
+}
+
+/// How often `engine` allocates on `chunk`.
+fn allocations(engine: &mut Engine, chunk: &Chunk, out: &mut Output) -> u64 {
+    out.clear();
+    let before = ALLOCATIONS.get();
+    engine.process(chunk, out);
+    let allocations = ALLOCATIONS.get() - before;
+    assert_eq!(out.tally.unaccounted(), 0);
+    allocations
+}
+
+fn chunk(variant: Variant, seed: u64) -> Chunk {
+    Chunk::from_bytes(&Generator::chunk(variant, seed, CHUNK))
+}
+
+/// Warm-up, then new text, then the same text once more.
+fn steady(plan: &Arc<Plan>, variant: Variant, chunk: impl Fn(u64) -> Chunk) {
+    let (mut engine, mut out) = (Engine::new(plan.clone()), Output::default());
+    for seed in 0..6 {
+        allocations(&mut engine, &chunk(seed), &mut out);
+    }
+    let name = variant.name();
+    let last = chunk(9);
+    for fresh in [&chunk(7), &chunk(8), &last] {
+        let n = allocations(&mut engine, fresh, &mut out);
+        assert!(n <= PER_CHUNK, "{name}: {n} allocations in a chunk of {} lines", out.tally.read);
+    }
+    let again = allocations(&mut engine, &last, &mut out);
+    assert_eq!(again, 0, "{name}: a chunk that is known, {} lines", out.tally.read);
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = ALLOCATIONS.get();
+    let mut grown = vec![1u8];
+    grown.reserve(1 << 12);
+    assert_eq!(ALLOCATIONS.get() - before, 2);
+}
+
+#[test]
+fn service_logs() {
+    for schema in [false, true] {
+        let plan = plan(schema, false);
+        for &variant in Variant::LOGS {
+            steady(&plan, variant, |seed| chunk(variant, seed));
+        }
+    }
+}
+
+#[test]
+fn floods() {
+    let plan = plan(true, false);
+    for &variant in Variant::FLOODS {
+        steady(&plan, variant, |seed| chunk(variant, seed));
+    }
+}
+
+/// Text lines, malformed lines and blank lines: what is not forwarded needs no memory either.
+#[test]
+fn lines_that_are_no_events() {
+    let plan = plan(false, false);
+    steady(&plan, Variant::Compact, |seed| {
+        let log = Generator::chunk(Variant::Compact, seed, CHUNK);
+        let odd: Vec<u8> = log
+            .split_inclusive(|&b| b == b'\n')
+            .enumerate()
+            .flat_map(|(n, line)| match n % 4 {
+                0 => line.to_vec(),
+                1 => [b"text ", line].concat(),
+                2 => [&line[..line.len() / 2], b"\n"].concat(),
+                _ => b"\n".to_vec(),
+            })
+            .collect();
+        Chunk::from_bytes(&odd)
+    });
+}
