@@ -208,7 +208,7 @@ impl Judge {
             let nothing = d.plain_escapes
                 && marks.iter().all(|m| m.id() == ESCAPE)
                 && !opens_json(content)
-                && decode::is_simple(content, |behind| d.may_start(behind));
+                && decode::is_simple(content, |b| d.may_start(b), |b| d.before_slash.has(b));
             return if nothing { Ok(()) } else { self.escaped(d, p, level, out) };
         }
         let outer = self.matched.len();

@@ -30,13 +30,19 @@ const SIMPLE: [u8; 256] = {
 /// Whether the escapes of JSON string content are valid and hide nothing from whoever reads the raw
 /// bytes: `\n`, `\r`, `\t`, `\"`, `\/`, a `\\` that no escape follows, and `&`, `<` and `>` as
 /// careful encoders write them (`\u0026`). `starts` tells whether a token may start with the bytes
-/// behind one of the last three, whose raw spelling ends in a letter or digit.
-pub(crate) fn is_simple(raw: &[u8], starts: impl Fn(&[u8]) -> bool) -> bool {
+/// behind one of the last three, whose raw spelling ends in a letter or digit; `slash` whether one
+/// behind this byte may belong to a token's opening.
+pub(crate) fn is_simple(
+    raw: &[u8],
+    starts: impl Fn(&[u8]) -> bool,
+    slash: impl Fn(u8) -> bool,
+) -> bool {
     let mut at = 0;
     while let Some(n) = memchr(b'\\', &raw[at..]) {
         at += n + 2;
         match raw.get(at - 1) {
-            Some(b'n' | b'r' | b't' | b'"' | b'/') => {}
+            Some(b'n' | b'r' | b't' | b'"') => {}
+            Some(b'/') if at == 2 || !slash(raw[at - 3]) => {}
             Some(b'\\') if !matches!(raw.get(at), Some(b'"' | b'\\')) => {}
             Some(b'u') => {
                 let (code, behind) = raw[at..].split_at_checked(4).unwrap_or_default();

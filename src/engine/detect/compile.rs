@@ -3,7 +3,7 @@
 use super::detector::Detector;
 use super::pack::{self, Action, Pack};
 use super::shape;
-use crate::engine::index::exact::{ByteSet, Exact, Row};
+use crate::engine::index::exact::{ByteSet, Exact, Row, WINDOW};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
 use crate::engine::index::{Gate, Gates, MAX_IDS};
 use crate::engine::path::words::Fields;
@@ -64,6 +64,8 @@ pub(crate) struct Detectors {
     /// A string whose escapes are simple (see `decode::is_simple`) holds no candidate that its raw
     /// bytes do not show: no shape asks for one of these bytes, and assignments are looked for.
     pub(crate) plain_escapes: bool,
+    /// But for slashes, which some literals have: what stands before the first one in them.
+    pub(crate) before_slash: ByteSet,
     /// Where each detector's candidates come from, for `explain`.
     pub(crate) gates_of: Vec<Vec<Gate>>,
     /// The first bytes of the literals of each, for `explain`.
@@ -85,6 +87,7 @@ impl Detectors {
             fields: Fields::default(),
             field_detector: None,
             plain_escapes: true,
+            before_slash: ByteSet::NONE,
             gates_of: vec![],
             heads: vec![],
         };
@@ -121,8 +124,15 @@ impl Detectors {
         let heads: Vec<_> = out.heads.iter().map(|h| h.1).collect();
         out.gates.literals = Fingerprint::new(&heads);
         let others = || rows.iter().enumerate().filter(|(g, _)| *g != Gate::Assign as usize);
+        out.before_slash = others()
+            .flat_map(|(_, rows)| rows)
+            .filter_map(|r| {
+                let slash = (1..WINDOW).find(|&i| asks(r, i, b'/'))?;
+                Some(r.window[slash - 1])
+            })
+            .fold(ByteSet::NONE, |all, set| all.union(&set));
         let named = |b: &u8| others().flat_map(|(_, rows)| rows).any(|r| asks_for(r, *b));
-        out.plain_escapes = !b"\"\n\r\t/\\&<>".iter().any(named)
+        out.plain_escapes = !b"\"\n\r\t\\&<>".iter().any(named)
             && (out.field_detector.is_none() || !rows[Gate::Assign as usize].is_empty());
         let gates = [
             Gate::Run,
@@ -206,7 +216,15 @@ impl Detectors {
     }
 }
 
-/// Whether a row asks for the byte: admits it, but not just anything, in a place behind the anchor.
+/// Whether a row asks for the byte in a place behind the anchor.
 fn asks_for(row: &Row, byte: u8) -> bool {
-    row.window[1..].iter().any(|set| set.has(byte) && set.len() < 64)
+    (1..WINDOW).any(|place| asks(row, place, byte))
+}
+
+/// Whether a row would refuse, at a place, the escape in which it should see the byte: the place
+/// admits the byte and no backslash, or what follows would stand one byte further.
+fn asks(row: &Row, place: usize, byte: u8) -> bool {
+    let set = &row.window[place];
+    let free = row.window[place + 1..].iter().all(|s| *s == ByteSet::ANY);
+    set.has(byte) && *set != ByteSet::ANY && !(set.has(b'\\') && free)
 }
