@@ -88,7 +88,7 @@ impl Engine {
         let length = end - e.start - usize::from(end > e.start && buf[end - 1] == b'\r');
         if length > plan.settings().limits.max_event_bytes {
             flush(buf, run, e, out);
-            reject(e, Reason::Oversize, 0, Payload::None, 0, out);
+            reject(e, Reason::Oversize, 0, Payload::None, out.bodies.len(), out);
             return;
         }
         match buf[e.line.start] {
