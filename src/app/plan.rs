@@ -7,8 +7,20 @@ use anyhow::Result;
 use super::{resolved::Rules, schemas};
 use crate::engine::{Engine, Plan, Settings, detect::Selection};
 
-/// An engine's scratch space, in the memory formula.
-pub(crate) const ENGINE_BYTES: u64 = 4 << 20;
+/// What an engine has learnt of paths, twice: JSON inside strings has paths of its own.
+const PATHS: u64 = 4 << 20;
+/// What an engine keeps of a detector's automaton at most.
+const AUTOMATON: u64 = 256 << 10;
+/// The most scratch space that a byte of a chunk can ask for. The floods of `tests/it/memory.rs`
+/// one after the other came to 139: places, candidates, decoded texts and their maps, findings,
+/// edits, each kept at the size that its own worst chunk needed.
+const SCRATCH: u64 = 144;
+
+/// An engine's memory at most, in the memory formula: `chunk` is the largest that it is given.
+pub(crate) fn engine_bytes(chunk: usize, rules: &Rules) -> u64 {
+    let detectors: usize = rules.packs.iter().map(|pack| pack.detectors.len()).sum();
+    PATHS + AUTOMATON * detectors as u64 + SCRATCH * chunk as u64
+}
 
 /// What the rules come to.
 pub(crate) struct Compiled {

@@ -12,8 +12,8 @@ use anyhow::{Context as _, anyhow};
 use super::{
     exit::{self, Exit, Trouble},
     notices::Notices,
-    plan::{self, Compiled, ENGINE_BYTES},
-    resolved::{InputChoice, Layout, Run},
+    plan::{self, Compiled},
+    resolved::{InputChoice, Layout, Rules, Run},
     say,
 };
 use crate::{
@@ -40,7 +40,7 @@ pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
         return Ok(Exit::Usage);
     }
     let (run, rules) = Run::resolve(args)?;
-    let budget = budget(&run, rules.limits.max_event_bytes)?;
+    let budget = budget(&run, &rules)?;
     let compiled = plan::compile(rules, run.dead_letter.is_some())?;
     let letters =
         dead_letter::Settings { schema: compiled.schema.clone(), drop_text: run.drop_text };
@@ -61,14 +61,14 @@ pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
     Ok(exit)
 }
 
-fn budget(run: &Run, max_event_bytes: usize) -> anyhow::Result<Budget> {
+fn budget(run: &Run, rules: &Rules) -> anyhow::Result<Budget> {
+    let sizes = Sizes::new(rules.limits.max_event_bytes);
     let demand = Demand {
         workers: run.threads,
         dead_letter: run.dead_letter.is_some(),
-        engine_bytes: ENGINE_BYTES,
+        engine_bytes: plan::engine_bytes(sizes.most(), rules),
         fixed_bytes: FIXED_BYTES,
     };
-    let sizes = Sizes::new(max_event_bytes);
     Budget::fit(sizes, demand, run.memory).map_err(|TooSmall { minimum }| {
         let least = minimum.div_ceil(1 << 20);
         anyhow!(

@@ -74,9 +74,10 @@ pub(crate) struct Index {
     pub(crate) lines: Vec<LineEnd>,
     /// Sorted by place.
     pub(crate) marks: Vec<Mark>,
-    /// The first and the last control character (no newline, no `\r\n`) of each block that has any.
+    /// The first and the last control character (no newline, no `\r\n`) of each block that has any;
+    /// all of them where a line ends in the block.
     pub(crate) controls: Vec<u32>,
-    /// The first and the last byte ≥ 0x80 of each block that has any.
+    /// The first and the last byte ≥ 0x80 of each block that has any; all where a line ends in it.
     pub(crate) highs: Vec<u32>,
     hits: Vec<u32>,
     hit_count: usize,
@@ -160,7 +161,7 @@ impl Index {
             newline &= newline - 1;
         }
         if few.low | few.high != 0 {
-            self.push_rare(buf, few.low, few.high, few.base);
+            self.push_rare(buf, few.low, few.high, few.newline != 0, few.base);
         }
     }
 
@@ -343,7 +344,7 @@ impl Task for Scan<'_> {
 }
 
 impl Index {
-    fn push_rare(&mut self, buf: &[u8], mut low: u64, high: u64, base: u32) {
+    fn push_rare(&mut self, buf: &[u8], mut low: u64, high: u64, lines: bool, base: u32) {
         let mut control = 0u64;
         while low != 0 {
             let at = (base + low.trailing_zeros()) as usize;
@@ -352,7 +353,12 @@ impl Index {
             }
             low &= low - 1;
         }
-        for (mask, list) in [(control, &mut self.controls), (high, &mut self.highs)] {
+        for (mut mask, list) in [(control, &mut self.controls), (high, &mut self.highs)] {
+            // Where lines end in the block, the first and the last are not every line's.
+            while lines && mask != 0 {
+                list.push(base + mask.trailing_zeros());
+                mask &= mask - 1;
+            }
             if mask != 0 {
                 list.push(base + mask.trailing_zeros());
                 list.push(base + 63 - mask.leading_zeros());

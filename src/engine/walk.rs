@@ -9,6 +9,7 @@ mod report;
 
 use std::sync::Arc;
 
+use super::decode::OffsetMap;
 use super::index::Mark;
 use super::outcome::Reason;
 use super::path::Paths;
@@ -77,6 +78,7 @@ pub(crate) struct Walk {
     /// By nodes: the constrained fields seen in the open objects.
     named: Vec<u32>,
     scratch: Vec<u8>,
+    map: OffsetMap,
     /// What was reported of the last event, in its order.
     pub(crate) sites: Vec<Site>,
     /// The keys above and of each site.
@@ -105,6 +107,7 @@ impl Walk {
             frames: vec![Frame::default(); max_depth + 1],
             named: Vec::new(),
             scratch: Vec::new(),
+            map: OffsetMap::default(),
             sites: Vec::new(),
             keys: Vec::new(),
             violation: None,

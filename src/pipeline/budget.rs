@@ -57,8 +57,8 @@ impl Sizes {
         self.chunk_bytes + STEP + 1
     }
 
-    /// The data that a chunk with one long line can hold.
-    pub(super) fn most(&self) -> usize {
+    /// The data that a chunk can hold at most: one with a long line.
+    pub fn most(&self) -> usize {
         self.chunk_bytes.max(self.kept()).saturating_add(STEP + 1)
     }
 

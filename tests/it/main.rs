@@ -10,6 +10,8 @@ mod false_alarms;
 mod generator;
 mod invariance;
 mod json_cases;
+#[cfg(target_os = "linux")]
+mod memory;
 mod mix;
 mod offsets;
 mod packs;

@@ -161,8 +161,7 @@ impl Walk {
             match kind {
                 Kind::String if escaped => {
                     self.scratch.clear();
-                    let mut map = decode::OffsetMap::default();
-                    match decode::unescape(text, &mut self.scratch, &mut map) {
+                    match decode::unescape(text, &mut self.scratch, &mut self.map) {
                         Ok(()) => schema.check_string(node, &self.scratch),
                         // The engine finds the broken escape when it judges the site.
                         Err(_) => Ok(()),

@@ -1,0 +1,122 @@
+//! The program's memory stays below the ceiling that it tells, whatever the input.
+
+use std::{
+    fs,
+    io::{Read as _, Write},
+    process::{Child, ChildStdin},
+    thread,
+};
+
+use serde_json::Value;
+
+use crate::{
+    cli::{summary, tamis},
+    generator::{Generator, Variant},
+};
+
+const MIB: usize = 1 << 20;
+const LAST: &[u8] = b"{\"the\":\"last line\"}\n";
+
+/// An event, or a text line, of `unit` over and over: 1 MiB, the longest that is judged.
+fn flood(head: &str, unit: &str, tail: &str) -> Vec<u8> {
+    let times = (MIB - head.len() - tail.len()) / unit.len();
+    format!("{head}{}{tail}\n", unit.repeat(times)).into_bytes()
+}
+
+/// Each asks for the most of something: places of quotes, candidates, decoded text, maps back to
+/// it, findings, sites, output.
+fn floods() -> Vec<Vec<u8>> {
+    let text = |unit| flood("{\"m\":\"", unit, "\"}");
+    let array = |unit| flood("{\"m\":[", unit, "0]}");
+    vec![
+        flood("{", "\"", ""),
+        text("@a"),
+        text("a@b.co "),
+        text("\\n@a"),
+        text("\\na@b.co"),
+        text("\\\""),
+        text("%40a"),
+        text("a%40b.co "),
+        text("8.8.4.4 "),
+        text("1-"),
+        text("4111 1111 1111 1111 "),
+        text("token=a "),
+        array("\"a@b.co\","),
+        array("\"\","),
+        flood("{", "\"a@b.co\":0,", "\"z\":0}"),
+        flood("{\"m\":\"[", "{\\\"a\\\":\\\"a@b.co\\\"},", "0]\"}"),
+        flood("{\"m\":\"[", "\\\"a@b.co\\\\n\\\",", "0]\"}"),
+        flood("", "a@b.co ", "."),
+        flood("", "a%40b.co ", "."),
+        flood("", "\u{1}", ""),
+        flood("", "\n", ""),
+        flood("", "{}\n", ""),
+        flood("", "{\n", ""),
+        flood("", "\u{1}\n", ""),
+        (0..40_000).flat_map(|n| format!("{{\"key{n}\":0}}\n").into_bytes()).collect(),
+        [flood("over the limit ", "x", ""), flood("", "over", "")].concat()[16..].to_vec(),
+        flood("", "x", "").repeat(6).into_iter().filter(|&b| b != b'\n').chain([b'\n']).collect(),
+    ]
+}
+
+/// What the kernel saw of the program's memory at most, and the summary.
+fn peak(args: &[&str], feed: impl FnOnce(&mut ChildStdin) + Send) -> (u64, Value) {
+    let mut child: Child = tamis(args).spawn().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    thread::scope(|scope| {
+        let feeder = scope.spawn(move || {
+            feed(&mut stdin);
+            stdin.write_all(LAST).unwrap();
+            stdin
+        });
+        let (mut buf, mut end) = (vec![0; MIB], Vec::new());
+        while !end.ends_with(LAST) {
+            let n = stdout.read(&mut buf).unwrap();
+            assert!(n > 0, "the program ended early");
+            end.extend_from_slice(&buf[..n]);
+            end.drain(..end.len().saturating_sub(LAST.len()));
+        }
+        // All is read, judged and written, and the program waits for more.
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak = line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024;
+        drop(feeder.join().unwrap());
+        (peak, summary(&child.wait_with_output().unwrap()))
+    })
+}
+
+/// Some 100 MB, generated as it is asked for: logs, and every flood among them.
+fn much(stdin: &mut impl Write) {
+    let logs: Vec<_> =
+        Variant::all().map(|v| Generator::chunk(v, 1, if v == Variant::Compact { 4 * MIB } else { MIB / 2 })).collect();
+    for flood in floods() {
+        stdin.write_all(&flood).unwrap();
+        stdin.write_all(&logs[0][..]).ok().unwrap();
+    }
+    logs.iter().for_each(|log| stdin.write_all(log).unwrap());
+}
+
+fn stays_below(args: &[&str]) -> u64 {
+    let (peak, summary) = peak(args, |stdin| much(stdin));
+    let ceiling = summary["memory_ceiling_bytes"].as_u64().unwrap();
+    assert!(summary["bytes_in"].as_u64().unwrap() > 100_000_000, "{summary}");
+    assert!(peak <= ceiling, "{args:?}: {} of {} MiB", peak >> 20, ceiling >> 20);
+    // The floods do what they are for.
+    assert!(peak > 60 << 20, "{args:?}: {} MiB only", peak >> 20);
+    ceiling
+}
+
+#[test]
+fn below_the_ceiling_on_one_thread() {
+    stays_below(&["--threads", "1"]);
+    let dead = ["--threads", "1", "--schema", "service-log", "--dead-letter", "/dev/null"];
+    stays_below(&dead);
+}
+
+#[test]
+fn below_the_ceiling_on_two_threads_and_within_a_budget() {
+    let free = stays_below(&["--threads", "2"]);
+    let budget = free - (40 << 20);
+    let held = stays_below(&["--threads", "2", "--memory", &budget.to_string()]);
+    assert!(held <= budget, "{held} of {budget}");
+}
