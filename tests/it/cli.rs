@@ -21,7 +21,7 @@ pub(crate) fn tamis(args: &[&str]) -> Command {
     command
 }
 
-fn run(command: &mut Command, stdin: &[u8]) -> Output {
+pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Output {
     let mut child = command.spawn().unwrap();
     let mut to_child = child.stdin.take().unwrap();
     let stdin = stdin.to_vec();
@@ -47,7 +47,7 @@ pub(crate) fn summary(output: &Output) -> Value {
         .unwrap_or_else(|_| panic!("{text}"))
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 

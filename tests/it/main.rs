@@ -14,6 +14,7 @@ mod json_cases;
 mod memory;
 mod mix;
 mod offsets;
+mod outcomes;
 mod packs;
 mod pipeline;
 mod properties;
