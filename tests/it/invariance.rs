@@ -297,7 +297,8 @@ fn however_it_arrives_at_the_program() {
     let input = [&b"\xef\xbb\xbf"[..], &mixed(4, 120)].concat();
     for schema in [&[][..], &["--schema", "service-log"]] {
         let (wanted, letters, counts) = program(&[schema, &["--threads", "1"]].concat(), &[&input]);
-        assert!(wanted.stdout.len() > 1_000 && letters.len() > 5_000);
+        let (clean, dead) = (wanted.stdout.len(), letters.len());
+        assert!(clean > 500 && dead > 1_000, "{clean} bytes, {dead} of dead letters");
         assert_eq!(counts["unaccounted"], 0);
         for threads in ["1", "2", "3", "4"] {
             let bytes: Vec<&[u8]> = input.chunks(1).collect();
