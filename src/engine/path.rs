@@ -128,6 +128,7 @@ impl Paths {
 
     /// The node of `key` in the object at `object`. When no more are kept: the spare place
     /// `spare`, or `None` if that is [`NONE`].
+    #[inline(always)]
     pub(crate) fn node(&mut self, object: u32, key: &[u8], spare: u32) -> Option<u32> {
         // A path that lost its place must not be remembered by its place.
         let kept = (object as usize) < LIMIT;
@@ -138,6 +139,18 @@ impl Paths {
                 return Some(id);
             }
         }
+        self.add_node(object, key, spare, kept, hash)
+    }
+
+    #[inline(never)]
+    fn add_node(
+        &mut self,
+        object: u32,
+        key: &[u8],
+        spare: u32,
+        kept: bool,
+        hash: u64,
+    ) -> Option<u32> {
         let n = self.judge_key(object, key);
         let room = self.node_table.len() + 1 < LIMIT && self.keys.len() < LIMIT * 256;
         if kept && room {

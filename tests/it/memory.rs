@@ -87,8 +87,9 @@ fn peak(args: &[&str], feed: impl FnOnce(&mut ChildStdin) + Send) -> (u64, Value
 
 /// Some 100 MB, generated as it is asked for: logs, and every flood among them.
 fn much(stdin: &mut impl Write) {
-    let logs: Vec<_> =
-        Variant::all().map(|v| Generator::chunk(v, 1, if v == Variant::Compact { 4 * MIB } else { MIB / 2 })).collect();
+    let logs: Vec<_> = Variant::all()
+        .map(|v| Generator::chunk(v, 1, if v == Variant::Compact { 4 * MIB } else { MIB / 2 }))
+        .collect();
     for flood in floods() {
         stdin.write_all(&flood).unwrap();
         stdin.write_all(&logs[0][..]).ok().unwrap();
