@@ -118,7 +118,8 @@ impl Paths {
 
     fn schema_flags(&self, n: NodeId) -> u16 {
         let Some(s) = self.contract() else { return 0 };
-        u16::from(s.checks(n)) * flag::CHECK | u16::from(s.compares_containers(n)) * flag::COMPARE
+        (u16::from(s.checks(n)) * flag::CHECK)
+            | (u16::from(s.compares_containers(n)) * flag::COMPARE)
     }
 
     /// The mask of required fields of the object at `node`.
@@ -211,8 +212,8 @@ impl Paths {
             let p = schema.property(above.schema, plain);
             n.schema = p.node;
             n.required_bit = p.required_bit.map_or(0, |b| 1 << b);
-            n.flags |= u16::from(p.constrained) * flag::CONSTRAINED
-                | u16::from(p.forbidden) * flag::FORBIDDEN
+            n.flags |= (u16::from(p.constrained) * flag::CONSTRAINED)
+                | (u16::from(p.forbidden) * flag::FORBIDDEN)
                 | self.schema_flags(p.node);
         }
         n.flags |= above.flags & flag::SECRET;

@@ -98,7 +98,7 @@ fn much(stdin: &mut impl Write) {
 }
 
 fn stays_below(args: &[&str]) -> u64 {
-    let (peak, summary) = peak(args, |stdin| much(stdin));
+    let (peak, summary) = peak(args, much);
     let ceiling = summary["memory_ceiling_bytes"].as_u64().unwrap();
     assert!(summary["bytes_in"].as_u64().unwrap() > 100_000_000, "{summary}");
     assert!(peak <= ceiling, "{args:?}: {} of {} MiB", peak >> 20, ceiling >> 20);

@@ -89,7 +89,7 @@ impl Writer {
     fn draw(&mut self, below: u64) -> u64 {
         self.draws = self.draws.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let drawn = self.draws >> 33;
-        if self.draws & 3 == 0 || drawn % 4 == 0 { drawn / 4 % below } else { 0 }
+        if self.draws & 3 == 0 || drawn.is_multiple_of(4) { drawn / 4 % below } else { 0 }
     }
 
     fn space(&mut self) {

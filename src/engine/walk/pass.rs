@@ -36,7 +36,7 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
     #[inline(always)]
     pub(super) fn over(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Step<()> {
         walk.begin(NODES);
-        if line.quotes.len() % 2 != 0 {
+        if !line.quotes.len().is_multiple_of(2) {
             return stop(Reason::Unterminated, line.end);
         }
         let here = Here { id: path::ROOT, key: (0, 0) };
