@@ -3,10 +3,10 @@
 //! [`Plan`] is what was compiled once (detectors, schema, limits) and is shared by every
 //! worker; an [`Engine`] is one worker's scratch space; [`Engine::process`] is the hot path:
 //!
-//! 1. [`index`]: quotes, lines, rare bytes, candidates; once for the whole chunk.
-//! 2. [`walk`]: each event's grammar, path and schema; it reports sites where something is marked.
-//! 3. [`judge`]: sites → findings → edits, through [`decode`] and [`detect`].
-//! 4. [`redact`]: edits spliced between copies; untouched lines are copied in runs.
+//! 1. `index`: quotes, lines, rare bytes, candidates; once for the whole chunk.
+//! 2. `walk`: each event's grammar, path and schema; it reports sites where something is marked.
+//! 3. `judge`: sites → findings → edits, through `decode` and [`detect`].
+//! 4. `redact`: edits spliced between copies; untouched lines are copied in runs.
 
 pub mod chunk;
 pub(crate) mod decode;

@@ -1,5 +1,6 @@
 //! From lines to outcomes: each line of a chunk ends in exactly one.
 
+use super::Engine;
 use super::chunk::HEAD;
 use super::decode;
 use super::index::Index;
@@ -9,7 +10,6 @@ use super::path::locate;
 use super::plan::{Plan, TextPolicy};
 use super::redact::{self, splice};
 use super::walk::{Line, Stop};
-use super::Engine;
 
 /// One line of a chunk.
 #[derive(Clone, Copy)]

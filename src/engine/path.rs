@@ -118,7 +118,8 @@ impl Paths {
 
     fn schema_flags(&self, n: NodeId) -> u16 {
         let Some(s) = self.contract() else { return 0 };
-        u16::from(s.checks(n)) * flag::CHECK | u16::from(s.compares_containers(n)) * flag::COMPARE
+        (u16::from(s.checks(n)) * flag::CHECK)
+            | (u16::from(s.compares_containers(n)) * flag::COMPARE)
     }
 
     /// The mask of required fields of the object at `node`.
@@ -128,6 +129,7 @@ impl Paths {
 
     /// The node of `key` in the object at `object`. When no more are kept: the spare place
     /// `spare`, or `None` if that is [`NONE`].
+    #[inline(always)]
     pub(crate) fn node(&mut self, object: u32, key: &[u8], spare: u32) -> Option<u32> {
         // A path that lost its place must not be remembered by its place.
         let kept = (object as usize) < LIMIT;
@@ -138,6 +140,18 @@ impl Paths {
                 return Some(id);
             }
         }
+        self.add_node(object, key, spare, kept, hash)
+    }
+
+    #[inline(never)]
+    fn add_node(
+        &mut self,
+        object: u32,
+        key: &[u8],
+        spare: u32,
+        kept: bool,
+        hash: u64,
+    ) -> Option<u32> {
         let n = self.judge_key(object, key);
         let room = self.node_table.len() + 1 < LIMIT && self.keys.len() < LIMIT * 256;
         if kept && room {
@@ -198,8 +212,8 @@ impl Paths {
             let p = schema.property(above.schema, plain);
             n.schema = p.node;
             n.required_bit = p.required_bit.map_or(0, |b| 1 << b);
-            n.flags |= u16::from(p.constrained) * flag::CONSTRAINED
-                | u16::from(p.forbidden) * flag::FORBIDDEN
+            n.flags |= (u16::from(p.constrained) * flag::CONSTRAINED)
+                | (u16::from(p.forbidden) * flag::FORBIDDEN)
                 | self.schema_flags(p.node);
         }
         n.flags |= above.flags & flag::SECRET;

@@ -91,8 +91,8 @@ pub(crate) struct Walk {
     walking_nodes: bool,
     /// Rises when states don't fit, falls when they do.
     misses: u32,
-    /// Events walked by nodes since the states were last forgotten.
-    uncached: u32,
+    /// Misses since the states were last forgotten.
+    missed: u32,
 }
 
 /// States are full.
@@ -114,7 +114,7 @@ impl Walk {
             by_nodes: 0,
             walking_nodes: false,
             misses: 0,
-            uncached: 0,
+            missed: 0,
         }
     }
 
@@ -123,40 +123,38 @@ impl Walk {
     pub(crate) fn event(&mut self, line: Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
         if self.by_nodes > 0 {
             self.by_nodes -= 1;
-            return self.uncached(line, paths);
-        }
-        match Pass::<false>::over(self, paths, line) {
-            Ok(()) => {
-                self.misses = self.misses.saturating_sub(1);
-                Ok(())
-            }
-            Err(Ok(stop)) => Err(stop),
-            Err(Err(Full)) => {
-                self.misses += 16;
-                if self.misses > 128 {
-                    // Keys come in ever new orders: do not try states on every event.
-                    self.misses = 112;
-                    self.by_nodes = 500;
+        } else {
+            match Pass::<false>::over(self, paths, line) {
+                Ok(()) => {
+                    self.misses = self.misses.saturating_sub(1);
+                    return Ok(());
                 }
-                self.uncached(line, paths)
+                Err(Ok(stop)) => return Err(stop),
+                Err(Err(Full)) => self.missed(paths),
             }
-        }
-    }
-
-    #[inline(never)]
-    fn uncached(&mut self, line: Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
-        self.uncached += 1;
-        if self.uncached > 200_000 {
-            // The stream may have changed since the states filled up.
-            self.uncached = 0;
-            self.by_nodes = 0;
-            paths.reset(self.max_depth);
         }
         match Pass::<true>::over(self, paths, line) {
             Ok(()) => Ok(()),
             Err(Ok(stop)) => Err(stop),
             // By nodes there is always a spare place.
             Err(Err(Full)) => Err(Stop { reason: Reason::TooDeep, at: line.start }),
+        }
+    }
+
+    /// States did not fit. Where keys come in ever new orders, they are not tried on every event;
+    /// now and then all is forgotten, for the stream may have changed since the states filled up.
+    #[cold]
+    fn missed(&mut self, paths: &mut Paths) {
+        self.misses += 16;
+        if self.misses > 128 {
+            self.misses = 112;
+            self.by_nodes = 500;
+        }
+        self.missed += 1;
+        if self.missed > 1000 {
+            self.missed = 0;
+            self.by_nodes = 0;
+            paths.reset(self.max_depth);
         }
     }
 }

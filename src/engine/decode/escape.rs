@@ -31,22 +31,23 @@ const SIMPLE: [u8; 256] = {
 /// bytes: `\n`, `\r`, `\t`, `\"`, `\/`, a `\\` that no escape follows, and `&`, `<` and `>` as
 /// careful encoders write them (`\u0026`). `starts` tells whether a token may start with the bytes
 /// behind one of the last three, whose raw spelling ends in a letter or digit; `slash` whether one
-/// behind this byte may belong to a token's opening.
+/// behind these bytes may belong to a token's opening.
 pub(crate) fn is_simple(
     raw: &[u8],
     starts: impl Fn(&[u8]) -> bool,
-    slash: impl Fn(u8) -> bool,
+    slash: impl Fn(&[u8]) -> bool,
 ) -> bool {
     let mut at = 0;
     while let Some(n) = memchr(b'\\', &raw[at..]) {
         at += n + 2;
         match raw.get(at - 1) {
             Some(b'n' | b'r' | b't' | b'"') => {}
-            Some(b'/') if at == 2 || !slash(raw[at - 3]) => {}
+            Some(b'/') if !slash(&raw[..at - 2]) => {}
             Some(b'\\') if !matches!(raw.get(at), Some(b'"' | b'\\')) => {}
             Some(b'u') => {
                 let (code, behind) = raw[at..].split_at_checked(4).unwrap_or_default();
-                if !matches!(code, b"0026" | b"003c" | b"003e" | b"003C" | b"003E") || starts(behind)
+                if !matches!(code, b"0026" | b"003c" | b"003e" | b"003C" | b"003E")
+                    || starts(behind)
                 {
                     return false;
                 }

@@ -16,7 +16,8 @@ fn one<'a>(e: &'a Explanation, detector: &str) -> &'a Candidate {
 
 #[test]
 fn candidates_stand_where_they_stand() {
-    let line = br#" {"a/b":["x", "mail j.doe\u0040acme.com", {"cut":"{\"password\":\"hunter2\"}"}]}"#;
+    let line =
+        br#" {"a/b":["x", "mail j.doe\u0040acme.com", {"cut":"{\"password\":\"hunter2\"}"}]}"#;
     let e = explain(&plan(), line);
     assert_eq!(e.outcome, Outcome::Redacted);
     let email = one(&e, "email");

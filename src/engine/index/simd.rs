@@ -138,7 +138,7 @@ impl Level for Scalar {
         let mut m = Masks::default();
         for (i, &b) in block.iter().enumerate() {
             let bit = 1u64 << i;
-            if b < 0x20 || b >= 0x80 {
+            if !(0x20..0x80).contains(&b) {
                 m.rare |= bit;
                 m.high |= bit * u64::from(b >= 0x80);
                 m.newline |= bit * u64::from(b == b'\n');

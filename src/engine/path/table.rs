@@ -2,20 +2,18 @@
 
 const K: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A hash of an id and a key: multiply and fold, 8 bytes at a time, the last 8 again.
+/// A hash of an id and a key: of its length, its first and its last 8 bytes, for whole keys are
+/// compared anyway.
 #[inline(always)]
 pub(super) fn hash(id: u32, key: &[u8]) -> u64 {
-    let mut h = (u64::from(id) << 32 | key.len() as u64).wrapping_mul(K);
-    let mut mix = |w: u64| h = (h.rotate_left(5) ^ w).wrapping_mul(K);
-    if let Some(last) = key.last_chunk::<8>() {
-        for c in key.as_chunks::<8>().0 {
-            mix(u64::from_le_bytes(*c));
+    let bytes = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29)
         }
-        mix(u64::from_le_bytes(*last));
-    } else {
-        mix(short(key));
-    }
-    h ^ h >> 29
+        _ => short(key),
+    };
+    let h = (bytes ^ (u64::from(id) << 40 | (key.len() as u64) << 56)).wrapping_mul(K);
+    h ^ h >> 32
 }
 
 /// Up to 7 bytes as one number.

@@ -53,12 +53,18 @@ impl Walk {
     }
 
     /// By nodes: notes a field that the schema names, and tells whether it stands twice.
-    #[cold]
     pub(super) fn by_node(&mut self, depth: usize, node: u32, paths: &Paths) -> u16 {
         let frame = &mut self.frames[depth];
-        frame.seen |= paths.nodes[node as usize].required_bit;
-        let twice = self.named[frame.named as usize..].contains(&node);
-        self.named.push(node);
+        let bit = paths.nodes[node as usize].required_bit;
+        let twice = if bit != 0 {
+            let twice = frame.seen & bit != 0;
+            frame.seen |= bit;
+            twice
+        } else {
+            let twice = self.named[frame.named as usize..].contains(&node);
+            self.named.push(node);
+            twice
+        };
         u16::from(twice) * flag::TWICE
     }
 
@@ -190,13 +196,7 @@ impl Walk {
 
     /// Compares the container that closes before `end` with the schema's `enum` or `const`.
     #[cold]
-    pub(super) fn compare(
-        &mut self,
-        l: &Line<'_>,
-        paths: &Paths,
-        frame: Frame,
-        end: usize,
-    ) {
+    pub(super) fn compare(&mut self, l: &Line<'_>, paths: &Paths, frame: Frame, end: usize) {
         let Some(schema) = &self.schema else { return };
         let start = frame.start as usize;
         let node = self.schema_node(paths, frame.owner);

@@ -5,20 +5,19 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::engine::redact::truncate;
+
 /// An IPv4 address in four decimal parts that is globally reachable. Leading zeros are refused:
 /// readers disagree whether they mean octal.
 pub(super) fn ipv4_global(text: &[u8]) -> bool {
-    parse::<Ipv4Addr>(text).is_some_and(is_global_v4)
+    truncate::ipv4(text).is_some_and(is_global_v4)
 }
 
 /// An IPv6 address (any RFC 4291 spelling, with or without a zone) that is globally reachable.
 pub(super) fn ipv6_global(text: &[u8]) -> bool {
     let zone = text.iter().position(|&b| b == b'%').unwrap_or(text.len());
-    parse::<Ipv6Addr>(&text[..zone]).is_some_and(is_global_v6)
-}
-
-fn parse<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let text = std::str::from_utf8(&text[..zone]).ok();
+    text.and_then(|t| t.parse().ok()).is_some_and(is_global_v6)
 }
 
 fn is_global_v4(address: Ipv4Addr) -> bool {
