@@ -32,7 +32,7 @@ fn run(command: &mut Command, stdin: &[u8]) -> Output {
     output
 }
 
-fn sieve(args: &[&str], stdin: &[u8]) -> Output {
+pub(crate) fn sieve(args: &[&str], stdin: &[u8]) -> Output {
     run(&mut tamis(args), stdin)
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn summary(output: &Output) -> Value {
         .unwrap_or_else(|_| panic!("{text}"))
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
@@ -318,10 +318,20 @@ fn help_version_completions_man() {
     for shell in ["bash", "zsh", "fish"] {
         let script = sieve(&["completions", shell], b"");
         assert_eq!(code(&script), 0);
-        assert!(String::from_utf8(script.stdout).unwrap().contains("dead-letter"));
+        assert!(
+            String::from_utf8(script.stdout).unwrap().contains("dead-letter")
+                && script.contains("explain")
+        );
     }
     let man = String::from_utf8(sieve(&["man"], b"").stdout).unwrap();
-    for part in [".TH TAMIS 1", ".SH COMMANDS", ".SH \"EXIT CODES\"", "patterns show"] {
+    for part in [
+        ".TH TAMIS 1",
+        ".SH COMMANDS",
+        ".SH \"EXIT CODES\"",
+        "patterns show",
+        "patterns test",
+        "tamis explain",
+    ] {
         assert!(man.contains(part), "{part}");
     }
 }
