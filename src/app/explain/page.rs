@@ -111,7 +111,8 @@ fn place(c: &Candidate) -> [String; 4] {
     }
     let pointer = if c.pointer.is_empty() { "line".into() } else { short(&c.pointer) };
     let bytes = format!("bytes {}..{}", c.range.start, c.range.end);
-    [pointer, what, bytes, short(&c.shape)]
+    let shape = if c.shape.is_empty() { "(empty)".into() } else { short(&c.shape) };
+    [pointer, what, bytes, shape]
 }
 
 fn step(c: &Candidate) -> String {
@@ -124,6 +125,8 @@ fn style(c: &Candidate) -> Style {
 
 fn becomes(c: &Candidate) -> String {
     match (c.refused, &c.becomes) {
+        // Of a rule by key: no other is shown without a shape.
+        (Some(Step::Shape), _) => "an empty value, or one that holds no secret".into(),
         (Some(step), _) => meaning(step).into(),
         (None, Some(with)) => format!("→ {}", short(with)),
         (None, None) => "→ goes with what stands around it".into(),
