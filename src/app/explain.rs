@@ -80,8 +80,8 @@ fn piped(longest: usize) -> io::Result<(Vec<u8>, bool)> {
     if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf") {
         line = rest.to_vec();
     }
-    if whole {
-        line.pop();
+    for end in [b'\n', b'\r'] {
+        line.pop_if(|last| *last == end);
     }
     Ok((line, more))
 }
