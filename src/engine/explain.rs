@@ -123,9 +123,11 @@ pub(crate) fn traced(plan: &Arc<Plan>, chunk: &Chunk) -> (Trace, Engine, Output)
 
 fn outcome(out: &Output) -> Outcome {
     match out.rejects.first() {
-        Some(r) => {
-            Outcome::Rejected { reason: r.reason, pointer: r.pointer.clone(), at: r.at as usize }
-        }
+        Some(r) => Outcome::Rejected {
+            reason: r.reason,
+            pointer: r.pointer.clone(),
+            at: r.at as usize,
+        },
         None if out.tally.wrapped > 0 => Outcome::Wrapped,
         None if out.tally.redacted > 0 => Outcome::Redacted,
         None if out.tally.clean > 0 => Outcome::Clean,

@@ -95,8 +95,11 @@ impl Index {
             if h & LITERAL != 0 {
                 return Some((at, Gate::Literal));
             }
-            let found =
-                if h & SELDOM != 0 { gate::seldom(buf, at) } else { Some(gate::often(buf, at)) };
+            let found = if h & SELDOM != 0 {
+                gate::seldom(buf, at)
+            } else {
+                Some(gate::often(buf, at))
+            };
             found.map(|(gate, anchor)| (anchor, gate))
         })
     }
@@ -137,7 +140,8 @@ impl Index {
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        for (list, len) in [(&mut self.quotes, self.quote_count), (&mut self.hits, self.hit_count)]
+        for (list, len) in
+            [(&mut self.quotes, self.quote_count), (&mut self.hits, self.hit_count)]
         {
             if list.len() < len + 2 * ROOM {
                 list.resize((len + 4 * ROOM).next_power_of_two(), 0);

@@ -86,12 +86,7 @@ impl Judge {
     }
 
     /// Judges the sites that `walk` reported of `line`, and fills `edits`.
-    pub(crate) fn event(
-        &mut self,
-        d: &Detectors,
-        line: &Line<'_>,
-        walk: &Walk,
-    ) -> Result<(), Stop> {
+    pub(crate) fn event(&mut self, d: &Detectors, line: &Line<'_>, walk: &Walk) -> Result<(), Stop> {
         self.begin(line.end - line.start);
         if walk.sites.is_empty() {
             return Ok(());
@@ -302,9 +297,9 @@ fn is_secret(d: &Detectors, buf: &[u8], sites: &[Site], i: usize, words: &mut Wo
     };
     if site.flags & flag::VALUE != 0 {
         let near = i.saturating_sub(8)..(i + 9).min(sites.len());
-        return sites[near]
-            .iter()
-            .any(|o| o.container == site.container && o.flags & flag::NAME != 0 && names(o));
+        return sites[near].iter().any(|o| {
+            o.container == site.container && o.flags & flag::NAME != 0 && names(o)
+        });
     }
     site.flags & flag::HEADERS != 0
         && i > 0

@@ -121,7 +121,8 @@ impl Plan {
                 }
             })
             .collect();
-        let rules = Rules {
+        let rules =
+            Rules {
             contract: settings.schema.clone().map(|s| s as Arc<dyn Contract>),
             secrets: detectors.key_rule(),
         };

@@ -43,7 +43,8 @@ impl Stages {
         let (mut start, mut quote, mut mark, mut count) = (HEAD, 0, 0, 0);
         for l in &e.index.lines {
             let end = l.at as usize;
-            let behind = mark + e.index.marks[mark..].iter().take_while(|m| m.at() < end).count();
+            let behind = mark
+                + e.index.marks[mark..].iter().take_while(|m| m.at() < end).count();
             let quotes = &e.index.quotes()[quote..l.quotes as usize];
             let line = Line { buf, start, end, quotes, marks: &e.index.marks[mark..behind] };
             (start, quote, mark) = (end + 1, l.quotes as usize, behind);

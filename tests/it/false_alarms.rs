@@ -77,7 +77,9 @@ const NUMBERS: &[(&str, Shape)] = &[
     ("epoch in seconds", |r| r.within(1_000_000_000, 2_100_000_000).to_string()),
     ("epoch in ms", |r| r.within(1_000_000_000_000, 2_100_000_000_000).to_string()),
     ("epoch in µs", |r| r.within(1_000_000_000_000_000, 1_999_000_000_000_000).to_string()),
-    ("epoch in ns", |r| r.within(1_000_000_000_000_000_000, 1_999_000_000_000_000_000).to_string()),
+    ("epoch in ns", |r| {
+        r.within(1_000_000_000_000_000_000, 1_999_000_000_000_000_000).to_string()
+    }),
     ("epoch with a fraction", |r| {
         format!("{}.{:09}", r.within(1_000_000_000, 2_000_000_000), r.within(0, 999_999_999))
     }),
@@ -102,159 +104,68 @@ const STRINGS: &[(&str, Shape)] = &[
     ("SHA-1", |r| r.hex(40)),
     ("SHA-256", |r| format!("sha256:{}", r.hex(64))),
     ("SHA-256 in capitals", |r| r.hex(64).to_uppercase()),
-    ("short commit", |r| {
-        no_card(r, |r| {
-            let n = r.within(7, 12) as usize;
-            r.hex(n)
-        })
-    }),
+    ("short commit", |r| no_card(r, |r| { let n = r.within(7, 12) as usize; r.hex(n) })),
     ("ULID", |r| format!("01{}", r.of(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ", 24))),
-    ("fingerprint", |r| (0..20).map(|_| r.hex(2).to_uppercase()).collect::<Vec<_>>().join(":")),
+    ("fingerprint", |r| {
+        (0..20).map(|_| r.hex(2).to_uppercase()).collect::<Vec<_>>().join(":")
+    }),
     ("MAC address", |r| (0..6).map(|_| r.hex(2)).collect::<Vec<_>>().join(":")),
     ("version", |r| {
-        format!(
-            "{}{}.{}.{}",
-            r.pick(&["v", ""]),
-            r.within(0, 40),
-            r.within(0, 99),
-            r.within(0, 999)
-        )
+        format!("{}{}.{}.{}", r.pick(&["v", ""]), r.within(0, 40), r.within(0, 99), r.within(0, 999))
     }),
     ("pre-release", |r| {
-        format!(
-            "{}.{}.{}-rc.{}+{}",
-            r.within(0, 40),
-            r.within(0, 99),
-            r.within(0, 99),
-            r.within(0, 9),
-            r.digits(14)
-        )
+        format!("{}.{}.{}-rc.{}+{}", r.within(0, 40), r.within(0, 99), r.within(0, 99),
+            r.within(0, 9), r.digits(14))
     }),
-    ("four-part version", |r| {
-        format!("version {}.0.{}.{}", r.within(1, 200), r.within(0, 200), r.within(0, 200))
-    }),
+    ("four-part version", |r| format!("version {}.0.{}.{}", r.within(1, 200), r.within(0, 200), r.within(0, 200))),
     ("user agent", |r| {
-        format!(
-            "Mozilla/5.0 Chrome/{}.0.{}.{} Safari/537.36",
-            r.within(60, 140),
-            r.within(0, 200),
-            r.within(0, 200)
-        )
+        format!("Mozilla/5.0 Chrome/{}.0.{}.{} Safari/537.36", r.within(60, 140), r.within(0, 200),
+            r.within(0, 200))
     }),
     ("OID", |r| {
         let more: Vec<_> = (0..r.within(2, 8)).map(|_| r.within(0, 99999).to_string()).collect();
-        format!(
-            "{}.{}",
-            r.pick(&["1.3.6.1.4.1", "2.16.840.1.113883", "1.2.840.10008"]),
-            more.join(".")
-        )
+        format!("{}.{}", r.pick(&["1.3.6.1.4.1", "2.16.840.1.113883", "1.2.840.10008"]), more.join("."))
     }),
     ("order number", |r| {
         format!("{}{}", r.pick(&["ORD-", "#", "order-", "PO", "INV-2025-"]), r.digits(8))
     }),
     ("shop's order number", |r| format!("{}-{}-{}", r.digits(3), r.digits(7), r.digits(7))),
-    ("ISBN with hyphens", |r| {
-        format!("ISBN 978-{}-{}-{}-{}", r.digits(1), r.digits(2), r.digits(6), r.digits(1))
-    }),
+    ("ISBN with hyphens", |r| format!("ISBN 978-{}-{}-{}-{}", r.digits(1), r.digits(2), r.digits(6), r.digits(1))),
     ("ISBN", |r| format!("978{}", r.digits(10))),
     ("date", |r| format!("20{:02}-{:02}-{:02}", r.within(0, 99), r.within(1, 12), r.within(1, 28))),
-    ("compact date", |r| {
-        format!(
-            "20{:02}{:02}{:02}T{}Z",
-            r.within(0, 99),
-            r.within(1, 12),
-            r.within(1, 28),
-            r.digits(6)
-        )
-    }),
+    ("compact date", |r| format!("20{:02}{:02}{:02}T{}Z", r.within(0, 99), r.within(1, 12), r.within(1, 28), r.digits(6))),
     ("RFC 3339", |r| {
-        format!(
-            "2025-{:02}-{:02}T{:02}:{:02}:{:02}.{}+02:00",
-            r.within(1, 12),
-            r.within(1, 28),
-            r.within(0, 23),
-            r.within(0, 59),
-            r.within(0, 59),
-            r.digits(9)
-        )
+        format!("2025-{:02}-{:02}T{:02}:{:02}:{:02}.{}+02:00", r.within(1, 12), r.within(1, 28),
+            r.within(0, 23), r.within(0, 59), r.within(0, 59), r.digits(9))
     }),
     ("access log's date", |r| {
-        format!(
-            "[{:02}/Jan/2025:10:{:02}:00 +0{}00]",
-            r.within(1, 28),
-            r.within(0, 59),
-            r.within(0, 9)
-        )
+        format!("[{:02}/Jan/2025:10:{:02}:00 +0{}00]", r.within(1, 28), r.within(0, 59), r.within(0, 9))
     }),
-    ("duration", |r| {
-        format!("{}h{}m{}.{}s", r.within(0, 99), r.within(0, 59), r.within(0, 59), r.digits(9))
-    }),
-    ("clock", |r| {
-        format!(
-            "{:02}:{:02}:{:02}.{}",
-            r.within(0, 23),
-            r.within(0, 59),
-            r.within(0, 59),
-            r.digits(6)
-        )
-    }),
+    ("duration", |r| format!("{}h{}m{}.{}s", r.within(0, 99), r.within(0, 59), r.within(0, 59), r.digits(9))),
+    ("clock", |r| format!("{:02}:{:02}:{:02}.{}", r.within(0, 23), r.within(0, 59), r.within(0, 59), r.digits(6))),
     ("monotonic clock", |r| format!("m=+{}.{}", r.within(0, 99_999_999), r.digits(9))),
     ("whole monotonic clock", |r| format!("m=+1{}", r.digits(7))),
     ("ARN", |r| {
-        format!(
-            "arn:aws:{}:eu-west-1:{}:{}/{}",
-            r.pick(&["iam", "sqs", "lambda", "ecs"]),
-            r.digits(12),
-            r.word(),
-            r.word()
-        )
+        format!("arn:aws:{}:eu-west-1:{}:{}/{}", r.pick(&["iam", "sqs", "lambda", "ecs"]), r.digits(12), r.word(), r.word())
     }),
     ("npm package", |r| {
         format!("{}@{}.{}.{}", r.word(), r.within(0, 40), r.within(0, 40), r.within(0, 40))
     }),
     ("Java object", |r| format!("com.example.{}.Foo@{}", r.word(), r.hex(8))),
     ("retina image", |r| format!("/img/{}@{}x.png", r.word(), r.within(2, 4))),
-    ("repository", |r| {
-        format!("git@{}.com:{}/{}.git", r.pick(&["github", "gitlab"]), r.word(), r.word())
-    }),
-    ("systemd unit", |r| {
-        format!(
-            "{}@{}.{}",
-            r.word(),
-            r.within(0, 9999),
-            r.pick(&["service", "socket", "slice", "timer"])
-        )
-    }),
+    ("repository", |r| format!("git@{}.com:{}/{}.git", r.pick(&["github", "gitlab"]), r.word(), r.word())),
+    ("systemd unit", |r| format!("{}@{}.{}", r.word(), r.within(0, 9999), r.pick(&["service", "socket", "slice", "timer"]))),
     ("private address", |r| {
         let net = r.pick(&["10.1", "192.168", "172.16", "127.0", "169.254", "100.64"]);
         format!("{net}.{}.{}:{}", r.within(0, 255), r.within(0, 255), r.within(1, 65535))
     }),
-    ("private IPv6 address", |r| {
-        format!("[fd{}:{}:{}::{}]:443", r.hex(2), r.hex(4), r.hex(4), r.hex(1))
-    }),
+    ("private IPv6 address", |r| format!("[fd{}:{}:{}::{}]:443", r.hex(2), r.hex(4), r.hex(4), r.hex(1))),
     ("pod", |r| format!("{}-{}-{}", r.word(), r.hex(10), r.of(b"bcdfghjklmnpqrstvwxz2456789", 5))),
-    ("image", |r| {
-        format!(
-            "registry.example.com/{}:{}.{}@sha256:{}",
-            r.word(),
-            r.within(0, 9),
-            r.within(0, 99),
-            r.hex(64)
-        )
-    }),
+    ("image", |r| format!("registry.example.com/{}:{}.{}@sha256:{}", r.word(), r.within(0, 9), r.within(0, 99), r.hex(64))),
     ("file position", |r| format!("src/{}.rs:{}:{}", r.word(), r.within(1, 9999), r.within(1, 99))),
     ("path in Rust", |r| format!("{}::{}::{}", r.word(), r.word(), r.word())),
-    ("access log", |r| {
-        format!("GET /{} 200 {} {}", r.word(), r.within(0, 999_999), r.within(0, 9999))
-    }),
-    ("counters", |r| {
-        format!(
-            "prompt_tokens={} completion_tokens={} total_tokens: {}",
-            r.within(1, 9999),
-            r.within(1, 9999),
-            r.within(1, 9999)
-        )
-    }),
+    ("access log", |r| format!("GET /{} 200 {} {}", r.word(), r.within(0, 999_999), r.within(0, 9999))),
+    ("counters", |r| format!("prompt_tokens={} completion_tokens={} total_tokens: {}", r.within(1, 9999), r.within(1, 9999), r.within(1, 9999))),
     ("complaint", |r| format!("Unexpected token }} in JSON at position {}", r.within(1, 9999))),
     ("event", |r| format!("event=password_{}_requested", r.word())),
     ("paging", |r| format!("next_token={} page_token={}", r.hex(12), r.hex(8))),
@@ -263,45 +174,11 @@ const STRINGS: &[(&str, Shape)] = &[
 
 /// Whole events, whose keys matter.
 const EVENTS: &[(&str, Shape)] = &[
-    ("counters", |r| {
-        format!(
-            r#"{{"prompt_tokens":{},"max_tokens":{},"tokens":{}}}"#,
-            r.within(1, 9999),
-            r.within(1, 9999),
-            r.within(1, 9999)
-        )
-    }),
-    ("password events", |r| {
-        format!(
-            r#"{{"event":"password_reset_requested","password_reset_at":"2025-01-15","password_attempts":{}}}"#,
-            r.within(1, 9)
-        )
-    }),
-    ("names of secrets", |r| {
-        format!(
-            r#"{{"secretName":"{}","token_type":"bearer","access_key_id":"{}","imagePullSecret":"{}"}}"#,
-            r.word(),
-            r.word(),
-            r.word()
-        )
-    }),
-    ("paging", |r| {
-        format!(
-            r#"{{"nextToken":"{}","page_token":"{}","continuation_token":"{}"}}"#,
-            r.hex(12),
-            r.hex(12),
-            r.hex(12)
-        )
-    }),
-    ("cards' twins by key", |r| {
-        format!(
-            r#"{{"dd.trace_id":"{}","span_id":"{}","order_id":"{}","offset":{}}}"#,
-            card(r),
-            card(r),
-            card(r),
-            card(r)
-        )
-    }),
+    ("counters", |r| format!(r#"{{"prompt_tokens":{},"max_tokens":{},"tokens":{}}}"#, r.within(1, 9999), r.within(1, 9999), r.within(1, 9999))),
+    ("password events", |r| format!(r#"{{"event":"password_reset_requested","password_reset_at":"2025-01-15","password_attempts":{}}}"#, r.within(1, 9))),
+    ("names of secrets", |r| format!(r#"{{"secretName":"{}","token_type":"bearer","access_key_id":"{}","imagePullSecret":"{}"}}"#, r.word(), r.word(), r.word())),
+    ("paging", |r| format!(r#"{{"nextToken":"{}","page_token":"{}","continuation_token":"{}"}}"#, r.hex(12), r.hex(12), r.hex(12))),
+    ("cards' twins by key", |r| format!(r#"{{"dd.trace_id":"{}","span_id":"{}","order_id":"{}","offset":{}}}"#, card(r), card(r), card(r), card(r))),
     ("null", |r| format!(r#"{{"password":null,"token":true,"secret":"","n":{}}}"#, r.within(0, 9))),
 ];
 

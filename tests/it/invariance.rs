@@ -296,7 +296,8 @@ fn however_it_arrives_at_the_program() {
     // A byte order mark: only the start of an input has one.
     let input = [&b"\xef\xbb\xbf"[..], &mixed(4, 120)].concat();
     for schema in [&[][..], &["--schema", "service-log"]] {
-        let (wanted, letters, counts) = program(&[schema, &["--threads", "1"]].concat(), &[&input]);
+        let (wanted, letters, counts) =
+            program(&[schema, &["--threads", "1"]].concat(), &[&input]);
         assert!(wanted.stdout.len() > 1_000 && letters.len() > 5_000);
         assert_eq!(counts["unaccounted"], 0);
         for threads in ["1", "2", "3", "4"] {

@@ -6,8 +6,10 @@ use crate::generator::{Generator, Variant};
 /// The limit that [`mixed`] writes lines around.
 pub(crate) const MAX_EVENT_BYTES: usize = 4096;
 
-const EXAMPLES: &[&str] =
-    &[include_str!("../../examples/mixed.log"), include_str!("../../examples/web-shop.ndjson")];
+const EXAMPLES: &[&str] = &[
+    include_str!("../../examples/mixed.log"),
+    include_str!("../../examples/web-shop.ndjson"),
+];
 
 const ODD: &[&[u8]] = &[
     b"{\"timestamp\":\"2026-03-14T09:26:35.000Z\",\"message\":\"cut off in the mid",
@@ -48,8 +50,7 @@ struct Draw(u64);
 
 impl Draw {
     fn below(&mut self, n: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % n
     }
 

@@ -110,8 +110,7 @@ fn at_the_size_limit() {
         let event = |pad: &str, value: &str| format!("{{\"m\":\"{pad} {value}\"}}");
         let (pad, value) = ("x".repeat(200), "jane.doe@example.com");
         let before = event(&pad, value);
-        let limits =
-            Limits { max_event_bytes: (before.len() as i64 - more) as usize, max_depth: 8 };
+        let limits = Limits { max_event_bytes: (before.len() as i64 - more) as usize, max_depth: 8 };
         let settings = Settings { packs: packs(), limits, ..Settings::default() };
         let out = process(&Arc::new(Plan::compile(settings).unwrap()), &before);
         if more == 1 {

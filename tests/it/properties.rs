@@ -382,52 +382,18 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 const PIECES: &[&str] = &[
-    "{",
-    "}",
-    "[",
-    "]",
-    ":",
-    ",",
-    "\"",
-    "\\",
-    "\n",
-    "\r\n",
-    " ",
-    "null",
-    "true",
-    "-0",
-    "1e9",
-    "{\"a\":",
-    "\"a\":\"",
-    "\\u00e9",
-    "\\ud83d",
-    "\\ude00",
-    "\\\"",
-    "@",
-    "%40",
-    "://",
-    "password=",
-    "\"password\":",
-    "é",
-    "😀",
-    "\u{feff}",
-    "\0",
-    "\t",
-    "123-45-6789",
-    "[REDACTED:email]",
-    "{\\\"a\\\":\\\"",
-    "eyJ",
-    "-----BEGIN RSA PRIVATE KEY-----",
-    "Authorization: ",
+    "{", "}", "[", "]", ":", ",", "\"", "\\", "\n", "\r\n", " ", "null", "true", "-0", "1e9",
+    "{\"a\":", "\"a\":\"", "\\u00e9", "\\ud83d", "\\ude00", "\\\"", "@", "%40", "://", "password=",
+    "\"password\":", "é", "😀", "\u{feff}", "\0", "\t", "123-45-6789", "[REDACTED:email]",
+    "{\\\"a\\\":\\\"", "eyJ", "-----BEGIN RSA PRIVATE KEY-----", "Authorization: ",
 ];
 
 /// An event with a few bytes changed, put in or taken out; on one line, behind a brace.
 fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
-    let change = (
-        any::<prop::sample::Index>(),
-        0..3u8,
-        prop_oneof![any::<u8>(), proptest::sample::select(&b"\"\\{}[]:,.-+eE0u \t\r\x7f\x1f"[..]),],
-    );
+    let change = (any::<prop::sample::Index>(), 0..3u8, prop_oneof![
+        any::<u8>(),
+        proptest::sample::select(&b"\"\\{}[]:,.-+eE0u \t\r\x7f\x1f"[..]),
+    ]);
     (wild_event(), prop::collection::vec(change, 0..4)).prop_map(|(event, changes)| {
         let mut line = event.into_bytes();
         for (place, how, byte) in changes {

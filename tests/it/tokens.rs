@@ -50,9 +50,12 @@ pub(crate) fn edits(before: &[u8], after: &[u8]) -> usize {
     let differ = a.iter().zip(&b).filter(|(a, b)| a != b);
     differ
         .map(|(a, b)| match (a, b) {
-            (Token::String(from), Token::String(to)) => {
-                assert!(is_edited(from, to), "{} became {}", show(from), show(to))
-            }
+            (Token::String(from), Token::String(to)) => assert!(
+                is_edited(from, to),
+                "{} became {}",
+                show(from),
+                show(to)
+            ),
             (Token::Bare(from), Token::Bare(b"null")) => {
                 assert!(from.first().is_some_and(|b| b"-0123456789".contains(b)), "{}", show(from));
             }

@@ -46,8 +46,7 @@ pub(crate) fn is_simple(
             Some(b'\\') if !matches!(raw.get(at), Some(b'"' | b'\\')) => {}
             Some(b'u') => {
                 let (code, behind) = raw[at..].split_at_checked(4).unwrap_or_default();
-                if !matches!(code, b"0026" | b"003c" | b"003e" | b"003C" | b"003E")
-                    || starts(behind)
+                if !matches!(code, b"0026" | b"003c" | b"003e" | b"003C" | b"003E") || starts(behind)
                 {
                     return false;
                 }

@@ -170,12 +170,14 @@ impl Vicinity {
 
 impl Detector {
     pub(super) fn new(d: &pack::Detector) -> Result<Self, String> {
-        let class = |c: &Option<String>| c.as_deref().map_or(Ok(ByteSet::NONE), shape::class);
+        let class = |c: &Option<String>| {
+            c.as_deref().map_or(Ok(ByteSet::NONE), shape::class)
+        };
         let validator = match &d.validator {
             None => None,
-            Some(name) => {
-                Some(validators::by_name(name).ok_or_else(|| format!("no validator `{name}`"))?)
-            }
+            Some(name) => Some(
+                validators::by_name(name).ok_or_else(|| format!("no validator `{name}`"))?,
+            ),
         };
         let allow = d
             .allow

@@ -29,7 +29,8 @@ impl Fingerprint {
         if heads.is_empty() {
             return None;
         }
-        let mut f = Self { byte: [[0; 128]; LEN], low: [[0; 16]; LEN], high: [[0; 16]; LEN] };
+        let mut f =
+            Self { byte: [[0; 128]; LEN], low: [[0; 16]; LEN], high: [[0; 16]; LEN] };
         for (bucket, group) in split(&heads).into_iter().enumerate() {
             let union = union_of(group);
             for (place, set) in union.iter().enumerate() {
@@ -51,7 +52,9 @@ impl Fingerprint {
 }
 
 fn union_of(group: &[Head]) -> Head {
-    group.iter().fold([ByteSet::NONE; LEN], |u, h| std::array::from_fn(|i| u[i].union(&h[i])))
+    group
+        .iter()
+        .fold([ByteSet::NONE; LEN], |u, h| std::array::from_fn(|i| u[i].union(&h[i])))
 }
 
 /// How often ordinary log text has a byte of the set: a rough weight is enough to tell good

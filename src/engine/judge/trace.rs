@@ -69,8 +69,7 @@ impl Trace {
                 self.opened[id] |= gate != Gate::Literal && gates.contains(&gate);
             }
             if gate == Gate::Literal {
-                let has =
-                    |head: &[ByteSet; LEN]| head.iter().zip(&buf[at..]).all(|(s, &b)| s.has(b));
+                let has = |head: &[ByteSet; LEN]| head.iter().zip(&buf[at..]).all(|(s, &b)| s.has(b));
                 for (id, _) in d.heads.iter().filter(|h| has(&h.1)) {
                     self.opened[usize::from(*id)] = true;
                 }

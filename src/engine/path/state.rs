@@ -52,7 +52,9 @@ impl Paths {
         let next = self.states[state as usize].next;
         let s = self.states.get(next as usize)?;
         let w = buf[at..at + 32].as_chunks::<8>().0;
-        let differ = (0..4).fold(0, |d, i| d | (u64::from_le_bytes(w[i]) ^ s.key[i]) & s.mask[i]);
+        let differ = (0..4).fold(0, |d, i| {
+            d | (u64::from_le_bytes(w[i]) ^ s.key[i]) & s.mask[i]
+        });
         if differ != 0 {
             return None;
         }
@@ -111,8 +113,9 @@ impl Paths {
         let n = whole.len().min(32);
         head[..n].copy_from_slice(&whole[..n]);
         mask[..n].fill(0xff);
-        let words =
-            |a: &[u8; 32]| std::array::from_fn(|i| u64::from_le_bytes(a.as_chunks::<8>().0[i]));
+        let words = |a: &[u8; 32]| std::array::from_fn(|i| {
+            u64::from_le_bytes(a.as_chunks::<8>().0[i])
+        });
         s.key = words(&head);
         s.mask = words(&mask);
         if whole.len() <= 32 {
@@ -202,3 +205,4 @@ impl PartialEq<&[u8]> for ShortOrLong<'_> {
         self == *o
     }
 }
+

@@ -188,33 +188,13 @@ mod tests {
     fn the_last_words_decide() {
         let s = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
         let f = Fields::new(&s(&["password", "api key", "token", "cvc"]), &s(&["next token"]));
-        for yes in [
-            "password",
-            "userPassword",
-            "DB_PASSWORD",
-            "dbpassword",
-            "apiKey",
-            "apikey",
-            "x-api-key",
-            "auth.token",
-            "password2",
-            "access_token",
-            "card_cvc",
-            "card2_cvc",
-        ] {
+        for yes in
+            ["password", "userPassword", "DB_PASSWORD", "dbpassword", "apiKey", "apikey",
+             "x-api-key", "auth.token", "password2", "access_token", "card_cvc", "card2_cvc"]
+        {
             assert!(f.has(yes.as_bytes()), "{yes}");
         }
-        for no in [
-            "password_reset_at",
-            "prompt_tokens",
-            "nextToken",
-            "next_token",
-            "key",
-            "tokenizer",
-            "",
-            "[REDACTED:api_token]",
-            "01WMG2F7HXKN9FD9SMMRJ5CVC3",
-        ] {
+        for no in ["password_reset_at", "prompt_tokens", "nextToken", "next_token", "key", "tokenizer", "", "[REDACTED:api_token]", "01WMG2F7HXKN9FD9SMMRJ5CVC3"] {
             assert!(!f.has(no.as_bytes()), "{no}");
         }
     }

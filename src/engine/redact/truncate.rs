@@ -1,7 +1,7 @@
 //! IP addresses with their host part zeroed: /24 for IPv4, /48 for IPv6.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt::{self, Write};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address of which only the network is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

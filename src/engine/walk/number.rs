@@ -4,9 +4,7 @@
 fn digits(b: &[u8], at: usize) -> usize {
     let mut n = 0;
     loop {
-        let Some(w) = b.get(at + n..at + n + 8).and_then(|w| w.first_chunk::<8>()) else {
-            return n;
-        };
+        let Some(w) = b.get(at + n..at + n + 8).and_then(|w| w.first_chunk::<8>()) else { return n };
         let x = u64::from_le_bytes(*w) ^ 0x3030_3030_3030_3030;
         let other = (x.wrapping_add(0x7676_7676_7676_7676) | x) & 0x8080_8080_8080_8080;
         let k = (other.trailing_zeros() / 8) as usize;
@@ -56,9 +54,7 @@ mod tests {
             b.extend_from_slice(&[b'\n'; 64]);
             super::len(&b, 0)
         };
-        for ok in
-            ["0", "-0", "10", "1.50", "1e400", "1E+2", "-12.5e-3", "123456789012345678901234567890"]
-        {
+        for ok in ["0", "-0", "10", "1.50", "1e400", "1E+2", "-12.5e-3", "123456789012345678901234567890"] {
             assert_eq!(len(ok), ok.len(), "{ok}");
         }
         for bad in ["-", "01", "1.", "1.e2", "1e", "1e+", ".5", "+1", "-a"] {

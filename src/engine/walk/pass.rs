@@ -96,7 +96,8 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
     fn key(&mut self) -> Step<u16> {
         let from = self.at;
         let buf = self.line.buf;
-        let predicted = if NODES { None } else { self.paths.predicted(self.here.id, buf, from) };
+        let predicted =
+            if NODES { None } else { self.paths.predicted(self.here.id, buf, from) };
         if let Some((id, len)) = predicted {
             self.at += len;
             self.quote += 2;
@@ -277,8 +278,9 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
     #[inline(always)]
     fn note(&mut self, flags: u16, kind: Kind, site: (usize, usize)) {
         let line = self.line;
-        self.mark =
-            self.walk.value(&line, self.mark, self.paths, self.depth, self.here, flags, kind, site);
+        self.mark = self.walk.value(
+            &line, self.mark, self.paths, self.depth, self.here, flags, kind, site,
+        );
         self.mark_at = line.marks.get(self.mark).map_or(usize::MAX, |m| m.at());
     }
 

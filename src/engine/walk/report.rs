@@ -191,7 +191,13 @@ impl Walk {
 
     /// Compares the container that closes before `end` with the schema's `enum` or `const`.
     #[cold]
-    pub(super) fn compare(&mut self, l: &Line<'_>, paths: &Paths, frame: Frame, end: usize) {
+    pub(super) fn compare(
+        &mut self,
+        l: &Line<'_>,
+        paths: &Paths,
+        frame: Frame,
+        end: usize,
+    ) {
         let Some(schema) = &self.schema else { return };
         let start = frame.start as usize;
         let node = self.schema_node(paths, frame.owner);

@@ -182,9 +182,7 @@ impl Avx512 {
     }
 
     pub(super) fn enter<T: Task>(self, task: T) {
-        #[target_feature(
-            enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,popcnt"
-        )]
+        #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,popcnt")]
         fn enter<T: Task>(level: Avx512, task: T) {
             task.run(level);
         }
@@ -279,8 +277,9 @@ impl Level for Avx512 {
     fn tables(self, f: &Fingerprint) -> ByteTables {
         // SAFETY: AVX-512; two loads of 64 bytes from arrays of 128.
         unsafe {
-            let two =
-                |p: *const u8| [_mm512_loadu_si512(p.cast()), _mm512_loadu_si512(p.add(64).cast())];
+            let two = |p: *const u8| {
+                [_mm512_loadu_si512(p.cast()), _mm512_loadu_si512(p.add(64).cast())]
+            };
             let [a, b, c, d] = &f.byte;
             ByteTables([two(a.as_ptr()), two(b.as_ptr()), two(c.as_ptr()), two(d.as_ptr())])
         }
