@@ -2,6 +2,7 @@
 
 mod cause;
 mod exit;
+mod explain;
 mod identity;
 mod notices;
 mod packs;
@@ -11,6 +12,7 @@ mod resolved;
 mod schemas;
 mod sieve;
 mod version;
+mod visible;
 
 use std::{
     fmt::Display,
@@ -45,7 +47,11 @@ fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
     match cli.command {
         None if cli.run.version => print(&version::version()?),
         None => sieve::run(cli.run),
-        Some(Command::Patterns(args)) => print(&patterns::run(args)?),
+        Some(Command::Explain(args)) => explain::run(args),
+        Some(Command::Patterns(args)) => {
+            let (text, exit) = patterns::run(args)?;
+            print(&text).map(|_| exit)
+        }
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tamis", &mut script);

@@ -1,17 +1,20 @@
 //! What was typed, word for word. `app` resolves and judges it.
 
+pub mod explain;
 pub mod help;
 pub mod man;
 pub mod nearest;
 pub mod patterns;
 pub mod refusal;
+pub mod rules;
 pub mod run;
 mod units;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use run::{ColorChoice, IpChoice, RunArgs, TextChoice};
+pub use rules::{IpChoice, RuleArgs, TextChoice};
+pub use run::{ColorChoice, RunArgs};
 
 /// A fine sieve for JSON logs
 ///
@@ -42,7 +45,9 @@ pub struct Cli {
 /// What is not the main job.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List and show the detectors
+    /// Say why an event becomes what it becomes
+    Explain(explain::ExplainArgs),
+    /// List, show and test the detectors
     Patterns(patterns::PatternsArgs),
     /// Print completions for a shell
     Completions {

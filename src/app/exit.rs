@@ -14,8 +14,9 @@ use crate::{
 pub(crate) enum Exit {
     /// Done.
     Done = 0,
-    /// Finished, but something was dropped and `--fail-on-drop` is set.
-    Dropped = 1,
+    /// Finished, and the answer is no: something was dropped and `--fail-on-drop` is set, or a
+    /// pattern's test failed.
+    Unfit = 1,
     /// Bad usage or configuration; nothing was read.
     Usage = 2,
     /// Input or output failed, or nothing could be forwarded.
@@ -71,7 +72,7 @@ pub(crate) fn judge(report: &Report, summary: &Summary, fail_on_drop: bool) -> E
         End::Closed => Exit::Done,
         End::Stuck | End::Failed(_) => Exit::Failed,
         End::Complete if report.failed_inputs > 0 || report.fruitless() => Exit::Failed,
-        End::Complete if fail_on_drop && summary.dropped_total() > 0 => Exit::Dropped,
+        End::Complete if fail_on_drop && summary.dropped_total() > 0 => Exit::Unfit,
         End::Complete => Exit::Done,
     }
 }

@@ -37,8 +37,8 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Vec<Pack>> {
     let mut own = Vec::new();
     for path in paths {
         for file in files(path)? {
-            let text = fs::read_to_string(&file)
-                .with_context(|| format!("--patterns {}", file.display()))?;
+            let text =
+                fs::read_to_string(&file).with_context(|| format!("pack {}", file.display()))?;
             let file = file.display().to_string();
             packs.push(check::parse(&file, &text)?);
             own.push((file, text));
@@ -79,7 +79,7 @@ fn names_of(packs: &[Pack]) -> impl Iterator<Item = &str> {
 
 /// A file, or the `.toml` files of a directory by name.
 fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let whose = || format!("--patterns {}", path.display());
+    let whose = || format!("pack {}", path.display());
     if !fs::metadata(path).with_context(whose)?.is_dir() {
         return Ok(vec![path.to_path_buf()]);
     }

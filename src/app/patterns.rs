@@ -1,10 +1,12 @@
-//! `tamis patterns`: what the packs declare.
+//! `tamis patterns`: what the packs declare, and whether they do it.
+
+mod cases;
 
 use std::{fmt::Debug, fmt::Write as _};
 
 use anyhow::{Result, anyhow};
 
-use super::packs;
+use super::{exit::Exit, packs};
 use crate::{
     cli::patterns::{PatternsArgs, PatternsCommand},
     engine::detect::{
@@ -13,12 +15,15 @@ use crate::{
     },
 };
 
-/// What the subcommand prints.
-pub(crate) fn run(args: PatternsArgs) -> Result<String> {
-    match args.command {
-        PatternsCommand::List { patterns } => Ok(list(&packs::load(&patterns)?)),
-        PatternsCommand::Show { id, patterns } => show(&packs::load(&patterns)?, &id),
-    }
+/// What the subcommand prints, and how it ends.
+pub(crate) fn run(args: PatternsArgs) -> Result<(String, Exit)> {
+    Ok(match args.command {
+        PatternsCommand::List { patterns } => (list(&packs::load(&patterns)?), Exit::Done),
+        PatternsCommand::Show { id, patterns } => {
+            (show(&packs::load(&patterns)?, &id)?, Exit::Done)
+        }
+        PatternsCommand::Test { paths } => cases::test(&packs::load(&paths)?),
+    })
 }
 
 fn list(packs: &[Pack]) -> String {
@@ -105,7 +110,7 @@ fn line(text: &mut String, label: &str, value: &str) {
 }
 
 /// A variant's name in the pack format's spelling: `AllowList` is `allow_list`.
-fn word(variant: &impl Debug) -> String {
+pub(crate) fn word(variant: &impl Debug) -> String {
     let mut word = String::new();
     for (i, c) in format!("{variant:?}").char_indices() {
         if i > 0 && c.is_ascii_uppercase() {

@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use anstream::AutoStream;
+use anstream::{AutoStream, stream::RawStream};
 use anyhow::{Result, anyhow, bail};
 use clap::CommandFactory as _;
 
 use super::{identity::Identity, packs};
 use crate::{
-    cli::{Cli, ColorChoice, IpChoice, RunArgs, TextChoice, nearest::nearest},
+    cli::{Cli, ColorChoice, IpChoice, RuleArgs, RunArgs, TextChoice, nearest::nearest},
     engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
 };
 
@@ -71,7 +71,7 @@ impl Run {
             inputs: inputs(&args.files),
             output: args.output.clone().filter(|path| path != Path::new("-")),
             dead_letter: args.dead_letter.clone(),
-            drop_text: args.text == TextChoice::Drop,
+            drop_text: args.rules.text == TextChoice::Drop,
             threads: args.threads.map_or_else(cores, usize::from),
             memory: args.memory,
             drain: Duration::from_secs(args.drain_timeout.into()),
@@ -82,7 +82,10 @@ impl Run {
         };
         check_command(&args.files)?;
         run.check_files()?;
-        Ok((run, rules(args)?))
+        if args.rules.text == TextChoice::DeadLetter && args.dead_letter.is_none() {
+            bail!("--text dead-letter needs --dead-letter FILE");
+        }
+        Ok((run, rules(args.rules)?))
     }
 
     /// No output may be an input, or another output.
@@ -158,10 +161,8 @@ fn inputs(files: &[PathBuf]) -> Vec<InputChoice> {
     if files.is_empty() { vec![InputChoice::Stdin] } else { files.iter().map(choice).collect() }
 }
 
-fn rules(args: RunArgs) -> Result<Rules> {
-    if args.text == TextChoice::DeadLetter && args.dead_letter.is_none() {
-        bail!("--text dead-letter needs --dead-letter FILE");
-    }
+/// Resolves and judges what was typed about the rules.
+pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
     if let Some(empty) = args.require.iter().position(String::is_empty) {
         bail!("--require: field {} of the list is empty", empty + 1);
     }
@@ -211,10 +212,15 @@ fn cores() -> usize {
 /// Whoever forces colour wants what a terminal shows.
 fn layout(choice: ColorChoice) -> Layout {
     let stderr = io::stderr();
-    let color = match choice {
-        ColorChoice::Auto => AutoStream::choice(&stderr) != anstream::ColorChoice::Never,
+    let color = coloured(choice, &stderr);
+    if color || stderr.is_terminal() { Layout::Table { color } } else { Layout::Json }
+}
+
+/// Whether what goes to `stream` is coloured.
+pub(crate) fn coloured(choice: ColorChoice, stream: &impl RawStream) -> bool {
+    match choice {
+        ColorChoice::Auto => AutoStream::choice(stream) != anstream::ColorChoice::Never,
         ColorChoice::Always => true,
         ColorChoice::Never => false,
-    };
-    if color || stderr.is_terminal() { Layout::Table { color } } else { Layout::Json }
+    }
 }

@@ -18,6 +18,12 @@ Usage: my-app | tamis > clean.ndjson
        tamis FILE… -o clean.ndjson
 `tamis -h` lists the options; `tamis -` reads what you type.";
 
+/// What `tamis explain` without an event is answered with, where standard input is a terminal.
+pub const TERMINAL_EXPLAIN: &str = "\
+Usage: tamis explain '{\"user\":\"ada@example.com\"}'
+       tail -n 1 app.log | tamis explain
+`tamis explain -h` lists the options; `tamis explain -` reads what you type.";
+
 /// Closes `-h`.
 pub const SHORT: &str = "`--help` has more options, the exit codes and the signals.";
 
@@ -30,10 +36,11 @@ Examples:
   tamis --schema service-log app.log          enforce a schema
   tamis --dead-letter dead.ndjson app.log     keep what is not forwarded
   tamis --patterns mine.toml --without phone  with detectors of your own, without one of ours
+  tamis explain '{\"user\":\"ada@example.com\"}'  why an event becomes what it becomes
 
 Exit codes:
   0  done; also when whoever reads the output closes it
-  1  finished, but something was dropped and --fail-on-drop is set
+  1  finished, but something was dropped and --fail-on-drop is set, or a pattern's test failed
   2  bad usage or configuration; nothing was read
   3  input or output failed, or input was read and nothing could be forwarded
 

@@ -29,4 +29,10 @@ pub enum PatternsCommand {
         #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
         patterns: Vec<PathBuf>,
     },
+    /// Run the detectors' examples and counter-examples; exit with 1 if one fails
+    Test {
+        /// Packs of your own, or folders of packs, tested beside those that ship
+        #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+        paths: Vec<PathBuf>,
+    },
 }

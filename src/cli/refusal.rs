@@ -27,10 +27,12 @@ pub fn one_line(error: &Error) -> Option<String> {
         }
         ErrorKind::InvalidSubcommand => {
             let word = get(ContextKind::InvalidSubcommand);
-            match get(ContextKind::SuggestedSubcommand).as_str() {
-                "" => format!("unknown command `{word}`: `tamis -h` lists the commands"),
-                meant => format!("unknown command `{word}`: did you mean `{meant}`?"),
-            }
+            let meant = get(ContextKind::SuggestedSubcommand);
+            let meant = match nearest(&word, meant.split(", ")) {
+                None | Some("") => "`tamis -h` lists the commands".to_owned(),
+                Some(meant) => format!("did you mean `{meant}`?"),
+            };
+            format!("unknown command `{word}`: {meant}")
         }
         ErrorKind::InvalidValue => {
             let (word, known) = (get(ContextKind::InvalidValue), get(ContextKind::ValidValue));

@@ -1,5 +1,7 @@
 //! From lines to outcomes: each line of a chunk ends in exactly one.
 
+use std::mem;
+
 use super::Engine;
 use super::chunk::HEAD;
 use super::decode;
@@ -165,7 +167,7 @@ impl Engine {
             Payload::None
         };
         reject(*e, reason, at - e.start, payload, from, out);
-        if bodies || !std::mem::replace(&mut self.told[reason.index()], true) {
+        if bodies || !mem::replace(&mut self.told[reason.index()], true) {
             let event = &e.line.buf[e.line.start..content_end(e)];
             let pointer = locate::pointer(event, at - e.line.start);
             let pointer = self.redacted(plan, pointer);
@@ -177,13 +179,18 @@ impl Engine {
 
     /// A pointer's keys can be personal data too.
     fn redacted(&mut self, plan: &Plan, text: String) -> String {
+        let j = &mut self.judge;
+        // An explanation still wants the event's own decisions and edits.
+        let kept =
+            j.trace.take().map(|t| (t, mem::take(&mut j.edits), mem::take(&mut j.replacements)));
         let bytes = text.as_bytes();
-        if self.judge.text(&plan.detectors, bytes, 0, bytes.len()).is_err() {
-            return String::new();
-        }
         let mut redacted = Vec::with_capacity(bytes.len());
-        let j = &self.judge;
-        splice::splice(bytes, 0, bytes.len(), &j.edits, &j.replacements, &mut redacted);
+        if j.text(&plan.detectors, bytes, 0, bytes.len()).is_ok() {
+            splice::splice(bytes, 0, bytes.len(), &j.edits, &j.replacements, &mut redacted);
+        }
+        if let Some((trace, edits, replacements)) = kept {
+            (j.trace, j.edits, j.replacements) = (Some(trace), edits, replacements);
+        }
         String::from_utf8_lossy(&redacted).into_owned()
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Output {
     output
 }
 
-fn sieve(args: &[&str], stdin: &[u8]) -> Output {
+pub(crate) fn sieve(args: &[&str], stdin: &[u8]) -> Output {
     run(&mut tamis(args), stdin)
 }
 
@@ -249,6 +249,9 @@ fn a_terminal_gets_the_table_and_a_short_usage() {
     let output = script("tamis", true).unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("Usage: my-app | tamis"));
+    let output = script("tamis explain", true).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("Usage: tamis explain"));
 }
 
 #[test]
@@ -271,6 +274,10 @@ fn bad_usage_is_2_and_says_what_would_do() {
         (&["--patterns", "no/such/pack.toml"], "no/such/pack.toml"),
         (&["--max-event-bytes", "2GiB"], "at most 1GiB"),
         (&["patterns", "show", "nothing"], "patterns list"),
+        (&["patterns", "test", "no/such/pack.toml"], "no/such/pack.toml: no such file"),
+        (&["explain", "--only", "emial", "{}"], "did you mean `email`?"),
+        (&["explain", "--quiet", "{}"], "--quiet"),
+        (&["explian"], "did you mean `tamis explain`?"),
     ] {
         let output = sieve(args, b"{}\n");
         let text = stderr(&output);
@@ -318,10 +325,18 @@ fn help_version_completions_man() {
     for shell in ["bash", "zsh", "fish"] {
         let script = sieve(&["completions", shell], b"");
         assert_eq!(code(&script), 0);
-        assert!(String::from_utf8(script.stdout).unwrap().contains("dead-letter"));
+        let script = String::from_utf8(script.stdout).unwrap();
+        assert!(script.contains("dead-letter") && script.contains("explain"));
     }
     let man = String::from_utf8(sieve(&["man"], b"").stdout).unwrap();
-    for part in [".TH TAMIS 1", ".SH COMMANDS", ".SH \"EXIT CODES\"", "patterns show"] {
+    for part in [
+        ".TH TAMIS 1",
+        ".SH COMMANDS",
+        ".SH \"EXIT CODES\"",
+        "patterns show",
+        "patterns test",
+        "tamis explain",
+    ] {
         assert!(man.contains(part), "{part}");
     }
 }

@@ -25,7 +25,6 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("scripts/demo", "builds a release, and shows it to people"),
     ("scripts/test", "would run this test"),
     ("cargo install", "installs outside the test's folder"),
-    ("tamis patterns test", "not in the program yet"),
 ];
 
 fn text() -> String {

@@ -5,6 +5,7 @@
 
 mod cli;
 mod docs;
+mod explain;
 mod false_alarms;
 #[path = "../../benches/support/generator.rs"]
 mod generator;

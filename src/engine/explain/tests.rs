@@ -79,3 +79,23 @@ fn outcomes() {
     };
     assert_eq!((reason, at), (Reason::Syntax, 7));
 }
+
+#[test]
+fn a_refused_event_keeps_its_candidates() {
+    let packs = crate::engine::tests::packs();
+    for bodies in [false, true] {
+        let schema = crate::engine::schema::Schema::parse(
+            "s.json",
+            r#"{"properties":{"j@acme.com":{"type":"string"}}}"#,
+        );
+        let schema = Some(Arc::new(schema.unwrap()));
+        let settings = Settings { packs: packs.clone(), schema, bodies, ..Settings::default() };
+        let plan = Arc::new(Plan::compile(settings).unwrap());
+        let e = explain(&plan, br#"{"password":"hunter2","j@acme.com":1}"#);
+        let Outcome::Rejected { reason, pointer, .. } = &e.outcome else { panic!("{e:?}") };
+        assert_eq!((*reason, pointer.as_str()), (Reason::Type, "/[REDACTED:email]"));
+        let secret = one(&e, "secret_field");
+        assert_eq!((&secret.range, secret.becomes.is_some()), (&(13..20), true));
+        assert_eq!(one(&e, "email").kind, Kind::Key);
+    }
+}

@@ -1,0 +1,120 @@
+//! `tamis explain`: one event, and what decided about it.
+
+mod json;
+mod page;
+
+use std::{
+    collections::HashSet,
+    ffi::OsString,
+    io::{self, BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _},
+    os::unix::ffi::OsStringExt as _,
+};
+
+use super::{
+    exit::{Exit, Trouble},
+    plan, print, resolved, say,
+};
+use crate::{
+    cli::{explain::ExplainArgs, help::TERMINAL_EXPLAIN},
+    engine::{
+        self,
+        detect::{Pack, Step},
+        explain::{Candidate, Decoding, Kind},
+    },
+};
+
+/// Says what becomes of the event and why.
+pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
+    if args.event.is_none() && io::stdin().is_terminal() {
+        let _ = writeln!(io::stderr(), "{TERMINAL_EXPLAIN}");
+        return Ok(Exit::Usage);
+    }
+    let rules = resolved::rules(args.rules)?;
+    let by_key = by_key(&rules.packs);
+    let longest = rules.limits.max_event_bytes;
+    let plan = plan::compile(rules, false)?.plan;
+    let (line, more) = match args.event.filter(|event| event != "-") {
+        Some(event) => typed(event),
+        None => piped(longest).map_err(Trouble::failed)?,
+    };
+    if more {
+        say(&"only the first line is explained; one that spans several: `jq -c .` joins them");
+    }
+    let explained = engine::explain(&plan, &line);
+    if args.json {
+        return print(&json::object(&explained));
+    }
+    let page = page::page(&explained, &by_key);
+    if resolved::coloured(args.color, &io::stdout()) {
+        print(&page)
+    } else {
+        print(&anstream::adapter::strip_str(&page).to_string())
+    }
+}
+
+/// The detectors that are rules by key.
+fn by_key(packs: &[Pack]) -> HashSet<String> {
+    let detectors = packs.iter().flat_map(|pack| &pack.detectors);
+    detectors.filter(|d| !d.fields.is_empty()).map(|d| d.id.clone()).collect()
+}
+
+/// The first line of what was typed, and whether there is more.
+fn typed(event: OsString) -> (Vec<u8>, bool) {
+    let mut line = event.into_vec();
+    let end = line.iter().position(|&b| b == b'\n').unwrap_or(line.len());
+    let more = !line[end..].trim_ascii().is_empty();
+    line.truncate(end);
+    (line, more)
+}
+
+/// The first line of standard input, so much of it as is judged, and whether there is more.
+fn piped(longest: usize) -> io::Result<(Vec<u8>, bool)> {
+    let mut stdin = BufReader::new(io::stdin().lock());
+    let mut line = Vec::new();
+    // A carriage return and the newline do not count.
+    let most = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(3);
+    (&mut stdin).take(most).read_until(b'\n', &mut line)?;
+    let whole = line.last() == Some(&b'\n');
+    // What came along with the line; to read on could mean to wait.
+    let more = whole && !stdin.buffer().trim_ascii().is_empty();
+    if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf") {
+        line = rest.to_vec();
+    }
+    for end in [b'\n', b'\r'] {
+        line.pop_if(|last| *last == end);
+    }
+    Ok((line, more))
+}
+
+/// What a refusal by `step` means.
+pub(super) fn meaning(step: Step) -> &'static str {
+    match step {
+        Step::Gate => "nothing there looks like it",
+        Step::Shape => "what stands there has not its shape",
+        Step::Regex => "its pattern, or what stands beside the match, does not fit",
+        Step::Validator => "its check refuses it: check digits, ranges, names",
+        Step::Context => "no key or word near says so, and alone it does not fire",
+        Step::Veto => "a key or word near says that it is something else",
+        Step::AllowList => "known to be harmless, or a placeholder already",
+        Step::Overlap => "a longer or surer finding covers it",
+    }
+}
+
+/// What a candidate stands in.
+fn kind(c: &Candidate) -> &'static str {
+    match c.kind {
+        Kind::String => "string",
+        Kind::Key => "key",
+        Kind::Number => "number",
+        Kind::Text => "text",
+    }
+}
+
+/// How what was judged was spelt.
+fn decoding(decoding: Decoding) -> &'static str {
+    match decoding {
+        Decoding::Escapes => "escapes",
+        Decoding::Json => "json",
+        Decoding::Percent => "percent",
+    }
+}

@@ -1,0 +1,62 @@
+//! An explanation as one line of JSON. Its keys are stable.
+
+use serde_json::{Value, json};
+
+use super::{decoding, kind};
+use crate::{
+    app::patterns::word,
+    engine::{
+        Explanation,
+        explain::{Candidate, Outcome},
+    },
+};
+
+/// One JSON object, with its line end.
+pub(super) fn object(e: &Explanation) -> String {
+    let rejected = match &e.outcome {
+        Outcome::Rejected { reason, pointer, at } => json!({
+            "reason": reason.word(), "pointer": pointer, "at": at, "mend": reason.mend(),
+        }),
+        _ => Value::Null,
+    };
+    let line = match &e.outcome {
+        Outcome::Rejected { .. } | Outcome::Blank => Value::Null,
+        _ => String::from_utf8_lossy(&e.line).into(),
+    };
+    let mut text = json!({
+        "outcome": outcome(&e.outcome),
+        "rejected": rejected,
+        "candidates": e.candidates.iter().map(candidate).collect::<Vec<_>>(),
+        "gate_opened": e.unshaped,
+        "gate_closed": e.unopened,
+        "line": line,
+    })
+    .to_string();
+    text.push('\n');
+    text
+}
+
+/// The words of the summary's counts.
+fn outcome(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Clean => "clean",
+        Outcome::Redacted => "redacted",
+        Outcome::Wrapped => "wrapped",
+        Outcome::Blank => "blank",
+        Outcome::Rejected { .. } => "rejected",
+    }
+}
+
+fn candidate(c: &Candidate) -> Value {
+    json!({
+        "pointer": c.pointer,
+        "kind": kind(c),
+        "start": c.range.start,
+        "end": c.range.end,
+        "decoded": c.decoded.iter().map(|d| decoding(*d)).collect::<Vec<_>>(),
+        "shape": c.shape,
+        "detector": c.detector,
+        "decision": c.refused.map_or_else(|| "found".into(), |step| word(&step)),
+        "becomes": c.becomes,
+    })
+}
