@@ -59,11 +59,22 @@ fn findings_are_spliced_in_place() {
         (r#"{"m":"curl j@acme.com -u 'a:b'"}"#, r#"{"m":"curl [REDACTED:email] -u '[REDACTED:curl_user]'"}"#),
         (r#"{"xoxb-000000000000-0":1}"#, r#"{"[REDACTED:slack_token]":1}"#),
         (r#"{"m":"a_password=Password: x"}"#, r#"{"m":"a_password=[REDACTED:secret_assignment]: [REDACTED:secret_assignment]"}"#),
+        (r#"{"m":"https://x-access-token:ghs_000000000000000000000000000000000000@github.com/a/b.git"}"#, r#"{"m":"https://[REDACTED:url_credentials]@github.com/a/b.git"}"#),
+        (r#"{"m":"curl -u deploy:[REDACTED:curl_user] https://x.org"}"#, r#"{"m":"curl -u deploy:[REDACTED:curl_user] https://x.org"}"#),
         (r#"{"ip":"8.8.4.4"}"#, r#"{"ip":"8.8.4.0"}"#),
     ] {
         assert_eq!(clean(from), format!("{to}\n"));
         assert_eq!(clean(to), format!("{to}\n"), "redacting again");
     }
+}
+
+/// The fuzzer's: an assignment inside another one's value.
+#[test]
+fn an_assignment_in_anothers_value_leaves_neither() {
+    let cut = r#"cretAccessKey":"wJalrXUtnF81-11111etAccessKey":"wJalrXUtnFEMI/K7MDENG","7b34":"x""#;
+    let once = clean(cut);
+    assert!(!once.contains("wJalr"), "{once}");
+    assert_eq!(clean(&once), once);
 }
 
 #[test]
