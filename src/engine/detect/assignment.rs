@@ -74,7 +74,10 @@ pub(crate) fn is_directory(name: &[u8], value: &[u8]) -> bool {
 fn name(text: &[u8], low: usize, at: usize) -> Option<(usize, usize)> {
     let mut end = at;
     let mut closing = 0;
-    while end > low && closing < 4 && matches!(text[end - 1], b' ' | b'"' | b'\'' | b'`' | b']' | b'\\') {
+    while end > low
+        && closing < 4
+        && matches!(text[end - 1], b' ' | b'"' | b'\'' | b'`' | b']' | b'\\')
+    {
         end -= 1;
         closing += 1;
     }
@@ -96,15 +99,15 @@ fn complains(text: &[u8], low: usize, from: usize) -> bool {
     if word.len() == before.len() {
         return false;
     }
-    ["unexpected", "invalid", "missing", "expired", "unknown", "bad", "wrong", "no"]
-        .iter()
-        .any(|w| {
+    ["unexpected", "invalid", "missing", "expired", "unknown", "bad", "wrong", "no"].iter().any(
+        |w| {
             word.len() >= w.len() && {
                 let (head, tail) = word.split_at(word.len() - w.len());
                 tail.eq_ignore_ascii_case(w.as_bytes())
                     && head.last().is_none_or(|b| !b.is_ascii_alphanumeric())
             }
-        })
+        },
+    )
 }
 
 /// `*v1.Secret: …` speaks of a type.
@@ -187,7 +190,9 @@ fn value(text: &[u8], mut start: usize, high: usize, line_long: bool) -> (usize,
     for (i, &b) in rest.iter().enumerate() {
         let ends = match b {
             b'&' | b';' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'|' | b'}' | b'\\' => true,
-            b',' => rest.get(i + 1).is_none_or(|n| n.is_ascii_whitespace()) || names(&rest[i + 1..]),
+            b',' => {
+                rest.get(i + 1).is_none_or(|n| n.is_ascii_whitespace()) || names(&rest[i + 1..])
+            }
             _ => b.is_ascii_whitespace() || b.is_ascii_control(),
         };
         if ends {
@@ -195,8 +200,11 @@ fn value(text: &[u8], mut start: usize, high: usize, line_long: bool) -> (usize,
             break;
         }
     }
-    let trailing =
-        rest[..len].iter().rev().take_while(|b| matches!(b, b')' | b']' | b'.' | b',' | b':')).count();
+    let trailing = rest[..len]
+        .iter()
+        .rev()
+        .take_while(|b| matches!(b, b')' | b']' | b'.' | b',' | b':'))
+        .count();
     (start, start + len - trailing)
 }
 

@@ -33,16 +33,17 @@ impl PlanError {
 
 impl Selection {
     fn takes(&self, pack: &Pack, d: &pack::Detector) -> bool {
-        let named = |l: &[String]| l.iter().any(|n| *n == d.id || *n == d.category || *n == pack.pack);
+        let named =
+            |l: &[String]| l.iter().any(|n| *n == d.id || *n == d.category || *n == pack.pack);
         (self.only.is_empty() || named(&self.only)) && !named(&self.without)
     }
 
     /// A name that no detector, category or pack has.
     fn check(&self, packs: &[Pack]) -> Result<(), PlanError> {
         let known = |n: &String| {
-            packs.iter().any(|p| {
-                p.pack == *n || p.detectors.iter().any(|d| d.id == *n || d.category == *n)
-            })
+            packs
+                .iter()
+                .any(|p| p.pack == *n || p.detectors.iter().any(|d| d.id == *n || d.category == *n))
         };
         match self.only.iter().chain(&self.without).find(|n| !known(n)) {
             None => Ok(()),
@@ -144,8 +145,7 @@ impl Detectors {
             Gate::Assign,
             Gate::Literal,
         ];
-        out.gates.exact =
-            std::array::from_fn(|g| Exact::new(gates[g].look_back(), &rows[g]));
+        out.gates.exact = std::array::from_fn(|g| Exact::new(gates[g].look_back(), &rows[g]));
         Ok((out, origins))
     }
 
@@ -156,7 +156,10 @@ impl Detectors {
             bytes.first_chunk().map_or(first.is_ascii_alphanumeric(), |head| f.admits(head))
         });
         // Runs begin with a digit, caps with a capital, addresses with a hex digit or a colon.
-        first.is_ascii_digit() || first.is_ascii_uppercase() || first == b':' || literal
+        first.is_ascii_digit()
+            || first.is_ascii_uppercase()
+            || first == b':'
+            || literal
             || (first.is_ascii_hexdigit() && bytes.iter().take(5).any(|&b| b == b':'))
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use crate::engine::index::exact::{ByteSet, Row, WINDOW};
 use crate::engine::index::Gate;
+use crate::engine::index::exact::{ByteSet, Row, WINDOW};
 use crate::engine::path::words::Words;
 
 /// The most forms that one shape may expand into.
@@ -18,16 +18,13 @@ pub(super) type Form = Vec<ByteSet>;
 
 /// Parses a regex as the engine reads them all: bytes, ASCII classes, no Unicode.
 pub(super) fn parse(regex: &str) -> Result<Hir, String> {
-    regex_syntax::ParserBuilder::new()
-        .unicode(false)
-        .utf8(false)
-        .build()
-        .parse(regex)
-        .map_err(|e| match e {
+    regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(regex).map_err(
+        |e| match e {
             regex_syntax::Error::Parse(e) => e.kind().to_string(),
             regex_syntax::Error::Translate(e) => e.kind().to_string(),
             _ => e.to_string(),
-        })
+        },
+    )
 }
 
 /// The bytes of a class, written as its inside: `A-Za-z0-9._`.
@@ -242,7 +239,8 @@ mod tests {
 
     fn gate(shape: &str) -> Option<Gate> {
         let forms = expand(&parse(shape).unwrap()).unwrap();
-        let gates: Vec<_> = forms.iter().map(|f| place(f, None, &ByteSet::NONE, 0).map(|p| p.0)).collect();
+        let gates: Vec<_> =
+            forms.iter().map(|f| place(f, None, &ByteSet::NONE, 0).map(|p| p.0)).collect();
         gates[0]
     }
 

@@ -27,7 +27,7 @@ pub(super) fn email_address(text: &[u8]) -> bool {
     !local.is_empty()
         && !MACHINES.has(local)
         && domain_is_real(domain)
-        && !(is_hash(domain) && is_class(local))
+        && (!is_hash(domain) || !is_class(local))
 }
 
 /// Whether the first label is what Java writes behind an object's class: 6 to 8 hex digits.
