@@ -126,6 +126,19 @@ fn malformed_lines_are_rejected_with_a_reason() {
     }
 }
 
+/// The fuzzer's: three lines in one block of the index, each with such a byte.
+#[test]
+fn a_short_line_between_two_like_it_is_checked() {
+    for (bad, reason) in [(b'\0', Reason::Control), (0xff, Reason::Utf8)] {
+        let line = [b"{\"a".as_slice(), &[bad], b"\":1}\n"].concat();
+        for around in ["\0\u{e9}\n", "\u{e9}\0\n"] {
+            let out = run(settings(), &[around.as_bytes(), &line, around.as_bytes()].concat());
+            assert!(out.rejects.iter().any(|r| r.reason == reason), "{around:?}");
+            assert!(!out.clean.contains(&b'{'), "{around:?}");
+        }
+    }
+}
+
 #[test]
 fn schemas_are_enforced() {
     let good = r#"{"timestamp":"2025-01-15T09:23:11Z","level":"info","service":"s","trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331","event":"case"}"#;
