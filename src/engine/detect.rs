@@ -9,6 +9,7 @@ mod compile;
 mod detector;
 mod overlap;
 pub mod pack;
+mod prose;
 mod shape;
 pub(crate) mod validators;
 mod verdict;

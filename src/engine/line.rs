@@ -65,13 +65,17 @@ impl Engine {
             let quotes = &index.quotes()[quote..l.quotes as usize];
             quote = l.quotes as usize;
             let marks = until(&index.marks, &mut mark, |m| m.at() < end);
+            let controls = until(&index.controls, &mut control, |&c| (c as usize) < end);
+            let highs = until(&index.highs, &mut high, |&c| (c as usize) < end);
             let entry = Entry {
                 line: Line { buf, start, end, quotes, marks },
                 start,
                 number: number as u32,
-                control: !until(&index.controls, &mut control, |&c| (c as usize) < end).is_empty(),
+                // The index tells the first and the last of each block, in pairs: a line between
+                // the two may hold others.
+                control: !controls.is_empty() || control % 2 != 0,
                 bodies: plan.settings().bodies,
-                high: !until(&index.highs, &mut high, |&c| (c as usize) < end).is_empty(),
+                high: !highs.is_empty() || high % 2 != 0,
             };
             self.line(plan, entry, &mut run, out);
             start = end + 1;

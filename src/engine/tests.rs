@@ -89,11 +89,29 @@ fn findings_are_spliced_in_place() {
             r#"{"m":"a_password=Password: x"}"#,
             r#"{"m":"a_password=[REDACTED:secret_assignment]: [REDACTED:secret_assignment]"}"#,
         ),
+        (
+            r#"{"m":"https://x-access-token:ghs_000000000000000000000000000000000000@github.com/a/b.git"}"#,
+            r#"{"m":"https://[REDACTED:url_credentials]@github.com/a/b.git"}"#,
+        ),
+        (
+            r#"{"m":"curl -u deploy:[REDACTED:curl_user] https://x.org"}"#,
+            r#"{"m":"curl -u deploy:[REDACTED:curl_user] https://x.org"}"#,
+        ),
         (r#"{"ip":"8.8.4.4"}"#, r#"{"ip":"8.8.4.0"}"#),
     ] {
         assert_eq!(clean(from), format!("{to}\n"));
         assert_eq!(clean(to), format!("{to}\n"), "redacting again");
     }
+}
+
+/// The fuzzer's: an assignment inside another one's value.
+#[test]
+fn an_assignment_in_anothers_value_leaves_neither() {
+    let cut =
+        r#"cretAccessKey":"wJalrXUtnF81-11111etAccessKey":"wJalrXUtnFEMI/K7MDENG","7b34":"x""#;
+    let once = clean(cut);
+    assert!(!once.contains("wJalr"), "{once}");
+    assert_eq!(clean(&once), once);
 }
 
 #[test]
@@ -169,6 +187,19 @@ fn malformed_lines_are_rejected_with_a_reason() {
         assert_eq!(out.rejects.len(), 1, "{line}");
         assert_eq!(out.rejects[0].reason, reason, "{line}");
         assert!(out.clean.is_empty());
+    }
+}
+
+/// The fuzzer's: three lines in one block of the index, each with such a byte.
+#[test]
+fn a_short_line_between_two_like_it_is_checked() {
+    for (bad, reason) in [(b'\0', Reason::Control), (0xff, Reason::Utf8)] {
+        let line = [b"{\"a".as_slice(), &[bad], b"\":1}\n"].concat();
+        for around in ["\0\u{e9}\n", "\u{e9}\0\n"] {
+            let out = run(settings(), &[around.as_bytes(), &line, around.as_bytes()].concat());
+            assert!(out.rejects.iter().any(|r| r.reason == reason), "{around:?}");
+            assert!(!out.clean.contains(&b'{'), "{around:?}");
+        }
     }
 }
 

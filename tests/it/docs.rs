@@ -131,6 +131,7 @@ fn validator(name: &str) -> String {
         "iban" => "country and length, mod 97".into(),
         "us_ssn" => "areas, groups and serials that are issued".into(),
         "ipv4_global" | "ipv6_global" => "globally reachable; no version".into(),
+        "flag_value" => "looks like a value, not like a word".into(),
         "http_credentials" => "looks like credentials, not like a word".into(),
         other => format!("validator `{other}`"),
     }

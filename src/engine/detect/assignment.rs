@@ -3,6 +3,7 @@
 
 use super::is_placeholder;
 use super::pack::Step;
+use super::prose::is_prose;
 use crate::engine::path::words::{Fields, Name, Words};
 
 /// An assignment's value.
@@ -37,11 +38,20 @@ pub(super) fn find(
         Name::Excepted => return Err(Step::Veto),
         Name::Other => return Err(Step::Shape),
     }
-    if text[at] == b':' && complains(text, low, from) {
+    let colon = text[at] == b':';
+    if colon && (complains(text, low, from) || is_type(text, low, from, name)) {
         return Err(Step::Veto);
     }
-    let start = value_start(text, at, high).ok_or(Step::Regex)?;
-    let (start, end) = value(text, start, high, line_long(name));
+    let begin = value_start(text, at, high).ok_or(Step::Regex)?;
+    let (start, mut end) = value(text, begin, high, line_long(name));
+    let spaced = at + 1 < begin && text[at + 1..begin].iter().all(|b| b" \t".contains(b));
+    let quoted = text[name_end..at].iter().chain(&text[begin..start]).any(|b| b"\"'`".contains(b));
+    if colon && spaced && !quoted && is_prose(&text[start..high]) {
+        return Err(Step::Veto);
+    }
+    if in_userinfo(text, low, from) {
+        end = userinfo_end(text, start, end).ok_or(Step::Veto)?;
+    }
     let value = &text[start..end];
     if value.is_empty() || names_nothing(value) {
         return Err(Step::Regex);
@@ -98,6 +108,31 @@ fn complains(text: &[u8], low: usize, from: usize) -> bool {
             }
         },
     )
+}
+
+/// `*v1.Secret: …` speaks of a type.
+fn is_type(text: &[u8], low: usize, from: usize, name: &[u8]) -> bool {
+    text[low..from].last() == Some(&b'*') && name.contains(&b'.')
+}
+
+/// Whether the name stands in what may be the user and password of a URL: behind `://`, and
+/// nothing that ends them between.
+fn in_userinfo(text: &[u8], low: usize, from: usize) -> bool {
+    let before = &text[low.max(from.saturating_sub(NAME))..from];
+    let end = before.iter().rposition(|b| b.is_ascii_whitespace() || b"/?#@\"<>".contains(b));
+    end.is_some_and(|i| before[..=i].ends_with(b"://"))
+}
+
+/// Where the value ends that begins in the user and password of a URL: before the last `@` of
+/// them; `None` where it is a port (`http://token:8080/`).
+fn userinfo_end(text: &[u8], start: usize, end: usize) -> Option<usize> {
+    let value = &text[start..end];
+    let digits = value.iter().take_while(|b| b.is_ascii_digit()).count();
+    let authority = value.iter().take_while(|b| !b"/?#\"<>".contains(b)).count();
+    if digits > 0 && digits == authority {
+        return None;
+    }
+    Some(memchr::memrchr(b'@', &value[..authority]).map_or(end, |i| start + i))
 }
 
 /// Behind `=`, `:`, `=>`, `:=` and up to two spaces.
@@ -274,6 +309,14 @@ mod tests {
             ("(password=abc)", "abc"),
             ("config['password'] = 'x'", "x"),
             ("password := \"x\"", "x"),
+            ("password: correct horse", "correct"),
+            ("password: secret", "secret"),
+            ("password=expired", "expired"),
+            ("password: 'expired'", "expired"),
+            ("\"password\": expired", "expired"),
+            ("https://x-token:abc@example.com/a/b.git", "abc"),
+            ("https://token:a@b@example.com", "a@b"),
+            ("https://example.com/?token=a@b", "a@b"),
             ("\"password\":{\"current\":\"x\"},\"a\":1", "{\"current\":\"x\"}"),
         ] {
             assert_eq!(found(text), Some(value), "{text}");
@@ -295,6 +338,12 @@ mod tests {
             "time: 12:30",
             "[REDACTED:npm_token]: x",
             "PWD=/home/x OLDPWD=/",
+            "JWT token: expired",
+            "(using password: YES)",
+            "list *v1.Token: abc",
+            "http://token:8080/x",
+            "password: the old one",
+            "cookie: disabled",
         ] {
             assert_eq!(found(text), None, "{text}");
         }

@@ -203,9 +203,7 @@ impl Detectors {
             if self.fields.is_empty() {
                 self.fields = Fields::new(&fields.fields, &fields.not_fields);
             }
-            let mut words: Vec<_> = Fields::last_words(&fields.fields).into_iter().collect();
-            words.sort();
-            rows[Gate::Assign as usize].extend(shape::assignment_rows(&words, id));
+            rows[Gate::Assign as usize].extend(shape::assignment_rows(&fields.fields, id));
             return Ok(vec![Gate::Assign]);
         }
         let mut forms: Vec<_> =

@@ -178,8 +178,8 @@ pub enum Extends {
     /// the match's start, to its last `@`.
     Userinfo,
     /// Only the value that the match ends with: what the quotes at its end enclose (the closing one
-    /// may be missing); else what follows its last space, less the name and `=` in front. `=` that
-    /// pads the value is part of it.
+    /// may be missing); else what follows its last space, less the name and `=` in front of a long
+    /// flag (`--user=a:b`) or of a match without spaces. `=` that pads the value is part of it.
     Value,
 }
 

@@ -1,9 +1,12 @@
 //! Shapes: what a detector declares of its first bytes, compiled into a gate and rows of its table.
 
+use std::collections::BTreeMap;
+
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::engine::index::Gate;
 use crate::engine::index::exact::{ByteSet, Row, WINDOW};
+use crate::engine::path::words::Words;
 
 /// The most forms that one shape may expand into.
 const MAX_FORMS: usize = 160;
@@ -180,42 +183,54 @@ pub(super) fn place(
     Some((gate, Row { window, id }))
 }
 
-/// The rows that open an assignment: the ends of the names' last words, then what may stand
-/// between them and the sign. A row stands for all words that end in one letter: the verdict
-/// tells.
-pub(super) fn assignment_rows(last_words: &[String], id: u16) -> Vec<Row> {
-    const TAIL: usize = 6;
+/// The rows that open an assignment: the ends of the names, then what may stand between them and
+/// the sign. A row stands for all names that end in one letter: the verdict tells.
+pub(super) fn assignment_rows(names: &[String], id: u16) -> Vec<Row> {
     let between = ByteSet::of(|b| b" \"'`]\\".contains(&b));
     let sign = ByteSet::of(|b| b == b'=' || b == b':');
     let at = Gate::Assign.look_back();
-    let mut rows = vec![];
-    // Words of one last letter and one length of tail share a row.
-    let mut groups: Vec<(u8, usize)> = last_words
-        .iter()
-        .filter_map(|w| Some((*w.as_bytes().last()?, w.len().min(TAIL))))
-        .collect();
-    groups.sort_unstable();
-    groups.dedup();
-    for (last, len) in groups {
-        let mut tail = [ByteSet::NONE; TAIL];
-        let words = last_words.iter().map(|w| w.as_bytes());
-        for word in words.filter(|w| w.last() == Some(&last) && w.len().min(TAIL) == len) {
-            for (set, b) in tail.iter_mut().zip(word.iter().rev()) {
-                set.insert(*b);
-                set.insert(b.to_ascii_uppercase());
-            }
+    // Names of one last letter and one length of tail share a row.
+    let mut groups: BTreeMap<(ByteSet, usize, Option<usize>), Form> = BTreeMap::new();
+    for (tail, gap) in names.iter().flat_map(|n| tails(n)) {
+        let Some(&last) = tail.first() else { continue };
+        let group = groups.entry((last, tail.len(), gap)).or_insert_with(|| tail.clone());
+        for (all, one) in group.iter_mut().zip(&tail) {
+            *all = all.union(one);
         }
+    }
+    let mut rows = vec![];
+    for tail in groups.values() {
         for gap in 0..=3 {
             let mut window = [ByteSet::ANY; WINDOW];
             window[at] = sign;
             window[at - gap..at].fill(between);
-            for (i, set) in tail[..len].iter().enumerate() {
+            for (i, set) in tail.iter().enumerate() {
                 window[at - gap - 1 - i] = *set;
             }
             rows.push(Row { window, id });
         }
     }
     rows
+}
+
+/// The ends of a name, last byte first: of its last word, or of more words where that is short
+/// (`id`), written together and apart; and where they are apart.
+fn tails(name: &str) -> Vec<(Form, Option<usize>)> {
+    const TAIL: usize = 6;
+    const SHORT: usize = 3;
+    let words = Words::of(name.as_bytes());
+    let letters = words.joined.as_bytes();
+    let Some(&last) = words.starts.last() else { return vec![] };
+    let set = |b: &u8| ByteSet::of(|c| c.eq_ignore_ascii_case(b));
+    let tail = |from: usize| letters[from..].iter().rev().take(TAIL).map(set).collect::<Form>();
+    let len = letters.len() - last;
+    if len >= SHORT || last == 0 {
+        return vec![(tail(last), None)];
+    }
+    let mut apart = tail(0);
+    apart.insert(len, ByteSet::of(|b| b"_-.".contains(&b)));
+    apart.truncate(TAIL);
+    vec![(tail(0), None), (apart, Some(len))]
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod ssn;
 pub(crate) fn by_name(name: &str) -> Option<fn(&[u8]) -> bool> {
     Some(match name {
         "email_address" => address::email_address,
+        "flag_value" => credentials::flag_value,
         "http_credentials" => credentials::http_credentials,
         "iban" => bank::iban,
         "ipv4_global" => ip::ipv4_global,

@@ -296,7 +296,8 @@ impl Detector {
 }
 
 /// The value in a match that ends with one: what the quotes that end it enclose (the closing one
-/// may be missing), else what follows its last space, and the name and `=` behind that.
+/// may be missing), else what follows its last space, less a long flag's name and `=`; where there is
+/// no space, less any name and `=`.
 fn value(matched: &[u8]) -> (usize, usize) {
     let end = matched.len();
     let quote = |b: u8| b"\"'`".contains(&b);
@@ -325,7 +326,8 @@ fn value(matched: &[u8]) -> (usize, usize) {
     let name = word.iter().take_while(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)).count();
     let value = word.get(name..).and_then(|v| v.strip_prefix(b"=")).unwrap_or_default();
     // `=` alone pads what stands before it.
-    let named = value.iter().any(|&b| b != b'=');
+    // A word behind a space is all value, unless it is a long flag.
+    let named = value.iter().any(|&b| b != b'=') && (from == 0 || word.starts_with(b"--"));
     (if named { matched.len() - value.len() } else { from }, matched.len())
 }
 
@@ -369,6 +371,8 @@ mod tests {
             ("PASSWORD 'it''s", "it''s"),
             ("curl -d it's -u 'a:b'", "a:b"),
             ("api_key=abc==", "abc=="),
+            ("tool --password a=b", "a=b"),
+            ("mysql -pa=b", "-pa=b"),
             ("abc==", "abc=="),
             ("", ""),
         ] {

@@ -142,17 +142,6 @@ impl Fields {
             || self.suffixes.iter().any(|s| w.joined[last..].ends_with(s.as_str()));
         if secret { Name::Secret } else { Name::Other }
     }
-
-    /// The last word of each name, in lower case.
-    pub(crate) fn last_words(names: &[String]) -> HashSet<String> {
-        names
-            .iter()
-            .filter_map(|n| {
-                let w = Words::of(n.as_bytes());
-                w.starts.last().map(|&s| w.joined[s..].to_owned())
-            })
-            .collect()
-    }
 }
 
 /// Whether a short name stands at the end of a random id (`01WMG2F7HXKN9FD9SMMRJ5CVC3`): right

@@ -24,7 +24,28 @@ static MACHINES: LazyLock<Words> =
 pub(super) fn email_address(text: &[u8]) -> bool {
     let Some(at) = text.iter().rposition(|&b| b == b'@') else { return false };
     let (local, domain) = (&text[..at], &text[at + 1..]);
-    !local.is_empty() && !MACHINES.has(local) && domain_is_real(domain)
+    !local.is_empty()
+        && !MACHINES.has(local)
+        && domain_is_real(domain)
+        && (!is_hash(domain) || !is_class(local))
+}
+
+/// Whether the first label is what Java writes behind an object's class: 6 to 8 hex digits.
+fn is_hash(domain: &[u8]) -> bool {
+    let label = domain.split(|&b| b == b'.').next().unwrap_or_default();
+    (6..=8).contains(&label.len())
+        && label.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b))
+        && label.iter().any(u8::is_ascii_digit)
+}
+
+/// `HikariPool`, `com.zaxxer.Pool`: a class's name, and its package before it or a second capital
+/// in it.
+fn is_class(local: &[u8]) -> bool {
+    let mut parts = local.rsplit(|&b| b == b'.');
+    let name = parts.next().unwrap_or_default();
+    let capital = |p: &[u8]| p.first().is_some_and(u8::is_ascii_uppercase);
+    let capitals = name.iter().filter(|b| b.is_ascii_uppercase()).count();
+    capital(name) && (capitals > 1 || name.len() < local.len()) && !parts.any(capital)
 }
 
 fn domain_is_real(domain: &[u8]) -> bool {
@@ -88,6 +109,9 @@ mod tests {
             "x+tag@sub.domain.museum",
             "jane@corp.local",
             "ROOT@EXAMPLE.ORG",
+            "jane@abc123.com",
+            "Jane.Doe@abc123.com",
+            "Jane@abc123.com",
         ] {
             assert!(email_address(good.as_bytes()), "{good}");
         }
@@ -109,6 +133,8 @@ mod tests {
             "celery@worker.example.com",
             "x@y.123",
             "app@2.0.zip",
+            "com.zaxxer.hikari.pool.HikariPool@6d06d69c.run",
+            "ThreadPool@12345678.run",
             "",
         ] {
             assert!(!email_address(bad.as_bytes()), "{bad}");

@@ -1,10 +1,28 @@
-//! HTTP credentials behind a scheme's name: `Bearer` (RFC 6750) and `Basic` (RFC 7617).
+//! Values of flags, and HTTP credentials behind a scheme's name: `Bearer` (RFC 6750) and `Basic` (RFC 7617).
+
+use crate::engine::detect::prose::is_word_of_prose;
 
 /// `Bearer x` where x is no word of a sentence, `Basic x` where x is base64 of `user:password`.
 pub(super) fn http_credentials(text: &[u8]) -> bool {
     let Some(space) = text.iter().position(|&b| b == b' ') else { return false };
     let (scheme, value) = (&text[..space], text[space..].trim_ascii());
     if scheme.eq_ignore_ascii_case(b"basic") { is_user_and_password(value) } else { opaque(value) }
+}
+
+/// What may be the value of `--password value`: no prose (`--password is required`), no word for a
+/// flag, no template and no mask.
+pub(super) fn flag_value(text: &[u8]) -> bool {
+    const NOUNS: [&str; 9] =
+        ["option", "options", "flag", "flags", "argument", "parameter", "value", "and", "stdin"];
+    let Some(space) = text.iter().position(|&b| b == b' ') else { return false };
+    let value = text[space..].trim_ascii();
+    let word = value.strip_suffix(b".").or(value.strip_suffix(b",")).unwrap_or(value);
+    !word.is_empty()
+        && !is_word_of_prose(word)
+        && !NOUNS.iter().any(|n| word.eq_ignore_ascii_case(n.as_bytes()))
+        // `docker build --secret id=npmrc,src=…` names one.
+        && !value.starts_with(b"id=")
+        && !value.iter().all(|b| b"*.xX".contains(b))
 }
 
 /// A token, no word: it has a digit, or it is long and mixes cases.
@@ -44,6 +62,16 @@ fn is_user_and_password(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_of_flags() {
+        for good in ["--token abc", "--password hunter2", "--pass 'is x'", "--secret secret"] {
+            assert!(flag_value(good.as_bytes()), "{good}");
+        }
+        for bad in ["--token", "--password is", "--token flag,", "--secret id=x", "--pass ****"] {
+            assert!(!flag_value(bad.as_bytes()), "{bad}");
+        }
+    }
 
     #[test]
     fn credentials() {
