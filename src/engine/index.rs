@@ -282,7 +282,8 @@ impl Index {
             let quote = m.quote & !escaped & NEW;
             let mut literals = 0;
             if let Some(t) = tables {
-                let boundary = (!m.alnum | escaped) << 1;
+                // A sign begins a token whatever stands before it; the exact table tells.
+                let boundary = (!m.alnum | escaped) << 1 | !m.alnum;
                 literals = level.starts(t, window(buf, from)) & boundary & NEW;
             }
             let (often, seldom) = gate::hits(&m, text, escaped);

@@ -297,8 +297,17 @@ fn is_secret(d: &Detectors, buf: &[u8], sites: &[Site], i: usize, words: &mut Wo
         return false;
     }
     let mut names = |o: &Site| {
-        let name = &buf[o.start as usize..o.end as usize];
-        o.kind == Kind::String && d.fields.judge(name, words) == Name::Secret
+        if o.kind != Kind::String {
+            return false;
+        }
+        let raw = &buf[o.start as usize..o.end as usize];
+        if !raw.contains(&b'\\') {
+            return d.fields.judge(raw, words) == Name::Secret;
+        }
+        // A name with escapes is rare enough to be decoded into memory of its own.
+        let mut name = Vec::new();
+        decode::unescape(raw, &mut name, &mut decode::OffsetMap::default()).is_ok()
+            && d.fields.judge(&name, words) == Name::Secret
     };
     if site.flags & flag::VALUE != 0 {
         let near = i.saturating_sub(8)..(i + 9).min(sites.len());
@@ -309,6 +318,7 @@ fn is_secret(d: &Detectors, buf: &[u8], sites: &[Site], i: usize, words: &mut Wo
     site.flags & flag::HEADERS != 0
         && i > 0
         && sites[i - 1].container == site.container
+        && sites[i - 1].flags & flag::HEADERS != 0
         && names(&sites[i - 1])
 }
 

@@ -111,7 +111,9 @@ impl Engine {
                     flush(buf, run, e, out);
                     let from = out.bodies.len();
                     let payload = shape(plan, &e, out);
-                    reject(e, stop.reason, stop.at - e.start, payload, from, out);
+                    let utf16 = looks_like_utf16(&buf[e.start..end]);
+                    let reason = if utf16 { Reason::Utf16 } else { stop.reason };
+                    reject(e, reason, stop.at - e.start, payload, from, out);
                 }
                 Event::Refused(reason, at) => {
                     flush(buf, run, e, out);

@@ -49,6 +49,14 @@ fn findings_are_spliced_in_place() {
             r#"{"password":["a","b"],"x":1}"#,
             r#"{"password":["[REDACTED:secret_field]","[REDACTED:secret_field]"],"x":1}"#,
         ),
+        (r#"{"m":"\u003c+14155550132"}"#, r#"{"m":"\u003c[REDACTED:phone]"}"#),
+        (r#"{"m":"\u0026(415) 555-0132"}"#, r#"{"m":"\u0026[REDACTED:phone]"}"#),
+        (r#"{"m":"x-----BEGIN RSA PRIVATE KEY-----\nabc"}"#, r#"{"m":"x[REDACTED:private_key]"}"#),
+        (
+            r#"{"headers":["Author\u0069zation","abc"]}"#,
+            r#"{"headers":["Author\u0069zation","[REDACTED:secret_field]"]}"#,
+        ),
+        (r#"{"a":"password: ","headers":"abc"}"#, r#"{"a":"password: ","headers":"abc"}"#),
         (r#"{"secret":{"current":"x"}}"#, r#"{"secret":{"current":"[REDACTED:secret_field]"}}"#),
         (
             r#"{"h":[{"name":"Authorization","value":"abc"}]}"#,

@@ -155,12 +155,10 @@ impl Detectors {
         let literal = self.gates.literals.as_ref().is_some_and(|f| {
             bytes.first_chunk().map_or(first.is_ascii_alphanumeric(), |head| f.admits(head))
         });
-        // Runs begin with a digit, caps with a capital, addresses with a hex digit or a colon.
-        first.is_ascii_digit()
-            || first.is_ascii_uppercase()
-            || first == b':'
-            || literal
-            || (first.is_ascii_hexdigit() && bytes.iter().take(5).any(|&b| b == b':'))
+        // Only literals and addresses begin with a lower-case letter, nothing with these signs.
+        let hex = first.is_ascii_hexdigit() && bytes.iter().take(5).any(|&b| b == b':');
+        let innocent = first.is_ascii_lowercase() || b" ,.;!?/\\<>&_".contains(&first);
+        literal || hex || !innocent
     }
 
     /// Whether a slash behind these bytes may belong to the opening of a token that some shape

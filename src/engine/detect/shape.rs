@@ -168,7 +168,9 @@ pub(super) fn place(
     {
         (Gate::Colon, boundary)
     } else if form.len() >= 3 && form.iter().take(3).all(|s| s.len() <= 4) {
-        (Gate::Literal, boundary)
+        // `-----BEGIN` begins a token by itself, whatever stands before it.
+        let sign = form[0].iter().all(|b| !b.is_ascii_alphanumeric());
+        (Gate::Literal, if sign { ByteSet::ANY } else { boundary })
     } else {
         return None;
     };
