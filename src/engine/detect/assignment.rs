@@ -168,6 +168,7 @@ fn value(text: &[u8], mut start: usize, high: usize, line_long: bool) -> (usize,
         return (scheme(text, from, end), end);
     }
     if let Some(b'{' | b'[') = text[..limit].get(start)
+        && !line_long
         && !text[start..limit].starts_with(b"[REDACTED:")
     {
         return (start, closing_bracket(text, start, limit));
@@ -306,6 +307,7 @@ mod tests {
             ("password=a,b", "a,b"),
             ("password=a, user=b", "a"),
             ("password=a,user=b", "a"),
+            ("Authorization: { }null", "{ }null"),
             ("(password=abc)", "abc"),
             ("config['password'] = 'x'", "x"),
             ("password := \"x\"", "x"),
