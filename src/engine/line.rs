@@ -71,11 +71,9 @@ impl Engine {
                 line: Line { buf, start, end, quotes, marks },
                 start,
                 number: number as u32,
-                // The index tells the first and the last of each block, in pairs: a line between
-                // the two may hold others.
-                control: !controls.is_empty() || control % 2 != 0,
+                control: !controls.is_empty(),
                 bodies: plan.settings().bodies,
-                high: !highs.is_empty() || high % 2 != 0,
+                high: !highs.is_empty(),
             };
             self.line(plan, entry, &mut run, out);
             start = end + 1;
