@@ -162,12 +162,7 @@ impl Paths {
             self.nodes[id as usize] = n;
             return Some(id);
         }
-        if spare == NONE {
-            return None;
-        }
-        let id = (LIMIT as u32) + spare;
-        self.nodes[id as usize] = n;
-        Some(id)
+        self.put_aside(n, spare)
     }
 
     /// The node of the elements of the array at `array`; `spare` as in [`node`](Self::node).
@@ -187,6 +182,11 @@ impl Paths {
             self.nodes[array as usize].elem = id;
             return Some(id);
         }
+        self.put_aside(n, spare)
+    }
+
+    /// Puts a node that is not kept into the spare place `spare`, unless that is [`NONE`].
+    fn put_aside(&mut self, n: Node, spare: u32) -> Option<u32> {
         if spare == NONE {
             return None;
         }
