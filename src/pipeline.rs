@@ -1,18 +1,19 @@
-//! The pipeline: one reader, N workers, one ordered writer, and a fixed pool of batches.
+//! The pipeline: a crew of threads, each of which reads, judges and delivers; and a fixed pool of
+//! batches.
 //!
 //! ```text
-//!  inputs ─▶ reader ─▶ work ─▶ workers ─▶ done ─▶ writer ─▶ sink, dead letter
-//!              ▲                                    │
-//!              └────────────── free batches ────────┘
+//!  inputs ─▶ read ─▶ judge ─▶ deliver in order ─▶ sink, dead letter
+//!             ▲  one at a time     │ one at a time
+//!             └─── free batches ───┘
 //! ```
 //!
 //! Every batch of the pool is in one place at a time, so memory is bounded by their number and
-//! a slow sink slows the reader: there is no free batch to read into. A channel has room for the
-//! whole pool, so no send ever blocks.
+//! a slow sink slows the source: there is no free batch to read into.
 //!
 //! | file | does |
 //! | --- | --- |
 //! | [`ports`] | what the pipeline asks of sources, workers, sinks |
+//! | `crew` | the threads |
 //! | `batch` | what travels: a chunk, where it came from, what became of it |
 //! | `cutter` | bytes into whole lines: the partial line, the line that is too long, the BOM |
 //! | `reader` | one input after another through the cutter; the idle flush |
@@ -23,17 +24,17 @@
 
 mod batch;
 pub mod budget;
+mod crew;
 mod cutter;
 mod delivery;
 mod order;
 pub mod ports;
 mod reader;
 pub mod report;
-mod worker;
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         mpsc::{Receiver, RecvTimeoutError, sync_channel},
     },
     thread,
@@ -48,6 +49,7 @@ pub use report::{End, Failure, Report};
 
 use crate::shutdown::{Phase, Shutdown};
 use batch::Batch;
+use crew::Crew;
 use delivery::{Delivery, Ledger};
 use reader::Reader;
 
@@ -71,47 +73,52 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Reads all inputs through `workers` and delivers in the inputs' order.
+    /// Reads all inputs through `workers`, one thread each, and delivers in the inputs' order.
     ///
-    /// Returns when all is delivered, or when a shutdown gave the sink up: the writer's thread
+    /// Returns when all is delivered, or when a shutdown gave the sink up: the thread that delivers
     /// is then left where it hangs, and the caller is expected to end the process.
     pub fn run<W: Worker + 'static>(self, workers: Vec<W>) -> Report {
         let Self { budget, inputs, outlets, observer, shutdown } = self;
         let names: Arc<[String]> = inputs.iter().map(|i| i.name.clone()).collect();
         let ledger = Arc::new(Ledger::default());
-
-        let (free, free_rx) = sync_channel(budget.batches);
-        let (work, work_rx) = sync_channel(budget.batches);
-        let (done, done_rx) = sync_channel(budget.batches);
-        let (end, end_rx) = sync_channel(1);
-        for _ in 0..budget.batches {
-            // Cannot fail: the receiver is right here, and the channel holds the whole pool.
-            let _ = free.send(Batch::new(&budget.sizes));
-        }
-
-        let reader = Reader::new(budget.sizes, free_rx, work, shutdown.clone(), ledger.clone());
-        let reader_observer = observer.clone();
-        let mut threads = vec![spawn("reader", move || reader.run(inputs, &*reader_observer))];
-        let work_rx = Arc::new(Mutex::new(work_rx));
-        for w in workers {
-            let (work, done, ledger) = (work_rx.clone(), done.clone(), ledger.clone());
-            threads.push(spawn("worker", move || worker::run(w, &work, &done, &ledger)));
-        }
-        drop((work_rx, done));
+        let reader =
+            Reader::new(budget.sizes, inputs, observer.clone(), shutdown.clone(), ledger.clone());
         let delivery = Delivery::new(outlets, names, observer, shutdown.clone(), ledger.clone());
-        threads.push(spawn("writer", move || {
-            let finished = delivery.run(&done_rx, &free);
-            // Nobody listens any more when the run gave up on this very thread.
-            let _ = end.send(finished);
-        }));
+        let batches = (0..budget.batches).map(|_| Batch::new(&budget.sizes)).collect();
+        let crew = Arc::new(Crew::new(reader, delivery, batches, ledger.clone()));
+
+        let (ended, ends) = sync_channel(workers.len());
+        let threads: Vec<Spawned> = workers
+            .into_iter()
+            .map(|worker| {
+                let (crew, ended) = (crew.clone(), ended.clone());
+                spawn("worker", move || {
+                    crew.run(worker);
+                    // The crew must be nobody else's when its end is told.
+                    drop(crew);
+                    // Nobody listens any more when the run gave up.
+                    let _ = ended.send(());
+                })
+            })
+            .collect();
+        drop(ended);
         if let Some(report) = spawn_failure(&threads, &shutdown) {
             return report;
         }
-        match wait(&end_rx, &shutdown, &ledger) {
-            Some(finished) => finished.close(&ledger),
-            None => ledger.report(End::Stuck),
+        let ended = wait(&ends, threads.len(), &shutdown, &ledger);
+        match (ended, Arc::try_unwrap(crew)) {
+            (Ended::All, Ok(crew)) => crew.into_delivery().close(),
+            (Ended::Panicked, _) => ledger.report(End::Failed(Failure::Worker)),
+            _ => ledger.report(End::Stuck),
         }
     }
+}
+
+/// How a crew ended.
+enum Ended {
+    All,
+    Panicked,
+    GivenUp,
 }
 
 type Spawned = std::io::Result<thread::JoinHandle<()>>;
@@ -128,13 +135,16 @@ fn spawn_failure(threads: &[Spawned], shutdown: &Shutdown) -> Option<Report> {
     Some(Report { end: End::Failed(Failure::Threads(error)), ..Report::default() })
 }
 
-/// Waits for the writer; `None` when a stopped pipeline makes no progress any more.
-fn wait<T>(end: &Receiver<T>, shutdown: &Shutdown, ledger: &Ledger) -> Option<T> {
-    let mut last = (0, Instant::now());
-    loop {
-        match end.recv_timeout(WATCH_EVERY) {
-            Ok(finished) => return Some(finished),
-            Err(RecvTimeoutError::Disconnected) => return None,
+/// Waits for all threads, or until a stopped pipeline makes no progress any more.
+fn wait(ends: &Receiver<()>, threads: usize, shutdown: &Shutdown, ledger: &Ledger) -> Ended {
+    let (mut left, mut last) = (threads, (0, Instant::now()));
+    while left > 0 {
+        match ends.recv_timeout(WATCH_EVERY) {
+            Ok(()) => {
+                left -= 1;
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ended::Panicked,
             Err(RecvTimeoutError::Timeout) => {}
         }
         let writes = ledger.writes();
@@ -142,9 +152,12 @@ fn wait<T>(end: &Receiver<T>, shutdown: &Shutdown, ledger: &Ledger) -> Option<T>
             last = (writes, Instant::now());
         }
         match shutdown.phase() {
-            Phase::GivenUp => return None,
-            Phase::Stopped { since } if last.1.max(since).elapsed() >= STUCK_AFTER => return None,
+            Phase::GivenUp => return Ended::GivenUp,
+            Phase::Stopped { since } if last.1.max(since).elapsed() >= STUCK_AFTER => {
+                return Ended::GivenUp;
+            }
             _ => {}
         }
     }
+    Ended::All
 }

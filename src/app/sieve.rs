@@ -72,7 +72,7 @@ fn budget(run: &Run, rules: &Rules) -> anyhow::Result<Budget> {
     Budget::fit(sizes, demand, run.memory).map_err(|TooSmall { minimum }| {
         let least = minimum.div_ceil(1 << 20);
         anyhow!(
-            "--memory is too small: {} threads need at least {least}MiB; \
+            "--memory is too small: --threads {} needs at least {least}MiB; \
              fewer --threads or a smaller --max-event-bytes need less",
             run.threads
         )

@@ -110,11 +110,13 @@ pub struct TooSmall {
 impl Budget {
     /// As many batches as help, or as `limit` allows.
     ///
-    /// Each worker holds one while one is read or written; twice that keeps everybody busy.
+    /// A worker that is alone needs one. Of several, each may have one that waits for its turn
+    /// beside the one that it holds.
     pub fn fit(sizes: Sizes, demand: Demand, limit: Option<u64>) -> Result<Self, TooSmall> {
         let batch = sizes.batch_bytes(demand.dead_letter);
         let base = demand.workers as u64 * demand.engine_bytes + demand.fixed_bytes;
-        let (least, most) = (demand.workers + 1, 2 * demand.workers + 2);
+        let least = demand.workers;
+        let most = if demand.workers == 1 { 1 } else { 2 * demand.workers };
         let minimum = base + least as u64 * batch;
         let batches = match limit {
             None => most,
@@ -136,10 +138,10 @@ mod tests {
     fn a_limit_is_kept_or_refused_with_the_minimum() {
         let sizes = Sizes::new(1 << 20);
         let free = Budget::fit(sizes, DEMAND, None).unwrap();
-        assert_eq!(free.batches, 6);
+        assert_eq!(free.batches, 4);
         let TooSmall { minimum } = Budget::fit(sizes, DEMAND, Some(1)).unwrap_err();
         let least = Budget::fit(sizes, DEMAND, Some(minimum)).unwrap();
-        assert_eq!((least.batches, least.ceiling_bytes), (3, minimum));
+        assert_eq!((least.batches, least.ceiling_bytes), (2, minimum));
         assert!(Budget::fit(sizes, DEMAND, Some(minimum - 1)).is_err());
         let middle = (minimum + free.ceiling_bytes) / 2;
         assert!(Budget::fit(sizes, DEMAND, Some(middle)).unwrap().ceiling_bytes <= middle);

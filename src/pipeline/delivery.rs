@@ -5,13 +5,11 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender},
     },
 };
 
 use super::{
     batch::Batch,
-    order::Order,
     ports::{Observer, Outlets, Place},
     report::{End, Failure, Report},
 };
@@ -94,12 +92,6 @@ pub(super) struct Delivery {
     end: End,
 }
 
-/// A writer that has written everything, its outlets still open.
-pub(super) struct Finished {
-    outlets: Outlets,
-    end: End,
-}
-
 impl Delivery {
     pub(super) fn new(
         outlets: Outlets,
@@ -111,22 +103,9 @@ impl Delivery {
         Self { outlets, names, observer, shutdown, ledger, position: (0, 0), end: End::Complete }
     }
 
-    /// Delivers until the workers are gone. After a failure batches only pass through, uncounted
+    /// Delivers one batch, the next in order. After a failure batches only pass through, uncounted
     /// among the settled ones: the ledger's difference is what was not written.
-    pub(super) fn run(mut self, done: &Receiver<Batch>, free: &SyncSender<Batch>) -> Finished {
-        let mut order = Order::new();
-        while let Ok(batch) = done.recv() {
-            order.push(batch);
-            while let Some(batch) = order.pop() {
-                self.deliver(&batch);
-                // The reader may have ended before its batches came back.
-                let _ = free.send(batch);
-            }
-        }
-        Finished { outlets: self.outlets, end: self.end }
-    }
-
-    fn deliver(&mut self, batch: &Batch) {
+    pub(super) fn deliver(&mut self, batch: &Batch) {
         if !matches!(self.end, End::Complete) {
             return;
         }
@@ -137,6 +116,22 @@ impl Delivery {
                 self.shutdown.stop();
             }
         }
+    }
+
+    /// Makes everything durable, the dead letter first: an output that is in place says that
+    /// all else is, too.
+    pub(super) fn close(mut self) -> Report {
+        let closed = self.outlets.dead_letter.as_mut().map_or(Ok(()), |letters| letters.finish());
+        if let (Err(error), End::Complete) = (closed, &self.end) {
+            self.end = End::Failed(Failure::DeadLetter(error));
+        }
+        let mut report = self.ledger.report(self.end);
+        if !report.worth_keeping() {
+            self.outlets.sink.abort();
+        } else if let Err(error) = self.outlets.sink.finish() {
+            report.end = sink_end(error);
+        }
+        report
     }
 
     fn write(&mut self, batch: &Batch) -> Result<(), End> {
@@ -196,23 +191,5 @@ fn sink_end(error: io::Error) -> End {
     match error.kind() {
         io::ErrorKind::BrokenPipe => End::Closed,
         _ => End::Failed(Failure::Sink(error)),
-    }
-}
-
-impl Finished {
-    /// Makes everything durable, the dead letter first: an output that is in place says that
-    /// all else is, too.
-    pub(super) fn close(mut self, ledger: &Ledger) -> Report {
-        let closed = self.outlets.dead_letter.as_mut().map_or(Ok(()), |letters| letters.finish());
-        if let (Err(error), End::Complete) = (closed, &self.end) {
-            self.end = End::Failed(Failure::DeadLetter(error));
-        }
-        let mut report = ledger.report(self.end);
-        if !report.worth_keeping() {
-            self.outlets.sink.abort();
-        } else if let Err(error) = self.outlets.sink.finish() {
-            report.end = sink_end(error);
-        }
-        report
     }
 }

@@ -2,10 +2,7 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,17 +18,17 @@ use crate::shutdown::{Phase, Shutdown};
 /// The reader's side of a pipeline.
 pub(super) struct Reader {
     sizes: Sizes,
-    free: Receiver<Batch>,
-    work: SyncSender<Batch>,
+    inputs: std::iter::Enumerate<std::vec::IntoIter<Input>>,
+    /// The input that is being read, and its index.
+    current: Option<(usize, Input)>,
+    observer: Arc<dyn Observer>,
     shutdown: Shutdown,
     ledger: Arc<Ledger>,
     cutter: Cutter,
-    /// A batch that the last input did not need.
-    spare: Option<Batch>,
     seq: u64,
 }
 
-/// Why a batch was handed on.
+/// Why a batch is handed on.
 enum Filled {
     /// It is full, or its lines have waited long enough.
     Full,
@@ -39,86 +36,57 @@ enum Filled {
     End,
 }
 
-/// The other threads are gone.
-struct Gone;
-
 impl Reader {
     pub(super) fn new(
         sizes: Sizes,
-        free: Receiver<Batch>,
-        work: SyncSender<Batch>,
+        inputs: Vec<Input>,
+        observer: Arc<dyn Observer>,
         shutdown: Shutdown,
         ledger: Arc<Ledger>,
     ) -> Self {
-        let cutter = Cutter::new(sizes);
-        Self { sizes, free, work, shutdown, ledger, cutter, spare: None, seq: 0 }
+        let (cutter, inputs) = (Cutter::new(sizes), inputs.into_iter().enumerate());
+        Self { sizes, inputs, current: None, observer, shutdown, ledger, cutter, seq: 0 }
     }
 
-    /// Reads everything. An input that fails does not keep the next ones from being read.
-    pub(super) fn run(mut self, inputs: Vec<Input>, observer: &dyn Observer) {
-        for (index, Input { name, mut source }) in inputs.into_iter().enumerate() {
-            if self.stopped() {
-                return;
-            }
-            match self.read_input(index, &mut *source) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    self.ledger.input_failed();
-                    observer.input_failed(&name, &error);
-                }
-                Err(Gone) => return,
-            }
-        }
-    }
-
-    fn read_input(
-        &mut self,
-        input: usize,
-        source: &mut dyn Source,
-    ) -> Result<io::Result<()>, Gone> {
-        self.cutter.start_input();
+    /// Fills `batch` with the next lines; `false` when there are no more. An input that fails
+    /// does not keep the next ones from being read.
+    pub(super) fn read(&mut self, batch: &mut Batch) -> bool {
         loop {
-            let mut batch = self.next_batch(input)?;
-            let filled = self.fill(source, &mut batch);
-            match filled {
-                Ok(Filled::Full) => self.cutter.cut(&mut batch),
-                // What was read before an error is as good as any.
-                Ok(Filled::End) | Err(_) => self.cutter.finish(&mut batch),
+            let Some((index, mut input)) = self.current.take().or_else(|| self.open_next()) else {
+                return false;
+            };
+            batch.recycle(&self.sizes);
+            batch.input = index;
+            self.cutter.begin(batch);
+            self.ledger.hold(0);
+            match self.fill(&mut *input.source, batch) {
+                Ok(Filled::Full) => {
+                    self.cutter.cut(batch);
+                    self.ledger.hold(self.cutter.carries().into());
+                    self.current = Some((index, input));
+                }
+                Ok(Filled::End) => self.cutter.finish(batch),
+                Err(error) => {
+                    // What was read before an error is as good as any.
+                    self.cutter.finish(batch);
+                    self.ledger.input_failed();
+                    self.observer.input_failed(&input.name, &error);
+                }
             }
-            self.hand_on(batch)?;
-            match filled {
-                Ok(Filled::Full) => {}
-                Ok(Filled::End) => return Ok(Ok(())),
-                Err(error) => return Ok(Err(error)),
+            if !batch.chunk.data().is_empty() {
+                batch.seq = self.seq;
+                self.seq += 1;
+                return true;
             }
         }
     }
 
-    /// A free batch, which a slow sink makes us wait for.
-    fn next_batch(&mut self, input: usize) -> Result<Batch, Gone> {
-        let mut batch = match self.spare.take() {
-            Some(batch) => batch,
-            None => {
-                self.ledger.hold(self.cutter.carries().into());
-                let batch = self.free.recv().map_err(|_| Gone)?;
-                self.ledger.hold(0);
-                batch
-            }
-        };
-        batch.recycle(&self.sizes);
-        batch.input = input;
-        self.cutter.begin(&mut batch);
-        Ok(batch)
-    }
-
-    fn hand_on(&mut self, mut batch: Batch) -> Result<(), Gone> {
-        if batch.chunk.data().is_empty() {
-            self.spare = Some(batch);
-            return Ok(());
+    fn open_next(&mut self) -> Option<(usize, Input)> {
+        if self.stopped() {
+            return None;
         }
-        batch.seq = self.seq;
-        self.seq += 1;
-        self.work.send(batch).map_err(|_| Gone)
+        self.cutter.start_input();
+        self.inputs.next()
     }
 
     fn fill(&mut self, source: &mut dyn Source, batch: &mut Batch) -> io::Result<Filled> {

@@ -122,7 +122,7 @@ fn below_the_ceiling_on_one_thread() {
 #[test]
 fn below_the_ceiling_on_two_threads_and_within_a_budget() {
     let free = stays_below(&["--threads", "2"]);
-    let budget = free - (40 << 20);
+    let budget = free - (10 << 20);
     let held = stays_below(&["--threads", "2", "--memory", &budget.to_string()]);
     assert!(held <= budget, "{held} of {budget}");
 }
