@@ -1,4 +1,4 @@
-//! The writer: clean events to the sink, the rest to the dead letter, everything into the ledger.
+//! Delivery: clean events to the sink, the rest to the dead letter, everything into the ledger.
 
 use std::{
     io,
@@ -80,7 +80,7 @@ impl Ledger {
     }
 }
 
-/// The writer's side of a pipeline.
+/// What delivers: one thread at a time calls it.
 pub(super) struct Delivery {
     outlets: Outlets,
     names: Arc<[String]>,

@@ -260,7 +260,7 @@ fn bad_usage_is_2_and_says_what_would_do() {
         (&["--threads", "0"][..], "--threads"),
         (&["--nonsense"], "--nonsense"),
         (&["--memory", "lots"], "1MiB"),
-        (&["--memory", "1MiB"], "need at least"),
+        (&["--memory", "1MiB"], "needs at least"),
         (&["--text", "dead-letter"], "needs --dead-letter"),
         (&["--schema", "nothing-like-it"], "ships: service-log"),
         (&["--schema", "service-lgo"], "did you mean `service-log`?"),

@@ -136,6 +136,15 @@ pub(super) fn least_before(hir: &Hir, byte: u8) -> usize {
     0
 }
 
+const DIGIT: ByteSet = ByteSet::range(b'0', b'9', b"");
+const UPPER: ByteSet = ByteSet::range(b'A', b'Z', b"");
+/// What a run of the gate holds.
+const BODY: ByteSet = ByteSet::range(b'0', b'9', b"-./ ");
+const HEX: ByteSet = ByteSet::range(b'0', b'9', b"abcdefABCDEF:");
+const BOUNDARY: ByteSet = ByteSet::range(b'a', b'z', b"").union(&UPPER).union(&DIGIT).not();
+/// Where the table takes a second look.
+const SECOND_LOOK: ByteSet = ByteSet::range(b'/', b'/', b"\"\n");
+
 /// The gate that a form fits, and its row. `not_before` may not stand before it: the table refuses
 /// that early, but where it takes a second look (a slash may begin an authority, a quote or a
 /// newline the string).
@@ -145,39 +154,34 @@ pub(super) fn place(
     not_before: &ByteSet,
     id: u16,
 ) -> Option<(Gate, Row)> {
-    let digit = ByteSet::of(|b| b.is_ascii_digit());
-    let upper = ByteSet::of(|b| b.is_ascii_uppercase());
-    let body = ByteSet::of(|b| b.is_ascii_digit() || b"-./ ".contains(&b));
-    let hex = ByteSet::of(|b| b.is_ascii_hexdigit() || b == b':');
-    let boundary = ByteSet::of(|b| !b.is_ascii_alphanumeric());
     let only = |i: usize, b: u8| form.get(i).is_some_and(|s| s.len() == 1 && s.has(b));
     let within = |i: usize, set: &ByteSet| form.get(i).is_some_and(|s| s.is_subset(set));
 
     let (gate, before) = if only(0, b'@') {
         (Gate::At, lead.copied().unwrap_or(ByteSet::ANY))
-    } else if only(0, b'+') && within(1, &digit) {
+    } else if only(0, b'+') && within(1, &DIGIT) {
         (Gate::Plus, ByteSet::ANY)
-    } else if only(0, b'(') && (1..4).all(|i| within(i, &digit)) && only(4, b')') {
+    } else if only(0, b'(') && (1..4).all(|i| within(i, &DIGIT)) && only(4, b')') {
         (Gate::Paren, ByteSet::ANY)
-    } else if within(0, &digit) && (1..7).all(|i| within(i, &body)) {
-        (Gate::Run, boundary)
-    } else if (1..=3).any(|n| (0..n).all(|i| within(i, &upper)) && within(n, &digit)) {
-        (Gate::Caps, boundary)
-    } else if form.iter().take(5).all(|s| s.is_subset(&hex))
+    } else if within(0, &DIGIT) && (1..7).all(|i| within(i, &BODY)) {
+        (Gate::Run, BOUNDARY)
+    } else if (1..=3).any(|n| (0..n).all(|i| within(i, &UPPER)) && within(n, &DIGIT)) {
+        (Gate::Caps, BOUNDARY)
+    } else if form.iter().take(5).all(|s| s.is_subset(&HEX))
         && form.iter().take(5).any(|s| s.has(b':'))
     {
-        (Gate::Colon, boundary)
+        (Gate::Colon, BOUNDARY)
     } else if form.len() >= 3 && form.iter().take(3).all(|s| s.len() <= 4) {
         // `-----BEGIN` begins a token by itself, whatever stands before it.
         let sign = form[0].iter().all(|b| !b.is_ascii_alphanumeric());
-        (Gate::Literal, if sign { ByteSet::ANY } else { boundary })
+        (Gate::Literal, if sign { ByteSet::ANY } else { BOUNDARY })
     } else {
         return None;
     };
     let mut window = [ByteSet::ANY; WINDOW];
     window[0] = match gate {
         Gate::At => before,
-        _ => ByteSet::of(|b| before.has(b) && (!not_before.has(b) || b"/\"\n".contains(&b))),
+        _ => before.both(&not_before.not().union(&SECOND_LOOK)),
     };
     for (w, s) in window[1..].iter_mut().zip(form) {
         *w = *s;

@@ -25,6 +25,19 @@ impl ByteSet {
         }
         s
     }
+    /// The bytes from `first` to `last`, and `more`.
+    pub(crate) const fn range(first: u8, last: u8, more: &[u8]) -> Self {
+        let (mut s, mut b, mut i) = (Self::NONE, first as usize, 0);
+        while b <= last as usize {
+            s.0[b >> 6] |= 1 << (b & 63);
+            b += 1;
+        }
+        while i < more.len() {
+            s.0[(more[i] >> 6) as usize] |= 1 << (more[i] & 63);
+            i += 1;
+        }
+        s
+    }
     pub(crate) fn insert(&mut self, b: u8) {
         self.0[usize::from(b >> 6)] |= 1 << (b & 63);
     }
@@ -35,14 +48,28 @@ impl ByteSet {
     pub(crate) fn is_subset(&self, o: &Self) -> bool {
         self.0.iter().zip(o.0).all(|(a, b)| a & !b == 0)
     }
-    pub(crate) fn union(&self, o: &Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i] | o.0[i]))
+    pub(crate) const fn union(&self, o: &Self) -> Self {
+        Self([self.0[0] | o.0[0], self.0[1] | o.0[1], self.0[2] | o.0[2], self.0[3] | o.0[3]])
+    }
+    pub(crate) fn both(&self, o: &Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] & o.0[i]))
+    }
+    /// All bytes but these.
+    pub(crate) const fn not(self) -> Self {
+        Self([!self.0[0], !self.0[1], !self.0[2], !self.0[3]])
     }
     pub(crate) fn len(&self) -> u32 {
         self.0.iter().map(|w| w.count_ones()).sum()
     }
     pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=255u8).filter(|&b| self.has(b))
+        let words = self.0.into_iter().zip([0u8, 64, 128, 192]);
+        words.flat_map(|(mut word, from)| {
+            std::iter::from_fn(move || {
+                let bit = u8::try_from(word.trailing_zeros()).ok().filter(|_| word != 0)?;
+                word &= word - 1;
+                Some(from + bit)
+            })
+        })
     }
 }
 
@@ -114,11 +141,18 @@ fn telling(rows: &[Row]) -> [usize; 4] {
 impl<const W: usize> Table<W> {
     fn new(rows: &[Row]) -> Self {
         let mut sets = vec![[0u64; W]; WINDOW * 256];
-        for (i, row) in rows.iter().enumerate() {
-            for (place, set) in row.window.iter().enumerate() {
-                for b in set.iter() {
-                    sets[place * 256 + usize::from(b)][i / 64] |= 1 << (i % 64);
+        for (place, sets) in sets.chunks_exact_mut(256).enumerate() {
+            // Most rows take any byte in most places.
+            let mut any = [0u64; W];
+            for (i, row) in rows.iter().enumerate() {
+                let (word, bit) = (i / 64, 1 << (i % 64));
+                match &row.window[place] {
+                    &ByteSet::ANY => any[word] |= bit,
+                    set => set.iter().for_each(|b| sets[usize::from(b)][word] |= bit),
                 }
+            }
+            for set in sets {
+                set.iter_mut().zip(any).for_each(|(word, any)| *word |= any);
             }
         }
         Self { sets, ids: rows.iter().map(|r| r.id).collect() }
