@@ -2,17 +2,23 @@
 //! candidates of every shape. It knows nothing of JSON's meaning or of detectors.
 //!
 //! Blocks of 64 bytes overlap by 8 (stride 56), so that a gate may look 8 bytes back and no mask
-//! needs a carry. [`gate`] turns a block's byte classes into hits, [`exact`] turns hits into
-//! candidates, [`fingerprint`] finds literals; [`simd`] holds the three instruction sets.
+//! needs a carry. [`gate`] turns a block's byte classes into hits, `resolve` turns hits into
+//! candidates by the tables of [`exact`], [`fingerprint`] finds literals; [`simd`] holds the three
+//! instruction sets.
 
 pub(crate) mod exact;
 pub(crate) mod fingerprint;
 pub(crate) mod gate;
+mod places;
+mod resolve;
 pub(crate) mod simd;
 
 use exact::Exact;
 use fingerprint::Fingerprint;
 pub(crate) use gate::Gate;
+use gate::Rare;
+use places::{Places, ROOM, push};
+use resolve::Sieved;
 pub(crate) use simd::Simd;
 use simd::{Level, Task};
 
@@ -22,13 +28,6 @@ const BACK: usize = 8;
 const STRIDE: usize = 64 - BACK;
 /// The bits of a block's masks that are new.
 const NEW: u64 = !0 << BACK;
-/// The most places that a block adds to a list, with what is written behind the last one.
-const ROOM: usize = 256;
-/// Flags a hit of the fingerprint.
-const LITERAL: u32 = 1 << 31;
-/// Flags a hit of the gates that seldom open.
-const SELDOM: u32 = 1 << 30;
-
 /// A mark that is no candidate: a backslash stands here.
 pub(crate) const ESCAPE: u16 = u16::MAX;
 /// A mark that is no candidate: a percent sign stands here.
@@ -68,8 +67,7 @@ pub(crate) struct LineEnd {
 /// What the scan found. Reused from buffer to buffer.
 #[derive(Default)]
 pub(crate) struct Index {
-    quotes: Vec<u32>,
-    quote_count: usize,
+    quotes: Places,
     /// Every newline.
     pub(crate) lines: Vec<LineEnd>,
     /// Sorted by place.
@@ -79,27 +77,17 @@ pub(crate) struct Index {
     pub(crate) controls: Vec<u32>,
     /// The first and the last byte ≥ 0x80 of each block that has any; all where a line ends in it.
     pub(crate) highs: Vec<u32>,
-    hits: Vec<u32>,
-    hit_count: usize,
+    /// Hits of the gates that open often, of the others, and of the fingerprint.
+    often: Places,
+    seldom: Places,
+    literals: Places,
+    sieved: Sieved,
 }
 
 impl Index {
     /// The places of unescaped quotes.
     pub(crate) fn quotes(&self) -> &[u32] {
-        &self.quotes[..self.quote_count]
-    }
-
-    /// The gates that opened, for `explain`: place (as the gate reports it) and gate.
-    pub(crate) fn hits<'a>(&'a self, buf: &'a [u8]) -> impl Iterator<Item = (usize, Gate)> + 'a {
-        self.hits[..self.hit_count].iter().filter_map(|&h| {
-            let at = (h & !(LITERAL | SELDOM)) as usize;
-            if h & LITERAL != 0 {
-                return Some((at, Gate::Literal));
-            }
-            let found =
-                if h & SELDOM != 0 { gate::seldom(buf, at) } else { Some(gate::often(buf, at)) };
-            found.map(|(gate, anchor)| (anchor, gate))
-        })
+        self.quotes.as_slice()
     }
 
     /// Scans `buf[start..end]`. `start >= 8` bytes must stand before it and 128 behind it; what
@@ -116,34 +104,21 @@ impl Index {
         gates: &Gates,
         text: bool,
     ) {
-        assert!(start >= BACK && buf.len() >= end + 128 && buf.len() < SELDOM as usize);
+        assert!(start >= BACK && buf.len() >= end + 128 && buf.len() < u32::MAX as usize);
         self.lines.clear();
         self.marks.clear();
         self.controls.clear();
         self.highs.clear();
-        self.quote_count = 0;
-        self.hit_count = 0;
-        simd.run(Scan { index: self, buf, start, end, gates, text });
-    }
-
-    /// Room for the places of one more block and more.
-    #[inline(always)]
-    fn make_room(&mut self) {
-        let short = |list: &[u32], len: usize| list.len() < len + 2 * ROOM;
-        if short(&self.quotes, self.quote_count) || short(&self.hits, self.hit_count) {
-            self.grow();
+        self.lists().into_iter().for_each(Places::clear);
+        let scan = Scan { index: self, buf, start, end, gates };
+        match text {
+            true => simd.run(Text(scan)),
+            false => simd.run(scan),
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self) {
-        for (list, len) in [(&mut self.quotes, self.quote_count), (&mut self.hits, self.hit_count)]
-        {
-            if list.len() < len + 2 * ROOM {
-                list.resize((len + 4 * ROOM).next_power_of_two(), 0);
-            }
-        }
+    fn lists(&mut self) -> [&mut Places; 4] {
+        [&mut self.quotes, &mut self.often, &mut self.seldom, &mut self.literals]
     }
 
     /// Everything of a block that most blocks lack.
@@ -158,64 +133,6 @@ impl Index {
         }
         if few.low | few.high != 0 {
             self.push_rare(buf, few.low, few.high, few.newline != 0, few.base);
-        }
-    }
-
-    /// Looks every hit up in its gate's table.
-    #[inline(always)]
-    fn resolve(&mut self, buf: &[u8], end: usize, gates: &Gates) {
-        let marks = &mut self.marks;
-        for &h in &self.hits[..self.hit_count] {
-            if h & (LITERAL | SELDOM) != 0 {
-                seldom(buf, h, gates, marks);
-                continue;
-            }
-            let at = h as usize;
-            let (gate, anchor) = gate::often(buf, at);
-            gates.exact[gate as usize].find(buf, anchor, marks);
-        }
-        marks.sort_unstable();
-        marks.dedup();
-        while marks.last().is_some_and(|m| m.at() >= end) {
-            marks.pop();
-        }
-    }
-}
-
-/// Writes `base` plus the place of each bit of `m` at `list[at..]`, in which 80 places are free;
-/// returns where the next one goes. Sixteen at a time: hardly a branch depends on the data.
-#[inline(always)]
-fn push<L: Level>(level: L, list: &mut [u32], at: usize, base: u32, mut m: u64) -> usize {
-    let n = m.count_ones() as usize;
-    let mut from = at;
-    loop {
-        if let Some(out) = list[from..].first_chunk_mut() {
-            level.places(m, base, out);
-        }
-        from += 16;
-        if from >= at + n {
-            return at + n;
-        }
-        for _ in 0..16 {
-            m &= m.wrapping_sub(1);
-        }
-    }
-}
-
-/// Looks up a hit of the gates that seldom open.
-#[inline(never)]
-fn seldom(buf: &[u8], hit: u32, gates: &Gates, marks: &mut Vec<Mark>) {
-    let at = (hit & !(LITERAL | SELDOM)) as usize;
-    if hit & LITERAL != 0 {
-        return gates.exact[Gate::Literal as usize].find(buf, at, marks);
-    }
-    match buf[at] {
-        b'\\' => marks.push(Mark::new(at, ESCAPE)),
-        b'%' => marks.push(Mark::new(at, PERCENT)),
-        _ => {
-            if let Some((gate, anchor)) = gate::seldom(buf, at) {
-                gates.exact[gate as usize].find(buf, anchor, marks);
-            }
         }
     }
 }
@@ -238,8 +155,10 @@ struct Scan<'a> {
     start: usize,
     end: usize,
     gates: &'a Gates,
-    text: bool,
 }
+
+/// The scan of decoded text.
+struct Text<'a>(Scan<'a>);
 
 /// Where the scan is.
 struct At {
@@ -255,21 +174,21 @@ impl Index {
     /// room for places. No call stands in this loop: one would have the literals' tables spilled
     /// to the stack, and fetched from there for each block.
     #[inline(always)]
-    fn blocks<L: Level>(
+    fn blocks<L: Level, const TEXT: bool>(
         &mut self,
         level: L,
         buf: &[u8],
         at: &mut At,
         end: usize,
         literals: Option<&Fingerprint>,
-        text: bool,
     ) -> Option<Few> {
         let tables = literals.map(|f| level.tables(f));
-        let (quotes, hits) = (&mut self.quotes[..], &mut self.hits[..]);
-        let (mut quote_count, mut hit_count) = (self.quote_count, self.hit_count);
+        let lists = self.lists().map(Places::parts);
+        let [(quotes, mut q), (often, mut o), (seldom, mut s), (heads, mut h)] = lists;
         let At { mut pos, mut carry, mut escaped } = *at;
         let mut found = None;
-        while pos < end && quote_count + ROOM <= quotes.len() && hit_count + ROOM <= hits.len() {
+        let room = |list: &[u32], len: usize| len + ROOM <= list.len();
+        while pos < end && room(quotes, q) && room(often, o) && room(seldom, s) && room(heads, h) {
             let from = pos - BACK;
             let base = from as u32;
             let m = level.masks(block(buf, from));
@@ -286,34 +205,35 @@ impl Index {
                 let boundary = (!m.alnum | escaped) << 1 | !m.alnum;
                 literals = level.starts(t, window(buf, from)) & boundary & NEW;
             }
-            let (often, seldom) = gate::hits(&m, text, escaped);
-            let before = quote_count as u32;
-            quote_count = push(level, quotes, quote_count, base, quote);
-            hit_count = push(level, hits, hit_count, base, often & NEW);
-            let mut seldom = seldom & NEW;
-            if backslash != 0 {
-                seldom |= gate::first_between(backslash, quote);
+            let (many, mut few) = gate::hits::<TEXT>(&m, escaped);
+            let before = q as u32;
+            q = push::<L, 8>(level, quotes, q, base, quote);
+            o = push::<L, 4>(level, often, o, base, many & NEW);
+            // A plus sign may stand before the block's new bytes.
+            if m.sign & (NEW | NEW >> 1) != 0 {
+                few |= gate::sign_hits(&level.signs(block(buf, from)), m.digit);
             }
-            if seldom | literals != 0 {
-                hit_count = push(level, hits, hit_count, base | SELDOM, seldom);
-                hit_count = push(level, hits, hit_count, base | LITERAL, literals);
+            few &= NEW;
+            if backslash != 0 {
+                few |= gate::first_between(backslash, quote);
+            }
+            if few | literals != 0 {
+                s = push::<L, 4>(level, seldom, s, base, few);
+                h = push::<L, 4>(level, heads, h, base, literals);
             }
             pos += STRIDE;
-            let few = Few {
-                base,
-                before,
-                quote,
-                newline: m.newline & NEW,
-                low: m.rare & !m.newline & !m.high & NEW,
-                high: m.high & NEW,
-            };
-            if few.newline | few.low | few.high != 0 {
-                found = Some(few);
+            if m.rare & NEW != 0 {
+                let Rare { newline, high } = level.rare(block(buf, from));
+                let newline = newline & NEW;
+                let (low, high) = (m.rare & NEW & !newline & !high, high & NEW);
+                found = Some(Few { base, before, quote, newline, low, high });
                 break;
             }
         }
         *at = At { pos, carry, escaped };
-        (self.quote_count, self.hit_count) = (quote_count, hit_count);
+        for (list, len) in self.lists().into_iter().zip([q, o, s, h]) {
+            list.set_len(len);
+        }
         found
     }
 }
@@ -321,21 +241,33 @@ impl Index {
 impl Task for Scan<'_> {
     #[inline(always)]
     fn run<L: Level>(self, level: L) {
-        let Scan { index, buf, start, end, gates, text } = self;
+        self.of::<L, false>(level);
+    }
+}
+
+impl Task for Text<'_> {
+    #[inline(always)]
+    fn run<L: Level>(self, level: L) {
+        self.0.of::<L, true>(level);
+    }
+}
+
+impl Scan<'_> {
+    #[inline(always)]
+    fn of<L: Level, const TEXT: bool>(self, level: L) {
+        let Scan { index, buf, start, end, gates } = self;
         let literals = gates.literals.as_ref();
         let mut at = At { pos: start, carry: false, escaped: 0 };
         while at.pos < end {
-            index.make_room();
-            if let Some(few) = index.blocks(level, buf, &mut at, end, literals, text) {
+            index.lists().into_iter().for_each(Places::make_room);
+            if let Some(few) = index.blocks::<L, TEXT>(level, buf, &mut at, end, literals) {
                 index.push_few(buf, &few);
             }
         }
         while index.lines.last().is_some_and(|l| l.at as usize >= end) {
             index.lines.pop();
         }
-        while index.quote_count > 0 && index.quotes[index.quote_count - 1] as usize >= end {
-            index.quote_count -= 1;
-        }
+        index.quotes.cut(end);
         index.resolve(buf, end, gates);
     }
 }

@@ -61,6 +61,12 @@ impl ByteSet {
     pub(crate) fn len(&self) -> u32 {
         self.0.iter().map(|w| w.count_ones()).sum()
     }
+    /// Bit `n`: some byte of the set ends in the four bits `n`.
+    fn low_halves(&self) -> u16 {
+        let mut all = self.0.iter().fold(0, |all, word| all | word);
+        all |= all >> 32;
+        (all | all >> 16) as u16
+    }
     pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
         let words = self.0.into_iter().zip([0u8, 64, 128, 192]);
         words.flat_map(|(mut word, from)| {
@@ -81,15 +87,22 @@ pub(crate) struct Row {
 }
 
 /// The rows of one gate.
-#[derive(Default)]
 pub(crate) struct Exact {
     look_back: usize,
-    /// The places that tell most shapes apart.
-    telling: [usize; 4],
+    first: FirstLook,
     /// Up to 64 rows: one word for each place and byte.
     narrow: Option<Table<1>>,
     /// More: four words, and a further table for every 256 rows.
     wide: Vec<Table<4>>,
+}
+
+/// Eight places, looked at two by two through the low halves of their bytes: four loads. Digits and
+/// separators hardly share a low half; letters do, two by two. Many rows share the 64 bits,
+/// neighbours in their order.
+struct FirstLook {
+    /// Before the anchor, or 1 behind where negative.
+    from: isize,
+    pairs: Box<[[u64; 256]; 4]>,
 }
 
 /// For each place and byte, the set of rows that admit it.
@@ -100,16 +113,27 @@ struct Table<const W: usize> {
 
 impl Exact {
     pub(crate) fn new(look_back: usize, rows: &[Row]) -> Self {
-        let telling = telling(rows);
+        let first = FirstLook::new(look_back, rows);
         if rows.len() <= 64 {
             let narrow = (!rows.is_empty()).then(|| Table::new(rows));
-            return Self { look_back, telling, narrow, wide: vec![] };
+            return Self { look_back, first, narrow, wide: vec![] };
         }
-        Self { look_back, telling, narrow: None, wide: rows.chunks(256).map(Table::new).collect() }
+        Self { look_back, first, narrow: None, wide: rows.chunks(256).map(Table::new).collect() }
+    }
+
+    /// Whether a shape agrees with the low halves of eight bytes around `anchor`. `false` is certain.
+    #[inline(always)]
+    pub(crate) fn may_find(&self, buf: &[u8], anchor: usize) -> bool {
+        let from = anchor.wrapping_add_signed(self.first.from);
+        let Some(&eight) = buf.get(from..).and_then(|b| b.first_chunk()) else { return false };
+        let halves = u64::from_le_bytes(eight) & 0x0f0f_0f0f_0f0f_0f0f;
+        let pair = |k: usize| {
+            self.first.pairs[k][(halves >> (16 * k) | halves >> (16 * k + 4)) as u8 as usize]
+        };
+        pair(0) & pair(1) & pair(2) & pair(3) != 0
     }
 
     /// Reports every shape that agrees with the bytes around `anchor`.
-    #[inline(always)]
     pub(crate) fn find(&self, buf: &[u8], anchor: usize, out: &mut Vec<Mark>) {
         let from = anchor.wrapping_sub(self.look_back);
         let Some(window) = buf.get(from..).and_then(|b| b.first_chunk::<WINDOW>()) else { return };
@@ -123,19 +147,41 @@ impl Exact {
             window = &behind_escape;
         }
         if let Some(t) = &self.narrow {
-            t.find(window, &self.telling, |id| out.push(Mark::new(anchor, id)));
+            t.find(window, |id| out.push(Mark::new(anchor, id)));
         }
         for t in &self.wide {
-            t.find(window, &self.telling, |id| out.push(Mark::new(anchor, id)));
+            t.find(window, |id| out.push(Mark::new(anchor, id)));
         }
     }
 }
 
-/// The four places whose sets are smallest on average: nearly every hit ends there.
-fn telling(rows: &[Row]) -> [usize; 4] {
-    let mut places: Vec<usize> = (0..WINDOW).collect();
-    places.sort_by_key(|&p| rows.iter().map(|r| r.window[p].len()).sum::<u32>());
-    std::array::from_fn(|i| places[i])
+impl FirstLook {
+    /// The eight places whose sets are smallest. Not the one before the anchor, which an escape may
+    /// stand in for.
+    fn new(look_back: usize, rows: &[Row]) -> Self {
+        const SEEN: usize = 8;
+        let size = |from: usize| -> u32 {
+            rows.iter().flat_map(|r| &r.window[from..from + SEEN]).map(ByteSet::len).sum()
+        };
+        let from = (usize::from(look_back == 1)..=WINDOW - SEEN)
+            .min_by_key(|&from| size(from))
+            .unwrap_or(1);
+        let mut order: Vec<_> = rows.iter().map(|r| &r.window[from..from + SEEN]).collect();
+        order.sort_unstable();
+        let mut pairs = Box::new([[0; 256]; 4]);
+        for (i, row) in order.iter().enumerate() {
+            let bit = 1 << (i * 64 / order.len().max(64));
+            for (places, pairs) in row.chunks_exact(2).zip(&mut *pairs) {
+                let [low, high] = [&places[0], &places[1]].map(ByteSet::low_halves);
+                for (pair, set) in pairs.iter_mut().enumerate() {
+                    if low >> (pair & 15) & high >> (pair >> 4) & 1 != 0 {
+                        *set |= bit;
+                    }
+                }
+            }
+        }
+        Self { from: from as isize - look_back as isize, pairs }
+    }
 }
 
 impl<const W: usize> Table<W> {
@@ -158,26 +204,13 @@ impl<const W: usize> Table<W> {
         Self { sets, ids: rows.iter().map(|r| r.id).collect() }
     }
 
-    #[inline(always)]
-    fn find(&self, window: &[u8; WINDOW], telling: &[usize; 4], mut found: impl FnMut(u16)) {
-        let Some(sets) = self.sets.first_chunk::<{ WINDOW * 256 }>() else { return };
-        let row = |place: usize| &sets[place * 256 + usize::from(window[place])];
-        let [a, b, c, d] = *telling;
-        if a.max(b).max(c).max(d) >= WINDOW {
-            return;
-        }
-        // Two by two: one AND of all four has the compiler gather them into a vector, which costs
-        // more than the loads.
-        let mut set = and(*row(a), row(b));
-        if set == [0; W] {
-            return;
-        }
-        set = and(and(set, row(c)), row(d));
-        if set == [0; W] {
-            return;
-        }
-        for place in 0..WINDOW {
-            set = and(set, row(place));
+    fn find(&self, window: &[u8; WINDOW], mut found: impl FnMut(u16)) {
+        let mut set = [!0; W];
+        for (place, byte) in window.iter().enumerate() {
+            set = and(set, &self.sets[place * 256 + usize::from(*byte)]);
+            if set == [0; W] {
+                return;
+            }
         }
         for (i, &word) in set.iter().enumerate() {
             let mut w = word;

@@ -38,11 +38,8 @@ impl Gate {
 /// One bit for each of 64 bytes, for each class of bytes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Masks {
-    pub(crate) newline: u64,
     /// Control characters (newlines too) and bytes of 0x80 and above.
     pub(crate) rare: u64,
-    /// Bytes of 0x80 and above.
-    pub(crate) high: u64,
     pub(crate) quote: u64,
     pub(crate) backslash: u64,
     pub(crate) digit: u64,
@@ -53,21 +50,36 @@ pub(crate) struct Masks {
     pub(crate) between: u64,
     /// Letters, the space and the apostrophe: what may end a name before its sign.
     pub(crate) name_end: u64,
+    /// `@`, `%`, `+`, `(` and `)`: see [`Signs`].
+    pub(crate) sign: u64,
+    pub(crate) colon: u64,
+    pub(crate) equals: u64,
+}
+
+/// Of a block that has rare bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Rare {
+    pub(crate) newline: u64,
+    /// Bytes of 0x80 and above.
+    pub(crate) high: u64,
+}
+
+/// Of a block that has one of these signs.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Signs {
     /// `@` and `%`, which are gates by themselves.
     pub(crate) single: u64,
     pub(crate) plus: u64,
-    pub(crate) colon: u64,
-    pub(crate) equals: u64,
     /// `(` and `)`.
     pub(crate) paren: u64,
 }
 
 /// Every gate's hits in a block: those of the two gates that open often (run, assign), and of the
-/// others. A bit stands at the last byte that the gate needs; [`often`] and [`seldom`] tell the gate
-/// and the anchor again from the bytes. `escaped`: bytes behind a backslash, which are letters (`\n`)
-/// and yet boundaries.
+/// others but for [`sign_hits`]. A bit stands at the last byte that the gate needs; [`often`] and
+/// [`seldom`] tell the gate and the anchor again from the bytes. `escaped`: bytes behind a
+/// backslash, which are letters (`\n`) and yet boundaries.
 #[inline(always)]
-pub(crate) fn hits(m: &Masks, text: bool, escaped: u64) -> (u64, u64) {
+pub(crate) fn hits<const TEXT: bool>(m: &Masks, escaped: u64) -> (u64, u64) {
     let d = m.digit;
     let boundary = !m.alnum | escaped;
 
@@ -84,14 +96,18 @@ pub(crate) fn hits(m: &Masks, text: bool, escaped: u64) -> (u64, u64) {
     let c = m.colon;
     let colon = c & (c << 1 | c << 2 | c << 4 | c << 5 | (c << 3 & c << 6));
 
-    let plus = d & (m.plus << 1);
-    let paren = m.paren & (d << 1) & (d << 2) & (d << 3) & (m.paren << 4);
-
     // In raw JSON a quote before a colon ends a key, unless it is escaped.
-    let quote = if text { m.quote | d } else { m.quote & escaped };
+    let quote = if TEXT { m.quote | d } else { m.quote & escaped };
     let assign = ((m.equals | c) & ((m.name_end | quote) << 1)) | (m.equals & (d << 1));
 
-    (run | assign, caps | colon | m.single | plus | paren)
+    (run | assign, caps | colon)
+}
+
+/// The hits of the gates that a sign opens.
+#[inline(always)]
+pub(crate) fn sign_hits(s: &Signs, digit: u64) -> u64 {
+    let paren = s.paren & (digit << 1) & (digit << 2) & (digit << 3) & (s.paren << 4);
+    s.single | digit & (s.plus << 1) | paren
 }
 
 /// The gate and the anchor of a hit of the gates that open often.

@@ -8,7 +8,7 @@
 #![allow(unsafe_code)]
 
 use super::fingerprint::{Fingerprint, LEN};
-use super::gate::Masks;
+use super::gate::{Masks, Rare, Signs};
 
 /// An instruction set.
 pub(crate) trait Level: Copy {
@@ -16,20 +16,22 @@ pub(crate) trait Level: Copy {
     type Tables: Copy;
     /// The byte classes of a block.
     fn masks(self, block: &[u8; 64]) -> Masks;
+    /// Those of the rare bytes.
+    fn rare(self, block: &[u8; 64]) -> Rare;
+    /// Those of the signs.
+    fn signs(self, block: &[u8; 64]) -> Signs;
     /// Loads the fingerprint's tables.
     fn tables(self, f: &Fingerprint) -> Self::Tables;
     /// Writes `base` plus the place of each of the first 16 bits of `mask`; what it writes behind
-    /// the last one means nothing.
+    /// the last one means nothing. As a rule there are at most `USUAL`.
     #[inline(always)]
-    fn places(self, mut mask: u64, base: u32, out: &mut [u32; 16]) {
-        for some in out.as_chunks_mut::<4>().0 {
-            for place in some {
-                *place = base.wrapping_add(mask.trailing_zeros());
-                mask &= mask.wrapping_sub(1);
-            }
-            if mask == 0 {
+    fn places<const USUAL: usize>(self, mut mask: u64, base: u32, out: &mut [u32; 16]) {
+        for (i, place) in out.iter_mut().enumerate() {
+            if i >= USUAL && i % 4 == 0 && mask == 0 {
                 return;
             }
+            *place = base.wrapping_add(mask.trailing_zeros());
+            mask &= mask.wrapping_sub(1);
         }
     }
     /// The places among the first 64 at which a literal may begin.
@@ -101,8 +103,7 @@ mod class {
     pub(super) const UPPER: u8 = 4;
     pub(super) const BETWEEN: u8 = 8;
     pub(super) const NAME_END: u8 = 16;
-    pub(super) const SINGLE: u8 = 32;
-    pub(super) const PAREN: u8 = 64;
+    pub(super) const SIGN: u8 = 32;
 }
 
 /// The classes of each ASCII byte; bytes beyond are in none.
@@ -117,8 +118,7 @@ static CLASSES: [u8; 128] = {
             b.is_ascii_uppercase(),
             b == b'-' || b == b'.' || b == b'/' || b == b' ',
             b.is_ascii_alphabetic() || b == b' ' || b == b'\'',
-            b == b'@' || b == b'%',
-            b == b'(' || b == b')',
+            matches!(b, b'@' | b'%' | b'+' | b'(' | b')'),
         ];
         let mut k = 0;
         while k < bits.len() {
@@ -140,8 +140,6 @@ impl Level for Scalar {
             let bit = 1u64 << i;
             if !(0x20..0x80).contains(&b) {
                 m.rare |= bit;
-                m.high |= bit * u64::from(b >= 0x80);
-                m.newline |= bit * u64::from(b == b'\n');
                 continue;
             }
             let c = CLASSES[usize::from(b)];
@@ -151,18 +149,32 @@ impl Level for Scalar {
             m.upper |= has(class::UPPER);
             m.between |= has(class::BETWEEN);
             m.name_end |= has(class::NAME_END);
-            m.single |= has(class::SINGLE);
-            m.paren |= has(class::PAREN);
+            m.sign |= has(class::SIGN);
             match b {
                 b'"' => m.quote |= bit,
                 b'\\' => m.backslash |= bit,
-                b'+' => m.plus |= bit,
                 b':' => m.colon |= bit,
                 b'=' => m.equals |= bit,
                 _ => {}
             }
         }
         m
+    }
+
+    #[inline(always)]
+    fn rare(self, block: &[u8; 64]) -> Rare {
+        let bits = |is: fn(u8) -> bool| plain_bits(block, is);
+        Rare { newline: bits(|b| b == b'\n'), high: bits(|b| b >= 0x80) }
+    }
+
+    #[inline(always)]
+    fn signs(self, block: &[u8; 64]) -> Signs {
+        let bits = |is: fn(u8) -> bool| plain_bits(block, is);
+        Signs {
+            single: bits(|b| matches!(b, b'@' | b'%')),
+            plus: bits(|b| b == b'+'),
+            paren: bits(|b| matches!(b, b'(' | b')')),
+        }
     }
 
     #[inline(always)]
@@ -179,6 +191,10 @@ impl Level for Scalar {
         }
         m
     }
+}
+
+fn plain_bits(block: &[u8; 64], is: fn(u8) -> bool) -> u64 {
+    block.iter().enumerate().fold(0, |all, (i, &b)| all | u64::from(is(b)) << i)
 }
 
 #[cfg(target_arch = "x86_64")]

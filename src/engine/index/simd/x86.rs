@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::{CLASSES, Level, Task, class};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
-use crate::engine::index::gate::Masks;
+use crate::engine::index::gate::{Masks, Rare, Signs};
 
 /// The processor has AVX2, BMI1, BMI2, LZCNT and POPCNT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,8 +36,15 @@ struct Two(__m256i, __m256i);
 
 impl Two {
     #[inline(always)]
+    fn of(block: &[u8; 64]) -> Self {
+        let p = block.as_ptr();
+        // SAFETY: AVX2, as everything here: only reached through a value of `Avx2`. Two loads of
+        // 32 bytes from an array of 64.
+        unsafe { Two(_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(p.add(32).cast())) }
+    }
+    #[inline(always)]
     fn bits(self) -> u64 {
-        // SAFETY: AVX2, as everything here: only reached through a value of `Avx2`.
+        // SAFETY: AVX2.
         unsafe {
             u64::from(_mm256_movemask_epi8(self.0) as u32)
                 | u64::from(_mm256_movemask_epi8(self.1) as u32) << 32
@@ -65,6 +72,17 @@ impl Two {
             .bits()
         }
     }
+    /// The bytes that the table has where the low half of a byte says.
+    #[inline(always)]
+    fn any_of(self, table: &[u8; 16]) -> u64 {
+        // SAFETY: AVX2; one load of 16 bytes from an array of 16. A byte of 0x80 and above looks up
+        // a zero, which it is not.
+        unsafe {
+            let t = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
+            let of = |v| _mm256_cmpeq_epi8(_mm256_shuffle_epi8(t, v), v);
+            Two(of(self.0), of(self.1)).bits()
+        }
+    }
     /// Below `b` as signed bytes: bytes of 0x80 and above are.
     #[inline(always)]
     fn signed_below(self, b: u8) -> u64 {
@@ -84,6 +102,10 @@ impl Two {
     }
 }
 
+/// `@`, `%`, `+`, `(` and `)`, each at its low half. (Elsewhere a byte that has another.)
+const SIGNS: [u8; 16] =
+    [b'@', 0xff, 0xff, 0xff, 0xff, b'%', 0xff, 0xff, b'(', b')', 0xff, b'+', 0xff, 0xff, 0xff, 0xff];
+
 /// The nibble tables, low and high, one pair for each place.
 #[derive(Clone, Copy)]
 pub(crate) struct NibbleTables {
@@ -96,18 +118,12 @@ impl Level for Avx2 {
 
     #[inline(always)]
     fn masks(self, block: &[u8; 64]) -> Masks {
-        // SAFETY: AVX2; two loads of 32 bytes from an array of 64.
-        let v = unsafe {
-            let p = block.as_ptr();
-            Two(_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(p.add(32).cast()))
-        };
+        let v = Two::of(block);
         let digit = v.within(b'0', b'9');
         let alpha = v.lower().within(b'a', b'z');
         let space = v.eq(b' ');
         Masks {
-            newline: v.eq(b'\n'),
             rare: v.signed_below(0x20),
-            high: v.bits(),
             quote: v.eq(b'"'),
             backslash: v.eq(b'\\'),
             digit,
@@ -115,12 +131,23 @@ impl Level for Avx2 {
             upper: v.within(b'A', b'Z'),
             between: space | v.within(b'-', b'/'),
             name_end: alpha | space | v.eq(b'\''),
-            single: v.eq(b'@') | v.eq(b'%'),
-            plus: v.eq(b'+'),
+            sign: v.any_of(&SIGNS),
             colon: v.eq(b':'),
             equals: v.eq(b'='),
-            paren: v.within(b'(', b')'),
         }
+    }
+
+    #[inline(always)]
+    fn rare(self, block: &[u8; 64]) -> Rare {
+        let v = Two::of(block);
+        Rare { newline: v.eq(b'\n'), high: v.bits() }
+    }
+
+    #[inline(always)]
+    fn signs(self, block: &[u8; 64]) -> Signs {
+        let v = Two::of(block);
+        let single = v.eq(b'@') | v.eq(b'%');
+        Signs { single, plus: v.eq(b'+'), paren: v.within(b'(', b')') }
     }
 
     #[inline(always)]
@@ -199,8 +226,14 @@ struct One(__m512i);
 
 impl One {
     #[inline(always)]
+    fn of(block: &[u8; 64]) -> Self {
+        // SAFETY: AVX-512, as everything here: only reached through a value of `Avx512`. One load
+        // of 64 bytes from an array of 64.
+        unsafe { One(_mm512_loadu_si512(block.as_ptr().cast())) }
+    }
+    #[inline(always)]
     fn eq(self, b: u8) -> u64 {
-        // SAFETY: AVX-512, as everything here: only reached through a value of `Avx512`.
+        // SAFETY: AVX-512.
         unsafe { _mm512_cmpeq_epi8_mask(self.0, _mm512_set1_epi8(b as i8)) }
     }
     /// Bytes whose classes in [`CLASSES`] have one of the bits.
@@ -233,7 +266,7 @@ impl Level for Avx512 {
     fn masks(self, block: &[u8; 64]) -> Masks {
         // SAFETY: AVX-512 with VBMI; loads of 64 bytes from arrays of 64 and 128. The lookup takes
         // a byte's low seven bits, so bytes of 0x80 and above are masked out.
-        let (v, classes, rare, high) = unsafe {
+        let (v, classes, rare) = unsafe {
             let v = _mm512_loadu_si512(block.as_ptr().cast());
             let p = CLASSES.as_ptr();
             let first = _mm512_loadu_si512(p.cast());
@@ -241,12 +274,10 @@ impl Level for Avx512 {
             let classes = _mm512_permutex2var_epi8(first, v, second);
             let high = _mm512_movepi8_mask(v);
             let rare = _mm512_cmplt_epi8_mask(v, _mm512_set1_epi8(0x20));
-            (One(v), One(_mm512_maskz_mov_epi8(!high, classes)), rare, high)
+            (One(v), One(_mm512_maskz_mov_epi8(!high, classes)), rare)
         };
         Masks {
-            newline: v.eq(b'\n'),
             rare,
-            high,
             quote: v.eq(b'"'),
             backslash: v.eq(b'\\'),
             digit: classes.test(class::DIGIT),
@@ -254,16 +285,29 @@ impl Level for Avx512 {
             upper: classes.test(class::UPPER),
             between: classes.test(class::BETWEEN),
             name_end: classes.test(class::NAME_END),
-            single: classes.test(class::SINGLE),
-            plus: v.eq(b'+'),
+            sign: classes.test(class::SIGN),
             colon: v.eq(b':'),
             equals: v.eq(b'='),
-            paren: classes.test(class::PAREN),
         }
     }
 
     #[inline(always)]
-    fn places(self, mask: u64, base: u32, out: &mut [u32; 16]) {
+    fn rare(self, block: &[u8; 64]) -> Rare {
+        let v = One::of(block);
+        // SAFETY: AVX-512.
+        let high = unsafe { _mm512_movepi8_mask(v.0) };
+        Rare { newline: v.eq(b'\n'), high }
+    }
+
+    #[inline(always)]
+    fn signs(self, block: &[u8; 64]) -> Signs {
+        let v = One::of(block);
+        let (single, paren) = (v.eq(b'@') | v.eq(b'%'), v.eq(b'(') | v.eq(b')'));
+        Signs { single, plus: v.eq(b'+'), paren }
+    }
+
+    #[inline(always)]
+    fn places<const USUAL: usize>(self, mask: u64, base: u32, out: &mut [u32; 16]) {
         // SAFETY: AVX-512 with VBMI2; one load of 64 bytes from an array of 64, one store of 64
         // bytes to an array of 16 words.
         unsafe {
