@@ -53,6 +53,8 @@ pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Result
         let at = place(file, text, outline.pack.as_ref().map(Spanned::span));
         return Err(anyhow!("{at}: another pack is called `{}`: rename this one", pack.pack));
     }
+    // All at once, as a rule; one by one only to find who is to blame.
+    let sound = refusal(packs.to_vec(), &pack.pack).is_none();
     for (i, detector) in pack.detectors.iter().enumerate() {
         let id = &detector.id;
         if !is_name(id) {
@@ -67,7 +69,7 @@ pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Result
                 at(i, "id")
             ));
         }
-        if let Some(what) = refused(packs, own, detector) {
+        if !sound && let Some(what) = refused(packs, own, detector) {
             let key = blame(packs, own, detector, &what, &outline.detector[i]);
             return Err(anyhow!("{}: detector `{id}`: {what}", at(i, key)));
         }
@@ -89,10 +91,15 @@ fn refused(packs: &[Pack], own: usize, detector: &Detector) -> Option<String> {
             *other = detector.clone();
         }
     }
-    let select = Selection { only: vec![detector.id.clone()], ..Selection::default() };
-    let error = Plan::compile(Settings { packs, select, ..Settings::default() }).err()?;
+    let what = refusal(packs, &detector.id)?;
     let named = format!("detector `{}`: ", detector.id);
-    Some(error.what.split_once(&named).map_or(error.what.clone(), |(_, what)| what.into()))
+    Some(what.split_once(&named).map_or(what.clone(), |(_, what)| what.into()))
+}
+
+/// Why the engine refuses the detectors of one name, if it does.
+fn refusal(packs: Vec<Pack>, name: &str) -> Option<String> {
+    let select = Selection { only: vec![name.to_owned()], ..Selection::default() };
+    Plan::compile(Settings { packs, select, ..Settings::default() }).err().map(|error| error.what)
 }
 
 /// A field of a detector, and how to make it harmless.

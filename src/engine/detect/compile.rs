@@ -84,7 +84,7 @@ impl Detectors {
         let mut rows: [Vec<Row>; Gate::COUNT] = Default::default();
         let mut out = Detectors {
             list: vec![],
-            gates: Gates { exact: std::array::from_fn(|_| Exact::new(1, &[])), literals: None },
+            gates: Gates { exact: Gate::ALL.map(|gate| Exact::new(gate, &[])), literals: None },
             fields: Fields::default(),
             field_detector: None,
             plain_escapes: true,
@@ -124,28 +124,22 @@ impl Detectors {
             .collect();
         let heads: Vec<_> = out.heads.iter().map(|h| h.1).collect();
         out.gates.literals = Fingerprint::new(&heads);
-        let others = || rows.iter().enumerate().filter(|(g, _)| *g != Gate::Assign as usize);
-        out.before_slash = others()
-            .flat_map(|(_, rows)| rows)
-            .filter_map(|r| {
-                let slash = (1..WINDOW).find(|&i| asks(r, i, b'/'))?;
-                Some(r.window[slash - 1])
-            })
-            .fold(ByteSet::NONE, |all, set| all.union(&set));
-        let named = |b: &u8| others().flat_map(|(_, rows)| rows).any(|r| asks_for(r, *b));
-        out.plain_escapes = !b"\"\n\r\t\\&<>".iter().any(named)
+        let mut asked = ByteSet::NONE;
+        for row in rows
+            .iter()
+            .enumerate()
+            .filter(|(g, _)| *g != Gate::Assign as usize)
+            .flat_map(|(_, r)| r)
+        {
+            let sets = asked_in(row);
+            asked = sets.iter().fold(asked, |all, set| all.union(set));
+            if let Some(slash) = (1..WINDOW).find(|&place| sets[place].has(b'/')) {
+                out.before_slash = out.before_slash.union(&row.window[slash - 1]);
+            }
+        }
+        out.plain_escapes = !b"\"\n\r\t\\&<>".iter().any(|&b| asked.has(b))
             && (out.field_detector.is_none() || !rows[Gate::Assign as usize].is_empty());
-        let gates = [
-            Gate::Run,
-            Gate::Caps,
-            Gate::Colon,
-            Gate::At,
-            Gate::Plus,
-            Gate::Paren,
-            Gate::Assign,
-            Gate::Literal,
-        ];
-        out.gates.exact = std::array::from_fn(|g| Exact::new(gates[g].look_back(), &rows[g]));
+        out.gates.exact = Gate::ALL.map(|gate| Exact::new(gate, &rows[gate as usize]));
         Ok((out, origins))
     }
 
@@ -227,15 +221,18 @@ impl Detectors {
     }
 }
 
-/// Whether a row asks for the byte in a place behind the anchor.
-fn asks_for(row: &Row, byte: u8) -> bool {
-    (1..WINDOW).any(|place| asks(row, place, byte))
-}
-
-/// Whether a row would refuse, at a place, the escape in which it should see the byte: the place
-/// admits the byte and no backslash, or what follows would stand one byte further.
-fn asks(row: &Row, place: usize, byte: u8) -> bool {
-    let set = &row.window[place];
-    let free = row.window[place + 1..].iter().all(|s| *s == ByteSet::ANY);
-    set.has(byte) && *set != ByteSet::ANY && !(set.has(b'\\') && free)
+/// For each place behind the anchor, the bytes that a row would refuse in the escape in which it
+/// should see them: the place admits the byte and no backslash, or what follows would stand one byte
+/// further.
+fn asked_in(row: &Row) -> [ByteSet; WINDOW] {
+    let mut asked = [ByteSet::NONE; WINDOW];
+    let mut free = true;
+    for place in (1..WINDOW).rev() {
+        let set = row.window[place];
+        if set != ByteSet::ANY && !(set.has(b'\\') && free) {
+            asked[place] = set;
+        }
+        free &= set == ByteSet::ANY;
+    }
+    asked
 }

@@ -3,7 +3,7 @@
 //! `[12 positions][256 bytes] → 256-bit set of shapes`; rows are ANDed. The cost does not depend on
 //! the number of shapes (a further table for every 256).
 
-use super::Mark;
+use super::{Gate, Mark};
 
 /// Bytes that a window spans.
 pub(crate) const WINDOW: usize = 12;
@@ -61,12 +61,6 @@ impl ByteSet {
     pub(crate) fn len(&self) -> u32 {
         self.0.iter().map(|w| w.count_ones()).sum()
     }
-    /// Bit `n`: some byte of the set ends in the four bits `n`.
-    fn low_halves(&self) -> u16 {
-        let mut all = self.0.iter().fold(0, |all, word| all | word);
-        all |= all >> 32;
-        (all | all >> 16) as u16
-    }
     pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
         let words = self.0.into_iter().zip([0u8, 64, 128, 192]);
         words.flat_map(|(mut word, from)| {
@@ -96,13 +90,39 @@ pub(crate) struct Exact {
     wide: Vec<Table<4>>,
 }
 
-/// Eight places, looked at two by two through the low halves of their bytes: four loads. Digits and
-/// separators hardly share a low half; letters do, two by two. Many rows share the 64 bits,
-/// neighbours in their order.
+/// Ten places, looked at two by two through four bits of each byte: five loads. Many rows share
+/// the 64 bits, neighbours in their order.
 struct FirstLook {
     /// Before the anchor, or 1 behind where negative.
     from: isize,
-    pairs: Box<[[u64; 256]; 4]>,
+    fold: Fold,
+    pairs: Box<[[u64; 256]; 5]>,
+}
+
+/// Places that the first look sees.
+const SEEN: usize = 10;
+
+/// Four bits of a byte: its low half; or, where digits are to be told from anything else, the low
+/// half of a digit, and of another byte one of `a`, `b`, `e` and `f`.
+#[derive(Clone, Copy)]
+struct Fold {
+    /// What is added to the low half of a byte that is no digit or one of `:;<=>?`, in each byte.
+    other: u64,
+}
+
+impl Fold {
+    const LETTERS: Self = Self { other: 0 };
+    const DIGITS: Self = Self { other: 0x0a0a_0a0a_0a0a_0a0a };
+
+    /// The four bits of each of eight bytes, in the low half of each byte.
+    #[inline(always)]
+    fn of(self, bytes: u64) -> u64 {
+        const LOW: u64 = 0x0f0f_0f0f_0f0f_0f0f;
+        let high = bytes >> 4 & LOW ^ 0x0303_0303_0303_0303;
+        // 1 in each byte whose high half is not 3.
+        let other = (high + LOW) >> 4 & 0x0101_0101_0101_0101;
+        bytes & LOW | (other << 1 | other << 3) & self.other
+    }
 }
 
 /// For each place and byte, the set of rows that admit it.
@@ -112,8 +132,11 @@ struct Table<const W: usize> {
 }
 
 impl Exact {
-    pub(crate) fn new(look_back: usize, rows: &[Row]) -> Self {
-        let first = FirstLook::new(look_back, rows);
+    /// The rows of `gate`.
+    pub(crate) fn new(gate: Gate, rows: &[Row]) -> Self {
+        let look_back = gate.look_back();
+        let fold = if gate == Gate::Run { Fold::DIGITS } else { Fold::LETTERS };
+        let first = FirstLook::new(look_back, rows, fold);
         if rows.len() <= 64 {
             let narrow = (!rows.is_empty()).then(|| Table::new(rows));
             return Self { look_back, first, narrow, wide: vec![] };
@@ -121,16 +144,27 @@ impl Exact {
         Self { look_back, first, narrow: None, wide: rows.chunks(256).map(Table::new).collect() }
     }
 
-    /// Whether a shape agrees with the low halves of eight bytes around `anchor`. `false` is certain.
+    /// Whether a shape agrees with four bits of each of ten bytes around `anchor`. `false` is certain.
     #[inline(always)]
     pub(crate) fn may_find(&self, buf: &[u8], anchor: usize) -> bool {
-        let from = anchor.wrapping_add_signed(self.first.from);
-        let Some(&eight) = buf.get(from..).and_then(|b| b.first_chunk()) else { return false };
-        let halves = u64::from_le_bytes(eight) & 0x0f0f_0f0f_0f0f_0f0f;
-        let pair = |k: usize| {
-            self.first.pairs[k][(halves >> (16 * k) | halves >> (16 * k + 4)) as u8 as usize]
+        let FirstLook { from, fold, pairs } = &self.first;
+        let from = anchor.wrapping_add_signed(*from);
+        let Some(window) = buf.get(from..).and_then(|b| b.first_chunk::<16>()) else {
+            return false;
         };
-        pair(0) & pair(1) & pair(2) & pair(3) != 0
+        let [first, last] =
+            [0, 8].map(|at| u64::from_le_bytes(std::array::from_fn(|i| window[at + i])));
+        let (first, last) = (fold.of(first), fold.of(last));
+        // The low half of one byte and that of the next, side by side.
+        let pair = |k: usize, word: u64, at: u32| {
+            pairs[k][usize::from((word >> at | word >> (at + 4)) as u8)]
+        };
+        pair(0, first, 0)
+            & pair(1, first, 16)
+            & pair(2, first, 32)
+            & pair(3, first, 48)
+            & pair(4, last, 0)
+            != 0
     }
 
     /// Reports every shape that agrees with the bytes around `anchor`.
@@ -156,31 +190,33 @@ impl Exact {
 }
 
 impl FirstLook {
-    /// The eight places whose sets are smallest. Not the one before the anchor, which an escape may
+    /// The ten places whose sets are smallest. Not the one before the anchor, which an escape may
     /// stand in for.
-    fn new(look_back: usize, rows: &[Row]) -> Self {
-        const SEEN: usize = 8;
+    fn new(look_back: usize, rows: &[Row], fold: Fold) -> Self {
         let size = |from: usize| -> u32 {
             rows.iter().flat_map(|r| &r.window[from..from + SEEN]).map(ByteSet::len).sum()
         };
-        let from = (usize::from(look_back == 1)..=WINDOW - SEEN)
-            .min_by_key(|&from| size(from))
-            .unwrap_or(1);
+        let from = (usize::from(look_back == 1)..=WINDOW - SEEN).min_by_key(|&from| size(from));
+        let from = from.unwrap_or(1);
         let mut order: Vec<_> = rows.iter().map(|r| &r.window[from..from + SEEN]).collect();
         order.sort_unstable();
-        let mut pairs = Box::new([[0; 256]; 4]);
+        let folded: [u8; 256] = std::array::from_fn(|b| fold.of(b as u64) as u8 & 15);
+        let mut pairs = Box::new([[0; 256]; 5]);
         for (i, row) in order.iter().enumerate() {
             let bit = 1 << (i * 64 / order.len().max(64));
             for (places, pairs) in row.chunks_exact(2).zip(&mut *pairs) {
-                let [low, high] = [&places[0], &places[1]].map(ByteSet::low_halves);
-                for (pair, set) in pairs.iter_mut().enumerate() {
-                    if low >> (pair & 15) & high >> (pair >> 4) & 1 != 0 {
-                        *set |= bit;
+                let [low, high] = [&places[0], &places[1]]
+                    .map(|set| set.iter().fold(0u16, |bits, b| bits | 1 << folded[usize::from(b)]));
+                for (high_half, pairs) in pairs.chunks_exact_mut(16).enumerate() {
+                    if high >> high_half & 1 != 0 {
+                        for (low_half, set) in pairs.iter_mut().enumerate() {
+                            *set |= bit * u64::from(low >> low_half & 1);
+                        }
                     }
                 }
             }
         }
-        Self { from: from as isize - look_back as isize, pairs }
+        Self { from: from as isize - look_back as isize, fold, pairs }
     }
 }
 

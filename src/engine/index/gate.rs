@@ -24,7 +24,18 @@ pub(crate) enum Gate {
 }
 
 impl Gate {
-    pub(crate) const COUNT: usize = 8;
+    pub(crate) const COUNT: usize = Self::ALL.len();
+    /// In the order of their numbers.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Run,
+        Self::Caps,
+        Self::Colon,
+        Self::At,
+        Self::Plus,
+        Self::Paren,
+        Self::Assign,
+        Self::Literal,
+    ];
 
     /// Bytes of the exact table's window that stand before the anchor.
     pub(crate) const fn look_back(self) -> usize {

@@ -29,10 +29,9 @@ fn gates() -> Gates {
     let rows = vec![literal(b"ghp_", 7), literal(b"za:", 8)];
     let heads: Vec<_> = rows.iter().map(|r| std::array::from_fn(|i| r.window[i + 1])).collect();
     Gates {
-        exact: std::array::from_fn(|g| {
-            let look_back = if g == Gate::Assign as usize { 10 } else { 1 };
-            let literal = g == Gate::Literal as usize;
-            Exact::new(look_back, &if literal { rows.clone() } else { any(g as u16) })
+        exact: Gate::ALL.map(|gate| {
+            let rows = if gate == Gate::Literal { rows.clone() } else { any(gate as u16) };
+            Exact::new(gate, &rows)
         }),
         literals: Fingerprint::new(&heads),
     }

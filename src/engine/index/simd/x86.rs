@@ -103,8 +103,9 @@ impl Two {
 }
 
 /// `@`, `%`, `+`, `(` and `)`, each at its low half. (Elsewhere a byte that has another.)
-const SIGNS: [u8; 16] =
-    [b'@', 0xff, 0xff, 0xff, 0xff, b'%', 0xff, 0xff, b'(', b')', 0xff, b'+', 0xff, 0xff, 0xff, 0xff];
+const SIGNS: [u8; 16] = [
+    b'@', 0xff, 0xff, 0xff, 0xff, b'%', 0xff, 0xff, b'(', b')', 0xff, b'+', 0xff, 0xff, 0xff, 0xff,
+];
 
 /// The nibble tables, low and high, one pair for each place.
 #[derive(Clone, Copy)]
