@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::decode;
 use contract::{Contract, NodeId};
 pub(crate) use state::State;
-use table::Table;
+use table::{Hashes, Key, Keys};
 use words::Fields;
 
 /// Bits that say what is to be done with a value. 0 for nearly all.
@@ -71,9 +71,9 @@ const PLAIN: Node = Node { schema: NodeId::ANY, flags: 0, required_bit: 0, elem:
 pub(crate) struct Paths {
     rules: Rules,
     pub(crate) states: Vec<State>,
-    state_table: Table,
+    state_table: Hashes,
     pub(crate) nodes: Vec<Node>,
-    node_table: Table,
+    node_table: Keys,
     keys: Vec<u8>,
     scratch: Vec<u8>,
 }
@@ -86,9 +86,9 @@ impl Paths {
         let mut p = Self {
             rules,
             states: Vec::new(),
-            state_table: Table::default(),
+            state_table: Hashes::default(),
             nodes: Vec::new(),
-            node_table: Table::default(),
+            node_table: Keys::default(),
             keys: Vec::new(),
             scratch: Vec::new(),
         };
@@ -127,38 +127,41 @@ impl Paths {
         self.contract().map_or(0, |s| s.required(self.nodes[node as usize].schema))
     }
 
-    /// The node of `key` in the object at `object`. When no more are kept: the spare place
-    /// `spare`, or `None` if that is [`NONE`].
+    /// The node of the key `buf[from..to]` in the object at `object`. When no more are kept: the
+    /// spare place `spare`, or `None` if that is [`NONE`].
     #[inline(always)]
-    pub(crate) fn node(&mut self, object: u32, key: &[u8], spare: u32) -> Option<u32> {
+    pub(crate) fn node_within(
+        &mut self,
+        object: u32,
+        buf: &[u8],
+        from: usize,
+        to: usize,
+        spare: u32,
+    ) -> Option<u32> {
+        let key = Key::within(object, buf, from, to);
         // A path that lost its place must not be remembered by its place.
-        let kept = (object as usize) < LIMIT;
-        let hash = table::hash(object, key);
-        if kept {
-            let keys = &self.keys;
-            if let Some(id) = self.node_table.find_key(hash, object, key, keys) {
-                return Some(id);
-            }
+        if (object as usize) < LIMIT
+            && let Some(id) = self.node_table.find(&key, &self.keys)
+        {
+            return Some(id);
         }
-        self.add_node(object, key, spare, kept, hash)
+        self.add_node(object, &buf[from..to], spare)
+    }
+
+    /// The same of a key by itself.
+    fn node(&mut self, object: u32, key: &[u8], spare: u32) -> Option<u32> {
+        self.node_within(object, key, 0, key.len(), spare)
     }
 
     #[inline(never)]
-    fn add_node(
-        &mut self,
-        object: u32,
-        key: &[u8],
-        spare: u32,
-        kept: bool,
-        hash: u64,
-    ) -> Option<u32> {
+    fn add_node(&mut self, object: u32, key: &[u8], spare: u32) -> Option<u32> {
         let n = self.judge_key(object, key);
         let room = self.node_table.len() + 1 < LIMIT && self.keys.len() < LIMIT * 256;
-        if kept && room {
+        if (object as usize) < LIMIT && room {
             let at = self.keys.len() as u32;
             self.keys.extend_from_slice(key);
             let id = self.node_table.len() as u32 + 1;
-            self.node_table.insert_key(hash, id, object, at, key.len() as u32);
+            self.node_table.insert(&Key::new(object, key), id, at);
             self.nodes[id as usize] = n;
             return Some(id);
         }
@@ -174,10 +177,10 @@ impl Paths {
         let schema = self.contract().map_or(NodeId::ANY, |s| s.items(a.schema));
         let inherited = a.flags & (flag::SECRET | flag::HEADERS | flag::VALUE);
         let n = Node { schema, flags: self.schema_flags(schema) | inherited, ..PLAIN };
-        // Elements have no key: an empty hash domain of their own keeps them apart.
+        // Elements have no key: they take a place in the table, of an owner that no key has.
         if (array as usize) < LIMIT && self.node_table.len() + 1 < LIMIT {
             let id = self.node_table.len() as u32 + 1;
-            self.node_table.insert_key(table::hash(array, b"\0elements"), id, NONE, 0, 0);
+            self.node_table.insert(&Key::new(!array, b""), id, 0);
             self.nodes[id as usize] = n;
             self.nodes[array as usize].elem = id;
             return Some(id);

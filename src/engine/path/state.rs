@@ -1,6 +1,7 @@
 //! States: the keys of an object so far, and the prediction of the next one.
 
-use super::{LIMIT, NONE, Paths, flag, table};
+use super::table::Key;
+use super::{LIMIT, NONE, Paths, flag};
 
 /// The keys of an object so far.
 pub(crate) struct State {
@@ -69,7 +70,7 @@ impl Paths {
     /// The state after `key` (raw, without quotes) behind `from`; `None` when no more are kept.
     #[inline(never)]
     pub(crate) fn next(&mut self, from: u32, key: &[u8]) -> Option<u32> {
-        let hash = table::hash(from, key);
+        let hash = Key::new(from, key).hash();
         let (states, keys) = (&self.states, &self.keys);
         let found = self.state_table.find(hash, |id| {
             let s = &states[id as usize];

@@ -105,7 +105,6 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
             return Ok(self.flags(id));
         }
         let (from, to) = self.string()?;
-        let key = &buf[from..to];
         self.here.key = (from as u32, to as u32);
         self.skip();
         if self.byte() != b':' {
@@ -113,9 +112,9 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
         }
         self.at += 1;
         self.here.id = if NODES {
-            self.paths.node(self.object, key, self.depth as u32)
+            self.paths.node_within(self.object, buf, from, to, self.depth as u32)
         } else {
-            self.paths.next(self.here.id, key)
+            self.paths.next(self.here.id, &buf[from..to])
         }
         .ok_or(Err(Full))?;
         self.skip();
