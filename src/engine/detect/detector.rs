@@ -79,6 +79,14 @@ impl Pattern {
         let Ok(mut state) = dfa.start_state_forward(cache, &input) else { return (None, at) };
         let mut last = None;
         for (i, &b) in text[..end].iter().enumerate().skip(at) {
+            // Most steps lead from one plain state to another that is built already.
+            if !state.is_tagged() {
+                let next = dfa.next_state_untagged(cache, state, b);
+                if !next.is_tagged() {
+                    state = next;
+                    continue;
+                }
+            }
             state = match dfa.next_state(cache, state, b) {
                 Ok(s) if s.is_dead() || s.is_quit() => return (last, i),
                 Ok(s) => s,

@@ -32,14 +32,18 @@ impl Index {
         for &at in self.sieved.first_look(buf, self.literals.as_slice(), gates, literal) {
             gates.exact[Gate::Literal as usize].find(buf, at as usize, marks);
         }
+        let mut last = (Gate::Colon, usize::MAX);
         for &at in self.seldom.as_slice() {
             let at = at as usize;
             match buf[at] {
                 b'\\' => marks.push(Mark::new(at, ESCAPE)),
                 b'%' => marks.push(Mark::new(at, PERCENT)),
                 _ => {
-                    if let Some((gate, anchor)) = gate::seldom(buf, at) {
+                    // An address has many colons and one anchor.
+                    let found = gate::seldom(buf, at).filter(|found| *found != last);
+                    if let Some((gate, anchor)) = found {
                         gates.exact[gate as usize].find(buf, anchor, marks);
+                        last = (gate, anchor);
                     }
                 }
             }

@@ -81,7 +81,7 @@ impl Address {
 pub(crate) fn address(text: &[u8]) -> Option<Address> {
     let address = match ipv4(text) {
         Some(v4) => IpAddr::V4(v4),
-        None => std::str::from_utf8(text).ok()?.parse().ok()?,
+        None => IpAddr::V6(std::str::from_utf8(text).ok()?.parse().ok()?),
     };
     let network = match address {
         IpAddr::V4(a) => IpAddr::V4(network_v4(a)),

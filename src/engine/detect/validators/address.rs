@@ -74,25 +74,31 @@ fn is_number(label: &&[u8]) -> bool {
     label.iter().all(u8::is_ascii_digit)
 }
 
-/// Words, each as one number: comparing texts one by one took a third of the time on a flood of
-/// addresses.
-struct Words(Box<[u128]>);
+/// Words, each as one number, by the low bits of their first letter: comparing texts one by one
+/// took a third of the time on a flood of addresses.
+struct Words([Vec<u128>; 32]);
 
 impl Words {
     /// `words` stand between spaces, in lower case, and have 16 letters at most.
     fn new(words: &str) -> Self {
-        Self(words.split(' ').filter_map(|w| packed(w.as_bytes())).collect())
+        let mut by_letter = Self(Default::default());
+        for word in words.split(' ').filter_map(|w| packed(w.as_bytes())) {
+            by_letter.0[word as usize & 31].push(word);
+        }
+        by_letter
     }
 
     /// Whether `word` is one of them, in any case.
     fn has(&self, word: &[u8]) -> bool {
-        packed(word).is_some_and(|w| self.0.iter().fold(false, |hit, &x| hit | (x == w)))
+        packed(word).is_some_and(|w| self.0[w as usize & 31].contains(&w))
     }
 }
 
 fn packed(word: &[u8]) -> Option<u128> {
-    let lower = word.iter().map(u8::to_ascii_lowercase);
-    (word.len() <= 16).then(|| lower.fold(0, |w, b| w << 8 | u128::from(b)))
+    let mut bytes = [0; 16];
+    bytes.get_mut(..word.len())?.copy_from_slice(word);
+    bytes.make_ascii_lowercase();
+    Some(u128::from_le_bytes(bytes))
 }
 
 #[cfg(test)]
