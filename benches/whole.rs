@@ -5,7 +5,7 @@
 //! of the pairs, so that what slows the machine for a while slows both sides. Each line prints its
 //! target; nothing here fails when a target is missed, since a machine may be busy.
 //!
-//! Options, after `--`: `--events N` (a file; 200000), `--runs N` (7), `--only NAME` (a section or
+//! Options, after `--`: `--events N` (a file; 500000), `--runs N` (7), `--only NAME` (a section or
 //! a variant), `--quick` (20000 events, 3 runs), `--generate VARIANT` (writes the log to standard
 //! output instead).
 
@@ -83,7 +83,7 @@ struct Options {
 
 impl Options {
     fn parse(arguments: &[String]) -> Outcome<Self> {
-        let mut options = Self { events: 200_000, runs: 7, only: None, generate: None };
+        let mut options = Self { events: 500_000, runs: 7, only: None, generate: None };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));

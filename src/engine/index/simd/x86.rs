@@ -51,15 +51,20 @@ impl Two {
         }
     }
     #[inline(always)]
-    fn eq(self, b: u8) -> u64 {
+    fn or(self, o: Self) -> Self {
+        // SAFETY: AVX2.
+        unsafe { Two(_mm256_or_si256(self.0, o.0), _mm256_or_si256(self.1, o.1)) }
+    }
+    #[inline(always)]
+    fn equal(self, b: u8) -> Self {
         // SAFETY: AVX2.
         unsafe {
             let k = _mm256_set1_epi8(b as i8);
-            Two(_mm256_cmpeq_epi8(self.0, k), _mm256_cmpeq_epi8(self.1, k)).bits()
+            Two(_mm256_cmpeq_epi8(self.0, k), _mm256_cmpeq_epi8(self.1, k))
         }
     }
     #[inline(always)]
-    fn within(self, low: u8, high: u8) -> u64 {
+    fn in_range(self, low: u8, high: u8) -> Self {
         // SAFETY: AVX2.
         unsafe {
             let l = _mm256_set1_epi8(low as i8);
@@ -69,8 +74,15 @@ impl Two {
                 _mm256_cmpeq_epi8(_mm256_min_epu8(a, n), a),
                 _mm256_cmpeq_epi8(_mm256_min_epu8(b, n), b),
             )
-            .bits()
         }
+    }
+    #[inline(always)]
+    fn eq(self, b: u8) -> u64 {
+        self.equal(b).bits()
+    }
+    #[inline(always)]
+    fn within(self, low: u8, high: u8) -> u64 {
+        self.in_range(low, high).bits()
     }
     /// The bytes that the table has where the low half of a byte says.
     #[inline(always)]
@@ -120,18 +132,18 @@ impl Level for Avx2 {
     #[inline(always)]
     fn masks(self, block: &[u8; 64]) -> Masks {
         let v = Two::of(block);
-        let digit = v.within(b'0', b'9');
-        let alpha = v.lower().within(b'a', b'z');
-        let space = v.eq(b' ');
+        let digit = v.in_range(b'0', b'9');
+        let alpha = v.lower().in_range(b'a', b'z');
+        let space = v.equal(b' ');
         Masks {
             rare: v.signed_below(0x20),
             quote: v.eq(b'"'),
             backslash: v.eq(b'\\'),
-            digit,
-            alnum: digit | alpha,
+            digit: digit.bits(),
+            alnum: digit.or(alpha).bits(),
             upper: v.within(b'A', b'Z'),
-            between: space | v.within(b'-', b'/'),
-            name_end: alpha | space | v.eq(b'\''),
+            between: space.or(v.in_range(b'-', b'/')).bits(),
+            name_end: alpha.or(space).or(v.equal(b'\'')).bits(),
             sign: v.any_of(&SIGNS),
             colon: v.eq(b':'),
             equals: v.eq(b'='),
@@ -158,7 +170,26 @@ impl Level for Avx2 {
 
     #[inline(always)]
     fn starts(self, t: NibbleTables, window: &[u8; 72]) -> u64 {
-        u64::from(half(t, window, 0)) | u64::from(half(t, window, 32)) << 32
+        // SAFETY: AVX2; the last load reads bytes 35..67 of 72.
+        unsafe {
+            let seven = _mm256_set1_epi8(7);
+            let mut acc = Two(_mm256_set1_epi8(-1), _mm256_set1_epi8(-1));
+            // Both halves at each place: there are not registers for all tables.
+            for place in 0..LEN {
+                let (low, high) = (t.low[place], t.high[place]);
+                let admitted = |from: usize| {
+                    let v = _mm256_loadu_si256(window.as_ptr().add(from + place).cast());
+                    // A byte of 0x80 and above finds nothing in the low table.
+                    let h = _mm256_and_si256(_mm256_srli_epi16(v, 4), seven);
+                    _mm256_and_si256(_mm256_shuffle_epi8(low, v), _mm256_shuffle_epi8(high, h))
+                };
+                acc = Two(
+                    _mm256_and_si256(acc.0, admitted(0)),
+                    _mm256_and_si256(acc.1, admitted(32)),
+                );
+            }
+            !acc.eq(0)
+        }
     }
 }
 
@@ -171,27 +202,6 @@ fn nibbles(tables: &[[u8; 16]; LEN]) -> [__m256i; LEN] {
             *r = _mm256_broadcastsi128_si256(_mm_loadu_si128(t.as_ptr().cast()));
         }
         r
-    }
-}
-
-/// The places among the 32 from `from` on (0 or 32) at which a literal may begin.
-#[inline(always)]
-fn half(t: NibbleTables, window: &[u8; 72], from: usize) -> u32 {
-    // SAFETY: AVX2; the last load reads bytes 35..67 of 72.
-    unsafe {
-        let mut acc = _mm256_set1_epi8(-1);
-        for place in 0..LEN {
-            let v = _mm256_loadu_si256(window.as_ptr().add(from + place).cast());
-            // Bytes ≥ 0x80 count as 0x80 less, as the twins': the exact table refuses them.
-            let low = _mm256_and_si256(v, _mm256_set1_epi8(15));
-            let high = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(7));
-            let both = _mm256_and_si256(
-                _mm256_shuffle_epi8(t.low[place], low),
-                _mm256_shuffle_epi8(t.high[place], high),
-            );
-            acc = _mm256_and_si256(acc, both);
-        }
-        !(_mm256_movemask_epi8(_mm256_cmpeq_epi8(acc, _mm256_setzero_si256())) as u32)
     }
 }
 
