@@ -13,6 +13,7 @@ mod schemas;
 mod sieve;
 mod version;
 mod visible;
+mod wording;
 
 use std::{
     fmt::Display,

@@ -8,6 +8,7 @@
 //! 3. `judge`: sites → findings → edits, through `decode` and [`detect`].
 //! 4. `redact`: edits spliced between copies; untouched lines are copied in runs.
 
+pub mod check;
 pub mod chunk;
 pub(crate) mod decode;
 pub mod detect;

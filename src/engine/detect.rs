@@ -4,7 +4,6 @@
 //! allow-list; findings that overlap are settled last. [`pack::Step`] names the steps.
 
 mod assignment;
-mod check;
 mod compile;
 mod detector;
 mod overlap;
@@ -15,7 +14,6 @@ pub(crate) mod validators;
 mod verdict;
 
 pub(crate) use assignment::is_directory;
-pub use check::{CaseResult, check};
 pub(crate) use compile::Detectors;
 pub use compile::{PlanError, Selection};
 pub(crate) use overlap::settle;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{decoding, kind};
 use crate::{
-    app::patterns::word,
+    app::wording::word,
     engine::{
         Explanation,
         explain::{Candidate, Outcome},

@@ -4,9 +4,12 @@ use std::{collections::HashSet, fmt::Write as _};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{decoding, kind, meaning};
+use super::{decoding, kind};
 use crate::{
-    app::{patterns::word, visible::visible},
+    app::{
+        visible::visible,
+        wording::{meaning, word},
+    },
     engine::{
         Explanation,
         detect::Step,
