@@ -60,13 +60,13 @@ impl Engine {
         // Where the run of untouched lines begins that was not copied yet.
         let mut run = HEAD;
         let (mut quote, mut mark, mut control, mut high) = (0, 0, 0, 0);
-        for (number, l) in index.lines.iter().enumerate() {
+        for (number, l) in index.lines().iter().enumerate() {
             let end = l.at as usize;
             let quotes = &index.quotes()[quote..l.quotes as usize];
             quote = l.quotes as usize;
             let marks = until(&index.marks, &mut mark, |m| m.at() < end);
             let controls = until(&index.controls, &mut control, |&c| (c as usize) < end);
-            let highs = until(&index.highs, &mut high, |&c| (c as usize) < end);
+            let highs = until(index.highs(), &mut high, |&c| (c as usize) < end);
             let entry = Entry {
                 line: Line { buf, start, end, quotes, marks },
                 start,
