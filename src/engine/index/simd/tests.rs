@@ -26,7 +26,7 @@ fn gates() -> Gates {
         Row { window, id }
     };
     let any = |id| vec![Row { window: [ByteSet::ANY; WINDOW], id }];
-    let rows = vec![literal(b"ghp_", 7), literal(b"za:", 8)];
+    let rows = vec![literal(b"ghp_", 7), literal(b"za:", 8), literal("clé_".as_bytes(), 9)];
     let heads: Vec<_> = rows.iter().map(|r| std::array::from_fn(|i| r.window[i + 1])).collect();
     Gates {
         exact: Gate::ALL.map(|gate| {
@@ -34,6 +34,20 @@ fn gates() -> Gates {
             Exact::new(gate, &rows)
         }),
         literals: Fingerprint::new(&heads),
+    }
+}
+
+#[test]
+fn a_literal_may_have_letters_of_any_alphabet() {
+    let gates = gates();
+    let mut buf = vec![b'\n'; 64];
+    buf.extend_from_slice("une clé_abc".as_bytes());
+    let end = buf.len();
+    buf.extend_from_slice(&[b'\n'; 256]);
+    for simd in levels().into_iter().chain([Simd::Scalar]) {
+        let mut index = Index::default();
+        index.scan(simd, &buf, 64, end, &gates, false);
+        assert!(index.marks.contains(&Mark::new(68, 9)), "{}", simd.name());
     }
 }
 
