@@ -158,7 +158,14 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
             _ => (self.literal()?, (from, self.at)),
         };
         if flags != 0 || self.mark_at < self.at {
-            self.note(flags, kind, site);
+            // Most of those: a value without marks that only the schema wants to see.
+            let plain = flags & !(flag::CHECK | flag::CONSTRAINED) == 0;
+            let scalar = matches!(kind, Kind::String | Kind::Number);
+            if plain && scalar && self.mark_at >= self.at {
+                self.check(kind, site);
+            } else {
+                self.note(flags, kind, site);
+            }
         }
         Ok(Value::Scalar)
     }
@@ -270,6 +277,24 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
             self.paths.required(node) & !frame.seen != 0
         } else {
             self.paths.states[self.here.id as usize].incomplete
+        }
+    }
+
+    /// Asks the schema about a string without escapes, or a number.
+    #[inline(always)]
+    fn check(&mut self, kind: Kind, (from, to): (usize, usize)) {
+        let id = self.here.id as usize;
+        let node = if NODES { id } else { self.paths.states[id].node as usize };
+        let (node, text) = (self.paths.nodes[node].schema, &self.line.buf[from..to]);
+        let Some(schema) = &self.walk.schema else { return };
+        let checked = match kind {
+            Kind::Number => schema.check_number(node, text),
+            _ => schema.check_string(node, text),
+        };
+        if let Err(reason) = checked
+            && self.walk.violation.is_none()
+        {
+            self.walk.violation = Some(Violation { reason, at: from });
         }
     }
 
