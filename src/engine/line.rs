@@ -99,11 +99,13 @@ impl Engine {
             b'{' => match self.event(plan, &e) {
                 Event::Sound if self.judge.edits.is_empty() => out.tally.clean += 1,
                 Event::Sound => {
-                    out.tally.redacted += 1;
-                    out.clean.extend_from_slice(&buf[*run..e.start]);
+                    flush(buf, run, e, out);
+                    let from = out.clean.len();
                     self.splice(&e, e.start, end + 1, &mut out.clean);
-                    self.count(out);
-                    *run = end + 1;
+                    if self.settled(plan, &e, from, out) {
+                        out.tally.redacted += 1;
+                        self.count(out);
+                    }
                 }
                 Event::Malformed(stop) => {
                     flush(buf, run, e, out);
@@ -152,6 +154,18 @@ impl Engine {
         splice::splice(e.line.buf, from, to, &self.judge.edits, &self.judge.replacements, out);
     }
 
+    /// Judges what was redacted to `out.clean[from..]` again if need be; if that is too costly, the
+    /// line is not forwarded.
+    #[inline(always)]
+    fn settled(&mut self, plan: &Plan, e: &Entry<'_>, from: usize, out: &mut Output) -> bool {
+        let settled = self.settle(plan, from, &mut out.clean);
+        if let Err(reason) = settled {
+            out.clean.truncate(from);
+            reject(*e, reason, 0, Payload::None, out.bodies.len(), out);
+        }
+        settled.is_ok()
+    }
+
     /// Counts the edits that were made.
     fn count(&self, out: &mut Output) {
         for &d in &self.judge.detectors {
@@ -165,8 +179,13 @@ impl Engine {
         let bodies = plan.settings().bodies;
         let payload = if bodies {
             self.splice(e, e.line.start, content_end(e), &mut out.bodies);
-            self.count(out);
-            Payload::Redacted
+            if self.settle(plan, from, &mut out.bodies).is_ok() {
+                self.count(out);
+                Payload::Redacted
+            } else {
+                out.bodies.truncate(from);
+                Payload::None
+            }
         } else {
             Payload::None
         };
@@ -225,7 +244,7 @@ impl Engine {
             }
             return reject(*e, reason, 0, payload, from, out);
         }
-        out.tally.wrapped += 1;
+        let from = out.clean.len();
         out.clean.extend_from_slice(b"{\"message\":\"");
         let mut at = start;
         for edit in &self.judge.edits {
@@ -236,7 +255,10 @@ impl Engine {
         }
         decode::escape_into(&buf[at..end], &mut out.clean);
         out.clean.extend_from_slice(b"\"}\n");
-        self.count(out);
+        if self.settled(plan, e, from, out) {
+            out.tally.wrapped += 1;
+            self.count(out);
+        }
     }
 }
 
