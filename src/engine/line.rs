@@ -13,6 +13,9 @@ use super::plan::{Plan, TextPolicy};
 use super::redact::{self, splice};
 use super::walk::{Line, Stop};
 
+/// The mend for a line that begins with `{'`.
+const DICT: &str = "looks like a Python dict: write JSON (`json.dumps`)";
+
 /// One line of a chunk.
 #[derive(Clone, Copy)]
 struct Entry<'a> {
@@ -193,9 +196,11 @@ impl Engine {
         if bodies || !mem::replace(&mut self.told[reason.index()], true) {
             let event = &e.line.buf[e.line.start..content_end(e)];
             let pointer = locate::pointer(event, at - e.line.start);
+            let schema = plan.settings().schema.as_ref().filter(|_| reason == Reason::Required);
+            let missing = schema.and_then(|s| s.missing(event, &pointer)).unwrap_or_default();
             let pointer = self.redacted(plan, pointer);
             if let Some(r) = out.rejects.last_mut() {
-                r.pointer = pointer;
+                (r.pointer, r.missing) = (pointer, missing);
             }
         }
     }
@@ -332,6 +337,8 @@ fn reject(
         return;
     }
     let end = e.line.end;
+    let dict = matches!(reason, Reason::Syntax | Reason::Unterminated)
+        && e.line.buf[e.line.start..].starts_with(b"{'");
     let len = end - e.start - usize::from(end > e.start && e.line.buf[end - 1] == b'\r');
     out.rejects.push(Reject {
         reason,
@@ -339,6 +346,8 @@ fn reject(
         offset: (e.start - HEAD) as u32,
         len: len as u32,
         pointer: String::new(),
+        missing: String::new(),
+        mend: if dict { DICT } else { reason.mend() },
         at: at as u32,
         payload,
         body: body..out.bodies.len(),
