@@ -118,6 +118,8 @@ impl Worker for Clerk {
                     offset: offset as u32,
                     len: text.len() as u32,
                     pointer: String::new(),
+                    missing: String::new(),
+                    mend: "",
                     at: 0,
                     payload: Payload::Shape,
                     body: from..out.bodies.len(),

@@ -36,9 +36,6 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
     #[inline(always)]
     pub(super) fn over(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Step<()> {
         walk.begin(NODES);
-        if !line.quotes.len().is_multiple_of(2) {
-            return stop(Reason::Unterminated, line.end);
-        }
         let here = Here { id: path::ROOT, key: (0, 0) };
         walk.frames[1] = Frame { start: line.start as u32, ..Frame::default() };
         let mark_at = line.marks.first().map_or(usize::MAX, |m| m.at());
@@ -61,7 +58,15 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
         }
         pass.at += 1;
         pass.skip();
-        pass.members()?;
+        let whole = pass.members();
+        if !line.quotes.len().is_multiple_of(2) {
+            return match whole {
+                Ok(()) => stop(Reason::Trailing, pass.at),
+                Err(Ok(_)) => stop(Reason::Unterminated, line.end),
+                full => full,
+            };
+        }
+        whole?;
         pass.skip();
         if pass.at != line.end {
             let over = pass.at > line.end;
