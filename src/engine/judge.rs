@@ -264,8 +264,15 @@ impl Judge {
             let m = &self.matched[i];
             at < m.end && (m.found || !p.text[at - 1].is_ascii_whitespace())
         });
+        // What is inside a match that is replaced is gone with it, and so is its candidate.
+        let gone = |out: &[Finding]| {
+            out.iter()
+                .rev()
+                .take(2)
+                .any(|f| f.start <= at && at < f.end && f.matched == (f.start, f.end))
+        };
         if inside || self.scratch.cost > self.budget {
-            self.refused = true;
+            self.refused |= !gone(out);
             return;
         }
         let verdict = d.verdict(id, at, p, &mut self.scratch);
@@ -277,7 +284,7 @@ impl Judge {
                 (true, f.matched)
             }
             Err(r) => {
-                self.refused = true;
+                self.refused |= !gone(out);
                 self.note(id, p, r.matched, Some(r.step));
                 (false, r.matched)
             }

@@ -125,16 +125,13 @@ impl Detectors {
         let heads: Vec<_> = out.heads.iter().map(|h| h.1).collect();
         out.gates.literals = Fingerprint::new(&heads);
         let mut asked = ByteSet::NONE;
-        for row in rows
-            .iter()
-            .enumerate()
-            .filter(|(g, _)| *g != Gate::Assign as usize)
-            .flat_map(|(_, r)| r)
-        {
-            let sets = asked_in(row);
-            asked = sets.iter().fold(asked, |all, set| all.union(set));
-            if let Some(slash) = (1..WINDOW).find(|&place| sets[place].has(b'/')) {
-                out.before_slash = out.before_slash.union(&row.window[slash - 1]);
+        for gate in Gate::ALL.into_iter().filter(|gate| *gate != Gate::Assign) {
+            for row in &rows[gate as usize] {
+                let sets = asked_in(row, gate.look_back());
+                asked = sets.iter().fold(asked, |all, set| all.union(set));
+                if let Some(slash) = (1..WINDOW).find(|&place| sets[place].has(b'/')) {
+                    out.before_slash = out.before_slash.union(&row.window[slash - 1]);
+                }
             }
         }
         out.plain_escapes = !b"\"\n\r\t\\&<>".iter().any(|&b| asked.has(b))
@@ -207,7 +204,7 @@ impl Detectors {
             return Err("declares neither literals nor a shape, fields or assigns".into());
         }
         for f in &forms {
-            let (gate, row) = shape::place(f, compiled.lead.as_ref(), &compiled.not_before, id).ok_or(
+            let (gate, row) = shape::place(f, (compiled.lead.as_ref(), compiled.pattern.before_at), &compiled.not_before, id).ok_or(
                 "a form fits no gate: begin it with a literal of 3 bytes, a run of 7 digits and \
                  separators, 1 to 3 capitals and a digit, `@`, `+` and a digit, or `(ddd)`; or make \
                  it a rule by key",
@@ -221,13 +218,13 @@ impl Detectors {
     }
 }
 
-/// For each place behind the anchor, the bytes that a row would refuse in the escape in which it
+/// For each place from the anchor on, the bytes that a row would refuse in the escape in which it
 /// should see them: the place admits the byte and no backslash, or what follows would stand one byte
 /// further.
-fn asked_in(row: &Row) -> [ByteSet; WINDOW] {
+fn asked_in(row: &Row, anchor: usize) -> [ByteSet; WINDOW] {
     let mut asked = [ByteSet::NONE; WINDOW];
     let mut free = true;
-    for place in (1..WINDOW).rev() {
+    for place in (anchor..WINDOW).rev() {
         let set = row.window[place];
         if set != ByteSet::ANY && !(set.has(b'\\') && free) {
             asked[place] = set;

@@ -44,6 +44,8 @@ pub(crate) struct Pattern {
     regex: String,
     /// The fewest bytes of a match that stand before its `@`.
     pub(crate) before_at: usize,
+    /// A colon is always among them.
+    pub(crate) colon_before_at: bool,
     built: OnceLock<Option<DFA>>,
 }
 
@@ -56,11 +58,12 @@ const STATES: usize = 256 << 10;
 
 impl Pattern {
     pub(crate) fn new(regex: &str) -> Result<Self, String> {
-        let mut before_at = 0;
+        let mut before_at = (0, false);
         if !regex.is_empty() {
-            before_at = shape::least_before(&shape::parse(regex)?, b'@');
+            before_at = shape::before_at(&shape::parse(regex)?);
         }
-        Ok(Self { regex: regex.into(), before_at, built: OnceLock::new() })
+        let (before_at, colon_before_at) = before_at;
+        Ok(Self { regex: regex.into(), before_at, colon_before_at, built: OnceLock::new() })
     }
 
     /// The end of the match that begins at `at`, looking no further than `end`, and how far it

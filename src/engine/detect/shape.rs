@@ -120,20 +120,21 @@ fn grow(hir: &Hir, from: Vec<Form>) -> Result<Vec<Form>, String> {
     Ok(grown)
 }
 
-/// The fewest bytes of a match that stand before the first `byte` that the whole regex spells out;
-/// 0 if it spells none.
-pub(super) fn least_before(hir: &Hir, byte: u8) -> usize {
-    let HirKind::Concat(parts) = hir.kind() else { return 0 };
-    let mut least = 0;
+/// What a match has before the first `@` that the whole regex spells out: the fewest bytes, and
+/// whether a colon is always among them. Nothing, if it spells none.
+pub(super) fn before_at(hir: &Hir) -> (usize, bool) {
+    let HirKind::Concat(parts) = hir.kind() else { return (0, false) };
+    let (mut least, mut colon) = (0, false);
     for part in parts {
-        if let HirKind::Literal(l) = part.kind()
-            && let Some(at) = l.0.iter().position(|&b| b == byte)
-        {
-            return least + at;
+        if let HirKind::Literal(l) = part.kind() {
+            if let Some(at) = l.0.iter().position(|&b| b == b'@') {
+                return (least + at, colon || l.0[..at].contains(&b':'));
+            }
+            colon |= l.0.contains(&b':');
         }
         least += part.properties().minimum_len().unwrap_or(0);
     }
-    0
+    (0, false)
 }
 
 const DIGIT: ByteSet = ByteSet::range(b'0', b'9', b"");
@@ -142,6 +143,8 @@ const UPPER: ByteSet = ByteSet::range(b'A', b'Z', b"");
 const BODY: ByteSet = ByteSet::range(b'0', b'9', b"-./ ");
 const HEX: ByteSet = ByteSet::range(b'0', b'9', b"abcdefABCDEF:");
 const BOUNDARY: ByteSet = ByteSet::range(b'a', b'z', b"").union(&UPPER).union(&DIGIT).not();
+/// What escapes are spelt with.
+const SPELLING: ByteSet = ByteSet::range(b'0', b'9', b"\\uabcdefABCDEF");
 /// Where the table takes a second look.
 const SECOND_LOOK: ByteSet = ByteSet::range(b'/', b'/', b"\"\n");
 
@@ -150,7 +153,7 @@ const SECOND_LOOK: ByteSet = ByteSet::range(b'/', b'/', b"\"\n");
 /// newline the string).
 pub(super) fn place(
     form: &Form,
-    lead: Option<&ByteSet>,
+    (lead, least): (Option<&ByteSet>, usize),
     not_before: &ByteSet,
     id: u16,
 ) -> Option<(Gate, Row)> {
@@ -179,11 +182,16 @@ pub(super) fn place(
         return None;
     };
     let mut window = [ByteSet::ANY; WINDOW];
-    window[0] = match gate {
+    let at = gate.look_back();
+    window[at - 1] = match gate {
         Gate::At => before,
         _ => before.both(&not_before.not().union(&SECOND_LOOK)),
     };
-    for (w, s) in window[1..].iter_mut().zip(form) {
+    // As many bytes as a match has before its sign at least, in any spelling.
+    for w in window[..at - 1].iter_mut().rev().take(least.saturating_sub(1)) {
+        *w = before.union(&SPELLING);
+    }
+    for (w, s) in window[at..].iter_mut().zip(form) {
         *w = *s;
     }
     Some((gate, Row { window, id }))
@@ -270,7 +278,7 @@ mod tests {
     fn gate(shape: &str) -> Option<Gate> {
         let forms = expand(&parse(shape).unwrap()).unwrap();
         let gates: Vec<_> =
-            forms.iter().map(|f| place(f, None, &ByteSet::NONE, 0).map(|p| p.0)).collect();
+            forms.iter().map(|f| place(f, (None, 0), &ByteSet::NONE, 0).map(|p| p.0)).collect();
         gates[0]
     }
 
@@ -285,6 +293,19 @@ mod tests {
         assert_eq!(gate(r"[0-9A-Fa-f]{4}:[0-9A-Fa-f:]"), Some(Gate::Colon));
         assert_eq!(gate(r"[a-z]{8}"), None);
         assert_eq!(gate(r"\d{4}"), None);
+    }
+
+    #[test]
+    fn what_stands_before_the_sign() {
+        for (regex, wanted) in [
+            (r"[a-z]+://[a-z]*:[^@]+@[a-z]", (6, true)),
+            (r"[a-z]{2}@[a-z]", (2, false)),
+            (r"[a-z]+(?::[a-z])?@x", (1, false)),
+            (r"[a-z]+", (0, false)),
+            (r"[a-z]a@:b", (2, false)),
+        ] {
+            assert_eq!(before_at(&parse(regex).unwrap()), wanted, "{regex}");
+        }
     }
 
     #[test]

@@ -172,7 +172,8 @@ impl Detector {
         let back = p.text[low..at].iter().rev().take_while(|b| lead.has(**b)).count();
         let trim = p.text[at - back..at].iter().take_while(|b| !b.is_ascii_alphanumeric()).count();
         let short = back - trim < self.pattern.before_at.max(1);
-        if short { Err(Step::Shape) } else { Ok(at - back + trim) }
+        let bare = self.pattern.colon_before_at && !p.text[at - back..at].contains(&b':');
+        if short || bare { Err(Step::Shape) } else { Ok(at - back + trim) }
     }
 
     /// What is replaced of the match `begin..end`.

@@ -41,6 +41,7 @@ impl Gate {
     pub(crate) const fn look_back(self) -> usize {
         match self {
             Gate::Assign => 10,
+            Gate::At => 7,
             _ => 1,
         }
     }

@@ -7,6 +7,8 @@ use super::{ESCAPE, Gates, Index, Mark, PERCENT};
 #[derive(Default)]
 pub(super) struct Sieved {
     left: Vec<u32>,
+    /// The marks of the gates that open seldom.
+    seldom: Vec<Mark>,
 }
 
 impl Index {
@@ -32,28 +34,66 @@ impl Index {
         for &at in self.sieved.first_look(buf, self.literals.as_slice(), gates, literal) {
             gates.exact[Gate::Literal as usize].find(buf, at as usize, marks);
         }
-        let mut last = (Gate::Colon, usize::MAX);
+        let seldom = &mut self.sieved.seldom;
+        seldom.clear();
+        // The gate of the last hit, and where.
+        let mut last = (Gate::At, 0);
         for &at in self.seldom.as_slice() {
             let at = at as usize;
             match buf[at] {
-                b'\\' => marks.push(Mark::new(at, ESCAPE)),
-                b'%' => marks.push(Mark::new(at, PERCENT)),
+                b'\\' => seldom.push(Mark::new(at, ESCAPE)),
+                b'%' => seldom.push(Mark::new(at, PERCENT)),
                 _ => {
                     // An address has many colons and one anchor.
-                    let found = gate::seldom(buf, at).filter(|found| *found != last);
-                    if let Some((gate, anchor)) = found {
-                        gates.exact[gate as usize].find(buf, anchor, marks);
-                        last = (gate, anchor);
+                    if last.0 == Gate::Colon && same_groups(buf, last.1, at) {
+                        last.1 = at;
+                        continue;
+                    }
+                    if let Some((gate, anchor)) = gate::seldom(buf, at) {
+                        gates.exact[gate as usize].find(buf, anchor, seldom);
+                        last = (gate, at);
                     }
                 }
             }
         }
-        marks.sort_unstable();
+        sort(marks);
+        sort(seldom);
+        merge(marks, seldom);
         marks.dedup();
         while marks.last().is_some_and(|m| m.at() >= end) {
             marks.pop();
         }
     }
+}
+
+/// Each gate's marks come nearly in order.
+fn sort(marks: &mut [Mark]) {
+    if !marks.is_sorted() {
+        marks.sort_unstable();
+    }
+}
+
+/// Takes the sorted `others` into the sorted `marks`.
+fn merge(marks: &mut Vec<Mark>, others: &[Mark]) {
+    let (mut own, mut other) = (marks.len(), others.len());
+    marks.extend_from_slice(others);
+    for at in (0..marks.len()).rev() {
+        if other == 0 {
+            return;
+        }
+        if own > 0 && marks[own - 1] > others[other - 1] {
+            own -= 1;
+            marks[at] = marks[own];
+        } else {
+            other -= 1;
+            marks[at] = others[other];
+        }
+    }
+}
+
+/// Whether only hex digits stand between a colon that opened the gate and the one at `at`.
+fn same_groups(buf: &[u8], colon: usize, at: usize) -> bool {
+    at - colon <= 5 && buf[at] == b':' && buf[colon + 1..at].iter().all(u8::is_ascii_hexdigit)
 }
 
 impl Sieved {
@@ -77,5 +117,26 @@ impl Sieved {
             n += usize::from(gates.exact[gate as usize].may_find(buf, anchor));
         }
         &self.left[..n]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn merged_is_sorted(a in prop::collection::vec(0usize..20, 0..9), b in prop::collection::vec(0usize..20, 0..9)) {
+            let marks = |places: &[usize]| places.iter().map(|&at| Mark::new(at, 1)).collect::<Vec<_>>();
+            let (mut own, mut others) = (marks(&a), marks(&b));
+            let mut wanted = [own.clone(), others.clone()].concat();
+            wanted.sort_unstable();
+            sort(&mut own);
+            sort(&mut others);
+            merge(&mut own, &others);
+            prop_assert_eq!(own, wanted);
+        }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) fn each(key: &[u8], mut word: impl FnMut(&[u8])) {
 pub(crate) struct Words {
     pub(crate) joined: String,
     pub(crate) starts: Vec<usize>,
+    /// What they are the words of: the same key is asked about again and again.
+    key: Vec<u8>,
 }
 
 impl Words {
@@ -46,6 +48,11 @@ impl Words {
 
     /// Takes `key`'s words in place of its own, in the same memory.
     pub(crate) fn set(&mut self, key: &[u8]) {
+        if self.key == key {
+            return;
+        }
+        self.key.clear();
+        self.key.extend_from_slice(key);
         self.joined.clear();
         self.starts.clear();
         each(key, |word| {

@@ -33,6 +33,53 @@ pub(crate) fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
     parts.next().is_none().then(|| Ipv4Addr::from(octets))
 }
 
+/// An IPv6 address in any spelling of RFC 4291, section 2.2, without a zone. The standard library's
+/// parser tries an IPv4 address at each group, which took a tenth of the time on a flood of addresses.
+pub(crate) fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
+    let (mut groups, mut n, mut gap) = ([0u16; 8], 0, None);
+    let mut rest = text;
+    if let Some(behind) = rest.strip_prefix(b"::") {
+        (rest, gap) = (behind, Some(0));
+    }
+    while !rest.is_empty() {
+        let (mut group, mut digits) = (0u32, 0);
+        while let Some(digit) = rest.get(digits).and_then(|&b| char::from(b).to_digit(16)) {
+            (group, digits) = (group << 4 | digit, digits + 1);
+            if digits > 4 {
+                return None;
+            }
+        }
+        if rest.get(digits) == Some(&b'.') {
+            let [a, b, c, d] = ipv4(rest)?.octets();
+            *groups.get_mut(n)? = u16::from_be_bytes([a, b]);
+            *groups.get_mut(n + 1)? = u16::from_be_bytes([c, d]);
+            n += 2;
+            break;
+        }
+        if digits == 0 {
+            return None;
+        }
+        *groups.get_mut(n)? = group as u16;
+        n += 1;
+        rest = &rest[digits..];
+        match rest {
+            [] => break,
+            [b':', b':', behind @ ..] if gap.is_none() => (rest, gap) = (behind, Some(n)),
+            [b':', behind @ ..] if !behind.is_empty() => rest = behind,
+            _ => return None,
+        }
+    }
+    match gap {
+        // A gap stands for one group at least.
+        Some(gap) if n < 8 => {
+            groups[gap..].rotate_right(8 - n);
+            Some(Ipv6Addr::from(groups))
+        }
+        None if n == 8 => Some(Ipv6Addr::from(groups)),
+        _ => None,
+    }
+}
+
 impl Address {
     /// Whether `text` is the address already.
     pub(crate) fn equals(self, text: &[u8]) -> bool {
@@ -67,14 +114,21 @@ impl Address {
                 Ok(())
             }
         }
+        let mut text = Text { bytes: [0; 48], len: 0 };
         if let IpAddr::V4(a) = self.network {
             let [x, y, z, w] = a.octets();
             for (n, end) in [(x, b'.'), (y, b'.'), (z, b'.'), (w, b' ')] {
-                decimal(n, out);
-                out.push(end);
+                text.decimal(n);
+                text.push(end);
             }
-            out.pop();
-            return;
+            return out.extend_from_slice(&text.bytes[..text.len - 1]);
+        }
+        if let IpAddr::V6(a) = self.network
+            && a.to_ipv4_mapped().is_none()
+            && a.segments()[0] != 0
+        {
+            text.network_v6(a.segments());
+            return out.extend_from_slice(&text.bytes[..text.len]);
         }
         // Writing to a vector does not fail.
         let _ = write!(Bytes(out), "{}", self.network);
@@ -83,10 +137,8 @@ impl Address {
 
 /// The network of the address in `text`; `None` if it is none (a zone id, say).
 pub(crate) fn address(text: &[u8]) -> Option<Address> {
-    let address = match ipv4(text) {
-        Some(v4) => IpAddr::V4(v4),
-        None => IpAddr::V6(std::str::from_utf8(text).ok()?.parse().ok()?),
-    };
+    let address =
+        if text.contains(&b':') { IpAddr::V6(ipv6(text)?) } else { IpAddr::V4(ipv4(text)?) };
     let network = match address {
         IpAddr::V4(a) => IpAddr::V4(network_v4(a)),
         IpAddr::V6(a) => IpAddr::V6(match a.to_ipv4_mapped() {
@@ -100,14 +152,44 @@ pub(crate) fn address(text: &[u8]) -> Option<Address> {
     Some(Address { network, was_network: network == address })
 }
 
-fn decimal(n: u8, out: &mut Vec<u8>) {
-    if n >= 100 {
-        out.push(b'0' + n / 100);
+/// An address that is being written: byte by byte into a vector took a twentieth of the time on a
+/// flood of addresses.
+struct Text {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl Text {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
     }
-    if n >= 10 {
-        out.push(b'0' + n / 10 % 10);
+
+    /// A /48 that does not begin with a zero group, as RFC 5952 writes it.
+    fn network_v6(&mut self, groups: [u16; 8]) {
+        let kept = groups.iter().rposition(|&group| group != 0).map_or(0, |last| last + 1);
+        for group in &groups[..kept] {
+            let digits = (4 - group.leading_zeros() / 4).max(1);
+            for place in (0..digits).rev() {
+                let digit = group >> (4 * place) & 15;
+                self.push(b"0123456789abcdef"[usize::from(digit)]);
+            }
+            self.push(b':');
+        }
+        self.push(b':');
     }
-    out.push(b'0' + n % 10);
+
+    fn decimal(&mut self, n: u8) {
+        if n >= 100 {
+            self.push(b'0' + n / 100);
+        }
+        if n >= 10 {
+            self.push(b'0' + n / 10 % 10);
+        }
+        self.push(b'0' + n % 10);
+    }
 }
 
 fn network_v4(a: Ipv4Addr) -> Ipv4Addr {
@@ -118,6 +200,16 @@ fn network_v4(a: Ipv4Addr) -> Ipv4Addr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks_are_written_as_the_standard_library_writes_them() {
+        for text in ["2a02:b400:912d::fb97", "2a02::1", "2a02:0:1::2", "1:2:0:4::", "ABCD:0ef:12::"]
+        {
+            let (address, mut out) = (address(text.as_bytes()).unwrap(), vec![]);
+            address.append(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), address.network.to_string());
+        }
+    }
 
     #[test]
     fn hosts_are_zeroed_once() {
@@ -134,6 +226,60 @@ mod tests {
             assert!(address(&out).unwrap().equals(&out));
         }
         assert_eq!(address(b"fe80::1%eth0"), None);
+    }
+
+    #[test]
+    fn groups_as_the_standard_library_reads_them() {
+        let mut texts: Vec<String> = [
+            "::",
+            "::1",
+            "1::",
+            "1:2:3:4:5:6:7:8",
+            "1:2:3:4:5:6:7::",
+            "::2:3:4:5:6:7:8",
+            "1::8",
+            "1:2:3:4:5:6:7",
+            "1:2:3:4:5:6:7:8:9",
+            "1::2::3",
+            ":1",
+            "1:",
+            ":",
+            "",
+            ":::",
+            "12345::",
+            "g::",
+            "::ffff:8.8.4.4",
+            "1:2:3:4:5:6:8.8.4.4",
+            "1:2:3:4:5:6:7:8.8.4.4",
+            "8.8.4.4",
+            "::8.8.4",
+            "::8.8.4.4:1",
+            "::256.1.1.1",
+            "2A02:b400:912D::fb97",
+            "1:::2",
+            "1::2:",
+            "::.",
+            "1.2.3.4::",
+            "::1.2.3.4",
+            "1:2:3:4:5:6:7:8::",
+            "::1:2:3:4:5:6:7:8",
+            "1: :2",
+            "::%eth0",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        // Every way to leave out groups.
+        for from in 0..=8 {
+            for to in from..=8 {
+                let part = |range: std::ops::Range<usize>| {
+                    range.map(|n| format!("{n:x}{n:x}")).collect::<Vec<_>>().join(":")
+                };
+                texts.push(format!("{}::{}", part(0..from), part(to..8)));
+            }
+        }
+        for text in texts {
+            assert_eq!(ipv6(text.as_bytes()), text.parse().ok(), "{text}");
+        }
     }
 
     #[test]

@@ -16,8 +16,7 @@ pub(super) fn ipv4_global(text: &[u8]) -> bool {
 /// An IPv6 address (any RFC 4291 spelling, with or without a zone) that is globally reachable.
 pub(super) fn ipv6_global(text: &[u8]) -> bool {
     let zone = text.iter().position(|&b| b == b'%').unwrap_or(text.len());
-    let text = std::str::from_utf8(&text[..zone]).ok();
-    text.and_then(|t| t.parse().ok()).is_some_and(is_global_v6)
+    truncate::ipv6(&text[..zone]).is_some_and(is_global_v6)
 }
 
 fn is_global_v4(address: Ipv4Addr) -> bool {
