@@ -3,8 +3,11 @@
 mod cause;
 mod exit;
 mod explain;
+mod globs;
 mod identity;
+mod inputs;
 mod notices;
+mod outputs;
 mod packs;
 mod patterns;
 mod plan;

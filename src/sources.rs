@@ -2,7 +2,9 @@
 
 mod descriptor;
 pub mod file;
+pub mod refused;
 pub mod stdin;
 
 pub use file::FileSource;
+pub use refused::RefusedSource;
 pub use stdin::StdinSource;

@@ -11,7 +11,7 @@ use anstream::{AutoStream, stream::RawStream};
 use anyhow::{Result, anyhow, bail};
 use clap::CommandFactory as _;
 
-use super::{identity::Identity, packs};
+use super::{inputs::Inputs, outputs, packs};
 use crate::{
     cli::{Cli, ColorChoice, IpChoice, RuleArgs, RunArgs, TextChoice, nearest::nearest},
     engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
@@ -19,7 +19,7 @@ use crate::{
 
 /// The main job, resolved.
 pub(crate) struct Run {
-    pub(crate) inputs: Vec<InputChoice>,
+    pub(crate) inputs: Inputs,
     /// `None` is standard output.
     pub(crate) output: Option<PathBuf>,
     pub(crate) dead_letter: Option<PathBuf>,
@@ -31,13 +31,6 @@ pub(crate) struct Run {
     pub(crate) quiet: bool,
     pub(crate) layout: Layout,
     pub(crate) stats: Option<PathBuf>,
-}
-
-/// Where bytes come from.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum InputChoice {
-    Stdin,
-    File(PathBuf),
 }
 
 /// What lines are judged by.
@@ -68,7 +61,7 @@ impl Run {
     /// Resolves and judges what was typed.
     pub(crate) fn resolve(args: RunArgs) -> Result<(Self, Rules)> {
         let run = Self {
-            inputs: inputs(&args.files),
+            inputs: Inputs::find(&args.files, args.recursive),
             output: args.output.clone().filter(|path| path != Path::new("-")),
             dead_letter: args.dead_letter.clone(),
             drop_text: args.rules.text == TextChoice::Drop,
@@ -81,58 +74,18 @@ impl Run {
             stats: args.stats.clone(),
         };
         check_command(&args.files)?;
-        run.check_files()?;
+        let named = [
+            ("-o", run.output.as_ref()),
+            ("--dead-letter", run.dead_letter.as_ref()),
+            ("--stats", run.stats.as_ref()),
+        ];
+        let written = named.into_iter().filter(|(_, path)| path.is_some());
+        let standard = run.output.is_none().then_some(("standard output", None));
+        outputs::check(&run.inputs, &standard.into_iter().chain(written).collect::<Vec<_>>())?;
         if args.rules.text == TextChoice::DeadLetter && args.dead_letter.is_none() {
             bail!("--text dead-letter needs --dead-letter FILE");
         }
         Ok((run, rules(args.rules)?))
-    }
-
-    /// No output may be an input, or another output.
-    fn check_files(&self) -> Result<()> {
-        let mut inputs = Vec::new();
-        for input in &self.inputs {
-            inputs.extend(input.identity().map(|identity| (identity, input.name())));
-        }
-        let mut outputs: Vec<(Identity, &str)> = Vec::new();
-        for (option, path) in
-            [("-o", &self.output), ("--dead-letter", &self.dead_letter), ("--stats", &self.stats)]
-        {
-            let identity = match path {
-                Some(path) => Identity::of_path(path),
-                None if option == "-o" => Identity::of_descriptor(rustix::stdio::stdout()),
-                None => None,
-            };
-            let Some(identity) = identity else { continue };
-            if let Some((_, input)) = inputs.iter().find(|(input, _)| *input == identity) {
-                let option = if path.is_none() { "standard output" } else { option };
-                bail!("{option} is the input {input}: choose another file to write to");
-            }
-            if let Some((_, other)) = outputs.iter().find(|(other, _)| *other == identity) {
-                bail!("{option} and {other} are the same file: choose two");
-            }
-            outputs.push((identity, option));
-        }
-        Ok(())
-    }
-}
-
-impl InputChoice {
-    /// As messages and dead letters show it: one line, whatever the file is called.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Self::Stdin => "stdin".into(),
-            Self::File(path) => {
-                path.display().to_string().replace(|c: char| c.is_control(), "\u{fffd}")
-            }
-        }
-    }
-
-    fn identity(&self) -> Option<Identity> {
-        match self {
-            Self::Stdin => Identity::of_descriptor(rustix::stdio::stdin()),
-            Self::File(path) => Identity::of_path(path),
-        }
     }
 }
 
@@ -151,14 +104,6 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
         Some(command) => bail!("`{word}` is no file: did you mean `tamis {command}`?"),
         None => Ok(()),
     }
-}
-
-fn inputs(files: &[PathBuf]) -> Vec<InputChoice> {
-    let choice = |path: &PathBuf| match path.to_str() {
-        Some("-") => InputChoice::Stdin,
-        _ => InputChoice::File(path.clone()),
-    };
-    if files.is_empty() { vec![InputChoice::Stdin] } else { files.iter().map(choice).collect() }
 }
 
 /// Resolves and judges what was typed about the rules.

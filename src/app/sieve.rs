@@ -11,9 +11,10 @@ use anyhow::{Context as _, anyhow};
 
 use super::{
     exit::{self, Exit, Trouble},
+    inputs::InputChoice,
     notices::Notices,
     plan::{self, Compiled},
-    resolved::{InputChoice, Layout, Rules, Run},
+    resolved::{Layout, Rules, Run},
     say,
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     },
     shutdown::{Shutdown, signals},
     sinks::{DeadLetterFile, FileSink, StdoutSink, dead_letter},
-    sources::{FileSource, StdinSource},
+    sources::{FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
 
@@ -89,7 +90,7 @@ fn sieve(
     signals::listen(shutdown.clone()).map_err(Trouble::failed)?;
     let pipeline = Pipeline {
         budget,
-        inputs: run.inputs.iter().map(|input| open(input, &shutdown)).collect(),
+        inputs: run.inputs.choices.iter().map(|input| open(input, &shutdown)).collect(),
         outlets: outlets(run, letters).map_err(Trouble::Failed)?,
         observer: Arc::new(Notices::new(run.quiet)),
         shutdown,
@@ -100,7 +101,8 @@ fn sieve(
 fn open(input: &InputChoice, shutdown: &Shutdown) -> Input {
     let source: Box<dyn Source> = match input {
         InputChoice::Stdin => Box::new(StdinSource::new(shutdown.clone())),
-        InputChoice::File(path) => Box::new(FileSource::new(path.clone(), shutdown.clone())),
+        InputChoice::File { path, .. } => Box::new(FileSource::new(path.clone(), shutdown.clone())),
+        InputChoice::Refused { why, .. } => Box::new(RefusedSource::new(why.clone())),
     };
     Input { name: input.name(), source }
 }

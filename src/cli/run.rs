@@ -10,8 +10,17 @@ use super::{rules::RuleArgs, units::bytes};
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Files to read, one after another; `-` or none: standard input
+    ///
+    /// A quoted glob ('logs/*.ndjson') means the files that match it, in sorted order. A file that
+    /// is met twice is read once.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub files: Vec<PathBuf>,
+
+    /// Read all files in directories
+    ///
+    /// In sorted order; hidden files and folders are skipped, and links are not followed.
+    #[arg(short, long, hide_short_help = true)]
+    pub recursive: bool,
 
     /// Write to FILE; whole, or not at all
     ///

@@ -7,6 +7,7 @@ mod cli;
 mod docs;
 mod explain;
 mod false_alarms;
+mod files;
 #[path = "../../benches/support/generator.rs"]
 mod generator;
 mod invariance;
