@@ -12,6 +12,7 @@ mod packs;
 mod patterns;
 mod plan;
 mod resolved;
+mod room;
 mod schemas;
 mod sieve;
 mod version;

@@ -7,31 +7,27 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 
 use super::{
     exit::{self, Exit, Trouble},
     inputs::InputChoice,
     notices::Notices,
     plan::{self, Compiled},
-    resolved::{Layout, Rules, Run},
+    resolved::{Layout, Run},
+    room::{self, Room},
     say,
 };
 use crate::{
     cli::{RunArgs, help::TERMINAL},
+    compression::Found,
     engine::Reason,
-    pipeline::{
-        Budget, End, Input, Outlets, Pipeline, RejectSink, Report, Sink, Sizes, Source,
-        budget::{Demand, TooSmall},
-    },
+    pipeline::{Budget, End, Input, Outlets, Pipeline, RejectSink, Report, Sink, Source},
     shutdown::{Shutdown, signals},
     sinks::{DeadLetterFile, FileSink, StdoutSink, dead_letter},
-    sources::{FileSource, RefusedSource, StdinSource},
+    sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
-
-/// The program itself, stacks, the compiled plan, and the buffers of sources and sinks.
-const FIXED_BYTES: u64 = 32 << 20;
 
 /// Sieves, says what there is to say, and returns the exit code.
 pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
@@ -41,11 +37,11 @@ pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
         return Ok(Exit::Usage);
     }
     let (run, rules) = Run::resolve(args)?;
-    let budget = budget(&run, &rules)?;
+    let Room { budget, window_log } = room::fit(&run, &rules)?;
     let compiled = plan::compile(rules, run.dead_letter.is_some())?;
     let letters =
         dead_letter::Settings { schema: compiled.schema.clone(), drop_text: run.drop_text };
-    let report = sieve(&run, &compiled, budget, letters.clone())?;
+    let report = sieve(&run, &compiled, (budget, window_log), letters.clone())?;
     let mut summary = Summary::new(
         &report,
         &Setting {
@@ -62,35 +58,17 @@ pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
     Ok(exit)
 }
 
-fn budget(run: &Run, rules: &Rules) -> anyhow::Result<Budget> {
-    let sizes = Sizes::new(rules.limits.max_event_bytes);
-    let demand = Demand {
-        workers: run.threads,
-        dead_letter: run.dead_letter.is_some(),
-        engine_bytes: plan::engine_bytes(sizes.most(), rules),
-        fixed_bytes: FIXED_BYTES,
-    };
-    Budget::fit(sizes, demand, run.memory).map_err(|TooSmall { minimum }| {
-        let least = minimum.div_ceil(1 << 20);
-        anyhow!(
-            "--memory is too small: --threads {} needs at least {least}MiB; \
-             fewer --threads or a smaller --max-event-bytes need less",
-            run.threads
-        )
-    })
-}
-
 fn sieve(
     run: &Run,
     compiled: &Compiled,
-    budget: Budget,
+    (budget, window_log): (Budget, u32),
     letters: dead_letter::Settings,
 ) -> Result<Report, Trouble> {
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
     signals::listen(shutdown.clone()).map_err(Trouble::failed)?;
     let pipeline = Pipeline {
         budget,
-        inputs: run.inputs.choices.iter().map(|input| open(input, &shutdown)).collect(),
+        inputs: run.inputs.choices.iter().map(|input| open(input, window_log, &shutdown)).collect(),
         outlets: outlets(run, letters).map_err(Trouble::Failed)?,
         observer: Arc::new(Notices::new(run.quiet)),
         shutdown,
@@ -98,12 +76,14 @@ fn sieve(
     Ok(pipeline.run(compiled.engines(run.threads)))
 }
 
-fn open(input: &InputChoice, shutdown: &Shutdown) -> Input {
+fn open(input: &InputChoice, window_log: u32, shutdown: &Shutdown) -> Input {
     let source: Box<dyn Source> = match input {
         InputChoice::Stdin => Box::new(StdinSource::new(shutdown.clone())),
         InputChoice::File { path, .. } => Box::new(FileSource::new(path.clone(), shutdown.clone())),
         InputChoice::Refused { why, .. } => Box::new(RefusedSource::new(why.clone())),
     };
+    let source =
+        Box::new(DecompressSource::new(source, window_log, Found::default(), shutdown.clone()));
     Input { name: input.name(), source }
 }
 

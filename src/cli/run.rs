@@ -12,7 +12,8 @@ pub struct RunArgs {
     /// Files to read, one after another; `-` or none: standard input
     ///
     /// A quoted glob ('logs/*.ndjson') means the files that match it, in sorted order. A file that
-    /// is met twice is read once.
+    /// is met twice is read once. gzip, zstd, lz4, xz and bzip2 are told by their first bytes, here
+    /// and on standard input, and decompressed; places count the text's bytes.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub files: Vec<PathBuf>,
 
@@ -72,8 +73,9 @@ pub struct RunArgs {
     ///
     /// The ceiling is `batches × batch + threads × engine + fixed`, where a batch is a chunk of
     /// 256 KiB or the longest event, and the most that its output can grow to; the result is
-    /// `memory_ceiling_bytes` in the JSON summary. A smaller budget means fewer batches in flight;
-    /// one that cannot work is refused with the least that can.
+    /// `memory_ceiling_bytes` in the JSON summary. `fixed` has room for a decoder's window of 128 MiB,
+    /// or, where that does not fit, of 8 at least. A smaller budget means fewer batches in flight; one
+    /// that cannot work is refused with the least that can.
     #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true)]
     pub memory: Option<u64>,
 

@@ -3,6 +3,7 @@
 // The lint's own exception covers #[test] functions, not what they share.
 #![allow(clippy::unwrap_used)]
 
+mod archives;
 mod cli;
 mod docs;
 mod explain;
