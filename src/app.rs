@@ -7,6 +7,7 @@ mod globs;
 mod identity;
 mod inputs;
 mod notices;
+mod outlets;
 mod outputs;
 mod packs;
 mod patterns;

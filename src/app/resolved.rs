@@ -13,15 +13,20 @@ use clap::CommandFactory as _;
 
 use super::{inputs::Inputs, outputs, packs};
 use crate::{
-    cli::{Cli, ColorChoice, IpChoice, RuleArgs, RunArgs, TextChoice, nearest::nearest},
+    cli::{
+        Cli, ColorChoice, CompressChoice, IpChoice, RuleArgs, RunArgs, TextChoice, nearest::nearest,
+    },
+    compression::Format,
     engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
+    sinks::Existing,
 };
 
 /// The main job, resolved.
 pub(crate) struct Run {
     pub(crate) inputs: Inputs,
-    /// `None` is standard output.
-    pub(crate) output: Option<PathBuf>,
+    pub(crate) output: Output,
+    pub(crate) existing: Existing,
+    pub(crate) compress: Option<Format>,
     pub(crate) dead_letter: Option<PathBuf>,
     pub(crate) drop_text: bool,
     pub(crate) threads: usize,
@@ -31,6 +36,15 @@ pub(crate) struct Run {
     pub(crate) quiet: bool,
     pub(crate) layout: Layout,
     pub(crate) stats: Option<PathBuf>,
+}
+
+/// Where clean events go.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Standard,
+    File(PathBuf),
+    /// A file for each input, where it has one.
+    Each(Vec<Option<PathBuf>>),
 }
 
 /// What lines are judged by.
@@ -60,9 +74,23 @@ pub(crate) enum Layout {
 impl Run {
     /// Resolves and judges what was typed.
     pub(crate) fn resolve(args: RunArgs) -> Result<(Self, Rules)> {
+        let inputs = Inputs::find(&args.files, args.recursive);
         let run = Self {
-            inputs: Inputs::find(&args.files, args.recursive),
-            output: args.output.clone().filter(|path| path != Path::new("-")),
+            output: match (args.out_dir, args.output.filter(|path| path != Path::new("-"))) {
+                (Some(folder), _) => Output::Each(outputs::for_each(&inputs, &folder)?),
+                (None, Some(path)) => Output::File(path),
+                (None, None) => Output::Standard,
+            },
+            inputs,
+            existing: match (args.force, args.append) {
+                (true, _) => Existing::Replace,
+                (_, true) => Existing::Append,
+                _ => Existing::Keep,
+            },
+            compress: args.compress.map(|choice| match choice {
+                CompressChoice::Gzip => Format::Gzip,
+                CompressChoice::Zstd => Format::Zstd,
+            }),
             dead_letter: args.dead_letter.clone(),
             drop_text: args.rules.text == TextChoice::Drop,
             threads: args.threads.map_or_else(cores, usize::from),
@@ -74,14 +102,7 @@ impl Run {
             stats: args.stats.clone(),
         };
         check_command(&args.files)?;
-        let named = [
-            ("-o", run.output.as_ref()),
-            ("--dead-letter", run.dead_letter.as_ref()),
-            ("--stats", run.stats.as_ref()),
-        ];
-        let written = named.into_iter().filter(|(_, path)| path.is_some());
-        let standard = run.output.is_none().then_some(("standard output", None));
-        outputs::check(&run.inputs, &standard.into_iter().chain(written).collect::<Vec<_>>())?;
+        outputs::check(&run)?;
         if args.rules.text == TextChoice::DeadLetter && args.dead_letter.is_none() {
             bail!("--text dead-letter needs --dead-letter FILE");
         }

@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 
 use super::{
     plan,
-    resolved::{Rules, Run},
+    resolved::{Output, Rules, Run},
 };
 use crate::pipeline::{
     Budget, Sizes,
@@ -19,6 +19,9 @@ const WINDOWS: [u32; 5] = [27, 26, 25, 24, 23];
 /// What a decoder needs beside its window: tables, a block or two, its feed.
 const DECODER_BYTES: u64 = 2 << 20;
 
+/// What an encoder needs, where the output is compressed: xz's the most.
+const ENCODER_BYTES: u64 = 20 << 20;
+
 /// What fits.
 pub(crate) struct Room {
     pub(crate) budget: Budget,
@@ -29,13 +32,15 @@ pub(crate) struct Room {
 /// one after another, so there is one decoder at a time.
 pub(crate) fn fit(run: &Run, rules: &Rules) -> Result<Room> {
     let sizes = Sizes::new(rules.limits.max_event_bytes);
+    let encodes = run.compress.is_some() || matches!(run.output, Output::Each(_));
+    let encoder = if encodes { ENCODER_BYTES } else { 0 };
     let mut least = 0;
     for window_log in WINDOWS {
         let demand = Demand {
             workers: run.threads,
             dead_letter: run.dead_letter.is_some(),
             engine_bytes: plan::engine_bytes(sizes.most(), rules),
-            fixed_bytes: FIXED_BYTES + (1 << window_log) + DECODER_BYTES,
+            fixed_bytes: FIXED_BYTES + encoder + (1 << window_log) + DECODER_BYTES,
         };
         match Budget::fit(sizes, demand, run.memory) {
             Ok(budget) => return Ok(Room { budget, window_log }),

@@ -13,6 +13,7 @@ use super::{
     exit::{self, Exit, Trouble},
     inputs::InputChoice,
     notices::Notices,
+    outlets,
     plan::{self, Compiled},
     resolved::{Layout, Run},
     room::{self, Room},
@@ -22,9 +23,9 @@ use crate::{
     cli::{RunArgs, help::TERMINAL},
     compression::Found,
     engine::Reason,
-    pipeline::{Budget, End, Input, Outlets, Pipeline, RejectSink, Report, Sink, Source},
+    pipeline::{Budget, End, Input, Pipeline, Report, Sink, Source},
     shutdown::{Shutdown, signals},
-    sinks::{DeadLetterFile, FileSink, StdoutSink, dead_letter},
+    sinks::{Existing, FileSink, dead_letter},
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
@@ -66,43 +67,27 @@ fn sieve(
 ) -> Result<Report, Trouble> {
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
     signals::listen(shutdown.clone()).map_err(Trouble::failed)?;
+    let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
+    let inputs = run.inputs.choices.iter().zip(&found);
     let pipeline = Pipeline {
         budget,
-        inputs: run.inputs.choices.iter().map(|input| open(input, window_log, &shutdown)).collect(),
-        outlets: outlets(run, letters).map_err(Trouble::Failed)?,
+        inputs: inputs.map(|(input, found)| open(input, window_log, found, &shutdown)).collect(),
+        outlets: outlets::open(run, letters, &found).map_err(Trouble::Failed)?,
         observer: Arc::new(Notices::new(run.quiet)),
         shutdown,
     };
     Ok(pipeline.run(compiled.engines(run.threads)))
 }
 
-fn open(input: &InputChoice, window_log: u32, shutdown: &Shutdown) -> Input {
+fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown) -> Input {
     let source: Box<dyn Source> = match input {
         InputChoice::Stdin => Box::new(StdinSource::new(shutdown.clone())),
         InputChoice::File { path, .. } => Box::new(FileSource::new(path.clone(), shutdown.clone())),
         InputChoice::Refused { why, .. } => Box::new(RefusedSource::new(why.clone())),
     };
     let source =
-        Box::new(DecompressSource::new(source, window_log, Found::default(), shutdown.clone()));
+        Box::new(DecompressSource::new(source, window_log, found.clone(), shutdown.clone()));
     Input { name: input.name(), source }
-}
-
-fn outlets(run: &Run, letters: dead_letter::Settings) -> anyhow::Result<Outlets> {
-    let sink: Box<dyn Sink> = match &run.output {
-        None => Box::new(StdoutSink),
-        Some(path) => {
-            Box::new(FileSink::create(path).with_context(|| format!("-o {}", path.display()))?)
-        }
-    };
-    let dead_letter: Option<Box<dyn RejectSink>> = match &run.dead_letter {
-        None => None,
-        Some(path) => {
-            let file = DeadLetterFile::open(path, letters)
-                .with_context(|| format!("--dead-letter {}", path.display()))?;
-            Some(Box::new(file))
-        }
-    };
-    Ok(Outlets { sink, dead_letter })
 }
 
 /// A reader that closed the pipe has seen enough: no word, but the file that was asked for.
@@ -135,7 +120,7 @@ fn shown(layout: Layout, summary: &Summary) -> String {
 }
 
 fn write_stats(path: &Path, summary: &Summary) -> io::Result<()> {
-    let mut file = FileSink::create(path)?;
+    let mut file = FileSink::create(path, Existing::Replace)?;
     file.write(summary.json().as_bytes())?;
     file.finish()
 }

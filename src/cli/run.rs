@@ -25,11 +25,43 @@ pub struct RunArgs {
 
     /// Write to FILE; whole, or not at all
     ///
-    /// The output is written beside FILE and renamed at the end, so FILE is never half written.
-    /// It stays as it was when the run fails or nothing could be forwarded. A device or a named
-    /// pipe is written to directly. `-` is standard output.
+    /// The output is written beside FILE and renamed at the end, so FILE is never half written, and
+    /// is not there when the run fails or nothing could be forwarded. A FILE that is there already
+    /// is refused, see --force and --append. A device or a named pipe is written to directly. `-` is
+    /// standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+
+    /// Write a file for each input, of the same name, into DIR
+    ///
+    /// Below DIR it has the path that it has below the directory that was named, or below the part
+    /// of a glob before the first wildcard; it is compressed as its input is, and appears
+    /// when its input is done. Folders are made.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, hide_short_help = true,
+          conflicts_with_all = ["output", "append", "compress"])]
+    pub out_dir: Option<PathBuf>,
+
+    /// Replace outputs that are there already
+    ///
+    /// At the end, so the old one stays until the new one is whole.
+    #[arg(long, hide_short_help = true, conflicts_with = "append")]
+    pub force: bool,
+
+    /// Add to the end of -o FILE
+    ///
+    /// A run that fails takes back what it added. A FILE whose last line has no end is refused.
+    #[arg(long, hide_short_help = true, requires = "output")]
+    pub append: bool,
+
+    /// Compress the output: gzip, zstd
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    pub compress: Option<CompressChoice>,
 
     /// What lines are judged by
     #[command(flatten)]
@@ -88,6 +120,15 @@ pub struct RunArgs {
     /// Print the version, SIMD level and packs' digest
     #[arg(short = 'V', long)]
     pub version: bool,
+}
+
+/// `--compress`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompressChoice {
+    /// gzip
+    Gzip,
+    /// Zstandard
+    Zstd,
 }
 
 /// `--color`

@@ -125,11 +125,11 @@ fn an_output_file_is_whole_or_untouched() {
     let dir = folder(&[("in", "{\"n\":1}\n"), ("bad", "{\"n\":\n"), ("out", "old\n")]);
     let out = dir.path().join("out");
 
-    let output = run(tamis(&["bad", "-o", "out"]).current_dir(&dir), b"");
+    let output = run(tamis(&["bad", "-o", "out", "--force"]).current_dir(&dir), b"");
     assert_eq!(code(&output), 3, "nothing could be forwarded");
     assert_eq!(fs::read(&out).unwrap(), b"old\n");
 
-    let output = run(tamis(&["in", "-", "-o", "out"]).current_dir(&dir), b"{\"n\":2}\n");
+    let output = run(tamis(&["in", "-", "-o", "out", "--force"]).current_dir(&dir), b"{\"n\":2}\n");
     assert_eq!((code(&output), output.stdout.len()), (0, 0));
     assert_eq!(fs::read(&out).unwrap(), b"{\"n\":1}\n{\"n\":2}\n");
     assert_eq!(names(dir.path()), ["bad", "in", "out"], "no temporary file is left");
@@ -277,6 +277,11 @@ fn bad_usage_is_2_and_says_what_would_do() {
         (&["patterns", "test", "no/such/pack.toml"], "no/such/pack.toml: no such file"),
         (&["explain", "--only", "emial", "{}"], "did you mean `email`?"),
         (&["explain", "--quiet", "{}"], "--quiet"),
+        (&["--append"], "--output <FILE> is missing"),
+        (&["-o", "x", "--append", "--force"], "exclude each other"),
+        (&["-o", "x", "--out-dir", "y"], "exclude each other"),
+        (&["--compress", "zip"], "it takes gzip, zstd"),
+        (&["--out-dir", "y"], "standard input has no name"),
         (&["explian"], "did you mean `tamis explain`?"),
     ] {
         let output = sieve(args, b"{}\n");

@@ -18,6 +18,7 @@ mod memory;
 mod mix;
 mod offsets;
 mod outcomes;
+mod outputs;
 mod packs;
 mod pipeline;
 mod properties;
