@@ -12,6 +12,7 @@ mod outputs;
 mod packs;
 mod patterns;
 mod plan;
+mod progress;
 mod resolved;
 mod room;
 mod schemas;

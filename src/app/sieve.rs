@@ -15,6 +15,7 @@ use super::{
     notices::Notices,
     outlets,
     plan::{self, Compiled},
+    progress::Progress,
     resolved::{Layout, Run},
     room::{self, Room},
     say,
@@ -69,14 +70,17 @@ fn sieve(
     signals::listen(shutdown.clone()).map_err(Trouble::failed)?;
     let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
     let inputs = run.inputs.choices.iter().zip(&found);
+    let notices = Arc::new(Notices::new(run.quiet, Progress::of(run, &found)));
     let pipeline = Pipeline {
         budget,
         inputs: inputs.map(|(input, found)| open(input, window_log, found, &shutdown)).collect(),
         outlets: outlets::open(run, letters, &found).map_err(Trouble::Failed)?,
-        observer: Arc::new(Notices::new(run.quiet)),
+        observer: notices.clone(),
         shutdown,
     };
-    Ok(pipeline.run(compiled.engines(run.threads)))
+    let report = pipeline.run(compiled.engines(run.threads));
+    notices.clear();
+    Ok(report)
 }
 
 fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown) -> Input {

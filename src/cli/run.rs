@@ -78,6 +78,8 @@ pub struct RunArgs {
     pub fail_on_drop: bool,
 
     /// No summary, and no word about what is dropped
+    ///
+    /// Nor how far the run is, which a terminal shows where standard output goes elsewhere.
     #[arg(short, long)]
     pub quiet: bool,
 

@@ -2,6 +2,7 @@
 
 use std::{io, time::Duration};
 
+use super::report::Report;
 use crate::engine::{Chunk, Engine, Output, Reject};
 
 /// What a [`Source::read`] came to.
@@ -102,4 +103,8 @@ pub trait Observer: Send + Sync {
     fn rejected(&self, place: &Place<'_>, reject: &Reject, kept: bool);
     /// An input could not be opened or read to its end.
     fn input_failed(&self, input: &str, error: &io::Error);
+    /// What is delivered so far; told a few times a second.
+    fn progress(&self, so_far: &Report) {
+        let _ = so_far;
+    }
 }

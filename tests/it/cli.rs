@@ -246,6 +246,15 @@ fn a_terminal_gets_the_table_and_a_short_usage() {
     assert!(text.contains("line read") && text.contains("\u{1b}["), "{text}");
     let text = String::from_utf8(script("echo '{}' | tamis", true).unwrap().stdout).unwrap();
     assert!(text.contains("line read") && !text.contains("\u{1b}["), "{text}");
+    let slow = "(echo '{}'; sleep 1; echo '{}') | tamis > /dev/null";
+    let text = String::from_utf8(script(slow, true).unwrap().stdout).unwrap();
+    let (progress, rest) = text.rsplit_once("\r\u{1b}[K").unwrap();
+    assert!(progress.contains("tamis: 3 B, ") && rest.starts_with("tamis: 2 lines"), "{text}");
+    for silent in ["> /dev/null --quiet", ""] {
+        let silent = slow.replace("> /dev/null", silent);
+        let text = String::from_utf8(script(&silent, true).unwrap().stdout).unwrap();
+        assert!(!text.contains("\u{1b}[K"), "{text}");
+    }
     let output = script("tamis", true).unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("Usage: my-app | tamis"));
