@@ -19,6 +19,7 @@ mod schemas;
 mod sieve;
 mod version;
 mod visible;
+mod wording;
 
 use std::{
     fmt::Display,

@@ -7,7 +7,10 @@
 //! 2. `walk`: each event's grammar, path and schema; it reports sites where something is marked.
 //! 3. `judge`: sites → findings → edits, through `decode` and [`detect`].
 //! 4. `redact`: edits spliced between copies; untouched lines are copied in runs.
+//! 5. `again`: the few lines whose edits may show something new are judged once more.
 
+mod again;
+pub mod check;
 pub mod chunk;
 pub(crate) mod decode;
 pub mod detect;
@@ -31,6 +34,7 @@ pub use explain::{Explanation, explain};
 pub use outcome::{Output, Payload, Reason, Reject, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
 
+use again::Again;
 use index::Index;
 use judge::Judge;
 use path::Paths;
@@ -43,6 +47,7 @@ pub struct Engine {
     paths: Paths,
     walk: Walk,
     judge: Judge,
+    again: Again,
     /// Reasons whose pointer was told once already.
     told: [bool; Reason::ALL.len()],
 }
@@ -56,6 +61,7 @@ impl Engine {
             paths: Paths::new(plan.rules.clone(), max_depth),
             walk: Walk::new(max_depth, plan.settings().schema.clone()),
             judge: Judge::new(plan.simd, &plan.rules, max_depth),
+            again: Again::default(),
             told: [false; Reason::ALL.len()],
             plan,
         }

@@ -18,7 +18,7 @@ use crate::{
     cli::{explain::ExplainArgs, help::TERMINAL_EXPLAIN},
     engine::{
         self,
-        detect::{Pack, Step},
+        detect::Pack,
         explain::{Candidate, Decoding, Kind},
     },
 };
@@ -84,20 +84,6 @@ fn piped(longest: usize) -> io::Result<(Vec<u8>, bool)> {
         line.pop_if(|last| *last == end);
     }
     Ok((line, more))
-}
-
-/// What a refusal by `step` means.
-pub(super) fn meaning(step: Step) -> &'static str {
-    match step {
-        Step::Gate => "nothing there looks like it",
-        Step::Shape => "what stands there has not its shape",
-        Step::Regex => "its pattern, or what stands beside the match, does not fit",
-        Step::Validator => "its check refuses it: check digits, ranges, names",
-        Step::Context => "no key or word near says so, and alone it does not fire",
-        Step::Veto => "a key or word near says that it is something else",
-        Step::AllowList => "known to be harmless, or a placeholder already",
-        Step::Overlap => "a longer or surer finding covers it",
-    }
 }
 
 /// What a candidate stands in.

@@ -55,7 +55,7 @@ impl Observer for Notices {
 fn notice(place: &Place<'_>, reject: &Reject, kept: bool) -> String {
     let what = if kept { "dead-lettered" } else { "dropped" };
     let Place { input, line, .. } = place;
-    let (reason, mend) = (reject.reason.word(), reject.reason.mend());
+    let (reason, mend) = (reject.reason.word(), reject.advice());
     let at = match (reject.pointer.as_str(), reject.at) {
         ("", 0) => String::new(),
         ("", at) => format!(" at byte {at}"),

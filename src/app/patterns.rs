@@ -2,11 +2,11 @@
 
 mod cases;
 
-use std::{fmt::Debug, fmt::Write as _};
+use std::fmt::Write as _;
 
 use anyhow::{Result, anyhow};
 
-use super::{exit::Exit, packs};
+use super::{exit::Exit, packs, wording::word};
 use crate::{
     cli::patterns::{PatternsArgs, PatternsCommand},
     engine::detect::{
@@ -107,18 +107,6 @@ fn line(text: &mut String, label: &str, value: &str) {
     if !value.is_empty() {
         let _ = writeln!(text, "  {label:16} {value}");
     }
-}
-
-/// A variant's name in the pack format's spelling: `AllowList` is `allow_list`.
-pub(crate) fn word(variant: &impl Debug) -> String {
-    let mut word = String::new();
-    for (i, c) in format!("{variant:?}").char_indices() {
-        if i > 0 && c.is_ascii_uppercase() {
-            word.push('_');
-        }
-        word.push(c.to_ascii_lowercase());
-    }
-    word
 }
 
 #[cfg(test)]

@@ -4,20 +4,22 @@
 //! allow-list; findings that overlap are settled last. [`pack::Step`] names the steps.
 
 mod assignment;
-mod check;
 mod compile;
 mod detector;
+mod keys;
 mod overlap;
 pub mod pack;
 mod prose;
 mod shape;
 pub(crate) mod validators;
+mod value;
 mod verdict;
 
 pub(crate) use assignment::is_directory;
-pub use check::{CaseResult, check};
 pub(crate) use compile::Detectors;
 pub use compile::{PlanError, Selection};
+pub(crate) use keys::Keys;
 pub(crate) use overlap::settle;
 pub use pack::{Pack, PackError, Step};
-pub(crate) use verdict::{Finding, Keys, Place, Scratch, With, is_placeholder};
+pub(crate) use value::is_placeholder;
+pub(crate) use verdict::{Finding, Place, Scratch, With};

@@ -51,6 +51,8 @@ pub enum Outcome {
         pointer: String,
         /// Where the parser stopped, in bytes from the start of the line.
         at: usize,
+        /// What the user can do about it.
+        mend: String,
     },
 }
 
@@ -124,7 +126,8 @@ pub(crate) fn traced(plan: &Arc<Plan>, chunk: &Chunk) -> (Trace, Engine, Output)
 fn outcome(out: &Output) -> Outcome {
     match out.rejects.first() {
         Some(r) => {
-            Outcome::Rejected { reason: r.reason, pointer: r.pointer.clone(), at: r.at as usize }
+            let (pointer, at, mend) = (r.pointer.clone(), r.at as usize, r.advice());
+            Outcome::Rejected { reason: r.reason, pointer, at, mend }
         }
         None if out.tally.wrapped > 0 => Outcome::Wrapped,
         None if out.tally.redacted > 0 => Outcome::Redacted,

@@ -17,7 +17,7 @@ use exact::Exact;
 use fingerprint::Fingerprint;
 pub(crate) use gate::Gate;
 use gate::Rare;
-use places::{Places, ROOM, push};
+use places::{Places, push};
 use resolve::Sieved;
 pub(crate) use simd::Simd;
 use simd::{Level, Task};
@@ -58,7 +58,7 @@ impl Mark {
 }
 
 /// The end of a line, and how many quotes stand before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LineEnd {
     pub(crate) at: u32,
     pub(crate) quotes: u32,
@@ -68,15 +68,13 @@ pub(crate) struct LineEnd {
 #[derive(Default)]
 pub(crate) struct Index {
     quotes: Places,
-    /// Every newline.
-    pub(crate) lines: Vec<LineEnd>,
+    lines: Places<LineEnd>,
     /// Sorted by place.
     pub(crate) marks: Vec<Mark>,
     /// The first and the last control character (no newline, no `\r\n`) of each block that has any;
     /// all of them where a line ends in the block.
     pub(crate) controls: Vec<u32>,
-    /// The first and the last byte ≥ 0x80 of each block that has any; all where a line ends in it.
-    pub(crate) highs: Vec<u32>,
+    highs: Places,
     /// Hits of the gates that open often, of the others, and of the fingerprint.
     often: Places,
     seldom: Places,
@@ -88,6 +86,16 @@ impl Index {
     /// The places of unescaped quotes.
     pub(crate) fn quotes(&self) -> &[u32] {
         self.quotes.as_slice()
+    }
+
+    /// Every newline.
+    pub(crate) fn lines(&self) -> &[LineEnd] {
+        self.lines.as_slice()
+    }
+
+    /// The first and the last byte ≥ 0x80 of each block that has any; all where a line ends in it.
+    pub(crate) fn highs(&self) -> &[u32] {
+        self.highs.as_slice()
     }
 
     /// Scans `buf[start..end]`. `start >= 8` bytes must stand before it and 128 behind it; what
@@ -105,10 +113,9 @@ impl Index {
         text: bool,
     ) {
         assert!(start >= BACK && buf.len() >= end + 128 && buf.len() < u32::MAX as usize);
-        self.lines.clear();
         self.marks.clear();
         self.controls.clear();
-        self.highs.clear();
+        self.lines.clear();
         self.lists().into_iter().for_each(Places::clear);
         let scan = Scan { index: self, buf, start, end, gates };
         match text {
@@ -117,8 +124,9 @@ impl Index {
         }
     }
 
-    fn lists(&mut self) -> [&mut Places; 4] {
-        [&mut self.quotes, &mut self.often, &mut self.seldom, &mut self.literals]
+    fn lists(&mut self) -> [&mut Places; 5] {
+        let Self { quotes, often, seldom, literals, highs, .. } = self;
+        [quotes, often, seldom, literals, highs]
     }
 
     /// Everything of a block that most blocks lack.
@@ -126,9 +134,7 @@ impl Index {
     fn push_few(&mut self, buf: &[u8], few: &Few) {
         let mut newline = few.newline;
         while newline != 0 {
-            let k = newline.trailing_zeros();
-            let quotes = few.before + (few.quote & ((1u64 << k) - 1)).count_ones();
-            self.lines.push(LineEnd { at: few.base + k, quotes });
+            self.lines.push(line_end(few.base, few.before, few.quote, newline));
             newline &= newline - 1;
         }
         if few.low | few.high != 0 {
@@ -170,8 +176,8 @@ struct At {
 }
 
 impl Index {
-    /// Scans blocks up to one that has something of the few, up to `end`, or up to the end of the
-    /// room for places. No call stands in this loop: one would have the literals' tables spilled
+    /// Scans blocks up to one that has something of the few, or up to `end`, for which there must be
+    /// room. No call stands in this loop: one would have the literals' tables spilled
     /// to the stack, and fetched from there for each block.
     #[inline(always)]
     fn blocks<L: Level, const TEXT: bool>(
@@ -183,12 +189,13 @@ impl Index {
         literals: Option<&Fingerprint>,
     ) -> Option<Few> {
         let tables = literals.map(|f| level.tables(f));
-        let lists = self.lists().map(Places::parts);
-        let [(quotes, mut q), (often, mut o), (seldom, mut s), (heads, mut h)] = lists;
+        let (ends, mut e) = self.lines.parts();
+        let Self { quotes, often, seldom, literals: heads, highs, .. } = self;
+        let [(quotes, mut q), (often, mut o), (seldom, mut s), (heads, mut h), (highs, mut n)] =
+            [quotes, often, seldom, heads, highs].map(Places::parts);
         let At { mut pos, mut carry, mut escaped } = *at;
         let mut found = None;
-        let room = |list: &[u32], len: usize| len + ROOM <= list.len();
-        while pos < end && room(quotes, q) && room(often, o) && room(seldom, s) && room(heads, h) {
+        while pos < end {
             let from = pos - BACK;
             let base = from as u32;
             let m = level.masks(block(buf, from));
@@ -224,14 +231,27 @@ impl Index {
             pos += STRIDE;
             if m.rare & NEW != 0 {
                 let Rare { newline, high } = level.rare(block(buf, from));
-                let newline = newline & NEW;
-                let (low, high) = (m.rare & NEW & !newline & !high, high & NEW);
-                found = Some(Few { base, before, quote, newline, low, high });
-                break;
+                let (mut newline, high) = (newline & NEW, high & NEW);
+                let low = m.rare & NEW & !newline & !high;
+                if low != 0 || (high != 0 && newline != 0) {
+                    found = Some(Few { base, before, quote, newline, low, high });
+                    break;
+                }
+                while newline != 0 {
+                    ends[e] = line_end(base, before, quote, newline);
+                    e += 1;
+                    newline &= newline - 1;
+                }
+                if high != 0 {
+                    highs[n] = base + high.trailing_zeros();
+                    highs[n + 1] = base + 63 - high.leading_zeros();
+                    n += 2;
+                }
             }
         }
         *at = At { pos, carry, escaped };
-        for (list, len) in self.lists().into_iter().zip([q, o, s, h]) {
+        self.lines.set_len(e);
+        for (list, len) in self.lists().into_iter().zip([q, o, s, h, n]) {
             list.set_len(len);
         }
         found
@@ -259,15 +279,15 @@ impl Scan<'_> {
         let literals = gates.literals.as_ref();
         let mut at = At { pos: start, carry: false, escaped: 0 };
         while at.pos < end {
-            index.lists().into_iter().for_each(Places::make_room);
-            if let Some(few) = index.blocks::<L, TEXT>(level, buf, &mut at, end, literals) {
+            let room = index.lists().map(Places::make_room).into_iter().min().unwrap_or(0);
+            let room = room.min(index.lines.make_room());
+            let upto = end.min(at.pos + room * STRIDE);
+            if let Some(few) = index.blocks::<L, TEXT>(level, buf, &mut at, upto, literals) {
                 index.push_few(buf, &few);
             }
         }
-        while index.lines.last().is_some_and(|l| l.at as usize >= end) {
-            index.lines.pop();
-        }
-        index.quotes.cut(end);
+        index.lines.cut(|line| line.at as usize >= end);
+        index.quotes.cut(|&at| at as usize >= end);
         index.resolve(buf, end, gates);
     }
 }
@@ -282,18 +302,30 @@ impl Index {
             }
             low &= low - 1;
         }
-        for (mut mask, list) in [(control, &mut self.controls), (high, &mut self.highs)] {
-            // Where lines end in the block, the first and the last are not every line's.
-            while lines && mask != 0 {
-                list.push(base + mask.trailing_zeros());
-                mask &= mask - 1;
-            }
-            if mask != 0 {
-                list.push(base + mask.trailing_zeros());
-                list.push(base + 63 - mask.leading_zeros());
-            }
-        }
+        each(control, lines, |at| self.controls.push(base + at));
+        each(high, lines, |at| self.highs.push(base + at));
     }
+}
+
+/// Calls `is` with the first and the last bit; with each one where lines end in the block, for
+/// the first and the last are not every line's.
+fn each(mut mask: u64, lines: bool, mut is: impl FnMut(u32)) {
+    while lines && mask != 0 {
+        is(mask.trailing_zeros());
+        mask &= mask - 1;
+    }
+    if mask != 0 {
+        is(mask.trailing_zeros());
+        is(63 - mask.leading_zeros());
+    }
+}
+
+/// The first line end of a block.
+#[inline(always)]
+fn line_end(base: u32, before: u32, quote: u64, newline: u64) -> LineEnd {
+    let k = newline.trailing_zeros();
+    let quotes = before + (quote & ((1u64 << (k & 63)) - 1)).count_ones();
+    LineEnd { at: base + k, quotes }
 }
 
 #[inline(always)]

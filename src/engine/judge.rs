@@ -44,6 +44,10 @@ pub(crate) struct Judge {
     pub(crate) replacements: Vec<u8>,
     /// The detector of each edit.
     pub(crate) detectors: Vec<u16>,
+    /// The last event's edits may show something new: see `again`.
+    pub(crate) unsettled: bool,
+    /// Something in the string under judgement was refused, or not looked at.
+    refused: bool,
     /// What was decided, for `explain`; `None` in production.
     pub(crate) trace: Option<Trace>,
 }
@@ -70,12 +74,15 @@ impl Judge {
             edits: Vec::new(),
             replacements: Vec::new(),
             detectors: Vec::new(),
+            unsettled: false,
+            refused: false,
             trace: None,
         }
     }
 
     fn begin(&mut self, len: usize) {
         self.scratch.cost = 0;
+        self.unsettled = false;
         self.budget = BUDGET * len + (64 << 10);
         self.findings.clear();
         self.matched.clear();
@@ -161,8 +168,12 @@ impl Judge {
                 self.secret(d, &place, marks, out)?;
                 continue;
             }
+            let before = out.len();
             self.string(d, &place, marks, level, true, out)
                 .map_err(|reason| Stop { reason, at: start })?;
+            // What a key says is context for others, what a name says tells of the value beside it.
+            let tells = site.kind == Kind::Key || site.flags & (flag::NAME | flag::HEADERS) != 0;
+            self.unsettled |= tells && out.len() > before;
         }
         Ok(())
     }
@@ -216,22 +227,24 @@ impl Judge {
                 && decode::is_simple(content, |b| d.may_start(b), |b| d.slash_may_matter(b));
             return if nothing { Ok(()) } else { self.escaped(d, p, level, out) };
         }
-        let outer = self.matched.len();
+        let outer = (self.matched.len(), std::mem::take(&mut self.refused), out.len());
         let mut percent = false;
         for m in marks {
             match m.id() {
                 ESCAPE => {}
                 PERCENT => percent = true,
-                id => self.candidate(d, id, m.at(), p, outer, out),
+                id => self.candidate(d, id, m.at(), p, outer.0, out),
             }
         }
-        self.matched.truncate(outer);
+        self.matched.truncate(outer.0);
         if self.scratch.cost > self.budget {
             return Err(Reason::TooCostly);
         }
         if percent && level < LEVELS {
             self.percent(d, p, level, out)?;
         }
+        self.unsettled |= (self.refused || percent) && out.len() > outer.2;
+        self.refused = outer.1;
         Ok(())
     }
 
@@ -252,16 +265,19 @@ impl Judge {
             at < m.end && (m.found || !p.text[at - 1].is_ascii_whitespace())
         });
         if inside || self.scratch.cost > self.budget {
+            self.refused = true;
             return;
         }
         let verdict = d.verdict(id, at, p, &mut self.scratch);
         let (found, matched) = match verdict {
             Ok(f) => {
+                self.unsettled |= d.may_show_more(&f, p);
                 out.push(f);
                 self.note(id, p, (f.start, f.end), None);
                 (true, f.matched)
             }
             Err(r) => {
+                self.refused = true;
                 self.note(id, p, r.matched, Some(r.step));
                 (false, r.matched)
             }

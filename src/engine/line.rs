@@ -13,6 +13,9 @@ use super::plan::{Plan, TextPolicy};
 use super::redact::{self, splice};
 use super::walk::{Line, Stop};
 
+/// The mend for a line that begins with `{'`.
+const DICT: &str = "looks like a Python dict: write JSON (`json.dumps`)";
+
 /// One line of a chunk.
 #[derive(Clone, Copy)]
 struct Entry<'a> {
@@ -60,13 +63,13 @@ impl Engine {
         // Where the run of untouched lines begins that was not copied yet.
         let mut run = HEAD;
         let (mut quote, mut mark, mut control, mut high) = (0, 0, 0, 0);
-        for (number, l) in index.lines.iter().enumerate() {
+        for (number, l) in index.lines().iter().enumerate() {
             let end = l.at as usize;
             let quotes = &index.quotes()[quote..l.quotes as usize];
             quote = l.quotes as usize;
             let marks = until(&index.marks, &mut mark, |m| m.at() < end);
             let controls = until(&index.controls, &mut control, |&c| (c as usize) < end);
-            let highs = until(&index.highs, &mut high, |&c| (c as usize) < end);
+            let highs = until(index.highs(), &mut high, |&c| (c as usize) < end);
             let entry = Entry {
                 line: Line { buf, start, end, quotes, marks },
                 start,
@@ -99,11 +102,13 @@ impl Engine {
             b'{' => match self.event(plan, &e) {
                 Event::Sound if self.judge.edits.is_empty() => out.tally.clean += 1,
                 Event::Sound => {
-                    out.tally.redacted += 1;
-                    out.clean.extend_from_slice(&buf[*run..e.start]);
+                    flush(buf, run, e, out);
+                    let from = out.clean.len();
                     self.splice(&e, e.start, end + 1, &mut out.clean);
-                    self.count(out);
-                    *run = end + 1;
+                    if self.settled(plan, &e, from, out) {
+                        out.tally.redacted += 1;
+                        self.count(out);
+                    }
                 }
                 Event::Malformed(stop) => {
                     flush(buf, run, e, out);
@@ -152,6 +157,18 @@ impl Engine {
         splice::splice(e.line.buf, from, to, &self.judge.edits, &self.judge.replacements, out);
     }
 
+    /// Judges what was redacted to `out.clean[from..]` again if need be; if that is too costly, the
+    /// line is not forwarded.
+    #[inline(always)]
+    fn settled(&mut self, plan: &Plan, e: &Entry<'_>, from: usize, out: &mut Output) -> bool {
+        let settled = self.settle(plan, from, &mut out.clean);
+        if let Err(reason) = settled {
+            out.clean.truncate(from);
+            reject(*e, reason, 0, Payload::None, out.bodies.len(), out);
+        }
+        settled.is_ok()
+    }
+
     /// Counts the edits that were made.
     fn count(&self, out: &mut Output) {
         for &d in &self.judge.detectors {
@@ -165,8 +182,13 @@ impl Engine {
         let bodies = plan.settings().bodies;
         let payload = if bodies {
             self.splice(e, e.line.start, content_end(e), &mut out.bodies);
-            self.count(out);
-            Payload::Redacted
+            if self.settle(plan, from, &mut out.bodies).is_ok() {
+                self.count(out);
+                Payload::Redacted
+            } else {
+                out.bodies.truncate(from);
+                Payload::None
+            }
         } else {
             Payload::None
         };
@@ -174,9 +196,11 @@ impl Engine {
         if bodies || !mem::replace(&mut self.told[reason.index()], true) {
             let event = &e.line.buf[e.line.start..content_end(e)];
             let pointer = locate::pointer(event, at - e.line.start);
+            let schema = plan.settings().schema.as_ref().filter(|_| reason == Reason::Required);
+            let missing = schema.and_then(|s| s.missing(event, &pointer)).unwrap_or_default();
             let pointer = self.redacted(plan, pointer);
             if let Some(r) = out.rejects.last_mut() {
-                r.pointer = pointer;
+                (r.pointer, r.missing) = (pointer, missing);
             }
         }
     }
@@ -225,7 +249,7 @@ impl Engine {
             }
             return reject(*e, reason, 0, payload, from, out);
         }
-        out.tally.wrapped += 1;
+        let from = out.clean.len();
         out.clean.extend_from_slice(b"{\"message\":\"");
         let mut at = start;
         for edit in &self.judge.edits {
@@ -236,7 +260,10 @@ impl Engine {
         }
         decode::escape_into(&buf[at..end], &mut out.clean);
         out.clean.extend_from_slice(b"\"}\n");
-        self.count(out);
+        if self.settled(plan, e, from, out) {
+            out.tally.wrapped += 1;
+            self.count(out);
+        }
     }
 }
 
@@ -310,6 +337,8 @@ fn reject(
         return;
     }
     let end = e.line.end;
+    let dict = matches!(reason, Reason::Syntax | Reason::Unterminated)
+        && e.line.buf[e.line.start..].starts_with(b"{'");
     let len = end - e.start - usize::from(end > e.start && e.line.buf[end - 1] == b'\r');
     out.rejects.push(Reject {
         reason,
@@ -317,6 +346,8 @@ fn reject(
         offset: (e.start - HEAD) as u32,
         len: len as u32,
         pointer: String::new(),
+        missing: String::new(),
+        mend: if dict { DICT } else { reason.mend() },
         at: at as u32,
         payload,
         body: body..out.bodies.len(),

@@ -127,12 +127,28 @@ pub struct Reject {
     pub len: u32,
     /// JSON pointer (RFC 6901) to the value that a schema refused, itself redacted; else empty.
     pub pointer: String,
+    /// The first field that the object at `pointer` lacks and the schema requires; else empty. It
+    /// is the schema's word, not the event's.
+    pub missing: String,
+    /// What the user can do about it: [`Reason::mend`], or more where more is known.
+    pub mend: &'static str,
     /// Where in the line the parser stopped, in bytes (0 where that says nothing).
     pub at: u32,
     /// What `body` holds.
     pub payload: Payload,
     /// A range of [`Output::bodies`].
     pub body: Range<usize>,
+}
+
+impl Reject {
+    /// What the user can do about it, in words.
+    pub fn advice(&self) -> String {
+        if self.missing.is_empty() {
+            self.mend.into()
+        } else {
+            format!("lacks `{}`, which the schema requires", self.missing)
+        }
+    }
 }
 
 /// Counts of one chunk, or of many added up.

@@ -150,6 +150,31 @@ impl Schema {
     }
 }
 
+impl Schema {
+    /// The first field that the object at `pointer` in a valid `event` lacks. Slow, for reports:
+    /// `None` where the event cannot be read into memory (a number beyond all doubles).
+    pub(crate) fn missing(&self, event: &[u8], pointer: &str) -> Option<String> {
+        let event = serde_json::from_slice(event).ok()?;
+        let (mut value, mut node): (&serde_json::Value, _) = (&event, self.root);
+        for step in pointer.split('/').skip(1) {
+            let key = step.replace("~1", "/").replace("~0", "~");
+            (value, node) = match value {
+                serde_json::Value::Array(all) => {
+                    (all.get(key.parse::<usize>().ok()?)?, self.items(node))
+                }
+                _ => (value.get(&key)?, self.property(node, key.as_bytes()).node),
+            };
+        }
+        let object = value.as_object()?;
+        let required = self.node(node).properties.iter();
+        let lacks = required.filter_map(|(name, property)| {
+            let name = std::str::from_utf8(name).ok()?;
+            (!object.contains_key(name)).then_some((property.required_bit?, name))
+        });
+        lacks.min().map(|(_, name)| name.to_owned())
+    }
+}
+
 /// A file's name without folders and without `.json` or `.schema.json`.
 fn stem(file: &str) -> &str {
     let name = Path::new(file).file_name().and_then(|n| n.to_str()).unwrap_or(file);

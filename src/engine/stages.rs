@@ -41,7 +41,7 @@ impl Stages {
         let (buf, _) = chunk.padded();
         let e = &mut self.engine;
         let (mut start, mut quote, mut mark, mut count) = (HEAD, 0, 0, 0);
-        for l in &e.index.lines {
+        for l in e.index.lines() {
             let end = l.at as usize;
             let behind = mark + e.index.marks[mark..].iter().take_while(|m| m.at() < end).count();
             let quotes = &e.index.quotes()[quote..l.quotes as usize];

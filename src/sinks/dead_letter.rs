@@ -77,6 +77,9 @@ fn letter(
         if reject.reason != Reason::NotJson {
             string(out, "pointer", &reject.pointer)?;
         }
+        if !reject.missing.is_empty() {
+            string(out, "missing", &reject.missing)?;
+        }
     }
     string(out, "input", place.input)?;
     let Place { line, offset, length, .. } = place;
@@ -116,6 +119,8 @@ mod tests {
             offset: 0,
             len: 9,
             pointer: pointer.into(),
+            missing: if reason == Reason::Required { "id".into() } else { String::new() },
+            mend: reason.mend(),
             at: 0,
             payload,
             body: 0..body.len(),
@@ -135,7 +140,7 @@ mod tests {
             letter,
             concat!(
                 r#"{"reason":"schema_required","keyword":"required","schema":"service-log","#,
-                r#""pointer":"/user","input":"a \"b\".log","line":17,"offset":99,"length":9,"#,
+                r#""pointer":"/user","missing":"id","input":"a \"b\".log","line":17,"offset":99,"length":9,"#,
                 r#""event":{"user":{}}}"#,
                 "\n"
             )

@@ -52,8 +52,12 @@ fn every_outcome_has_its_first_line() {
         (&[][..], r#"{"n":1}"#, "clean: leaves byte for byte; no candidate\n"),
         (&[], "panic: password=hunter2", "wrapped: a text line"),
         (&[], " ", "blank: "),
-        (&[], "{'n':1}", "would be dropped: syntax at byte 1: not one RFC 8259 object"),
-        (&["--require", "n,m"], r#"{"n":"a@b.com"}"#, "would be dropped: schema_required"),
+        (&[], "{'n':1}", "would be dropped: syntax at byte 1: looks like a Python dict"),
+        (
+            &["--require", "n,m"],
+            r#"{"n":"a@b.com"}"#,
+            "would be dropped: schema_required: lacks `m`",
+        ),
         (
             &["--schema", "service-log"],
             r#"{"level":"x"}"#,

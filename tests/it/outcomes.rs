@@ -151,7 +151,10 @@ fn malformed() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("unterminated", b"{".into(), "looks pretty-printed"),
         ("trailing_data", b"{\"name\":1}{\"name\":2}".into(), "one event a line"),
         ("trailing_data", b"{\"name\":1} # ada".into(), "one event a line"),
-        ("syntax", b"{'name': 'ada@example.com'}".into(), "RFC 8259"),
+        ("syntax", b"{'name': 'ada@example.com'}".into(), "json.dumps"),
+        ("unterminated", b"{'name': \"it's ada\", 'a': '\"'}".into(), "json.dumps"),
+        ("trailing_data", b"{\"name\":1}\"".into(), "one event a line"),
+        ("unterminated", b"{\"name\":\"ada".into(), "looks pretty-printed"),
         ("syntax", b"{\"name\":NaN}".into(), "RFC 8259"),
         ("syntax", b"{\"name\":1,}".into(), "RFC 8259"),
         ("syntax", b"{/* ada */\"name\":1}".into(), "RFC 8259"),
@@ -261,6 +264,8 @@ fn violations_name_the_place_and_keep_the_redacted_event() {
         assert_eq!(dropped.summary["dropped"], json!({ reason: 1 }));
         assert_eq!(dropped.summary["violations"], json!({ reason: 1 }));
         let notice = stderr(&dropped.output);
+        let names = notice.contains("lacks `level`, which the schema requires");
+        assert_eq!(names, reason == "schema_required", "{notice}");
         let wanted = format!(
             "tamis: dropped stdin:2: {reason}{}",
             match pointer {
@@ -279,6 +284,9 @@ fn violations_name_the_place_and_keep_the_redacted_event() {
         }
         letter["schema"] = "service-log".into();
         letter["pointer"] = pointer.into();
+        if reason == "schema_required" {
+            letter["missing"] = "level".into();
+        }
         letter["input"] = "stdin".into();
         letter["line"] = 2.into();
         letter["offset"] = AROUND.len().into();

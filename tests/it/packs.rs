@@ -7,8 +7,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use regex::bytes::{Regex, RegexBuilder};
+use tamis::engine::check::check;
 use tamis::engine::detect::pack::{Action, Case, Detector};
-use tamis::engine::detect::{Pack, Selection, check};
+use tamis::engine::detect::{Pack, Selection};
 use tamis::engine::{Chunk, Engine, Output, Plan, Settings};
 
 const PACKS: [(&str, &str); 2] = [

@@ -202,6 +202,20 @@ fn a_panic_in_a_worker_ends_the_run_with_an_account() {
 }
 
 #[test]
+fn a_panic_in_a_sink_ends_the_run_with_an_account() {
+    for threads in [1, 3] {
+        let mut bench = Bench::new([("in", Script::bytes(&events(1000), 50))]);
+        bench.threads = threads;
+        bench.sizes.chunk_bytes = 100;
+        bench.tray.panics = true;
+        let report = bench.run();
+        assert!(matches!(report.end, End::Failed(Failure::Worker)));
+        assert_eq!(report.tally.read, 0);
+        assert!(report.unwritten > 0);
+    }
+}
+
+#[test]
 fn an_output_without_a_forwarded_line_is_not_kept() {
     let bench = Bench::new([("in", Script::bytes(b"bad\nbad\n", 100))]);
     let seen = bench.seen.clone();

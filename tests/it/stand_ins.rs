@@ -118,6 +118,8 @@ impl Worker for Clerk {
                     offset: offset as u32,
                     len: text.len() as u32,
                     pointer: String::new(),
+                    missing: String::new(),
+                    mend: "",
                     at: 0,
                     payload: Payload::Shape,
                     body: from..out.bodies.len(),
@@ -170,11 +172,13 @@ pub(crate) struct Tray {
     pub(crate) seen: Seen,
     pub(crate) dawdle: Duration,
     pub(crate) fails_at: Option<(usize, io::ErrorKind)>,
+    pub(crate) panics: bool,
 }
 
 impl Sink for Tray {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         sleep(self.dawdle);
+        assert!(!self.panics, "a bug in a sink");
         let mut seen = self.seen.get();
         if let Some((at, kind)) = self.fails_at
             && seen.clean.len() + bytes.len() > at
@@ -251,7 +255,12 @@ impl Bench {
             sizes: Sizes { chunk_bytes: 64, ..Sizes::new(1 << 20) },
             threads: 2,
             inputs: inputs.into_iter().collect(),
-            tray: Tray { seen: seen.clone(), dawdle: Duration::ZERO, fails_at: None },
+            tray: Tray {
+                seen: seen.clone(),
+                dawdle: Duration::ZERO,
+                fails_at: None,
+                panics: false,
+            },
             dead_letter: false,
             dawdle: |_| Duration::ZERO,
             shutdown: Shutdown::new(Duration::from_secs(60)).unwrap(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{decoding, kind};
 use crate::{
-    app::patterns::word,
+    app::wording::word,
     engine::{
         Explanation,
         explain::{Candidate, Outcome},
@@ -14,8 +14,8 @@ use crate::{
 /// One JSON object, with its line end.
 pub(super) fn object(e: &Explanation) -> String {
     let rejected = match &e.outcome {
-        Outcome::Rejected { reason, pointer, at } => json!({
-            "reason": reason.word(), "pointer": pointer, "at": at, "mend": reason.mend(),
+        Outcome::Rejected { reason, pointer, at, mend } => json!({
+            "reason": reason.word(), "pointer": pointer, "at": at, "mend": mend,
         }),
         _ => Value::Null,
     };

@@ -4,9 +4,12 @@ use std::{collections::HashSet, fmt::Write as _};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{decoding, kind, meaning};
+use super::{decoding, kind};
 use crate::{
-    app::{patterns::word, visible::visible},
+    app::{
+        visible::visible,
+        wording::{meaning, word},
+    },
     engine::{
         Explanation,
         detect::Step,
@@ -61,13 +64,13 @@ fn outcome(outcome: &Outcome, all: &[&Candidate]) -> String {
             )
         }
         Outcome::Blank => format!("{BOLD}blank{BOLD:#}: an empty line, skipped and counted\n"),
-        Outcome::Rejected { reason, pointer, at } => {
+        Outcome::Rejected { reason, pointer, at, mend } => {
             let place = match (pointer.as_str(), at) {
                 ("", 0) => String::new(),
                 ("", at) => format!(" at byte {at}"),
                 (pointer, _) => format!(" at {}", visible(pointer)),
             };
-            let (reason, mend) = (reason.word(), reason.mend());
+            let (reason, mend) = (reason.word(), visible(mend));
             format!("{BAD}would be dropped{BAD:#}: {reason}{place}: {mend}\n")
         }
     }

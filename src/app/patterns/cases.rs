@@ -2,10 +2,16 @@
 
 use std::{collections::HashSet, fmt::Write as _};
 
-use super::word;
 use crate::{
-    app::{exit::Exit, explain::meaning, visible::visible},
-    engine::detect::{CaseResult, Pack, check},
+    app::{
+        exit::Exit,
+        visible::visible,
+        wording::{meaning, word},
+    },
+    engine::{
+        check::{CaseResult, check},
+        detect::Pack,
+    },
 };
 
 /// Runs every test of `packs`.

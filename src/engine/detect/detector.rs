@@ -10,6 +10,7 @@ use regex_automata::{Anchored, Input, MatchKind, meta};
 use super::pack::{self, Action, Extends, Fires, Near, Normalise, Start};
 use super::shape;
 use super::validators;
+use super::value::inside_placeholder;
 use crate::engine::index::exact::ByteSet;
 use crate::engine::path::words::{Words, phrase};
 
@@ -172,6 +173,8 @@ impl Vicinity {
             let (s, e) = (part.start + m.start(), part.start + m.end());
             (s == 0 || !text[s - 1].is_ascii_alphanumeric())
                 && text.get(e).is_none_or(|b| !b.is_ascii_alphabetic())
+                // `[REDACTED:us_ssn]` is no word for what stands beside it.
+                && !inside_placeholder(text, s)
         })
     }
 }

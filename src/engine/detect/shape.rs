@@ -216,7 +216,31 @@ pub(super) fn assignment_rows(names: &[String], id: u16) -> Vec<Row> {
             rows.push(Row { window, id });
         }
     }
+    rows.extend(numbered(groups.values(), id));
     rows
+}
+
+/// The rows of names with a digit (`token2=`), which a colon does not make: `12:30` has one, too.
+fn numbered<'a>(tails: impl Iterator<Item = &'a Form>, id: u16) -> impl Iterator<Item = Row> {
+    let at = Gate::Assign.look_back();
+    // One row for each last letter, of as many letters as all its names have.
+    let mut groups: BTreeMap<ByteSet, Form> = BTreeMap::new();
+    for tail in tails.filter(|t| !t[0].is_subset(&DIGIT)) {
+        let group = groups.entry(tail[0]).or_insert_with(|| tail.clone());
+        group.truncate(tail.len());
+        for (all, one) in group.iter_mut().zip(tail) {
+            *all = all.union(one);
+        }
+    }
+    groups.into_values().map(move |tail| {
+        let mut window = [ByteSet::ANY; WINDOW];
+        window[at] = ByteSet::of(|b| b == b'=');
+        window[at - 1] = DIGIT;
+        for (i, set) in tail.iter().enumerate() {
+            window[at - 2 - i] = *set;
+        }
+        Row { window, id }
+    })
 }
 
 /// The ends of a name, last byte first: of its last word, or of more words where that is short

@@ -3,7 +3,9 @@
 use super::Detectors;
 use super::assignment;
 use super::detector::{Detector, Memory};
+use super::keys::Keys;
 use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
+use super::value::{is_placeholder, value};
 use crate::engine::path::words::Words;
 use crate::engine::redact::truncate;
 
@@ -38,26 +40,6 @@ pub(crate) struct Refusal {
     pub(crate) step: Step,
     /// What matched; the candidate's own byte where nothing did.
     pub(crate) matched: (usize, usize),
-}
-
-/// The keys from the event's root to a value; the last is its own.
-#[derive(Clone, Copy)]
-pub(crate) struct Keys<'a> {
-    pub(crate) buf: &'a [u8],
-    pub(crate) keys: &'a [(u32, u32)],
-    /// Of the event in whose string this one stands.
-    pub(crate) above: Option<&'a Keys<'a>>,
-}
-
-impl Keys<'_> {
-    /// Whether one of the keys has it, nearest first.
-    fn any(&self, words: &mut Words, is: &dyn Fn(&Words) -> bool) -> bool {
-        let own = self.keys.iter().rev().any(|&(s, e)| {
-            words.set(&self.buf[s as usize..e as usize]);
-            is(words)
-        });
-        own || self.above.is_some_and(|a| a.any(words, is))
-    }
 }
 
 /// Where a candidate stands.
@@ -122,7 +104,19 @@ impl Detectors {
         let matched = (begin, end);
         let judged = d.judge(p, matched, scratch);
         let (start, end, with) = judged.map_err(|step| Refusal { step, matched })?;
+        let (start, end) = whole(p, start, end);
         Ok(Finding { detector, matched, start, end, with })
+    }
+
+    /// Whether a finding's edit may show what was no candidate before: what is left of its match
+    /// is read beside a placeholder, and what touches the edit may begin or end anew.
+    pub(crate) fn may_show_more(&self, f: &Finding, p: &Place<'_>) -> bool {
+        let d = &self.list[usize::from(f.detector)];
+        let part = !d.assigns && (f.start, f.end) != f.matched;
+        let before = f.start > p.start && p.text[f.start - 1] == b'@';
+        let behind = f.end < p.end && !b" \t\r\n,;)>\"'`]}".contains(&p.text[f.end]);
+        let digits = matches!(f.with, With::Truncated(a) if a.is_v4());
+        part || before || behind && !digits
     }
 
     fn assignment(
@@ -134,11 +128,12 @@ impl Detectors {
     ) -> Result<Finding, Step> {
         let a = assignment::find(p.text, p.start, p.end, at, &self.fields, &mut scratch.words)?;
         scratch.cost += a.end - a.from + CANDIDATE;
+        let (start, end) = whole(p, a.start, a.end);
         Ok(Finding {
             detector,
-            matched: (a.from, a.end),
-            start: a.start,
-            end: a.end,
+            matched: (a.from, end),
+            start,
+            end,
             with: p.key_of.map_or(With::Placeholder, With::Key),
         })
     }
@@ -295,89 +290,15 @@ impl Detector {
     }
 }
 
-/// The value in a match that ends with one: what the quotes that end it enclose (the closing one
-/// may be missing), else what follows its last space, less a long flag's name and `=`; where there is
-/// no space, less any name and `=`.
-fn value(matched: &[u8]) -> (usize, usize) {
-    let end = matched.len();
-    let quote = |b: u8| b"\"'`".contains(&b);
-    if let Some((&q, inside)) = matched.split_last()
-        && quote(q)
-        && let Some(from) = opening(inside, q)
-    {
-        return (from + 1, end - 1);
+/// What is replaced, in whole characters: regexes go by bytes, and a value is looked through so far
+/// and no further.
+fn whole(p: &Place<'_>, mut start: usize, mut end: usize) -> (usize, usize) {
+    let inside = |at: usize| p.text[at] & 0xC0 == 0x80;
+    while start > p.start && inside(start) {
+        start -= 1;
     }
-    let (mut opened, mut i) = (None, 0);
-    while let Some(&b) = matched.get(i) {
-        match opened {
-            None if quote(b) => opened = Some((i + 1, b)),
-            Some(_) if b == b'\\' => i += 1,
-            Some((_, q)) if b == q && matched.get(i + 1) == Some(&q) => i += 1,
-            Some((_, q)) if b == q => opened = None,
-            _ => {}
-        }
-        i += 1;
+    while end < p.end && inside(end) {
+        end += 1;
     }
-    if let Some((from, _)) = opened {
-        return (from, end);
-    }
-    let from = matched.iter().rposition(|&b| b == b' ').map_or(0, |s| s + 1);
-    let word = &matched[from..];
-    let name = word.iter().take_while(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)).count();
-    let value = word.get(name..).and_then(|v| v.strip_prefix(b"=")).unwrap_or_default();
-    // `=` alone pads what stands before it.
-    // A word behind a space is all value, unless it is a long flag.
-    let named = value.iter().any(|&b| b != b'=') && (from == 0 || word.starts_with(b"--"));
-    (if named { matched.len() - value.len() } else { from }, matched.len())
-}
-
-/// The last `q` that opens: not escaped, and not one of two, which are one inside such quotes.
-fn opening(text: &[u8], q: u8) -> Option<usize> {
-    let mut end = text.len();
-    while let Some(at) = memchr::memrchr(q, &text[..end]) {
-        let doubled = at > 0 && text[at - 1] == q;
-        let slashes = text[..at].iter().rev().take_while(|&&b| b == b'\\').count();
-        if !doubled && slashes % 2 == 0 {
-            return Some(at);
-        }
-        end = at - usize::from(doubled);
-    }
-    None
-}
-
-/// Whether `text` is one of Tamis's own placeholders.
-pub(crate) fn is_placeholder(text: &[u8]) -> bool {
-    let Some(id) = text.strip_prefix(b"[REDACTED:").and_then(|t| t.strip_suffix(b"]")) else {
-        return false;
-    };
-    !id.is_empty()
-        && id.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_#".contains(b))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::value;
-
-    #[test]
-    fn values_end_a_match() {
-        for (matched, want) in [
-            ("Bearer abc==", "abc=="),
-            ("IDENTIFIED BY 'a b:c=d'", "a b:c=d"),
-            ("IDENTIFIED WITH 'x' BY 'it''s'", "it''s"),
-            (r"PASSWORD('a\'b", r"a\'b"),
-            ("curl -u a:b", "a:b"),
-            ("curl -H 'X: y' --user=a:b=c", "a:b=c"),
-            ("curl -u 'a:b", "a:b"),
-            ("PASSWORD 'it''s", "it''s"),
-            ("curl -d it's -u 'a:b'", "a:b"),
-            ("api_key=abc==", "abc=="),
-            ("tool --password a=b", "a=b"),
-            ("mysql -pa=b", "-pa=b"),
-            ("abc==", "abc=="),
-            ("", ""),
-        ] {
-            let (from, to) = value(matched.as_bytes());
-            assert_eq!(&matched[from..to], want, "{matched}");
-        }
-    }
+    (start, end)
 }

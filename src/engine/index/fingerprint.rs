@@ -33,7 +33,8 @@ impl Fingerprint {
         for (bucket, group) in split(&heads).into_iter().enumerate() {
             let union = union_of(group);
             for (place, set) in union.iter().enumerate() {
-                for b in set.iter().filter(u8::is_ascii) {
+                // Bytes ≥ 0x80 count as 0x80 less: the exact table tells them apart.
+                for b in set.iter().map(|b| b & 127) {
                     f.byte[place][usize::from(b)] |= 1 << bucket;
                     f.low[place][usize::from(b & 15)] |= 1 << bucket;
                     f.high[place][usize::from(b >> 4)] |= 1 << bucket;

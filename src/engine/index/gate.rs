@@ -146,13 +146,24 @@ pub(crate) fn seldom(buf: &[u8], at: usize) -> Option<(Gate, usize)> {
 }
 
 /// The start of the hex digits, colons and dots around the colon at `at`, if an address may stand
-/// there: at most 40 bytes back.
+/// there: at most 40 bytes back. Behind a word and a colon (`src:2a02::1`) it begins behind that
+/// colon, whatever of the word is hex.
 #[inline]
 pub(crate) fn colon_anchor(buf: &[u8], at: usize) -> Option<usize> {
     let mut i = at;
-    let stop = at.saturating_sub(40);
+    let stop = at.saturating_sub(40).max(2);
     while i > stop && (buf[i - 1].is_ascii_hexdigit() || buf[i - 1] == b':') {
         i -= 1;
+    }
+    let before = buf[i - 1];
+    if before.is_ascii_hexdigit() || before == b':' {
+        // No address is as long.
+        return None;
+    }
+    // The letter of an escape (`\n`) is no word's.
+    if before.is_ascii_alphanumeric() && buf[i - 2] != b'\\' {
+        i += buf[i..=at].iter().position(|&b| b == b':')? + 1;
+        return (i <= at).then_some(i);
     }
     (i < at || buf[at + 1] == b':').then_some(i)
 }

@@ -1,19 +1,23 @@
-//! Places in a buffer, written sixteen at a time.
+//! Lists that a scan writes to block by block, places sixteen at a time.
 
 use super::simd::Level;
 
-/// The most places that a block adds to a list, with what is written behind the last one.
-pub(super) const ROOM: usize = 128;
+/// The most that a block adds to a list.
+const MOST: usize = 64;
+/// What may be written behind the last entry.
+const BEHIND: usize = 16;
+/// Room is made for so many blocks at least.
+const BLOCKS: usize = 16;
 
-/// A list of places that keeps its memory, and room behind the last place to write over.
+/// A list that keeps its memory, with room behind the last entry to write over.
 #[derive(Default)]
-pub(super) struct Places {
-    list: Vec<u32>,
+pub(super) struct Places<T = u32> {
+    list: Vec<T>,
     len: usize,
 }
 
-impl Places {
-    pub(super) fn as_slice(&self) -> &[u32] {
+impl<T: Copy + Default> Places<T> {
+    pub(super) fn as_slice(&self) -> &[T] {
         &self.list[..self.len]
     }
 
@@ -21,30 +25,38 @@ impl Places {
         self.len = 0;
     }
 
-    /// Room for one more block and more.
+    /// Makes room for some blocks; for how many there is room.
     #[inline(always)]
-    pub(super) fn make_room(&mut self) {
-        if self.list.len() < self.len + 2 * ROOM {
+    pub(super) fn make_room(&mut self) -> usize {
+        if self.list.len() < self.len + BLOCKS * MOST + BEHIND {
             self.grow();
         }
+        (self.list.len() - self.len - BEHIND) / MOST
     }
 
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        self.list.resize((self.len + 4 * ROOM).next_power_of_two(), 0);
+        let least = self.len + 2 * BLOCKS * MOST + BEHIND;
+        self.list.resize(least.next_power_of_two(), T::default());
     }
 
-    /// Drops the places at `end` and behind; the list must be sorted.
-    pub(super) fn cut(&mut self, end: usize) {
-        while self.as_slice().last().is_some_and(|&at| at as usize >= end) {
+    pub(super) fn push(&mut self, entry: T) {
+        self.make_room();
+        self.list[self.len] = entry;
+        self.len += 1;
+    }
+
+    /// Drops the last entries, as long as they are `beyond` the end.
+    pub(super) fn cut(&mut self, beyond: impl Fn(&T) -> bool) {
+        while self.as_slice().last().is_some_and(&beyond) {
             self.len -= 1;
         }
     }
 
-    /// For a loop that pushes: give the length back with [`set_len`](Self::set_len).
+    /// For a loop that writes: give the length back with [`set_len`](Self::set_len).
     #[inline(always)]
-    pub(super) fn parts(&mut self) -> (&mut [u32], usize) {
+    pub(super) fn parts(&mut self) -> (&mut [T], usize) {
         (&mut self.list, self.len)
     }
 
@@ -53,9 +65,9 @@ impl Places {
     }
 }
 
-/// Writes `base` plus the place of each bit of `m` at `list[at..]`, in which 80 places are free;
-/// returns where the next one goes. Sixteen at a time: hardly a branch depends on the data.
-/// `usual`: how many there are at most, as a rule.
+/// Writes `base` plus the place of each bit of `m` at `list[at..]`; returns where the next one
+/// goes. Sixteen at a time: hardly a branch depends on the data. `USUAL`: how many there are at
+/// most, as a rule.
 #[inline(always)]
 pub(super) fn push<L: Level, const USUAL: usize>(
     level: L,
@@ -70,11 +82,11 @@ pub(super) fn push<L: Level, const USUAL: usize>(
         if let Some(out) = list[from..].first_chunk_mut() {
             level.places::<USUAL>(m, base, out);
         }
-        from += 16;
+        from += BEHIND;
         if from >= at + n {
             return at + n;
         }
-        for _ in 0..16 {
+        for _ in 0..BEHIND {
             m &= m.wrapping_sub(1);
         }
     }

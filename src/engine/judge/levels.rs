@@ -116,7 +116,11 @@ impl Judge {
                 self.opened(d, &own.index, &own.text);
                 let place =
                     Place { text: &own.text, start: HEAD, end, number: false, key_of, keys };
-                self.string(d, &place, &own.index.marks, level + 1, false, &mut findings)
+                let judged =
+                    self.string(d, &place, &own.index.marks, level + 1, false, &mut findings);
+                // What is no JSON may become JSON.
+                self.unsettled |= json && !findings.is_empty();
+                judged
             }
             other => other.map(|_| ()),
         };

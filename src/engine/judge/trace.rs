@@ -138,8 +138,9 @@ impl Judge {
 
     /// Settles findings that overlap.
     pub(super) fn settle(&mut self, d: &Detectors, findings: &mut Vec<Finding>) {
-        let trace = &mut self.trace;
+        let Self { trace, unsettled, .. } = self;
         super::settle(findings, d, |lost, step| {
+            *unsettled = true;
             let Some(t) = trace else { return };
             let is = |o: &&mut super::Decision| {
                 o.detector == lost.detector

@@ -55,6 +55,10 @@ impl Address {
         c.1 && c.0.is_empty()
     }
 
+    pub(crate) fn is_v4(self) -> bool {
+        self.network.is_ipv4()
+    }
+
     pub(crate) fn append(self, out: &mut Vec<u8>) {
         struct Bytes<'a>(&'a mut Vec<u8>);
         impl Write for Bytes<'_> {

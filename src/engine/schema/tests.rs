@@ -67,3 +67,19 @@ fn raw<'a>(v: &Json, text: &'a str) -> &'a str {
 fn schema(text: &str) -> Schema {
     Schema::parse("test.json", text).unwrap_or_else(|e| panic!("{text}: {e:?}"))
 }
+
+#[test]
+fn what_an_object_lacks() {
+    let text = r#"{"required":["b","a"],"properties":{"a":{"items":{"required":["x/y","z"]}}}}"#;
+    let schema = Schema::parse("s.json", text).unwrap();
+    for (event, pointer, missing) in [
+        ("{}", "", Some("b")),
+        (r#"{"b":1}"#, "", Some("a")),
+        (r#"{"a":[0,{}]}"#, "/a/1", Some("x/y")),
+        (r#"{"a":[{"x\/y":1}]}"#, "/a/0", Some("z")),
+        (r#"{"a":1,"b":2}"#, "", None),
+        (r#"{"a":1}"#, "/c", None),
+    ] {
+        assert_eq!(schema.missing(event.as_bytes(), pointer).as_deref(), missing, "{event}");
+    }
+}

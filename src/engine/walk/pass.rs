@@ -36,9 +36,6 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
     #[inline(always)]
     pub(super) fn over(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Step<()> {
         walk.begin(NODES);
-        if !line.quotes.len().is_multiple_of(2) {
-            return stop(Reason::Unterminated, line.end);
-        }
         let here = Here { id: path::ROOT, key: (0, 0) };
         walk.frames[1] = Frame { start: line.start as u32, ..Frame::default() };
         let mark_at = line.marks.first().map_or(usize::MAX, |m| m.at());
@@ -61,7 +58,15 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
         }
         pass.at += 1;
         pass.skip();
-        pass.members()?;
+        let whole = pass.members();
+        if !line.quotes.len().is_multiple_of(2) {
+            return match whole {
+                Ok(()) => stop(Reason::Trailing, pass.at),
+                Err(Ok(_)) => stop(Reason::Unterminated, line.end),
+                full => full,
+            };
+        }
+        whole?;
         pass.skip();
         if pass.at != line.end {
             let over = pass.at > line.end;
@@ -158,7 +163,14 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
             _ => (self.literal()?, (from, self.at)),
         };
         if flags != 0 || self.mark_at < self.at {
-            self.note(flags, kind, site);
+            // Most of those: a value without marks that only the schema wants to see.
+            let plain = flags & !(flag::CHECK | flag::CONSTRAINED) == 0;
+            let scalar = matches!(kind, Kind::String | Kind::Number);
+            if plain && scalar && self.mark_at >= self.at {
+                self.check(kind, site);
+            } else {
+                self.note(flags, kind, site);
+            }
         }
         Ok(Value::Scalar)
     }
@@ -270,6 +282,24 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
             self.paths.required(node) & !frame.seen != 0
         } else {
             self.paths.states[self.here.id as usize].incomplete
+        }
+    }
+
+    /// Asks the schema about a string without escapes, or a number.
+    #[inline(always)]
+    fn check(&mut self, kind: Kind, (from, to): (usize, usize)) {
+        let id = self.here.id as usize;
+        let node = if NODES { id } else { self.paths.states[id].node as usize };
+        let (node, text) = (self.paths.nodes[node].schema, &self.line.buf[from..to]);
+        let Some(schema) = &self.walk.schema else { return };
+        let checked = match kind {
+            Kind::Number => schema.check_number(node, text),
+            _ => schema.check_string(node, text),
+        };
+        if let Err(reason) = checked
+            && self.walk.violation.is_none()
+        {
+            self.walk.violation = Some(Violation { reason, at: from });
         }
     }
 

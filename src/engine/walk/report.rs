@@ -83,15 +83,6 @@ impl Walk {
         raw: (usize, usize),
     ) -> usize {
         let (start, end) = raw;
-        // A value without marks that only the schema wants to see: most of those that come here.
-        if flags & flag::REPORT == 0 && l.marks.get(mark).is_none_or(|m| m.at() >= end) {
-            if flags & (flag::CHECK | flag::FORBIDDEN | flag::TWICE) != 0
-                && self.violation.is_none()
-            {
-                self.check(l, paths, here.id, flags, kind, start..end, false);
-            }
-            return mark;
-        }
         let upto = |from: usize, place: usize| {
             from + l.marks[from..].iter().take_while(|m| m.at() < place).count()
         };

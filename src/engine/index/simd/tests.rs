@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::index::exact::{ByteSet, Exact, Row, WINDOW};
-use crate::engine::index::{Gate, Gates, Index};
+use crate::engine::index::{Gate, Gates, Index, Mark};
 
 fn levels() -> Vec<Simd> {
     ["avx512", "avx2"].into_iter().filter_map(Simd::named).collect()
@@ -26,7 +26,7 @@ fn gates() -> Gates {
         Row { window, id }
     };
     let any = |id| vec![Row { window: [ByteSet::ANY; WINDOW], id }];
-    let rows = vec![literal(b"ghp_", 7), literal(b"za:", 8)];
+    let rows = vec![literal(b"ghp_", 7), literal(b"za:", 8), literal("clé_".as_bytes(), 9)];
     let heads: Vec<_> = rows.iter().map(|r| std::array::from_fn(|i| r.window[i + 1])).collect();
     Gates {
         exact: Gate::ALL.map(|gate| {
@@ -34,6 +34,38 @@ fn gates() -> Gates {
             Exact::new(gate, &rows)
         }),
         literals: Fingerprint::new(&heads),
+    }
+}
+
+#[test]
+fn a_literal_may_have_letters_of_any_alphabet() {
+    let gates = gates();
+    let mut buf = vec![b'\n'; 64];
+    buf.extend_from_slice("une clé_abc".as_bytes());
+    let end = buf.len();
+    buf.extend_from_slice(&[b'\n'; 256]);
+    for simd in levels().into_iter().chain([Simd::Scalar]) {
+        let mut index = Index::default();
+        index.scan(simd, &buf, 64, end, &gates, false);
+        assert!(index.marks.contains(&Mark::new(68, 9)), "{}", simd.name());
+    }
+}
+
+/// What stands behind a literal is any byte, of any alphabet.
+#[test]
+fn a_short_literal_is_found_before_any_byte() {
+    let gates = gates();
+    for byte in 0..=255 {
+        let mut buf = vec![b'\n'; 64];
+        buf.extend_from_slice(b" za:");
+        buf.push(byte);
+        let end = buf.len();
+        buf.extend_from_slice(&[b'\n'; 256]);
+        for simd in levels().into_iter().chain([Simd::Scalar]) {
+            let mut index = Index::default();
+            index.scan(simd, &buf, 64, end, &gates, false);
+            assert!(index.marks.contains(&Mark::new(65, 8)), "{byte:#x}, {}", simd.name());
+        }
     }
 }
 
@@ -53,9 +85,9 @@ proptest! {
             let mut index = Index::default();
             index.scan(simd, &buf, 64, end, &gates, text);
             prop_assert_eq!(index.quotes(), twin.quotes());
-            prop_assert_eq!(&index.lines, &twin.lines);
+            prop_assert_eq!(index.lines(), twin.lines());
             prop_assert_eq!(&index.controls, &twin.controls);
-            prop_assert_eq!(&index.highs, &twin.highs);
+            prop_assert_eq!(index.highs(), twin.highs());
             // Nibble tables admit more than byte tables; the exact table makes them equal.
             prop_assert_eq!(&index.marks, &twin.marks);
         }
@@ -82,6 +114,6 @@ proptest! {
         }
         prop_assert_eq!(index.quotes(), &wanted[..]);
         let newlines: Vec<_> = (64..end).filter(|&i| buf[i] == b'\n').map(|i| i as u32).collect();
-        prop_assert_eq!(index.lines.iter().map(|l| l.at).collect::<Vec<_>>(), newlines);
+        prop_assert_eq!(index.lines().iter().map(|l| l.at).collect::<Vec<_>>(), newlines);
     }
 }

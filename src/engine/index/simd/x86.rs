@@ -172,16 +172,18 @@ impl Level for Avx2 {
     fn starts(self, t: NibbleTables, window: &[u8; 72]) -> u64 {
         // SAFETY: AVX2; the last load reads bytes 35..67 of 72.
         unsafe {
-            let seven = _mm256_set1_epi8(7);
+            let (fifteen, seven) = (_mm256_set1_epi8(15), _mm256_set1_epi8(7));
             let mut acc = Two(_mm256_set1_epi8(-1), _mm256_set1_epi8(-1));
             // Both halves at each place: there are not registers for all tables.
             for place in 0..LEN {
                 let (low, high) = (t.low[place], t.high[place]);
                 let admitted = |from: usize| {
                     let v = _mm256_loadu_si256(window.as_ptr().add(from + place).cast());
-                    // A byte of 0x80 and above finds nothing in the low table.
+                    // Bytes ≥ 0x80 count as 0x80 less, as the twins': the exact table refuses them,
+                    // and where a literal has ended any byte may stand.
+                    let l = _mm256_and_si256(v, fifteen);
                     let h = _mm256_and_si256(_mm256_srli_epi16(v, 4), seven);
-                    _mm256_and_si256(_mm256_shuffle_epi8(low, v), _mm256_shuffle_epi8(high, h))
+                    _mm256_and_si256(_mm256_shuffle_epi8(low, l), _mm256_shuffle_epi8(high, h))
                 };
                 acc = Two(
                     _mm256_and_si256(acc.0, admitted(0)),

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::pack::{Case, Detector, Step};
-use super::{Pack, PlanError, Selection, is_placeholder};
-use crate::engine::chunk::Chunk;
-use crate::engine::explain::traced;
-use crate::engine::path::words::{Fields, Name, Words};
-use crate::engine::plan::{Plan, Settings};
+use super::chunk::Chunk;
+use super::detect::pack::{Case, Detector, Step};
+use super::detect::{Pack, PlanError, Selection, is_placeholder};
+use super::explain::traced;
+use super::path::words::{Fields, Name, Words};
+use super::plan::{Plan, Settings};
 
 /// What a detector made of one of its tests.
 #[derive(Debug, Clone)]

@@ -1,0 +1,127 @@
+//! The value in a match that ends with one, and placeholders.
+
+/// What every placeholder begins with.
+const OPEN: &[u8] = b"[REDACTED:";
+
+/// The value in a match that ends with one: what the quotes that end it enclose (the closing one
+/// may be missing), else what follows its last space, less a long flag's name and `=`; where there is
+/// no space, less any name and `=`.
+pub(super) fn value(matched: &[u8]) -> (usize, usize) {
+    let end = matched.len();
+    let quote = |b: u8| b"\"'`".contains(&b);
+    if let Some((&q, inside)) = matched.split_last()
+        && quote(q)
+        && let Some(from) = opening(inside, q)
+    {
+        return cut_before(matched, from, q).map_or((from + 1, end - 1), |cut| (cut + 1, end));
+    }
+    let (mut opened, mut i) = (None, 0);
+    while let Some(&b) = matched.get(i) {
+        match opened {
+            None if quote(b) => opened = Some((i + 1, b)),
+            Some(_) if b == b'\\' => i += 1,
+            Some((_, q)) if b == q && matched.get(i + 1) == Some(&q) => i += 1,
+            Some((_, q)) if b == q => opened = None,
+            _ => {}
+        }
+        i += 1;
+    }
+    if let Some((from, _)) = opened {
+        return (from, end);
+    }
+    let from = matched.iter().rposition(|&b| b == b' ').map_or(0, |s| s + 1);
+    let word = &matched[from..];
+    let name = word.iter().take_while(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)).count();
+    let value = word.get(name..).and_then(|v| v.strip_prefix(b"=")).unwrap_or_default();
+    // `=` alone pads what stands before it.
+    // A word behind a space is all value, unless it is a long flag.
+    let named = value.iter().any(|&b| b != b'=') && (from == 0 || word.starts_with(b"--"));
+    (if named { matched.len() - value.len() } else { from }, matched.len())
+}
+
+/// The other quote, where it opens before `from` and never closes: a cut value that holds the pair
+/// of `q` that opens at `from` (`PASSWORD 'a "b"`).
+fn cut_before(matched: &[u8], from: usize, q: u8) -> Option<usize> {
+    let other = if q == b'"' { b'\'' } else { b'"' };
+    let at = memchr::memrchr(other, matched).filter(|&at| at < from)?;
+    matched[..at].last().is_some_and(|b| b" =(".contains(b)).then_some(at)
+}
+
+/// The last `q` that opens: not escaped, and not one of two, which are one inside such quotes.
+fn opening(text: &[u8], q: u8) -> Option<usize> {
+    let mut end = text.len();
+    while let Some(at) = memchr::memrchr(q, &text[..end]) {
+        let doubled = at > 0 && text[at - 1] == q;
+        let slashes = text[..at].iter().rev().take_while(|&&b| b == b'\\').count();
+        if !doubled && slashes % 2 == 0 {
+            return Some(at);
+        }
+        end = at - usize::from(doubled);
+    }
+    None
+}
+
+/// Whether `text` is one of Tamis's own placeholders.
+pub(crate) fn is_placeholder(text: &[u8]) -> bool {
+    let Some(id) = text.strip_prefix(OPEN).and_then(|t| t.strip_suffix(b"]")) else {
+        return false;
+    };
+    !id.is_empty()
+        && id.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_#".contains(b))
+}
+
+/// Whether `at` stands in a placeholder, behind its colon.
+pub(super) fn inside_placeholder(text: &[u8], at: usize) -> bool {
+    let id = |b: &&u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_#".contains(b);
+    let len = text[..at].iter().rev().take_while(id).count();
+    text[..at - len].ends_with(OPEN)
+}
+
+/// `text` with a space in place of each placeholder.
+pub(super) fn without_placeholders(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memmem::find(rest, OPEN) {
+        let len = memchr::memchr(b']', &rest[at..]).map_or(rest.len() - at, |i| i + 1);
+        if is_placeholder(&rest[at..at + len]) {
+            out.extend_from_slice(&rest[..at]);
+            out.push(b' ');
+        } else {
+            out.extend_from_slice(&rest[..at + len]);
+        }
+        rest = &rest[at + len..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value;
+
+    #[test]
+    fn values_end_a_match() {
+        for (matched, want) in [
+            ("Bearer abc==", "abc=="),
+            ("IDENTIFIED BY 'a b:c=d'", "a b:c=d"),
+            ("IDENTIFIED WITH 'x' BY 'it''s'", "it''s"),
+            (r"PASSWORD('a\'b", r"a\'b"),
+            ("curl -u a:b", "a:b"),
+            ("curl -H 'X: y' --user=a:b=c", "a:b=c"),
+            ("curl -u 'a:b", "a:b"),
+            ("PASSWORD 'it''s", "it''s"),
+            ("curl -d it's -u 'a:b'", "a:b"),
+            ("curl -d it's -u \"a:b\"", "a:b"),
+            ("curl -H 'X: y' -u \"a:b\"", "a:b"),
+            ("PASSWORD 'a \"b\"", "a \"b\""),
+            ("api_key=abc==", "abc=="),
+            ("tool --password a=b", "a=b"),
+            ("mysql -pa=b", "-pa=b"),
+            ("abc==", "abc=="),
+            ("", ""),
+        ] {
+            let (from, to) = value(matched.as_bytes());
+            assert_eq!(&matched[from..to], want, "{matched}");
+        }
+    }
+}
