@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use rules::{IpChoice, RuleArgs, TextChoice};
-pub use run::{ColorChoice, RunArgs};
+pub use run::{ColorChoice, CompressChoice, RunArgs};
 
 /// A fine sieve for JSON logs
 ///

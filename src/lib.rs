@@ -5,6 +5,7 @@
 //! | [`engine`] | bytes in, outcomes and bytes out; schemas, detectors, redaction | files, sockets, clocks, logging |
 //! | [`pipeline`] | ports, chunks, workers, order, delivery | a concrete adapter |
 //! | [`sources`], [`sinks`] | one file each per adapter | each other, the engine's insides |
+//! | [`compression`] | compressed formats: told, decoded, encoded | the rest |
 //! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
 //! | [`summary`] | the account of a run, as a table and as JSON | where it is printed |
 //! | [`cli`] | what was typed | |
@@ -12,6 +13,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod compression;
 pub mod engine;
 pub mod pipeline;
 pub mod shutdown;

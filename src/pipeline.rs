@@ -83,6 +83,7 @@ impl Pipeline {
         let ledger = Arc::new(Ledger::default());
         let reader =
             Reader::new(budget.sizes, inputs, observer.clone(), shutdown.clone(), ledger.clone());
+        let watcher = observer.clone();
         let delivery = Delivery::new(outlets, names, observer, shutdown.clone(), ledger.clone());
         let batches = (0..budget.batches).map(|_| Batch::new(&budget.sizes)).collect();
         let crew = Arc::new(Crew::new(reader, delivery, batches, ledger.clone()));
@@ -105,7 +106,7 @@ impl Pipeline {
         if let Some(report) = spawn_failure(&threads, &shutdown) {
             return report;
         }
-        let ended = wait(&ends, threads.len(), &shutdown, &ledger);
+        let ended = wait(&ends, threads.len(), &shutdown, &ledger, &*watcher);
         match (ended, Arc::try_unwrap(crew)) {
             (Ended::All, Ok(crew)) => crew.into_delivery().close(),
             (Ended::Panicked, _) => ledger.report(End::Failed(Failure::Worker)),
@@ -136,7 +137,13 @@ fn spawn_failure(threads: &[Spawned], shutdown: &Shutdown) -> Option<Report> {
 }
 
 /// Waits for all threads, or until a stopped pipeline makes no progress any more.
-fn wait(ends: &Receiver<()>, threads: usize, shutdown: &Shutdown, ledger: &Ledger) -> Ended {
+fn wait(
+    ends: &Receiver<()>,
+    threads: usize,
+    shutdown: &Shutdown,
+    ledger: &Ledger,
+    observer: &dyn Observer,
+) -> Ended {
     let (mut left, mut last) = (threads, (0, Instant::now()));
     while left > 0 {
         match ends.recv_timeout(WATCH_EVERY) {
@@ -145,7 +152,7 @@ fn wait(ends: &Receiver<()>, threads: usize, shutdown: &Shutdown, ledger: &Ledge
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => return Ended::Panicked,
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => observer.progress(&ledger.report(End::Complete)),
         }
         let writes = ledger.writes();
         if writes != last.0 {

@@ -1,9 +1,13 @@
 //! Sinks: one file per adapter, each as the pipeline's `Sink` or `RejectSink`.
 
+pub mod compress;
 pub mod dead_letter;
+pub mod each;
 pub mod file;
 pub mod stdout;
 
+pub use compress::CompressSink;
 pub use dead_letter::DeadLetterFile;
-pub use file::FileSink;
+pub use each::EachSink;
+pub use file::{Existing, FileSink};
 pub use stdout::StdoutSink;

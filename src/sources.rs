@@ -1,8 +1,12 @@
 //! Sources: one file per adapter, each as the pipeline's `Source`.
 
+pub mod decompress;
 mod descriptor;
 pub mod file;
+pub mod refused;
 pub mod stdin;
 
+pub use decompress::DecompressSource;
 pub use file::FileSource;
+pub use refused::RefusedSource;
 pub use stdin::StdinSource;

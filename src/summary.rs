@@ -5,6 +5,8 @@ mod table;
 
 use std::time::Duration;
 
+pub(crate) use table::size;
+
 use crate::{
     engine::{Reason, Tally},
     pipeline::{End, Report},

@@ -9,7 +9,7 @@ use std::{
 use rustix::fs::{FileType, fstat};
 
 /// A regular file. Devices and pipes have no identity here: reading and writing one is fine.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
     /// Device and inode.
     Inode(u64, u64),
@@ -22,12 +22,7 @@ impl Identity {
         match fs::metadata(path) {
             Ok(file) if file.is_file() => Some(Self::Inode(file.dev(), file.ino())),
             Ok(_) => None,
-            Err(_) => {
-                let name = path.file_name()?;
-                let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-                let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()?;
-                Some(Self::Path(parent.join(name)))
-            }
+            Err(_) => resolved(path).map(Self::Path),
         }
     }
 
@@ -37,4 +32,12 @@ impl Identity {
         let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         regular.then_some(Self::Inode(stat.st_dev as u64, stat.st_ino as u64))
     }
+}
+
+/// Where a file will be that is not there yet, nor perhaps its folders.
+pub(crate) fn resolved(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?;
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = fs::canonicalize(parent).ok().or_else(|| resolved(parent))?;
+    Some(parent.join(name))
 }

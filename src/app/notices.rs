@@ -5,21 +5,29 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use super::{cause::cause, say};
+use super::{cause::cause, progress::Progress, say};
 use crate::{
     engine::{Reason, Reject},
-    pipeline::{Observer, Place},
+    pipeline::{Observer, Place, Report},
 };
 
 /// Speaks on standard error, never of a line's text.
 pub(crate) struct Notices {
     quiet: bool,
+    progress: Option<Progress>,
     said: [AtomicBool; Reason::ALL.len()],
 }
 
 impl Notices {
-    pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, said: [const { AtomicBool::new(false) }; Reason::ALL.len()] }
+    pub(crate) fn new(quiet: bool, progress: Option<Progress>) -> Self {
+        Self { quiet, progress, said: [const { AtomicBool::new(false) }; Reason::ALL.len()] }
+    }
+
+    /// Says nothing more about how far the run is.
+    pub(crate) fn clear(&self) {
+        if let Some(progress) = &self.progress {
+            progress.clear();
+        }
     }
 }
 
@@ -27,12 +35,20 @@ impl Observer for Notices {
     fn rejected(&self, place: &Place<'_>, reject: &Reject, kept: bool) {
         let said = &self.said[reject.reason.index()];
         if !self.quiet && !said.load(Relaxed) && !said.swap(true, Relaxed) {
+            self.clear();
             say(&notice(place, reject, kept));
         }
     }
 
     fn input_failed(&self, input: &str, error: &io::Error) {
+        self.clear();
         say(&format_args!("{input}: {}", cause(error)));
+    }
+
+    fn progress(&self, so_far: &Report) {
+        if let Some(progress) = &self.progress {
+            progress.show(so_far);
+        }
     }
 }
 

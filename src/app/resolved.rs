@@ -11,17 +11,22 @@ use anstream::{AutoStream, stream::RawStream};
 use anyhow::{Result, anyhow, bail};
 use clap::CommandFactory as _;
 
-use super::{identity::Identity, packs};
+use super::{inputs::Inputs, outputs, packs};
 use crate::{
-    cli::{Cli, ColorChoice, IpChoice, RuleArgs, RunArgs, TextChoice, nearest::nearest},
+    cli::{
+        Cli, ColorChoice, CompressChoice, IpChoice, RuleArgs, RunArgs, TextChoice, nearest::nearest,
+    },
+    compression::Format,
     engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
+    sinks::Existing,
 };
 
 /// The main job, resolved.
 pub(crate) struct Run {
-    pub(crate) inputs: Vec<InputChoice>,
-    /// `None` is standard output.
-    pub(crate) output: Option<PathBuf>,
+    pub(crate) inputs: Inputs,
+    pub(crate) output: Output,
+    pub(crate) existing: Existing,
+    pub(crate) compress: Option<Format>,
     pub(crate) dead_letter: Option<PathBuf>,
     pub(crate) drop_text: bool,
     pub(crate) threads: usize,
@@ -33,11 +38,13 @@ pub(crate) struct Run {
     pub(crate) stats: Option<PathBuf>,
 }
 
-/// Where bytes come from.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum InputChoice {
-    Stdin,
+/// Where clean events go.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Standard,
     File(PathBuf),
+    /// A file for each input, where it has one.
+    Each(Vec<Option<PathBuf>>),
 }
 
 /// What lines are judged by.
@@ -67,9 +74,23 @@ pub(crate) enum Layout {
 impl Run {
     /// Resolves and judges what was typed.
     pub(crate) fn resolve(args: RunArgs) -> Result<(Self, Rules)> {
+        let inputs = Inputs::find(&args.files, args.recursive);
         let run = Self {
-            inputs: inputs(&args.files),
-            output: args.output.clone().filter(|path| path != Path::new("-")),
+            output: match (args.out_dir, args.output.filter(|path| path != Path::new("-"))) {
+                (Some(folder), _) => Output::Each(outputs::for_each(&inputs, &folder)?),
+                (None, Some(path)) => Output::File(path),
+                (None, None) => Output::Standard,
+            },
+            inputs,
+            existing: match (args.force, args.append) {
+                (true, _) => Existing::Replace,
+                (_, true) => Existing::Append,
+                _ => Existing::Keep,
+            },
+            compress: args.compress.map(|choice| match choice {
+                CompressChoice::Gzip => Format::Gzip,
+                CompressChoice::Zstd => Format::Zstd,
+            }),
             dead_letter: args.dead_letter.clone(),
             drop_text: args.rules.text == TextChoice::Drop,
             threads: args.threads.map_or_else(cores, usize::from),
@@ -81,58 +102,11 @@ impl Run {
             stats: args.stats.clone(),
         };
         check_command(&args.files)?;
-        run.check_files()?;
+        outputs::check(&run)?;
         if args.rules.text == TextChoice::DeadLetter && args.dead_letter.is_none() {
             bail!("--text dead-letter needs --dead-letter FILE");
         }
         Ok((run, rules(args.rules)?))
-    }
-
-    /// No output may be an input, or another output.
-    fn check_files(&self) -> Result<()> {
-        let mut inputs = Vec::new();
-        for input in &self.inputs {
-            inputs.extend(input.identity().map(|identity| (identity, input.name())));
-        }
-        let mut outputs: Vec<(Identity, &str)> = Vec::new();
-        for (option, path) in
-            [("-o", &self.output), ("--dead-letter", &self.dead_letter), ("--stats", &self.stats)]
-        {
-            let identity = match path {
-                Some(path) => Identity::of_path(path),
-                None if option == "-o" => Identity::of_descriptor(rustix::stdio::stdout()),
-                None => None,
-            };
-            let Some(identity) = identity else { continue };
-            if let Some((_, input)) = inputs.iter().find(|(input, _)| *input == identity) {
-                let option = if path.is_none() { "standard output" } else { option };
-                bail!("{option} is the input {input}: choose another file to write to");
-            }
-            if let Some((_, other)) = outputs.iter().find(|(other, _)| *other == identity) {
-                bail!("{option} and {other} are the same file: choose two");
-            }
-            outputs.push((identity, option));
-        }
-        Ok(())
-    }
-}
-
-impl InputChoice {
-    /// As messages and dead letters show it: one line, whatever the file is called.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Self::Stdin => "stdin".into(),
-            Self::File(path) => {
-                path.display().to_string().replace(|c: char| c.is_control(), "\u{fffd}")
-            }
-        }
-    }
-
-    fn identity(&self) -> Option<Identity> {
-        match self {
-            Self::Stdin => Identity::of_descriptor(rustix::stdio::stdin()),
-            Self::File(path) => Identity::of_path(path),
-        }
     }
 }
 
@@ -151,14 +125,6 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
         Some(command) => bail!("`{word}` is no file: did you mean `tamis {command}`?"),
         None => Ok(()),
     }
-}
-
-fn inputs(files: &[PathBuf]) -> Vec<InputChoice> {
-    let choice = |path: &PathBuf| match path.to_str() {
-        Some("-") => InputChoice::Stdin,
-        _ => InputChoice::File(path.clone()),
-    };
-    if files.is_empty() { vec![InputChoice::Stdin] } else { files.iter().map(choice).collect() }
 }
 
 /// Resolves and judges what was typed about the rules.

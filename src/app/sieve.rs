@@ -7,30 +7,29 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 
 use super::{
     exit::{self, Exit, Trouble},
+    inputs::InputChoice,
     notices::Notices,
+    outlets,
     plan::{self, Compiled},
-    resolved::{InputChoice, Layout, Rules, Run},
+    progress::Progress,
+    resolved::{Layout, Run},
+    room::{self, Room},
     say,
 };
 use crate::{
     cli::{RunArgs, help::TERMINAL},
+    compression::Found,
     engine::Reason,
-    pipeline::{
-        Budget, End, Input, Outlets, Pipeline, RejectSink, Report, Sink, Sizes, Source,
-        budget::{Demand, TooSmall},
-    },
+    pipeline::{Budget, End, Input, Pipeline, Report, Sink, Source},
     shutdown::{Shutdown, signals},
-    sinks::{DeadLetterFile, FileSink, StdoutSink, dead_letter},
-    sources::{FileSource, StdinSource},
+    sinks::{Existing, FileSink, dead_letter},
+    sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
-
-/// The program itself, stacks, the compiled plan, and the buffers of sources and sinks.
-const FIXED_BYTES: u64 = 32 << 20;
 
 /// Sieves, says what there is to say, and returns the exit code.
 pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
@@ -40,11 +39,11 @@ pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
         return Ok(Exit::Usage);
     }
     let (run, rules) = Run::resolve(args)?;
-    let budget = budget(&run, &rules)?;
+    let Room { budget, window_log } = room::fit(&run, &rules)?;
     let compiled = plan::compile(rules, run.dead_letter.is_some())?;
     let letters =
         dead_letter::Settings { schema: compiled.schema.clone(), drop_text: run.drop_text };
-    let report = sieve(&run, &compiled, budget, letters.clone())?;
+    let report = sieve(&run, &compiled, (budget, window_log), letters.clone())?;
     let mut summary = Summary::new(
         &report,
         &Setting {
@@ -61,66 +60,38 @@ pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
     Ok(exit)
 }
 
-fn budget(run: &Run, rules: &Rules) -> anyhow::Result<Budget> {
-    let sizes = Sizes::new(rules.limits.max_event_bytes);
-    let demand = Demand {
-        workers: run.threads,
-        dead_letter: run.dead_letter.is_some(),
-        engine_bytes: plan::engine_bytes(sizes.most(), rules),
-        fixed_bytes: FIXED_BYTES,
-    };
-    Budget::fit(sizes, demand, run.memory).map_err(|TooSmall { minimum }| {
-        let least = minimum.div_ceil(1 << 20);
-        anyhow!(
-            "--memory is too small: --threads {} needs at least {least}MiB; \
-             fewer --threads or a smaller --max-event-bytes need less",
-            run.threads
-        )
-    })
-}
-
 fn sieve(
     run: &Run,
     compiled: &Compiled,
-    budget: Budget,
+    (budget, window_log): (Budget, u32),
     letters: dead_letter::Settings,
 ) -> Result<Report, Trouble> {
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
     signals::listen(shutdown.clone()).map_err(Trouble::failed)?;
+    let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
+    let inputs = run.inputs.choices.iter().zip(&found);
+    let notices = Arc::new(Notices::new(run.quiet, Progress::of(run, &found)));
     let pipeline = Pipeline {
         budget,
-        inputs: run.inputs.iter().map(|input| open(input, &shutdown)).collect(),
-        outlets: outlets(run, letters).map_err(Trouble::Failed)?,
-        observer: Arc::new(Notices::new(run.quiet)),
+        inputs: inputs.map(|(input, found)| open(input, window_log, found, &shutdown)).collect(),
+        outlets: outlets::open(run, letters, &found).map_err(Trouble::Failed)?,
+        observer: notices.clone(),
         shutdown,
     };
-    Ok(pipeline.run(compiled.engines(run.threads)))
+    let report = pipeline.run(compiled.engines(run.threads));
+    notices.clear();
+    Ok(report)
 }
 
-fn open(input: &InputChoice, shutdown: &Shutdown) -> Input {
+fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown) -> Input {
     let source: Box<dyn Source> = match input {
         InputChoice::Stdin => Box::new(StdinSource::new(shutdown.clone())),
-        InputChoice::File(path) => Box::new(FileSource::new(path.clone(), shutdown.clone())),
+        InputChoice::File { path, .. } => Box::new(FileSource::new(path.clone(), shutdown.clone())),
+        InputChoice::Refused { why, .. } => Box::new(RefusedSource::new(why.clone())),
     };
+    let source =
+        Box::new(DecompressSource::new(source, window_log, found.clone(), shutdown.clone()));
     Input { name: input.name(), source }
-}
-
-fn outlets(run: &Run, letters: dead_letter::Settings) -> anyhow::Result<Outlets> {
-    let sink: Box<dyn Sink> = match &run.output {
-        None => Box::new(StdoutSink),
-        Some(path) => {
-            Box::new(FileSink::create(path).with_context(|| format!("-o {}", path.display()))?)
-        }
-    };
-    let dead_letter: Option<Box<dyn RejectSink>> = match &run.dead_letter {
-        None => None,
-        Some(path) => {
-            let file = DeadLetterFile::open(path, letters)
-                .with_context(|| format!("--dead-letter {}", path.display()))?;
-            Some(Box::new(file))
-        }
-    };
-    Ok(Outlets { sink, dead_letter })
 }
 
 /// A reader that closed the pipe has seen enough: no word, but the file that was asked for.
@@ -153,7 +124,7 @@ fn shown(layout: Layout, summary: &Summary) -> String {
 }
 
 fn write_stats(path: &Path, summary: &Summary) -> io::Result<()> {
-    let mut file = FileSink::create(path)?;
+    let mut file = FileSink::create(path, Existing::Replace)?;
     file.write(summary.json().as_bytes())?;
     file.finish()
 }

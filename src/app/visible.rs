@@ -13,6 +13,11 @@ pub(crate) fn visible(text: &str) -> String {
     shown
 }
 
+/// A file's name, or another's word, on one line and harmless to a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace(|c: char| c.is_control(), "\u{fffd}")
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -33,6 +33,7 @@ Examples:
   my-app | tamis > clean.ndjson               redact a stream
   my-app 2>&1 | tamis | my-shipper            with the panics of standard error
   tamis app.log -o clean.ndjson               redact a file
+  tamis -r logs --out-dir clean               redact all files in a directory, each on its own
   tamis --schema service-log app.log          enforce a schema
   tamis --dead-letter dead.ndjson app.log     keep what is not forwarded
   tamis --patterns mine.toml --without phone  with detectors of your own, without one of ours

@@ -10,16 +10,58 @@ use super::{rules::RuleArgs, units::bytes};
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Files to read, one after another; `-` or none: standard input
+    ///
+    /// A quoted glob ('logs/*.ndjson') means the files that match it, in sorted order. A file that
+    /// is met twice is read once. gzip, zstd, lz4, xz and bzip2 are told by their first bytes, here
+    /// and on standard input, and decompressed; places count the text's bytes.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub files: Vec<PathBuf>,
 
+    /// Read all files in directories
+    ///
+    /// In sorted order; hidden files and folders are skipped, and links are not followed.
+    #[arg(short, long, hide_short_help = true)]
+    pub recursive: bool,
+
     /// Write to FILE; whole, or not at all
     ///
-    /// The output is written beside FILE and renamed at the end, so FILE is never half written.
-    /// It stays as it was when the run fails or nothing could be forwarded. A device or a named
-    /// pipe is written to directly. `-` is standard output.
+    /// The output is written beside FILE and renamed at the end, so FILE is never half written, and
+    /// is not there when the run fails or nothing could be forwarded. A FILE that is there already
+    /// is refused, see --force and --append. A device or a named pipe is written to directly. `-` is
+    /// standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+
+    /// Write a file for each input, of the same name, into DIR
+    ///
+    /// Below DIR it has the path that it has below the directory that was named, or below the part
+    /// of a glob before the first wildcard; it is compressed as its input is, and appears
+    /// when its input is done. Folders are made.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, hide_short_help = true,
+          conflicts_with_all = ["output", "append", "compress"])]
+    pub out_dir: Option<PathBuf>,
+
+    /// Replace outputs that are there already
+    ///
+    /// At the end, so the old one stays until the new one is whole.
+    #[arg(long, hide_short_help = true, conflicts_with = "append")]
+    pub force: bool,
+
+    /// Add to the end of -o FILE
+    ///
+    /// A run that fails takes back what it added. A FILE whose last line has no end is refused.
+    #[arg(long, hide_short_help = true, requires = "output")]
+    pub append: bool,
+
+    /// Compress the output: gzip, zstd
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    pub compress: Option<CompressChoice>,
 
     /// What lines are judged by
     #[command(flatten)]
@@ -36,6 +78,8 @@ pub struct RunArgs {
     pub fail_on_drop: bool,
 
     /// No summary, and no word about what is dropped
+    ///
+    /// Nor how far the run is, which a terminal shows where standard output goes elsewhere.
     #[arg(short, long)]
     pub quiet: bool,
 
@@ -63,8 +107,9 @@ pub struct RunArgs {
     ///
     /// The ceiling is `batches × batch + threads × engine + fixed`, where a batch is a chunk of
     /// 256 KiB or the longest event, and the most that its output can grow to; the result is
-    /// `memory_ceiling_bytes` in the JSON summary. A smaller budget means fewer batches in flight;
-    /// one that cannot work is refused with the least that can.
+    /// `memory_ceiling_bytes` in the JSON summary. `fixed` has room for a decoder's window of 128 MiB,
+    /// or, where that does not fit, of 8 at least. A smaller budget means fewer batches in flight; one
+    /// that cannot work is refused with the least that can.
     #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true)]
     pub memory: Option<u64>,
 
@@ -77,6 +122,15 @@ pub struct RunArgs {
     /// Print the version, SIMD level and packs' digest
     #[arg(short = 'V', long)]
     pub version: bool,
+}
+
+/// `--compress`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompressChoice {
+    /// gzip
+    Gzip,
+    /// Zstandard
+    Zstd,
 }
 
 /// `--color`

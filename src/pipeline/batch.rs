@@ -16,10 +16,19 @@ pub(super) struct Batch {
     /// The bytes that its only line had beyond what the chunk holds, where that line was over the
     /// limit and had to be cut. Its line end is not among them.
     pub(super) discarded: Option<u64>,
+    /// With it its input is over.
+    pub(super) ends: Option<InputEnd>,
     /// The worker could not finish it.
     pub(super) failed: bool,
     pub(super) chunk: Chunk,
     pub(super) output: Output,
+}
+
+/// How an input ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InputEnd {
+    Read,
+    Failed,
 }
 
 impl Batch {
@@ -30,6 +39,7 @@ impl Batch {
             offset: 0,
             source_bytes: 0,
             discarded: None,
+            ends: None,
             failed: false,
             chunk: Chunk::with_capacity(sizes.usual()),
             output: Output::default(),
@@ -40,7 +50,7 @@ impl Batch {
     pub(super) fn recycle(&mut self, sizes: &Sizes) {
         self.chunk.clear();
         self.output.clear();
-        (self.source_bytes, self.discarded, self.failed) = (0, None, false);
+        (self.source_bytes, self.discarded, self.ends, self.failed) = (0, None, None, false);
         let usual = sizes.usual();
         if self.chunk.memory() > Sizes::memory(usual) {
             self.chunk.shrink_to(usual);

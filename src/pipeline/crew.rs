@@ -58,7 +58,9 @@ impl Crew {
                 self.pool.give(batch);
                 break;
             }
-            judge(&mut worker, &mut batch);
+            if !batch.chunk.data().is_empty() {
+                judge(&mut worker, &mut batch);
+            }
             self.ledger.judged(batch.output.tally.read);
             self.deliver(batch);
         }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::take,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -9,9 +10,9 @@ use std::{
 };
 
 use super::{
-    batch::Batch,
+    batch::{Batch, InputEnd},
     ports::{Observer, Outlets, Place},
-    report::{End, Failure, Report},
+    report::{End, Failure, Report, fit},
 };
 use crate::{
     engine::{Reject, Tally},
@@ -87,8 +88,8 @@ pub(super) struct Delivery {
     observer: Arc<dyn Observer>,
     shutdown: Shutdown,
     ledger: Arc<Ledger>,
-    /// The input of the last batch, and how many of its lines are behind us.
-    position: (usize, u64),
+    /// What became of the current input so far.
+    input: Tally,
     end: End,
 }
 
@@ -100,7 +101,15 @@ impl Delivery {
         shutdown: Shutdown,
         ledger: Arc<Ledger>,
     ) -> Self {
-        Self { outlets, names, observer, shutdown, ledger, position: (0, 0), end: End::Complete }
+        Self {
+            outlets,
+            names,
+            observer,
+            shutdown,
+            ledger,
+            input: Tally::default(),
+            end: End::Complete,
+        }
     }
 
     /// Delivers one batch, the next in order. After a failure batches only pass through, uncounted
@@ -142,17 +151,32 @@ impl Delivery {
             self.outlets.sink.write(piece).map_err(sink_end)?;
             self.ledger.writes.fetch_add(1, Relaxed);
         }
-        if self.position.0 != batch.input {
-            self.position = (batch.input, 0);
+        self.reject_all(batch).map_err(dead_letter_end)?;
+        self.input += &batch.output.tally;
+        match batch.ends {
+            Some(end) => self.end_input(end),
+            None => Ok(()),
         }
-        self.reject_all(batch).map_err(|e| End::Failed(Failure::DeadLetter(e)))?;
-        self.position.1 += batch.output.tally.read;
-        Ok(())
+    }
+
+    /// A place of its own is taken in the same order as that of the whole: the dead letter first.
+    fn end_input(&mut self, end: InputEnd) -> Result<(), End> {
+        let tally = take(&mut self.input);
+        let Outlets { sink, dead_letter } = &mut self.outlets;
+        if !sink.is_for_each_input() {
+            return Ok(());
+        }
+        let keep = fit(&tally, end == InputEnd::Failed);
+        if keep && tally.read > tally.forwarded() + tally.blank {
+            let closed = dead_letter.as_mut().map_or(Ok(()), |letters| letters.finish());
+            closed.map_err(dead_letter_end)?;
+        }
+        sink.end_input(keep).map_err(sink_end)
     }
 
     fn reject_all(&mut self, batch: &Batch) -> io::Result<()> {
         let output = &batch.output;
-        let (input, line) = (&self.names[batch.input], self.position.1 + 1);
+        let (input, line) = (&self.names[batch.input], self.input.read + 1);
         for reject in &output.rejects {
             let place = place(input, line, batch, reject);
             let kept = match &mut self.outlets.dead_letter {
@@ -185,6 +209,10 @@ fn place<'a>(input: &'a str, first_line: u64, batch: &Batch, reject: &Reject) ->
         offset: batch.offset + u64::from(reject.offset),
         length,
     }
+}
+
+fn dead_letter_end(error: io::Error) -> End {
+    End::Failed(Failure::DeadLetter(error))
 }
 
 fn sink_end(error: io::Error) -> End {

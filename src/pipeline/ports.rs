@@ -2,6 +2,7 @@
 
 use std::{io, time::Duration};
 
+use super::report::Report;
 use crate::engine::{Chunk, Engine, Output, Reject};
 
 /// What a [`Source::read`] came to.
@@ -50,6 +51,17 @@ pub trait Sink: Send {
     fn finish(&mut self) -> io::Result<()>;
     /// Takes back what was written, as far as that is possible.
     fn abort(&mut self);
+    /// Whether each input's lines end up in a place of their own.
+    fn is_for_each_input(&self) -> bool {
+        false
+    }
+    /// An input is over; what is written next is of the one behind it. Each input is told once, in
+    /// order, also one without a line; only a sink that [is for each](Self::is_for_each_input)
+    /// is told. `keep`: what was written of it is worth keeping.
+    fn end_input(&mut self, keep: bool) -> io::Result<()> {
+        let _ = keep;
+        Ok(())
+    }
 }
 
 /// Where a line stood in its input.
@@ -91,4 +103,8 @@ pub trait Observer: Send + Sync {
     fn rejected(&self, place: &Place<'_>, reject: &Reject, kept: bool);
     /// An input could not be opened or read to its end.
     fn input_failed(&self, input: &str, error: &io::Error);
+    /// What is delivered so far; told a few times a second.
+    fn progress(&self, so_far: &Report) {
+        let _ = so_far;
+    }
 }

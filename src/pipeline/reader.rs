@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    batch::Batch,
+    batch::{Batch, InputEnd},
     budget::Sizes,
     cutter::Cutter,
     delivery::Ledger,
@@ -65,15 +65,20 @@ impl Reader {
                     self.ledger.hold(self.cutter.carries().into());
                     self.current = Some((index, input));
                 }
-                Ok(Filled::End) => self.cutter.finish(batch),
+                Ok(Filled::End) => {
+                    self.cutter.finish(batch);
+                    batch.ends = Some(InputEnd::Read);
+                }
                 Err(error) => {
                     // What was read before an error is as good as any.
                     self.cutter.finish(batch);
+                    batch.ends = Some(InputEnd::Failed);
                     self.ledger.input_failed();
                     self.observer.input_failed(&input.name, &error);
                 }
             }
-            if !batch.chunk.data().is_empty() {
+            // The end of an input is told even where no line is left to tell it with.
+            if !batch.chunk.data().is_empty() || batch.ends.is_some() {
                 batch.seq = self.seq;
                 self.seq += 1;
                 return true;

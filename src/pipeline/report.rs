@@ -63,7 +63,15 @@ impl Report {
 
     /// Whether what was written is worth keeping in place of an older output.
     pub(super) fn worth_keeping(&self) -> bool {
-        let empty = self.tally.forwarded() == 0;
-        matches!(self.end, End::Complete) && !self.fruitless() && !(empty && self.failed_inputs > 0)
+        let failed = self.failed_inputs > 0;
+        matches!(self.end, End::Complete) && !self.fruitless() && fit(&self.tally, failed)
     }
+}
+
+/// Whether what was forwarded, of a run or of one input, may take a place: something, or nothing
+/// where there was nothing to forward.
+pub(super) fn fit(tally: &Tally, failed: bool) -> bool {
+    let nothing = tally.forwarded() == 0;
+    let fruitless = nothing && tally.read > tally.blank;
+    !(fruitless || nothing && failed)
 }

@@ -1,7 +1,8 @@
-//! A file that is whole or not there: written beside its place, and renamed at the end.
+//! A file that is whole or not there: written beside its place, and renamed at the end; or one that
+//! is added to.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -11,6 +12,17 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::pipeline::Sink;
 
+/// What becomes of a file that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and is an error.
+    Keep,
+    /// It is replaced when the new one is finished.
+    Replace,
+    /// It grows; when the run fails, back to what it was.
+    Append,
+}
+
 /// A file that takes its place when it is finished; until then what stood there stays.
 ///
 /// A device or a named pipe (`/dev/null`) cannot be replaced: it is written to as it comes.
@@ -19,47 +31,72 @@ pub struct FileSink {
 }
 
 enum Target {
-    Replace { temporary: Option<NamedTempFile>, path: PathBuf },
+    Replace { temporary: Option<NamedTempFile>, path: PathBuf, keep: bool },
+    Append { file: File, begun: u64 },
     Direct(File),
 }
 
 impl FileSink {
     /// Opens what will become `path`. A symbolic link is followed, and stays.
-    pub fn create(path: &Path) -> io::Result<Self> {
+    pub fn create(path: &Path, existing: Existing) -> io::Result<Self> {
         let target = match fs::canonicalize(path) {
-            Ok(existing) => open_existing(existing)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(there) => open_existing(there, existing)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match existing {
+                Existing::Append => append(path)?,
                 // The umask takes its bits away, as from any new file.
-                replace(path.to_path_buf(), Permissions::from_mode(0o666))?
-            }
+                _ => replace(
+                    path.to_path_buf(),
+                    Permissions::from_mode(0o666),
+                    existing == Existing::Keep,
+                )?,
+            },
             Err(error) => return Err(error),
         };
         Ok(Self { target })
     }
 }
 
-fn open_existing(path: PathBuf) -> io::Result<Target> {
+fn open_existing(path: PathBuf, existing: Existing) -> io::Result<Target> {
     let metadata = fs::metadata(&path)?;
-    if metadata.is_file() {
-        let permissions = metadata.permissions();
-        let target = replace(path, permissions.clone())?;
-        if let Target::Replace { temporary: Some(temporary), .. } = &target {
-            temporary.as_file().set_permissions(permissions)?;
+    if !metadata.is_file() {
+        return Ok(Target::Direct(OpenOptions::new().write(true).open(path)?));
+    }
+    match existing {
+        Existing::Keep => Err(io::ErrorKind::AlreadyExists.into()),
+        Existing::Append => append(&path),
+        Existing::Replace => {
+            let permissions = metadata.permissions();
+            let target = replace(path, permissions.clone(), false)?;
+            if let Target::Replace { temporary: Some(temporary), .. } = &target {
+                temporary.as_file().set_permissions(permissions)?;
+            }
+            Ok(target)
         }
-        Ok(target)
-    } else {
-        Ok(Target::Direct(OpenOptions::new().write(true).open(path)?))
     }
 }
 
-fn replace(path: PathBuf, permissions: Permissions) -> io::Result<Target> {
+/// Locked, so that of two runs one is refused: the other could not be taken back any more.
+fn append(path: &Path) -> io::Result<Target> {
+    let file = OpenOptions::new().append(true).create(true).open(path)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            return Err(io::Error::other("another run is appending to it"));
+        }
+        // Not every file system has locks.
+        Err(TryLockError::Error(_)) | Ok(()) => {}
+    }
+    let begun = file.metadata()?.len();
+    Ok(Target::Append { file, begun })
+}
+
+fn replace(path: PathBuf, permissions: Permissions, keep: bool) -> io::Result<Target> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = Builder::new()
         .prefix(&format!(".{name}."))
         .suffix(".tmp")
         .permissions(permissions)
         .tempfile_in(directory(&path))?;
-    Ok(Target::Replace { temporary: Some(temporary), path })
+    Ok(Target::Replace { temporary: Some(temporary), path, keep })
 }
 
 fn directory(path: &Path) -> &Path {
@@ -72,26 +109,38 @@ fn directory(path: &Path) -> &Path {
 impl Sink for FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.target {
-            Target::Direct(file) => file.write_all(bytes),
+            Target::Direct(file) | Target::Append { file, .. } => file.write_all(bytes),
             Target::Replace { temporary: Some(temporary), .. } => temporary.write_all(bytes),
             Target::Replace { temporary: None, .. } => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        let Target::Replace { temporary, path } = &mut self.target else { return Ok(()) };
+        let (temporary, path, keep) = match &mut self.target {
+            Target::Direct(_) => return Ok(()),
+            Target::Append { file, .. } => return file.sync_all(),
+            Target::Replace { temporary, path, keep } => (temporary, path, *keep),
+        };
         let Some(finished) = temporary.take() else { return Ok(()) };
         // The data before the name: after a power cut FILE is the old one or the whole new one.
         finished.as_file().sync_all()?;
-        finished.persist(&path).map_err(|failed| failed.error)?;
+        match keep {
+            true => finished.persist_noclobber(&path).map_err(|failed| failed.error)?,
+            false => finished.persist(&path).map_err(|failed| failed.error)?,
+        };
         // Not every file system can sync a directory, and the file itself is safe.
         let _ = File::open(directory(path)).and_then(|directory| directory.sync_all());
         Ok(())
     }
 
     fn abort(&mut self) {
-        if let Target::Replace { temporary, .. } = &mut self.target {
-            *temporary = None;
+        match &mut self.target {
+            Target::Direct(_) => {}
+            Target::Append { file, begun } => {
+                // Where that fails, the next run finds the partial line and says so.
+                let _ = file.set_len(*begun).and_then(|()| file.sync_all());
+            }
+            Target::Replace { temporary, .. } => *temporary = None,
         }
     }
 }
@@ -107,12 +156,12 @@ mod tests {
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
 
-        let mut sink = FileSink::create(&path).unwrap();
+        let mut sink = FileSink::create(&path, Existing::Replace).unwrap();
         sink.write(b"new").unwrap();
         sink.abort();
         assert_eq!(fs::read(&path).unwrap(), b"old");
 
-        let mut sink = FileSink::create(&path).unwrap();
+        let mut sink = FileSink::create(&path, Existing::Replace).unwrap();
         sink.write(b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
         sink.finish().unwrap();
@@ -122,12 +171,40 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_comes_to_be_meanwhile_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let mut sink = FileSink::create(&path, Existing::Keep).unwrap();
+        sink.write(b"new").unwrap();
+        fs::write(&path, "another's").unwrap();
+        assert_eq!(sink.finish().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"another's");
+    }
+
+    #[test]
+    fn what_is_appended_is_taken_back_and_two_do_not_append_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        fs::write(&path, "old\n").unwrap();
+        let mut sink = FileSink::create(&path, Existing::Append).unwrap();
+        assert!(FileSink::create(&path, Existing::Append).is_err());
+        sink.write(b"new").unwrap();
+        sink.abort();
+        drop(sink);
+        assert_eq!(fs::read(&path).unwrap(), b"old\n");
+        let mut sink = FileSink::create(&path, Existing::Append).unwrap();
+        sink.write(b"new\n").unwrap();
+        sink.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old\nnew\n");
+    }
+
+    #[test]
     fn a_link_stays_a_link() {
         let dir = tempfile::tempdir().unwrap();
         let (file, link) = (dir.path().join("file"), dir.path().join("link"));
         fs::write(&file, "old").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        let mut sink = FileSink::create(&link).unwrap();
+        let mut sink = FileSink::create(&link, Existing::Replace).unwrap();
         sink.write(b"new").unwrap();
         sink.finish().unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -136,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_device_is_not_replaced() {
-        let mut sink = FileSink::create(Path::new("/dev/null")).unwrap();
+        let mut sink = FileSink::create(Path::new("/dev/null"), Existing::Keep).unwrap();
         sink.write(b"gone").unwrap();
         sink.finish().unwrap();
         assert!(!fs::metadata("/dev/null").unwrap().is_file());

@@ -104,7 +104,8 @@ fn grouped(n: u64) -> String {
     text
 }
 
-fn size(bytes: u64) -> String {
+/// `1500000` as `1.5 MB`.
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),

@@ -125,11 +125,11 @@ fn an_output_file_is_whole_or_untouched() {
     let dir = folder(&[("in", "{\"n\":1}\n"), ("bad", "{\"n\":\n"), ("out", "old\n")]);
     let out = dir.path().join("out");
 
-    let output = run(tamis(&["bad", "-o", "out"]).current_dir(&dir), b"");
+    let output = run(tamis(&["bad", "-o", "out", "--force"]).current_dir(&dir), b"");
     assert_eq!(code(&output), 3, "nothing could be forwarded");
     assert_eq!(fs::read(&out).unwrap(), b"old\n");
 
-    let output = run(tamis(&["in", "-", "-o", "out"]).current_dir(&dir), b"{\"n\":2}\n");
+    let output = run(tamis(&["in", "-", "-o", "out", "--force"]).current_dir(&dir), b"{\"n\":2}\n");
     assert_eq!((code(&output), output.stdout.len()), (0, 0));
     assert_eq!(fs::read(&out).unwrap(), b"{\"n\":1}\n{\"n\":2}\n");
     assert_eq!(names(dir.path()), ["bad", "in", "out"], "no temporary file is left");
@@ -246,6 +246,15 @@ fn a_terminal_gets_the_table_and_a_short_usage() {
     assert!(text.contains("line read") && text.contains("\u{1b}["), "{text}");
     let text = String::from_utf8(script("echo '{}' | tamis", true).unwrap().stdout).unwrap();
     assert!(text.contains("line read") && !text.contains("\u{1b}["), "{text}");
+    let slow = "(echo '{}'; sleep 1; echo '{}') | tamis > /dev/null";
+    let text = String::from_utf8(script(slow, true).unwrap().stdout).unwrap();
+    let (progress, rest) = text.rsplit_once("\r\u{1b}[K").unwrap();
+    assert!(progress.contains("tamis: 3 B, ") && rest.starts_with("tamis: 2 lines"), "{text}");
+    for silent in ["> /dev/null --quiet", ""] {
+        let silent = slow.replace("> /dev/null", silent);
+        let text = String::from_utf8(script(&silent, true).unwrap().stdout).unwrap();
+        assert!(!text.contains("\u{1b}[K"), "{text}");
+    }
     let output = script("tamis", true).unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("Usage: my-app | tamis"));
@@ -277,6 +286,11 @@ fn bad_usage_is_2_and_says_what_would_do() {
         (&["patterns", "test", "no/such/pack.toml"], "no/such/pack.toml: no such file"),
         (&["explain", "--only", "emial", "{}"], "did you mean `email`?"),
         (&["explain", "--quiet", "{}"], "--quiet"),
+        (&["--append"], "--output <FILE> is missing"),
+        (&["-o", "x", "--append", "--force"], "exclude each other"),
+        (&["-o", "x", "--out-dir", "y"], "exclude each other"),
+        (&["--compress", "zip"], "it takes gzip, zstd"),
+        (&["--out-dir", "y"], "standard input has no name"),
         (&["explian"], "did you mean `tamis explain`?"),
     ] {
         let output = sieve(args, b"{}\n");

@@ -1,4 +1,4 @@
-//! The README against the program: its commands run and print what it shows; its tables say what
+//! The README and the pages behind it against the program: its commands run and print what it shows; its tables say what
 //! the packs and the help say.
 
 mod readme;
@@ -33,7 +33,19 @@ fn text() -> String {
 
 #[test]
 fn every_command_prints_what_the_readme_shows() {
-    let text = text();
+    let not_run = commands("README.md");
+    let listed: BTreeSet<_> = NOT_RUN.iter().map(|(start, _)| *start).collect();
+    assert_eq!(not_run, listed, "an excuse that nothing needs");
+}
+
+#[test]
+fn every_command_prints_what_the_page_on_files_shows() {
+    assert!(commands("docs/files.md").is_empty());
+}
+
+/// Runs the commands of a page, in a folder of their own, and returns the excuses that it needed.
+fn commands(page: &str) -> BTreeSet<&'static str> {
+    let text = fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
     let dir = tempdir().unwrap();
     folder(dir.path());
     let mut not_run = BTreeSet::new();
@@ -50,14 +62,13 @@ fn every_command_prints_what_the_readme_shows() {
             let printed = runs(&shown.command, dir.path());
             assert!(
                 matches(&shown.output, &printed),
-                "README.md:{}: $ {}\nprints:\n{printed}",
+                "{page}:{}: $ {}\nprints:\n{printed}",
                 shown.line,
                 shown.command
             );
         }
     }
-    let listed: BTreeSet<_> = NOT_RUN.iter().map(|(start, _)| *start).collect();
-    assert_eq!(not_run, listed, "an excuse that nothing needs");
+    not_run
 }
 
 /// What a reader has: the program and an application on the path, the examples.

@@ -3,10 +3,12 @@
 // The lint's own exception covers #[test] functions, not what they share.
 #![allow(clippy::unwrap_used)]
 
+mod archives;
 mod cli;
 mod docs;
 mod explain;
 mod false_alarms;
+mod files;
 #[path = "../../benches/support/generator.rs"]
 mod generator;
 mod invariance;
@@ -16,6 +18,7 @@ mod memory;
 mod mix;
 mod offsets;
 mod outcomes;
+mod outputs;
 mod packs;
 mod pipeline;
 mod properties;

@@ -7,9 +7,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("metrics", &[]),
     ("shutdown", &[]),
+    ("compression", &[]),
     ("pipeline", &["engine", "metrics", "shutdown"]),
-    ("sources", &["pipeline", "metrics", "shutdown"]),
-    ("sinks", &["pipeline", "metrics", "shutdown"]),
+    ("sources", &["pipeline", "metrics", "shutdown", "compression"]),
+    ("sinks", &["pipeline", "metrics", "shutdown", "compression"]),
     ("serve", &["metrics", "shutdown"]),
     ("summary", &["engine", "pipeline"]),
     ("config", &["engine", "pipeline", "sources", "sinks", "serve", "shutdown"]),
@@ -19,8 +20,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lib", ALL),
 ];
 const ALL: &[&str] = &[
-    "engine", "metrics", "shutdown", "pipeline", "sources", "sinks", "serve", "summary", "config",
-    "cli", "app",
+    "engine",
+    "metrics",
+    "shutdown",
+    "compression",
+    "pipeline",
+    "sources",
+    "sinks",
+    "serve",
+    "summary",
+    "config",
+    "cli",
+    "app",
 ];
 
 /// Inside the engine: which siblings a module may import.

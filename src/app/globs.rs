@@ -1,0 +1,180 @@
+//! Globs that the shell did not expand: `'logs/*.ndjson'`.
+//!
+//! A pattern is matched name by name, as a shell does: `*` stops at a `/` and passes hidden names
+//! over, and `**` stands for any folders.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+use globset::{GlobBuilder, GlobMatcher};
+
+/// A path with wildcards.
+pub(crate) struct Pattern {
+    /// The folder before the first wildcard; empty is the working directory.
+    pub(crate) fixed: PathBuf,
+    parts: Vec<Part>,
+}
+
+enum Part {
+    Name(OsString),
+    Like {
+        matcher: Box<GlobMatcher>,
+        hidden: bool,
+    },
+    /// `**`
+    Folders,
+}
+
+/// What a pattern met.
+#[derive(Default)]
+pub(crate) struct Met {
+    /// Files and folders, sorted.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Folders that could not be read.
+    pub(crate) failed: Vec<(PathBuf, io::Error)>,
+}
+
+impl Pattern {
+    /// `None` where `text` has no wildcard.
+    pub(crate) fn parse(text: &str) -> Result<Option<Self>, globset::Error> {
+        if !text.contains(['*', '?', '[', '{']) {
+            return Ok(None);
+        }
+        let (mut fixed, mut parts) = (PathBuf::new(), Vec::new());
+        if text.starts_with('/') {
+            fixed.push("/");
+        }
+        for name in text.split('/').filter(|name| !name.is_empty()) {
+            match part(name)? {
+                Part::Name(name) if parts.is_empty() => fixed.push(name),
+                part => parts.push(part),
+            }
+        }
+        if let Some(Part::Folders) = parts.last() {
+            parts.push(part("*")?);
+        }
+        Ok(Some(Self { fixed, parts }))
+    }
+
+    /// What is there and matches.
+    pub(crate) fn meet(&self) -> Met {
+        let mut met = Met::default();
+        expand(&self.fixed, &self.parts, &mut met);
+        met.paths.sort();
+        met.paths.dedup();
+        met
+    }
+
+    /// Whether a file at `path`, below the fixed folder, would be met.
+    pub(crate) fn matches(&self, path: &Path) -> bool {
+        let names: Vec<_> = path.components().map(Component::as_os_str).collect();
+        matches(&self.parts, &names)
+    }
+}
+
+fn part(name: &str) -> Result<Part, globset::Error> {
+    if name == "**" {
+        return Ok(Part::Folders);
+    }
+    if !name.contains(['*', '?', '[', '{']) {
+        return Ok(Part::Name(name.into()));
+    }
+    let glob = GlobBuilder::new(name).literal_separator(true).build()?;
+    let matcher = Box::new(glob.compile_matcher());
+    Ok(Part::Like { matcher, hidden: name.starts_with('.') })
+}
+
+impl Part {
+    fn takes(&self, name: &std::ffi::OsStr) -> bool {
+        match self {
+            Self::Name(wanted) => wanted == name,
+            Self::Like { matcher, hidden } => {
+                (*hidden || !is_hidden(name)) && matcher.is_match(name)
+            }
+            Self::Folders => !is_hidden(name),
+        }
+    }
+}
+
+/// Whether a listing passes this name over.
+pub(crate) fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+fn matches(parts: &[Part], names: &[&std::ffi::OsStr]) -> bool {
+    match (parts.split_first(), names.split_first()) {
+        (None, None) => true,
+        (Some((Part::Folders, rest)), first) => {
+            matches(rest, names)
+                || first.is_some_and(|(name, others)| !is_hidden(name) && matches(parts, others))
+        }
+        (Some((part, rest)), Some((name, others))) => part.takes(name) && matches(rest, others),
+        _ => false,
+    }
+}
+
+fn expand(folder: &Path, parts: &[Part], met: &mut Met) {
+    let Some((part, rest)) = parts.split_first() else {
+        if folder.exists() {
+            met.paths.push(folder.to_path_buf());
+        }
+        return;
+    };
+    match part {
+        Part::Name(name) => return expand(&folder.join(name), rest, met),
+        Part::Folders => expand(folder, rest, met),
+        Part::Like { .. } => {}
+    }
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = match fs::read_dir(here) {
+        Ok(entries) => entries,
+        // What is no folder has nothing in it that could match.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return met.failed.push((folder.to_path_buf(), error));
+        }
+        Err(_) => return,
+    };
+    for entry in entries.flatten().filter(|entry| part.takes(&entry.file_name())) {
+        let path = folder.join(entry.file_name());
+        match part {
+            // `**` follows no links, so it ends.
+            Part::Folders if entry.file_type().is_ok_and(|kind| kind.is_dir()) => {
+                expand(&path, parts, met);
+            }
+            Part::Folders => {}
+            _ => expand(&path, rest, met),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_match_as_in_a_shell() {
+        for (pattern, path, wanted) in [
+            ("*.log", "a.log", true),
+            ("*.log", ".a.log", false),
+            (".*.log", ".a.log", true),
+            ("*.log", "b/a.log", false),
+            ("*/a.log", "b/a.log", true),
+            ("**/a.log", "a.log", true),
+            ("**/a.log", "b/c/a.log", true),
+            ("**/a.log", "b/.c/a.log", false),
+            ("**", "b/a.log", true),
+            ("?.{log,ndjson}", "a.ndjson", true),
+            ("[ab].log", "c.log", false),
+        ] {
+            let parsed = Pattern::parse(pattern).unwrap().unwrap();
+            assert_eq!(parsed.matches(Path::new(path)), wanted, "{pattern} {path}");
+        }
+        assert!(Pattern::parse("plain/a.log").unwrap().is_none());
+        assert!(Pattern::parse("[a").is_err());
+        let parsed = Pattern::parse("/var/log/*/x").unwrap().unwrap();
+        assert_eq!(parsed.fixed, Path::new("/var/log"));
+    }
+}

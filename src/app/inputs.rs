@@ -1,0 +1,189 @@
+//! Which files are read: those that were named, those in directories, those that globs mean.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use walkdir::WalkDir;
+
+use super::{
+    cause::cause,
+    globs::{Pattern, is_hidden},
+    identity::{self, Identity},
+    visible::one_line,
+};
+
+/// Where bytes come from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum InputChoice {
+    Stdin,
+    File {
+        path: PathBuf,
+        /// What an output of its own is called below `--out-dir`.
+        relative: PathBuf,
+    },
+    /// What cannot be read, and why; told when its turn comes, so that the rest is done.
+    Refused {
+        name: String,
+        why: String,
+    },
+}
+
+/// What was named.
+#[derive(Default)]
+pub(crate) struct Inputs {
+    /// Read in this order; a file once.
+    pub(crate) choices: Vec<InputChoice>,
+    scopes: Vec<Scope>,
+    met: HashSet<Identity>,
+}
+
+/// Something that stands for many files, also for those that are not there yet.
+struct Scope {
+    /// As typed.
+    name: String,
+    /// The folder that it begins at, as the file system knows it.
+    root: PathBuf,
+    /// `None`: all below the folder.
+    pattern: Option<Pattern>,
+}
+
+impl Inputs {
+    /// Finds what `args` mean; none at all is standard input.
+    pub(crate) fn find(args: &[PathBuf], recursive: bool) -> Self {
+        let mut inputs = Self::default();
+        if args.is_empty() {
+            inputs.choices.push(InputChoice::Stdin);
+        }
+        for path in args {
+            match path.to_str() {
+                Some("-") => inputs.choices.push(InputChoice::Stdin),
+                Some(text) if fs::symlink_metadata(path).is_err() => inputs.glob(text, recursive),
+                _ => inputs.named(path, recursive),
+            }
+        }
+        inputs
+    }
+
+    /// The input that a file at `path`, which is not there yet, would be among.
+    pub(crate) fn would_read(&self, path: &Path) -> Option<&str> {
+        let path = identity::resolved(path)?;
+        self.scopes.iter().find(|scope| scope.holds(&path)).map(|scope| scope.name.as_str())
+    }
+
+    fn named(&mut self, path: &Path, recursive: bool) {
+        if recursive && path.is_dir() {
+            self.scope(path, path, None);
+            self.directory(path, path);
+        } else {
+            let relative = path.file_name().map(PathBuf::from).unwrap_or_default();
+            self.file(path.to_path_buf(), relative);
+        }
+    }
+
+    fn glob(&mut self, text: &str, recursive: bool) {
+        let pattern = match Pattern::parse(text) {
+            Ok(Some(pattern)) => pattern,
+            Ok(None) => return self.named(Path::new(text), recursive),
+            Err(error) => {
+                let why = format!("no such file, and no glob: {}", error.kind());
+                return self.refuse(Path::new(text), why);
+            }
+        };
+        let met = pattern.meet();
+        let nothing = met.paths.is_empty() && met.failed.is_empty();
+        for path in met.paths {
+            if !path.is_dir() {
+                let relative = path.strip_prefix(&pattern.fixed).unwrap_or(&path).to_path_buf();
+                self.file(path, relative);
+            } else if recursive {
+                self.scope(Path::new(text), &path, None);
+                self.directory(&path, &pattern.fixed);
+            }
+        }
+        for (folder, error) in met.failed {
+            self.refuse(&folder, cause(&error));
+        }
+        if nothing {
+            let mend =
+                "no file matches (`*` stops at `/` and skips hidden files; `**/` is any folders)";
+            self.refuse(Path::new(text), mend.into());
+        }
+        let fixed = pattern.fixed.clone();
+        self.scope(Path::new(text), &fixed, Some(pattern));
+    }
+
+    /// All files below `path`, as `ripgrep` finds them: no hidden ones, and no links.
+    fn directory(&mut self, path: &Path, base: &Path) {
+        let entries = WalkDir::new(path).sort_by_file_name().into_iter();
+        let shown = |entry: &walkdir::DirEntry| entry.depth() == 0 || !is_hidden(entry.file_name());
+        for entry in entries.filter_entry(shown) {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => {
+                    let relative = entry.path().strip_prefix(base).unwrap_or(entry.path());
+                    let relative = relative.to_path_buf();
+                    self.file(entry.into_path(), relative);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let folder = error.path().unwrap_or(path).to_path_buf();
+                    let why = error.into_io_error().unwrap_or_else(|| io::Error::other("a loop"));
+                    self.refuse(&folder, cause(&why));
+                }
+            }
+        }
+    }
+
+    fn file(&mut self, path: PathBuf, relative: PathBuf) {
+        let identity = Identity::of_path(&path).filter(|id| matches!(id, Identity::Inode(..)));
+        if identity.is_none_or(|identity| self.met.insert(identity)) {
+            self.choices.push(InputChoice::File { path, relative });
+        }
+    }
+
+    fn refuse(&mut self, path: &Path, why: String) {
+        self.choices.push(InputChoice::Refused { name: shown(path), why });
+    }
+
+    fn scope(&mut self, typed: &Path, root: &Path, pattern: Option<Pattern>) {
+        let here = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        if let Ok(root) = fs::canonicalize(here) {
+            self.scopes.push(Scope { name: shown(typed), root, pattern });
+        }
+    }
+}
+
+impl Scope {
+    fn holds(&self, path: &Path) -> bool {
+        let Ok(below) = path.strip_prefix(&self.root) else { return false };
+        match &self.pattern {
+            Some(pattern) => pattern.matches(below),
+            None => !below.components().any(|name| is_hidden(name.as_os_str())),
+        }
+    }
+}
+
+impl InputChoice {
+    /// As messages and dead letters show it: one line, whatever the file is called.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Stdin => "stdin".into(),
+            Self::File { path, .. } => shown(path),
+            Self::Refused { name, .. } => name.clone(),
+        }
+    }
+
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Stdin => Identity::of_descriptor(rustix::stdio::stdin()),
+            Self::File { path, .. } => Identity::of_path(path),
+            Self::Refused { .. } => None,
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    one_line(&path.display().to_string())
+}

@@ -1,0 +1,68 @@
+//! The sinks of a run, opened.
+
+use std::{fs, io, path::Path};
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    cause::cause,
+    resolved::{Output, Run},
+};
+use crate::{
+    compression::Found,
+    pipeline::{Outlets, RejectSink, Sink},
+    sinks::{
+        CompressSink, DeadLetterFile, EachSink, Existing, FileSink, StdoutSink, dead_letter, each,
+    },
+};
+
+/// Opens what a run writes to; `found` is what its inputs turn out to be compressed with.
+pub(crate) fn open(run: &Run, letters: dead_letter::Settings, found: &[Found]) -> Result<Outlets> {
+    let sink = sink(run, found)?;
+    let sink = match run.compress {
+        Some(format) => Box::new(CompressSink::new(sink, format, true)?),
+        None => sink,
+    };
+    let dead_letter: Option<Box<dyn RejectSink>> = match &run.dead_letter {
+        None => None,
+        Some(path) => {
+            let file = DeadLetterFile::open(path, letters)
+                .with_context(|| format!("--dead-letter {}", path.display()))?;
+            Some(Box::new(file))
+        }
+    };
+    Ok(Outlets { sink, dead_letter })
+}
+
+fn sink(run: &Run, found: &[Found]) -> Result<Box<dyn Sink>> {
+    Ok(match &run.output {
+        Output::Standard => Box::new(StdoutSink),
+        Output::File(path) => {
+            let file = FileSink::create(path, run.existing);
+            Box::new(file.with_context(|| format!("-o {}", path.display()))?)
+        }
+        Output::Each(paths) => {
+            let (paths, found, existing) = (paths.clone(), found.to_vec(), run.existing);
+            let open: each::Open = Box::new(move |input| match &paths[input] {
+                Some(path) => as_it_came(path, existing, &found[input]).map_err(|error| {
+                    io::Error::other(format!("{}: {}", path.display(), cause(&error)))
+                }),
+                // What could not be read has no lines, and so nobody asks.
+                None => Err(io::ErrorKind::NotFound.into()),
+            });
+            Box::new(EachSink::new(open))
+        }
+    })
+}
+
+/// The output of one input, compressed as that is.
+fn as_it_came(path: &Path, existing: Existing, found: &Found) -> io::Result<Box<dyn Sink>> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let file = Box::new(FileSink::create(path, existing)?);
+    Ok(match found.get() {
+        Some(format) => Box::new(CompressSink::new(file, *format, false)?),
+        None => file,
+    })
+}

@@ -1,0 +1,164 @@
+//! What is written to, judged before anything is read: no output is an input, or another output, or
+//! there already.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{Read, Seek as _, SeekFrom},
+    path::{Component, Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{
+    identity::Identity,
+    inputs::{InputChoice, Inputs},
+    resolved::{Output, Run},
+};
+use crate::{
+    compression::{Format, Start},
+    sinks::Existing,
+};
+
+/// Something that is written to. Standard output has no path.
+struct Written<'a> {
+    what: String,
+    path: Option<&'a Path>,
+    /// Whether it is one that `--force` and `--append` are about.
+    clean: bool,
+}
+
+/// The file below `folder` that each input's lines go to.
+pub(crate) fn for_each(inputs: &Inputs, folder: &Path) -> Result<Vec<Option<PathBuf>>> {
+    let mut names: HashMap<PathBuf, String> = HashMap::new();
+    let mut paths = Vec::new();
+    for input in &inputs.choices {
+        let relative = match input {
+            InputChoice::Stdin => {
+                bail!("--out-dir: standard input has no name: use -o, or name files")
+            }
+            InputChoice::Refused { .. } => None,
+            InputChoice::File { path, relative } => below(path, relative),
+        };
+        if let Some(relative) = &relative
+            && let Some(other) = names.insert(relative.clone(), input.name())
+        {
+            let (name, path) = (input.name(), folder.join(relative));
+            let mend = "sieve them in two runs";
+            bail!("--out-dir: {other} and {name} would both be {}: {mend}", path.display());
+        }
+        paths.push(relative);
+    }
+    for (relative, name) in &names {
+        let parents = relative.ancestors().skip(1);
+        if let Some(other) = parents.filter_map(|parent| names.get(parent)).next() {
+            let mend = "sieve them in two runs";
+            bail!("--out-dir: {other} would be a file where {name} needs a folder: {mend}");
+        }
+    }
+    Ok(paths.into_iter().map(|path| path.map(|path| folder.join(path))).collect())
+}
+
+/// A path that stays below its folder.
+fn below(path: &Path, relative: &Path) -> Option<PathBuf> {
+    let inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
+    if inside && relative.file_name().is_some() {
+        return Some(relative.to_path_buf());
+    }
+    path.file_name().map(PathBuf::from)
+}
+
+/// Judges all that `run` writes to.
+pub(crate) fn check(run: &Run) -> Result<()> {
+    let mut read = HashMap::new();
+    for input in &run.inputs.choices {
+        read.extend(input.identity().map(|identity| (identity, input.name())));
+    }
+    let mut seen: HashMap<Identity, String> = HashMap::new();
+    for Written { what, path, clean } in written(run) {
+        let identity = match path {
+            Some(path) => Identity::of_path(path),
+            None => Identity::of_descriptor(rustix::stdio::stdout()),
+        };
+        let Some(identity) = identity else { continue };
+        if let Some(input) = read.get(&identity) {
+            bail!("{what} is the input {input}: choose another file to write to");
+        }
+        if let Some(other) = seen.get(&identity) {
+            bail!("{what} and {other} are the same file: choose two");
+        }
+        if let Some(path) = path {
+            if let (Identity::Path(_), Some(input)) = (&identity, run.inputs.would_read(path)) {
+                let shown = path.display();
+                bail!("{what} {shown} would be an input ({input}): write it elsewhere");
+            }
+            if clean {
+                is_there(run, &what, path)?;
+            }
+        }
+        seen.insert(identity, what);
+    }
+    Ok(())
+}
+
+fn written(run: &Run) -> Vec<Written<'_>> {
+    let one = |what: &str, path, clean| Written { what: what.into(), path, clean };
+    let mut all = match &run.output {
+        Output::Standard => vec![one("standard output", None, false)],
+        Output::File(path) => vec![one("-o", Some(path.as_path()), true)],
+        Output::Each(paths) => {
+            let paths = paths.iter().flatten();
+            paths.map(|path| one("--out-dir:", Some(path.as_path()), true)).collect()
+        }
+    };
+    all.extend(run.dead_letter.as_deref().map(|path| one("--dead-letter", Some(path), false)));
+    all.extend(run.stats.as_deref().map(|path| one("--stats", Some(path), false)));
+    all
+}
+
+/// A regular file that is there is not overwritten unasked, and not added to behind half a line.
+fn is_there(run: &Run, what: &str, path: &Path) -> Result<()> {
+    let shown = path.display();
+    // A link that leads nowhere is there, too.
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(());
+    }
+    match run.existing {
+        Existing::Replace => Ok(()),
+        Existing::Keep => {
+            let append = if what == "-o" { ", --append adds to it" } else { "" };
+            bail!("{what} {shown} is there already: --force replaces it{append}")
+        }
+        Existing::Append => appendable(path, run.compress)
+            .with_context(|| format!("{what} {shown}"))
+            .map(|mend| mend.map_or(Ok(()), |mend| bail!("{what} {shown}: {mend}")))?,
+    }
+}
+
+/// Why nothing can be appended to the file at `path`, if so.
+fn appendable(path: &Path, compress: Option<Format>) -> std::io::Result<Option<String>> {
+    if fs::metadata(path).is_err() {
+        return Ok(None);
+    }
+    let (mut file, mut start) = (File::open(path)?, Vec::new());
+    Read::by_ref(&mut file).take(16).read_to_end(&mut start)?;
+    if start.is_empty() {
+        return Ok(None);
+    }
+    let there = match Format::of(&start) {
+        Start::Packed(format) => Some(format),
+        Start::Plain | Start::Unsure => None,
+    };
+    Ok(match (there, compress) {
+        (Some(there), Some(wanted)) if there == wanted => None,
+        (Some(there), _) => Some(format!("it is compressed with {there}: --append cannot mix")),
+        (None, Some(_)) => Some("it is not compressed: --append cannot mix".into()),
+        (None, None) => {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            let mend = "its last line has no line end: add one (`echo >> FILE`), or cut it off";
+            (last != *b"\n").then(|| mend.into())
+        }
+    })
+}

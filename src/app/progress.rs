@@ -1,0 +1,98 @@
+//! How far a run is, on one line of a terminal that is written over and gone at the end.
+
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use super::{
+    inputs::InputChoice,
+    resolved::{Output, Run},
+};
+use crate::{compression::Found, pipeline::Report, summary::size};
+
+/// Back to the line's start, and nothing on it.
+const CLEAR: &str = "\r\u{1b}[K";
+
+/// Shown where somebody looks, and nothing else is printed there.
+pub(crate) struct Progress {
+    started: Instant,
+    /// All bytes that there are to read, where every input is a file.
+    total: Option<u64>,
+    found: Vec<Found>,
+    shown: AtomicBool,
+}
+
+impl Progress {
+    /// `None` where it would be in the way.
+    pub(crate) fn of(run: &Run, found: &[Found]) -> Option<Self> {
+        let printed = matches!(run.output, Output::Standard) && io::stdout().is_terminal();
+        if run.quiet || printed || !io::stderr().is_terminal() {
+            return None;
+        }
+        let total = run.inputs.choices.iter().map(length).sum();
+        let found = found.to_vec();
+        Some(Self { started: Instant::now(), total, found, shown: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn show(&self, so_far: &Report) {
+        // A size of compressed files says nothing about the text in them.
+        let packed = self.found.iter().any(|found| found.get().is_some());
+        let total = self.total.filter(|_| !packed);
+        let line = line(so_far, total, self.started.elapsed());
+        let _ = write!(io::stderr(), "{CLEAR}{line}");
+        self.shown.store(true, Relaxed);
+    }
+
+    /// Takes the line away, so that another may stand there.
+    pub(crate) fn clear(&self) {
+        if self.shown.swap(false, Relaxed) {
+            let _ = write!(io::stderr(), "{CLEAR}");
+        }
+    }
+}
+
+fn length(input: &InputChoice) -> Option<u64> {
+    match input {
+        InputChoice::Stdin => None,
+        InputChoice::File { path, .. } => {
+            fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len())
+        }
+        InputChoice::Refused { .. } => Some(0),
+    }
+}
+
+fn line(so_far: &Report, total: Option<u64>, elapsed: Duration) -> String {
+    let done = so_far.bytes_in;
+    let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
+    let mut line = format!("tamis: {}", size(done));
+    match total.filter(|total| *total >= done && rate >= 1.0) {
+        None => line += &format!(", {}/s", size(rate as u64)),
+        Some(total) => {
+            let left = (total - done) as f64 / rate;
+            line += &format!(" of {}, {}/s, {left:.0} s left", size(total), size(rate as u64));
+        }
+    }
+    let refused: u64 = so_far.tally.rejected.iter().sum();
+    if refused > 0 {
+        line += &format!(", {refused} not forwarded");
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_line_says() {
+        let mut so_far = Report { bytes_in: 10_000_000, ..Report::default() };
+        let second = Duration::from_secs(1);
+        assert_eq!(line(&so_far, None, second), "tamis: 10.0 MB, 10.0 MB/s");
+        so_far.tally.rejected[0] = 3;
+        let wanted = "tamis: 10.0 MB of 50.0 MB, 10.0 MB/s, 4 s left, 3 not forwarded";
+        assert_eq!(line(&so_far, Some(50_000_000), second), wanted);
+    }
+}

@@ -1,0 +1,55 @@
+//! The memory of a run: the pipeline's, and what a decoder may have of it.
+
+use anyhow::{Result, anyhow};
+
+use super::{
+    plan,
+    resolved::{Output, Rules, Run},
+};
+use crate::pipeline::{
+    Budget, Sizes,
+    budget::{Demand, TooSmall},
+};
+
+/// The program itself, stacks, the compiled plan, and the buffers of sources and sinks.
+const FIXED_BYTES: u64 = 32 << 20;
+/// A decoder's window as a power of two: zstd's own limit, and what must do where memory is short.
+/// The second is what every zstd decoder is asked to have, and more than gzip, lz4 and bzip2 need.
+const WINDOWS: [u32; 5] = [27, 26, 25, 24, 23];
+/// What a decoder needs beside its window: tables, a block or two, its feed.
+const DECODER_BYTES: u64 = 2 << 20;
+
+/// What an encoder needs, where the output is compressed: xz's the most.
+const ENCODER_BYTES: u64 = 20 << 20;
+
+/// What fits.
+pub(crate) struct Room {
+    pub(crate) budget: Budget,
+    pub(crate) window_log: u32,
+}
+
+/// The largest window that a `--memory` leaves room for, and the budget with it. Inputs are decoded
+/// one after another, so there is one decoder at a time.
+pub(crate) fn fit(run: &Run, rules: &Rules) -> Result<Room> {
+    let sizes = Sizes::new(rules.limits.max_event_bytes);
+    let encodes = run.compress.is_some() || matches!(run.output, Output::Each(_));
+    let encoder = if encodes { ENCODER_BYTES } else { 0 };
+    let mut least = 0;
+    for window_log in WINDOWS {
+        let demand = Demand {
+            workers: run.threads,
+            dead_letter: run.dead_letter.is_some(),
+            engine_bytes: plan::engine_bytes(sizes.most(), rules),
+            fixed_bytes: FIXED_BYTES + encoder + (1 << window_log) + DECODER_BYTES,
+        };
+        match Budget::fit(sizes, demand, run.memory) {
+            Ok(budget) => return Ok(Room { budget, window_log }),
+            Err(TooSmall { minimum }) => least = minimum.div_ceil(1 << 20),
+        }
+    }
+    Err(anyhow!(
+        "--memory is too small: --threads {} needs at least {least}MiB; \
+         fewer --threads or a smaller --max-event-bytes need less",
+        run.threads
+    ))
+}

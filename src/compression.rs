@@ -1,0 +1,161 @@
+//! Compressed data: how its formats are told apart, taken apart and put together.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `decode` | compressed bytes into text, a step at a time, within a memory limit |
+//! | `encode` | text into compressed bytes |
+
+mod decode;
+mod encode;
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+pub use decode::{Decode, Fault, Step, decoder};
+pub use encode::Encoder;
+
+/// A format, told by its first bytes and never by a file's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Deflate with a header and a checksum; many members.
+    Gzip,
+    /// Zstandard frames, skippable ones included.
+    Zstd,
+    /// LZ4 frames.
+    Lz4,
+    /// xz streams.
+    Xz,
+    /// bzip2 streams.
+    Bzip2,
+}
+
+/// The format of an input, once it is known: who reads it tells who writes as it came.
+pub type Found = Arc<OnceLock<Format>>;
+
+/// What the first bytes of an input say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// No format of these.
+    Plain,
+    /// Compressed.
+    Packed(Format),
+    /// All of it begins one of the magics, and more must be seen. No magic holds a line end, so no
+    /// whole line is ever in doubt.
+    Unsure,
+}
+
+/// A magic, byte by byte: the lowest and the highest that fit.
+type Magic = &'static [(u8, u8)];
+
+const fn is(byte: u8) -> (u8, u8) {
+    (byte, byte)
+}
+
+const MAGICS: &[(Magic, Format)] = &[
+    (&[is(0x1f), is(0x8b), is(8)], Format::Gzip),
+    (&[is(0x28), is(0xb5), is(0x2f), is(0xfd)], Format::Zstd),
+    // A skippable frame; LZ4 has the same, see `Format::of`.
+    (&[(0x50, 0x5f), is(0x2a), is(0x4d), is(0x18)], Format::Zstd),
+    (&[is(0x04), is(0x22), is(0x4d), is(0x18)], Format::Lz4),
+    (&[is(0xfd), is(b'7'), is(b'z'), is(b'X'), is(b'Z'), is(0)], Format::Xz),
+    (BZIP2_BLOCK, Format::Bzip2),
+    (BZIP2_EMPTY, Format::Bzip2),
+];
+/// `BZh9` alone could begin a text line; with the magic of a block, or of an end, behind it cannot.
+const BZIP2_BLOCK: Magic = &[
+    is(b'B'),
+    is(b'Z'),
+    is(b'h'),
+    (b'1', b'9'),
+    is(0x31),
+    is(0x41),
+    is(0x59),
+    is(0x26),
+    is(0x53),
+    is(0x59),
+];
+const BZIP2_EMPTY: Magic = &[
+    is(b'B'),
+    is(b'Z'),
+    is(b'h'),
+    (b'1', b'9'),
+    is(0x17),
+    is(0x72),
+    is(0x45),
+    is(0x38),
+    is(0x50),
+    is(0x90),
+];
+
+impl Format {
+    /// What an input that starts with `bytes` is.
+    pub fn of(bytes: &[u8]) -> Start {
+        let mut start = Start::Plain;
+        for (magic, format) in MAGICS {
+            if !magic.iter().zip(bytes).all(|((low, high), byte)| (low..=high).contains(&byte)) {
+                continue;
+            }
+            if bytes.len() < magic.len() {
+                start = Start::Unsure;
+            } else if skipped(bytes).is_some_and(|rest| Self::of(rest) == Start::Packed(Self::Lz4))
+            {
+                return Start::Packed(Self::Lz4);
+            } else {
+                return Start::Packed(*format);
+            }
+        }
+        start
+    }
+}
+
+/// What stands behind a skippable frame, as far as it is there.
+fn skipped(bytes: &[u8]) -> Option<&[u8]> {
+    let (head, rest) = bytes.split_first_chunk::<8>()?;
+    if head[0] & 0xf0 != 0x50 {
+        return None;
+    }
+    let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+    rest.get(usize::try_from(size).ok()?..)
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Lz4 => "lz4",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_magic_is_told_by_all_of_its_bytes_and_no_sooner() {
+        for (magic, format) in MAGICS {
+            let bytes: Vec<u8> = magic.iter().map(|(low, _)| *low).collect();
+            assert!(!bytes.contains(&b'\n'), "{format}: a whole line would be in doubt");
+            assert_eq!(Format::of(&bytes), Start::Packed(*format));
+            for n in 0..bytes.len() {
+                assert_eq!(Format::of(&bytes[..n]), Start::Unsure, "{format} {n}");
+            }
+        }
+        for plain in ["{\"n\":1}\n", "\u{feff}{}", "BZh9 is no archive", "Booting\n", "\n"] {
+            assert_eq!(Format::of(plain.as_bytes()), Start::Plain, "{plain}");
+        }
+    }
+
+    #[test]
+    fn behind_a_skippable_frame_stands_the_format() {
+        let skip = b"\x50\x2a\x4d\x18\x02\0\0\0ab";
+        assert_eq!(Format::of(skip), Start::Packed(Format::Zstd));
+        let lz4 = [&skip[..], b"\x04\x22\x4d\x18"].concat();
+        assert_eq!(Format::of(&lz4), Start::Packed(Format::Lz4));
+    }
+}

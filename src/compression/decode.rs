@@ -1,0 +1,223 @@
+//! Compressed bytes into text, a step at a time: no step waits for input, and none keeps back what
+//! it could give, so an input that idles is as good as decoded.
+
+use std::{
+    io::{self, Read},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use liblzma::stream::{Action, CONCATENATED, Error as XzError, Status as XzStatus, Stream};
+use zstd::stream::raw::{DParameter, Decoder as RawZstd, InBuffer, Operation as _, OutBuffer};
+
+use super::Format;
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Bytes of the input that are done with.
+    pub consumed: usize,
+    /// Bytes of text.
+    pub produced: usize,
+    /// Nothing is left unfinished: the data may end here, or go on with another member or frame.
+    pub whole: bool,
+}
+
+/// Why data cannot be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is damaged, or something else stands behind it.
+    Corrupt,
+    /// It needs more memory than it may have.
+    TooLarge,
+}
+
+/// Data of one format, member after member.
+pub trait Decode: Send {
+    /// Decodes some of `input` into `output`; `end` says that no more will come.
+    fn step(&mut self, input: &[u8], end: bool, output: &mut [u8]) -> Result<Step, Fault>;
+}
+
+/// What xz counts beside its window.
+const XZ_TABLES: u64 = 1 << 20;
+
+/// A decoder whose window takes at most `1 << window_log` bytes.
+pub fn decoder(format: Format, window_log: u32) -> io::Result<Box<dyn Decode>> {
+    Ok(match format {
+        Format::Gzip => Box::new(Gzip(None)),
+        Format::Zstd => {
+            let mut raw = RawZstd::new()?;
+            raw.set_parameter(DParameter::WindowLogMax(window_log))?;
+            Box::new(Zstd { raw, whole: true })
+        }
+        Format::Lz4 => Box::new(Lz4 { frame: None, slot: Slot::default() }),
+        Format::Xz => {
+            let most = (1 << window_log) + XZ_TABLES;
+            Box::new(Xz(Stream::new_stream_decoder(most, CONCATENATED)?))
+        }
+        Format::Bzip2 => Box::new(Bzip2(None)),
+    })
+}
+
+/// Padding that tapes and block devices leave behind a member.
+fn padding(input: &[u8]) -> usize {
+    input.iter().position(|byte| *byte != 0).unwrap_or(input.len())
+}
+
+/// The member that is being decoded; none between two.
+struct Gzip(Option<flate2::Decompress>);
+
+impl Decode for Gzip {
+    fn step(&mut self, input: &[u8], _: bool, output: &mut [u8]) -> Result<Step, Fault> {
+        let skipped = if self.0.is_none() { padding(input) } else { 0 };
+        let input = &input[skipped..];
+        if self.0.is_none() && input.is_empty() {
+            return Ok(Step { consumed: skipped, produced: 0, whole: true });
+        }
+        let member = self.0.get_or_insert_with(|| flate2::Decompress::new_gzip(15));
+        let before = (member.total_in(), member.total_out());
+        let status = member
+            .decompress(input, output, flate2::FlushDecompress::None)
+            .map_err(|_| Fault::Corrupt)?;
+        let consumed = skipped + (member.total_in() - before.0) as usize;
+        let produced = (member.total_out() - before.1) as usize;
+        if status == flate2::Status::StreamEnd {
+            self.0 = None;
+        }
+        Ok(Step { consumed, produced, whole: self.0.is_none() })
+    }
+}
+
+/// As above.
+struct Bzip2(Option<bzip2::Decompress>);
+
+impl Decode for Bzip2 {
+    fn step(&mut self, input: &[u8], _: bool, output: &mut [u8]) -> Result<Step, Fault> {
+        let skipped = if self.0.is_none() { padding(input) } else { 0 };
+        let input = &input[skipped..];
+        if self.0.is_none() && input.is_empty() {
+            return Ok(Step { consumed: skipped, produced: 0, whole: true });
+        }
+        let member = self.0.get_or_insert_with(|| bzip2::Decompress::new(false));
+        let before = (member.total_in(), member.total_out());
+        let status = member.decompress(input, output).map_err(|_| Fault::Corrupt)?;
+        let consumed = skipped + (member.total_in() - before.0) as usize;
+        let produced = (member.total_out() - before.1) as usize;
+        if status == bzip2::Status::StreamEnd {
+            self.0 = None;
+        }
+        Ok(Step { consumed, produced, whole: self.0.is_none() })
+    }
+}
+
+struct Zstd {
+    raw: RawZstd<'static>,
+    whole: bool,
+}
+
+impl Decode for Zstd {
+    fn step(&mut self, input: &[u8], _: bool, output: &mut [u8]) -> Result<Step, Fault> {
+        if self.whole && input.is_empty() {
+            return Ok(Step { consumed: 0, produced: 0, whole: true });
+        }
+        if self.whole {
+            self.raw.reinit().map_err(|error| zstd_fault(&error))?;
+        }
+        let (mut from, mut into) = (InBuffer::around(input), OutBuffer::around(output));
+        let left = self.raw.run(&mut from, &mut into).map_err(|error| zstd_fault(&error))?;
+        self.whole = left == 0;
+        Ok(Step { consumed: from.pos(), produced: into.pos(), whole: self.whole })
+    }
+}
+
+/// The library tells its errors apart by their words only.
+fn zstd_fault(error: &io::Error) -> Fault {
+    if error.to_string().contains("too much memory") { Fault::TooLarge } else { Fault::Corrupt }
+}
+
+struct Xz(Stream);
+
+impl Decode for Xz {
+    fn step(&mut self, input: &[u8], end: bool, output: &mut [u8]) -> Result<Step, Fault> {
+        let before = (self.0.total_in(), self.0.total_out());
+        let action = if end { Action::Finish } else { Action::Run };
+        let status = self.0.process(input, output, action).map_err(|error| match error {
+            XzError::MemLimit | XzError::Mem => Fault::TooLarge,
+            _ => Fault::Corrupt,
+        })?;
+        Ok(Step {
+            consumed: (self.0.total_in() - before.0) as usize,
+            produced: (self.0.total_out() - before.1) as usize,
+            whole: status == XzStatus::StreamEnd,
+        })
+    }
+}
+
+/// The library reads by itself, so what it may read is put into a slot.
+struct Lz4 {
+    frame: Option<lz4::Decoder<Slot>>,
+    slot: Slot,
+}
+
+#[derive(Clone, Default)]
+struct Slot(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    read: usize,
+    /// A reader came and there was nothing.
+    starved: bool,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.read == self.bytes.len()
+    }
+}
+
+impl Slot {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read for Slot {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut waiting = self.waiting();
+        let from = waiting.read;
+        let n = buf.len().min(waiting.bytes.len() - from);
+        buf[..n].copy_from_slice(&waiting.bytes[from..from + n]);
+        waiting.read += n;
+        waiting.starved = n == 0;
+        Ok(n)
+    }
+}
+
+impl Decode for Lz4 {
+    fn step(&mut self, input: &[u8], _: bool, output: &mut [u8]) -> Result<Step, Fault> {
+        {
+            let mut waiting = self.slot.waiting();
+            let read = waiting.read;
+            waiting.bytes.drain(..read);
+            waiting.bytes.extend_from_slice(input);
+            (waiting.read, waiting.starved) = (0, false);
+        }
+        let consumed = input.len();
+        loop {
+            let Some(frame) = &mut self.frame else {
+                if self.slot.waiting().is_empty() {
+                    return Ok(Step { consumed, produced: 0, whole: true });
+                }
+                let slot = self.slot.clone();
+                self.frame = Some(lz4::Decoder::new(slot).map_err(|_| Fault::Corrupt)?);
+                continue;
+            };
+            let produced = frame.read(output).map_err(|_| Fault::Corrupt)?;
+            if produced > 0 || self.slot.waiting().starved {
+                return Ok(Step { consumed, produced, whole: false });
+            }
+            // Nothing came though nothing was lacking: the frame is at its end.
+            self.frame = None;
+        }
+    }
+}

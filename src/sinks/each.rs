@@ -1,0 +1,62 @@
+//! A sink for each input.
+
+use std::io;
+
+use crate::pipeline::Sink;
+
+/// Opens the sink of an input, by its index.
+pub type Open = Box<dyn FnMut(usize) -> io::Result<Box<dyn Sink>> + Send>;
+
+/// Gives each input a sink of its own, opened when there is something to write, or when the input
+/// turns out to be worth an empty one.
+pub struct EachSink {
+    open: Open,
+    current: Option<Box<dyn Sink>>,
+    /// The input whose lines come.
+    input: usize,
+}
+
+impl EachSink {
+    /// `open` is asked once at most for each input, in their order.
+    pub fn new(open: Open) -> Self {
+        Self { open, current: None, input: 0 }
+    }
+
+    fn current(&mut self) -> io::Result<&mut Box<dyn Sink>> {
+        match &mut self.current {
+            Some(sink) => Ok(sink),
+            none => Ok(none.insert((self.open)(self.input)?)),
+        }
+    }
+}
+
+impl Sink for EachSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.current()?.write(bytes)
+    }
+
+    fn is_for_each_input(&self) -> bool {
+        true
+    }
+
+    fn end_input(&mut self, keep: bool) -> io::Result<()> {
+        if keep {
+            self.current()?.finish()?;
+        } else {
+            self.abort();
+        }
+        self.current = None;
+        self.input += 1;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn abort(&mut self) {
+        if let Some(mut sink) = self.current.take() {
+            sink.abort();
+        }
+    }
+}

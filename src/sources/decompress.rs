@@ -1,0 +1,177 @@
+//! Another source, decompressed: what an input is, its first bytes say, and not its name.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    compression::{Decode, Fault, Format, Found, Start, Step, decoder},
+    pipeline::{Read, Source},
+    shutdown::{Phase, Shutdown},
+};
+
+/// So many compressed bytes are read at a time.
+const FEED: usize = 64 << 10;
+
+/// A source that may be compressed. What is not passes through, uncopied.
+pub struct DecompressSource {
+    inner: Box<dyn Source>,
+    state: State,
+    found: Found,
+    /// The window that a decoder may have, as a power of two.
+    window_log: u32,
+    shutdown: Shutdown,
+}
+
+enum State {
+    /// So far all of it begins a magic. A handful of bytes, without a line end.
+    Start(Vec<u8>),
+    Plain,
+    Packed(Box<Packed>),
+}
+
+struct Packed {
+    format: Format,
+    decoder: Box<dyn Decode>,
+    feed: Vec<u8>,
+    /// How much of the feed is decoded.
+    done: usize,
+    ended: bool,
+    whole: bool,
+    /// Bytes of text so far.
+    text: u64,
+}
+
+impl DecompressSource {
+    /// Decompresses `inner`; its format goes into `found` before its first byte of text.
+    pub fn new(inner: Box<dyn Source>, window_log: u32, found: Found, shutdown: Shutdown) -> Self {
+        Self { inner, state: State::Start(Vec::new()), found, window_log, shutdown }
+    }
+
+    /// Reads what the format is told by, and perhaps more, into `buf`.
+    fn start(&mut self, buf: &mut [u8], wait: Option<Duration>) -> io::Result<Read> {
+        let State::Start(begun) = &mut self.state else { return self.inner.read(buf, wait) };
+        let (had, most) = (begun.len(), buf.len().min(FEED));
+        buf[..had].copy_from_slice(begun);
+        let len = match self.inner.read(&mut buf[had..most], wait)? {
+            Read::Bytes(n) => had + n,
+            Read::End if had > 0 => had,
+            Read::Idle if had > 0 && self.stopped() => had,
+            other => return Ok(other),
+        };
+        match Format::of(&buf[..len]) {
+            // Only what arrives can end the doubt; nobody waits for this part of a line.
+            Start::Unsure if len > had => {
+                self.state = State::Start(buf[..len].to_vec());
+                Ok(Read::Idle)
+            }
+            Start::Plain | Start::Unsure => {
+                self.state = State::Plain;
+                Ok(Read::Bytes(len))
+            }
+            Start::Packed(format) => {
+                let _ = self.found.set(format);
+                let packed = Packed {
+                    format,
+                    decoder: decoder(format, self.window_log)?,
+                    feed: buf[..len].to_vec(),
+                    done: 0,
+                    ended: false,
+                    whole: false,
+                    text: 0,
+                };
+                self.state = State::Packed(Box::new(packed));
+                Ok(Read::Idle)
+            }
+        }
+    }
+
+    /// Whether nothing more will be read, so that this is the last chance for what waits here.
+    fn stopped(&self) -> bool {
+        matches!(self.shutdown.phase(), Phase::Stopped { .. } | Phase::GivenUp)
+    }
+}
+
+impl Source for DecompressSource {
+    fn read(&mut self, buf: &mut [u8], wait: Option<Duration>) -> io::Result<Read> {
+        match &mut self.state {
+            State::Plain => self.inner.read(buf, wait),
+            State::Start(_) => self.start(buf, wait),
+            State::Packed(packed) => packed
+                .read(&mut *self.inner, buf, wait)
+                .map_err(|refused| refused.into_error(packed, self.window_log)),
+        }
+    }
+}
+
+/// Why there is no more text.
+enum Refused {
+    /// The source failed.
+    Source(io::Error),
+    Fault(Fault),
+    EndsEarly,
+}
+
+impl Packed {
+    /// The next text. Whoever asks gets his turn back after each piece of input, for a shutdown
+    /// must be heard even where endless input makes no text.
+    fn read(
+        &mut self,
+        inner: &mut dyn Source,
+        buf: &mut [u8],
+        wait: Option<Duration>,
+    ) -> Result<Read, Refused> {
+        let until = wait.map(|wait| Instant::now() + wait);
+        loop {
+            let feed = &self.feed[self.done..];
+            let step = self.decoder.step(feed, self.ended, buf).map_err(Refused::Fault)?;
+            let Step { consumed, produced, whole } = step;
+            self.done += consumed;
+            self.whole = whole;
+            if produced > 0 {
+                self.text += produced as u64;
+                return Ok(Read::Bytes(produced));
+            }
+            match self.done < self.feed.len() {
+                true if consumed == 0 => return Err(Refused::Fault(Fault::Corrupt)),
+                true => continue,
+                false if self.ended && self.whole => return Ok(Read::End),
+                false if self.ended && consumed == 0 => return Err(Refused::EndsEarly),
+                false if self.ended => continue,
+                false => {}
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            self.feed.resize(FEED, 0);
+            self.done = 0;
+            let read = inner.read(&mut self.feed, left);
+            self.feed.truncate(match read {
+                Ok(Read::Bytes(n)) => n,
+                _ => 0,
+            });
+            match read.map_err(Refused::Source)? {
+                Read::Bytes(_) => {}
+                Read::Idle => return Ok(Read::Idle),
+                Read::End => self.ended = true,
+            }
+        }
+    }
+}
+
+impl Refused {
+    fn into_error(self, packed: &Packed, window_log: u32) -> io::Error {
+        let Packed { format, text, .. } = packed;
+        io::Error::other(match self {
+            Self::Source(error) => return error,
+            Self::EndsEarly => format!("the {format} data ends early, after {text} bytes of text"),
+            Self::Fault(Fault::Corrupt) => {
+                format!("the {format} data is corrupt, after {text} bytes of text")
+            }
+            Self::Fault(Fault::TooLarge) => format!(
+                "the {format} data needs too large a window, more than {} MiB, after {text} bytes \
+                 of text: compress it anew without `--long` or `--ultra`, or give more --memory",
+                1_u64 << (window_log - 20)
+            ),
+        })
+    }
+}
