@@ -1,6 +1,7 @@
 //! The composition root: the only place that names concrete adapters.
 
 mod cause;
+mod config;
 mod exit;
 mod explain;
 mod globs;
@@ -55,6 +56,10 @@ fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
         None if cli.run.version => print(&version::version()?),
         None => sieve::run(cli.run),
         Some(Command::Explain(args)) => explain::run(args),
+        Some(Command::Config(args)) => {
+            let (text, exit) = config::command::run(args)?;
+            print(&text).map(|_| exit)
+        }
         Some(Command::Patterns(args)) => {
             let (text, exit) = patterns::run(args)?;
             print(&text).map(|_| exit)

@@ -1,20 +1,19 @@
 //! What was typed, word for word. `app` resolves and judges it.
 
+pub mod config;
 pub mod explain;
 pub mod help;
 pub mod man;
-pub mod nearest;
 pub mod patterns;
 pub mod refusal;
 pub mod rules;
 pub mod run;
-mod units;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use rules::{IpChoice, RuleArgs, TextChoice};
-pub use run::{ColorChoice, CompressChoice, RunArgs};
+pub use rules::RuleArgs;
+pub use run::RunArgs;
 
 /// A fine sieve for JSON logs
 ///
@@ -49,6 +48,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// List, show and test the detectors
     Patterns(patterns::PatternsArgs),
+    /// Judge, show or describe a configuration file
+    Config(config::ConfigArgs),
     /// Print completions for a shell
     Completions {
         /// The shell

@@ -8,12 +8,14 @@
 //! | [`compression`] | compressed formats: told, decoded, encoded | the rest |
 //! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
 //! | [`summary`] | the account of a run, as a table and as JSON | where it is printed |
+//! | [`config`] | what the configuration file says, and where | |
 //! | [`cli`] | what was typed | |
 //! | [`app`] | the composition root | |
 
 pub mod app;
 pub mod cli;
 pub mod compression;
+pub mod config;
 pub mod engine;
 pub mod pipeline;
 pub mod shutdown;

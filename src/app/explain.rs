@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    config,
     exit::{Exit, Trouble},
     plan, print, resolved, say,
 };
@@ -29,7 +30,7 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
         let _ = writeln!(io::stderr(), "{TERMINAL_EXPLAIN}");
         return Ok(Exit::Usage);
     }
-    let rules = resolved::rules(args.rules)?;
+    let rules = resolved::rules(config::applied_rules(args.rules)?)?;
     let by_key = by_key(&rules.packs);
     let longest = rules.limits.max_event_bytes;
     let plan = plan::compile(rules, false)?.plan;

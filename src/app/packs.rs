@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{cli::nearest::nearest, engine::detect::Pack};
+use crate::{config::nearest::nearest, engine::detect::Pack};
 
 /// The packs that ship: file name and text. The one list.
 const EMBEDDED: &[(&str, &str)] = &[
@@ -27,13 +27,14 @@ pub(crate) fn digest() -> String {
     format!("{hash:016x}")
 }
 
-/// The packs that ship, then those at `paths`, in the order given; the latter are checked to the
+/// The packs that ship, or those of them that are pinned, then those at `paths`, in the order given; the latter are checked to the
 /// last detector.
-pub(crate) fn load(paths: &[PathBuf]) -> Result<Vec<Pack>> {
-    let mut packs = Vec::new();
-    for (file, text) in EMBEDDED {
-        packs.push(Pack::parse(file, text)?);
+pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<Pack>> {
+    let mut packs = shipped()?;
+    if let Some(pins) = pinned {
+        packs.retain(|pack| pins.contains(&name(pack)));
     }
+    let shipped = packs.len();
     let mut own = Vec::new();
     for path in paths {
         for file in files(path)? {
@@ -44,11 +45,41 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Vec<Pack>> {
             own.push((file, text));
         }
     }
-    let shipped = EMBEDDED.len();
     for (i, (file, text)) in own.iter().enumerate() {
         check::pack(file, text, shipped + i, &packs)?;
     }
     Ok(packs)
+}
+
+fn shipped() -> Result<Vec<Pack>> {
+    EMBEDDED.iter().map(|(file, text)| Ok(Pack::parse(file, text)?)).collect()
+}
+
+/// As a configuration pins it: `core@1`.
+fn name(pack: &Pack) -> String {
+    format!("{}@{}", pack.pack, pack.version)
+}
+
+/// The packs that ship, as a configuration pins them.
+pub(crate) fn newest() -> Vec<String> {
+    shipped().unwrap_or_default().iter().map(name).collect()
+}
+
+/// What an entry of a configuration's `patterns` means: the pin of a pack that ships, or, with
+/// `None`, a path. An error says the mend.
+pub(crate) fn pin(entry: &str) -> Result<Option<String>, String> {
+    let newest = newest();
+    if newest.iter().any(|known| known == entry) {
+        return Ok(Some(entry.to_owned()));
+    }
+    let pack = entry.split('@').next().unwrap_or_default();
+    let Some(known) = newest.iter().find(|known| known.split('@').next() == Some(pack)) else {
+        return Ok(None);
+    };
+    Err(match entry.split_once('@') {
+        None => format!("`{entry}` is not pinned: write \"{known}\""),
+        Some(_) => format!("this tamis has no {entry}: it has {known}"),
+    })
 }
 
 /// Whether every name is that of a detector, a category or a pack.
@@ -103,6 +134,6 @@ mod tests {
 
     #[test]
     fn shipped_packs_parse() {
-        load(&[]).unwrap();
+        load(None, &[]).unwrap();
     }
 }

@@ -18,11 +18,11 @@ use crate::{
 /// What the subcommand prints, and how it ends.
 pub(crate) fn run(args: PatternsArgs) -> Result<(String, Exit)> {
     Ok(match args.command {
-        PatternsCommand::List { patterns } => (list(&packs::load(&patterns)?), Exit::Done),
+        PatternsCommand::List { patterns } => (list(&packs::load(None, &patterns)?), Exit::Done),
         PatternsCommand::Show { id, patterns } => {
-            (show(&packs::load(&patterns)?, &id)?, Exit::Done)
+            (show(&packs::load(None, &patterns)?, &id)?, Exit::Done)
         }
-        PatternsCommand::Test { paths } => cases::test(&packs::load(&paths)?),
+        PatternsCommand::Test { paths } => cases::test(&packs::load(None, &paths)?),
     })
 }
 

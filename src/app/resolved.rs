@@ -13,13 +13,18 @@ use clap::CommandFactory as _;
 
 use super::{inputs::Inputs, outputs, packs};
 use crate::{
-    cli::{
-        Cli, ColorChoice, CompressChoice, IpChoice, RuleArgs, RunArgs, TextChoice, nearest::nearest,
-    },
+    cli::{Cli, RuleArgs, RunArgs},
     compression::Format,
+    config::{
+        choice::{ColorChoice, CompressChoice, IpChoice, TextChoice},
+        nearest::nearest,
+    },
     engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
     sinks::Existing,
 };
+
+/// How long to read on after the first request to end, in seconds.
+const DRAIN: u32 = 5;
 
 /// The main job, resolved.
 pub(crate) struct Run {
@@ -92,18 +97,18 @@ impl Run {
                 CompressChoice::Zstd => Format::Zstd,
             }),
             dead_letter: args.dead_letter.clone(),
-            drop_text: args.rules.text == TextChoice::Drop,
+            drop_text: args.rules.text == Some(TextChoice::Drop),
             threads: args.threads.map_or_else(cores, usize::from),
             memory: args.memory,
-            drain: Duration::from_secs(args.drain_timeout.into()),
+            drain: Duration::from_secs(args.drain_timeout.unwrap_or(DRAIN).into()),
             fail_on_drop: args.fail_on_drop,
             quiet: args.quiet,
-            layout: layout(args.color),
+            layout: layout(args.color.unwrap_or_default()),
             stats: args.stats.clone(),
         };
         check_command(&args.files)?;
         outputs::check(&run)?;
-        if args.rules.text == TextChoice::DeadLetter && args.dead_letter.is_none() {
+        if args.rules.text == Some(TextChoice::DeadLetter) && args.dead_letter.is_none() {
             bail!("--text dead-letter needs --dead-letter FILE");
         }
         Ok((run, rules(args.rules)?))
@@ -132,18 +137,18 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
     if let Some(empty) = args.require.iter().position(String::is_empty) {
         bail!("--require: field {} of the list is empty", empty + 1);
     }
-    let packs = packs::load(&args.patterns)?;
+    let packs = packs::load(args.pinned.as_deref(), &args.patterns)?;
     for (option, names) in [("--only", &args.only), ("--without", &args.without)] {
         packs::check_names(&packs, option, names)?;
     }
     Ok(Rules {
         packs,
         limits: limits(args.max_event_bytes, args.max_depth)?,
-        text: match args.text {
+        text: match args.text.unwrap_or_default() {
             TextChoice::Wrap => TextPolicy::Wrap,
             TextChoice::Drop | TextChoice::DeadLetter => TextPolicy::Reject,
         },
-        ip: match args.ip {
+        ip: match args.ip.unwrap_or_default() {
             IpChoice::Keep => IpPolicy::Keep,
             IpChoice::Truncate => IpPolicy::Truncate,
             IpChoice::Redact => IpPolicy::Redact,
@@ -171,7 +176,8 @@ fn limits(max_event_bytes: Option<u64>, max_depth: Option<u16>) -> Result<Limits
     Ok(limits)
 }
 
-fn cores() -> usize {
+/// The cores that this process may use.
+pub(crate) fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 

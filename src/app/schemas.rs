@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    cli::nearest::nearest,
+    config::nearest::nearest,
     engine::schema::{Schema, SchemaError},
 };
 

@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
+    config,
     exit::{self, Exit, Trouble},
     inputs::InputChoice,
     notices::Notices,
@@ -34,6 +35,7 @@ use crate::{
 /// Sieves, says what there is to say, and returns the exit code.
 pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
     let started = Instant::now();
+    let args = config::applied(args)?;
     if args.files.is_empty() && io::stdin().is_terminal() {
         let _ = writeln!(io::stderr(), "{TERMINAL}");
         return Ok(Exit::Usage);

@@ -7,7 +7,7 @@ use crate::engine::{Plan, Settings};
 
 /// Name and version, the instruction set in use, and what the packs that ship amount to.
 pub(crate) fn version() -> Result<String> {
-    let shipped = packs::load(&[])?;
+    let shipped = packs::load(None, &[])?;
     let names: Vec<_> = shipped.iter().map(|p| format!("{}@{}", p.pack, p.version)).collect();
     let simd = Plan::compile(Settings::default())?.simd();
     let (version, names, digest) = (env!("CARGO_PKG_VERSION"), names.join(" "), packs::digest());

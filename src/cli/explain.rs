@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::{ColorChoice, RuleArgs};
+use super::RuleArgs;
+use crate::config::choice::ColorChoice;
 
 /// `tamis explain`
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-use super::nearest::nearest;
+use crate::config::nearest::nearest;
 
 /// One line for standard error; `None` where clap has a page to print (help).
 pub fn one_line(error: &Error) -> Option<String> {

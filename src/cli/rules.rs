@@ -2,13 +2,27 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueHint};
 
-use super::units::bytes;
+use crate::config::{
+    choice::{IpChoice, TextChoice},
+    units::bytes,
+};
 
 /// What lines are judged by.
 #[derive(Debug, Args)]
 pub struct RuleArgs {
+    /// Read options from FILE [default: what TAMIS_CONFIG names, or none]
+    ///
+    /// TOML; a flag overrides it. `tamis config schema` describes it. The working directory is never
+    /// searched for one.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    pub config: Option<PathBuf>,
+
+    /// The packs that ship, as a configuration file pins them; `None`: all
+    #[arg(skip)]
+    pub pinned: Option<Vec<String>>,
+
     /// Enforce a schema: service-log, or a JSON Schema file
     ///
     /// An event that does not fit is dropped and counted, or kept in --dead-letter. Of JSON Schema
@@ -28,30 +42,16 @@ pub struct RuleArgs {
     /// it, redacted, in the dead letter. With a schema in force a text line is a violation,
     /// whatever this says.
     /// The default is `wrap`.
-    #[arg(
-        long,
-        value_name = "HOW",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        hide_default_value = true
-    )]
-    pub text: TextChoice,
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
+    pub text: Option<TextChoice>,
 
     /// Global IP addresses: truncate, redact, keep
     ///
     /// `truncate` zeroes the host part, /24 for IPv4 and /48 for IPv6; `redact` puts a placeholder
     /// in its place; `keep` leaves it alone. Private and other special addresses always stay.
     /// The default is `truncate`.
-    #[arg(
-        long,
-        value_name = "HOW",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        hide_default_value = true
-    )]
-    pub ip: IpChoice,
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
+    pub ip: Option<IpChoice>,
 
     /// Add detectors of your own: a pack, or a folder of packs
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -79,28 +79,4 @@ pub struct RuleArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..),
           hide_short_help = true)]
     pub max_depth: Option<u16>,
-}
-
-/// `--text`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum TextChoice {
-    /// Forward it as {"message":"…"}
-    #[default]
-    Wrap,
-    /// Drop it
-    Drop,
-    /// Keep it, redacted, in the dead letter
-    DeadLetter,
-}
-
-/// `--ip`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum IpChoice {
-    /// Leave it alone
-    Keep,
-    /// Zero the host part: /24 for IPv4, /48 for IPv6
-    #[default]
-    Truncate,
-    /// Replace it by a placeholder
-    Redact,
 }

@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueHint};
 
-use super::{rules::RuleArgs, units::bytes};
+use super::rules::RuleArgs;
+use crate::config::{
+    choice::{ColorChoice, CompressChoice},
+    units::bytes,
+};
 
 /// The options of the main job.
 #[derive(Debug, Args)]
@@ -86,15 +90,15 @@ pub struct RunArgs {
     /// Write the summary as JSON to FILE
     ///
     /// Also with --quiet.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub stats: Option<PathBuf>,
 
-    /// Colour the summary
+    /// Colour the summary [default: auto]
     ///
     /// `auto` prints an aligned summary to a terminal, coloured where the terminal can, and one
     /// line of JSON to anything else; `always` the aligned one, coloured, wherever it goes.
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t, hide_short_help = true)]
-    pub color: ColorChoice,
+    #[arg(long, value_name = "WHEN", value_enum, hide_short_help = true)]
+    pub color: Option<ColorChoice>,
 
     /// Worker threads [default: the cores]
     ///
@@ -113,34 +117,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true)]
     pub memory: Option<u64>,
 
-    /// How long to read on after the first SIGINT or SIGTERM, in seconds
+    /// How long to read on after the first SIGINT or SIGTERM, in seconds [default: 5]
     ///
     /// So that the last words of an application that ends arrive.
-    #[arg(long, value_name = "SECS", default_value_t = 5, hide_short_help = true)]
-    pub drain_timeout: u32,
+    #[arg(long, value_name = "SECS", hide_short_help = true)]
+    pub drain_timeout: Option<u32>,
 
     /// Print the version, SIMD level and packs' digest
     #[arg(short = 'V', long)]
     pub version: bool,
-}
-
-/// `--compress`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CompressChoice {
-    /// gzip
-    Gzip,
-    /// Zstandard
-    Zstd,
-}
-
-/// `--color`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum ColorChoice {
-    /// As the terminal and the environment say
-    #[default]
-    Auto,
-    /// Colour, and the layout for people
-    Always,
-    /// No colour
-    Never,
 }

@@ -41,6 +41,7 @@ fn every_command_prints_what_the_readme_shows() {
 #[test]
 fn every_command_prints_what_the_page_on_files_shows() {
     assert!(commands("docs/files.md").is_empty());
+    assert!(commands("docs/configuration.md").is_empty());
 }
 
 /// Runs the commands of a page, in a folder of their own, and returns the excuses that it needed.

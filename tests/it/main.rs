@@ -5,6 +5,7 @@
 
 mod archives;
 mod cli;
+mod config;
 mod docs;
 mod explain;
 mod false_alarms;

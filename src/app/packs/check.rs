@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
-    cli::nearest::nearest,
+    config::nearest::nearest,
     engine::{
         Plan, Settings,
         detect::{
@@ -168,7 +168,7 @@ mod tests {
         let text = format!(
             "pack = \"mine\"\nversion = 1\n[[detector]]\ncategory = \"secret\"\ndescription = \"x\"\n{lines}"
         );
-        let mut packs = super::super::load(&[]).unwrap();
+        let mut packs = super::super::load(None, &[]).unwrap();
         let checked = parse("mine.toml", &text).and_then(|own| {
             packs.push(own);
             pack("mine.toml", &text, packs.len() - 1, &packs)

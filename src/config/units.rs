@@ -1,7 +1,7 @@
 //! Sizes as people write them.
 
-/// `262144`, `256KiB`, `256k`, `1MiB`, `2GB`. `k` and `KiB` are 1024, `kB` is 1000.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
+/// A size: `262144`, `256KiB`, `256k`, `1MiB`, `2GB`. `k` and `KiB` are 1024, `kB` is 1000.
+pub fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let wrong = || format!("`{text}` is no size; write 1048576, 1024KiB or 1MiB");

@@ -1,0 +1,175 @@
+//! `tamis config`: is it sound, what is in force, what can be said.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use anyhow::Result;
+use clap::Parser as _;
+
+use super::{Loaded, load, named};
+use crate::{
+    app::{
+        exit::{Exit, Trouble},
+        packs, plan, resolved, say, schemas,
+    },
+    cli::{
+        Cli, RunArgs,
+        config::{ConfigArgs, ConfigCommand},
+    },
+    config::{Config, KEYS, Said},
+};
+
+/// The JSON Schema of the format.
+const SCHEMA: &str = include_str!("../../../schemas/config.json");
+
+/// What the subcommand prints, and how it ends.
+pub(crate) fn run(args: ConfigArgs) -> Result<(String, Exit), Trouble> {
+    match args.command {
+        ConfigCommand::Schema => Ok((SCHEMA.to_owned(), Exit::Done)),
+        ConfigCommand::Show(args) => Ok((show(*args)?, Exit::Done)),
+        ConfigCommand::Check { file } => {
+            let Some(path) = file.or_else(|| named(None)) else {
+                return Err(anyhow::anyhow!("no file: `tamis config check tamis.toml`").into());
+            };
+            let loaded = load(&path)?;
+            match check(&loaded) {
+                Ok(page) => Ok((page, Exit::Done)),
+                Err(wrong) => {
+                    wrong.iter().for_each(|one| say(one));
+                    Ok((String::new(), Exit::Usage))
+                }
+            }
+        }
+    }
+}
+
+/// Judges everything that can be judged without reading input; all that is wrong.
+fn check(loaded: &Loaded) -> Result<String, Vec<Trouble>> {
+    let mut args = no_flags().map_err(|error| vec![Trouble::from(error)])?;
+    let mut wrong: Vec<Trouble> = Vec::new();
+    wrong.extend(loaded.fill_run(&mut args).err().map(Trouble::from));
+    let schema = args.rules.schema.clone();
+    let text = args.dead_letter.is_some();
+    let mut detectors = 0;
+    match resolved::Run::resolve(args) {
+        Err(error) => {
+            wrong.push(error.into());
+            // The schema is judged with the rules; without those, by itself.
+            wrong.extend(schema.and_then(|name| schemas::find(&name).err()).map(Trouble::from));
+        }
+        Ok((_, rules)) => match plan::compile(rules, text) {
+            Ok(compiled) => detectors = compiled.detectors().len(),
+            Err(error) => wrong.push(error.into()),
+        },
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let mut page = format!("{}: sound\n", loaded.path.display());
+    let _ = writeln!(page, "  {detectors} detectors in force");
+    page.push_str(&pins(loaded));
+    Ok(page)
+}
+
+/// What the pins mean with the packs of this program.
+fn pins(loaded: &Loaded) -> String {
+    let newest = packs::newest().join("\", \"");
+    match &loaded.config.patterns {
+        None => format!(
+            "  packs are not pinned: another tamis may find more; to pin them, \
+             patterns = [\"{newest}\"]\n"
+        ),
+        Some(_) => format!("  the newest packs of this tamis: \"{newest}\"\n"),
+    }
+}
+
+fn no_flags() -> Result<RunArgs> {
+    Ok(Cli::try_parse_from(["tamis"])?.run)
+}
+
+/// What is in force, as a file that says the same, with the origin of each line.
+fn show(flags: RunArgs) -> Result<String> {
+    let loaded = named(flags.rules.config.as_deref()).map(|path| load(&path)).transpose()?;
+    let typed = said_by_flags(&flags);
+    let defaults = Config::parse("defaults", &defaults(), &|_| None).unwrap_or_default();
+    let mut lines: Vec<(String, String)> = Vec::new();
+    let nothing = Config::default();
+    let (file, origin) = match &loaded {
+        Some(loaded) => (&loaded.config, format!("{}", loaded.path.display())),
+        None => (&nothing, String::new()),
+    };
+    for key in KEYS {
+        let origins = [(&typed, "flag"), (file, origin.as_str()), (&defaults, "default")];
+        // A flag for a schema or for required fields overrides both.
+        let overridden = ["schema", "require"].contains(key)
+            && (typed.schema.is_some() || typed.require.is_some());
+        let origins = if overridden { &origins[..1] } else { &origins[..] };
+        let said = origins.iter().find_map(|(config, origin)| {
+            let settings = config.settings();
+            let (_, value) = settings.into_iter().find(|(name, _)| name == key)?;
+            Some((format!("{key} = {value}"), (*origin).to_owned()))
+        });
+        lines.extend(said);
+    }
+    let added = list(flags.rules.patterns.iter().map(|path| path.display().to_string()));
+    // What is shown must also hold.
+    let mut args = flags;
+    if let Some(loaded) = &loaded {
+        loaded.fill_run(&mut args)?;
+    }
+    resolved::Run::resolve(args)?;
+
+    let width = lines.iter().map(|line| line.0.chars().count()).max().unwrap_or(0).min(48);
+    let mut page = String::from("version = 1\n");
+    for (setting, origin) in lines {
+        let _ = writeln!(page, "{setting:width$}  # {origin}");
+    }
+    if let Some(added) = added {
+        let paths: Vec<_> = added.iter().map(|said| said.value.as_str()).collect();
+        let _ = writeln!(page, "# and by --patterns: {}", paths.join(", "));
+    }
+    Ok(page)
+}
+
+/// What no flag and no file says.
+fn defaults() -> String {
+    let (pins, threads) = (packs::newest().join("\", \""), resolved::cores());
+    format!(
+        "version = 1\ntext = \"wrap\"\nip = \"truncate\"\npatterns = [\"{pins}\"]\n\
+         max_event_bytes = 1048576\nmax_depth = 128\nthreads = {threads}\ndrain_timeout = 5\n\
+         fail_on_drop = false\nquiet = false\ncolor = \"auto\"\n"
+    )
+}
+
+/// The flags, as a file would say them. (`--patterns` adds to what a file says.)
+fn said_by_flags(flags: &RunArgs) -> Config {
+    let path = |path: &Option<PathBuf>| {
+        path.as_ref().map(|path| Said::elsewhere(path.display().to_string()))
+    };
+    let r = &flags.rules;
+    Config {
+        inputs: list(flags.files.iter().map(|file| file.display().to_string())),
+        output: path(&flags.output),
+        dead_letter: path(&flags.dead_letter),
+        stats: path(&flags.stats),
+        schema: r.schema.clone().map(Said::elsewhere),
+        require: list(r.require.iter().cloned()),
+        text: r.text.map(Said::elsewhere),
+        ip: r.ip.map(Said::elsewhere),
+        patterns: None,
+        only: list(r.only.iter().cloned()),
+        without: list(r.without.iter().cloned()),
+        max_event_bytes: r.max_event_bytes.map(Said::elsewhere),
+        max_depth: r.max_depth.map(Said::elsewhere),
+        memory: flags.memory.map(Said::elsewhere),
+        threads: flags.threads.map(Said::elsewhere),
+        drain_timeout: flags.drain_timeout.map(Said::elsewhere),
+        fail_on_drop: flags.fail_on_drop.then_some(Said::elsewhere(true)),
+        quiet: flags.quiet.then_some(Said::elsewhere(true)),
+        color: flags.color.map(Said::elsewhere),
+    }
+}
+
+fn list(all: impl Iterator<Item = String>) -> Option<Vec<Said<String>>> {
+    let all: Vec<_> = all.map(Said::elsewhere).collect();
+    (!all.is_empty()).then_some(all)
+}

@@ -1,0 +1,99 @@
+//! A flag overrides the file, the file overrides a default.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+
+use super::Loaded;
+use crate::{
+    app::packs,
+    cli::{RuleArgs, RunArgs},
+    config::{Said, Spot},
+};
+
+impl Loaded {
+    /// Fills in what no flag says of a run.
+    pub(super) fn fill_run(&self, args: &mut RunArgs) -> Result<()> {
+        let c = &self.config;
+        if args.files.is_empty() {
+            args.files = self.paths(c.inputs.as_deref());
+        }
+        fill(&mut args.output, self.path(c.output.as_ref()));
+        fill(&mut args.dead_letter, self.path(c.dead_letter.as_ref()));
+        fill(&mut args.stats, self.path(c.stats.as_ref()));
+        fill(&mut args.color, value(c.color.as_ref()));
+        fill(&mut args.threads, value(c.threads.as_ref()));
+        fill(&mut args.memory, value(c.memory.as_ref()));
+        fill(&mut args.drain_timeout, value(c.drain_timeout.as_ref()));
+        args.fail_on_drop |= value(c.fail_on_drop.as_ref()).unwrap_or(false);
+        args.quiet |= value(c.quiet.as_ref()).unwrap_or(false);
+        self.fill_rules(&mut args.rules)
+    }
+
+    /// Fills in what no flag says of the rules.
+    pub(super) fn fill_rules(&self, args: &mut RuleArgs) -> Result<()> {
+        let c = &self.config;
+        // The two exclude each other: a flag for one overrides both.
+        if args.schema.is_none() && args.require.is_empty() {
+            args.require = texts(c.require.as_deref());
+            args.schema = c.schema.as_ref().map(|said| self.schema(&said.value));
+        }
+        fill(&mut args.text, value(c.text.as_ref()));
+        fill(&mut args.ip, value(c.ip.as_ref()));
+        fill(&mut args.max_event_bytes, value(c.max_event_bytes.as_ref()));
+        fill(&mut args.max_depth, value(c.max_depth.as_ref()));
+        for (flag, said) in [(&mut args.only, &c.only), (&mut args.without, &c.without)] {
+            if flag.is_empty() {
+                *flag = texts(said.as_deref());
+            }
+        }
+        if let Some(patterns) = &c.patterns {
+            let (mut pins, mut own) = (Vec::new(), Vec::new());
+            for said in patterns {
+                match packs::pin(&said.value).map_err(|what| self.at(said.spot, &what))? {
+                    Some(pin) => pins.push(pin),
+                    None => own.push(self.folder.join(&said.value)),
+                }
+            }
+            // `--patterns` adds packs to those of the file.
+            own.append(&mut args.patterns);
+            (args.pinned, args.patterns) = (Some(pins), own);
+        }
+        Ok(())
+    }
+
+    /// A name that ships, or a path from the file's folder.
+    fn schema(&self, name: &str) -> String {
+        if crate::engine::schema::Schema::builtin_text(name).is_some() {
+            return name.to_owned();
+        }
+        self.folder.join(name).display().to_string()
+    }
+
+    fn path(&self, said: Option<&Said<String>>) -> Option<PathBuf> {
+        let value = &said?.value;
+        Some(if value == "-" { value.into() } else { self.folder.join(value) })
+    }
+
+    fn paths(&self, said: Option<&[Said<String>]>) -> Vec<PathBuf> {
+        said.unwrap_or_default().iter().filter_map(|one| self.path(Some(one))).collect()
+    }
+
+    fn at(&self, spot: Spot, what: &str) -> anyhow::Error {
+        anyhow!("{}:{}:{}: {what}", self.path.display(), spot.line, spot.column)
+    }
+}
+
+fn fill<T>(flag: &mut Option<T>, said: Option<T>) {
+    if flag.is_none() {
+        *flag = said;
+    }
+}
+
+fn value<T: Copy>(said: Option<&Said<T>>) -> Option<T> {
+    said.map(|said| said.value)
+}
+
+fn texts(said: Option<&[Said<String>]>) -> Vec<String> {
+    said.unwrap_or_default().iter().map(|one| one.value.clone()).collect()
+}

@@ -1,0 +1,280 @@
+//! The configuration file: what it says, word for word, and where. `app` resolves it: a flag
+//! overrides the file, the file overrides a default.
+
+pub mod choice;
+pub mod nearest;
+mod reader;
+mod shown;
+pub mod units;
+
+use std::fmt;
+
+use choice::{ColorChoice, IpChoice, TextChoice};
+use reader::Reader;
+
+/// The format's version.
+const VERSION: u64 = 1;
+/// Every key.
+pub const KEYS: &[&str] = &[
+    "version",
+    "inputs",
+    "output",
+    "dead_letter",
+    "stats",
+    "schema",
+    "require",
+    "text",
+    "ip",
+    "patterns",
+    "only",
+    "without",
+    "max_event_bytes",
+    "max_depth",
+    "memory",
+    "threads",
+    "drain_timeout",
+    "fail_on_drop",
+    "quiet",
+    "color",
+];
+
+/// A place in the file, both from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spot {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub spot: Spot,
+    /// It came from the environment, in part at least.
+    pub from_environment: bool,
+}
+
+impl<T> Said<T> {
+    /// A value that no file says.
+    pub fn elsewhere(value: T) -> Self {
+        Self { value, spot: Spot { line: 0, column: 0 }, from_environment: false }
+    }
+}
+
+/// What is wrong with a file, and the mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The file, as it was named.
+    pub file: String,
+    /// Where.
+    pub spot: Spot,
+    /// What, and the mend.
+    pub what: String,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, spot, what } = self;
+        write!(f, "{file}:{}:{}: {what}", spot.line, spot.column)
+    }
+}
+
+/// What a file says; `None` where it says nothing. Paths are as they were written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Files to read.
+    pub inputs: Option<Vec<Said<String>>>,
+    /// Where clean events go.
+    pub output: Option<Said<String>>,
+    /// Where the rest goes.
+    pub dead_letter: Option<Said<String>>,
+    /// Where the summary goes as JSON.
+    pub stats: Option<Said<String>>,
+    /// A schema's name or path.
+    pub schema: Option<Said<String>>,
+    /// Fields that every event must have.
+    pub require: Option<Vec<Said<String>>>,
+    /// Lines that are not JSON.
+    pub text: Option<Said<TextChoice>>,
+    /// Global IP addresses.
+    pub ip: Option<Said<IpChoice>>,
+    /// Packs: `name@version` of one that ships, or a path.
+    pub patterns: Option<Vec<Said<String>>>,
+    /// Detectors, categories or packs: only these.
+    pub only: Option<Vec<Said<String>>>,
+    /// Detectors, categories or packs: not these.
+    pub without: Option<Vec<Said<String>>>,
+    /// The longest line that is judged.
+    pub max_event_bytes: Option<Said<u64>>,
+    /// The deepest nesting that is judged.
+    pub max_depth: Option<Said<u16>>,
+    /// The memory to stay within.
+    pub memory: Option<Said<u64>>,
+    /// Worker threads.
+    pub threads: Option<Said<u16>>,
+    /// How long to read on after the first request to end, in seconds.
+    pub drain_timeout: Option<Said<u32>>,
+    /// Exit with 1 if something was dropped.
+    pub fail_on_drop: Option<Said<bool>>,
+    /// No summary and no notices.
+    pub quiet: Option<Said<bool>>,
+    /// Colour.
+    pub color: Option<Said<ColorChoice>>,
+}
+
+impl Config {
+    /// Reads the text of `file`. `environment` gives the value of a variable, for `${NAME}`.
+    ///
+    /// Everything that is wrong is told at once, in the file's order.
+    pub fn parse(
+        file: &str,
+        text: &str,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<Complaint>> {
+        let mut r = Reader::new(file, text, environment);
+        let mut config = Self::default();
+        let mut version = None;
+        for (key, value) in &r.table() {
+            match key.get_ref().as_ref() {
+                "version" => version = r.whole(value, 0..=u64::MAX),
+                "inputs" => config.inputs = r.texts(value),
+                "output" => config.output = r.text(value),
+                "dead_letter" => config.dead_letter = r.text(value),
+                "stats" => config.stats = r.text(value),
+                "schema" => config.schema = r.text(value),
+                "require" => config.require = r.texts(value),
+                "text" => config.text = r.choice(value),
+                "ip" => config.ip = r.choice(value),
+                "patterns" => config.patterns = r.texts(value),
+                "only" => config.only = r.texts(value),
+                "without" => config.without = r.texts(value),
+                "max_event_bytes" => config.max_event_bytes = r.size(value),
+                "max_depth" => config.max_depth = r.whole(value, 1..=u16::MAX),
+                "memory" => config.memory = r.size(value),
+                "threads" => config.threads = r.whole(value, 1..=1024),
+                "drain_timeout" => config.drain_timeout = r.whole(value, 0..=u32::MAX),
+                "fail_on_drop" => config.fail_on_drop = r.flag(value),
+                "quiet" => config.quiet = r.flag(value),
+                "color" => config.color = r.choice(value),
+                _ => r.unknown(key, KEYS),
+            }
+        }
+        match version {
+            Some(Said { value: VERSION, .. }) => {}
+            Some(Said { value, spot, .. }) => r.complain(
+                spot,
+                format!("version {value} is not known: this tamis reads version {VERSION}"),
+            ),
+            None => r.complain_of_version(VERSION),
+        }
+        if let (Some(schema), Some(_)) = (&config.schema, &config.require) {
+            r.complain(schema.spot, "schema and require exclude each other".into());
+        }
+        r.finish(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, Vec<String>> {
+        let environment = |name: &str| (name == "HOME").then(|| "/home/ada".to_owned());
+        Config::parse("tamis.toml", text, &environment)
+            .map_err(|all| all.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_whole_pipe_is_short() {
+        let text = "version = 1\ntext = \"wrap\"\npatterns = [\"core@1\", \"secrets@1\"]\n";
+        let config = parse(text).unwrap();
+        assert_eq!(config.text.unwrap().value, TextChoice::Wrap);
+        let patterns = config.patterns.unwrap();
+        assert_eq!(patterns[1].value, "secrets@1");
+        assert_eq!(patterns[1].spot, Spot { line: 3, column: 23 });
+    }
+
+    #[test]
+    fn values_have_their_units() {
+        let text = "version = 1\nmemory = \"256MiB\"\nmax_event_bytes = 4096\ndrain_timeout = 0\n";
+        let config = parse(text).unwrap();
+        assert_eq!(config.memory.unwrap().value, 256 << 20);
+        assert_eq!(config.max_event_bytes.unwrap().value, 4096);
+        assert_eq!(config.drain_timeout.unwrap().value, 0);
+    }
+
+    #[test]
+    fn what_is_shown_says_the_same() {
+        let text = "version = 1\ninputs = [\"a b\", \"c\\\"d\"]\ntext = \"dead-letter\"\n\
+                    max_depth = 7\nquiet = true\n";
+        let config = parse(text).unwrap();
+        let shown: String =
+            config.settings().iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let again = parse(&format!("version = 1\n{shown}")).unwrap();
+        assert_eq!(again.settings(), config.settings());
+        assert_eq!(again.settings().len(), 4);
+        let secret = parse("version = 1\noutput = \"${HOME}\"\n").unwrap();
+        assert_eq!(secret.settings(), [("output", "\"***\"".to_owned())]);
+    }
+
+    #[test]
+    fn the_environment_is_asked_and_said() {
+        let text = "version = 1\noutput = \"${HOME}/$${x}\"\nstats = '$HOME'\n";
+        let config = parse(text).unwrap();
+        let output = config.output.unwrap();
+        assert_eq!((output.value.as_str(), output.from_environment), ("/home/ada/${x}", true));
+        let stats = config.stats.unwrap();
+        assert_eq!((stats.value.as_str(), stats.from_environment), ("$HOME", false));
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once_with_its_place_and_the_mend() {
+        let text = "\
+version = 2
+shema = 'x'
+nonsense = 1
+text = 'warp'
+ip = 4
+memory = 'lots'
+threads = 0
+output = '${NOWHERE}'
+stats = '${HOME'
+quiet = 'yes'
+only = ['email', 7]
+require = ['a']
+schema = 'service-log'
+";
+        let wanted = [
+            "1:11: version 2 is not known: this tamis reads version 1",
+            "2:1: unknown key `shema`: did you mean `schema`?",
+            "3:1: unknown key `nonsense`: known are version, inputs, output, ",
+            "4:8: not `warp`: did you mean `wrap`? (it takes wrap, drop, dead-letter)",
+            "5:6: a text is wanted here: one of keep, truncate, redact",
+            "6:10: `lots` is no size; write 1048576, 1024KiB or 1MiB",
+            "7:11: 0 is not in 1..=1024",
+            "8:10: the environment has no NOWHERE: set it, or write $${ for the signs themselves",
+            "9:9: `${` without `}`: write $${ for the signs themselves",
+            "10:9: true or false is wanted here",
+            "11:18: a text is wanted here",
+            "13:10: schema and require exclude each other",
+        ];
+        let all = parse(text).unwrap_err();
+        for (said, wanted) in all.iter().zip(wanted) {
+            assert!(said.starts_with(&format!("tamis.toml:{wanted}")), "{said}\nwanted {wanted}");
+        }
+        assert_eq!(all.len(), wanted.len(), "{all:#?}");
+    }
+
+    #[test]
+    fn toml_is_toml() {
+        assert!(parse("version = 1\ntext = \n").unwrap_err()[0].starts_with("tamis.toml:2:"));
+        let twice = parse("version = 1\nversion = 1\n").unwrap_err();
+        assert!(twice[0].starts_with("tamis.toml:2:1: "), "{twice:?}");
+        let none = parse("text = 'wrap'\n").unwrap_err();
+        assert_eq!(none, ["tamis.toml:1:1: `version = 1` is missing: put it first"]);
+    }
+}

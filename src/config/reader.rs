@@ -1,0 +1,185 @@
+//! From TOML to values, with a complaint about each that is none.
+
+use std::{fmt::Display, ops::RangeInclusive};
+
+use clap::ValueEnum;
+use toml::{
+    Spanned,
+    de::{DeString, DeTable, DeValue},
+};
+
+use super::{Complaint, Said, Spot, nearest::nearest, units::bytes};
+
+type Value<'t> = Spanned<DeValue<'t>>;
+
+/// Reads values out of a text, and keeps what is wrong with it.
+pub(super) struct Reader<'t> {
+    file: &'t str,
+    text: &'t str,
+    environment: &'t dyn Fn(&str) -> Option<String>,
+    complaints: Vec<Complaint>,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(
+        file: &'t str,
+        text: &'t str,
+        environment: &'t dyn Fn(&str) -> Option<String>,
+    ) -> Self {
+        Self { file, text, environment, complaints: Vec::new() }
+    }
+
+    /// The file's table, as far as it is TOML.
+    pub(super) fn table(&mut self) -> DeTable<'t> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let spot = self.spot(error.span().map_or(0, |span| span.start));
+            self.complain(spot, error.message().to_owned());
+        }
+        table.into_inner()
+    }
+
+    pub(super) fn text(&mut self, value: &Value<'_>) -> Option<Said<String>> {
+        let spot = self.spot(value.span().start);
+        match value.get_ref() {
+            DeValue::String(text) => self.expanded(text, spot),
+            _ => self.wrong(spot, "a text is wanted here"),
+        }
+    }
+
+    pub(super) fn texts(&mut self, value: &Value<'_>) -> Option<Vec<Said<String>>> {
+        match value.get_ref() {
+            DeValue::Array(all) => Some(all.iter().filter_map(|one| self.text(one)).collect()),
+            _ => self.wrong(self.spot(value.span().start), "a list of texts is wanted here"),
+        }
+    }
+
+    pub(super) fn choice<T: ValueEnum>(&mut self, value: &Value<'_>) -> Option<Said<T>> {
+        let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<_> = names.map(|name| name.get_name().to_owned()).collect();
+        let known = names.join(", ");
+        let spot = self.spot(value.span().start);
+        if !matches!(value.get_ref(), DeValue::String(_)) {
+            return self.wrong(spot, format!("a text is wanted here: one of {known}"));
+        }
+        let said = self.text(value)?;
+        if let Ok(chosen) = T::from_str(&said.value, false) {
+            return Some(Said { value: chosen, spot, from_environment: said.from_environment });
+        }
+        let word = &said.value;
+        let mend = match nearest(word, names.iter().map(String::as_str)) {
+            Some(meant) => format!(": did you mean `{meant}`? (it takes {known})"),
+            None => format!(": it takes {known}"),
+        };
+        self.wrong(spot, format!("not `{word}`{mend}"))
+    }
+
+    /// A size: a number of bytes, or a text with a unit.
+    pub(super) fn size(&mut self, value: &Value<'_>) -> Option<Said<u64>> {
+        if matches!(value.get_ref(), DeValue::Integer(_)) {
+            return self.whole(value, 1..=u64::MAX);
+        }
+        let said = self.text(value)?;
+        match bytes(&said.value) {
+            Ok(size) => {
+                Some(Said { value: size, spot: said.spot, from_environment: said.from_environment })
+            }
+            Err(what) => self.wrong(said.spot, what),
+        }
+    }
+
+    pub(super) fn whole<T>(
+        &mut self,
+        value: &Value<'_>,
+        range: RangeInclusive<T>,
+    ) -> Option<Said<T>>
+    where
+        T: TryFrom<u64> + PartialOrd + Display + Copy,
+    {
+        let spot = self.spot(value.span().start);
+        let DeValue::Integer(number) = value.get_ref() else {
+            return self.wrong(spot, "a whole number is wanted here");
+        };
+        let (low, high) = (*range.start(), *range.end());
+        let read = u64::from_str_radix(number.as_str(), number.radix()).ok();
+        match read.and_then(|n| T::try_from(n).ok()).filter(|n| range.contains(n)) {
+            Some(value) => Some(Said { value, spot, from_environment: false }),
+            None => self.wrong(spot, format!("{} is not in {low}..={high}", number.as_str())),
+        }
+    }
+
+    pub(super) fn flag(&mut self, value: &Value<'_>) -> Option<Said<bool>> {
+        let spot = self.spot(value.span().start);
+        match value.get_ref() {
+            DeValue::Boolean(value) => Some(Said { value: *value, spot, from_environment: false }),
+            _ => self.wrong(spot, "true or false is wanted here"),
+        }
+    }
+
+    pub(super) fn unknown(&mut self, key: &Spanned<DeString<'_>>, known: &[&str]) {
+        let mend = match nearest(key.get_ref(), known.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("known are {}", known.join(", ")),
+        };
+        let what = format!("unknown key `{}`: {mend}", key.get_ref());
+        self.complain(self.spot(key.span().start), what);
+    }
+
+    pub(super) fn complain(&mut self, spot: Spot, what: String) {
+        self.complaints.push(Complaint { file: self.file.to_owned(), spot, what });
+    }
+
+    /// The version is missing, or it was complained of already.
+    pub(super) fn complain_of_version(&mut self, version: u64) {
+        if self.complaints.is_empty() {
+            let what = format!("`version = {version}` is missing: put it first");
+            self.complain(Spot { line: 1, column: 1 }, what);
+        }
+    }
+
+    /// `read`, or all that is wrong, in the file's order.
+    pub(super) fn finish<T>(mut self, read: T) -> Result<T, Vec<Complaint>> {
+        self.complaints.sort_by_key(|c| (c.spot.line, c.spot.column));
+        if self.complaints.is_empty() { Ok(read) } else { Err(self.complaints) }
+    }
+
+    fn wrong<T>(&mut self, spot: Spot, what: impl Into<String>) -> Option<T> {
+        self.complain(spot, what.into());
+        None
+    }
+
+    /// `text` with `${NAME}` replaced by the environment's value, and `$${` by `${`.
+    fn expanded(&mut self, text: &str, spot: Spot) -> Option<Said<String>> {
+        let (mut value, mut rest, mut from_environment) = (String::new(), text, false);
+        while let Some(at) = rest.find("${") {
+            let (before, behind) = (&rest[..at], &rest[at + 2..]);
+            if let Some(before) = before.strip_suffix('$') {
+                value.push_str(before);
+                value.push_str("${");
+                rest = behind;
+                continue;
+            }
+            let Some((name, behind)) = behind.split_once('}') else {
+                return self.wrong(spot, "`${` without `}`: write $${ for the signs themselves");
+            };
+            let Some(found) = (self.environment)(name) else {
+                let what = format!(
+                    "the environment has no {name}: set it, or write $${{ for the signs themselves"
+                );
+                return self.wrong(spot, what);
+            };
+            value.push_str(before);
+            value.push_str(&found);
+            (rest, from_environment) = (behind, true);
+        }
+        value.push_str(rest);
+        Some(Said { value, spot, from_environment })
+    }
+
+    fn spot(&self, at: usize) -> Spot {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+        Spot { line, column }
+    }
+}

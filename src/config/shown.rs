@@ -1,0 +1,62 @@
+//! A configuration as TOML: what `tamis config show` prints.
+
+use clap::ValueEnum;
+
+use super::{Config, Said};
+
+/// Stands for what came from the environment: it may be a secret.
+const MASK: &str = "\"***\"";
+
+impl Config {
+    /// Every key that is said, in the order of the documentation, and its value as TOML. What came
+    /// from the environment is masked.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let text = |said: &Said<String>| said.shown(&quoted(&said.value));
+        let texts = |said: &Vec<Said<String>>| {
+            let all: Vec<_> = said.iter().map(text).collect();
+            format!("[{}]", all.join(", "))
+        };
+        let all = [
+            ("inputs", self.inputs.as_ref().map(texts)),
+            ("output", self.output.as_ref().map(text)),
+            ("dead_letter", self.dead_letter.as_ref().map(text)),
+            ("stats", self.stats.as_ref().map(text)),
+            ("schema", self.schema.as_ref().map(text)),
+            ("require", self.require.as_ref().map(texts)),
+            ("text", self.text.as_ref().map(choice)),
+            ("ip", self.ip.as_ref().map(choice)),
+            ("patterns", self.patterns.as_ref().map(texts)),
+            ("only", self.only.as_ref().map(texts)),
+            ("without", self.without.as_ref().map(texts)),
+            ("max_event_bytes", self.max_event_bytes.as_ref().map(plain)),
+            ("max_depth", self.max_depth.as_ref().map(plain)),
+            ("memory", self.memory.as_ref().map(plain)),
+            ("threads", self.threads.as_ref().map(plain)),
+            ("drain_timeout", self.drain_timeout.as_ref().map(plain)),
+            ("fail_on_drop", self.fail_on_drop.as_ref().map(plain)),
+            ("quiet", self.quiet.as_ref().map(plain)),
+            ("color", self.color.as_ref().map(choice)),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+}
+
+impl<T> Said<T> {
+    fn shown(&self, value: &str) -> String {
+        if self.from_environment { MASK.to_owned() } else { value.to_owned() }
+    }
+}
+
+fn plain<T: ToString>(said: &Said<T>) -> String {
+    said.shown(&said.value.to_string())
+}
+
+fn choice<T: ValueEnum>(said: &Said<T>) -> String {
+    let name = said.value.to_possible_value();
+    said.shown(&quoted(name.as_ref().map_or("", |name| name.get_name())))
+}
+
+/// A TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}

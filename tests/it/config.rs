@@ -1,0 +1,174 @@
+//! The configuration file: among flags and defaults, judged, shown, described.
+
+use std::{collections::BTreeSet, env, fmt::Write as _, fs, path::Path, process::Output};
+
+use serde_json::Value;
+use tamis::config::KEYS;
+use tempfile::TempDir;
+
+use crate::cli::{code, folder, run, stderr, tamis};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const EVENT: &[u8] = b"{\"mail\":\"ada@example.com\",\"password\":\"x\"}\n";
+
+fn in_folder(dir: &TempDir, args: &[&str], stdin: &[u8]) -> Output {
+    run(tamis(args).env_remove("TAMIS_CONFIG").current_dir(dir), stdin)
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn described() -> Value {
+    let path = Path::new(ROOT).join("schemas/config.json");
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn a_flag_overrides_the_file_and_the_file_a_default() {
+    let dir = folder(&[("my.toml", "version = 1\nwithout = [\"email\"]\nquiet = true\n")]);
+    let output = in_folder(&dir, &["--config", "my.toml"], EVENT);
+    assert_eq!(
+        stdout(&output),
+        "{\"mail\":\"ada@example.com\",\"password\":\"[REDACTED:secret_field]\"}\n"
+    );
+    assert_eq!(stderr(&output), "");
+    let output = in_folder(&dir, &["--config", "my.toml", "--without", "secrets"], EVENT);
+    assert_eq!(stdout(&output), "{\"mail\":\"[REDACTED:email]\",\"password\":\"x\"}\n");
+}
+
+#[test]
+fn the_environment_names_the_file_and_the_working_directory_does_not() {
+    let text = "version = 1\nquiet = true\nonly = [\"email\"]\n";
+    let dir = folder(&[("tamis.toml", text), ("other.toml", "version = 1\nquiet = true\n")]);
+    let everything = "{\"mail\":\"[REDACTED:email]\",\"password\":\"[REDACTED:secret_field]\"}\n";
+    assert_eq!(stdout(&in_folder(&dir, &["-q"], EVENT)), everything);
+    let mut command = tamis(&[]);
+    command.env("TAMIS_CONFIG", "tamis.toml").current_dir(&dir);
+    let output = run(&mut command, EVENT);
+    assert_eq!(stdout(&output), "{\"mail\":\"[REDACTED:email]\",\"password\":\"x\"}\n");
+    let mut command = tamis(&["--config", "other.toml"]);
+    command.env("TAMIS_CONFIG", "tamis.toml").current_dir(&dir);
+    assert_eq!(stdout(&run(&mut command, EVENT)), everything);
+    let output = in_folder(&dir, &["--config", "none.toml"], EVENT);
+    assert_eq!((code(&output), output.stdout.len()), (2, 0));
+    assert!(stderr(&output).contains("none.toml: no such file"), "{}", stderr(&output));
+}
+
+#[test]
+fn paths_start_from_the_files_folder() {
+    let text = "version = 1\ninputs = [\"in.ndjson\"]\noutput = \"out.ndjson\"\nquiet = true\n";
+    let dir = folder(&[("etc/tamis.toml", text), ("etc/in.ndjson", "{\"a\":1}\n")]);
+    let output = in_folder(&dir, &["--config", "etc/tamis.toml"], b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(fs::read(dir.path().join("etc/out.ndjson")).unwrap(), b"{\"a\":1}\n");
+}
+
+#[test]
+fn packs_are_pinned() {
+    let dir = folder(&[
+        ("core.toml", "version = 1\nquiet = true\npatterns = [\"core@1\"]\n"),
+        ("newer.toml", "version = 1\npatterns = [\"core@1\", \"secrets@99\"]\n"),
+        ("bare.toml", "version = 1\npatterns = [\"core\"]\n"),
+        ("none.toml", "version = 1\nquiet = true\npatterns = []\n"),
+    ]);
+    let said = |file: &str| in_folder(&dir, &["--config", file], EVENT);
+    assert_eq!(stdout(&said("core.toml")), "{\"mail\":\"[REDACTED:email]\",\"password\":\"x\"}\n");
+    assert_eq!(stdout(&said("none.toml")).as_bytes(), EVENT);
+    for (file, wanted) in [
+        ("newer.toml", "newer.toml:2:23: this tamis has no secrets@99: it has secrets@1"),
+        ("bare.toml", "bare.toml:2:13: `core` is not pinned: write \"core@1\""),
+    ] {
+        let output = said(file);
+        assert_eq!((code(&output), output.stdout.len()), (2, 0));
+        assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn check_judges_everything_and_reads_nothing() {
+    let dir = folder(&[
+        ("sound.toml", "version = 1\ninputs = [\"missing\"]\npatterns = [\"core@1\"]\n"),
+        ("loose.toml", "version = 1\n"),
+        ("wrong.toml", "version = 1\nschema = \"nope\"\npatterns = [\"core@7\"]\ntxt = 1\n"),
+        ("deep.toml", "version = 1\nschema = \"nope\"\npatterns = [\"core@7\"]\n"),
+    ]);
+    let check = |file: &str| in_folder(&dir, &["config", "check", file], b"");
+    let output = check("sound.toml");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("sound.toml: sound\n"), "{}", stdout(&output));
+    assert!(stdout(&check("loose.toml")).contains("not pinned"));
+    for (file, wanted) in [
+        ("wrong.toml", &["wrong.toml:4:1: unknown key `txt`: did you mean `text`?"][..]),
+        ("deep.toml", &["deep.toml:3:13: this tamis has no core@7", "no such schema"]),
+    ] {
+        let output = check(file);
+        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+        let text = stderr(&output);
+        assert!(wanted.iter().all(|one| text.contains(one)), "{text}");
+    }
+    let output = in_folder(&dir, &["config", "check"], b"");
+    assert_eq!(code(&output), 2);
+}
+
+#[test]
+fn show_says_what_is_in_force_and_masks_the_environment() {
+    let text = "version = 1\noutput = \"${SECRET_PLACE}/out\"\nip = \"keep\"\n";
+    let dir = folder(&[("my.toml", text)]);
+    let mut command = tamis(&["config", "show", "--config", "my.toml", "--max-depth", "9"]);
+    command.env("SECRET_PLACE", "/hidden").current_dir(&dir);
+    let output = run(&mut command, b"");
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let line = |key: &str| text.lines().find(|line| line.starts_with(key)).unwrap_or_default();
+    assert!(line("output = ").starts_with("output = \"***\""), "{text}");
+    assert!(!text.contains("hidden") && line("ip = ").ends_with("# my.toml"), "{text}");
+    assert!(line("max_depth = 9").ends_with("# flag"), "{text}");
+    assert!(line("text = \"wrap\"").ends_with("# default"), "{text}");
+    // What is shown is a configuration.
+    fs::write(dir.path().join("shown.toml"), text).unwrap();
+    assert_eq!(code(&in_folder(&dir, &["config", "check", "shown.toml"], b"")), 0);
+}
+
+#[test]
+fn the_schema_describes_every_key_and_its_examples_hold() {
+    let schema = described();
+    let properties = schema["properties"].as_object().unwrap();
+    let names: BTreeSet<_> = properties.keys().map(String::as_str).collect();
+    assert_eq!(names, KEYS.iter().copied().collect());
+    let judge = jsonschema::validator_for(&schema).unwrap();
+    for (key, described) in properties {
+        for example in described["examples"].as_array().unwrap() {
+            let mut config = serde_json::Map::from_iter([("version".into(), 1.into())]);
+            config.insert(key.clone(), example.clone());
+            assert!(judge.is_valid(&Value::Object(config.clone())), "{key}");
+            let text: String = config.iter().map(|(k, v)| format!("{k} = {v}\n")).collect();
+            let dir = folder(&[("example.toml", &text)]);
+            let output = in_folder(&dir, &["config", "check", "example.toml"], b"");
+            assert_eq!(code(&output), 0, "{text}{}", stderr(&output));
+        }
+    }
+    let output = in_folder(&folder(&[]), &["config", "schema"], b"");
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), schema);
+}
+
+#[test]
+fn the_documentation_lists_the_schemas_keys() {
+    let head = "| key | | default | example |\n| --- | --- | --- | --- |\n";
+    let path = Path::new(ROOT).join("docs/configuration.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(head).expect("the table's head");
+    let (shown, after) = rest.split_at(rest.find("\n\n").map_or(rest.len(), |at| at + 1));
+    let mut wanted = String::new();
+    for (key, described) in described()["properties"].as_object().unwrap() {
+        let what = described["description"].as_str().unwrap();
+        let default = described.get("default").map(|v| format!("`{v}`")).unwrap_or_default();
+        let _ =
+            writeln!(wanted, "| `{key}` | {what} | {default} | `{}` |", described["examples"][0]);
+    }
+    if env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, format!("{before}{head}{wanted}{after}")).unwrap();
+    } else {
+        assert!(shown == wanted, "out of date: `UPDATE_DOCS=1 cargo test --test it config`");
+    }
+}
