@@ -66,9 +66,8 @@ pub(crate) fn newest() -> Vec<String> {
 }
 
 /// What an entry of a configuration's `patterns` means: the pin of a pack that ships, or, with
-/// `None`, a path. An error says the mend.
-pub(crate) fn pin(entry: &str) -> Result<Option<String>, String> {
-    let newest = newest();
+/// `None`, a path. `newest` are those that ship. An error says the mend.
+pub(crate) fn pin(newest: &[String], entry: &str) -> Result<Option<String>, String> {
     if newest.iter().any(|known| known == entry) {
         return Ok(Some(entry.to_owned()));
     }

@@ -97,15 +97,15 @@ fn show(flags: RunArgs) -> Result<String> {
         Some(loaded) => (&loaded.config, format!("{}", loaded.path.display())),
         None => (&nothing, String::new()),
     };
+    let origins = [(&typed, "flag"), (file, origin.as_str()), (&defaults, "default")]
+        .map(|(config, origin)| (config.settings(), origin));
     for key in KEYS {
-        let origins = [(&typed, "flag"), (file, origin.as_str()), (&defaults, "default")];
         // A flag for a schema or for required fields overrides both.
         let overridden = ["schema", "require"].contains(key)
             && (typed.schema.is_some() || typed.require.is_some());
         let origins = if overridden { &origins[..1] } else { &origins[..] };
-        let said = origins.iter().find_map(|(config, origin)| {
-            let settings = config.settings();
-            let (_, value) = settings.into_iter().find(|(name, _)| name == key)?;
+        let said = origins.iter().find_map(|(settings, origin)| {
+            let (_, value) = settings.iter().find(|(name, _)| name == key)?;
             Some((format!("{key} = {value}"), (*origin).to_owned()))
         });
         lines.extend(said);

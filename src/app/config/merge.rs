@@ -48,9 +48,9 @@ impl Loaded {
             }
         }
         if let Some(patterns) = &c.patterns {
-            let (mut pins, mut own) = (Vec::new(), Vec::new());
+            let (mut pins, mut own, newest) = (Vec::new(), Vec::new(), packs::newest());
             for said in patterns {
-                match packs::pin(&said.value).map_err(|what| self.at(said.spot, &what))? {
+                match packs::pin(&newest, &said.value).map_err(|what| self.at(said.spot, &what))? {
                     Some(pin) => pins.push(pin),
                     None => own.push(self.folder.join(&said.value)),
                 }

@@ -3,7 +3,7 @@
 use super::gate::{self, Gate};
 use super::{ESCAPE, Gates, Index, Mark, PERCENT};
 
-/// Where gates opened, and those of the places that the first look left.
+/// Scratch space: the hits that the first look left, and the seldom gates' marks.
 #[derive(Default)]
 pub(super) struct Sieved {
     left: Vec<u32>,
