@@ -47,6 +47,9 @@ impl Worker for Engine {
 pub trait Sink: Send {
     /// Takes all of `bytes`. An error of kind `BrokenPipe` says that nobody reads any more.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes everything written so far durable, as far as the sink can: what is acknowledged is
+    /// read no more. More may be written afterwards. A pipe has taken it, and that is all it knows.
+    fn sync(&mut self) -> io::Result<()>;
     /// Makes everything written durable and visible. Nothing is written afterwards.
     fn finish(&mut self) -> io::Result<()>;
     /// Takes back what was written, as far as that is possible.
@@ -85,7 +88,9 @@ pub trait RejectSink: Send {
     fn write(&mut self, place: &Place<'_>, reject: &Reject, body: &[u8]) -> io::Result<()>;
     /// Lets others see what was written so far.
     fn flush(&mut self) -> io::Result<()>;
-    /// Makes everything written durable.
+    /// Makes everything written so far durable.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Makes everything written durable. Nothing is written afterwards.
     fn finish(&mut self) -> io::Result<()>;
 }
 

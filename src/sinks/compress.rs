@@ -33,6 +33,13 @@ impl Sink for CompressSink {
         self.inner.write(&out)
     }
 
+    fn sync(&mut self) -> io::Result<()> {
+        if let Some(encoder) = &mut self.encoder {
+            self.inner.write(&encoder.flush()?)?;
+        }
+        self.inner.sync()
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         if let Some(encoder) = self.encoder.take() {
             self.inner.write(&encoder.finish()?)?;

@@ -52,6 +52,10 @@ impl RejectSink for DeadLetterFile {
     }
 
     fn finish(&mut self) -> io::Result<()> {
+        self.sync()
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
         self.file.flush()?;
         match self.file.get_ref().sync_all() {
             // A pipe or a device has nothing to sync.

@@ -50,6 +50,10 @@ impl Sink for EachSink {
         Ok(())
     }
 
+    fn sync(&mut self) -> io::Result<()> {
+        self.current.as_mut().map_or(Ok(()), |sink| sink.sync())
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -115,6 +115,20 @@ impl Sink for FileSink {
         }
     }
 
+    fn sync(&mut self) -> io::Result<()> {
+        let synced = match &mut self.target {
+            Target::Direct(file) | Target::Append { file, .. } => file.sync_data(),
+            Target::Replace { temporary, .. } => {
+                temporary.as_ref().map_or(Ok(()), |temporary| temporary.as_file().sync_data())
+            }
+        };
+        match synced {
+            // A pipe or a device has nothing to sync.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            other => other,
+        }
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         let (temporary, path, keep) = match &mut self.target {
             Target::Direct(_) => return Ok(()),

@@ -28,6 +28,10 @@ impl Sink for StdoutSink {
         Ok(())
     }
 
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -184,6 +184,10 @@ impl Sink for Kept {
         Ok(())
     }
 
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -202,6 +206,10 @@ impl RejectSink for Kept {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
         Ok(())
     }
 

@@ -191,6 +191,10 @@ impl Sink for Tray {
         Ok(())
     }
 
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         self.seen.get().finished = true;
         Ok(())
@@ -215,6 +219,10 @@ impl RejectSink for Seen {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
         Ok(())
     }
 
