@@ -4,6 +4,7 @@ mod cause;
 mod config;
 mod exit;
 mod explain;
+mod follow;
 mod globs;
 mod identity;
 mod inputs;

@@ -17,20 +17,26 @@
 //! | `batch` | what travels: a chunk, where it came from, what became of it |
 //! | `cutter` | bytes into whole lines: the partial line, the line that is too long, the BOM |
 //! | `reader` | one input after another through the cutter; the idle flush |
+//! | [`growing`] | what the pipeline asks of inputs that grow |
+//! | `tails` | inputs that grow, side by side, through the cutter |
+//! | `acknowledge` | which positions are delivered, and when they are told |
 //! | `order` | the input's order back |
 //! | `delivery` | sink, dead letter, accounting |
 //! | [`budget`] | the memory formula |
 //! | [`report`] | what a run came to |
 
+mod acknowledge;
 mod batch;
 pub mod budget;
 mod crew;
 mod cutter;
 mod delivery;
+pub mod growing;
 mod order;
 pub mod ports;
 mod reader;
 pub mod report;
+mod tails;
 
 use std::{
     sync::{
@@ -44,14 +50,17 @@ use std::{
 /// What a [`RejectSink`] is handed, so that sinks need not know the engine.
 pub use crate::engine::{Payload, Reason, Reject};
 pub use budget::{Budget, Sizes};
+pub use growing::{Checkpoint, Delivered, Growing, Position, Ready, Turn};
 pub use ports::{Input, Observer, Outlets, Place, Read, RejectSink, Sink, Source, Worker};
 pub use report::{End, Failure, Report};
 
 use crate::shutdown::{Phase, Shutdown};
+use acknowledge::Acknowledgements;
 use batch::Batch;
-use crew::Crew;
+use crew::{Crew, Intake};
 use delivery::{Delivery, Ledger};
 use reader::Reader;
+use tails::Tails;
 
 /// How long a sink may stand still after a stop before the run ends without it.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
@@ -62,14 +71,29 @@ const WATCH_EVERY: Duration = Duration::from_millis(250);
 pub struct Pipeline {
     /// How many batches there are, and how big.
     pub budget: Budget,
-    /// Read one after another.
-    pub inputs: Vec<Input>,
+    /// What is read.
+    pub inputs: Inputs,
     /// Where everything goes.
     pub outlets: Outlets,
     /// Who hears at once what happens.
     pub observer: Arc<dyn Observer>,
     /// When to stop.
     pub shutdown: Shutdown,
+}
+
+/// What a pipeline reads.
+pub enum Inputs {
+    /// One after another, each to its end.
+    InTurn(Vec<Input>),
+    /// Side by side, for as long as they grow.
+    Growing {
+        /// The inputs.
+        growing: Box<dyn Growing>,
+        /// Who keeps their positions.
+        checkpoint: Box<dyn Checkpoint>,
+        /// How long what was delivered may wait for its acknowledgement.
+        every: Duration,
+    },
 }
 
 impl Pipeline {
@@ -79,14 +103,24 @@ impl Pipeline {
     /// is then left where it hangs, and the caller is expected to end the process.
     pub fn run<W: Worker + 'static>(self, workers: Vec<W>) -> Report {
         let Self { budget, inputs, outlets, observer, shutdown } = self;
-        let names: Arc<[String]> = inputs.iter().map(|i| i.name.clone()).collect();
         let ledger = Arc::new(Ledger::default());
-        let reader =
-            Reader::new(budget.sizes, inputs, observer.clone(), shutdown.clone(), ledger.clone());
         let watcher = observer.clone();
-        let delivery = Delivery::new(outlets, names, observer, shutdown.clone(), ledger.clone());
+        let (intake, acknowledgements): (Box<dyn Intake>, _) = match inputs {
+            Inputs::InTurn(inputs) => {
+                let (observer, shutdown) = (observer.clone(), shutdown.clone());
+                let sizes = budget.sizes;
+                (Box::new(Reader::new(sizes, inputs, observer, shutdown, ledger.clone())), None)
+            }
+            Inputs::Growing { growing, checkpoint, every } => {
+                let (observer, ledger) = (observer.clone(), ledger.clone());
+                let tails = Tails::new(budget.sizes, growing, every, observer, ledger);
+                (Box::new(tails), Some(Acknowledgements::new(checkpoint, every)))
+            }
+        };
+        let (stop, account) = (shutdown.clone(), ledger.clone());
+        let delivery = Delivery::new(outlets, acknowledgements, observer, stop, account);
         let batches = (0..budget.batches).map(|_| Batch::new(&budget.sizes)).collect();
-        let crew = Arc::new(Crew::new(reader, delivery, batches, ledger.clone()));
+        let crew = Arc::new(Crew::new(intake, delivery, batches, ledger.clone()));
 
         let (ended, ends) = sync_channel(workers.len());
         let threads: Vec<Spawned> = workers

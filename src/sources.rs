@@ -3,10 +3,12 @@
 pub mod decompress;
 mod descriptor;
 pub mod file;
+pub mod follow;
 pub mod refused;
 pub mod stdin;
 
 pub use decompress::DecompressSource;
 pub use file::FileSource;
+pub use follow::Follow;
 pub use refused::RefusedSource;
 pub use stdin::StdinSource;

@@ -33,6 +33,8 @@ pub struct Summary {
     pub unaccounted: i64,
     /// Inputs that failed.
     pub failed_inputs: u64,
+    /// Followed inputs that were truncated in place: something may be lost with each.
+    pub truncated_inputs: u64,
     /// Bytes read.
     pub bytes_in: u64,
     /// How long it took.
@@ -83,6 +85,7 @@ impl Summary {
             unwritten: report.unwritten,
             unaccounted: tally.unaccounted(),
             failed_inputs: report.failed_inputs,
+            truncated_inputs: report.truncated_inputs,
             bytes_in: report.bytes_in,
             elapsed: setting.elapsed,
             threads: setting.threads,

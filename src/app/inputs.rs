@@ -29,6 +29,11 @@ pub(crate) enum InputChoice {
         name: String,
         why: String,
     },
+    /// A glob that means no file yet.
+    Unmatched {
+        name: String,
+        why: String,
+    },
 }
 
 /// What was named.
@@ -36,6 +41,8 @@ pub(crate) enum InputChoice {
 pub(crate) struct Inputs {
     /// Read in this order; a file once.
     pub(crate) choices: Vec<InputChoice>,
+    /// Folders that were looked into, or that a named file is in.
+    pub(crate) folders: Vec<PathBuf>,
     scopes: Vec<Scope>,
     met: HashSet<Identity>,
 }
@@ -109,9 +116,11 @@ impl Inputs {
         if nothing {
             let mend =
                 "no file matches (`*` stops at `/` and skips hidden files; `**/` is any folders)";
-            self.refuse(Path::new(text), mend.into());
+            let name = shown(Path::new(text));
+            self.choices.push(InputChoice::Unmatched { name, why: mend.into() });
         }
         let fixed = pattern.fixed.clone();
+        self.folders.push(fixed.clone());
         self.scope(Path::new(text), &fixed, Some(pattern));
     }
 
@@ -121,6 +130,7 @@ impl Inputs {
         let shown = |entry: &walkdir::DirEntry| entry.depth() == 0 || !is_hidden(entry.file_name());
         for entry in entries.filter_entry(shown) {
             match entry {
+                Ok(entry) if entry.file_type().is_dir() => self.folders.push(entry.into_path()),
                 Ok(entry) if entry.file_type().is_file() => {
                     let relative = entry.path().strip_prefix(base).unwrap_or(entry.path());
                     let relative = relative.to_path_buf();
@@ -137,6 +147,10 @@ impl Inputs {
     }
 
     fn file(&mut self, path: PathBuf, relative: PathBuf) {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        if self.folders.last().is_none_or(|last| last != folder) {
+            self.folders.push(folder.to_path_buf());
+        }
         let identity = Identity::of_path(&path).filter(|id| matches!(id, Identity::Inode(..)));
         if identity.is_none_or(|identity| self.met.insert(identity)) {
             self.choices.push(InputChoice::File { path, relative });
@@ -171,7 +185,7 @@ impl InputChoice {
         match self {
             Self::Stdin => "stdin".into(),
             Self::File { path, .. } => shown(path),
-            Self::Refused { name, .. } => name.clone(),
+            Self::Refused { name, .. } | Self::Unmatched { name, .. } => name.clone(),
         }
     }
 
@@ -179,7 +193,7 @@ impl InputChoice {
         match self {
             Self::Stdin => Identity::of_descriptor(rustix::stdio::stdin()),
             Self::File { path, .. } => Identity::of_path(path),
-            Self::Refused { .. } => None,
+            Self::Refused { .. } | Self::Unmatched { .. } => None,
         }
     }
 }

@@ -45,6 +45,17 @@ impl Observer for Notices {
         say(&format_args!("{input}: {}", cause(error)));
     }
 
+    fn input_truncated(&self, input: &str) {
+        self.clear();
+        let what = "it was truncated, and is read from its beginning";
+        say(&format_args!("{input}: {what}; what was added just before that may be lost"));
+    }
+
+    fn checkpoint_failed(&self, error: &io::Error) {
+        self.clear();
+        say(&format_args!("--data-dir: {}; tried again, nothing is lost", cause(error)));
+    }
+
     fn progress(&self, so_far: &Report) {
         if let Some(progress) = &self.progress {
             progress.show(so_far);

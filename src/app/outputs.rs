@@ -37,7 +37,7 @@ pub(crate) fn for_each(inputs: &Inputs, folder: &Path) -> Result<Vec<Option<Path
             InputChoice::Stdin => {
                 bail!("--out-dir: standard input has no name: use -o, or name files")
             }
-            InputChoice::Refused { .. } => None,
+            InputChoice::Refused { .. } | InputChoice::Unmatched { .. } => None,
             InputChoice::File { path, relative } => below(path, relative),
         };
         if let Some(relative) = &relative
@@ -129,14 +129,14 @@ fn is_there(run: &Run, what: &str, path: &Path) -> Result<()> {
             let append = if what == "-o" { ", --append adds to it" } else { "" };
             bail!("{what} {shown} is there already: --force replaces it{append}")
         }
-        Existing::Append => appendable(path, run.compress)
+        Existing::Append | Existing::Continue => appendable(path, run)
             .with_context(|| format!("{what} {shown}"))
             .map(|mend| mend.map_or(Ok(()), |mend| bail!("{what} {shown}: {mend}")))?,
     }
 }
 
 /// Why nothing can be appended to the file at `path`, if so.
-fn appendable(path: &Path, compress: Option<Format>) -> std::io::Result<Option<String>> {
+fn appendable(path: &Path, run: &Run) -> std::io::Result<Option<String>> {
     if fs::metadata(path).is_err() {
         return Ok(None);
     }
@@ -149,10 +149,12 @@ fn appendable(path: &Path, compress: Option<Format>) -> std::io::Result<Option<S
         Start::Packed(format) => Some(format),
         Start::Plain | Start::Unsure => None,
     };
-    Ok(match (there, compress) {
+    Ok(match (there, run.compress) {
         (Some(there), Some(wanted)) if there == wanted => None,
         (Some(there), _) => Some(format!("it is compressed with {there}: --append cannot mix")),
         (None, Some(_)) => Some("it is not compressed: --append cannot mix".into()),
+        // Half a line is cut off.
+        (None, None) if run.existing == Existing::Continue => None,
         (None, None) => {
             let mut last = [0];
             file.seek(SeekFrom::End(-1))?;

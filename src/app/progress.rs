@@ -60,7 +60,7 @@ fn length(input: &InputChoice) -> Option<u64> {
         InputChoice::File { path, .. } => {
             fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len())
         }
-        InputChoice::Refused { .. } => Some(0),
+        InputChoice::Refused { .. } | InputChoice::Unmatched { .. } => Some(0),
     }
 }
 

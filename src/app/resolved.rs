@@ -11,7 +11,10 @@ use anstream::{AutoStream, stream::RawStream};
 use anyhow::{Result, anyhow, bail};
 use clap::CommandFactory as _;
 
-use super::{inputs::Inputs, outputs, packs};
+use super::{
+    inputs::{InputChoice, Inputs},
+    outputs, packs,
+};
 use crate::{
     cli::{Cli, RuleArgs, RunArgs},
     compression::Format,
@@ -25,6 +28,8 @@ use crate::{
 
 /// How long to read on after the first request to end, in seconds.
 const DRAIN: u32 = 5;
+/// How long a followed line may wait for its end, in seconds.
+const LINE_TIMEOUT: u32 = 60;
 
 /// The main job, resolved.
 pub(crate) struct Run {
@@ -41,6 +46,17 @@ pub(crate) struct Run {
     pub(crate) quiet: bool,
     pub(crate) layout: Layout,
     pub(crate) stats: Option<PathBuf>,
+    pub(crate) follow: Option<Follow>,
+}
+
+/// How files are followed.
+pub(crate) struct Follow {
+    /// What was named, to be looked for again and again.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) recursive: bool,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) line_timeout: Duration,
+    pub(crate) poll: bool,
 }
 
 /// Where clean events go.
@@ -88,6 +104,7 @@ impl Run {
             },
             inputs,
             existing: match (args.force, args.append) {
+                _ if args.follow => Existing::Continue,
                 (true, _) => Existing::Replace,
                 (_, true) => Existing::Append,
                 _ => Existing::Keep,
@@ -105,8 +122,16 @@ impl Run {
             quiet: args.quiet,
             layout: layout(args.color.unwrap_or_default()),
             stats: args.stats.clone(),
+            follow: args.follow.then(|| Follow {
+                files: args.files.clone(),
+                recursive: args.recursive,
+                data_dir: args.data_dir,
+                line_timeout: Duration::from_secs(args.line_timeout.unwrap_or(LINE_TIMEOUT).into()),
+                poll: args.poll,
+            }),
         };
         check_command(&args.files)?;
+        check_followed(&run)?;
         outputs::check(&run)?;
         if args.rules.text == Some(TextChoice::DeadLetter) && args.dead_letter.is_none() {
             bail!("--text dead-letter needs --dead-letter FILE");
@@ -130,6 +155,14 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
         Some(command) => bail!("`{word}` is no file: did you mean `tamis {command}`?"),
         None => Ok(()),
     }
+}
+
+/// Only files can be followed.
+fn check_followed(run: &Run) -> Result<()> {
+    if run.follow.is_some() && run.inputs.choices.contains(&InputChoice::Stdin) {
+        bail!("--follow needs files: standard input is read to its end without it");
+    }
+    Ok(())
 }
 
 /// Resolves and judges what was typed about the rules.

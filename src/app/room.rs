@@ -10,6 +10,7 @@ use crate::pipeline::{
     Budget, Sizes,
     budget::{Demand, TooSmall},
 };
+use crate::sources::follow::{FILE_BYTES, MOST_FILES};
 
 /// The program itself, stacks, the compiled plan, and the buffers of sources and sinks.
 const FIXED_BYTES: u64 = 32 << 20;
@@ -34,13 +35,18 @@ pub(crate) fn fit(run: &Run, rules: &Rules) -> Result<Room> {
     let sizes = Sizes::new(rules.limits.max_event_bytes);
     let encodes = run.compress.is_some() || matches!(run.output, Output::Each(_));
     let encoder = if encodes { ENCODER_BYTES } else { 0 };
+    let followed = match run.follow {
+        // A compressed file is decoded a chunk ahead.
+        Some(_) => MOST_FILES as u64 * FILE_BYTES + 2 * sizes.most() as u64,
+        None => 0,
+    };
     let mut least = 0;
     for window_log in WINDOWS {
         let demand = Demand {
             workers: run.threads,
             dead_letter: run.dead_letter.is_some(),
             engine_bytes: plan::engine_bytes(sizes.most(), rules),
-            fixed_bytes: FIXED_BYTES + encoder + (1 << window_log) + DECODER_BYTES,
+            fixed_bytes: FIXED_BYTES + followed + encoder + (1 << window_log) + DECODER_BYTES,
         };
         match Budget::fit(sizes, demand, run.memory) {
             Ok(budget) => return Ok(Room { budget, window_log }),

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use super::{
     config,
     exit::{self, Exit, Trouble},
+    follow,
     inputs::InputChoice,
     notices::Notices,
     outlets,
@@ -25,7 +26,7 @@ use crate::{
     cli::{RunArgs, help::TERMINAL},
     compression::Found,
     engine::Reason,
-    pipeline::{Budget, End, Input, Pipeline, Report, Sink, Source},
+    pipeline::{Budget, End, Input, Inputs, Pipeline, Report, Sink, Source},
     shutdown::{Shutdown, signals},
     sinks::{Existing, FileSink, dead_letter},
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
@@ -56,7 +57,7 @@ pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
             memory_ceiling_bytes: budget.ceiling_bytes,
         },
     );
-    let exit = exit::judge(&report, &summary, run.fail_on_drop);
+    let exit = exit::judge(&report, &summary, &run);
     summary.exit_code = exit as u8;
     account(&run, &report, &summary)?;
     Ok(exit)
@@ -71,11 +72,18 @@ fn sieve(
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
     signals::listen(shutdown.clone()).map_err(Trouble::failed)?;
     let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
-    let inputs = run.inputs.choices.iter().zip(&found);
     let notices = Arc::new(Notices::new(run.quiet, Progress::of(run, &found)));
+    let inputs = match &run.follow {
+        Some(choice) => follow::inputs(choice, window_log, notices.clone(), shutdown.clone())?,
+        None => {
+            let inputs = run.inputs.choices.iter().zip(&found);
+            let open = |(input, found)| open(input, window_log, found, &shutdown);
+            Inputs::InTurn(inputs.map(open).collect())
+        }
+    };
     let pipeline = Pipeline {
         budget,
-        inputs: inputs.map(|(input, found)| open(input, window_log, found, &shutdown)).collect(),
+        inputs,
         outlets: outlets::open(run, letters, &found).map_err(Trouble::Failed)?,
         observer: notices.clone(),
         shutdown,
@@ -89,7 +97,9 @@ fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown
     let source: Box<dyn Source> = match input {
         InputChoice::Stdin => Box::new(StdinSource::new(shutdown.clone())),
         InputChoice::File { path, .. } => Box::new(FileSource::new(path.clone(), shutdown.clone())),
-        InputChoice::Refused { why, .. } => Box::new(RefusedSource::new(why.clone())),
+        InputChoice::Refused { why, .. } | InputChoice::Unmatched { why, .. } => {
+            Box::new(RefusedSource::new(why.clone()))
+        }
     };
     let source =
         Box::new(DecompressSource::new(source, window_log, found.clone(), shutdown.clone()));

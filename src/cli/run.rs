@@ -36,6 +36,35 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 
+    /// Go on with what is added to the files, and with new ones
+    ///
+    /// As `tail -F`, for all FILEs, -r DIRs and globs: renamed files are read to their end, truncated
+    /// ones from their beginning, compressed ones once. Ends with SIGINT or SIGTERM. -o FILE is
+    /// appended to.
+    #[arg(short, long, conflicts_with_all = ["out_dir", "force", "compress"])]
+    pub follow: bool,
+
+    /// Remember in DIR how far the followed files are delivered
+    ///
+    /// A restart goes on from there. One process at a time can use DIR.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "follow",
+          hide_short_help = true)]
+    pub data_dir: Option<PathBuf>,
+
+    /// How long a followed line may wait for its end, in seconds [default: 60]
+    ///
+    /// Then it is judged as it is, and what comes up to its end is passed over: half a line may hide
+    /// what the whole one shows.
+    #[arg(long, value_name = "SECS", requires = "follow", hide_short_help = true)]
+    pub line_timeout: Option<u32>,
+
+    /// Look at the followed files often, in place of inotify
+    ///
+    /// For network file systems, whose changes inotify does not tell. Where there is no inotify, or no
+    /// more of it (fs.inotify.max_user_watches), this is done unasked.
+    #[arg(long, requires = "follow", hide_short_help = true)]
+    pub poll: bool,
+
     /// Write a file for each input, of the same name, into DIR
     ///
     /// Below DIR it has the path that it has below the directory that was named, or below the part

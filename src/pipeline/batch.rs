@@ -1,5 +1,7 @@
 //! What travels through the pipeline.
 
+use std::sync::Arc;
+
 use super::budget::Sizes;
 use crate::engine::{Chunk, Output};
 
@@ -9,6 +11,14 @@ pub(super) struct Batch {
     pub(super) seq: u64,
     /// The index of its input.
     pub(super) input: usize,
+    /// Its input's name.
+    pub(super) name: Arc<str>,
+    /// The lines of its input that an earlier run delivered.
+    pub(super) lines_before: u64,
+    /// Where its input is read on from, and whether that is inside a line; of inputs that grow.
+    pub(super) reaches: Option<(u64, bool)>,
+    /// Nothing was read for a while: time to acknowledge.
+    pub(super) idle: bool,
     /// Where its first line starts in the input.
     pub(super) offset: u64,
     /// The bytes of the input that it stands for.
@@ -36,6 +46,10 @@ impl Batch {
         Self {
             seq: 0,
             input: 0,
+            name: "".into(),
+            lines_before: 0,
+            reaches: None,
+            idle: false,
             offset: 0,
             source_bytes: 0,
             discarded: None,
@@ -51,6 +65,7 @@ impl Batch {
         self.chunk.clear();
         self.output.clear();
         (self.source_bytes, self.discarded, self.ends, self.failed) = (0, None, None, false);
+        (self.lines_before, self.reaches, self.idle) = (0, None, false);
         let usual = sizes.usual();
         if self.chunk.memory() > Sizes::memory(usual) {
             self.chunk.shrink_to(usual);

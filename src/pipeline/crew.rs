@@ -16,12 +16,17 @@ use super::{
     delivery::{Delivery, Ledger},
     order::Order,
     ports::Worker,
-    reader::Reader,
 };
+
+/// What fills batches.
+pub(super) trait Intake: Send {
+    /// Fills `batch` with the next lines; `false` when there are no more.
+    fn read(&mut self, batch: &mut Batch) -> bool;
+}
 
 /// What the threads of a crew share.
 pub(super) struct Crew {
-    reader: Mutex<Reader>,
+    intake: Mutex<Box<dyn Intake>>,
     queue: Mutex<Queue>,
     /// Held by whoever delivers: [`Queue::delivering`] lets no second one ask.
     delivery: Mutex<Delivery>,
@@ -36,13 +41,13 @@ struct Queue {
 
 impl Crew {
     pub(super) fn new(
-        reader: Reader,
+        intake: Box<dyn Intake>,
         delivery: Delivery,
         batches: Vec<Batch>,
         ledger: Arc<Ledger>,
     ) -> Self {
         Self {
-            reader: Mutex::new(reader),
+            intake: Mutex::new(intake),
             queue: Mutex::new(Queue { order: Order::new(), delivering: false }),
             delivery: Mutex::new(delivery),
             pool: Pool { free: Mutex::new(Some(batches)), returned: Condvar::new() },
@@ -54,7 +59,7 @@ impl Crew {
     pub(super) fn run(&self, mut worker: impl Worker) {
         let _alarm = Alarm(&self.pool);
         while let Some(mut batch) = self.pool.take() {
-            if !lock(&self.reader).read(&mut batch) {
+            if !lock(&self.intake).read(&mut batch) {
                 self.pool.give(batch);
                 break;
             }

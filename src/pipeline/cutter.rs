@@ -56,6 +56,23 @@ impl Cutter {
         (self.at_start, self.offset) = (true, 0);
     }
 
+    /// Goes on at `offset` of an input that was left there. What was read behind it is forgotten.
+    pub(super) fn resume(&mut self, offset: u64) {
+        self.start_input();
+        (self.at_start, self.offset) = (offset == 0, offset);
+    }
+
+    /// Behind the last batch.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether the rest of an input without a further line end is to be judged as it is: a line
+    /// over the limit, or any line if `take_partial`.
+    pub(super) fn settled(&self, batch: &Batch, take_partial: bool) -> bool {
+        self.discarding || take_partial && batch.chunk.data().len() > self.whole
+    }
+
     /// Starts an empty batch with what the last one left.
     pub(super) fn begin(&mut self, batch: &mut Batch) {
         batch.offset = self.offset;

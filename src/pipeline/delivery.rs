@@ -5,11 +5,12 @@ use std::{
     mem::take,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
 use super::{
+    acknowledge::Acknowledgements,
     batch::{Batch, InputEnd},
     ports::{Observer, Outlets, Place},
     report::{End, Failure, Report, fit},
@@ -30,6 +31,9 @@ pub(super) struct Ledger {
     held: AtomicU64,
     writes: AtomicU64,
     failed_inputs: AtomicU64,
+    truncated_inputs: AtomicU64,
+    /// Positions could not be kept.
+    owes: AtomicBool,
     settled: Mutex<Settled>,
 }
 
@@ -52,6 +56,19 @@ impl Ledger {
         self.failed_inputs.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn owe(&self, owes: bool) {
+        self.owes.store(owes, Relaxed);
+    }
+
+    /// Whether an acknowledgement failed, and is to be tried again.
+    pub(super) fn owes(&self) -> bool {
+        self.owes.load(Relaxed)
+    }
+
+    pub(super) fn input_truncated(&self) {
+        self.truncated_inputs.fetch_add(1, Relaxed);
+    }
+
     /// Rises with every write that a sink took.
     pub(super) fn writes(&self) -> u64 {
         self.writes.load(Relaxed)
@@ -66,6 +83,7 @@ impl Ledger {
             tally,
             bytes_in,
             failed_inputs: self.failed_inputs.load(Relaxed),
+            truncated_inputs: self.truncated_inputs.load(Relaxed),
             end,
         }
     }
@@ -84,7 +102,8 @@ impl Ledger {
 /// What delivers: one thread at a time calls it.
 pub(super) struct Delivery {
     outlets: Outlets,
-    names: Arc<[String]>,
+    /// Of inputs that grow.
+    acknowledgements: Option<Acknowledgements>,
     observer: Arc<dyn Observer>,
     shutdown: Shutdown,
     ledger: Arc<Ledger>,
@@ -96,14 +115,14 @@ pub(super) struct Delivery {
 impl Delivery {
     pub(super) fn new(
         outlets: Outlets,
-        names: Arc<[String]>,
+        acknowledgements: Option<Acknowledgements>,
         observer: Arc<dyn Observer>,
         shutdown: Shutdown,
         ledger: Arc<Ledger>,
     ) -> Self {
         Self {
             outlets,
-            names,
+            acknowledgements,
             observer,
             shutdown,
             ledger,
@@ -120,11 +139,33 @@ impl Delivery {
         }
         match self.write(batch) {
             Ok(()) => self.ledger.settle(batch),
-            Err(end) => {
-                self.end = end;
-                self.shutdown.stop();
-            }
+            Err(end) => return self.fail(end),
         }
+        if self.acknowledgements.as_ref().is_some_and(|acks| acks.due(batch.idle))
+            && let Err(end) = self.acknowledge()
+        {
+            self.fail(end);
+        }
+    }
+
+    fn fail(&mut self, end: End) {
+        self.end = end;
+        self.shutdown.stop();
+    }
+
+    /// Everything that was written becomes durable, and only then do positions move.
+    fn acknowledge(&mut self) -> Result<(), End> {
+        let Some(acks) = &mut self.acknowledgements else { return Ok(()) };
+        if let Some(letters) = &mut self.outlets.dead_letter {
+            letters.sync().map_err(dead_letter_end)?;
+        }
+        self.outlets.sink.sync().map_err(sink_end)?;
+        let told = acks.tell();
+        self.ledger.owe(told.is_err());
+        if let Err(error) = told {
+            self.observer.checkpoint_failed(&error);
+        }
+        Ok(())
     }
 
     /// Makes everything durable, the dead letter first: an output that is in place says that
@@ -133,6 +174,12 @@ impl Delivery {
         let closed = self.outlets.dead_letter.as_mut().map_or(Ok(()), |letters| letters.finish());
         if let (Err(error), End::Complete) = (closed, &self.end) {
             self.end = End::Failed(Failure::DeadLetter(error));
+        }
+        if let (Some(acks), End::Complete) = (&self.acknowledgements, &self.end)
+            && acks.due(true)
+            && let Err(end) = self.acknowledge()
+        {
+            self.end = end;
         }
         let mut report = self.ledger.report(self.end);
         if !report.worth_keeping() {
@@ -153,6 +200,9 @@ impl Delivery {
         }
         self.reject_all(batch).map_err(dead_letter_end)?;
         self.input += &batch.output.tally;
+        if let Some(acks) = &mut self.acknowledgements {
+            acks.note(batch);
+        }
         match batch.ends {
             Some(end) => self.end_input(end),
             None => Ok(()),
@@ -176,7 +226,8 @@ impl Delivery {
 
     fn reject_all(&mut self, batch: &Batch) -> io::Result<()> {
         let output = &batch.output;
-        let (input, line) = (&self.names[batch.input], self.input.read + 1);
+        let before = self.acknowledgements.as_ref().map(|acks| acks.lines_before(batch));
+        let (input, line) = (&*batch.name, before.unwrap_or(self.input.read) + 1);
         for reject in &output.rejects {
             let place = place(input, line, batch, reject);
             let kept = match &mut self.outlets.dead_letter {

@@ -108,6 +108,15 @@ pub trait Observer: Send + Sync {
     fn rejected(&self, place: &Place<'_>, reject: &Reject, kept: bool);
     /// An input could not be opened or read to its end.
     fn input_failed(&self, input: &str, error: &io::Error);
+    /// What was read of an input is not there any more: what was added to it since the last look
+    /// may be lost.
+    fn input_truncated(&self, input: &str) {
+        let _ = input;
+    }
+    /// Positions could not be kept. They are tried again; until then a restart would read more twice.
+    fn checkpoint_failed(&self, error: &io::Error) {
+        let _ = error;
+    }
     /// What is delivered so far; told a few times a second.
     fn progress(&self, so_far: &Report) {
         let _ = so_far;

@@ -9,6 +9,7 @@ use std::{
 use super::{
     batch::{Batch, InputEnd},
     budget::Sizes,
+    crew::Intake,
     cutter::Cutter,
     delivery::Ledger,
     ports::{Input, Observer, Read, Source},
@@ -46,44 +47,6 @@ impl Reader {
     ) -> Self {
         let (cutter, inputs) = (Cutter::new(sizes), inputs.into_iter().enumerate());
         Self { sizes, inputs, current: None, observer, shutdown, ledger, cutter, seq: 0 }
-    }
-
-    /// Fills `batch` with the next lines; `false` when there are no more. An input that fails
-    /// does not keep the next ones from being read.
-    pub(super) fn read(&mut self, batch: &mut Batch) -> bool {
-        loop {
-            let Some((index, mut input)) = self.current.take().or_else(|| self.open_next()) else {
-                return false;
-            };
-            batch.recycle(&self.sizes);
-            batch.input = index;
-            self.cutter.begin(batch);
-            self.ledger.hold(0);
-            match self.fill(&mut *input.source, batch) {
-                Ok(Filled::Full) => {
-                    self.cutter.cut(batch);
-                    self.ledger.hold(self.cutter.carries().into());
-                    self.current = Some((index, input));
-                }
-                Ok(Filled::End) => {
-                    self.cutter.finish(batch);
-                    batch.ends = Some(InputEnd::Read);
-                }
-                Err(error) => {
-                    // What was read before an error is as good as any.
-                    self.cutter.finish(batch);
-                    batch.ends = Some(InputEnd::Failed);
-                    self.ledger.input_failed();
-                    self.observer.input_failed(&input.name, &error);
-                }
-            }
-            // The end of an input is told even where no line is left to tell it with.
-            if !batch.chunk.data().is_empty() || batch.ends.is_some() {
-                batch.seq = self.seq;
-                self.seq += 1;
-                return true;
-            }
-        }
     }
 
     fn open_next(&mut self) -> Option<(usize, Input)> {
@@ -131,5 +94,44 @@ impl Reader {
 
     fn stopped(&self) -> bool {
         matches!(self.shutdown.phase(), Phase::Stopped { .. } | Phase::GivenUp)
+    }
+}
+
+impl Intake for Reader {
+    /// An input that fails does not keep the next ones from being read.
+    fn read(&mut self, batch: &mut Batch) -> bool {
+        loop {
+            let Some((index, mut input)) = self.current.take().or_else(|| self.open_next()) else {
+                return false;
+            };
+            batch.recycle(&self.sizes);
+            (batch.input, batch.name) = (index, input.name.as_str().into());
+            self.cutter.begin(batch);
+            self.ledger.hold(0);
+            match self.fill(&mut *input.source, batch) {
+                Ok(Filled::Full) => {
+                    self.cutter.cut(batch);
+                    self.ledger.hold(self.cutter.carries().into());
+                    self.current = Some((index, input));
+                }
+                Ok(Filled::End) => {
+                    self.cutter.finish(batch);
+                    batch.ends = Some(InputEnd::Read);
+                }
+                Err(error) => {
+                    // What was read before an error is as good as any.
+                    self.cutter.finish(batch);
+                    batch.ends = Some(InputEnd::Failed);
+                    self.ledger.input_failed();
+                    self.observer.input_failed(&input.name, &error);
+                }
+            }
+            // The end of an input is told even where no line is left to tell it with.
+            if !batch.chunk.data().is_empty() || batch.ends.is_some() {
+                batch.seq = self.seq;
+                self.seq += 1;
+                return true;
+            }
+        }
     }
 }

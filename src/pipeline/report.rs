@@ -46,6 +46,8 @@ pub struct Report {
     pub bytes_in: u64,
     /// Inputs that could not be opened or read to their end.
     pub failed_inputs: u64,
+    /// Inputs that were truncated in place while they were followed.
+    pub truncated_inputs: u64,
     /// How it ended.
     pub end: End,
 }

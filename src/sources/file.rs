@@ -26,6 +26,11 @@ impl FileSource {
     pub fn new(path: PathBuf, shutdown: Shutdown) -> Self {
         Self { path, shutdown, open: None }
     }
+
+    /// A regular file that is open already.
+    pub fn of(file: File, shutdown: Shutdown) -> Self {
+        Self { path: PathBuf::new(), shutdown, open: Some(Open { file, regular: true }) }
+    }
 }
 
 impl Source for FileSource {

@@ -24,6 +24,7 @@ impl Summary {
             "redactions": self.redactions.iter().cloned().map(count).collect::<Map<_, _>>(),
             "violations": by_reason(&self.violations),
             "failed_inputs": self.failed_inputs,
+            "truncated_inputs": self.truncated_inputs,
             "bytes_in": self.bytes_in,
             "bytes_out": tally.bytes_out,
             "seconds": rounded(self.elapsed.as_secs_f64(), 6),
@@ -64,7 +65,7 @@ mod tests {
                 r#"{"read":1215,"clean":1100,"redacted":80,"wrapped":4,"blank":2,"#,
                 r#""dropped":{"text":6},"dead_lettered":{"unterminated":10,"schema_required":8},"#,
                 r#""unwritten":5,"unaccounted":0,"redactions":{"email":81},"#,
-                r#""violations":{"schema_required":8},"failed_inputs":0,"#,
+                r#""violations":{"schema_required":8},"failed_inputs":0,"truncated_inputs":0,"#,
                 r#""bytes_in":750000,"bytes_out":700000,"seconds":0.5,"mb_per_second":1.5,"#,
                 r#""threads":2,"memory_ceiling_bytes":67108864,"error":null,"exit_code":0}"#,
                 "\n"

@@ -74,6 +74,9 @@ fn rows(s: &Summary) -> Vec<Row> {
     if s.failed_inputs > 0 {
         rows.push(row(BAD, 0, "failed inputs", s.failed_inputs));
     }
+    if s.truncated_inputs > 0 {
+        rows.push(row(WARN, 0, "truncated inputs", s.truncated_inputs));
+    }
     if s.unaccounted != 0 {
         rows.push(Row { count: s.unaccounted.to_string(), ..row(BAD, 0, "unaccounted", 0) });
     }

@@ -13,8 +13,8 @@ use serde_json::Value;
 use tamis::{
     engine::{Chunk, Engine, Output, Payload, Plan, Reject, Tally},
     pipeline::{
-        Budget, Input, Observer, Outlets, Pipeline, Place, Read, RejectSink, Sink, Sizes, Source,
-        budget::Demand,
+        Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, RejectSink, Sink, Sizes,
+        Source, budget::Demand,
     },
     shutdown::Shutdown,
 };
@@ -241,7 +241,7 @@ fn piped(
     let source = Steps { data: input.clone(), at: 0, steps, reads: 0 };
     let pipeline = Pipeline {
         budget: Budget::fit(sizes, demand, None).unwrap(),
-        inputs: vec![Input { name: "in".into(), source: Box::new(source) }],
+        inputs: Inputs::InTurn(vec![Input { name: "in".into(), source: Box::new(source) }]),
         outlets: Outlets {
             sink: Box::new(kept.clone()),
             dead_letter: Some(Box::new(kept.clone())),

@@ -10,6 +10,7 @@ mod docs;
 mod explain;
 mod false_alarms;
 mod files;
+mod follow;
 #[path = "../../benches/support/generator.rs"]
 mod generator;
 mod invariance;

@@ -12,8 +12,8 @@ use std::{
 use tamis::{
     engine::{Chunk, Output, Payload, Reason, Reject},
     pipeline::{
-        Budget, Input, Observer, Outlets, Pipeline, Place, Read, RejectSink, Report, Sink, Sizes,
-        Source, Worker, budget::Demand,
+        Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, RejectSink, Report, Sink,
+        Sizes, Source, Worker, budget::Demand,
     },
     shutdown::{Phase, Shutdown},
 };
@@ -296,11 +296,12 @@ impl Bench {
         let workers = workers.collect();
         let pipeline = Pipeline {
             budget: self.budget(),
-            inputs: self
-                .inputs
-                .into_iter()
-                .map(|(name, source)| Input { name: name.into(), source: Box::new(source) })
-                .collect(),
+            inputs: Inputs::InTurn(
+                self.inputs
+                    .into_iter()
+                    .map(|(name, source)| Input { name: name.into(), source: Box::new(source) })
+                    .collect(),
+            ),
             outlets: Outlets {
                 sink: Box::new(self.tray),
                 dead_letter: self

@@ -1,0 +1,77 @@
+//! What the pipeline asks of inputs that grow: they are read side by side, in whole lines, and what
+//! was delivered of each is acknowledged.
+
+use std::{io, sync::Arc, time::Duration};
+
+/// How far an input was read, or delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    /// In bytes.
+    pub offset: u64,
+    /// Lines before it.
+    pub lines: u64,
+    /// It is inside a line that is settled already; the rest of that line is passed over.
+    pub inside_line: bool,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone)]
+pub enum Turn {
+    /// This input has something to read.
+    Ready(Ready),
+    /// Nothing more will come of the input with this number; `truncated`: what was read of it is not
+    /// there any more, and what was added to it since the last look may be lost.
+    Ended {
+        /// The input.
+        input: usize,
+        /// It was truncated in place.
+        truncated: bool,
+    },
+    /// Nothing within the wait, or a shutdown moved on.
+    Idle,
+    /// Nothing more will come at all.
+    End,
+}
+
+/// An input that has something to read.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// Its number, which no other input of this run has.
+    pub input: usize,
+    /// As messages and dead letters show it.
+    pub name: Arc<str>,
+    /// Where to go on. Of its lines, those before this run.
+    pub position: Position,
+    /// A last line without an end has waited long enough: it is taken as it is.
+    pub take_partial: bool,
+}
+
+/// Inputs that grow.
+pub trait Growing: Send {
+    /// Picks an input that has something to read, waiting for one at most `wait` (`None`: for ever).
+    fn turn(&mut self, wait: Option<Duration>) -> Turn;
+    /// Reads on in the input whose turn it is; 0: it has no more at present.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
+    /// The turn is over. What stands behind `offset` is read again at the next one.
+    fn end_turn(&mut self, offset: u64, inside_line: bool);
+}
+
+/// What was delivered of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// Its number.
+    pub input: usize,
+    /// Everything before it is durable; `None`: nothing was delivered since the last time.
+    pub position: Option<Position>,
+    /// Nothing more will come of it.
+    pub ended: bool,
+}
+
+/// Who keeps positions.
+pub trait Checkpoint: Send {
+    /// Everything before these positions is durable in every sink that it touched.
+    ///
+    /// # Errors
+    /// The positions could not be kept. They are told again, with newer ones, the next time.
+    fn acknowledge(&mut self, delivered: &[Delivered]) -> io::Result<()>;
+}

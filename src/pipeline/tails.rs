@@ -1,0 +1,176 @@
+//! The reader of inputs that grow: each turn is one input's, and takes whole lines of it.
+//!
+//! What stands behind an input's last line end stays in the input, and is read again when there is
+//! more of it: a thousand files need no buffers of their own.
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use memchr::memchr;
+
+use super::{
+    batch::{Batch, InputEnd},
+    budget::Sizes,
+    crew::Intake,
+    cutter::Cutter,
+    delivery::Ledger,
+    growing::{Growing, Ready, Turn},
+    ports::Observer,
+};
+
+/// Nobody waits longer than this for something to read: an acknowledgement that failed is tried anew.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Side by side through one cutter.
+pub(super) struct Tails {
+    sizes: Sizes,
+    growing: Box<dyn Growing>,
+    observer: Arc<dyn Observer>,
+    ledger: Arc<Ledger>,
+    cutter: Cutter,
+    seq: u64,
+    /// How long what was delivered may wait for its acknowledgement.
+    every: Duration,
+    /// Since when something waits.
+    owed: Option<Instant>,
+}
+
+impl Tails {
+    pub(super) fn new(
+        sizes: Sizes,
+        growing: Box<dyn Growing>,
+        every: Duration,
+        observer: Arc<dyn Observer>,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        let cutter = Cutter::new(sizes);
+        Self { sizes, growing, observer, ledger, cutter, seq: 0, every, owed: None }
+    }
+
+    /// Takes the turn of an input; `false`: it has no whole line yet.
+    fn fill(&mut self, ready: &Ready, batch: &mut Batch) -> bool {
+        batch.input = ready.input;
+        batch.name = ready.name.clone();
+        batch.lines_before = ready.position.lines;
+        let (mut offset, mut inside_line) = (ready.position.offset, ready.position.inside_line);
+        let taken = self.take(ready, batch, &mut offset, &mut inside_line);
+        if let Err(error) = taken {
+            self.ledger.input_failed();
+            self.observer.input_failed(&ready.name, &error);
+        }
+        self.growing.end_turn(offset, inside_line);
+        batch.reaches = Some((offset, inside_line));
+        batch.source_bytes > 0
+    }
+
+    /// Reads until the batch is full or the input has no more. What was read before an error is as
+    /// good as any.
+    fn take(
+        &mut self,
+        ready: &Ready,
+        batch: &mut Batch,
+        offset: &mut u64,
+        inside_line: &mut bool,
+    ) -> io::Result<()> {
+        if *inside_line {
+            // The bytes behind the line end come again: the next turn takes them.
+            return self.pass_over(batch, offset, inside_line);
+        }
+        self.cutter.resume(*offset);
+        self.cutter.begin(batch);
+        let mut failed = Ok(());
+        let exhausted = loop {
+            if self.cutter.full(batch) {
+                break false;
+            }
+            match self.growing.read(self.cutter.room(batch)) {
+                Ok(0) => break true,
+                Ok(n) => self.cutter.commit(batch, n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    failed = Err(error);
+                    break true;
+                }
+            }
+        };
+        // A line over the limit is settled before its end is seen.
+        let settled = exhausted && failed.is_ok() && self.cutter.settled(batch, ready.take_partial);
+        if settled {
+            *inside_line = true;
+            self.cutter.finish(batch);
+        } else {
+            self.cutter.cut(batch);
+        }
+        *offset = self.cutter.offset();
+        failed
+    }
+
+    /// Passes over what is left of a settled line.
+    fn pass_over(
+        &mut self,
+        batch: &mut Batch,
+        offset: &mut u64,
+        inside_line: &mut bool,
+    ) -> io::Result<()> {
+        self.cutter.resume(*offset);
+        for _ in 0..16 {
+            let room = self.cutter.room(batch);
+            let n = self.growing.read(room)?;
+            let end = memchr(b'\n', &room[..n]);
+            let passed = end.map_or(n, |at| at + 1) as u64;
+            *offset += passed;
+            batch.source_bytes += passed;
+            *inside_line = end.is_none();
+            if n == 0 || end.is_some() {
+                break;
+            }
+        }
+        batch.chunk.seal();
+        Ok(())
+    }
+
+    /// How long to wait for the next turn.
+    fn wait(&self) -> Duration {
+        self.owed.map_or(LONGEST_WAIT, |since| self.every.saturating_sub(since.elapsed()))
+    }
+}
+
+impl Intake for Tails {
+    fn read(&mut self, batch: &mut Batch) -> bool {
+        loop {
+            batch.recycle(&self.sizes);
+            match self.growing.turn(Some(self.wait())) {
+                Turn::End => return false,
+                Turn::Ready(ready) => {
+                    if !self.fill(&ready, batch) {
+                        continue;
+                    }
+                    self.owed.get_or_insert_with(Instant::now);
+                }
+                Turn::Ended { input, truncated } => {
+                    if truncated {
+                        self.ledger.input_truncated();
+                    }
+                    (batch.input, batch.ends) = (input, Some(InputEnd::Read));
+                    batch.chunk.seal();
+                    self.owed.get_or_insert_with(Instant::now);
+                }
+                Turn::Idle => {
+                    let owes = self.owed.is_some() || self.ledger.owes();
+                    if !owes || self.owed.is_some() && !self.wait().is_zero() {
+                        continue;
+                    }
+                    batch.idle = true;
+                    batch.chunk.seal();
+                    self.owed = None;
+                }
+            }
+            batch.seq = self.seq;
+            self.seq += 1;
+            return true;
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Files that grow: found, told apart, read in turn, and let go.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `discovery` | which files there are, and which of them were read already under another name |
+//! | `fingerprint` | which file it is |
+//! | `tail` | one file that is followed |
+//! | `packed` | one that is compressed |
+//! | `watch` | when to look |
+//! | `registry` | how far each file was delivered |
+//! | `store` | the same on disk |
+//! | `settings` | what there is to follow, and how |
+//!
+//! A file is its device and inode, and the start of what it says; its name may change. A file that
+//! no name leads to any more is read to its end, and for a while longer, before it is let go.
+//!
+//! Only how long something lasted is ever asked of the clock, never the time of day: a clock that is
+//! set changes nothing here.
+
+mod discovery;
+mod fingerprint;
+mod packed;
+mod registry;
+mod settings;
+mod store;
+mod tail;
+mod watch;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+pub use settings::{Listing, Settings};
+pub use store::StoreError;
+
+use crate::{
+    compression::{Format, Start},
+    pipeline::{Checkpoint, Growing, Ready, Turn},
+    shutdown::Phase,
+};
+use fingerprint::Node;
+use packed::Packed;
+use registry::Registry;
+use tail::{Former, Look, Packing, Tail};
+use watch::Watch;
+
+/// So many files are followed at once; more wait until one is let go.
+pub const MOST_FILES: usize = 8192;
+/// What a followed file costs, in the memory formula: its paths, its fingerprints, its places in
+/// tables, its entry in a checkpoint that is being written.
+pub const FILE_BYTES: u64 = 4 << 10;
+/// How often files are looked for, whatever was heard.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often files are looked at where nothing is heard.
+const POLL_EVERY: Duration = Duration::from_millis(20);
+/// A file that no name leads to is let go when it has not grown for so long.
+const LINGER: Duration = Duration::from_secs(10);
+/// Of files that were let go, so many are remembered.
+const FORMERS: usize = 1024;
+
+/// Files that grow.
+pub struct Follow {
+    settings: Settings,
+    registry: Registry,
+    watch: Watch,
+    tails: BTreeMap<usize, Tail>,
+    nodes: HashMap<Node, usize>,
+    /// By folder, as the watch names it, and name.
+    places: HashMap<(PathBuf, OsString), usize>,
+    formers: VecDeque<Former>,
+    /// Tails that have something to read, in turn.
+    queue: VecDeque<usize>,
+    /// The compressed file that is open: one at a time.
+    unpacking: Option<usize>,
+    /// Sizes of compressed files that may still be written.
+    unsettled: HashMap<Node, u64>,
+    /// Who still has to be told as ended.
+    ended: VecDeque<(usize, bool)>,
+    current: Option<usize>,
+    /// When files were listed last; `None`: they must be listed at once.
+    listed: Option<Instant>,
+    /// A listing is wanted.
+    stale: bool,
+    looked: Instant,
+    /// Failures that were told.
+    told: HashSet<String>,
+    first: bool,
+    drained: bool,
+}
+
+impl Follow {
+    /// What follows files, and what keeps their positions.
+    ///
+    /// # Errors
+    /// A data directory that another process has, or that does not hold what it should.
+    pub fn open(settings: Settings) -> Result<(Self, Box<dyn Checkpoint>), StoreError> {
+        let registry = Registry::open(settings.data_dir.as_deref())?;
+        let checkpoint = Box::new(registry.clone());
+        let looked = (settings.clock)();
+        let follow = Self {
+            watch: Watch::new(settings.polling),
+            settings,
+            registry,
+            tails: BTreeMap::new(),
+            nodes: HashMap::new(),
+            places: HashMap::new(),
+            formers: VecDeque::new(),
+            queue: VecDeque::new(),
+            unpacking: None,
+            unsettled: HashMap::new(),
+            ended: VecDeque::new(),
+            current: None,
+            listed: None,
+            stale: false,
+            looked,
+            told: HashSet::new(),
+            first: true,
+            drained: false,
+        };
+        Ok((follow, checkpoint))
+    }
+
+    fn now(&self) -> Instant {
+        (self.settings.clock)()
+    }
+
+    /// The next tail in the queue that has something to say.
+    fn next_in_queue(&mut self, now: Instant) -> Option<Turn> {
+        for _ in 0..self.queue.len() {
+            let input = self.queue.pop_front()?;
+            let Some(tail) = self.tails.get_mut(&input) else { continue };
+            tail.queued = false;
+            if tail.is_packed() && self.unpacking.is_some_and(|open| open != input) {
+                tail.queued = true;
+                self.queue.push_back(input);
+                continue;
+            }
+            match self.begin(input, now) {
+                Ok(Some(ready)) => return Some(Turn::Ready(ready)),
+                Ok(None) => return None,
+                Err(error) => self.fail(input, &error),
+            }
+        }
+        None
+    }
+
+    /// Begins a tail's turn; `None`: it was truncated and another takes its place, or it is not what
+    /// it was.
+    fn begin(&mut self, input: usize, now: Instant) -> io::Result<Option<Ready>> {
+        let Some(tail) = self.tails.get_mut(&input) else { return Ok(None) };
+        if !tail.begin(now)? {
+            self.truncated(input, now)?;
+            return Ok(None);
+        }
+        let mut take_partial =
+            tail.partial.is_some_and(|since| now.duration_since(since) >= self.settings.line_age);
+        if let Packing::Packed(packed) = &mut tail.packing {
+            // Nothing will be added to it.
+            take_partial = true;
+            if packed.is_none() {
+                let start = fingerprint::start(&tail.file)?;
+                if !matches!(Format::of(&start), Start::Packed(_)) {
+                    // It is being written anew.
+                    self.park(input);
+                    return Ok(None);
+                }
+                let (skip, log) = (tail.position.offset, self.settings.window_log);
+                *packed = Some(Packed::open(&tail.file, skip, log, &self.settings.shutdown)?);
+                self.unpacking = Some(input);
+            }
+        }
+        self.current = Some(input);
+        let (name, position) = (tail.name.clone(), tail.position);
+        Ok(Some(Ready { input, name, position, take_partial }))
+    }
+
+    /// A file was truncated in place: what is in it now is read as another file.
+    fn truncated(&mut self, input: usize, now: Instant) -> io::Result<()> {
+        let Some(mut tail) = self.tails.remove(&input) else { return Ok(()) };
+        self.settings.observer.input_truncated(&tail.name);
+        self.remember(tail.former());
+        self.ended.push_back((input, true));
+        let file = tail.file.try_clone()?;
+        let fresh =
+            Tail::new(tail.path.clone(), file, tail.node, Packing::Plain, Default::default(), now)?;
+        let unlisted = tail.unlisted;
+        let number = self.add(fresh, 0);
+        if let Some(tail) = self.tails.get_mut(&number) {
+            tail.unlisted = unlisted;
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, former: Former) {
+        if self.formers.len() == FORMERS {
+            self.formers.pop_front();
+        }
+        self.formers.push_back(former);
+    }
+
+    /// A file that could not be read: told once, tried again when it changes.
+    fn fail(&mut self, input: usize, error: &io::Error) {
+        let Some(tail) = self.tails.get_mut(&input) else { return };
+        let name = tail.name.clone();
+        self.park(input);
+        self.tell(&name, error);
+    }
+
+    /// Until the file changes.
+    fn park(&mut self, input: usize) {
+        let Some(tail) = self.tails.get_mut(&input) else { return };
+        tail.exhausted_at = tail.file.metadata().ok().map(|metadata| metadata.len());
+        if let Packing::Packed(packed) = &mut tail.packing {
+            *packed = None;
+            self.unpacking = self.unpacking.filter(|open| *open != input);
+        }
+    }
+
+    /// Tells a failure, if it was not told before.
+    fn tell(&mut self, name: &str, error: &io::Error) {
+        if self.told.len() >= MOST_FILES {
+            self.told.clear();
+        }
+        if self.told.insert(name.to_owned()) {
+            self.settings.observer.input_failed(name, error);
+        }
+    }
+
+    fn enqueue(&mut self, input: usize) {
+        if let Some(tail) = self.tails.get_mut(&input)
+            && !tail.queued
+        {
+            tail.queued = true;
+            self.queue.push_back(input);
+        }
+    }
+
+    /// Looks at every file: which of them grew, and which is let go.
+    fn look(&mut self, now: Instant) {
+        self.looked = now;
+        let inputs: Vec<_> = self.tails.keys().copied().collect();
+        for input in inputs {
+            let Some(tail) = self.tails.get_mut(&input) else { continue };
+            let aged =
+                tail.partial.is_some_and(|at| now.duration_since(at) >= self.settings.line_age);
+            match tail.look() {
+                Ok(Look::Same) if !aged => {
+                    let quiet = now.duration_since(tail.quiet) >= LINGER;
+                    if tail.unlisted && quiet && !tail.queued {
+                        self.let_go(input);
+                    }
+                }
+                Ok(_) => self.enqueue(input),
+                Err(error) => self.fail(input, &error),
+            }
+        }
+    }
+
+    fn let_go(&mut self, input: usize) {
+        let Some(mut tail) = self.tails.remove(&input) else { return };
+        if self.nodes.get(&tail.node) == Some(&input) {
+            self.nodes.remove(&tail.node);
+        }
+        if self.unpacking == Some(input) {
+            self.unpacking = None;
+        }
+        if !tail.is_packed() {
+            self.remember(tail.former());
+        }
+        self.ended.push_back((input, false));
+    }
+
+    /// Does what is due, and says how long nothing will be.
+    fn upkeep(&mut self, now: Instant) -> Duration {
+        let since = |at: Instant| now.saturating_duration_since(at);
+        let due = self.listed.is_none_or(|at| {
+            since(at) >= LOOK_EVERY || self.stale && since(at) >= Duration::from_millis(5)
+        });
+        if due {
+            (self.listed, self.stale) = (Some(now), false);
+            self.discover(now);
+            self.look(now);
+        } else if !self.watch.hears() && since(self.looked) >= POLL_EVERY {
+            self.look(now);
+        }
+        let soon = if self.stale || !self.watch.hears() { POLL_EVERY } else { LOOK_EVERY };
+        soon.min(LOOK_EVERY.saturating_sub(self.listed.map_or(LOOK_EVERY, since)))
+    }
+
+    /// Waits for news, and queues whose news it is.
+    fn hear(&mut self, wait: Duration) {
+        let news = match self.watch.wait(self.settings.shutdown.wake(), wait) {
+            Ok(news) => news,
+            Err(error) => return self.tell("inotify", &error),
+        };
+        self.stale |= news.changed;
+        for place in news.written {
+            match self.places.get(&place) {
+                Some(&input) => self.enqueue(input),
+                // A name that is not known, or not any more.
+                None => self.stale = true,
+            }
+        }
+        if news.lost {
+            self.look(self.now());
+        }
+    }
+}
+
+impl Growing for Follow {
+    fn turn(&mut self, wait: Option<Duration>) -> Turn {
+        let begun = self.now();
+        loop {
+            let now = self.now();
+            match self.settings.shutdown.phase() {
+                Phase::Stopped { .. } | Phase::GivenUp => return Turn::End,
+                Phase::Draining { .. } if !self.drained => {
+                    self.drained = true;
+                    self.discover(now);
+                    self.look(now);
+                }
+                _ => {}
+            }
+            if let Some((input, truncated)) = self.ended.pop_front() {
+                return Turn::Ended { input, truncated };
+            }
+            // Writers that never rest must not keep new files from being found.
+            let nothing_for = self.upkeep(now);
+            if let Some(turn) = self.next_in_queue(now) {
+                return turn;
+            }
+            if !self.queue.is_empty() || !self.ended.is_empty() {
+                continue;
+            }
+            if self.drained {
+                return Turn::End;
+            }
+            let left = wait.map(|wait| wait.saturating_sub(now.saturating_duration_since(begun)));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Turn::Idle;
+            }
+            self.hear(left.map_or(nothing_for, |left| left.min(nothing_for)));
+        }
+    }
+
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let tail = self.current.and_then(|input| self.tails.get_mut(&input));
+        tail.map_or(Ok(0), |tail| tail.read(buf))
+    }
+
+    fn end_turn(&mut self, offset: u64, inside_line: bool) {
+        let now = self.now();
+        let Some(input) = self.current.take() else { return };
+        let Some(tail) = self.tails.get_mut(&input) else { return };
+        let exhausted = tail.exhausted_at.is_some();
+        if tail.failed {
+            // Told already; tried again from here when it changes.
+            tail.position.offset = offset;
+            return self.park(input);
+        }
+        if tail.end(offset, inside_line, now) {
+            self.registry.grew(input, &tail.start);
+        }
+        match (tail.is_packed(), exhausted) {
+            (true, true) => {
+                // Read once; it stays known by its node, so that no listing brings it back.
+                self.tails.remove(&input);
+                self.unpacking = None;
+                self.ended.push_back((input, false));
+            }
+            (_, false) => self.enqueue(input),
+            // Until somebody writes.
+            (false, true) => {}
+        }
+    }
+}
+
+/// The folder and the name of a path.
+fn place(path: &Path) -> (PathBuf, OsString) {
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    (folder, path.file_name().unwrap_or_default().to_os_string())
+}

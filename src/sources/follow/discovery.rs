@@ -1,0 +1,290 @@
+//! Which files there are, and which of them were read already under another name.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf, absolute as made_absolute},
+    time::Instant,
+};
+
+use super::{
+    Follow, MOST_FILES, Packed, Packing, Tail,
+    fingerprint::{self, Fingerprint, Node, TELLING},
+    place,
+    store::Entry,
+    tail::is_named_after,
+};
+use crate::{
+    compression::{Format, Start},
+    pipeline::Position,
+};
+
+/// What a file is that no tail is of.
+enum Origin {
+    /// Read from here. What is acknowledged of it begins at the second.
+    From(Position, u64),
+    /// It says what another says that is still followed: wait.
+    Copy,
+}
+
+impl Follow {
+    /// Lists the files, and follows those that are new.
+    pub(super) fn discover(&mut self, now: Instant) {
+        let listing = (self.settings.list)();
+        for (name, error) in &listing.failed {
+            self.tell(name, error);
+        }
+        for folder in &listing.folders {
+            self.watch.folder(folder);
+        }
+        let mut listed = HashSet::new();
+        for path in &listing.files {
+            match fs::metadata(path) {
+                Ok(metadata) if metadata.is_file() => {
+                    let node = Node::of(&metadata);
+                    if listed.insert(node) {
+                        self.met(path, node, metadata.len(), now);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => self.tell(&path.display().to_string(), &error),
+            }
+        }
+        for tail in self.tails.values_mut() {
+            tail.unlisted = !listed.contains(&tail.node);
+        }
+        self.unsettled.retain(|node, _| listed.contains(node));
+        // A compressed file that was read is forgotten when it is gone.
+        let tails = &self.tails;
+        self.nodes.retain(|node, input| tails.contains_key(input) || listed.contains(node));
+        self.places.retain(|_, input| tails.contains_key(input));
+        if std::mem::take(&mut self.first) {
+            self.find_missing(now);
+        }
+    }
+
+    /// A listed file: a known one, perhaps renamed, or a new one.
+    fn met(&mut self, path: &Path, node: Node, size: u64, now: Instant) {
+        let Some(&input) = self.nodes.get(&node) else {
+            if let Err(error) = self.follow(path, node, size, now)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                self.tell(&path.display().to_string(), &error);
+            }
+            return;
+        };
+        let Some(tail) = self.tails.get_mut(&input) else { return };
+        // One file may have several names: the first that leads to it is kept.
+        if tail.path != path
+            && fs::metadata(&tail.path).ok().is_none_or(|there| Node::of(&there) != node)
+        {
+            tail.move_to(path);
+            self.place(input, path);
+        }
+    }
+
+    /// Opens a file that no tail is of.
+    fn follow(&mut self, path: &Path, node: Node, size: u64, now: Instant) -> io::Result<()> {
+        if self.tails.len() >= MOST_FILES {
+            let why = format!("{MOST_FILES} files are followed; it waits until one is let go");
+            return Err(io::Error::other(why));
+        }
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if Node::of(&metadata) != node {
+            // It was replaced between two looks.
+            self.stale = true;
+            return Ok(());
+        }
+        let start = fingerprint::start(&file)?;
+        let packed = matches!(Format::of(&start), Start::Packed(_));
+        if packed && self.unsettled.insert(node, size) != Some(size) {
+            return Ok(());
+        }
+        let origin = match self.registry.earlier(node, &start) {
+            Some(entry) if packed && entry.ended => {
+                self.remember_read(node, entry);
+                return Ok(());
+            }
+            Some(entry) if packed || entry.offset <= metadata.len() => resumed(&entry),
+            // It was truncated while nobody looked.
+            Some(_) => {
+                self.settings.observer.input_truncated(&path.display().to_string());
+                Origin::From(Position::default(), 0)
+            }
+            None if packed => self.origin_packed(path, &file)?,
+            None => self.origin(path, &file, &start, metadata.len())?,
+        };
+        let Origin::From(position, acknowledged) = origin else { return Ok(()) };
+        let packing = if packed { Packing::Packed(None) } else { Packing::Plain };
+        let tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
+        self.add(tail, acknowledged);
+        Ok(())
+    }
+
+    /// A new tail, from which everything is read that there is.
+    pub(super) fn add(&mut self, mut tail: Tail, acknowledged: u64) -> usize {
+        let Position { lines, inside_line, .. } = tail.position;
+        let input = self.registry.add(Entry {
+            path: absolute(&tail.first).display().to_string(),
+            node: tail.node,
+            start: tail.start.clone(),
+            offset: acknowledged,
+            lines,
+            inside_line,
+            ended: false,
+        });
+        tail.input = input;
+        let path = tail.path.clone();
+        self.nodes.insert(tail.node, input);
+        self.tails.insert(input, tail);
+        self.place(input, &path);
+        self.enqueue(input);
+        input
+    }
+
+    /// A compressed file that an earlier run read.
+    fn remember_read(&mut self, node: Node, entry: Entry) {
+        let input = self.registry.add(entry);
+        self.nodes.insert(node, input);
+    }
+
+    /// Whence the news of a file come: its own folder, and that of what a link leads to.
+    fn place(&mut self, input: usize, path: &Path) {
+        let mut paths = vec![path.to_path_buf()];
+        paths.extend(fs::canonicalize(path));
+        for path in paths {
+            let (folder, name) = place(&path);
+            let folder = self.watch.folder(&folder);
+            self.places.insert((folder, name), input);
+        }
+    }
+
+    /// Whether a plain file is a copy of one that was read.
+    fn origin(&self, path: &Path, file: &File, start: &[u8], size: u64) -> io::Result<Origin> {
+        let beginning = Origin::From(Position::default(), 0);
+        if start.len() < TELLING {
+            return Ok(beginning);
+        }
+        for tail in self.tails.values().filter(|tail| !tail.is_packed()) {
+            let named = is_named_after(path, &tail.first) || is_named_after(path, &tail.path);
+            let same = tail.start.tells() && tail.start.fits(start);
+            if named && same && tail.is_like(file, size)? {
+                return Ok(Origin::Copy);
+            }
+        }
+        for former in self.formers.iter().rev() {
+            let same = former.start.tells() && former.start.fits(start);
+            if is_named_after(path, &former.first) && same && former.is_like(file, size)? {
+                return Ok(self.after(former.input, former.offset));
+            }
+        }
+        let copied = |entry: &Entry| {
+            let named = is_named_after(path, Path::new(&entry.path));
+            named && entry.start.is_full() && entry.start.fits(start) && entry.offset <= size
+        };
+        Ok(self.registry.lost(copied).map_or(beginning, |entry| resumed(&entry)))
+    }
+
+    /// Whether a compressed file is the archive of one that was read.
+    fn origin_packed(&self, path: &Path, file: &File) -> io::Result<Origin> {
+        let beginning = Origin::From(Position::default(), 0);
+        let Some(start) = self.unpacked_start(file) else { return Ok(beginning) };
+        if start.len() < TELLING {
+            return Ok(beginning);
+        }
+        let same = |print: &Fingerprint| print.tells() && print.fits(&start);
+        for tail in self.tails.values().filter(|tail| !tail.is_packed()) {
+            let named = is_named_after(path, &tail.first) || is_named_after(path, &tail.path);
+            if named && same(&tail.start) {
+                return Ok(Origin::Copy);
+            }
+        }
+        let formers = self.formers.iter().rev();
+        for former in formers {
+            if is_named_after(path, &former.first) && same(&former.start) {
+                return Ok(self.after(former.input, former.offset));
+            }
+        }
+        let archived = |entry: &Entry| {
+            is_named_after(path, Path::new(&entry.path))
+                && entry.start.is_full()
+                && same(&entry.start)
+        };
+        Ok(self.registry.lost(archived).map_or(beginning, |entry| resumed(&entry)))
+    }
+
+    /// The first bytes of a compressed file's text; `None` where it is damaged, which its turn tells.
+    fn unpacked_start(&self, file: &File) -> Option<Vec<u8>> {
+        let (log, shutdown) = (self.settings.window_log, &self.settings.shutdown);
+        let mut packed = Packed::open(file, 0, log, shutdown).ok()?;
+        let (mut start, mut buf) = (Vec::new(), [0; fingerprint::MOST]);
+        while start.len() < fingerprint::MOST {
+            match packed.read(&mut buf) {
+                Ok(0) => break,
+                Ok(n) => start.extend_from_slice(&buf[..n]),
+                Err(_) => return None,
+            }
+        }
+        start.truncate(fingerprint::MOST);
+        Some(start)
+    }
+
+    /// Behind what was read of another file. What was not acknowledged of that one is not
+    /// acknowledged of its copy.
+    fn after(&self, input: usize, offset: u64) -> Origin {
+        let position = Position { offset, ..Position::default() };
+        Origin::From(position, self.registry.acknowledged(input).min(offset))
+    }
+
+    /// Files of an earlier run that no listing leads to, renamed while nobody looked: what was not
+    /// read of them is.
+    fn find_missing(&mut self, now: Instant) {
+        let missing = self.registry.missing();
+        let folders: HashSet<PathBuf> =
+            missing.iter().map(|entry| place(Path::new(&entry.path)).0).collect();
+        for folder in folders {
+            let here = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+            let Ok(files) = fs::read_dir(here) else { continue };
+            for file in files.flatten() {
+                let Ok(metadata) = file.metadata() else { continue };
+                let node = Node::of(&metadata);
+                let sought = missing.iter().any(|entry| entry.node == node);
+                if sought && metadata.is_file() && !self.nodes.contains_key(&node) {
+                    let path = folder.join(file.file_name());
+                    if self.follow_missing(&path, node, now).is_err() {
+                        self.stale = true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn follow_missing(&mut self, path: &Path, node: Node, now: Instant) -> io::Result<()> {
+        let file = File::open(path)?;
+        let start = fingerprint::start(&file)?;
+        let Some(entry) = self.registry.earlier(node, &start) else { return Ok(()) };
+        let Origin::From(position, acknowledged) = resumed(&entry) else { return Ok(()) };
+        if file.metadata()?.size() < position.offset {
+            return Ok(());
+        }
+        let mut tail = Tail::new(path.to_path_buf(), file, node, Packing::Plain, position, now)?;
+        tail.first = PathBuf::from(entry.path);
+        tail.unlisted = true;
+        self.add(tail, acknowledged);
+        Ok(())
+    }
+}
+
+/// So that a restart in another directory finds it.
+fn absolute(path: &Path) -> PathBuf {
+    made_absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+fn resumed(entry: &Entry) -> Origin {
+    let Entry { offset, lines, inside_line, .. } = *entry;
+    Origin::From(Position { offset, lines, inside_line }, offset)
+}

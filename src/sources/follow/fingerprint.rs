@@ -1,0 +1,100 @@
+//! Which file it is: device and inode, and a digest of its first bytes.
+
+use std::{
+    fs::{File, Metadata},
+    io,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A fingerprint grows with its file up to so many bytes.
+pub(super) const MOST: usize = 1024;
+/// Fewer bytes than these say nothing: many files begin alike.
+pub(super) const TELLING: usize = 256;
+
+/// What the file system calls a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Node {
+    pub(super) device: u64,
+    pub(super) inode: u64,
+}
+
+impl Node {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+/// A digest (SHA-256, 128 bits of it) of a file's first bytes. It holds nothing of what they say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Fingerprint {
+    pub(super) bytes: usize,
+    pub(super) digest: String,
+}
+
+impl Fingerprint {
+    /// Of the beginning of a text.
+    pub(super) fn of(start: &[u8]) -> Self {
+        let start = &start[..start.len().min(MOST)];
+        let digest = Sha256::digest(start);
+        let digest = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { bytes: start.len(), digest }
+    }
+
+    pub(super) fn of_file(file: &File) -> io::Result<Self> {
+        Ok(Self::of(&start(file)?))
+    }
+
+    /// Whether a text that starts with `start` can be the one that this is the fingerprint of: it has
+    /// at least its bytes, and the same.
+    pub(super) fn fits(&self, start: &[u8]) -> bool {
+        start.get(..self.bytes).is_some_and(|start| Self::of(start).digest == self.digest)
+    }
+
+    /// Whether it is long enough to tell a copy from another file.
+    pub(super) fn tells(&self) -> bool {
+        self.bytes >= TELLING
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes == MOST
+    }
+}
+
+/// The first bytes of a file, as many as a fingerprint is of.
+pub(super) fn start(file: &File) -> io::Result<Vec<u8>> {
+    read_at(file, 0, MOST)
+}
+
+/// `len` bytes at `offset`, or as many as there are.
+pub(super) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    let (mut bytes, mut filled) = (vec![0; len], 0);
+    while filled < len {
+        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_fits_what_grew_and_nothing_else() {
+        let print = Fingerprint::of(b"one\n");
+        assert_eq!(print.digest.len(), 32);
+        assert!(print.fits(b"one\n") && print.fits(b"one\ntwo\n"));
+        assert!(!print.fits(b"one") && !print.fits(b"two\none\n"));
+        assert!(Fingerprint::default().bytes == 0);
+        let long = Fingerprint::of(&[b'x'; 5000]);
+        assert!(long.is_full() && long.fits(&[b'x'; 2000]) && !long.fits(&[b'x'; 1000]));
+    }
+}

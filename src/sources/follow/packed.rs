@@ -1,0 +1,82 @@
+//! A compressed file: read once, from its beginning.
+
+use std::{
+    fs::File,
+    io::{self, Seek as _, SeekFrom},
+    time::Duration,
+};
+
+use crate::{
+    compression::Found,
+    pipeline::{Read, Source as _},
+    shutdown::Shutdown,
+    sources::{DecompressSource, FileSource},
+};
+
+/// A decoder at work. What it gave in a turn is kept until the turn's end says how much of it was
+/// taken: it cannot go back.
+pub(super) struct Packed {
+    source: DecompressSource,
+    held: Vec<u8>,
+    /// Where the held text starts in all of it.
+    held_at: u64,
+    /// How much of the held text the turn has had.
+    given: usize,
+    /// Text that an earlier turn, or run, took.
+    skip: u64,
+}
+
+impl Packed {
+    /// Decodes `file`, and passes over its first `skip` bytes of text.
+    pub(super) fn open(
+        file: &File,
+        skip: u64,
+        window_log: u32,
+        shutdown: &Shutdown,
+    ) -> io::Result<Self> {
+        let mut file = file.try_clone()?;
+        file.seek(SeekFrom::Start(0))?;
+        let source = Box::new(FileSource::of(file, shutdown.clone()));
+        let source = DecompressSource::new(source, window_log, Found::default(), shutdown.clone());
+        Ok(Self { source, held: Vec::new(), held_at: skip, given: 0, skip })
+    }
+
+    /// The text's next bytes; 0 at its end.
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.skip > 0 {
+            let most = buf.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+            match self.decode(&mut buf[..most])? {
+                0 => return Ok(0),
+                n => self.skip -= n as u64,
+            }
+        }
+        let again = &self.held[self.given..];
+        if !again.is_empty() {
+            let n = again.len().min(buf.len());
+            buf[..n].copy_from_slice(&again[..n]);
+            self.given += n;
+            return Ok(n);
+        }
+        let n = self.decode(buf)?;
+        self.held.extend_from_slice(&buf[..n]);
+        self.given += n;
+        Ok(n)
+    }
+
+    /// The text before `offset` was taken.
+    pub(super) fn taken(&mut self, offset: u64) {
+        let taken = usize::try_from(offset.saturating_sub(self.held_at)).unwrap_or(usize::MAX);
+        self.held.drain(..taken.min(self.held.len()));
+        (self.held_at, self.given) = (offset, 0);
+    }
+
+    fn decode(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.source.read(buf, Some(Duration::ZERO))? {
+                Read::Bytes(n) => return Ok(n),
+                Read::End => return Ok(0),
+                Read::Idle => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What there is to follow, and how.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{pipeline::Observer, shutdown::Shutdown};
+
+/// What there is to follow, as of now.
+#[derive(Default)]
+pub struct Listing {
+    /// Files.
+    pub files: Vec<PathBuf>,
+    /// Folders in which more may appear.
+    pub folders: Vec<PathBuf>,
+    /// What cannot be looked into, and why.
+    pub failed: Vec<(String, io::Error)>,
+}
+
+/// How files are followed.
+pub struct Settings {
+    /// Lists them anew.
+    pub list: Box<dyn FnMut() -> Listing + Send>,
+    /// Where positions are kept; `None`: nowhere, and all is read from its beginning.
+    pub data_dir: Option<PathBuf>,
+    /// How long a last line without an end is waited for.
+    pub line_age: Duration,
+    /// Ask no inotify.
+    pub polling: bool,
+    /// The window that a decoder may have, as a power of two.
+    pub window_log: u32,
+    /// How long ago something was: a monotonic clock.
+    pub clock: Box<dyn Fn() -> Instant + Send>,
+    /// Who hears of trouble.
+    pub observer: Arc<dyn Observer>,
+    /// When to end.
+    pub shutdown: Shutdown,
+}

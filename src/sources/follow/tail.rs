@@ -1,0 +1,260 @@
+//! One file that is followed.
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use super::{
+    fingerprint::{self, Fingerprint, MOST, Node, read_at},
+    packed::Packed,
+};
+use crate::pipeline::Position;
+
+/// So many bytes before the position are compared, to see that the file is still the same one.
+const EDGE: usize = 64;
+
+/// A file, and how far it was read.
+pub(super) struct Tail {
+    pub(super) input: usize,
+    /// Where it is now, as far as it is listed.
+    pub(super) path: PathBuf,
+    /// Where it was met.
+    pub(super) first: PathBuf,
+    pub(super) name: Arc<str>,
+    pub(super) node: Node,
+    pub(super) file: File,
+    pub(super) packing: Packing,
+    pub(super) position: Position,
+    pub(super) start: Fingerprint,
+    /// The last bytes before the position.
+    edge: Vec<u8>,
+    /// Where this turn has come to.
+    cursor: u64,
+    /// The size at which there was nothing more to read.
+    pub(super) exhausted_at: Option<u64>,
+    /// Since when a last line without an end has not grown.
+    pub(super) partial: Option<Instant>,
+    /// Since when it has not grown.
+    pub(super) quiet: Instant,
+    /// No listing leads to it any more.
+    pub(super) unlisted: bool,
+    pub(super) queued: bool,
+    /// This turn could not read on.
+    pub(super) failed: bool,
+}
+
+/// How a file's text is stored.
+pub(super) enum Packing {
+    Plain,
+    /// Compressed; open while it is its turn.
+    Packed(Option<Packed>),
+}
+
+/// What became of a file since the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    Same,
+    Grown,
+    /// What was read of it is not there any more.
+    Truncated,
+}
+
+/// A file that is followed no more: what its copies are known by.
+pub(super) struct Former {
+    pub(super) input: usize,
+    pub(super) first: PathBuf,
+    pub(super) start: Fingerprint,
+    pub(super) offset: u64,
+    edge: Vec<u8>,
+}
+
+impl Tail {
+    pub(super) fn new(
+        path: PathBuf,
+        file: File,
+        node: Node,
+        packing: Packing,
+        position: Position,
+        now: Instant,
+    ) -> io::Result<Self> {
+        let mut tail = Self {
+            input: 0,
+            name: shown(&path),
+            first: path.clone(),
+            path,
+            node,
+            start: Fingerprint::of_file(&file)?,
+            file,
+            packing,
+            position,
+            edge: Vec::new(),
+            cursor: position.offset,
+            exhausted_at: None,
+            partial: None,
+            quiet: now,
+            unlisted: false,
+            queued: false,
+            failed: false,
+        };
+        tail.edge = tail.read_edge(position.offset)?;
+        Ok(tail)
+    }
+
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self.packing, Packing::Packed(_))
+    }
+
+    pub(super) fn move_to(&mut self, path: &Path) {
+        if self.path != path {
+            (self.path, self.name) = (path.to_path_buf(), shown(path));
+        }
+    }
+
+    /// Asks the file system what became of it.
+    pub(super) fn look(&self) -> io::Result<Look> {
+        let size = self.file.metadata()?.len();
+        Ok(match (self.is_packed(), self.exhausted_at) {
+            (false, _) if size < self.position.offset => Look::Truncated,
+            (_, Some(at)) if size == at => Look::Same,
+            // A rewritten file may be smaller than its last partial line made it.
+            _ => Look::Grown,
+        })
+    }
+
+    /// Begins a turn; `false`: what was read is not there any more.
+    pub(super) fn begin(&mut self, now: Instant) -> io::Result<bool> {
+        let exhausted_at = self.exhausted_at.take();
+        (self.cursor, self.failed) = (self.position.offset, false);
+        if self.is_packed() {
+            return Ok(true);
+        }
+        let size = self.file.metadata()?.len();
+        if exhausted_at != Some(size) {
+            self.quiet = now;
+            self.partial = None;
+        }
+        Ok(size >= self.position.offset
+            && (self.edge.is_empty() || self.edge == self.read_edge(self.position.offset)?))
+    }
+
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = match &mut self.packing {
+            Packing::Plain => self.file.read_at(buf, self.cursor),
+            Packing::Packed(Some(packed)) => packed.read(buf),
+            Packing::Packed(None) => Ok(0),
+        };
+        let n = read.inspect_err(|error| {
+            self.failed = error.kind() != io::ErrorKind::Interrupted;
+        })?;
+        if n == 0 {
+            // A packed file's size is compared with its size, a plain one's with what was read.
+            self.exhausted_at = Some(match self.is_packed() {
+                true => self.file.metadata()?.len(),
+                false => self.cursor,
+            });
+        }
+        self.cursor += n as u64;
+        Ok(n)
+    }
+
+    /// Ends a turn. `true`: the fingerprint grew.
+    pub(super) fn end(&mut self, offset: u64, inside_line: bool, now: Instant) -> bool {
+        let moved = offset != self.position.offset;
+        (self.position.offset, self.position.inside_line) = (offset, inside_line);
+        if let Packing::Packed(packed) = &mut self.packing {
+            if let Some(packed) = packed {
+                packed.taken(offset);
+            }
+            return false;
+        }
+        if moved {
+            // Where it cannot be read, the next turn tells.
+            self.edge = self.read_edge(offset).unwrap_or_default();
+        }
+        let partial = self.exhausted_at.is_some_and(|at| at > offset) && !inside_line;
+        self.partial = partial.then(|| self.partial.unwrap_or(now));
+        let known = self.start.bytes as u64;
+        if self.start.is_full() || self.cursor <= known {
+            return false;
+        }
+        match Fingerprint::of_file(&self.file) {
+            Ok(start) => {
+                self.start = start;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    pub(super) fn former(&mut self) -> Former {
+        Former {
+            input: self.input,
+            first: self.first.clone(),
+            start: self.start.clone(),
+            offset: self.position.offset,
+            edge: std::mem::take(&mut self.edge),
+        }
+    }
+
+    /// Whether `other`, which has `size` bytes, says what this file says: up to here, or as far as
+    /// it goes. Its start is known to be the same.
+    pub(super) fn is_like(&self, other: &File, size: u64) -> io::Result<bool> {
+        let end = size.min(self.position.offset);
+        let from = end.saturating_sub(MOST as u64);
+        let len = (end - from) as usize;
+        Ok(read_at(other, from, len)? == read_at(&self.file, from, len)?)
+    }
+
+    fn read_edge(&self, offset: u64) -> io::Result<Vec<u8>> {
+        if self.is_packed() {
+            return Ok(Vec::new());
+        }
+        edge(&self.file, offset, EDGE)
+    }
+}
+
+impl Former {
+    /// Whether `copy` says what this file said before its position.
+    pub(super) fn is_like(&self, copy: &File, size: u64) -> io::Result<bool> {
+        Ok(size >= self.offset && edge(copy, self.offset, self.edge.len())? == self.edge)
+    }
+}
+
+/// The last `len` bytes before `offset`, or as many as there are.
+fn edge(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+    let from = offset.saturating_sub(len as u64);
+    fingerprint::read_at(file, from, (offset - from) as usize)
+}
+
+/// Whether a file at `path` may be a copy of the one at `original`: rotation adds to a name,
+/// before its extension or behind it.
+pub(super) fn is_named_after(path: &Path, original: &Path) -> bool {
+    let (Some(name), Some(stem)) = (path.file_name(), original.file_stem()) else { return false };
+    path != original && name.as_encoded_bytes().starts_with(stem.as_encoded_bytes())
+}
+
+fn shown(path: &Path) -> Arc<str> {
+    // A name is one line of a message, whatever a file is called.
+    path.display().to_string().replace(|c: char| c.is_control(), "\u{fffd}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_files_are_named_after_the_first() {
+        let original = Path::new("/var/log/app.log");
+        for name in ["app.log.1", "app.log.1.gz", "app-20261128.log", "app.2026-11-28.0.log.zst"] {
+            assert!(is_named_after(&Path::new("/var/log").join(name), original), "{name}");
+        }
+        for name in ["app.log", "web.log", "web-app.log"] {
+            assert!(!is_named_after(&Path::new("/var/log").join(name), original), "{name}");
+        }
+    }
+}

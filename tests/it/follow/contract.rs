@@ -1,0 +1,158 @@
+//! The delivery contract, with real files, a real program and SIGKILL.
+//!
+//! SIGKILL proves what a process that ends at any moment leaves behind. It proves nothing about a
+//! machine that loses its power: there the page cache is lost, too, and what counts is what was
+//! synced.
+//!
+//! `TAMIS_KILLS=200 cargo test --release --test it -- follow::contract` is the longer run,
+//! `TAMIS_SEED` another one.
+
+use std::{
+    collections::HashMap,
+    env, fs,
+    os::unix::fs::MetadataExt as _,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    thread::{scope, sleep},
+    time::Duration,
+};
+
+use super::agent::{Yard, event, gzip, ids};
+
+/// What rotates the log while it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rotation {
+    Rename,
+    /// By rename, and the one before is compressed.
+    Compress,
+    None,
+}
+
+/// A small generator of numbers (splitmix64): the same moments for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// Writes events until it is told to stop, in writes that end anywhere, and rotates.
+fn produce(yard: &Yard, rotation: Rotation, seed: u64, next: &AtomicU64, stop: &AtomicBool) {
+    let mut random = Random(seed);
+    let (mut text, mut rotated) = (String::new(), 0);
+    let mut since = 0;
+    while !stop.load(Relaxed) {
+        for _ in 0..random.below(400) {
+            text.push_str(&event(next.fetch_add(1, Relaxed)));
+        }
+        let end = text.floor_char_boundary(random.below(text.len() as u64 + 1) as usize);
+        yard.append("a.log", &text[..end]);
+        text.drain(..end);
+        since += 1;
+        if since > 60 && rotation != Rotation::None {
+            yard.append("a.log", &text);
+            text.clear();
+            rotate(yard, rotation, rotated);
+            (rotated, since) = (rotated + 1, 0);
+        }
+        sleep(Duration::from_millis(1));
+    }
+    yard.append("a.log", &text);
+}
+
+/// Old files stay, so that the test can tell what they had.
+fn rotate(yard: &Yard, rotation: Rotation, n: u64) {
+    let old = yard.log(&format!("a.log.{n:04}"));
+    fs::rename(yard.log("a.log"), &old).unwrap();
+    if rotation == Rotation::Compress && n > 0 {
+        gzip(&yard.log(&format!("a.log.{:04}", n - 1)));
+    }
+}
+
+/// The ids that the checkpoints promise not to give again.
+fn acknowledged(yard: &Yard) -> Vec<u64> {
+    let nodes: HashMap<u64, _> = fs::read_dir(yard.path("logs"))
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| Some((entry.metadata().ok()?.ino(), entry.path())))
+        .filter(|(_, path)| path.extension().is_none_or(|extension| extension != "gz"))
+        .collect();
+    let kept = yard.checkpoints();
+    let files =
+        kept.iter().filter_map(|kept| Some((fs::read(nodes.get(&kept.inode)?).ok()?, kept)));
+    files
+        .flat_map(|(text, kept)| {
+            let end = text.len().min(kept.offset as usize);
+            ids(&String::from_utf8_lossy(&text[..end]))
+        })
+        .collect()
+}
+
+fn contract(rotation: Rotation, kills: u64) {
+    let seed = setting("TAMIS_SEED", 1);
+    let yard = Yard::new();
+    let (next, stop) = (AtomicU64::new(1), AtomicBool::new(false));
+    let args: &[&str] = &["--data-dir", "data", "-o", "clean", "--dead-letter", "dead"];
+    let (mut random, mut kept) = (Random(seed), 0);
+    scope(|threads| {
+        threads.spawn(|| produce(&yard, rotation, seed, &next, &stop));
+        for kill in 0..kills {
+            let agent = yard.start(args);
+            sleep(Duration::from_millis(20 + random.below(600)));
+            agent.kill();
+            let promised = acknowledged(&yard);
+            kept += promised.len();
+            let before = ids(&yard.read("clean")).len();
+            // Whatever the next one gives again was not promised.
+            let agent = yard.start(args);
+            sleep(Duration::from_millis(20 + random.below(300)));
+            agent.kill();
+            let again = ids(&yard.read("clean"));
+            let promised: std::collections::HashSet<_> = promised.into_iter().collect();
+            let broken = again[before.min(again.len())..].iter().find(|id| promised.contains(id));
+            assert_eq!(broken, None, "kill {kill} of seed {seed}, {rotation:?}: given twice");
+        }
+        stop.store(true, Relaxed);
+    });
+    let agent = yard.start(args);
+    let last = next.load(Relaxed);
+    yard.until("the last event", || yard.read("clean").contains(&format!("\"id\":{}", last - 1)));
+    sleep(Duration::from_millis(1500));
+    let summary = agent.stop();
+    assert_eq!(summary["unaccounted"], 0);
+
+    assert!(kept > 0, "no checkpoint was ever written");
+    let mut got = ids(&yard.read("clean"));
+    let all = got.len();
+    got.sort_unstable();
+    got.dedup();
+    let missing: Vec<_> = (1..last).filter(|id| got.binary_search(id).is_err()).take(5).collect();
+    assert!(missing.is_empty(), "lost, of seed {seed}, {rotation:?}: {missing:?} of {last}");
+    eprintln!("{rotation:?}: {} events, {} given again", got.len(), all - got.len());
+    for name in ["clean", "dead", "out", "err", "data/checkpoints.json"] {
+        assert!(!yard.read(name).contains("canary"), "a canary in {name}");
+    }
+}
+
+#[test]
+fn killed_at_any_moment_nothing_is_lost_or_leaked() {
+    contract(Rotation::None, setting("TAMIS_KILLS", 20) / 4);
+}
+
+#[test]
+fn killed_while_files_are_renamed_nothing_is_lost_or_leaked() {
+    contract(Rotation::Rename, setting("TAMIS_KILLS", 20) / 4);
+}
+
+#[test]
+fn killed_while_files_are_compressed_nothing_is_lost_or_leaked() {
+    contract(Rotation::Compress, setting("TAMIS_KILLS", 20) / 4);
+}
