@@ -48,6 +48,7 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Compiled> {
         schema: schema.map(Arc::new),
         text: rules.text,
         ip: rules.ip,
+        policy: crate::engine::policy::Policy::default(),
         limits: rules.limits,
         bodies,
         simd,

@@ -146,8 +146,10 @@ pub enum Step {
     Context,
     /// A veto word or key.
     Veto,
-    /// The detector's allow-list, or Tamis's own placeholder.
+    /// The detector's allow-list, the configuration's, or Tamis's own placeholder.
     AllowList,
+    /// A rule of the configuration keeps it, or only counts it.
+    Rule,
     /// A longer finding, or one of higher priority, covers it.
     Overlap,
 }
