@@ -13,6 +13,7 @@ mod outputs;
 mod packs;
 mod patterns;
 mod plan;
+mod policy;
 mod progress;
 mod resolved;
 mod room;

@@ -48,7 +48,7 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Compiled> {
         schema: schema.map(Arc::new),
         text: rules.text,
         ip: rules.ip,
-        policy: crate::engine::policy::Policy::default(),
+        policy: rules.policy,
         limits: rules.limits,
         bodies,
         simd,
@@ -61,6 +61,11 @@ impl Compiled {
     /// One engine for each worker.
     pub(crate) fn engines(&self, workers: usize) -> Vec<Engine> {
         (0..workers).map(|_| Engine::new(self.plan.clone())).collect()
+    }
+
+    /// The entries and the rules of the policy, in the tally's order.
+    pub(crate) fn policy(&self) -> Vec<String> {
+        self.plan.policy().map(str::to_owned).collect()
     }
 
     /// The detectors' ids, in the tally's order.

@@ -11,7 +11,7 @@ use anstream::{AutoStream, stream::RawStream};
 use anyhow::{Result, anyhow, bail};
 use clap::CommandFactory as _;
 
-use super::{inputs::Inputs, outputs, packs};
+use super::{inputs::Inputs, outputs, packs, policy};
 use crate::{
     cli::{Cli, RuleArgs, RunArgs},
     compression::Format,
@@ -19,7 +19,7 @@ use crate::{
         choice::{ColorChoice, CompressChoice, IpChoice, TextChoice},
         nearest::nearest,
     },
-    engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
+    engine::{IpPolicy, Limits, TextPolicy, detect::Pack, policy::Policy},
     sinks::Existing,
 };
 
@@ -61,6 +61,7 @@ pub(crate) struct Rules {
     pub(crate) without: Vec<String>,
     pub(crate) text: TextPolicy,
     pub(crate) ip: IpPolicy,
+    pub(crate) policy: Policy,
     pub(crate) limits: Limits,
 }
 
@@ -142,6 +143,7 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
         packs::check_names(&packs, option, names)?;
     }
     Ok(Rules {
+        policy: policy::resolve(&args.policy, &packs)?,
         packs,
         limits: limits(args.max_event_bytes, args.max_depth)?,
         text: match args.text.unwrap_or_default() {

@@ -142,7 +142,7 @@ fn the_schema_describes_every_key_and_its_examples_hold() {
             let mut config = serde_json::Map::from_iter([("version".into(), 1.into())]);
             config.insert(key.clone(), example.clone());
             assert!(judge.is_valid(&Value::Object(config.clone())), "{key}");
-            let text: String = config.iter().map(|(k, v)| format!("{k} = {v}\n")).collect();
+            let text = toml::to_string(&Value::Object(config)).unwrap();
             let dir = folder(&[("example.toml", &text)]);
             let output = in_folder(&dir, &["config", "check", "example.toml"], b"");
             assert_eq!(code(&output), 0, "{text}{}", stderr(&output));

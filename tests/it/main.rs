@@ -22,6 +22,7 @@ mod outcomes;
 mod outputs;
 mod packs;
 mod pipeline;
+mod policy;
 mod properties;
 mod schema;
 mod shipped;

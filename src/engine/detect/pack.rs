@@ -21,7 +21,7 @@ pub struct Pack {
 }
 
 /// A pattern with everything that decides about it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detector {
     /// Stable for ever: it is the placeholder and the metric label. `[a-z][a-z0-9_]*`.
@@ -113,7 +113,7 @@ pub struct Detector {
 }
 
 /// An example (`becomes`) or a counter-example (`unchanged_by`).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// The content of a string.
@@ -223,7 +223,7 @@ pub enum Action {
 }
 
 /// Keys and words near a match.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Near {
     /// Words in the key, or in a key above it (`card`, `credit card`): lower case, split as in

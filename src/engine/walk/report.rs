@@ -140,7 +140,7 @@ impl Walk {
                 self.keys.push(frame.key);
             }
         }
-        if here.key.1 != 0 && self.keys.last() != Some(&here.key) {
+        if here.key.1 != 0 && self.keys[from as usize..].last() != Some(&here.key) {
             self.keys.push(here.key);
         }
         let path = from..self.keys.len() as u32;
