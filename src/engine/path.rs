@@ -43,7 +43,7 @@ pub(crate) mod flag {
     /// An array of headers, in which a name stands before its value.
     pub(crate) const HEADERS: u16 = 128;
     /// The walk reports the value whatever it holds.
-    pub(crate) const REPORT: u16 = SECRET | NAME | VALUE | HEADERS | WHOLE | LOOK;
+    pub(crate) const REPORT: u16 = SECRET | NAME | VALUE | HEADERS | WHOLE | LOOK | ELEMENTS;
     /// The walk compares a container with the schema's `enum` or `const` when it closes.
     pub(crate) const COMPARE: u16 = 256;
     /// A rule by path takes the value, whatever it holds.
@@ -52,6 +52,8 @@ pub(crate) mod flag {
     pub(crate) const MEMBER: u16 = 1024;
     /// A rule by path counts the value.
     pub(crate) const LOOK: u16 = 2048;
+    /// A rule by path speaks of elements, also of an array in a string.
+    pub(crate) const ELEMENTS: u16 = 4096;
 }
 
 /// The most states, and the most nodes, that are kept.
@@ -228,7 +230,7 @@ impl Paths {
         if globs.words() != 0 {
             let mut row = std::mem::take(&mut self.row);
             globs.element(self.row(array), &mut row);
-            n.flags |= globs.flags(&row);
+            n.flags |= globs.flags(&row, &mut self.row_scratch);
             self.row = row;
         }
         // Elements have no key: they take a place in the table, of an owner that no key has.
@@ -298,7 +300,7 @@ impl Paths {
         } else {
             globs.member(self.row(object), key, &mut row, &mut scratch);
         }
-        let flags = globs.flags(&row);
+        let flags = globs.flags(&row, &mut scratch);
         (self.row, self.row_scratch) = (row, scratch);
         flags
     }

@@ -106,8 +106,7 @@ fn findings_are_spliced_in_place() {
             r#"{"m":"curl -u deploy:[REDACTED:curl_user] https://x.org"}"#,
         ),
         (r#"{"ip":"8.8.4.4"}"#, r#"{"ip":"8.8.4.0"}"#),
-        // A number goes with its sign; a key with escapes is a context, too.
-        (r#"{"card":-4111111111111111}"#, r#"{"card":null}"#),
+        // A key with escapes is a context, too.
         (r#"{"\u0063ard":4111111111111111}"#, r#"{"\u0063ard":null}"#),
     ] {
         assert_eq!(clean(from), format!("{to}\n"));

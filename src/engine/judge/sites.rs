@@ -4,7 +4,7 @@ use super::whole::checked;
 use super::{Judge, Stop};
 use crate::engine::decode;
 use crate::engine::detect::{Detectors, Finding, Keys, Place};
-use crate::engine::index::Mark;
+use crate::engine::index::{ESCAPE, Mark};
 use crate::engine::path::flag;
 use crate::engine::path::words::{Name, Words};
 use crate::engine::walk::{Kind, Site, Walk};
@@ -89,6 +89,15 @@ impl Judge {
             && self.by_key(d, p, marks, level, out)?
         {
             return Ok(());
+        }
+        // An array of numbers needs no escapes to stand in a string.
+        let plain = marks.iter().all(|m| m.id() != ESCAPE);
+        let array = site.flags & flag::ELEMENTS != 0
+            && site.kind == Kind::String
+            && plain
+            && p.text[p.start..p.end].trim_ascii_start().first() == Some(&b'[');
+        if array {
+            return self.escaped(d, p, level, out).map_err(|reason| Stop { reason, at: p.start });
         }
         self.string(d, p, marks, level, true, out).map_err(|reason| Stop { reason, at: p.start })
     }

@@ -169,7 +169,26 @@ impl Globs {
     }
 
     /// What is to be done with a value there.
-    pub(super) fn flags(&self, row: &[u64]) -> u16 {
+    pub(super) fn flags(&self, row: &[u64], spare: &mut Vec<u64>) -> u16 {
+        let mut flags = self.own_flags(row);
+        spare.clear();
+        spare.extend_from_slice(row);
+        spare.resize(2 * row.len(), 0);
+        let (now, next) = spare.split_at_mut(row.len());
+        // Elements of elements, until nothing new holds there.
+        loop {
+            self.element(now, next);
+            if now == next {
+                return flags;
+            }
+            if self.own_flags(next) != 0 {
+                flags |= flag::ELEMENTS;
+            }
+            now.copy_from_slice(next);
+        }
+    }
+
+    fn own_flags(&self, row: &[u64]) -> u16 {
         match self.whole(row).map(|number| self.holds[number]) {
             None | Some(Hold::Keep | Hold::Findings) => 0,
             Some(Hold::Look) => flag::LOOK,

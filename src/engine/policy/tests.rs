@@ -92,6 +92,7 @@ fn a_text_in_a_string_continues_the_path() {
         rules(vec![
             rule("body.user.id", &[], Action::Null),
             rule("body.items.*.id", &[], Action::Remove),
+            rule("n.*", &[], Action::Remove),
         ]),
         &[
             (
