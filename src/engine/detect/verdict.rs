@@ -28,7 +28,9 @@ pub(crate) enum With {
     FieldNull,
     /// The field that holds it is to go; where it is none, the placeholder.
     FieldGone,
-    /// Nothing: a member goes.
+    /// Nothing: a member that goes, its comma not yet.
+    Member,
+    /// Nothing: a member goes with its comma.
     Nothing,
     /// The placeholder in quotes, for what is no string.
     Quoted,

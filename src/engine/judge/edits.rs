@@ -24,7 +24,7 @@ impl Judge {
                 self.replacements.extend_from_slice(placeholder.as_bytes());
             }
             With::Quoted => self.quoted(placeholder),
-            With::Nothing => {}
+            With::Member | With::Nothing => {}
             With::Mask(mask) => {
                 (start, end) = (mask.from, mask.to);
                 self.replacements.resize(from as usize + mask.stars as usize, b'*');

@@ -22,7 +22,7 @@ impl Judge {
             // In an array the places of the others stay.
             let own = key.filter(|key| site.container <= key.0);
             (f.start, f.end, f.with) = match (f.with, own) {
-                (With::FieldGone, Some((from, _))) => (from as usize - 1, end, With::Nothing),
+                (With::FieldGone, Some((from, _))) => (from as usize - 1, end, With::Member),
                 _ => (start, end, With::Null),
             };
             f.matched = (f.start, f.end);
@@ -31,11 +31,12 @@ impl Judge {
         }
     }
 
-    /// The members among `found` that go do so with their commas; `json` is where they stand.
+    /// The members among `found` that go do so with their commas; `json` is where they stand. (Those
+    /// of JSON inside a string have done so there.)
     pub(super) fn commas(&mut self, json: &[u8], found: &mut [Finding]) {
         let mut members = std::mem::take(&mut self.members);
         members.clear();
-        let gone = |f: &&mut Finding| f.with == With::Nothing;
+        let gone = |f: &&mut Finding| f.with == With::Member;
         members.extend(found.iter_mut().filter(gone).map(|f| (f.start, f.end)));
         if !members.is_empty() {
             // Several findings may have taken one field.
@@ -47,7 +48,7 @@ impl Judge {
             for f in found.iter_mut().filter(gone) {
                 if let Ok(at) = self.ends.binary_search(&f.end) {
                     (f.start, f.end) = members[at];
-                    f.matched = members[at];
+                    (f.matched, f.with) = (members[at], With::Nothing);
                 }
             }
         }
