@@ -144,6 +144,12 @@ impl Paths {
         self.forget_roots();
     }
 
+    /// Whether there are any: without them a row has no words.
+    #[inline(always)]
+    pub(crate) fn has_globs(&self) -> bool {
+        !self.row.is_empty()
+    }
+
     /// The row of globs of a node.
     #[inline]
     pub(crate) fn row(&self, node: u32) -> &[u64] {

@@ -7,13 +7,15 @@ use crate::engine::walk::{Kind, Site};
 
 impl Judge {
     /// The findings in the field at `site` that are for the whole of it become so. `key` is the
-    /// last one above the value: its own, or that of the array it stands in.
+    /// last one above the value: its own, or that of the array it stands in. Whether it goes, and
+    /// its comma has to.
     pub(super) fn whole_fields(
         &mut self,
         site: &Site,
         key: Option<(u32, u32)>,
         found: &mut [Finding],
-    ) {
+    ) -> bool {
+        let mut goes = false;
         let whole =
             found.iter_mut().filter(|f| matches!(f.with, With::FieldNull | With::FieldGone));
         for f in whole {
@@ -28,7 +30,9 @@ impl Judge {
             f.matched = (f.start, f.end);
             // What stood behind it stands elsewhere now.
             self.unsettled = true;
+            goes |= f.with == With::Member;
         }
+        goes
     }
 
     /// The members among `found` that go do so with their commas; `json` is where they stand. (Those

@@ -23,7 +23,7 @@ impl Judge {
         out: &mut Vec<Finding>,
     ) -> Result<(), Stop> {
         // Up to here everything goes, or becomes `null`.
-        let (first, mut gone) = (out.len(), 0);
+        let (first, mut gone, mut members) = (out.len(), 0, false);
         for (i, site) in walk.sites.iter().enumerate() {
             let (start, end) = (site.start as usize, site.end as usize);
             let own = &walk.keys[site.path.start as usize..site.path.end as usize];
@@ -46,15 +46,20 @@ impl Judge {
             }
             let before = out.len();
             self.site(d, &place, walk, i, marks, level, out)?;
-            self.whole_fields(site, own.last().copied(), &mut out[before..]);
-            if matches!(site.kind, Kind::Object | Kind::Array) && out.len() > before {
+            if out.len() == before {
+                continue;
+            }
+            members |= self.whole_fields(site, own.last().copied(), &mut out[before..]);
+            if matches!(site.kind, Kind::Object | Kind::Array) {
                 gone = end;
             }
             // What a key says is context for others, what a name says tells of the value beside it.
             let tells = site.kind == Kind::Key || site.flags & (flag::NAME | flag::HEADERS) != 0;
-            self.unsettled |= tells && out.len() > before;
+            self.unsettled |= tells;
         }
-        self.commas(buf, &mut out[first..]);
+        if members {
+            self.commas(buf, &mut out[first..]);
+        }
         Ok(())
     }
 
@@ -72,8 +77,8 @@ impl Judge {
     ) -> Result<(), Stop> {
         let site = &walk.sites[i];
         // In an array `null` is all that can become of it.
-        let own = p.keys.keys.last().is_some_and(|key| site.container <= key.0);
-        if site.kind == Kind::Null && !own {
+        let element = || p.keys.keys.last().is_none_or(|key| site.container > key.0);
+        if site.kind == Kind::Null && element() {
             return Ok(());
         }
         let spoken_of = site.flags & (flag::WHOLE | flag::LOOK) != 0 && site.kind != Kind::Key;

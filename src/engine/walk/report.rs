@@ -117,8 +117,12 @@ impl Walk {
     }
 
     /// The row of globs of a site.
-    pub(crate) fn row(&self, paths: &Globs, site: &Site) -> &[u64] {
-        &self.rows[site.row as usize..][..paths.words()]
+    #[inline]
+    pub(crate) fn row(&self, globs: &Globs, site: &Site) -> &[u64] {
+        match globs.words() {
+            0 => &[],
+            words => &self.rows[site.row as usize..][..words],
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "a site's fields")]
@@ -146,7 +150,9 @@ impl Walk {
         let path = from..self.keys.len() as u32;
         let marks = marks.start as u32..marks.end as u32;
         let row = self.rows.len() as u32;
-        self.rows.extend_from_slice(paths.row(self.node(paths, here.id)));
+        if paths.has_globs() {
+            self.rows.extend_from_slice(paths.row(self.node(paths, here.id)));
+        }
         self.sites.push(Site { kind, start, end, flags, marks, path, container, row });
     }
 
