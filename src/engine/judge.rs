@@ -219,6 +219,7 @@ impl Judge {
 
     /// Judges a candidate, unless it stands inside its detector's last match in this text. Inside
     /// one that was refused, a new token may begin behind a space.
+    #[inline]
     fn candidate(
         &mut self,
         d: &Detectors,

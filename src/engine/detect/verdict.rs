@@ -110,6 +110,7 @@ const LEAD: usize = 256;
 
 impl Detectors {
     /// The verdict on the candidate of `detector` at `at`.
+    #[inline(never)]
     pub(crate) fn verdict(
         &self,
         detector: u16,

@@ -9,6 +9,7 @@ impl Judge {
     /// The findings in the field at `site` that are for the whole of it become so. `key` is the
     /// last one above the value: its own, or that of the array it stands in. Whether it goes, and
     /// its comma has to.
+    #[inline(never)]
     pub(super) fn whole_fields(
         &mut self,
         site: &Site,
@@ -37,6 +38,7 @@ impl Judge {
 
     /// The members among `found` that go do so with their commas; `json` is where they stand. (Those
     /// of JSON inside a string have done so there.)
+    #[cold]
     pub(super) fn commas(&mut self, json: &[u8], found: &mut [Finding]) {
         let mut members = std::mem::take(&mut self.members);
         members.clear();

@@ -18,6 +18,7 @@ impl Judge {
 
     /// Counts what the policy decided about a candidate that is no finding, and notes it. Whether
     /// it would be one, and is only counted.
+    #[inline]
     pub(super) fn refused_by(
         &mut self,
         d: &Detectors,
@@ -26,11 +27,14 @@ impl Judge {
         r: &Refusal,
     ) -> bool {
         self.note(detector, p, r.matched, Some(r.step), r.by);
-        if r.by == NONE {
-            return false;
-        }
-        self.hit(r.by);
-        let observed = d.precedence.action_of(r.by) == Some(Action::Observe);
+        r.by != NONE && self.let_be(d, detector, r.by)
+    }
+
+    /// An entry or a rule let a finding be. Whether it is only counted.
+    #[cold]
+    fn let_be(&mut self, d: &Detectors, detector: u16, by: u16) -> bool {
+        self.hit(by);
+        let observed = d.precedence.action_of(by) == Some(Action::Observe);
         if observed {
             self.observed.push(detector);
         }

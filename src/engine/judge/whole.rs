@@ -12,6 +12,7 @@ use crate::engine::walk::{Kind, Stop};
 
 impl Judge {
     /// A value that a rule by path speaks of. Whether the rule takes it: then no detector looks.
+    #[inline(never)]
     pub(super) fn by_path(
         &mut self,
         d: &Detectors,
@@ -57,6 +58,7 @@ impl Judge {
 
     /// A value that a rule by key holds to be secret, whatever it looks like. Whether it is a
     /// finding, or nothing that a detector should look at.
+    #[inline(never)]
     pub(super) fn by_key(
         &mut self,
         d: &Detectors,
