@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{config::nearest::nearest, engine::detect::Pack};
 
 /// The packs that ship: file name and text. The one list. A new version of a pack keeps the old one
-/// beside it, as `core@1.toml`, for who has pinned that.
+/// beside it, as `older/core@1.toml`, for who has pinned that.
 const EMBEDDED: &[(&str, &str)] = &[
     ("core.toml", include_str!("../../patterns/core.toml")),
     ("secrets.toml", include_str!("../../patterns/secrets.toml")),

@@ -26,7 +26,7 @@ pub struct RuleArgs {
 
     /// What a configuration file says of the policy
     #[arg(skip)]
-    pub policy: Entries,
+    pub policy: Box<Entries>,
 
     /// Enforce a schema: service-log, or a JSON Schema file
     ///

@@ -85,7 +85,7 @@ fn what_is_under_a_rule_by_path_shows_nowhere() {
             format!(r#"{{"note":"{value}"}}"#),
             format!(r#"{{"a":{{"note":[{{"b":"{value}"}},"{value}"]}},"note":"{value}"}}"#),
             format!(r#"{{"a.note":"{value}","x":"{{\"note\":\"{value}\"}}"}}"#),
-            format!(r#"{{"no\u0074e":"can\u0061ry secret note","other":1}}"#),
+            r#"{"no\u0074e":"can\u0061ry secret note","other":1}"#.to_owned(),
             format!(r#"{{"note":"{value}","note":"{value}","timestamp":7}}"#),
             format!(r#"{{"note":{{"{value}":"{value}"}}}}"#),
             format!(r#"{{"note":"{value}""#),

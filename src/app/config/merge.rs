@@ -51,7 +51,7 @@ impl Loaded {
             args.require = texts(c.require.as_deref());
             args.schema = c.schema.as_ref().map(|said| self.schema(&said.value));
         }
-        args.policy = c.policy.clone();
+        *args.policy = c.policy.clone();
         fill(&mut args.text, value(c.text.as_ref()));
         fill(&mut args.ip, value(c.ip.as_ref()));
         fill(&mut args.max_event_bytes, value(c.max_event_bytes.as_ref()));
