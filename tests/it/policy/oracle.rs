@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 use tamis::engine::{
-    Plan, Reason,
+    Chunk, Engine, Output, Plan, Reason,
     policy::{Action, Policy, Rule},
 };
 
@@ -251,6 +251,7 @@ proptest! {
         members in members(node(true)),
         rules in rules(),
         odd in any::<bool>(),
+        by_nodes in any::<bool>(),
     ) {
         let event = Node::Object(members);
         let (mut line, mut wanted) = (String::new(), String::new());
@@ -258,7 +259,7 @@ proptest! {
         let judged = judged(&event, &mut Vec::new(), &rules).unwrap();
         write(&judged, odd, &mut wanted);
         let plan = plan(&rules);
-        let out = process(&plan, line.as_bytes());
+        let out = if by_nodes { after_a_flood(&plan, &line) } else { process(&plan, line.as_bytes()) };
         let clean = String::from_utf8(out.clean.clone()).unwrap();
         prop_assert_eq!(meaning(clean.trim_end().as_bytes()), meaning(wanted.as_bytes()),
             "{:?}\n{}\n{}", rules, line, clean);
@@ -269,6 +270,20 @@ proptest! {
         prop_assert_eq!(&again.clean, &out.clean);
         prop_assert_eq!(again.tally.redacted, 0);
     }
+}
+
+/// What becomes of a line once so many keys went before that no more states and nodes are kept, of
+/// JSON inside strings neither.
+fn after_a_flood(plan: &Arc<Plan>, line: &str) -> Output {
+    static FLOOD: LazyLock<Chunk> = LazyLock::new(|| {
+        let event = |n| format!("{{\"k{n}\":{{\"x\":1}},\"z\":\"{{\\\"k{n}\\\":[1]}}\"}}\n");
+        Chunk::from_bytes((0..2500).map(event).collect::<String>().as_bytes())
+    });
+    let (mut engine, mut out) = (Engine::new(plan.clone()), Output::default());
+    engine.process(&FLOOD, &mut out);
+    out.clear();
+    engine.process(&Chunk::from_bytes(line.as_bytes()), &mut out);
+    out
 }
 
 /// A plan in which every detector's findings become so.
