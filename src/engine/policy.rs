@@ -225,6 +225,9 @@ impl Precedence {
             let label = label.to_owned();
             move |what| Refusal { label, what }
         };
+        if policy.allow.len() + policy.rules.len() >= usize::from(NONE) {
+            return Err(refuse("policy")("has more than 65,000 entries and rules".into()));
+        }
         let mut entries = Vec::new();
         let mut allowed = vec![vec![]; known.len()];
         for (number, allow) in (0..).zip(&policy.allow) {
