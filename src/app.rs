@@ -14,6 +14,7 @@ mod outputs;
 mod packs;
 mod patterns;
 mod plan;
+mod policy;
 mod progress;
 mod resolved;
 mod room;

@@ -3,13 +3,15 @@
 
 pub mod choice;
 pub mod nearest;
+pub mod policy;
 mod reader;
 mod shown;
 pub mod units;
 
 use std::fmt;
 
-use choice::{ColorChoice, IpChoice, TextChoice};
+use choice::{ColorChoice, CompressChoice, IpChoice, TextChoice};
+use policy::{AllowEntry, Entries, RuleEntry};
 use reader::Reader;
 
 /// The format's version.
@@ -18,7 +20,16 @@ const VERSION: u64 = 1;
 pub const KEYS: &[&str] = &[
     "version",
     "inputs",
+    "recursive",
     "output",
+    "out_dir",
+    "force",
+    "append",
+    "compress",
+    "follow",
+    "data_dir",
+    "line_timeout",
+    "poll",
     "dead_letter",
     "stats",
     "schema",
@@ -28,6 +39,9 @@ pub const KEYS: &[&str] = &[
     "patterns",
     "only",
     "without",
+    "numbers",
+    "allow",
+    "rule",
     "max_event_bytes",
     "max_depth",
     "memory",
@@ -88,8 +102,26 @@ impl fmt::Display for Complaint {
 pub struct Config {
     /// Files to read.
     pub inputs: Option<Vec<Said<String>>>,
+    /// Read all files in directories.
+    pub recursive: Option<Said<bool>>,
     /// Where clean events go.
     pub output: Option<Said<String>>,
+    /// A folder for a file for each input.
+    pub out_dir: Option<Said<String>>,
+    /// Replace outputs that are there.
+    pub force: Option<Said<bool>>,
+    /// Add to an output that is there.
+    pub append: Option<Said<bool>>,
+    /// Compress the output.
+    pub compress: Option<Said<CompressChoice>>,
+    /// Go on with what is added to the files.
+    pub follow: Option<Said<bool>>,
+    /// Where positions are kept.
+    pub data_dir: Option<Said<String>>,
+    /// How long a followed line may wait for its end, in seconds.
+    pub line_timeout: Option<Said<u32>>,
+    /// Look at the followed files often, in place of inotify.
+    pub poll: Option<Said<bool>>,
     /// Where the rest goes.
     pub dead_letter: Option<Said<String>>,
     /// Where the summary goes as JSON.
@@ -108,6 +140,8 @@ pub struct Config {
     pub only: Option<Vec<Said<String>>>,
     /// Detectors, categories or packs: not these.
     pub without: Option<Vec<Said<String>>>,
+    /// What is never a finding, and what becomes of findings.
+    pub policy: Entries,
     /// The longest line that is judged.
     pub max_event_bytes: Option<Said<u64>>,
     /// The deepest nesting that is judged.
@@ -137,12 +171,22 @@ impl Config {
     ) -> Result<Self, Vec<Complaint>> {
         let mut r = Reader::new(file, text, environment);
         let mut config = Self::default();
+        config.policy.file = file.to_owned();
         let mut version = None;
         for (key, value) in &r.table() {
             match key.get_ref().as_ref() {
                 "version" => version = r.whole(value, 0..=u64::MAX),
                 "inputs" => config.inputs = r.texts(value),
+                "recursive" => config.recursive = r.flag(value),
                 "output" => config.output = r.text(value),
+                "out_dir" => config.out_dir = r.text(value),
+                "force" => config.force = r.flag(value),
+                "append" => config.append = r.flag(value),
+                "compress" => config.compress = r.choice(value),
+                "follow" => config.follow = r.flag(value),
+                "data_dir" => config.data_dir = r.text(value),
+                "line_timeout" => config.line_timeout = r.whole(value, 0..=u32::MAX),
+                "poll" => config.poll = r.flag(value),
                 "dead_letter" => config.dead_letter = r.text(value),
                 "stats" => config.stats = r.text(value),
                 "schema" => config.schema = r.text(value),
@@ -152,6 +196,9 @@ impl Config {
                 "patterns" => config.patterns = r.texts(value),
                 "only" => config.only = r.texts(value),
                 "without" => config.without = r.texts(value),
+                "numbers" => config.policy.numbers = r.choice(value),
+                "allow" => config.policy.allow = r.tables("allow", value, AllowEntry::read),
+                "rule" => config.policy.rules = r.tables("rule", value, RuleEntry::read),
                 "max_event_bytes" => config.max_event_bytes = r.size(value),
                 "max_depth" => config.max_depth = r.whole(value, 1..=u16::MAX),
                 "memory" => config.memory = r.size(value),
@@ -174,7 +221,48 @@ impl Config {
         if let (Some(schema), Some(_)) = (&config.schema, &config.require) {
             r.complain(schema.spot, "schema and require exclude each other".into());
         }
+        config.check_outputs(&mut r);
         r.finish(config)
+    }
+}
+
+impl Config {
+    /// As the flags exclude each other.
+    fn check_outputs(&self, r: &mut Reader<'_>) {
+        let on =
+            |said: &Option<Said<bool>>| said.as_ref().filter(|said| said.value).map(|s| s.spot);
+        if let (Some(said), Some(_)) = (&self.out_dir, &self.output) {
+            r.complain(said.spot, "out_dir and output exclude each other".into());
+        }
+        if let (Some(spot), Some(_)) = (on(&self.append), on(&self.force)) {
+            r.complain(spot, "append and force exclude each other".into());
+        }
+        if let (Some(spot), None) = (on(&self.append), &self.output) {
+            r.complain(spot, "append adds to a file: name it as output".into());
+        }
+        if on(&self.follow).is_none() {
+            let followed = [
+                self.data_dir.as_ref().map(|said| said.spot),
+                self.line_timeout.as_ref().map(|said| said.spot),
+                on(&self.poll),
+            ];
+            for spot in followed.into_iter().flatten() {
+                r.complain(spot, "this is for files that are followed: add `follow = true`".into());
+            }
+        } else {
+            let others = [
+                self.out_dir.as_ref().map(|said| said.spot),
+                on(&self.force),
+                self.compress.as_ref().map(|said| said.spot),
+            ];
+            for spot in others.into_iter().flatten() {
+                r.complain(spot, "not beside `follow`, whose output is appended to".into());
+            }
+        }
+        if let (Some(said), Some(_)) = (&self.compress, &self.out_dir) {
+            let what = "compress is for one output; below out_dir files are as their inputs are";
+            r.complain(said.spot, what.into());
+        }
     }
 }
 
@@ -251,7 +339,7 @@ schema = 'service-log'
         let wanted = [
             "1:11: version 2 is not known: this tamis reads version 1",
             "2:1: unknown key `shema`: did you mean `schema`?",
-            "3:1: unknown key `nonsense`: known are version, inputs, output, ",
+            "3:1: unknown key `nonsense`: known are version, inputs, recursive, ",
             "4:8: not `warp`: did you mean `wrap`? (it takes wrap, drop, dead-letter)",
             "5:6: a text is wanted here: one of keep, truncate, redact",
             "6:10: `lots` is no size; write 1048576, 1024KiB or 1MiB",

@@ -21,6 +21,7 @@ mod line;
 pub mod outcome;
 pub(crate) mod path;
 pub mod plan;
+pub mod policy;
 pub(crate) mod redact;
 pub mod schema;
 #[doc(hidden)]
@@ -78,11 +79,15 @@ impl Engine {
         let (buf, end) = chunk.padded();
         let mut index = std::mem::take(&mut self.index);
         index.scan(plan.simd, buf, chunk::HEAD, end, &plan.detectors.gates, false);
-        out.tally.redactions.resize(plan.detectors.list.len(), 0);
+        let (detectors, entries) = (plan.detectors.list.len(), plan.detectors.precedence.len());
+        out.tally.redactions.resize(detectors, 0);
+        self.judge.observations.resize(detectors, 0);
+        self.judge.hits.resize(entries, 0);
         out.tally.bytes_in += (end - chunk::HEAD) as u64;
         let already_out = out.clean.len();
         plan.simd.run(line::Lines { engine: self, plan: &plan, buf, index: &index, out });
         out.tally.bytes_out += (out.clean.len() - already_out) as u64;
+        out.tally.observe(&mut self.judge.observations, &mut self.judge.hits);
         self.index = index;
     }
 }

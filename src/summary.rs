@@ -27,6 +27,10 @@ pub struct Summary {
     pub violations: Counts,
     /// Redactions by detector, without the zeros.
     pub redactions: Vec<(String, u64)>,
+    /// What rules only counted, by detector, without the zeros.
+    pub observed: Vec<(String, u64)>,
+    /// The entries of the allow-list and the rules that never decided anything.
+    pub unmatched_rules: Vec<String>,
     /// Lines read that the output did not take.
     pub unwritten: u64,
     /// `read` minus all outcomes.
@@ -56,6 +60,8 @@ pub type Counts = Vec<(Reason, u64)>;
 pub struct Setting<'a> {
     /// The ids of the detectors, in the tally's order.
     pub detectors: &'a [String],
+    /// The entries of the allow-list, then the rules, in the tally's order.
+    pub rules: &'a [String],
     /// Whether a reject for this reason is kept in a dead letter.
     pub keeps: &'a dyn Fn(Reason) -> bool,
     /// How long the run took.
@@ -75,13 +81,20 @@ impl Summary {
             let counted = all.map(|reason| (reason, tally.rejected[reason.index()]));
             counted.filter(|&(reason, n)| n > 0 && wanted(reason)).collect()
         };
-        let redactions = setting.detectors.iter().cloned().zip(tally.redactions.iter().copied());
+        let by_detector = |counts: &[u64]| -> Vec<(String, u64)> {
+            let all = setting.detectors.iter().cloned().zip(counts.iter().copied());
+            all.filter(|(_, n)| *n > 0).collect()
+        };
+        let hits = tally.hits.iter().copied().chain(std::iter::repeat(0));
+        let rules = setting.rules.iter().zip(hits);
         Self {
             read: report.read(),
             dropped: rejected(&|reason| !(setting.keeps)(reason)),
             dead_lettered: rejected(setting.keeps),
             violations: rejected(&Reason::is_violation),
-            redactions: redactions.filter(|(_, n)| *n > 0).collect(),
+            redactions: by_detector(&tally.redactions),
+            observed: by_detector(&tally.observed),
+            unmatched_rules: rules.filter(|(_, n)| *n == 0).map(|(r, _)| r.clone()).collect(),
             unwritten: report.unwritten,
             unaccounted: tally.unaccounted(),
             failed_inputs: report.failed_inputs,
@@ -132,6 +145,8 @@ mod tests {
             wrapped: 4,
             blank: 2,
             redactions: vec![0, 81],
+            observed: vec![7, 0],
+            hits: vec![0, 7],
             bytes_in: 0,
             bytes_out: 700_000,
             ..Tally::default()
@@ -142,6 +157,7 @@ mod tests {
         let report = Report { tally, bytes_in: 750_000, unwritten: 5, ..Report::default() };
         let setting = Setting {
             detectors: &["jwt".into(), "email".into()],
+            rules: &["tamis.toml:3".into(), "tokens".into(), "later".into()],
             keeps: &|reason| reason != Reason::Text,
             elapsed: Duration::from_millis(500),
             threads: 2,
@@ -160,5 +176,7 @@ mod tests {
         assert_eq!(s.dropped, [(Reason::Text, 6)]);
         assert_eq!(s.violations, [(Reason::Required, 8)]);
         assert_eq!(s.redactions, [("email".to_string(), 81)]);
+        assert_eq!(s.observed, [("jwt".to_string(), 7)]);
+        assert_eq!(s.unmatched_rules, ["tamis.toml:3", "later"]);
     }
 }

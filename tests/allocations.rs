@@ -17,7 +17,12 @@ use std::{
 };
 
 use generator::{Generator, Variant};
-use tamis::engine::{Chunk, Engine, Output, Plan, Settings, detect::Pack, schema::Schema};
+use tamis::engine::{
+    Chunk, Engine, Output, Plan, Settings,
+    detect::Pack,
+    policy::{Action, Allow, Policy, Rule},
+    schema::Schema,
+};
 
 thread_local! {
     /// Each test's own: the harness runs them side by side.
@@ -68,13 +73,17 @@ const CHUNK: usize = 256 << 10;
 const PER_CHUNK: u64 = 24;
 
 fn plan(schema: bool, bodies: bool) -> Arc<Plan> {
+    with_policy(schema, bodies, Policy::default())
+}
+
+fn with_policy(schema: bool, bodies: bool, policy: Policy) -> Arc<Plan> {
     let packs = [
         ("core.toml", include_str!("../patterns/core.toml")),
         ("secrets.toml", include_str!("../patterns/secrets.toml")),
     ];
     let packs = packs.iter().map(|(name, text)| Pack::parse(name, text).unwrap()).collect();
     let schema = schema.then(|| Arc::new(Schema::builtin("service-log").unwrap().unwrap()));
-    let settings = Settings { packs, schema, bodies, ..Settings::default() };
+    let settings = Settings { packs, schema, bodies, policy, ..Settings::default() };
     Arc::new(Plan::compile(settings).unwrap())
 }
 
@@ -130,6 +139,35 @@ fn service_logs() {
 fn floods() {
     let plan = plan(true, false);
     for &variant in Variant::FLOODS {
+        steady(&plan, variant, |seed| chunk(variant, seed));
+    }
+}
+
+/// Every kind of rule, by path and by detector, on known paths and on ever new ones.
+#[test]
+fn a_policy() {
+    let rule = |path: &str, detectors: &[&str], action| Rule {
+        label: path.into(),
+        name: None,
+        detectors: detectors.iter().map(|d| (*d).to_owned()).collect(),
+        path: (!path.is_empty()).then(|| path.into()),
+        action,
+        secrets: false,
+    };
+    let rules = vec![
+        rule("**.user_agent", &[], Action::Remove),
+        rule("**.path", &[], Action::Null),
+        rule("**.request.*", &[], Action::Mask { first: 1, last: 1 }),
+        rule("user.**", &["contact"], Action::Remove),
+        rule("**.msg", &[], Action::Observe),
+        rule("", &["contact"], Action::Mask { first: 2, last: 0 }),
+        rule("", &["network"], Action::Observe),
+        rule("", &["financial"], Action::Drop),
+    ];
+    let allow =
+        Allow { suffix: vec![".org".into()], regex: vec!["a.*".into()], ..Allow::default() };
+    let plan = with_policy(false, false, Policy { allow: vec![allow], rules, ..Policy::default() });
+    for &variant in Variant::LOGS {
         steady(&plan, variant, |seed| chunk(variant, seed));
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long what was delivered may wait for its checkpoint: what a killed process reads twice.
-const ACKNOWLEDGE_EVERY: Duration = Duration::from_secs(1);
+const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(500);
 /// Descriptors beside those of the followed files.
 const OTHER_DESCRIPTORS: u64 = 256;
 

@@ -1,6 +1,7 @@
 //! The packs that ship, and those of the user.
 
 mod check;
+mod versions;
 
 use std::{
     fs,
@@ -11,7 +12,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{config::nearest::nearest, engine::detect::Pack};
 
-/// The packs that ship: file name and text. The one list.
+/// The packs that ship: file name and text. The one list. A new version of a pack keeps the old one
+/// beside it, as `older/core@1.toml`, for who has pinned that.
 const EMBEDDED: &[(&str, &str)] = &[
     ("core.toml", include_str!("../../patterns/core.toml")),
     ("secrets.toml", include_str!("../../patterns/secrets.toml")),
@@ -31,8 +33,9 @@ pub(crate) fn digest() -> String {
 /// last detector.
 pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<Pack>> {
     let mut packs = shipped()?;
-    if let Some(pins) = pinned {
-        packs.retain(|pack| pins.contains(&name(pack)));
+    match pinned {
+        Some(pins) => packs.retain(|pack| pins.contains(&versions::name(pack))),
+        None => packs = versions::newest(&packs).into_iter().cloned().collect(),
     }
     let shipped = packs.len();
     let mut own = Vec::new();
@@ -55,30 +58,28 @@ fn shipped() -> Result<Vec<Pack>> {
     EMBEDDED.iter().map(|(file, text)| Ok(Pack::parse(file, text)?)).collect()
 }
 
-/// As a configuration pins it: `core@1`.
-fn name(pack: &Pack) -> String {
-    format!("{}@{}", pack.pack, pack.version)
-}
-
-/// The packs that ship, as a configuration pins them.
+/// The newest packs that ship, as a configuration pins them.
 pub(crate) fn newest() -> Vec<String> {
-    shipped().unwrap_or_default().iter().map(name).collect()
+    let all = shipped().unwrap_or_default();
+    versions::newest(&all).into_iter().map(versions::name).collect()
 }
 
 /// What an entry of a configuration's `patterns` means: the pin of a pack that ships, or, with
-/// `None`, a path. `newest` are those that ship. An error says the mend.
-pub(crate) fn pin(newest: &[String], entry: &str) -> Result<Option<String>, String> {
-    if newest.iter().any(|known| known == entry) {
-        return Ok(Some(entry.to_owned()));
+/// `None`, a path. An error says the mend.
+pub(crate) fn pin(entry: &str, so_far: &[String]) -> Result<Option<String>, String> {
+    let pin = versions::pin(&shipped().unwrap_or_default(), entry)?;
+    let pack = |pin: &str| pin.split('@').next().map(str::to_owned);
+    match so_far.iter().find(|other| pin.as_ref().is_some_and(|pin| pack(pin) == pack(other))) {
+        Some(other) if Some(other) != pin.as_ref() => {
+            Err(format!("{other} and {entry} are versions of one pack: pin one"))
+        }
+        _ => Ok(pin),
     }
-    let pack = entry.split('@').next().unwrap_or_default();
-    let Some(known) = newest.iter().find(|known| known.split('@').next() == Some(pack)) else {
-        return Ok(None);
-    };
-    Err(match entry.split_once('@') {
-        None => format!("`{entry}` is not pinned: write \"{known}\""),
-        Some(_) => format!("this tamis has no {entry}: it has {known}"),
-    })
+}
+
+/// What the newest packs would change for who pins `pinned`, a line for each of them.
+pub(crate) fn news(pinned: &[String]) -> Vec<String> {
+    versions::news(&shipped().unwrap_or_default(), pinned)
 }
 
 /// Whether every name is that of a detector, a category or a pack.
@@ -90,6 +91,11 @@ pub(crate) fn check_names(packs: &[Pack], option: &str, names: &[String]) -> Res
             bail!("{option}: no detector, category or pack `{name}`: {}", mend(packs, name))
         }
     }
+}
+
+/// Whether a detector, a category or a pack has this name.
+pub(crate) fn knows(packs: &[Pack], name: &str) -> bool {
+    names_of(packs).any(|known| known == name)
 }
 
 /// What to do about a name that nothing has.

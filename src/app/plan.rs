@@ -5,7 +5,7 @@ use std::{env, sync::Arc};
 use anyhow::Result;
 
 use super::{resolved::Rules, schemas};
-use crate::engine::{Engine, Plan, Settings, detect::Selection};
+use crate::engine::{Engine, Plan, Settings, detect::Selection, policy::Numbers};
 
 /// What an engine has learnt of paths, twice: JSON inside strings has paths of its own.
 const PATHS: u64 = 4 << 20;
@@ -16,10 +16,37 @@ const AUTOMATON: u64 = 256 << 10;
 /// edits, each kept at the size that its own worst chunk needed.
 const SCRATCH: u64 = 144;
 
+/// What rules by path ask for beside that: every number in an array may be a site, a finding and an
+/// edit; and for each word of its row of globs.
+const RULED: u64 = 120;
+const ROW: u64 = 16;
+
 /// An engine's memory at most, in the memory formula: `chunk` is the largest that it is given.
 pub(crate) fn engine_bytes(chunk: usize, rules: &Rules) -> u64 {
     let detectors: usize = rules.packs.iter().map(|pack| pack.detectors.len()).sum();
-    PATHS + AUTOMATON * detectors as u64 + SCRATCH * chunk as u64
+    let paths = rules.policy.rules.iter().filter_map(|rule| rule.path.as_deref());
+    let segments: usize = paths.map(|path| path.split('.').count() + 1).sum();
+    let ruled = match segments.div_ceil(64) as u64 {
+        0 => 0,
+        // Placeholders are kept before they are written.
+        words => RULED + ROW * words + 4 * growth(rules) as u64,
+    };
+    PATHS + AUTOMATON * detectors as u64 + (SCRATCH + ruled) * chunk as u64
+}
+
+/// How much an event grows at most where a rule by path puts a placeholder, its quotes and a comma
+/// in the place of a value and its own; 0 where there is none.
+pub(crate) fn growth(rules: &Rules) -> usize {
+    let ids = rules.policy.rules.iter().filter_map(|rule| rule.id());
+    let by_path = ids.map(str::len).max();
+    let packs = rules.packs.iter().flat_map(|pack| &pack.detectors).map(|d| d.id.len()).max();
+    let (longest, shortest) = match rules.policy.numbers {
+        // `0,`
+        Numbers::Placeholder => (by_path.max(packs), 2),
+        // `[],`
+        _ => (by_path, 3),
+    };
+    longest.map_or(0, |id| (id + "\"[REDACTED:]\",".len()).div_ceil(shortest))
 }
 
 /// What the rules come to.
@@ -48,6 +75,7 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Compiled> {
         schema: schema.map(Arc::new),
         text: rules.text,
         ip: rules.ip,
+        policy: rules.policy,
         limits: rules.limits,
         bodies,
         simd,
@@ -60,6 +88,11 @@ impl Compiled {
     /// One engine for each worker.
     pub(crate) fn engines(&self, workers: usize) -> Vec<Engine> {
         (0..workers).map(|_| Engine::new(self.plan.clone())).collect()
+    }
+
+    /// The entries and the rules of the policy, in the tally's order.
+    pub(crate) fn policy(&self) -> Vec<String> {
+        self.plan.policy().map(str::to_owned).collect()
     }
 
     /// The detectors' ids, in the tally's order.

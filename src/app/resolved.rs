@@ -13,7 +13,7 @@ use clap::CommandFactory as _;
 
 use super::{
     inputs::{InputChoice, Inputs},
-    outputs, packs,
+    outputs, packs, policy,
 };
 use crate::{
     cli::{Cli, RuleArgs, RunArgs},
@@ -22,7 +22,7 @@ use crate::{
         choice::{ColorChoice, CompressChoice, IpChoice, TextChoice},
         nearest::nearest,
     },
-    engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
+    engine::{IpPolicy, Limits, TextPolicy, detect::Pack, policy::Policy},
     sinks::Existing,
 };
 
@@ -77,6 +77,7 @@ pub(crate) struct Rules {
     pub(crate) without: Vec<String>,
     pub(crate) text: TextPolicy,
     pub(crate) ip: IpPolicy,
+    pub(crate) policy: Policy,
     pub(crate) limits: Limits,
 }
 
@@ -159,6 +160,9 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
 
 /// Only files can be followed.
 fn check_followed(run: &Run) -> Result<()> {
+    if run.follow.is_some() && (matches!(run.output, Output::Each(_)) || run.compress.is_some()) {
+        bail!("--follow appends to one output, as it is: not beside --out-dir or --compress");
+    }
     if run.follow.is_some() && run.inputs.choices.contains(&InputChoice::Stdin) {
         bail!("--follow needs files: standard input is read to its end without it");
     }
@@ -175,6 +179,7 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
         packs::check_names(&packs, option, names)?;
     }
     Ok(Rules {
+        policy: policy::resolve(&args.policy, &packs)?,
         packs,
         limits: limits(args.max_event_bytes, args.max_depth)?,
         text: match args.text.unwrap_or_default() {

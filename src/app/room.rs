@@ -32,7 +32,8 @@ pub(crate) struct Room {
 /// The largest window that a `--memory` leaves room for, and the budget with it. Inputs are decoded
 /// one after another, so there is one decoder at a time.
 pub(crate) fn fit(run: &Run, rules: &Rules) -> Result<Room> {
-    let sizes = Sizes::new(rules.limits.max_event_bytes);
+    let mut sizes = Sizes::new(rules.limits.max_event_bytes);
+    sizes.growth = plan::growth(rules);
     let encodes = run.compress.is_some() || matches!(run.output, Output::Each(_));
     let encoder = if encodes { ENCODER_BYTES } else { 0 };
     let followed = match run.follow {

@@ -51,6 +51,7 @@ pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
         &report,
         &Setting {
             detectors: &compiled.detectors(),
+            rules: &compiled.policy(),
             keeps: &|reason: Reason| run.dead_letter.is_some() && letters.takes(reason),
             elapsed: started.elapsed(),
             threads: run.threads,

@@ -26,6 +26,7 @@ pub(crate) fn meaning(step: Step) -> &'static str {
         Step::Context => "no key or word near says so, and alone it does not fire",
         Step::Veto => "a key or word near says that it is something else",
         Step::AllowList => "known to be harmless, or a placeholder already",
+        Step::Rule => "a rule keeps it, or only counts it",
         Step::Overlap => "a longer or surer finding covers it",
     }
 }

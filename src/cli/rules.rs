@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 
 use crate::config::{
     choice::{IpChoice, TextChoice},
+    policy::Entries,
     units::bytes,
 };
 
@@ -22,6 +23,10 @@ pub struct RuleArgs {
     /// The packs that ship, as a configuration file pins them; `None`: all
     #[arg(skip)]
     pub pinned: Option<Vec<String>>,
+
+    /// What a configuration file says of the policy
+    #[arg(skip)]
+    pub policy: Box<Entries>,
 
     /// Enforce a schema: service-log, or a JSON Schema file
     ///

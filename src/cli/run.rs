@@ -36,7 +36,7 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 
-    /// Go on with what is added to the files, and with new ones
+    /// Follow the files as they grow, and new ones
     ///
     /// As `tail -F`, for all FILEs, -r DIRs and globs: renamed files are read to their end, truncated
     /// ones from their beginning, compressed ones once. Ends with SIGINT or SIGTERM. -o FILE is
@@ -107,7 +107,7 @@ pub struct RunArgs {
     pub dead_letter: Option<PathBuf>,
 
     /// Exit with 1 if something was dropped
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub fail_on_drop: bool,
 
     /// No summary, and no word about what is dropped

@@ -46,3 +46,36 @@ pub enum CompressChoice {
     /// Zstandard
     Zstd,
 }
+
+/// `numbers`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum NumbersChoice {
+    /// null
+    #[default]
+    Null,
+    /// 0
+    Zero,
+    /// The placeholder, as a string
+    Placeholder,
+}
+
+/// The `action` of a rule
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ActionChoice {
+    /// A placeholder
+    Replace,
+    /// The network of an IP address
+    Truncate,
+    /// Stars, but for some characters
+    Mask,
+    /// null in place of the field
+    Null,
+    /// The field goes
+    Remove,
+    /// The event is not forwarded
+    Drop,
+    /// Counted, and nothing changes
+    Observe,
+    /// No finding
+    Keep,
+}

@@ -54,6 +54,49 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// A text, or a list of them; none is empty.
+    pub(super) fn one_or_more(&mut self, value: &Value<'_>) -> Option<Vec<Said<String>>> {
+        let spot = self.spot(value.span().start);
+        let texts = match value.get_ref() {
+            DeValue::String(_) => vec![self.text(value)?],
+            DeValue::Array(_) => self.texts(value)?,
+            _ => return self.wrong(spot, "a text, or a list of texts, is wanted here"),
+        };
+        for said in texts.iter().filter(|said| said.value.is_empty()) {
+            self.complain(said.spot, "an empty text means everything: leave it out".into());
+        }
+        Some(texts)
+    }
+
+    /// The tables of `[[key]]`, each read by `read`.
+    pub(super) fn tables<T>(
+        &mut self,
+        key: &str,
+        value: &Value<'_>,
+        read: impl Fn(&mut Self, &Value<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        match value.get_ref() {
+            DeValue::Array(all) => all.iter().filter_map(|one| read(self, one)).collect(),
+            _ => {
+                let spot = self.spot(value.span().start);
+                self.complain(spot, format!("tables are wanted here: [[{key}]]"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// One such table, and where it stands.
+    pub(super) fn entry<'v, 'd>(
+        &mut self,
+        value: &'v Spanned<DeValue<'d>>,
+    ) -> Option<(Spot, &'v DeTable<'d>)> {
+        let spot = self.spot(value.span().start);
+        match value.get_ref() {
+            DeValue::Table(table) => Some((spot, table)),
+            _ => self.wrong(spot, "a table is wanted here"),
+        }
+    }
+
     pub(super) fn choice<T: ValueEnum>(&mut self, value: &Value<'_>) -> Option<Said<T>> {
         let names = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         let names: Vec<_> = names.map(|name| name.get_name().to_owned()).collect();

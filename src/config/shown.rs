@@ -2,7 +2,10 @@
 
 use clap::ValueEnum;
 
-use super::{Config, Said};
+use super::{
+    Config, Said,
+    policy::{AllowEntry, RuleEntry},
+};
 
 /// Stands for what came from the environment: it may be a secret.
 const MASK: &str = "\"***\"";
@@ -11,23 +14,28 @@ impl Config {
     /// Every key that is said, in the order of the documentation, and its value as TOML. What came
     /// from the environment is masked.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        let text = |said: &Said<String>| said.shown(&quoted(&said.value));
-        let texts = |said: &Vec<Said<String>>| {
-            let all: Vec<_> = said.iter().map(text).collect();
-            format!("[{}]", all.join(", "))
-        };
         let all = [
-            ("inputs", self.inputs.as_ref().map(texts)),
+            ("inputs", self.inputs.as_ref().map(|all| texts(all))),
+            ("recursive", self.recursive.as_ref().map(plain)),
             ("output", self.output.as_ref().map(text)),
+            ("out_dir", self.out_dir.as_ref().map(text)),
+            ("force", self.force.as_ref().map(plain)),
+            ("append", self.append.as_ref().map(plain)),
+            ("compress", self.compress.as_ref().map(choice)),
+            ("follow", self.follow.as_ref().map(plain)),
+            ("data_dir", self.data_dir.as_ref().map(text)),
+            ("line_timeout", self.line_timeout.as_ref().map(plain)),
+            ("poll", self.poll.as_ref().map(plain)),
             ("dead_letter", self.dead_letter.as_ref().map(text)),
             ("stats", self.stats.as_ref().map(text)),
             ("schema", self.schema.as_ref().map(text)),
-            ("require", self.require.as_ref().map(texts)),
+            ("require", self.require.as_ref().map(|all| texts(all))),
             ("text", self.text.as_ref().map(choice)),
             ("ip", self.ip.as_ref().map(choice)),
-            ("patterns", self.patterns.as_ref().map(texts)),
-            ("only", self.only.as_ref().map(texts)),
-            ("without", self.without.as_ref().map(texts)),
+            ("patterns", self.patterns.as_ref().map(|all| texts(all))),
+            ("only", self.only.as_ref().map(|all| texts(all))),
+            ("without", self.without.as_ref().map(|all| texts(all))),
+            ("numbers", self.policy.numbers.as_ref().map(choice)),
             ("max_event_bytes", self.max_event_bytes.as_ref().map(plain)),
             ("max_depth", self.max_depth.as_ref().map(plain)),
             ("memory", self.memory.as_ref().map(plain)),
@@ -39,6 +47,48 @@ impl Config {
         ];
         all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
+
+    /// The tables, each with its name, its keys and their values as TOML.
+    pub fn tables(&self) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+        let allow = self.policy.allow.iter().map(|entry| ("allow", entry.settings()));
+        let rules = self.policy.rules.iter().map(|entry| ("rule", entry.settings()));
+        allow.chain(rules).collect()
+    }
+}
+
+impl AllowEntry {
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut all: Vec<_> = self.name.iter().map(|said| ("name", text(said))).collect();
+        all.extend(self.kinds.iter().map(|(kind, said)| (*kind, texts(said))));
+        all.extend(detectors(&self.detectors));
+        all
+    }
+}
+
+impl RuleEntry {
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut all: Vec<_> = self.name.iter().map(|said| ("name", text(said))).collect();
+        all.extend(detectors(&self.detectors));
+        all.extend(self.path.iter().map(|said| ("path", text(said))));
+        all.push(("action", choice(&self.action)));
+        all.extend(self.keep_first.iter().map(|said| ("keep_first", plain(said))));
+        all.extend(self.keep_last.iter().map(|said| ("keep_last", plain(said))));
+        all.extend(self.secrets.iter().map(|said| ("secrets", plain(said))));
+        all
+    }
+}
+
+fn detectors(said: &[Said<String>]) -> Option<(&'static str, String)> {
+    (!said.is_empty()).then(|| ("detectors", texts(said)))
+}
+
+fn text(said: &Said<String>) -> String {
+    said.shown(&quoted(&said.value))
+}
+
+fn texts(said: &[Said<String>]) -> String {
+    let all: Vec<_> = said.iter().map(text).collect();
+    format!("[{}]", all.join(", "))
 }
 
 impl<T> Said<T> {

@@ -47,8 +47,10 @@ impl Engine {
             j.trace.take().map(|t| (t, mem::take(&mut j.edits), mem::take(&mut j.replacements)));
         let mut again = mem::take(&mut self.again);
         again.detectors.clear();
+        self.judge.again = true;
         let settled = self.rounds(plan, &mut again, from, out);
         let j = &mut self.judge;
+        j.again = false;
         mem::swap(&mut j.detectors, &mut again.detectors);
         if let Some((trace, edits, replacements)) = kept {
             (j.trace, j.edits, j.replacements) = (Some(trace), edits, replacements);
@@ -80,6 +82,9 @@ impl Engine {
             self.walk.event(line, &mut self.paths).map_err(|s| s.reason)?;
             self.judge.event(&plan.detectors, &line, &self.walk).map_err(|s| s.reason)?;
             let j = &self.judge;
+            if j.dropped.is_some() {
+                return Err(Reason::Rule);
+            }
             if j.edits.is_empty() {
                 return Ok(());
             }

@@ -22,4 +22,4 @@ pub(crate) use keys::Keys;
 pub(crate) use overlap::settle;
 pub use pack::{Pack, PackError, Step};
 pub(crate) use value::is_placeholder;
-pub(crate) use verdict::{Finding, Place, Scratch, With};
+pub(crate) use verdict::{Finding, Place, Refusal, Scratch, With};

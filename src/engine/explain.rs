@@ -71,6 +71,8 @@ pub struct Candidate {
     pub detector: String,
     /// The step that refused it; `None`: a finding.
     pub refused: Option<Step>,
+    /// The entry of the allow-list, or the rule, that decided, as reports call it.
+    pub by: Option<String>,
     /// What takes its place, if it is a finding.
     pub becomes: Option<String>,
     /// What was looked at, decoded: letters as `x`, digits as `0`.
@@ -86,7 +88,8 @@ pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
     let (traced, engine, out) = traced(plan, &chunk);
     let (buf, _) = chunk.padded();
     let names = |is: &dyn Fn(usize) -> bool| {
-        let detectors = plan.detectors.list.iter().enumerate();
+        let declared = plan.detectors.declared;
+        let detectors = plan.detectors.list[..declared].iter().enumerate();
         detectors.filter(|(i, _)| is(*i)).map(|(_, d)| d.id.clone()).collect()
     };
     let tried = |i: usize| traced.decisions.iter().any(|d| usize::from(d.detector) == i);
@@ -160,6 +163,7 @@ impl Report<'_> {
             decoded: d.via.clone(),
             detector: self.plan.detectors.list[usize::from(d.detector)].id.clone(),
             refused: d.refused,
+            by: self.plan.policy().nth(d.by.into()).map(str::to_owned),
             becomes,
             shape: String::from_utf8_lossy(&d.shape).into_owned(),
         }
@@ -167,7 +171,8 @@ impl Report<'_> {
 
     fn becomes(&self, (from, to): (usize, usize)) -> Option<String> {
         let j = &self.judge;
-        let edit = j.edits.iter().find(|e| e.start <= from && to <= e.end)?;
+        // An edit may leave the ends of what it masks.
+        let edit = j.edits.iter().find(|e| e.start < to.max(from + 1) && from < e.end)?;
         let with = &j.replacements[edit.with.0 as usize..edit.with.1 as usize];
         Some(String::from_utf8_lossy(with).into_owned())
     }
@@ -176,7 +181,7 @@ impl Report<'_> {
         let pointer = locate::pointer(self.line, at);
         let bytes = pointer.as_bytes();
         let j = &mut self.of_pointers;
-        if j.text(&self.plan.detectors, bytes, 0, bytes.len()).is_err() {
+        if j.text(&self.plan.detectors, bytes, (0, bytes.len()), &[]).is_err() {
             return String::new();
         }
         let mut redacted = Vec::with_capacity(bytes.len());

@@ -2,20 +2,21 @@
 //! percent-encoding), asks the detectors, and brings what they find back to raw bytes.
 
 mod edits;
+mod fields;
 mod levels;
 mod nested;
+mod ruled;
+mod sites;
 pub(crate) mod trace;
+mod whole;
 
 use super::decode::{self, EscapeError};
-use super::detect::{
-    Detectors, Finding, Keys, Place, Scratch, Step, With, is_directory, is_placeholder, settle,
-};
+use super::detect::{Detectors, Finding, Keys, Place, Scratch, With, settle};
 use super::index::{ESCAPE, Mark, PERCENT, Simd};
 use super::outcome::Reason;
-use super::path::words::{Name, Words};
-use super::path::{Rules, flag};
+use super::path::Rules;
 use super::redact::Edit;
-use super::walk::{Kind, Line, Site, Stop, Walk};
+use super::walk::{Kind, Line, Stop, Walk};
 use levels::Level;
 use nested::Nested;
 use trace::{Decision, Trace};
@@ -48,6 +49,21 @@ pub(crate) struct Judge {
     pub(crate) unsettled: bool,
     /// Something in the string under judgement was refused, or not looked at.
     refused: bool,
+    /// Where the value of the event under judgement stands.
+    at: usize,
+    /// A rule drops the event, for what stands there.
+    pub(crate) dropped: Option<usize>,
+    /// The detectors of what was only counted in the event.
+    pub(crate) observed: Vec<u16>,
+    /// How often each entry and each rule of the policy decided, since somebody took it; and the
+    /// observed, by detector.
+    pub(crate) hits: Vec<u64>,
+    pub(crate) observations: Vec<u64>,
+    /// What is judged again is not counted again.
+    pub(crate) again: bool,
+    /// Members that go, and their ends.
+    members: Vec<(usize, usize)>,
+    ends: Vec<usize>,
     /// What was decided, for `explain`; `None` in production.
     pub(crate) trace: Option<Trace>,
 }
@@ -76,6 +92,14 @@ impl Judge {
             detectors: Vec::new(),
             unsettled: false,
             refused: false,
+            at: 0,
+            dropped: None,
+            observed: Vec::new(),
+            hits: Vec::new(),
+            observations: Vec::new(),
+            again: false,
+            members: Vec::new(),
+            ends: Vec::new(),
             trace: None,
         }
     }
@@ -83,6 +107,8 @@ impl Judge {
     fn begin(&mut self, len: usize) {
         self.scratch.cost = 0;
         self.unsettled = false;
+        self.dropped = None;
+        self.observed.clear();
         self.budget = BUDGET * len + (64 << 10);
         self.findings.clear();
         self.matched.clear();
@@ -113,99 +139,42 @@ impl Judge {
         judged
     }
 
-    /// Judges `buf[start..end]` as text, and fills `edits`.
+    /// Judges `buf[start..end]` as text that stands where the row of globs is `row`, and fills
+    /// `edits`.
     pub(crate) fn text(
         &mut self,
         d: &Detectors,
         buf: &[u8],
-        start: usize,
-        end: usize,
+        (start, end): (usize, usize),
+        row: &[u64],
     ) -> Result<(), Stop> {
         self.begin(end - start);
+        self.at = start;
+        let line = Line { buf, start, end, quotes: &[], marks: &[] };
+        let keys = Keys { buf, keys: &[], above: None, row };
+        let place = Place { text: buf, start, end, number: false, key_of: None, keys };
+        let mut whole = std::mem::take(&mut self.findings);
+        let taken = self.by_path(d, &place, Kind::String, &[], 0, &mut whole);
+        for f in &whole {
+            self.edit(d, f, &line);
+        }
+        self.findings = whole;
+        if taken? {
+            return Ok(());
+        }
         let mut level = std::mem::take(&mut self.levels[0]);
         level.open();
         level.text.extend_from_slice(&buf[start..end]);
         level.map.clear();
-        let keys = Keys { buf, keys: &[], above: None };
         let judged = self.decoded(d, &mut level, keys, None, 0);
         for o in self.trace.iter_mut().flat_map(|t| &mut t.decisions) {
             o.range = level.back(o.range, start);
         }
-        let line = Line { buf, start, end, quotes: &[], marks: &[] };
         for f in &level.findings {
             self.edit(d, &level.map_back(f, start), &line);
         }
         self.levels[0] = level;
         judged.map_err(|reason| Stop { reason, at: start })
-    }
-
-    /// Judges every site of one walk; findings are places of `buf`.
-    #[expect(clippy::too_many_arguments, reason = "an event, or one inside a string of another")]
-    fn sites(
-        &mut self,
-        d: &Detectors,
-        buf: &[u8],
-        walk: &Walk,
-        marks: &[Mark],
-        above: Option<&Keys<'_>>,
-        level: usize,
-        out: &mut Vec<Finding>,
-    ) -> Result<(), Stop> {
-        for (i, site) in walk.sites.iter().enumerate() {
-            let (start, end) = (site.start as usize, site.end as usize);
-            let own = &walk.keys[site.path.start as usize..site.path.end as usize];
-            let place = Place {
-                text: buf,
-                start,
-                end,
-                number: site.kind == Kind::Number,
-                key_of: (site.kind == Kind::Key).then_some(site.container),
-                keys: Keys { buf, keys: own, above },
-            };
-            let marks = &marks[site.marks.start as usize..site.marks.end as usize];
-            let words = &mut self.scratch.words;
-            if site.kind != Kind::Key && is_secret(d, buf, &walk.sites, i, words) {
-                self.secret(d, &place, marks, out)?;
-                continue;
-            }
-            let before = out.len();
-            self.string(d, &place, marks, level, true, out)
-                .map_err(|reason| Stop { reason, at: start })?;
-            // What a key says is context for others, what a name says tells of the value beside it.
-            let tells = site.kind == Kind::Key || site.flags & (flag::NAME | flag::HEADERS) != 0;
-            self.unsettled |= tells && out.len() > before;
-        }
-        Ok(())
-    }
-
-    /// A value that a rule by key holds to be secret, whatever it looks like.
-    fn secret(
-        &mut self,
-        d: &Detectors,
-        p: &Place<'_>,
-        marks: &[Mark],
-        out: &mut Vec<Finding>,
-    ) -> Result<(), Stop> {
-        let value = &p.text[p.start..p.end];
-        if marks.iter().any(|m| m.id() == ESCAPE) {
-            decode::check_escapes(value).map_err(|e| stop(e, p.start))?;
-        }
-        let Some(detector) = d.field_detector else { return Ok(()) };
-        let key = p.keys.keys.last().map_or(&[][..], |&(s, e)| &p.text[s as usize..e as usize]);
-        let refused = if value.is_empty() {
-            Some(Step::Shape)
-        } else if is_placeholder(value) {
-            Some(Step::AllowList)
-        } else {
-            is_directory(key, value).then_some(Step::Veto)
-        };
-        self.note(detector, p, (p.start, p.end), refused);
-        if refused.is_none() {
-            let (start, end) = (p.start, p.end);
-            let with = if p.number { With::Null } else { With::Placeholder };
-            out.push(Finding { detector, matched: (start, end), start, end, with });
-        }
-        Ok(())
     }
 
     /// Judges one string or number; findings are places of `p.text`. `json`: its content is
@@ -250,6 +219,7 @@ impl Judge {
 
     /// Judges a candidate, unless it stands inside its detector's last match in this text. Inside
     /// one that was refused, a new token may begin behind a space.
+    #[inline]
     fn candidate(
         &mut self,
         d: &Detectors,
@@ -266,10 +236,10 @@ impl Judge {
         });
         // What is inside a match that is replaced is gone with it, and so is its candidate.
         let gone = |out: &[Finding]| {
-            out.iter()
-                .rev()
-                .take(2)
-                .any(|f| f.start <= at && at < f.end && f.matched == (f.start, f.end))
+            out.iter().rev().take(2).any(|f| {
+                let all = f.matched == (f.start, f.end) && !matches!(f.with, With::Mask(_));
+                f.start <= at && at < f.end && all
+            })
         };
         if inside || self.scratch.cost > self.budget {
             self.refused |= !gone(out);
@@ -280,13 +250,12 @@ impl Judge {
             Ok(f) => {
                 self.unsettled |= d.may_show_more(&f, p);
                 out.push(f);
-                self.note(id, p, (f.start, f.end), None);
+                self.found(d, p, &f);
                 (true, f.matched)
             }
             Err(r) => {
                 self.refused |= !gone(out);
-                self.note(id, p, r.matched, Some(r.step));
-                (false, r.matched)
+                (self.refused_by(d, id, p, &r), r.matched)
             }
         };
         let now = Matched { detector: id, end: matched.1, found };
@@ -307,42 +276,6 @@ fn opens_json(content: &[u8]) -> bool {
             _ => return matches!(rest.first(), Some(b'{' | b'[')),
         }
     }
-}
-
-/// Whether a rule by key holds the value to be secret: by its path, as the `value` beside a
-/// secret's `name`, or behind a secret's name in an array of headers.
-fn is_secret(d: &Detectors, buf: &[u8], sites: &[Site], i: usize, words: &mut Words) -> bool {
-    let site = &sites[i];
-    if site.flags & flag::SECRET != 0 {
-        return true;
-    }
-    if d.field_detector.is_none() {
-        return false;
-    }
-    let mut names = |o: &Site| {
-        if o.kind != Kind::String {
-            return false;
-        }
-        let raw = &buf[o.start as usize..o.end as usize];
-        if !raw.contains(&b'\\') {
-            return d.fields.judge(raw, words) == Name::Secret;
-        }
-        // A name with escapes is rare enough to be decoded into memory of its own.
-        let mut name = Vec::new();
-        decode::unescape(raw, &mut name, &mut decode::OffsetMap::default()).is_ok()
-            && d.fields.judge(&name, words) == Name::Secret
-    };
-    if site.flags & flag::VALUE != 0 {
-        let near = i.saturating_sub(8)..(i + 9).min(sites.len());
-        return sites[near]
-            .iter()
-            .any(|o| o.container == site.container && o.flags & flag::NAME != 0 && names(o));
-    }
-    site.flags & flag::HEADERS != 0
-        && i > 0
-        && sites[i - 1].container == site.container
-        && sites[i - 1].flags & flag::HEADERS != 0
-        && names(&sites[i - 1])
 }
 
 fn stop(e: EscapeError, from: usize) -> Stop {

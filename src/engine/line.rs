@@ -147,6 +147,12 @@ impl Engine {
         if let Err(stop) = self.judge.event(&plan.detectors, &e.line, &self.walk) {
             return Event::Malformed(stop);
         }
+        if !self.judge.observed.is_empty() {
+            self.judge.observe();
+        }
+        if let Some(at) = self.judge.dropped {
+            return Event::Refused(Reason::Rule, at);
+        }
         match self.walk.violation {
             None => Event::Sound,
             Some(v) => Event::Refused(v.reason, v.at),
@@ -213,9 +219,11 @@ impl Engine {
             j.trace.take().map(|t| (t, mem::take(&mut j.edits), mem::take(&mut j.replacements)));
         let bytes = text.as_bytes();
         let mut redacted = Vec::with_capacity(bytes.len());
-        if j.text(&plan.detectors, bytes, 0, bytes.len()).is_ok() {
+        j.again = true;
+        if j.text(&plan.detectors, bytes, (0, bytes.len()), &[]).is_ok() {
             splice::splice(bytes, 0, bytes.len(), &j.edits, &j.replacements, &mut redacted);
         }
+        j.again = false;
         if let Some((trace, edits, replacements)) = kept {
             (j.trace, j.edits, j.replacements) = (Some(trace), edits, replacements);
         }
@@ -231,8 +239,16 @@ impl Engine {
             let payload = shape(plan, e, out);
             return reject(*e, reason, 0, payload, from, out);
         }
-        if let Err(stop) = self.judge.text(&plan.detectors, buf, start, end) {
+        // It leaves as the value of `message`, and what holds there holds for it.
+        let row = &plan.detectors.precedence.message;
+        if let Err(stop) = self.judge.text(&plan.detectors, buf, (start, end), row) {
             return reject(*e, stop.reason, 0, Payload::None, from, out);
+        }
+        if !self.judge.observed.is_empty() {
+            self.judge.observe();
+        }
+        if self.judge.dropped.is_some() {
+            return self.drop_text(plan, e, (start, end), out);
         }
         let settings = plan.settings();
         let refused = match (&settings.schema, settings.text) {
@@ -250,20 +266,42 @@ impl Engine {
             return reject(*e, reason, 0, payload, from, out);
         }
         let from = out.clean.len();
-        out.clean.extend_from_slice(b"{\"message\":\"");
-        let mut at = start;
-        for edit in &self.judge.edits {
-            decode::escape_into(&buf[at..edit.start], &mut out.clean);
-            let (s, t) = edit.with;
-            out.clean.extend_from_slice(&self.judge.replacements[s as usize..t as usize]);
-            at = edit.end;
-        }
-        decode::escape_into(&buf[at..end], &mut out.clean);
-        out.clean.extend_from_slice(b"\"}\n");
+        self.wrap(buf, (start, end), &mut out.clean);
+        out.clean.push(b'\n');
         if self.settled(plan, e, from, out) {
             out.tally.wrapped += 1;
             self.count(out);
         }
+    }
+
+    /// A text line as an event, with the judge's edits made.
+    fn wrap(&self, buf: &[u8], (start, end): (usize, usize), out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"message\":\"");
+        let mut at = start;
+        for edit in &self.judge.edits {
+            decode::escape_into(&buf[at..edit.start], out);
+            let (s, t) = edit.with;
+            out.extend_from_slice(&self.judge.replacements[s as usize..t as usize]);
+            at = edit.end;
+        }
+        decode::escape_into(&buf[at..end], out);
+        out.extend_from_slice(b"\"}");
+    }
+
+    /// A text line that a rule drops; its dead letter holds it as the event that it would leave as.
+    #[cold]
+    fn drop_text(&mut self, plan: &Plan, e: &Entry<'_>, text: (usize, usize), out: &mut Output) {
+        let (from, mut payload) = (out.bodies.len(), Payload::None);
+        if plan.settings().bodies {
+            self.wrap(e.line.buf, text, &mut out.bodies);
+            if self.settle(plan, from, &mut out.bodies).is_ok() {
+                self.count(out);
+                payload = Payload::Redacted;
+            } else {
+                out.bodies.truncate(from);
+            }
+        }
+        reject(*e, Reason::Rule, 0, payload, from, out);
     }
 }
 

@@ -43,6 +43,8 @@ reasons! {
     TooDeep = "too_deep", "nested deeper than --max-depth";
     /// Judging it would cost more than its share: not forwarded unjudged.
     TooCostly = "too_costly", "too many candidates to judge within the event's budget";
+    /// A rule of the configuration, whose action is `drop`.
+    Rule = "rule", "a rule of the configuration drops what holds this";
     /// A text line where text lines are not wrapped.
     Text = "text", "a text line, and --text drop is set";
     /// A text line where a schema is in force.
@@ -171,6 +173,11 @@ pub struct Tally {
     pub rejected: [u64; Reason::ALL.len()],
     /// Redactions by detector, in the order of [`Plan::detectors`](super::Plan::detectors).
     pub redactions: Vec<u64>,
+    /// What rules only count, in the same order.
+    pub observed: Vec<u64>,
+    /// How often each entry of the allow-list and each rule decided, in the order of
+    /// [`Plan::policy`](super::Plan::policy).
+    pub hits: Vec<u64>,
     /// Bytes of input judged, line ends included.
     pub bytes_in: u64,
     /// Bytes forwarded.
@@ -186,6 +193,14 @@ impl Tally {
     /// Lines forwarded.
     pub fn forwarded(&self) -> u64 {
         self.clean + self.redacted + self.wrapped
+    }
+
+    /// Takes over what was counted: observations and hits.
+    pub(crate) fn observe(&mut self, observations: &mut [u64], hits: &mut [u64]) {
+        add(&mut self.observed, observations);
+        add(&mut self.hits, hits);
+        observations.fill(0);
+        hits.fill(0);
     }
 
     /// `read` minus every outcome; 0 unless the program has a bug.
@@ -206,13 +221,17 @@ impl AddAssign<&Tally> for Tally {
         for (a, b) in self.rejected.iter_mut().zip(&o.rejected) {
             *a += b;
         }
-        if self.redactions.len() < o.redactions.len() {
-            self.redactions.resize(o.redactions.len(), 0);
-        }
-        for (a, b) in self.redactions.iter_mut().zip(&o.redactions) {
-            *a += b;
-        }
+        add(&mut self.redactions, &o.redactions);
+        add(&mut self.observed, &o.observed);
+        add(&mut self.hits, &o.hits);
     }
+}
+
+fn add(all: &mut Vec<u64>, more: &[u64]) {
+    if all.len() < more.len() {
+        all.resize(more.len(), 0);
+    }
+    all.iter_mut().zip(more).for_each(|(n, more)| *n += more);
 }
 
 /// What [`Engine::process`](super::Engine::process) made of a chunk. Reused from chunk to chunk.
@@ -235,8 +254,13 @@ impl Output {
         self.clean.clear();
         self.rejects.clear();
         self.bodies.clear();
-        let mut redactions = std::mem::take(&mut self.tally.redactions);
-        redactions.fill(0);
-        self.tally = Tally { redactions, ..Tally::default() };
+        let kept = |counts: &mut Vec<u64>| {
+            counts.fill(0);
+            std::mem::take(counts)
+        };
+        let tally = &mut self.tally;
+        let redactions = kept(&mut tally.redactions);
+        let (observed, hits) = (kept(&mut tally.observed), kept(&mut tally.hits));
+        self.tally = Tally { redactions, observed, hits, ..Tally::default() };
     }
 }

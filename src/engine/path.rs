@@ -7,7 +7,9 @@
 //! whose keys come in random order are walked by nodes alone.
 
 pub(crate) mod contract;
+pub(crate) mod globs;
 pub(crate) mod locate;
+mod roots;
 mod state;
 mod table;
 pub(crate) mod words;
@@ -16,6 +18,8 @@ use std::sync::Arc;
 
 use super::decode;
 use contract::{Contract, NodeId};
+use globs::Globs;
+use roots::Roots;
 pub(crate) use state::State;
 use table::{Hashes, Key, Keys};
 use words::Fields;
@@ -39,9 +43,17 @@ pub(crate) mod flag {
     /// An array of headers, in which a name stands before its value.
     pub(crate) const HEADERS: u16 = 128;
     /// The walk reports the value whatever it holds.
-    pub(crate) const REPORT: u16 = SECRET | NAME | VALUE | HEADERS;
+    pub(crate) const REPORT: u16 = SECRET | NAME | VALUE | HEADERS | WHOLE | LOOK | ELEMENTS;
     /// The walk compares a container with the schema's `enum` or `const` when it closes.
     pub(crate) const COMPARE: u16 = 256;
+    /// A rule by path takes the value, whatever it holds.
+    pub(crate) const WHOLE: u16 = 512;
+    /// That rule takes a container at once.
+    pub(crate) const MEMBER: u16 = 1024;
+    /// A rule by path counts the value.
+    pub(crate) const LOOK: u16 = 2048;
+    /// A rule by path speaks of elements, also of an array in a string.
+    pub(crate) const ELEMENTS: u16 = 4096;
 }
 
 /// The most states, and the most nodes, that are kept.
@@ -54,6 +66,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 pub(crate) struct Rules {
     pub(crate) contract: Option<Arc<dyn Contract>>,
     pub(crate) secrets: Fields,
+    pub(crate) globs: Arc<Globs>,
 }
 
 /// A path.
@@ -76,6 +89,13 @@ pub(crate) struct Paths {
     node_table: Keys,
     keys: Vec<u8>,
     scratch: Vec<u8>,
+    /// The row of globs of each node.
+    rows: Vec<u64>,
+    /// The row of the node under judgement, and room for a step.
+    row: Vec<u64>,
+    row_scratch: Vec<u64>,
+    pub(crate) roots: Roots,
+    max_depth: usize,
 }
 
 /// The state before the first key of an event.
@@ -91,25 +111,59 @@ impl Paths {
             node_table: Keys::default(),
             keys: Vec::new(),
             scratch: Vec::new(),
+            rows: Vec::new(),
+            row: Vec::new(),
+            row_scratch: Vec::new(),
+            roots: Roots::default(),
+            max_depth,
         };
         p.nodes.reserve(LIMIT + max_depth + 2);
-        p.reset(max_depth);
+        p.row = vec![0; p.rules.globs.words()];
+        p.roots.row = p.rules.globs.start().to_vec();
+        p.reset();
         p
     }
 
     /// Forgets everything learnt: streams change.
-    pub(crate) fn reset(&mut self, max_depth: usize) {
+    pub(crate) fn reset(&mut self) {
         self.states.clear();
         self.state_table.clear();
         self.node_table.clear();
         self.keys.clear();
         self.nodes.clear();
         // The places behind LIMIT are for paths that no longer fit, one for each depth.
-        self.nodes.resize(LIMIT + max_depth + 2, PLAIN);
+        self.nodes.resize(LIMIT + self.max_depth + 2, PLAIN);
+        self.rows.clear();
+        self.rows.resize(self.nodes.len() * self.rules.globs.words(), 0);
         let root = self.contract().map_or(NodeId::ANY, |s| s.root());
         self.nodes[0] = Node { schema: root, flags: self.schema_flags(root), ..PLAIN };
+        self.row.copy_from_slice(self.rules.globs.start());
+        self.keep_row(0);
         let state = self.fresh(0);
         self.states.push(state);
+        self.forget_roots();
+    }
+
+    /// Whether there are any: without them a row has no words.
+    #[inline(always)]
+    pub(crate) fn has_globs(&self) -> bool {
+        !self.row.is_empty()
+    }
+
+    /// The row of globs of a node.
+    #[inline]
+    pub(crate) fn row(&self, node: u32) -> &[u64] {
+        let words = self.rules.globs.words();
+        &self.rows[node as usize * words..][..words]
+    }
+
+    /// Takes the row under judgement for that of `node`.
+    #[inline]
+    fn keep_row(&mut self, node: u32) {
+        let words = self.rules.globs.words();
+        if words != 0 {
+            self.rows[node as usize * words..][..words].copy_from_slice(&self.row);
+        }
     }
 
     fn contract(&self) -> Option<&dyn Contract> {
@@ -163,6 +217,7 @@ impl Paths {
             let id = self.node_table.len() as u32 + 1;
             self.node_table.insert(&Key::new(object, key), id, at);
             self.nodes[id as usize] = n;
+            self.keep_row(id);
             return Some(id);
         }
         self.put_aside(n, spare)
@@ -176,12 +231,20 @@ impl Paths {
         }
         let schema = self.contract().map_or(NodeId::ANY, |s| s.items(a.schema));
         let inherited = a.flags & (flag::SECRET | flag::HEADERS | flag::VALUE);
-        let n = Node { schema, flags: self.schema_flags(schema) | inherited, ..PLAIN };
+        let mut n = Node { schema, flags: self.schema_flags(schema) | inherited, ..PLAIN };
+        let globs = Arc::clone(&self.rules.globs);
+        if globs.words() != 0 {
+            let mut row = std::mem::take(&mut self.row);
+            globs.element(self.row(array), &mut row);
+            n.flags |= globs.flags(&row, &mut self.row_scratch);
+            self.row = row;
+        }
         // Elements have no key: they take a place in the table, of an owner that no key has.
         if (array as usize) < LIMIT && self.node_table.len() + 1 < LIMIT {
             let id = self.node_table.len() as u32 + 1;
             self.node_table.insert(&Key::new(!array, b""), id, 0);
             self.nodes[id as usize] = n;
+            self.keep_row(id);
             self.nodes[array as usize].elem = id;
             return Some(id);
         }
@@ -195,6 +258,7 @@ impl Paths {
         }
         let id = (LIMIT as u32) + spare;
         self.nodes[id as usize] = n;
+        self.keep_row(id);
         Some(id)
     }
 
@@ -224,8 +288,27 @@ impl Paths {
             n.flags |= flag::SECRET;
         }
         n.flags |= pair_flags(plain);
+        n.flags |= self.step(object, plain);
         self.scratch = scratch;
         n
+    }
+
+    /// The row of the member `key` (decoded) becomes the one under judgement; what it says.
+    fn step(&mut self, object: u32, key: &[u8]) -> u16 {
+        let globs = Arc::clone(&self.rules.globs);
+        if globs.words() == 0 {
+            return 0;
+        }
+        let (mut row, mut scratch) =
+            (std::mem::take(&mut self.row), std::mem::take(&mut self.row_scratch));
+        if self.roots.wrap(object) {
+            row.copy_from_slice(self.row(object));
+        } else {
+            globs.member(self.row(object), key, &mut row, &mut scratch);
+        }
+        let flags = globs.flags(&row, &mut scratch);
+        (self.row, self.row_scratch) = (row, scratch);
+        flags
     }
 }
 

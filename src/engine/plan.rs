@@ -6,6 +6,7 @@ use super::detect::{Detectors, Pack, PlanError, Selection};
 use super::index::Simd;
 use super::path::Rules;
 use super::path::contract::Contract;
+use super::policy::{self, Policy};
 use super::schema::Schema;
 
 /// What becomes of a text line (a line that is not a JSON object) when no schema is in force.
@@ -58,6 +59,8 @@ pub struct Settings {
     pub text: TextPolicy,
     /// IP addresses.
     pub ip: IpPolicy,
+    /// What is never a finding, and what becomes of findings.
+    pub policy: Policy,
     /// Bounds.
     pub limits: Limits,
     /// Whether rejects carry a body (a dead letter sink is set).
@@ -71,9 +74,9 @@ pub struct Settings {
 pub struct DetectorInfo {
     /// The stable id: placeholder and metric label.
     pub id: String,
-    /// The category.
+    /// The category; `rule` for what a rule by path counts its values under.
     pub category: String,
-    /// The pack that declares it.
+    /// The pack that declares it; empty for a rule.
     pub pack: String,
 }
 
@@ -108,8 +111,9 @@ impl Plan {
             select.without.extend(truncating.map(|d| d.id.clone()));
         }
         let placeholders = settings.ip == IpPolicy::Redact;
-        let (detectors, origins) = Detectors::compile(&settings.packs, &select, placeholders)?;
-        let infos = origins
+        let (mut detectors, origins) = Detectors::compile(&settings.packs, &select, placeholders)?;
+        detectors.obey(&settings.policy, &settings.packs, &origins)?;
+        let mut infos: Vec<_> = origins
             .iter()
             .map(|&(p, d)| {
                 let pack = &settings.packs[p];
@@ -121,16 +125,30 @@ impl Plan {
                 }
             })
             .collect();
+        infos.extend(detectors.list[detectors.declared..].iter().map(|d| DetectorInfo {
+            id: d.id.clone(),
+            category: policy::CATEGORY.into(),
+            pack: String::new(),
+        }));
         let rules = Rules {
             contract: settings.schema.clone().map(|s| s as Arc<dyn Contract>),
             secrets: detectors.key_rule(),
+            globs: detectors.precedence.globs.clone(),
         };
         Ok(Self { settings, infos, detectors, rules, simd })
     }
 
-    /// The detectors in force, in the order of [`Tally::redactions`](super::Tally::redactions).
+    /// The detectors in force, and what rules by path count under, in the order of
+    /// [`Tally::redactions`](super::Tally::redactions).
     pub fn detectors(&self) -> &[DetectorInfo] {
         &self.infos
+    }
+
+    /// The labels of the entries of the allow-list, then of the rules, in the order of
+    /// [`Tally::hits`](super::Tally::hits).
+    pub fn policy(&self) -> impl Iterator<Item = &str> {
+        let Policy { allow, rules, .. } = &self.settings.policy;
+        allow.iter().map(|a| a.label.as_str()).chain(rules.iter().map(|r| r.label.as_str()))
     }
 
     /// The settings it was compiled from.

@@ -1,5 +1,6 @@
 //! Redaction: edits of raw byte ranges, spliced between copies of what stays.
 
+pub(crate) mod members;
 pub(crate) mod shape;
 pub(crate) mod splice;
 pub(crate) mod truncate;

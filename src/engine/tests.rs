@@ -106,6 +106,8 @@ fn findings_are_spliced_in_place() {
             r#"{"m":"curl -u deploy:[REDACTED:curl_user] https://x.org"}"#,
         ),
         (r#"{"ip":"8.8.4.4"}"#, r#"{"ip":"8.8.4.0"}"#),
+        // A key with escapes is a context, too.
+        (r#"{"\u0063ard":4111111111111111}"#, r#"{"\u0063ard":null}"#),
     ] {
         assert_eq!(clean(from), format!("{to}\n"));
         assert_eq!(clean(to), format!("{to}\n"), "redacting again");

@@ -83,6 +83,8 @@ pub(crate) struct Walk {
     pub(crate) sites: Vec<Site>,
     /// The keys above and of each site.
     pub(crate) keys: Vec<(u32, u32)>,
+    /// The rows of globs of the sites.
+    rows: Vec<u64>,
     /// The first violation of the last event.
     pub(crate) violation: Option<Violation>,
     /// Events to walk by nodes before states are tried again.
@@ -110,6 +112,7 @@ impl Walk {
             map: OffsetMap::default(),
             sites: Vec::new(),
             keys: Vec::new(),
+            rows: Vec::new(),
             violation: None,
             by_nodes: 0,
             walking_nodes: false,
@@ -154,7 +157,7 @@ impl Walk {
         if self.missed > 1000 {
             self.missed = 0;
             self.by_nodes = 0;
-            paths.reset(self.max_depth);
+            paths.reset();
         }
     }
 }

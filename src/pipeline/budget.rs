@@ -4,14 +4,15 @@
 //! ceiling = batches × batch + workers × engine + fixed
 //! batch   = chunk + output [+ bodies + rejects, with a dead letter]
 //! chunk   = max(chunk_bytes, max_event_bytes + 2) + 64 KiB + margins
-//! output  = 2 × max(6 × chunk, 11 × (chunk_bytes + 64 KiB))
+//! output  = 2 × max(growth × chunk, 11 × (chunk_bytes + 64 KiB))
 //! bodies  = output
 //! rejects = 2 × (chunk_bytes + 64 KiB) / 2 × a reject + 2 × chunk (pointers)
 //! ```
 //!
 //! A text line grows when it is wrapped: at most 6 bytes for one (`\u0001`), and for a line of
-//! one such byte and its line end, `{"message":"\u0001"}` and a line end: 21 bytes for two. The
-//! factor 2 is a growing vector's slack.
+//! one such byte and its line end, `{"message":"\u0001"}` and a line end: 21 bytes for two. `growth` is
+//! more than 6 only where rules put placeholders in the place of short values. The factor 2 is a
+//! growing vector's slack.
 
 use crate::engine::{
     Reject,
@@ -34,6 +35,8 @@ pub struct Sizes {
     pub chunk_bytes: usize,
     /// The longest line that is judged.
     pub max_event_bytes: usize,
+    /// An event grows at most so much.
+    pub growth: usize,
     /// How long a whole line may wait for others.
     pub hold: std::time::Duration,
 }
@@ -43,7 +46,7 @@ impl Sizes {
     pub fn new(max_event_bytes: usize) -> Self {
         // A third of the promise (10 ms): the rest is for the way through, on a busy machine too.
         let hold = std::time::Duration::from_millis(3);
-        Self { chunk_bytes: CHUNK_BYTES, max_event_bytes, hold }
+        Self { chunk_bytes: CHUNK_BYTES, max_event_bytes, growth: ESCAPED, hold }
     }
 
     /// What is kept of a line over the limit: one byte more than the limit, and one more yet, for
@@ -69,7 +72,7 @@ impl Sizes {
 
     fn batch_bytes(&self, dead_letter: bool) -> u64 {
         let chunk = Self::memory(self.most());
-        let output = 2 * (ESCAPED * chunk).max(WRAPPED * self.usual());
+        let output = 2 * (self.growth.max(ESCAPED) * chunk).max(WRAPPED * self.usual());
         let kept = output + self.usual() * size_of::<Reject>() + 2 * chunk;
         (chunk + output + if dead_letter { kept } else { 0 }) as u64
     }

@@ -219,7 +219,7 @@ mod tests {
         chunk_bytes: usize,
         max_event_bytes: usize,
     ) -> Vec<(Vec<u8>, u64, u64, Option<u64>)> {
-        let sizes = Sizes { chunk_bytes, max_event_bytes, hold: Duration::ZERO };
+        let sizes = Sizes { chunk_bytes, hold: Duration::ZERO, ..Sizes::new(max_event_bytes) };
         let mut cutter = Cutter::new(sizes);
         cutter.start_input();
         let (mut rest, mut cuts) = (input, Vec::new());

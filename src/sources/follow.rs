@@ -76,8 +76,8 @@ pub struct Follow {
     queue: VecDeque<usize>,
     /// The compressed file that is open: one at a time.
     unpacking: Option<usize>,
-    /// Sizes of compressed files that may still be written.
-    unsettled: HashMap<Node, u64>,
+    /// Archives and copies that may still be written: their size, and since when.
+    unsettled: HashMap<Node, (u64, Instant)>,
     /// Who still has to be told as ended.
     ended: VecDeque<(usize, bool)>,
     current: Option<usize>,

@@ -32,6 +32,10 @@ impl Summary {
             let pad = " ".repeat(indent);
             let _ = writeln!(text, "  {pad}{style}{label:width$}  {count:>counts$}{style:#}");
         }
+        if !self.unmatched_rules.is_empty() {
+            let rules = self.unmatched_rules.join(", ");
+            let _ = writeln!(text, "  {WARN}rules that never matched: {rules}{WARN:#}");
+        }
         if let Some(error) = &self.error {
             let _ = writeln!(text, "  {BAD}{error}{BAD:#}");
         }
@@ -65,10 +69,11 @@ fn rows(s: &Summary) -> Vec<Row> {
     rows.extend(counted.map(|(style, label, n)| row(style, 0, label, n)));
     push_counts(&mut rows, WARN, "dropped", &s.dropped);
     push_counts(&mut rows, WARN, "dead-lettered", &s.dead_lettered);
-    if !s.redactions.is_empty() {
-        let all = s.redactions.iter().map(|(_, n)| n).sum();
-        rows.push(row(BOLD, 0, "redactions", all));
-        rows.extend(s.redactions.iter().map(|(id, n)| row(PLAIN, 2, id, *n)));
+    for (label, counts) in [("redactions", &s.redactions), ("observed", &s.observed)] {
+        if !counts.is_empty() {
+            rows.push(row(BOLD, 0, label, counts.iter().map(|(_, n)| n).sum()));
+            rows.extend(counts.iter().map(|(id, n)| row(PLAIN, 2, id, *n)));
+        }
     }
     push_counts(&mut rows, BOLD, "violations", &s.violations);
     if s.failed_inputs > 0 {
@@ -142,8 +147,11 @@ tamis: 1,215 lines read, 750.0 kB in, 700.0 kB out, 0.50 s, 1.5 MB/s
     schema_required      8
   redactions            81
     email               81
+  observed               7
+    jwt                  7
   violations             8
     schema_required      8
+  rules that never matched: tamis.toml:3, later
 "
         );
     }

@@ -112,6 +112,70 @@ fn check_judges_everything_and_reads_nothing() {
 }
 
 #[test]
+fn check_judges_the_memory() {
+    let dir = folder(&[("small.toml", "version = 1\nthreads = 1\nmemory = 1000\n")]);
+    let output = in_folder(&dir, &["config", "check", "small.toml"], b"");
+    assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+    let wanted = "small.toml:3:10: --memory is too small: --threads 1 needs at least ";
+    assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
+}
+
+#[test]
+fn inputs_and_outputs_are_as_the_flags_have_them() {
+    let dir = folder(&[
+        (
+            "t.toml",
+            "version = 1\ninputs = [\"in\"]\nrecursive = true\nout_dir = \"out\"\nquiet = true\n",
+        ),
+        ("a.toml", "version = 1\noutput = \"all\"\nappend = true\nquiet = true\n"),
+        (
+            "z.toml",
+            "version = 1\noutput = \"all.gz\"\nforce = true\ncompress = \"gzip\"\nquiet = true\n",
+        ),
+        ("in/one", "{\"a\":1}\n"),
+        ("in/deep/two", "{\"b\":2}\n"),
+    ]);
+    let read = |path: &str| fs::read(dir.path().join(path)).unwrap_or_default();
+    let output = in_folder(&dir, &["--config", "t.toml"], b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(
+        (&read("out/one")[..], &read("out/deep/two")[..]),
+        (&b"{\"a\":1}\n"[..], &b"{\"b\":2}\n"[..])
+    );
+    // What is there is not overwritten unasked, by the file's outputs either.
+    assert_eq!(code(&in_folder(&dir, &["--config", "t.toml"], b"")), 2);
+    assert_eq!(code(&in_folder(&dir, &["--config", "t.toml", "--force"], b"")), 0);
+    // A flag for one output overrides the other in the file, and what goes with it.
+    let output = in_folder(&dir, &["--config", "t.toml", "-o", "all"], b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    for _ in 0..2 {
+        assert_eq!(code(&in_folder(&dir, &["--config", "a.toml"], b"{\"c\":3}\n")), 0);
+    }
+    let (one, two) = ("{\"a\":1}\n", "{\"b\":2}\n");
+    let all = String::from_utf8(read("all")).unwrap();
+    assert_eq!(all, format!("{two}{one}{{\"c\":3}}\n{{\"c\":3}}\n"));
+    assert_eq!(
+        code(&in_folder(&dir, &["--config", "a.toml", "in/one", "--out-dir", "o2"], b"")),
+        0
+    );
+    for _ in 0..2 {
+        assert_eq!(code(&in_folder(&dir, &["--config", "z.toml", "in/one"], b"")), 0);
+    }
+    assert_eq!(read("all.gz")[..2], [0x1f, 0x8b]);
+    for (text, wanted) in [
+        ("out_dir = 'a'\noutput = 'b'\n", "t.toml:2:11: out_dir and output exclude each other"),
+        ("append = true\nforce = true\noutput = 'b'\n", "2:10: append and force exclude"),
+        ("append = true\n", "2:10: append adds to a file: name it as output"),
+        ("out_dir = 'a'\ncompress = 'zstd'\n", "3:12: compress is for one output"),
+    ] {
+        let dir = folder(&[("t.toml", &format!("version = 1\n{text}"))]);
+        let output = in_folder(&dir, &["config", "check", "t.toml"], b"");
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn show_says_what_is_in_force_and_masks_the_environment() {
     let text = "version = 1\noutput = \"${SECRET_PLACE}/out\"\nip = \"keep\"\n";
     let dir = folder(&[("my.toml", text)]);
@@ -140,9 +204,13 @@ fn the_schema_describes_every_key_and_its_examples_hold() {
     for (key, described) in properties {
         for example in described["examples"].as_array().unwrap() {
             let mut config = serde_json::Map::from_iter([("version".into(), 1.into())]);
+            if ["follow", "data_dir", "line_timeout", "poll"].contains(&key.as_str()) {
+                config.insert("follow".into(), true.into());
+                config.insert("inputs".into(), serde_json::json!(["app.log"]));
+            }
             config.insert(key.clone(), example.clone());
             assert!(judge.is_valid(&Value::Object(config.clone())), "{key}");
-            let text: String = config.iter().map(|(k, v)| format!("{k} = {v}\n")).collect();
+            let text = toml::to_string(&Value::Object(config)).unwrap();
             let dir = folder(&[("example.toml", &text)]);
             let output = in_folder(&dir, &["config", "check", "example.toml"], b"");
             assert_eq!(code(&output), 0, "{text}{}", stderr(&output));

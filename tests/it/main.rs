@@ -23,6 +23,7 @@ mod outcomes;
 mod outputs;
 mod packs;
 mod pipeline;
+mod policy;
 mod properties;
 mod schema;
 mod shipped;

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    cli::{summary, tamis},
+    cli::{folder, summary, tamis},
     generator::{Generator, Variant},
 };
 
@@ -59,6 +59,15 @@ fn floods() -> Vec<Vec<u8>> {
         flood("", "{\n", ""),
         flood("", "\u{1}\n", ""),
         (0..40_000).flat_map(|n| format!("{{\"key{n}\":0}}\n").into_bytes()).collect(),
+        // Values that a rule by path takes.
+        array("0,"),
+        array("\"x\","),
+        array("[],"),
+        array("{\"a\":0},"),
+        flood("{\"m\":{", "\"a\":0,", "\"b\":0}}"),
+        flood("{\"m\":\"[", "0,", "0]\"}"),
+        flood("{\"m\":\"{", "\\\"a\\\":0,", "\\\"b\\\":0}\"}"),
+        flood("{\"q\":\"[", "0,", "0]\"}"),
         // Over the limit, by much.
         ["x".repeat(6 * MIB).as_bytes(), b"\n"].concat(),
     ]
@@ -117,6 +126,20 @@ fn below_the_ceiling_on_one_thread() {
     stays_below(&["--threads", "1"]);
     let dead = ["--threads", "1", "--schema", "service-log", "--dead-letter", "/dev/null"];
     stays_below(&dead);
+}
+
+#[test]
+fn below_the_ceiling_with_rules_by_path() {
+    for rules in [
+        "numbers = 'placeholder'\n[[rule]]\npath = 'm'\naction = 'replace'\nname = 'of_a_name_that_is_long'\n",
+        "[[rule]]\npath = 'm.*'\naction = 'remove'\n[[rule]]\npath = '**.a'\naction = 'remove'\n",
+        "[[rule]]\npath = 'm'\naction = 'mask'\nkeep_last = 1\n[[rule]]\npath = 'q.*'\naction = 'null'\n",
+    ] {
+        let dir = folder(&[("t.toml", &format!("version = 1\n{rules}"))]);
+        let config = dir.path().join("t.toml");
+        let ceiling = stays_below(&["--threads", "1", "--config", config.to_str().unwrap()]);
+        assert!(ceiling < 1 << 30, "{} MiB", ceiling >> 20);
+    }
 }
 
 #[test]

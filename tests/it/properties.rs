@@ -21,7 +21,7 @@ use crate::{
 /// The same 256 cases every time, so that a failure is the change's; `PROPTEST_CASES` and
 /// `PROPTEST_RNG_SEED` ask for others. A failure prints its input; the fuzz targets keep a corpus,
 /// these do not.
-fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(1);
@@ -228,7 +228,7 @@ fn wild_members() -> impl Strategy<Value = Vec<(String, Node)>> {
     tree(key.boxed(), wild().boxed())
 }
 
-fn wild_event() -> impl Strategy<Value = String> {
+pub(crate) fn wild_event() -> impl Strategy<Value = String> {
     (wild_members(), any::<u64>())
         .prop_map(|(members, seed)| Writer::write(&Node::Object(members), seed))
 }

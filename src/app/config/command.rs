@@ -9,13 +9,13 @@ use super::{Loaded, load, named};
 use crate::{
     app::{
         exit::{Exit, Trouble},
-        packs, plan, resolved, say, schemas,
+        packs, plan, resolved, room, say, schemas,
     },
     cli::{
         Cli, RunArgs,
         config::{ConfigArgs, ConfigCommand},
     },
-    config::{Config, KEYS, Said},
+    config::{Config, KEYS, Said, policy::Entries},
 };
 
 /// The JSON Schema of the format.
@@ -47,6 +47,7 @@ fn check(loaded: &Loaded) -> Result<String, Vec<Trouble>> {
     let mut args = no_flags().map_err(|error| vec![Trouble::from(error)])?;
     let mut wrong: Vec<Trouble> = Vec::new();
     wrong.extend(loaded.fill_run(&mut args).err().map(Trouble::from));
+    without_inputs(&mut args);
     let schema = args.rules.schema.clone();
     let text = args.dead_letter.is_some();
     let mut detectors = 0;
@@ -56,10 +57,20 @@ fn check(loaded: &Loaded) -> Result<String, Vec<Trouble>> {
             // The schema is judged with the rules; without those, by itself.
             wrong.extend(schema.and_then(|name| schemas::find(&name).err()).map(Trouble::from));
         }
-        Ok((_, rules)) => match plan::compile(rules, text) {
-            Ok(compiled) => detectors = compiled.detectors().len(),
-            Err(error) => wrong.push(error.into()),
-        },
+        Ok((run, rules)) => {
+            let memory = loaded.config.memory.as_ref();
+            wrong.extend(room::fit(&run, &rules).err().map(|error| match memory {
+                Some(said) => loaded.at(said.spot, &error.to_string()).into(),
+                None => error.into(),
+            }));
+            match plan::compile(rules, text) {
+                Ok(compiled) => {
+                    detectors =
+                        compiled.plan.detectors().iter().filter(|d| !d.pack.is_empty()).count()
+                }
+                Err(error) => wrong.push(error.into()),
+            }
+        }
     }
     if !wrong.is_empty() {
         return Err(wrong);
@@ -78,7 +89,18 @@ fn pins(loaded: &Loaded) -> String {
             "  packs are not pinned: another tamis may find more; to pin them, \
              patterns = [\"{newest}\"]\n"
         ),
-        Some(_) => format!("  the newest packs of this tamis: \"{newest}\"\n"),
+        Some(patterns) => {
+            let pinned: Vec<_> = patterns.iter().map(|said| said.value.clone()).collect();
+            let news = packs::news(&pinned).into_iter().map(|line| format!("  {line}\n"));
+            format!("  the newest packs of this tamis: \"{newest}\"\n") + &news.collect::<String>()
+        }
+    }
+}
+
+/// Where a file names no inputs, what is written for each of them is judged once they are named.
+fn without_inputs(args: &mut RunArgs) {
+    if args.files.is_empty() {
+        args.out_dir = None;
     }
 }
 
@@ -100,9 +122,14 @@ fn show(flags: RunArgs) -> Result<String> {
     let origins = [(&typed, "flag"), (file, origin.as_str()), (&defaults, "default")]
         .map(|(config, origin)| (config.settings(), origin));
     for key in KEYS {
-        // A flag for a schema or for required fields overrides both.
+        // A flag for a schema or for required fields overrides both, as does one for an output.
         let overridden = ["schema", "require"].contains(key)
-            && (typed.schema.is_some() || typed.require.is_some());
+            && (typed.schema.is_some() || typed.require.is_some())
+            || ["output", "out_dir"].contains(key)
+                && (typed.output.is_some() || typed.out_dir.is_some())
+            || ["append", "compress"].contains(key) && typed.out_dir.is_some()
+            || ["force", "append"].contains(key)
+                && (typed.force.is_some() || typed.append.is_some());
         let origins = if overridden { &origins[..1] } else { &origins[..] };
         let said = origins.iter().find_map(|(settings, origin)| {
             let (_, value) = settings.iter().find(|(name, _)| name == key)?;
@@ -116,12 +143,19 @@ fn show(flags: RunArgs) -> Result<String> {
     if let Some(loaded) = &loaded {
         loaded.fill_run(&mut args)?;
     }
+    without_inputs(&mut args);
     resolved::Run::resolve(args)?;
 
     let width = lines.iter().map(|line| line.0.chars().count()).max().unwrap_or(0).min(48);
     let mut page = String::from("version = 1\n");
     for (setting, origin) in lines {
         let _ = writeln!(page, "{setting:width$}  # {origin}");
+    }
+    for (name, settings) in file.tables() {
+        let _ = writeln!(page, "\n[[{name}]]  # {origin}");
+        for (key, value) in settings {
+            let _ = writeln!(page, "{key} = {value}");
+        }
     }
     if let Some(added) = added {
         let paths: Vec<_> = added.iter().map(|said| said.value.as_str()).collect();
@@ -135,7 +169,7 @@ fn defaults() -> String {
     let (pins, threads) = (packs::newest().join("\", \""), resolved::cores());
     format!(
         "version = 1\ntext = \"wrap\"\nip = \"truncate\"\npatterns = [\"{pins}\"]\n\
-         max_event_bytes = 1048576\nmax_depth = 128\nthreads = {threads}\ndrain_timeout = 5\n\
+         numbers = \"null\"\nmax_event_bytes = 1048576\nmax_depth = 128\nthreads = {threads}\ndrain_timeout = 5\n\
          fail_on_drop = false\nquiet = false\ncolor = \"auto\"\n"
     )
 }
@@ -148,7 +182,16 @@ fn said_by_flags(flags: &RunArgs) -> Config {
     let r = &flags.rules;
     Config {
         inputs: list(flags.files.iter().map(|file| file.display().to_string())),
+        recursive: flags.recursive.then_some(Said::elsewhere(true)),
         output: path(&flags.output),
+        out_dir: path(&flags.out_dir),
+        force: flags.force.then_some(Said::elsewhere(true)),
+        append: flags.append.then_some(Said::elsewhere(true)),
+        compress: flags.compress.map(Said::elsewhere),
+        follow: flags.follow.then_some(Said::elsewhere(true)),
+        data_dir: path(&flags.data_dir),
+        line_timeout: flags.line_timeout.map(Said::elsewhere),
+        poll: flags.poll.then_some(Said::elsewhere(true)),
         dead_letter: path(&flags.dead_letter),
         stats: path(&flags.stats),
         schema: r.schema.clone().map(Said::elsewhere),
@@ -158,6 +201,7 @@ fn said_by_flags(flags: &RunArgs) -> Config {
         patterns: None,
         only: list(r.only.iter().cloned()),
         without: list(r.without.iter().cloned()),
+        policy: Entries::default(),
         max_event_bytes: r.max_event_bytes.map(Said::elsewhere),
         max_depth: r.max_depth.map(Said::elsewhere),
         memory: flags.memory.map(Said::elsewhere),

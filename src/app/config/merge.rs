@@ -18,7 +18,24 @@ impl Loaded {
         if args.files.is_empty() {
             args.files = self.paths(c.inputs.as_deref());
         }
-        fill(&mut args.output, self.path(c.output.as_ref()));
+        args.recursive |= value(c.recursive.as_ref()).unwrap_or(false);
+        // One output excludes the other: a flag for one overrides both, and what goes with them.
+        if args.output.is_none() && args.out_dir.is_none() {
+            args.output = self.path(c.output.as_ref());
+            args.out_dir = self.path(c.out_dir.as_ref());
+        }
+        if !args.force && !args.append {
+            args.force = value(c.force.as_ref()).unwrap_or(false);
+            let append = value(c.append.as_ref()).unwrap_or(false);
+            args.append = append && args.out_dir.is_none();
+        }
+        if args.out_dir.is_none() {
+            fill(&mut args.compress, value(c.compress.as_ref()));
+        }
+        args.follow |= value(c.follow.as_ref()).unwrap_or(false);
+        fill(&mut args.data_dir, self.path(c.data_dir.as_ref()));
+        fill(&mut args.line_timeout, value(c.line_timeout.as_ref()));
+        args.poll |= value(c.poll.as_ref()).unwrap_or(false);
         fill(&mut args.dead_letter, self.path(c.dead_letter.as_ref()));
         fill(&mut args.stats, self.path(c.stats.as_ref()));
         fill(&mut args.color, value(c.color.as_ref()));
@@ -38,6 +55,7 @@ impl Loaded {
             args.require = texts(c.require.as_deref());
             args.schema = c.schema.as_ref().map(|said| self.schema(&said.value));
         }
+        *args.policy = c.policy.clone();
         fill(&mut args.text, value(c.text.as_ref()));
         fill(&mut args.ip, value(c.ip.as_ref()));
         fill(&mut args.max_event_bytes, value(c.max_event_bytes.as_ref()));
@@ -48,9 +66,9 @@ impl Loaded {
             }
         }
         if let Some(patterns) = &c.patterns {
-            let (mut pins, mut own, newest) = (Vec::new(), Vec::new(), packs::newest());
+            let (mut pins, mut own) = (Vec::new(), Vec::new());
             for said in patterns {
-                match packs::pin(&newest, &said.value).map_err(|what| self.at(said.spot, &what))? {
+                match packs::pin(&said.value, &pins).map_err(|what| self.at(said.spot, &what))? {
                     Some(pin) => pins.push(pin),
                     None => own.push(self.folder.join(&said.value)),
                 }
@@ -79,7 +97,7 @@ impl Loaded {
         said.unwrap_or_default().iter().filter_map(|one| self.path(Some(one))).collect()
     }
 
-    fn at(&self, spot: Spot, what: &str) -> anyhow::Error {
+    pub(super) fn at(&self, spot: Spot, what: &str) -> anyhow::Error {
         anyhow!("{}:{}:{}: {what}", self.path.display(), spot.line, spot.column)
     }
 }

@@ -57,6 +57,7 @@ fn candidate(c: &Candidate) -> Value {
         "shape": c.shape,
         "detector": c.detector,
         "decision": c.refused.map_or_else(|| "found".into(), |step| word(&step)),
+        "by": c.by,
         "becomes": c.becomes,
     })
 }

@@ -126,11 +126,21 @@ fn style(c: &Candidate) -> Style {
     if c.refused.is_none() { FOUND } else { REFUSED }
 }
 
+/// What became of a candidate, and which entry or rule of the configuration decided, if one did.
 fn becomes(c: &Candidate) -> String {
+    let what = outcome_of(c);
+    match &c.by {
+        Some(by) => format!("{what} (by {})", visible(by)),
+        None => what,
+    }
+}
+
+fn outcome_of(c: &Candidate) -> String {
     match (c.refused, &c.becomes) {
         // Of a rule by key: no other is shown without a shape.
         (Some(Step::Shape), _) => "an empty value, or one that holds no secret".into(),
         (Some(step), _) => meaning(step).into(),
+        (None, Some(with)) if with.is_empty() => "→ nothing: the field goes".into(),
         (None, Some(with)) => format!("→ {}", short(with)),
         (None, None) => "→ goes with what stands around it".into(),
     }

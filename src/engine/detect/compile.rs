@@ -7,6 +7,7 @@ use crate::engine::index::exact::{ByteSet, Exact, Row, WINDOW};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
 use crate::engine::index::{Gate, Gates, MAX_IDS};
 use crate::engine::path::words::Fields;
+use crate::engine::policy::{Known, Policy, Precedence};
 
 /// Which detectors are in force: ids, categories or pack names.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +72,10 @@ pub(crate) struct Detectors {
     pub(crate) gates_of: Vec<Vec<Gate>>,
     /// The first bytes of the literals of each, for `explain`.
     pub(crate) heads: Vec<(u16, [ByteSet; LEN])>,
+    /// Behind these in `list` stand names that rules by path count under.
+    pub(crate) declared: usize,
+    /// What decides beside the detectors themselves.
+    pub(crate) precedence: Precedence,
 }
 
 impl Detectors {
@@ -91,6 +96,8 @@ impl Detectors {
             before_slash: ByteSet::NONE,
             gates_of: vec![],
             heads: vec![],
+            declared: 0,
+            precedence: Precedence::default(),
         };
         let mut origins = vec![];
         for (p, pack) in packs.iter().enumerate() {
@@ -137,6 +144,7 @@ impl Detectors {
         out.plain_escapes = !b"\"\n\r\t\\&<>".iter().any(|&b| asked.has(b))
             && (out.field_detector.is_none() || !rows[Gate::Assign as usize].is_empty());
         out.gates.exact = Gate::ALL.map(|gate| Exact::new(gate, &rows[gate as usize]));
+        out.declared = out.list.len();
         Ok((out, origins))
     }
 
@@ -162,6 +170,32 @@ impl Detectors {
         let mut token = before.iter().rev().take_while(|b| b.is_ascii_alphanumeric());
         !token.any(|b| b.is_ascii_alphabetic())
             || (b'A'..=b'z').any(|b| b.is_ascii_alphabetic() && self.before_slash.has(b))
+    }
+
+    /// Takes `policy` into force; `origins` as [`compile`](Self::compile) says them.
+    pub(crate) fn obey(
+        &mut self,
+        policy: &Policy,
+        packs: &[Pack],
+        origins: &[(usize, usize)],
+    ) -> Result<(), PlanError> {
+        let ids = policy.rules.iter().filter_map(|rule| Some((rule.id()?, rule)));
+        for (id, rule) in ids {
+            if self.list[..self.declared].iter().any(|d| d.id == id) {
+                let what = format!("{}: a detector is called `{id}`", rule.label);
+                return Err(PlanError::new(what));
+            }
+            if self.list.iter().all(|d| d.id != id) {
+                self.list.push(Detector::named(id));
+            }
+        }
+        let mut known: Vec<_> =
+            origins.iter().map(|&(p, d)| Known::of(&packs[p], &packs[p].detectors[d])).collect();
+        let names: Vec<_> = self.list[self.declared..].iter().map(|d| d.id.clone()).collect();
+        known.extend(names.iter().map(|id| Known::rule(id)));
+        self.precedence = Precedence::new(policy, &known)
+            .map_err(|r| PlanError::new(format!("{}: {}", r.label, r.what)))?;
+        Ok(())
     }
 
     /// The rule by key, if its detector is in force.

@@ -40,6 +40,7 @@ pub(crate) struct Detector {
 
 /// An anchored regex. Its states are built as candidates ask for them, and kept in the worker's
 /// [`Memory`]: a DFA built whole took up to 40 ms for one detector.
+#[derive(Default)]
 pub(crate) struct Pattern {
     regex: String,
     /// The fewest bytes of a match that stand before its `@`.
@@ -183,6 +184,30 @@ impl Vicinity {
 }
 
 impl Detector {
+    /// A name to count under, that finds nothing.
+    pub(super) fn named(id: &str) -> Self {
+        Self {
+            id: id.into(),
+            placeholder: format!("[REDACTED:{id}]"),
+            priority: u32::MAX,
+            start: Start::Token,
+            lead: None,
+            pattern: Pattern::default(),
+            not_before: ByteSet::NONE,
+            not_after: ByteSet::NONE,
+            extends: Extends::Match,
+            normalise: Normalise::None,
+            validator: None,
+            context: Vicinity::default(),
+            veto: Vicinity::default(),
+            strings: Fires::Never,
+            numbers: Fires::Never,
+            action: Action::Replace,
+            allow: vec![],
+            assigns: false,
+        }
+    }
+
     pub(super) fn new(d: &pack::Detector) -> Result<Self, String> {
         let class = |c: &Option<String>| c.as_deref().map_or(Ok(ByteSet::NONE), shape::class);
         let validator = match &d.validator {

@@ -12,6 +12,8 @@ pub(crate) struct Keys<'a> {
     pub(crate) keys: &'a [(u32, u32)],
     /// Of the event in whose string this one stands.
     pub(crate) above: Option<&'a Keys<'a>>,
+    /// The row of globs of the value (see `path::globs`).
+    pub(crate) row: &'a [u64],
 }
 
 impl Keys<'_> {

@@ -41,9 +41,17 @@ pub(crate) fn settle(
         if !covered {
             winner.start = winner.start.min(loser.start);
             winner.end = winner.end.max(loser.end);
-            if let With::Truncated(_) = winner.with {
+            if let With::Truncated(_) | With::Mask(_) = winner.with {
                 winner.with = With::Placeholder;
             }
+        }
+        // Whichever wins, a field that is to go goes.
+        let in_text = matches!(
+            winner.with,
+            With::Placeholder | With::Truncated(_) | With::Mask(_) | With::FieldNull
+        );
+        if in_text && matches!(loser.with, With::FieldGone | With::FieldNull) {
+            winner.with = loser.with;
         }
         winner.matched.0 = winner.matched.0.min(loser.matched.0);
         winner.matched.1 = winner.matched.1.max(loser.matched.1);

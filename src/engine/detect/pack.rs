@@ -21,7 +21,7 @@ pub struct Pack {
 }
 
 /// A pattern with everything that decides about it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detector {
     /// Stable for ever: it is the placeholder and the metric label. `[a-z][a-z0-9_]*`.
@@ -113,7 +113,7 @@ pub struct Detector {
 }
 
 /// An example (`becomes`) or a counter-example (`unchanged_by`).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// The content of a string.
@@ -146,8 +146,10 @@ pub enum Step {
     Context,
     /// A veto word or key.
     Veto,
-    /// The detector's allow-list, or Tamis's own placeholder.
+    /// The detector's allow-list, the configuration's, or Tamis's own placeholder.
     AllowList,
+    /// A rule of the configuration keeps it, or only counts it.
+    Rule,
     /// A longer finding, or one of higher priority, covers it.
     Overlap,
 }
@@ -221,7 +223,7 @@ pub enum Action {
 }
 
 /// Keys and words near a match.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Near {
     /// Words in the key, or in a key above it (`card`, `credit card`): lower case, split as in

@@ -7,6 +7,8 @@ use super::keys::Keys;
 use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
 use super::value::{is_placeholder, value};
 use crate::engine::path::words::Words;
+use crate::engine::policy::mask::{Mask, mask};
+use crate::engine::policy::{self, NONE};
 use crate::engine::redact::truncate;
 
 /// What replaces a finding.
@@ -16,10 +18,37 @@ pub(crate) enum With {
     Placeholder,
     /// `null`.
     Null,
+    /// What a number becomes.
+    Number,
     /// An address with its host part zeroed.
     Truncated(truncate::Address),
+    /// Stars, for most of it.
+    Mask(Mask),
+    /// The field that holds it is to become `null`; where it is none, the placeholder.
+    FieldNull,
+    /// The field that holds it is to go; where it is none, the placeholder.
+    FieldGone,
+    /// Nothing: a member that goes, its comma not yet.
+    Member,
+    /// Nothing: a member goes with its comma.
+    Nothing,
+    /// The placeholder in quotes, for what is no string.
+    Quoted,
     /// The detector's placeholder in a key of the container that opens here: unique in it.
     Key(u32),
+}
+
+impl With {
+    /// The same in another text, to whose places `back` leads.
+    pub(crate) fn mapped(self, back: impl Fn((usize, usize)) -> (usize, usize)) -> Self {
+        match self {
+            Self::Mask(mask) => {
+                let (from, to) = back((mask.from, mask.to));
+                Self::Mask(Mask { from, to, ..mask })
+            }
+            other => other,
+        }
+    }
 }
 
 /// A place that a detector or a rule holds to be personal data or a secret.
@@ -32,6 +61,8 @@ pub(crate) struct Finding {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) with: With,
+    /// The rule that decided about it.
+    pub(crate) by: u16,
 }
 
 /// A candidate that is no finding.
@@ -40,6 +71,8 @@ pub(crate) struct Refusal {
     pub(crate) step: Step,
     /// What matched; the candidate's own byte where nothing did.
     pub(crate) matched: (usize, usize),
+    /// The entry of the allow-list, or the rule, that decided.
+    pub(crate) by: u16,
 }
 
 /// Where a candidate stands.
@@ -77,6 +110,7 @@ const LEAD: usize = 256;
 
 impl Detectors {
     /// The verdict on the candidate of `detector` at `at`.
+    #[inline(never)]
     pub(crate) fn verdict(
         &self,
         detector: u16,
@@ -85,12 +119,12 @@ impl Detectors {
         scratch: &mut Scratch,
     ) -> Result<Finding, Refusal> {
         let d = &self.list[usize::from(detector)];
-        let refuse = |step| Refusal { step, matched: (at, at + 1) };
+        let refuse = |step| Refusal { step, matched: (at, at + 1), by: NONE };
         if at < p.start || at >= p.end {
             return Err(refuse(Step::Shape));
         }
         if d.assigns {
-            return self.assignment(detector, at, p, scratch).map_err(refuse);
+            return self.assignment(detector, at, p, scratch);
         }
         let begin = d.begin(p, at).map_err(refuse)?;
         let far = p.end.min(begin + REGEX_REACH);
@@ -103,9 +137,63 @@ impl Detectors {
         let end = end.ok_or(refuse(Step::Regex))?;
         let matched = (begin, end);
         let judged = d.judge(p, matched, scratch);
-        let (start, end, with) = judged.map_err(|step| Refusal { step, matched })?;
-        let (start, end) = whole(p, start, end);
-        Ok(Finding { detector, matched, start, end, with })
+        let (start, end) = judged.map_err(|step| Refusal { step, matched, by: NONE })?;
+        self.decide(detector, p, matched, whole(p, start, end))
+    }
+
+    /// What becomes of the finding `found` in what `matched`: the policy, then the detector.
+    pub(crate) fn decide(
+        &self,
+        detector: u16,
+        p: &Place<'_>,
+        matched: (usize, usize),
+        found: (usize, usize),
+    ) -> Result<Finding, Refusal> {
+        let action = match self.list[usize::from(detector)].action {
+            Action::Replace => policy::Action::Replace,
+            Action::Truncate => policy::Action::Truncate,
+        };
+        let ruled = self.precedence.action(detector, p.keys.row).unwrap_or((action, NONE));
+        self.apply(detector, p, matched, found, ruled)
+    }
+
+    /// What an action makes of the finding `found` in what `matched`, unless it is allowed.
+    pub(crate) fn apply(
+        &self,
+        detector: u16,
+        p: &Place<'_>,
+        matched: (usize, usize),
+        (start, end): (usize, usize),
+        (action, by): (policy::Action, u16),
+    ) -> Result<Finding, Refusal> {
+        let refuse = |step, by| Err(Refusal { step, matched, by });
+        let text = &p.text[start..end];
+        if let Some(entry) = self.precedence.allows(detector, &p.text[matched.0..matched.1], text) {
+            return refuse(Step::AllowList, entry);
+        }
+        let with = match (action, p.key_of) {
+            (policy::Action::Keep | policy::Action::Observe, _) => return refuse(Step::Rule, by),
+            (_, Some(container)) => With::Key(container),
+            (policy::Action::Null, _) => With::FieldNull,
+            (policy::Action::Remove, _) => With::FieldGone,
+            _ if p.number => With::Number,
+            (policy::Action::Truncate, _) => match truncate::address(text) {
+                // What is a network already stays as it is.
+                Some(a) if a.equals(text) => return refuse(Step::AllowList, NONE),
+                Some(a) => With::Truncated(a),
+                None => With::Placeholder,
+            },
+            (policy::Action::Mask { first, last }, _) => {
+                match mask(p.text, start..end, first, last) {
+                    Some(mask) => With::Mask(mask),
+                    None => return refuse(Step::AllowList, NONE),
+                }
+            }
+            (policy::Action::Replace | policy::Action::Drop, _) => With::Placeholder,
+        };
+        // A number goes with its sign.
+        let start = if p.number { p.start } else { start };
+        Ok(Finding { detector, matched, start, end, with, by })
     }
 
     /// Whether a finding's edit may show what was no candidate before: what is left of its match
@@ -116,7 +204,8 @@ impl Detectors {
         let before = f.start > p.start && p.text[f.start - 1] == b'@';
         let behind = f.end < p.end && !b" \t\r\n,;)>\"'`]}".contains(&p.text[f.end]);
         let digits = matches!(f.with, With::Truncated(a) if a.is_v4());
-        part || before || behind && !digits
+        let partly = matches!(f.with, With::Mask(_) | With::FieldNull | With::FieldGone);
+        part || before || partly || behind && !digits
     }
 
     fn assignment(
@@ -125,28 +214,23 @@ impl Detectors {
         at: usize,
         p: &Place<'_>,
         scratch: &mut Scratch,
-    ) -> Result<Finding, Step> {
-        let a = assignment::find(p.text, p.start, p.end, at, &self.fields, &mut scratch.words)?;
+    ) -> Result<Finding, Refusal> {
+        let found = assignment::find(p.text, p.start, p.end, at, &self.fields, &mut scratch.words);
+        let a = found.map_err(|step| Refusal { step, matched: (at, at + 1), by: NONE })?;
         scratch.cost += a.end - a.from + CANDIDATE;
         let (start, end) = whole(p, a.start, a.end);
-        Ok(Finding {
-            detector,
-            matched: (a.from, end),
-            start,
-            end,
-            with: p.key_of.map_or(With::Placeholder, With::Key),
-        })
+        self.decide(detector, p, (a.from, end), (start, end))
     }
 }
 
 impl Detector {
-    /// What is replaced of a match, and with what: every step behind the regex.
+    /// What is replaced of a match: every step behind the regex.
     fn judge(
         &self,
         p: &Place<'_>,
         (begin, end): (usize, usize),
         scratch: &mut Scratch,
-    ) -> Result<(usize, usize, With), Step> {
+    ) -> Result<(usize, usize), Step> {
         self.beside(p, begin, end)?;
         if p.number && (end != p.end || begin != p.start && p.text[begin - 1] != b'-') {
             return Err(Step::Regex);
@@ -154,8 +238,12 @@ impl Detector {
         self.validate(&p.text[begin..end], scratch)?;
         self.near(p, begin, end, scratch)?;
         let (start, to) = self.extent(p, begin, end);
-        let with = self.replacement(p, (begin, end), start, to)?;
-        Ok((start, to, with))
+        if is_placeholder(&p.text[start..to])
+            || self.allow.iter().any(|a| a.is_match(&p.text[begin..end]))
+        {
+            return Err(Step::AllowList);
+        }
+        Ok((start, to))
     }
 
     /// Where the match begins for the candidate at `at`.
@@ -258,36 +346,6 @@ impl Detector {
         let vetoed = (self.veto.has_keys() && p.keys.any(words, &|w| self.veto.in_key(w)))
             || self.veto.before(text, from);
         if vetoed { Err(Step::Veto) } else { Ok(()) }
-    }
-
-    /// What replaces `p.text[start..end]`, a part of `whole` or what it extends to.
-    fn replacement(
-        &self,
-        p: &Place<'_>,
-        whole: (usize, usize),
-        start: usize,
-        end: usize,
-    ) -> Result<With, Step> {
-        let whole = &p.text[whole.0..whole.1];
-        let matched = &p.text[start..end];
-        if is_placeholder(matched) || self.allow.iter().any(|a| a.is_match(whole)) {
-            return Err(Step::AllowList);
-        }
-        if p.number {
-            return Ok(With::Null);
-        }
-        if let Some(container) = p.key_of {
-            return Ok(With::Key(container));
-        }
-        if self.action == Action::Truncate {
-            return match truncate::address(matched) {
-                // What is a network already stays as it is.
-                Some(a) if a.equals(matched) => Err(Step::AllowList),
-                Some(a) => Ok(With::Truncated(a)),
-                None => Ok(With::Placeholder),
-            };
-        }
-        Ok(With::Placeholder)
     }
 }
 

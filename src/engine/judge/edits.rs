@@ -2,6 +2,7 @@
 
 use super::Judge;
 use crate::engine::detect::{Detectors, Finding, With};
+use crate::engine::policy::Numbers;
 use crate::engine::redact::Edit;
 use crate::engine::walk::Line;
 
@@ -10,9 +11,24 @@ impl Judge {
     pub(super) fn edit(&mut self, d: &Detectors, f: &Finding, line: &Line<'_>) {
         let from = self.replacements.len() as u32;
         let placeholder = &d.list[usize::from(f.detector)].placeholder;
+        let (mut start, mut end) = (f.start, f.end);
         match f.with {
             With::Null => self.replacements.extend_from_slice(b"null"),
-            With::Placeholder => self.replacements.extend_from_slice(placeholder.as_bytes()),
+            With::Number => match d.precedence.numbers {
+                Numbers::Null => self.replacements.extend_from_slice(b"null"),
+                Numbers::Zero => self.replacements.push(b'0'),
+                Numbers::Placeholder => self.quoted(placeholder),
+            },
+            // In text that is no field there is no whole of it.
+            With::Placeholder | With::FieldNull | With::FieldGone => {
+                self.replacements.extend_from_slice(placeholder.as_bytes());
+            }
+            With::Quoted => self.quoted(placeholder),
+            With::Member | With::Nothing => {}
+            With::Mask(mask) => {
+                (start, end) = (mask.from, mask.to);
+                self.replacements.resize(from as usize + mask.stars as usize, b'*');
+            }
             With::Truncated(a) => a.append(&mut self.replacements),
             With::Key(container) => {
                 let n = self.key_number(container, f.detector, placeholder, line);
@@ -26,8 +42,14 @@ impl Judge {
             }
         }
         let with = (from, self.replacements.len() as u32);
-        self.edits.push(Edit { start: f.start, end: f.end, with });
+        self.edits.push(Edit { start, end, with });
         self.detectors.push(f.detector);
+    }
+
+    fn quoted(&mut self, placeholder: &str) {
+        self.replacements.push(b'"');
+        self.replacements.extend_from_slice(placeholder.as_bytes());
+        self.replacements.push(b'"');
     }
 
     /// The number of a placeholder key: unique among those of its object.

@@ -38,7 +38,8 @@ impl Level {
     /// begins at `start`.
     pub(super) fn map_back(&self, f: &Finding, start: usize) -> Finding {
         let (s, e) = self.back((f.start, f.end), start);
-        Finding { matched: self.back(f.matched, start), start: s, end: e, ..*f }
+        let with = f.with.mapped(|range| self.back(range, start));
+        Finding { matched: self.back(f.matched, start), start: s, end: e, with, ..*f }
     }
 
     pub(super) fn back(&self, (from, to): (usize, usize), start: usize) -> (usize, usize) {

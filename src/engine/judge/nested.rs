@@ -1,4 +1,5 @@
-//! JSON inside a string: walked as an event is, with the rules by key that its paths obey.
+//! JSON inside a string: walked as an event is, with the rules that its paths obey; they continue
+//! the string's own.
 
 use super::trace::Decoding;
 use super::{Judge, Keys};
@@ -23,7 +24,7 @@ pub(super) struct Nested {
 impl Nested {
     pub(super) fn new(rules: &Rules, max_depth: usize) -> Self {
         // The schema speaks of the event, not of what its strings hold.
-        let rules = Rules { contract: None, secrets: rules.secrets.clone() };
+        let rules = Rules { contract: None, ..rules.clone() };
         Self {
             walk: Walk::new(max_depth, None),
             paths: Paths::new(rules, max_depth),
@@ -33,7 +34,7 @@ impl Nested {
     }
 
     /// Walks `text`; the way from the walked text's offsets to `text`'s, if it is whole JSON.
-    fn walk(&mut self, judge: &Judge, d: &Detectors, text: &[u8]) -> Option<usize> {
+    fn walk(&mut self, judge: &Judge, d: &Detectors, text: &[u8], row: &[u64]) -> Option<usize> {
         let array = text.trim_ascii_start().first() == Some(&b'[');
         self.text.clear();
         self.text.resize(HEAD, b'\n');
@@ -57,6 +58,7 @@ impl Nested {
             quotes: self.index.quotes(),
             marks: &self.index.marks,
         };
+        self.paths.begin_at(row, array);
         self.walk.event(line, &mut self.paths).ok()?;
         Some(before)
     }
@@ -74,7 +76,7 @@ impl Judge {
         out: &mut Vec<Finding>,
     ) -> Result<bool, Reason> {
         let Some(mut nested) = self.nested.take() else { return Ok(false) };
-        let judged = match nested.walk(self, d, text) {
+        let judged = match nested.walk(self, d, text, keys.row) {
             None => Ok(false),
             Some(before) => {
                 let n = &nested;
@@ -86,6 +88,7 @@ impl Judge {
                 for f in out.iter_mut() {
                     f.matched = back(f.matched);
                     (f.start, f.end) = back((f.start, f.end));
+                    f.with = f.with.mapped(back);
                 }
                 match judged {
                     Ok(()) => {

@@ -42,6 +42,8 @@ pub(crate) struct Decision {
     pub(crate) kind: Kind,
     /// The step that refused it; `None`: a finding.
     pub(crate) refused: Option<Step>,
+    /// The entry or the rule of the policy that decided.
+    pub(crate) by: u16,
     /// From the line inward.
     pub(crate) via: Vec<Decoding>,
     /// The bytes of `range` as they were judged, letters as `x` and digits as `0`.
@@ -88,6 +90,7 @@ impl Judge {
         p: &Place<'_>,
         range: (usize, usize),
         refused: Option<Step>,
+        by: u16,
     ) {
         let Some(t) = &mut self.trace else { return };
         let (from, mut to) = range;
@@ -102,7 +105,15 @@ impl Judge {
         let mut seen = Vec::new();
         shape::append(&p.text[from..to], &mut seen);
         let via = t.via.clone();
-        t.decisions.push(Decision { detector, range: (from, to), kind, refused, via, shape: seen });
+        t.decisions.push(Decision {
+            detector,
+            range: (from, to),
+            kind,
+            refused,
+            by,
+            via,
+            shape: seen,
+        });
     }
 
     /// A text that was decoded is about to be judged.

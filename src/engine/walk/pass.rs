@@ -3,7 +3,7 @@
 use super::report::Kind;
 use super::{Frame, Full, Here, Line, Step, Stop, Violation, Walk, number};
 use crate::engine::outcome::Reason;
-use crate::engine::path::{self, Paths, flag};
+use crate::engine::path::{Paths, flag};
 
 /// Where the pass is. `NODES`: it goes by nodes; else by states.
 pub(super) struct Pass<'a, const NODES: bool> {
@@ -36,7 +36,8 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
     #[inline(always)]
     pub(super) fn over(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Step<()> {
         walk.begin(NODES);
-        let here = Here { id: path::ROOT, key: (0, 0) };
+        let (state, node) = (paths.roots.state(), paths.roots.node());
+        let here = Here { id: if NODES { node } else { state }, key: (0, 0) };
         walk.frames[1] = Frame { start: line.start as u32, ..Frame::default() };
         let mark_at = line.marks.first().map_or(usize::MAX, |m| m.at());
         let mut pass = Self {
@@ -51,7 +52,7 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
             array: false,
             first: true,
             here,
-            object: 0,
+            object: node,
         };
         if line.buf[line.start] != b'{' {
             return pass.syntax();
@@ -261,9 +262,10 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
         if self.depth == 0 {
             return true;
         }
-        if self.flags(frame.owner) & flag::COMPARE != 0 {
+        let flags = self.flags(frame.owner) & (flag::COMPARE | flag::MEMBER);
+        if flags != 0 {
             let line = self.line;
-            self.walk.compare(&line, self.paths, frame, self.at);
+            self.walk.closed(&line, self.paths, frame, flags, self.at);
         }
         self.array = frame.array;
         self.object = frame.node;
@@ -278,7 +280,7 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
     #[inline(always)]
     fn incomplete(&self, frame: Frame) -> bool {
         if NODES {
-            let node = if self.depth == 1 { 0 } else { frame.owner };
+            let node = if self.depth == 1 { self.paths.roots.node() } else { frame.owner };
             self.paths.required(node) & !frame.seen != 0
         } else {
             self.paths.states[self.here.id as usize].incomplete

@@ -6,7 +6,7 @@ use super::{Frame, Here, Line, Violation, Walk};
 use crate::engine::decode;
 use crate::engine::index::ESCAPE;
 use crate::engine::outcome::Reason;
-use crate::engine::path::{Paths, flag};
+use crate::engine::path::{Paths, flag, globs::Globs};
 use crate::engine::schema::{Literal, NodeId};
 
 /// What a site is.
@@ -37,6 +37,8 @@ pub(crate) struct Site {
     pub(crate) path: Range<u32>,
     /// Where its object or array opens: sites of one container share it.
     pub(crate) container: u32,
+    /// Where its row of globs stands in [`Walk::rows`].
+    row: u32,
 }
 
 impl Walk {
@@ -45,6 +47,7 @@ impl Walk {
     pub(super) fn begin(&mut self, nodes: bool) {
         self.sites.clear();
         self.keys.clear();
+        self.rows.clear();
         self.violation = None;
         self.walking_nodes = nodes;
         if nodes {
@@ -99,19 +102,33 @@ impl Walk {
         let in_array = self.frames[depth].start as usize > here.key.1 as usize;
         if !key_marks.is_empty() && !in_array {
             let (s, e) = here.key;
-            self.site(depth, here, Kind::Key, s, e, flags, key_marks, container);
+            self.site(paths, depth, here, Kind::Key, s, e, flags, key_marks, container);
         }
-        let scalar = matches!(kind, Kind::String | Kind::Number);
-        if scalar && (!value_marks.is_empty() || flags & flag::REPORT != 0) {
+        let reported = match kind {
+            Kind::String | Kind::Number => !value_marks.is_empty() || flags & flag::REPORT != 0,
+            Kind::Object | Kind::Array => flags & flag::MEMBER != 0,
+            _ => flags & flag::WHOLE != 0,
+        };
+        if reported {
             let (s, e) = (start as u32, end as u32);
-            self.site(depth, here, kind, s, e, flags, value_marks, container);
+            self.site(paths, depth, here, kind, s, e, flags, value_marks, container);
         }
         behind
+    }
+
+    /// The row of globs of a site.
+    #[inline]
+    pub(crate) fn row(&self, globs: &Globs, site: &Site) -> &[u64] {
+        match globs.words() {
+            0 => &[],
+            words => &self.rows[site.row as usize..][..words],
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "a site's fields")]
     fn site(
         &mut self,
+        paths: &Paths,
         depth: usize,
         here: Here,
         kind: Kind,
@@ -127,12 +144,16 @@ impl Walk {
                 self.keys.push(frame.key);
             }
         }
-        if here.key.1 != 0 && self.keys.last() != Some(&here.key) {
+        if here.key.1 != 0 && self.keys[from as usize..].last() != Some(&here.key) {
             self.keys.push(here.key);
         }
         let path = from..self.keys.len() as u32;
         let marks = marks.start as u32..marks.end as u32;
-        self.sites.push(Site { kind, start, end, flags, marks, path, container });
+        let row = self.rows.len() as u32;
+        if paths.has_globs() {
+            self.rows.extend_from_slice(paths.row(self.node(paths, here.id)));
+        }
+        self.sites.push(Site { kind, start, end, flags, marks, path, container, row });
     }
 
     #[expect(clippy::too_many_arguments, reason = "the walk's registers, not a concept")]
@@ -179,15 +200,39 @@ impl Walk {
         }
     }
 
-    /// The schema's node for a value. By nodes, an id is a node; by states, a state has one.
+    /// The node for a value. By nodes, an id is a node; by states, a state has one.
+    fn node(&self, paths: &Paths, id: u32) -> u32 {
+        if self.walking_nodes { id } else { paths.states[id as usize].node }
+    }
+
     fn schema_node(&self, paths: &Paths, id: u32) -> NodeId {
-        let node = if self.walking_nodes { id } else { paths.states[id as usize].node };
-        paths.nodes[node as usize].schema
+        paths.nodes[self.node(paths, id) as usize].schema
+    }
+
+    /// A container closes before `end` that was reported, or is compared.
+    #[cold]
+    pub(super) fn closed(
+        &mut self,
+        l: &Line<'_>,
+        paths: &Paths,
+        frame: Frame,
+        flags: u16,
+        end: usize,
+    ) {
+        if flags & flag::MEMBER != 0 {
+            // Sites stand in the order of the event.
+            let at = self.sites.partition_point(|site| site.start < frame.start);
+            if let Some(site) = self.sites.get_mut(at).filter(|s| s.start == frame.start) {
+                site.end = end as u32;
+            }
+        }
+        if flags & flag::COMPARE != 0 {
+            self.compare(l, paths, frame, end);
+        }
     }
 
     /// Compares the container that closes before `end` with the schema's `enum` or `const`.
-    #[cold]
-    pub(super) fn compare(&mut self, l: &Line<'_>, paths: &Paths, frame: Frame, end: usize) {
+    fn compare(&mut self, l: &Line<'_>, paths: &Paths, frame: Frame, end: usize) {
         let Some(schema) = &self.schema else { return };
         let start = frame.start as usize;
         let node = self.schema_node(paths, frame.owner);

@@ -6,7 +6,7 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf, absolute as made_absolute},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -20,6 +20,9 @@ use crate::{
     compression::{Format, Start},
     pipeline::Position,
 };
+
+/// An archive, or a copy too short to be told, that has not grown for so long is whole.
+const SETTLED_AFTER: Duration = Duration::from_millis(900);
 
 /// What a file is that no tail is of.
 enum Origin {
@@ -101,7 +104,8 @@ impl Follow {
         }
         let start = fingerprint::start(&file)?;
         let packed = matches!(Format::of(&start), Start::Packed(_));
-        if packed && self.unsettled.insert(node, size) != Some(size) {
+        let may_be_begun = start.len() < TELLING && self.is_named_after_one(path);
+        if (packed || may_be_begun) && !self.is_settled(node, size, now) {
             return Ok(());
         }
         let origin = match self.registry.earlier(node, &start) {
@@ -123,6 +127,22 @@ impl Follow {
         let tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
         self.add(tail, acknowledged);
         Ok(())
+    }
+
+    /// Whether a file has not grown for a while: an archive or a copy is there whole.
+    fn is_settled(&mut self, node: Node, size: u64, now: Instant) -> bool {
+        let (known, since) = self.unsettled.entry(node).or_insert((size, now));
+        if *known != size {
+            (*known, *since) = (size, now);
+        }
+        now.duration_since(*since) >= SETTLED_AFTER
+    }
+
+    /// Whether rotation may have given a file its name.
+    fn is_named_after_one(&self, path: &Path) -> bool {
+        let mut tails = self.tails.values().map(|tail| &tail.first);
+        tails.any(|first| is_named_after(path, first))
+            || self.formers.iter().any(|former| is_named_after(path, &former.first))
     }
 
     /// A new tail, from which everything is read that there is.
@@ -170,9 +190,10 @@ impl Follow {
             return Ok(beginning);
         }
         for tail in self.tails.values().filter(|tail| !tail.is_packed()) {
-            let named = is_named_after(path, &tail.first) || is_named_after(path, &tail.path);
+            let named = is_named_after(path, &tail.first);
             let same = tail.start.tells() && tail.start.fits(start);
-            if named && same && tail.is_like(file, size)? {
+            // One that was truncated just now will have been a former one at the next look.
+            if named && same && (tail.is_rewritten()? || tail.is_like(file, size)?) {
                 return Ok(Origin::Copy);
             }
         }
@@ -198,7 +219,7 @@ impl Follow {
         }
         let same = |print: &Fingerprint| print.tells() && print.fits(&start);
         for tail in self.tails.values().filter(|tail| !tail.is_packed()) {
-            let named = is_named_after(path, &tail.first) || is_named_after(path, &tail.path);
+            let named = is_named_after(path, &tail.first);
             if named && same(&tail.start) {
                 return Ok(Origin::Copy);
             }

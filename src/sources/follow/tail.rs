@@ -138,8 +138,13 @@ impl Tail {
             self.quiet = now;
             self.partial = None;
         }
-        Ok(size >= self.position.offset
-            && (self.edge.is_empty() || self.edge == self.read_edge(self.position.offset)?))
+        Ok(!self.is_rewritten()?)
+    }
+
+    /// Whether what was read of a plain file is not there any more.
+    pub(super) fn is_rewritten(&self) -> io::Result<bool> {
+        let size = self.file.metadata()?.len();
+        Ok(size < self.position.offset || self.edge != self.read_edge(self.position.offset)?)
     }
 
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -235,7 +240,8 @@ fn edge(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
 /// before its extension or behind it.
 pub(super) fn is_named_after(path: &Path, original: &Path) -> bool {
     let (Some(name), Some(stem)) = (path.file_name(), original.file_stem()) else { return false };
-    path != original && name.as_encoded_bytes().starts_with(stem.as_encoded_bytes())
+    name.len() > original.file_name().map_or(0, |name| name.len())
+        && name.as_encoded_bytes().starts_with(stem.as_encoded_bytes())
 }
 
 fn shown(path: &Path) -> Arc<str> {

@@ -118,6 +118,10 @@ impl Yard {
             path: entry["path"].as_str().unwrap().into(),
             inode: entry["inode"].as_u64().unwrap(),
             offset: entry["offset"].as_u64().unwrap(),
+            start: (
+                entry["start"]["bytes"].as_u64().unwrap() as usize,
+                entry["start"]["digest"].as_str().unwrap().into(),
+            ),
         });
         kept.collect()
     }
@@ -128,6 +132,8 @@ pub(crate) struct Kept {
     pub(crate) path: String,
     pub(crate) inode: u64,
     pub(crate) offset: u64,
+    /// So many first bytes, and their digest.
+    pub(crate) start: (usize, String),
 }
 
 /// A line with `id`, and a canary in every third.

@@ -1,0 +1,143 @@
+//! The policy of a configuration file, resolved: names against the packs, words into actions.
+
+use anyhow::{Result, anyhow};
+
+use super::packs;
+use crate::{
+    config::{
+        Said, Spot,
+        choice::{ActionChoice, NumbersChoice},
+        policy::{AllowEntry, Entries, RuleEntry},
+    },
+    engine::{
+        detect::{Pack, pack},
+        policy::{Action, Allow, Numbers, Policy, Rule},
+    },
+};
+
+/// What the entries come to; all that is wrong with them, a line each.
+pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<Policy> {
+    let mut judge = Judge { entries, packs, wrong: Vec::new() };
+    let policy = Policy {
+        allow: entries.allow.iter().map(|entry| judge.allow(entry)).collect(),
+        rules: entries.rules.iter().map(|entry| judge.rule(entry)).collect(),
+        numbers: match entries.numbers.as_ref().map(|said| said.value).unwrap_or_default() {
+            NumbersChoice::Null => Numbers::Null,
+            NumbersChoice::Zero => Numbers::Zero,
+            NumbersChoice::Placeholder => Numbers::Placeholder,
+        },
+    };
+    judge.twice();
+    let mut wrong = judge.wrong;
+    wrong.sort_by_key(|(spot, _)| (spot.line, spot.column));
+    if wrong.is_empty() {
+        return Ok(policy);
+    }
+    let line = |(spot, what): &(Spot, String)| {
+        format!("{}:{}:{}: {what}", entries.file, spot.line, spot.column)
+    };
+    Err(anyhow!(wrong.iter().map(line).collect::<Vec<_>>().join("\n")))
+}
+
+struct Judge<'a> {
+    entries: &'a Entries,
+    packs: &'a [Pack],
+    wrong: Vec<(Spot, String)>,
+}
+
+impl Judge<'_> {
+    fn allow(&mut self, entry: &AllowEntry) -> Allow {
+        let known: Vec<_> = self.entries.rules.iter().filter_map(|r| r.name.as_ref()).collect();
+        let known: Vec<_> = known.iter().map(|said| said.value.clone()).collect();
+        Allow {
+            label: self.label(entry.name.as_ref(), entry.spot),
+            detectors: self.names(&entry.detectors, &known),
+            exact: entry.kind("exact"),
+            prefix: entry.kind("prefix"),
+            suffix: entry.kind("suffix"),
+            cidr: entry.kind("cidr"),
+            domain: entry.kind("domain"),
+            regex: entry.kind("regex"),
+        }
+    }
+
+    fn rule(&mut self, entry: &RuleEntry) -> Rule {
+        let kept = |said: &Option<Said<u16>>| said.as_ref().map_or(0, |said| said.value);
+        let detectors = self.names(&entry.detectors, &[]);
+        if entry.action.value == ActionChoice::Truncate {
+            self.truncates(entry, &detectors);
+        }
+        Rule {
+            label: self.label(entry.name.as_ref(), entry.spot),
+            name: entry.name.as_ref().map(|said| said.value.clone()),
+            detectors,
+            path: entry.path.as_ref().map(|said| said.value.clone()),
+            action: match entry.action.value {
+                ActionChoice::Replace => Action::Replace,
+                ActionChoice::Truncate => Action::Truncate,
+                ActionChoice::Mask => {
+                    Action::Mask { first: kept(&entry.keep_first), last: kept(&entry.keep_last) }
+                }
+                ActionChoice::Null => Action::Null,
+                ActionChoice::Remove => Action::Remove,
+                ActionChoice::Drop => Action::Drop,
+                ActionChoice::Observe => Action::Observe,
+                ActionChoice::Keep => Action::Keep,
+            },
+            secrets: entry.secrets.as_ref().is_some_and(|said| said.value),
+        }
+    }
+
+    /// How reports call an entry: by its name, or its line.
+    fn label(&self, name: Option<&Said<String>>, spot: Spot) -> String {
+        match name {
+            Some(said) => said.value.clone(),
+            None => format!("{}:{}", self.entries.file, spot.line),
+        }
+    }
+
+    fn names(&mut self, said: &[Said<String>], also: &[String]) -> Vec<String> {
+        for Said { value, spot, .. } in said {
+            if !also.contains(value) && !packs::knows(self.packs, value) {
+                let mend = packs::mend(self.packs, value);
+                let what = format!("no detector, category or pack `{value}`: {mend}");
+                self.wrong.push((*spot, what));
+            }
+        }
+        said.iter().map(|said| said.value.clone()).collect()
+    }
+
+    /// Only detectors that truncate may be told to.
+    fn truncates(&mut self, entry: &RuleEntry, names: &[String]) {
+        let all = self.packs.iter().flat_map(|p| p.detectors.iter().map(move |d| (p, d)));
+        let named = all
+            .filter(|(p, d)| names.iter().any(|n| *n == d.id || *n == d.category || *n == p.pack));
+        let other = named.map(|(_, d)| d).find(|d| d.action != pack::Action::Truncate);
+        let mend = "only IP addresses are truncated: detectors = [\"ipv4\", \"ipv6\"]";
+        match other {
+            Some(d) => {
+                let what = format!("`{}` finds no IP addresses; {mend}", d.id);
+                self.wrong.push((entry.action.spot, what));
+            }
+            None if names.is_empty() => self.wrong.push((entry.action.spot, mend.into())),
+            None => {}
+        }
+    }
+
+    /// A name stands for one entry, and is not a detector's.
+    fn twice(&mut self) {
+        let allow = self.entries.allow.iter().filter_map(|entry| entry.name.as_ref());
+        let rules = self.entries.rules.iter().filter_map(|entry| entry.name.as_ref());
+        let mut seen: Vec<&str> = Vec::new();
+        for said in allow.chain(rules) {
+            let name = said.value.as_str();
+            if seen.contains(&name) {
+                self.wrong.push((said.spot, format!("name `{name}` stands twice: choose another")));
+            } else if packs::knows(self.packs, name) || name == "path" {
+                let what = format!("`{name}` is the name of a detector or a group: choose another");
+                self.wrong.push((said.spot, what));
+            }
+            seen.push(name);
+        }
+    }
+}

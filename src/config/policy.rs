@@ -1,0 +1,239 @@
+//! `[[allow]]` and `[[rule]]`: the policy as the file says it.
+
+use toml::{Spanned, de::DeValue};
+
+use super::{
+    Said, Spot,
+    choice::{ActionChoice, NumbersChoice},
+    reader::Reader,
+};
+use crate::engine::policy::{check_network, check_regex, segments};
+
+/// Keys of an entry of the allow-list.
+const ALLOW: &[&str] =
+    &["name", "exact", "prefix", "suffix", "cidr", "domain", "regex", "detectors"];
+/// Keys of a rule.
+const RULE: &[&str] =
+    &["name", "detectors", "path", "action", "keep_first", "keep_last", "secrets"];
+
+/// All that a file says of the policy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// The file, as it was named.
+    pub file: String,
+    /// The allow-list.
+    pub allow: Vec<AllowEntry>,
+    /// The rules.
+    pub rules: Vec<RuleEntry>,
+    /// What numbers become.
+    pub numbers: Option<Said<NumbersChoice>>,
+}
+
+/// `[[allow]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowEntry {
+    /// Where it stands.
+    pub spot: Spot,
+    /// What reports call it.
+    pub name: Option<Said<String>>,
+    /// The kinds, in the order of the documentation, and what each lists.
+    pub kinds: Vec<(&'static str, Vec<Said<String>>)>,
+    /// What it is for.
+    pub detectors: Vec<Said<String>>,
+}
+
+/// `[[rule]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleEntry {
+    /// Where it stands.
+    pub spot: Spot,
+    /// What reports call it, and its findings.
+    pub name: Option<Said<String>>,
+    /// Whose findings it is about.
+    pub detectors: Vec<Said<String>>,
+    /// Where it holds.
+    pub path: Option<Said<String>>,
+    /// What becomes of them.
+    pub action: Said<ActionChoice>,
+    /// What a mask leaves at the start.
+    pub keep_first: Option<Said<u16>>,
+    /// What a mask leaves at the end.
+    pub keep_last: Option<Said<u16>>,
+    /// What is kept may be a secret.
+    pub secrets: Option<Said<bool>>,
+}
+
+impl AllowEntry {
+    pub(super) fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
+        let (spot, table) = r.entry(value)?;
+        let (mut name, mut detectors) = (None, Vec::new());
+        let mut kinds: Vec<(&'static str, Vec<Said<String>>)> = Vec::new();
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "name" => name = named(r, value),
+                "detectors" => detectors = r.one_or_more(value)?,
+                word => match ALLOW.iter().find(|known| **known == word) {
+                    None => r.unknown(key, ALLOW),
+                    Some(kind) => {
+                        let texts = r.one_or_more(value)?;
+                        for said in &texts {
+                            if let Err(what) = check(kind, &said.value) {
+                                r.complain(said.spot, what);
+                            }
+                        }
+                        kinds.push((kind, texts));
+                    }
+                },
+            }
+        }
+        kinds.sort_by_key(|(kind, _)| ALLOW.iter().position(|known| known == kind));
+        if kinds.is_empty() {
+            let kinds = ALLOW[1..ALLOW.len() - 1].join(", ");
+            r.complain(spot, format!("allows nothing: give it one or more of {kinds}"));
+        }
+        Some(Self { spot, name, kinds, detectors })
+    }
+
+    /// What it lists of a kind.
+    pub fn kind(&self, kind: &str) -> Vec<String> {
+        let of_kind = self.kinds.iter().filter(|(known, _)| *known == kind);
+        of_kind.flat_map(|(_, texts)| texts).map(|said| said.value.clone()).collect()
+    }
+}
+
+/// What is wrong with a text of a kind.
+fn check(kind: &str, text: &str) -> Result<(), String> {
+    match kind {
+        "cidr" => check_network(text),
+        "regex" => check_regex(text),
+        "domain" => match text.trim_start_matches(['*', '.', '@']) {
+            bare if bare.len() == text.len() => Ok(()),
+            bare => Err(format!("`{text}`: write `{bare}`: what is below it is meant, too")),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// A name that can be a placeholder's.
+fn named(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {
+    let said = r.text(value)?;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !said.value.starts_with(|c: char| c.is_ascii_lowercase()) || !said.value.chars().all(plain) {
+        let mend = "lower-case letters, digits and _, a letter first";
+        r.complain(said.spot, format!("name `{}`: {mend}", said.value));
+    }
+    Some(said)
+}
+
+impl RuleEntry {
+    pub(super) fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
+        let (spot, table) = r.entry(value)?;
+        let (mut name, mut path, mut action) = (None, None, None);
+        let (mut keep_first, mut keep_last, mut secrets) = (None, None, None);
+        let (mut detectors, mut chosen) = (Vec::new(), false);
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "name" => name = named(r, value),
+                "detectors" => detectors = r.one_or_more(value)?,
+                "path" => path = r.text(value),
+                "action" => (action, chosen) = (r.choice(value), true),
+                "keep_first" => keep_first = r.whole(value, 0..=u16::MAX),
+                "keep_last" => keep_last = r.whole(value, 0..=u16::MAX),
+                "secrets" => secrets = r.flag(value),
+                _ => r.unknown(key, RULE),
+            }
+        }
+        if let Some(said) = &path
+            && let Err(what) = segments(&said.value)
+        {
+            r.complain(said.spot, format!("path `{}`: {what}", said.value));
+        }
+        if detectors.is_empty() && path.is_none() {
+            r.complain(spot, "a rule needs `detectors`, or a `path`, or both".into());
+        }
+        if !chosen {
+            r.complain(spot, "`action` is missing: what becomes of what it finds?".into());
+        }
+        let action: Said<ActionChoice> = action?;
+        for (key, said) in [("keep_first", &keep_first), ("keep_last", &keep_last)] {
+            if let Some(said) = said.as_ref().filter(|_| action.value != ActionChoice::Mask) {
+                r.complain(said.spot, format!("{key} is for action = \"mask\""));
+            }
+        }
+        if let Some(said) = secrets.as_ref().filter(|_| action.value != ActionChoice::Keep) {
+            r.complain(said.spot, "secrets is for action = \"keep\"".into());
+        }
+        Some(Self { spot, name, detectors, path, action, keep_first, keep_last, secrets })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    fn complaints(text: &str) -> Vec<String> {
+        let text = format!("version = 1\n{text}");
+        match Config::parse("t.toml", &text, &|_| None) {
+            Ok(_) => vec![],
+            Err(all) => all.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_sound_is_read() {
+        let text = "[[allow]]\nexact = 'a@b.io'\ncidr = ['10.0.0.0/8', '::1']\nname = 'ours'\n\
+                    [[rule]]\npath = 'user.*.email'\naction = 'mask'\nkeep_first = 2\n\
+                    [[rule]]\ndetectors = 'email'\naction = 'keep'\nsecrets = true\n";
+        assert!(complaints(text).is_empty(), "{:?}", complaints(text));
+        assert!(complaints("rule = [{ path = 'a', action = 'null' }]").is_empty());
+    }
+
+    #[test]
+    fn everything_wrong_is_told_with_its_place_and_the_mend() {
+        for (text, wanted) in [
+            (
+                "[[allow]]\nexcat = 'x'\nexact = 'x'\n",
+                "3:1: unknown key `excat`: did you mean `exact`?",
+            ),
+            (
+                "[[allow]]\ndetectors = 'email'\n",
+                "2:1: allows nothing: give it one or more of exact,",
+            ),
+            ("[[allow]]\nprefix = ''\n", "3:10: an empty text means everything: leave it out"),
+            ("[[allow]]\nexact = ['a', 7]\n", "3:15: a text is wanted here"),
+            ("[[allow]]\nexact = 7\n", "3:9: a text, or a list of texts, is wanted here"),
+            ("[[allow]]\ncidr = ['10.0.0.0/8', '10/8']\n", "3:23: `10/8` is no network: write 10"),
+            ("[[allow]]\nregex = '('\n", "3:9: `(` is no regex: unclosed group"),
+            ("[[allow]]\ndomain = '*.b.io'\n", "3:10: `*.b.io`: write `b.io`: what is below"),
+            ("allow = 'x'\n", "2:9: tables are wanted here: [[allow]]"),
+            ("[[rule]]\naction = 'null'\n", "2:1: a rule needs `detectors`, or a `path`"),
+            ("[[rule]]\npath = 'a'\n", "2:1: `action` is missing"),
+            (
+                "[[rule]]\npath = 'a[*].b'\naction = 'null'\n",
+                "3:8: path `a[*].b`: arrays are reached",
+            ),
+            ("[[rule]]\npath = 'a'\naction = 'hide'\n", "4:10: not `hide`: "),
+            ("[[rule]]\npath = 'a'\naction = 'nul'\n", "4:10: not `nul`: did you mean `null`?"),
+            (
+                "[[rule]]\npath = 'a'\naction = 'null'\nkeep_last = 4\n",
+                "5:13: keep_last is for action = \"mask\"",
+            ),
+            (
+                "[[rule]]\npath = 'a'\naction = 'null'\nsecrets = true\n",
+                "5:11: secrets is for action = \"keep\"",
+            ),
+            (
+                "[[rule]]\npath = 'a'\naction = 'null'\nname = 'My rule'\n",
+                "5:8: name `My rule`: lower-case",
+            ),
+            (
+                "[[rule]]\npath = 'a'\naction = 'null'\ndetector = 'email'\n",
+                "5:1: unknown key `detector`: did you mean `detectors`?",
+            ),
+        ] {
+            let all = complaints(text);
+            assert_eq!(all.len(), 1, "{text}{all:#?}");
+            assert!(all[0].starts_with(&format!("t.toml:{wanted}")), "{all:?}\n{wanted}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The sites of a walk: which of them a rule takes, and which the detectors judge.
+
+use super::whole::checked;
+use super::{Judge, Stop};
+use crate::engine::decode;
+use crate::engine::detect::{Detectors, Finding, Keys, Place};
+use crate::engine::index::{ESCAPE, Mark};
+use crate::engine::path::flag;
+use crate::engine::path::words::{Name, Words};
+use crate::engine::walk::{Kind, Site, Walk};
+
+impl Judge {
+    /// Judges every site of one walk; findings are places of `buf`.
+    #[expect(clippy::too_many_arguments, reason = "an event, or one inside a string of another")]
+    pub(super) fn sites(
+        &mut self,
+        d: &Detectors,
+        buf: &[u8],
+        walk: &Walk,
+        marks: &[Mark],
+        above: Option<&Keys<'_>>,
+        level: usize,
+        out: &mut Vec<Finding>,
+    ) -> Result<(), Stop> {
+        // Up to here everything goes, or becomes `null`.
+        let (first, mut gone, mut members) = (out.len(), 0, false);
+        for (i, site) in walk.sites.iter().enumerate() {
+            let (start, end) = (site.start as usize, site.end as usize);
+            let own = &walk.keys[site.path.start as usize..site.path.end as usize];
+            let row = walk.row(&d.precedence.globs, site);
+            let place = Place {
+                text: buf,
+                start,
+                end,
+                number: site.kind == Kind::Number,
+                key_of: (site.kind == Kind::Key).then_some(site.container),
+                keys: Keys { buf, keys: own, above, row },
+            };
+            let marks = &marks[site.marks.start as usize..site.marks.end as usize];
+            if start < gone {
+                checked(&place, marks)?;
+                continue;
+            }
+            if above.is_none() {
+                self.at = start;
+            }
+            let before = out.len();
+            self.site(d, &place, walk, i, marks, level, out)?;
+            if out.len() == before {
+                continue;
+            }
+            members |= self.whole_fields(site, own.last().copied(), &mut out[before..]);
+            if matches!(site.kind, Kind::Object | Kind::Array) {
+                gone = end;
+            }
+            // What a key says is context for others, what a name says tells of the value beside it.
+            let tells = site.kind == Kind::Key || site.flags & (flag::NAME | flag::HEADERS) != 0;
+            self.unsettled |= tells;
+        }
+        if members {
+            self.commas(buf, &mut out[first..]);
+        }
+        Ok(())
+    }
+
+    /// Judges one site: by the rules by path, by those by key, by the detectors.
+    #[expect(clippy::too_many_arguments, reason = "a site, and where it stands")]
+    fn site(
+        &mut self,
+        d: &Detectors,
+        p: &Place<'_>,
+        walk: &Walk,
+        i: usize,
+        marks: &[Mark],
+        level: usize,
+        out: &mut Vec<Finding>,
+    ) -> Result<(), Stop> {
+        let site = &walk.sites[i];
+        // In an array `null` is all that can become of it.
+        let element = || p.keys.keys.last().is_none_or(|key| site.container > key.0);
+        if site.kind == Kind::Null && element() {
+            return Ok(());
+        }
+        let spoken_of = site.flags & (flag::WHOLE | flag::LOOK) != 0 && site.kind != Kind::Key;
+        if spoken_of && self.by_path(d, p, site.kind, marks, level, out)? {
+            return Ok(());
+        }
+        if !matches!(site.kind, Kind::String | Kind::Number | Kind::Key) {
+            return Ok(());
+        }
+        let words = &mut self.scratch.words;
+        if site.kind != Kind::Key
+            && is_secret(d, p.text, &walk.sites, i, words)
+            && self.by_key(d, p, marks, level, out)?
+        {
+            return Ok(());
+        }
+        // An array of numbers needs no escapes to stand in a string.
+        let plain = marks.iter().all(|m| m.id() != ESCAPE);
+        let array = site.flags & flag::ELEMENTS != 0
+            && site.kind == Kind::String
+            && plain
+            && p.text[p.start..p.end].trim_ascii_start().first() == Some(&b'[');
+        if array {
+            return self.escaped(d, p, level, out).map_err(|reason| Stop { reason, at: p.start });
+        }
+        self.string(d, p, marks, level, true, out).map_err(|reason| Stop { reason, at: p.start })
+    }
+}
+
+/// Whether a rule by key holds the value to be secret: by its path, as the `value` beside a
+/// secret's `name`, or behind a secret's name in an array of headers.
+fn is_secret(d: &Detectors, buf: &[u8], sites: &[Site], i: usize, words: &mut Words) -> bool {
+    let site = &sites[i];
+    if site.flags & flag::SECRET != 0 {
+        return true;
+    }
+    if d.field_detector.is_none() {
+        return false;
+    }
+    let mut names = |o: &Site| {
+        if o.kind != Kind::String {
+            return false;
+        }
+        let raw = &buf[o.start as usize..o.end as usize];
+        if !raw.contains(&b'\\') {
+            return d.fields.judge(raw, words) == Name::Secret;
+        }
+        // A name with escapes is rare enough to be decoded into memory of its own.
+        let mut name = Vec::new();
+        decode::unescape(raw, &mut name, &mut decode::OffsetMap::default()).is_ok()
+            && d.fields.judge(&name, words) == Name::Secret
+    };
+    if site.flags & flag::VALUE != 0 {
+        let near = i.saturating_sub(8)..(i + 9).min(sites.len());
+        return sites[near]
+            .iter()
+            .any(|o| o.container == site.container && o.flags & flag::NAME != 0 && names(o));
+    }
+    site.flags & flag::HEADERS != 0
+        && i > 0
+        && sites[i - 1].container == site.container
+        && sites[i - 1].flags & flag::HEADERS != 0
+        && names(&sites[i - 1])
+}

@@ -1,0 +1,164 @@
+//! Values that are findings as a whole, whatever they look like: rules by path and by key.
+
+use super::{Judge, LEVELS, stop};
+use crate::engine::chunk::HEAD;
+use crate::engine::decode;
+use crate::engine::detect::{
+    Detectors, Finding, Place, Refusal, Step, With, is_directory, is_placeholder,
+};
+use crate::engine::index::{ESCAPE, Mark};
+use crate::engine::policy::{Action, NONE, Numbers, Whole};
+use crate::engine::walk::{Kind, Stop};
+
+impl Judge {
+    /// A value that a rule by path speaks of. Whether the rule takes it: then no detector looks.
+    #[inline(never)]
+    pub(super) fn by_path(
+        &mut self,
+        d: &Detectors,
+        p: &Place<'_>,
+        kind: Kind,
+        marks: &[Mark],
+        level: usize,
+        out: &mut Vec<Finding>,
+    ) -> Result<bool, Stop> {
+        let Some(Whole { action, detector, by }) = d.precedence.whole(p.keys.row) else {
+            return Ok(false);
+        };
+        let container = matches!(kind, Kind::Object | Kind::Array);
+        if container && !matches!(action, Action::Null | Action::Remove | Action::Drop) {
+            return Ok(false);
+        }
+        let escaped = kind == Kind::String && checked(p, marks)?;
+        let value = &p.text[p.start..p.end];
+        let nothing = match kind {
+            Kind::String if is_placeholder(value) => true,
+            Kind::String => value.is_empty() && !matches!(action, Action::Null | Action::Remove),
+            Kind::Null => action != Action::Remove,
+            Kind::Number => is_settled(d, value),
+            _ => false,
+        };
+        if nothing {
+            return Ok(action != Action::Observe);
+        }
+        let with = match (kind, action) {
+            (Kind::String | Kind::Number, _) => {
+                let decided = self.decided(d, detector, p, escaped, level, Some((action, by)));
+                return Ok(self.settle_whole(d, detector, p, decided, out));
+            }
+            (_, Action::Null) => With::FieldNull,
+            (_, Action::Remove) => With::FieldGone,
+            (Kind::Object | Kind::Array, _) => With::Quoted,
+            _ => With::Null,
+        };
+        let (start, end) = (p.start, p.end);
+        let finding = Finding { detector, matched: (start, end), start, end, with, by };
+        Ok(self.settle_whole(d, detector, p, Ok(finding), out))
+    }
+
+    /// A value that a rule by key holds to be secret, whatever it looks like. Whether it is a
+    /// finding, or nothing that a detector should look at.
+    #[inline(never)]
+    pub(super) fn by_key(
+        &mut self,
+        d: &Detectors,
+        p: &Place<'_>,
+        marks: &[Mark],
+        level: usize,
+        out: &mut Vec<Finding>,
+    ) -> Result<bool, Stop> {
+        let value = &p.text[p.start..p.end];
+        let escaped = checked(p, marks)?;
+        let Some(detector) = d.field_detector else { return Ok(true) };
+        let key = p.keys.keys.last().map_or(&[][..], |&(s, e)| &p.text[s as usize..e as usize]);
+        let refused = if value.is_empty() {
+            Some(Step::Shape)
+        } else if is_placeholder(value) || p.number && is_settled(d, value) {
+            Some(Step::AllowList)
+        } else {
+            is_directory(key, value).then_some(Step::Veto)
+        };
+        if refused.is_some() {
+            self.note(detector, p, (p.start, p.end), refused, NONE);
+            return Ok(true);
+        }
+        let decided = self.decided(d, detector, p, escaped, level, None);
+        Ok(self.settle_whole(d, detector, p, decided, out))
+    }
+
+    fn settle_whole(
+        &mut self,
+        d: &Detectors,
+        detector: u16,
+        p: &Place<'_>,
+        decided: Result<Finding, Refusal>,
+        out: &mut Vec<Finding>,
+    ) -> bool {
+        match decided {
+            Ok(finding) => {
+                self.unsettled |= matches!(finding.with, With::Mask(_));
+                self.found(d, p, &finding);
+                out.push(finding);
+                true
+            }
+            Err(mut refusal) => {
+                refusal.matched = (p.start, p.end);
+                self.refused_by(d, detector, p, &refusal);
+                false
+            }
+        }
+    }
+
+    /// What becomes of the value, judged decoded; by what a rule said already, if `given`.
+    fn decided(
+        &mut self,
+        d: &Detectors,
+        detector: u16,
+        p: &Place<'_>,
+        escaped: bool,
+        level: usize,
+        given: Option<(Action, u16)>,
+    ) -> Result<Finding, Refusal> {
+        let decide = |p: &Place<'_>| {
+            let all = (p.start, p.end);
+            match given {
+                Some(ruled) => d.apply(detector, p, all, all, ruled),
+                None => d.decide(detector, p, all, all),
+            }
+        };
+        if !escaped {
+            return decide(p);
+        }
+        if level >= LEVELS {
+            // Nowhere to decode it: a mask could cut an escape.
+            let mut decided = decide(p);
+            if let Ok(Finding { with: with @ With::Mask(_), .. }) = &mut decided {
+                *with = With::Placeholder;
+            }
+            return decided;
+        }
+        let mut own = std::mem::take(&mut self.levels[level]);
+        own.open();
+        // The escapes were checked.
+        let _ = decode::unescape(&p.text[p.start..p.end], &mut own.text, &mut own.map);
+        let end = own.close();
+        let place = Place { text: &own.text, start: HEAD, end, ..*p };
+        let decided = decide(&place).map(|f| own.map_back(&f, p.start));
+        self.levels[level] = own;
+        decided
+    }
+}
+
+/// Checks a value's escapes; whether it has any.
+pub(super) fn checked(p: &Place<'_>, marks: &[Mark]) -> Result<bool, Stop> {
+    let escaped = marks.iter().any(|m| m.id() == ESCAPE);
+    if escaped {
+        decode::check_escapes(&p.text[p.start..p.end]).map_err(|e| stop(e, p.start))?;
+    }
+    Ok(escaped)
+}
+
+/// Whether a number is what redacted ones become.
+fn is_settled(d: &Detectors, value: &[u8]) -> bool {
+    d.precedence.numbers == Numbers::Zero && value == b"0"
+}

@@ -1,0 +1,305 @@
+//! The policy: what is never a finding, and what becomes of findings; by detector, and by path.
+//!
+//! The precedence is written here, once, and used by everything that judges: an entry of the
+//! allow-list, then a rule by path, then a rule for the detector, then the detector itself. Of
+//! several of one kind the first one decides. What is kept or allowed is never a secret, unless the
+//! entry or the rule says so.
+
+mod allow;
+pub(crate) mod mask;
+
+use std::sync::Arc;
+
+use super::detect::pack::{self, Pack};
+use super::path::globs::{self, Globs, Hold};
+use allow::Entry;
+pub use allow::{check_network, check_regex};
+pub use globs::segments;
+
+/// What a configuration says beside the packs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// What is never a finding.
+    pub allow: Vec<Allow>,
+    /// What becomes of findings.
+    pub rules: Vec<Rule>,
+    /// What a number becomes.
+    pub numbers: Numbers,
+}
+
+/// What a number becomes that is redacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Numbers {
+    /// `null`.
+    #[default]
+    Null,
+    /// `0`: a number stays a number.
+    Zero,
+    /// The placeholder, as a string.
+    Placeholder,
+}
+
+/// An entry of the allow-list: a finding that has one of these is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// How reports call it.
+    pub label: String,
+    /// Detectors, categories or packs that it is for; none: all that find no secrets.
+    pub detectors: Vec<String>,
+    /// The finding itself.
+    pub exact: Vec<String>,
+    /// What it begins with.
+    pub prefix: Vec<String>,
+    /// What it ends with.
+    pub suffix: Vec<String>,
+    /// Networks that an address is in: `10.0.0.0/8`.
+    pub cidr: Vec<String>,
+    /// The domain behind its `@`, or that it is, or one above it; in any case.
+    pub domain: Vec<String>,
+    /// Regexes over all of it: bytes, ASCII classes.
+    pub regex: Vec<String>,
+}
+
+/// A rule: what becomes of findings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// How reports call it.
+    pub label: String,
+    /// What its findings are called, where it takes values by itself; `path` without one.
+    pub name: Option<String>,
+    /// Detectors, categories or packs whose findings it is about; none: the value at `path` is the
+    /// finding (with [`Action::Keep`]: all detectors that find no secrets).
+    pub detectors: Vec<String>,
+    /// Where it holds, and below: `user.*.email`, `**.headers.*`.
+    pub path: Option<String>,
+    /// What becomes of them.
+    pub action: Action,
+    /// [`Action::Keep`] is for secrets, too.
+    pub secrets: bool,
+}
+
+/// What becomes of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// A placeholder, `[REDACTED:id]`; a number: see [`Numbers`].
+    Replace,
+    /// An IP address with its host part zeroed.
+    Truncate,
+    /// `*` for each character but some, which are at most half of them.
+    Mask {
+        /// Characters that stay at the start.
+        first: u16,
+        /// Characters that stay at the end.
+        last: u16,
+    },
+    /// The field that holds it becomes `null`.
+    Null,
+    /// The field that holds it goes; an array's element becomes `null`.
+    Remove,
+    /// The event is not forwarded.
+    Drop,
+    /// It is counted, and nothing changes.
+    Observe,
+    /// It is no finding.
+    Keep,
+}
+
+/// A policy that cannot be: which part of it, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) label: String,
+    pub(crate) what: String,
+}
+
+/// No entry and no rule decided.
+pub(crate) const NONE: u16 = u16::MAX;
+
+/// The policy compiled: entries of the allow-list have the numbers before those of the rules.
+#[derive(Default)]
+pub(crate) struct Precedence {
+    entries: Vec<Entry>,
+    rules: Vec<Compiled>,
+    /// By detector: the entries that are for it, and the rule without a path.
+    allowed: Vec<Vec<u16>>,
+    plain: Vec<Option<u16>>,
+    pub(crate) globs: Arc<Globs>,
+    pub(crate) numbers: Numbers,
+    /// Of what a text line becomes: the row of `message`.
+    pub(crate) message: Vec<u64>,
+}
+
+struct Compiled {
+    action: Action,
+    /// By detector, whether it is about its findings.
+    about: Vec<bool>,
+    /// What its own findings are counted under.
+    detector: u16,
+}
+
+/// A rule that takes whole values.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole {
+    pub(crate) action: Action,
+    pub(crate) detector: u16,
+    /// Its number.
+    pub(crate) by: u16,
+}
+
+/// A detector that may find something: its pack, and itself; of a rule, only an id.
+pub(crate) struct Known<'a> {
+    pub(crate) pack: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) category: &'a str,
+    pub(crate) truncates: bool,
+}
+
+/// The category of what a rule by path finds.
+pub(crate) const CATEGORY: &str = "rule";
+
+impl<'a> Known<'a> {
+    pub(crate) fn of(pack: &'a Pack, d: &'a pack::Detector) -> Self {
+        let truncates = d.action == pack::Action::Truncate;
+        Self { pack: &pack.pack, id: &d.id, category: &d.category, truncates }
+    }
+
+    pub(crate) fn rule(id: &'a str) -> Self {
+        Self { pack: "", id, category: CATEGORY, truncates: false }
+    }
+
+    fn is_named(&self, names: &[String]) -> bool {
+        names.iter().any(|n| n == self.id || n == self.category || n == self.pack)
+    }
+
+    fn is_secret(&self) -> bool {
+        self.category == "secret"
+    }
+}
+
+impl Rule {
+    /// What it counts the values under that it takes by itself.
+    pub fn id(&self) -> Option<&str> {
+        let whole = self.path.is_some() && self.detectors.is_empty();
+        (whole && self.action != Action::Keep).then(|| self.name.as_deref().unwrap_or("path"))
+    }
+
+    fn is_about(&self, d: &Known<'_>) -> bool {
+        match self.action {
+            _ if !self.detectors.is_empty() => d.is_named(&self.detectors),
+            Action::Keep => self.secrets || !d.is_secret(),
+            _ => false,
+        }
+    }
+
+    fn hold(&self) -> Hold {
+        match self.action {
+            _ if !self.detectors.is_empty() => Hold::Findings,
+            Action::Keep => Hold::Keep,
+            Action::Observe => Hold::Look,
+            Action::Null | Action::Remove | Action::Drop => Hold::Take { containers: true },
+            _ => Hold::Take { containers: false },
+        }
+    }
+
+    /// What is wrong with it.
+    fn check(&self, known: &[Known<'_>]) -> Result<(), String> {
+        if self.detectors.is_empty() && self.path.is_none() {
+            return Err("has neither `detectors` nor `path`".into());
+        }
+        let other = known.iter().find(|d| self.is_about(d) && !d.truncates);
+        match (self.action, other) {
+            (Action::Truncate, Some(d)) => {
+                Err(format!("only IP addresses are truncated, and `{}` finds none", d.id))
+            }
+            (Action::Truncate, None) if self.detectors.is_empty() => {
+                Err("only IP addresses are truncated: name detectors that find them".into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Precedence {
+    /// Compiles `policy` for `known`, the detectors in the tally's order.
+    pub(crate) fn new(policy: &Policy, known: &[Known<'_>]) -> Result<Self, Refusal> {
+        let refuse = |label: &str| {
+            let label = label.to_owned();
+            move |what| Refusal { label, what }
+        };
+        if policy.allow.len() + policy.rules.len() >= usize::from(NONE) {
+            return Err(refuse("policy")("has more than 65,000 entries and rules".into()));
+        }
+        let mut entries = Vec::new();
+        let mut allowed = vec![vec![]; known.len()];
+        for (number, allow) in (0..).zip(&policy.allow) {
+            entries.push(Entry::new(allow).map_err(refuse(&allow.label))?);
+            let all = allow.detectors.is_empty();
+            for (d, allowed) in known.iter().zip(&mut allowed) {
+                if if all { !d.is_secret() } else { d.is_named(&allow.detectors) } {
+                    allowed.push(number);
+                }
+            }
+        }
+        let mut plain = vec![None; known.len()];
+        let mut rules = Vec::new();
+        for (number, rule) in (0..).zip(&policy.rules) {
+            rule.check(known).map_err(refuse(&rule.label))?;
+            let about: Vec<_> = known.iter().map(|d| rule.is_about(d)).collect();
+            if rule.path.is_none() {
+                let free = plain.iter_mut().zip(&about).filter(|(p, about)| **about && p.is_none());
+                free.for_each(|(plain, _)| *plain = Some(number));
+            }
+            let id = rule.id();
+            let detector = id.and_then(|id| known.iter().position(|d| d.id == id));
+            let detector = detector.map_or(NONE, |at| at as u16);
+            rules.push(Compiled { action: rule.action, about, detector });
+        }
+        let holds: Vec<_> = policy.rules.iter().map(|r| (r.path.as_deref(), r.hold())).collect();
+        let globs = Globs::new(&holds).map_err(refuse("rule"))?;
+        let mut message = vec![0; globs.words()];
+        globs.member(globs.start(), b"message", &mut message, &mut Vec::new());
+        let (globs, numbers) = (Arc::new(globs), policy.numbers);
+        Ok(Self { entries, rules, allowed, plain, globs, numbers, message })
+    }
+
+    /// How many entries and rules there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() + self.rules.len()
+    }
+
+    /// The entry of the allow-list by which the finding `text`, a part of `matched`, is none.
+    #[inline]
+    pub(crate) fn allows(&self, detector: u16, matched: &[u8], text: &[u8]) -> Option<u16> {
+        let allowed = self.allowed.get(usize::from(detector))?;
+        allowed.iter().copied().find(|&n| self.entries[usize::from(n)].has(matched, text))
+    }
+
+    /// What a rule makes of a finding of `detector` where the row is `row`, and its number.
+    #[inline]
+    pub(crate) fn action(&self, detector: u16, row: &[u64]) -> Option<(Action, u16)> {
+        if self.rules.is_empty() {
+            return None;
+        }
+        let detector = usize::from(detector);
+        let about = |&rule: &usize| self.rules[rule].about[detector];
+        let by_path = self.globs.holding(row).find(about);
+        let rule = by_path.or_else(|| self.plain[detector].map(usize::from))?;
+        Some((self.rules[rule].action, (self.entries.len() + rule) as u16))
+    }
+
+    /// The rule that takes or counts the whole value where the row is `row`.
+    pub(crate) fn whole(&self, row: &[u64]) -> Option<Whole> {
+        let rule = self.globs.whole(row)?;
+        let Compiled { action, detector, .. } = self.rules[rule];
+        let by = (self.entries.len() + rule) as u16;
+        (action != Action::Keep).then_some(Whole { action, detector, by })
+    }
+
+    /// What the rule with this number does; nothing where an entry decided.
+    pub(crate) fn action_of(&self, by: u16) -> Option<Action> {
+        let rule = usize::from(by).checked_sub(self.entries.len())?;
+        self.rules.get(rule).map(|rule| rule.action)
+    }
+}
+
+#[cfg(test)]
+mod tests;

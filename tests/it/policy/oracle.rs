@@ -1,0 +1,346 @@
+//! Rules by path against a slow twin that knows trees only; and what must hold whatever the rules.
+
+use std::sync::{Arc, LazyLock};
+
+use proptest::prelude::*;
+use tamis::engine::{
+    Chunk, Engine, Output, Plan, Reason,
+    policy::{Action, Policy, Rule},
+};
+
+use crate::{
+    properties::{config, wild_event},
+    shipped::{self, process, refusal},
+    tokens::{Token, tokens},
+};
+
+#[derive(Debug, Clone)]
+enum Node {
+    Bare(&'static str),
+    Text(&'static str),
+    Array(Vec<Node>),
+    Object(Vec<(&'static str, Node)>),
+    /// JSON inside a string.
+    Inside(Box<Node>),
+}
+
+/// A step of a path; `None` is an element.
+type Step = Option<String>;
+
+const KEYS: &[&str] = &["a", "b", "c", "a.b", "b.c.a", "\u{e9}"];
+const GLOBS: &[&str] = &[
+    "a",
+    "b",
+    "a.b",
+    "*",
+    "a.*",
+    "*.c",
+    "**.c",
+    "a.**.b",
+    "**.a.*",
+    "a.*.c",
+    "**.b.**",
+    "*.*.*",
+    "\u{e9}",
+    "**.\u{e9}.a",
+];
+const ACTIONS: &[Action] =
+    &[Action::Replace, Action::Null, Action::Remove, Action::Keep, Action::Observe];
+
+fn node(inside: bool) -> BoxedStrategy<Node> {
+    let leaf = prop_oneof![
+        proptest::sample::select(&["1", "-2.5e3", "true", "false", "null"][..])
+            .prop_map(Node::Bare),
+        proptest::sample::select(&["x", "", "q\"uo\\te", "\u{65e5}\n"][..]).prop_map(Node::Text),
+    ];
+    let tree = leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Node::Array),
+            members(inner).prop_map(Node::Object),
+        ]
+    });
+    if !inside {
+        return tree.boxed();
+    }
+    let json = prop_oneof![
+        members(tree.clone().boxed()).prop_map(Node::Object),
+        prop::collection::vec(tree.clone(), 0..3).prop_map(Node::Array),
+    ];
+    prop_oneof![4 => tree, 1 => json.prop_map(|inner| Node::Inside(Box::new(inner)))].boxed()
+}
+
+fn members(value: BoxedStrategy<Node>) -> impl Strategy<Value = Vec<(&'static str, Node)>> {
+    prop::collection::vec((proptest::sample::select(KEYS), value), 0..4)
+}
+
+fn rules() -> impl Strategy<Value = Vec<(&'static str, Action)>> {
+    prop::collection::vec(
+        (proptest::sample::select(GLOBS), proptest::sample::select(ACTIONS)),
+        1..4,
+    )
+}
+
+fn plan(rules: &[(&str, Action)]) -> Arc<Plan> {
+    let rules = rules.iter().map(|(path, action)| Rule {
+        label: (*path).to_owned(),
+        name: None,
+        detectors: vec![],
+        path: Some((*path).to_owned()),
+        action: *action,
+        secrets: false,
+    });
+    let policy = Policy { rules: rules.collect(), ..Policy::default() };
+    shipped::plan(|settings| settings.policy = policy)
+}
+
+/// Writes as an encoder does, or with spaces and escapes.
+fn write(node: &Node, odd: bool, out: &mut String) {
+    let space = if odd { " \t" } else { "" };
+    match node {
+        Node::Bare(text) => out.push_str(text),
+        Node::Text(text) => string(text, odd, out),
+        Node::Inside(inner) => {
+            let mut text = String::new();
+            write(inner, odd, &mut text);
+            out.push_str(&serde_json::to_string(&text).unwrap());
+        }
+        Node::Array(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i > 0 { "," } else { space });
+                write(item, odd, out);
+                out.push_str(space);
+            }
+            out.push(']');
+        }
+        Node::Object(members) => {
+            out.push('{');
+            out.push_str(space);
+            for (i, (key, value)) in members.iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                    out.push_str(space);
+                }
+                string(key, odd, out);
+                out.push_str(space);
+                out.push(':');
+                write(value, odd, out);
+                out.push_str(space);
+            }
+            out.push('}');
+        }
+    }
+}
+
+fn string(text: &str, odd: bool, out: &mut String) {
+    let plain = serde_json::to_string(text).unwrap();
+    match text.chars().next() {
+        Some(first @ 'a'..='c') if odd => {
+            out.push_str(&format!("\"\\u{:04x}{}", first as u32, &plain[2..]));
+        }
+        _ => out.push_str(&plain),
+    }
+}
+
+/// Whether a glob holds at a path, or above it.
+fn holds(glob: &[&str], path: &[Step]) -> bool {
+    let Some((segment, others)) = glob.split_first() else { return true };
+    if *segment == "**" && holds(others, path) {
+        return true;
+    }
+    let Some((step, rest)) = path.split_first() else { return false };
+    if *segment == "**" && holds(glob, rest) {
+        return true;
+    }
+    match step {
+        None => holds(glob, rest) || *segment == "*" && holds(others, rest),
+        Some(key) => {
+            if (key == segment || *segment == "*") && holds(others, rest) {
+                return true;
+            }
+            let parts: Vec<Step> = key.split('.').map(|part| Some(part.to_owned())).collect();
+            parts.len() > 1 && holds(glob, &[&parts[..], rest].concat())
+        }
+    }
+}
+
+/// What the value at `path` becomes; `None`: it goes.
+fn judged(node: &Node, path: &mut Vec<Step>, rules: &[(&str, Action)]) -> Option<Node> {
+    let first = rules.iter().find(|(glob, _)| {
+        let segments: Vec<_> = glob.split('.').collect();
+        !path.is_empty() && holds(&segments, path)
+    });
+    let nothing = matches!(node, Node::Bare("null"));
+    match first.map(|(_, action)| action) {
+        Some(Action::Remove) if path.last() == Some(&None) => return Some(Node::Bare("null")),
+        Some(Action::Remove) => return None,
+        Some(Action::Null) => return Some(Node::Bare("null")),
+        Some(Action::Replace) => match node {
+            Node::Bare(_) if !nothing => return Some(Node::Bare("null")),
+            Node::Text("") => {}
+            Node::Text(_) | Node::Inside(_) => return Some(Node::Text("[REDACTED:path]")),
+            _ => {}
+        },
+        _ => {}
+    }
+    Some(match node {
+        Node::Array(items) => {
+            path.push(None);
+            let items = items.iter().filter_map(|item| judged(item, path, rules)).collect();
+            path.pop();
+            Node::Array(items)
+        }
+        Node::Object(members) => {
+            let mut kept = Vec::new();
+            for (key, value) in members {
+                path.push(Some((*key).to_owned()));
+                kept.extend(judged(value, path, rules).map(|value| (*key, value)));
+                path.pop();
+            }
+            Node::Object(kept)
+        }
+        Node::Inside(inner) => Node::Inside(Box::new(inside(inner, path, rules))),
+        other => other.clone(),
+    })
+}
+
+/// The JSON in the string at `path`: the string was judged already.
+fn inside(inner: &Node, path: &mut Vec<Step>, rules: &[(&str, Action)]) -> Node {
+    match inner {
+        Node::Array(items) => {
+            path.push(None);
+            let items = items.iter().filter_map(|item| judged(item, path, rules)).collect();
+            path.pop();
+            Node::Array(items)
+        }
+        Node::Object(members) => {
+            let mut kept = Vec::new();
+            for (key, value) in members {
+                path.push(Some((*key).to_owned()));
+                kept.extend(judged(value, path, rules).map(|value| (*key, value)));
+                path.pop();
+            }
+            Node::Object(kept)
+        }
+        other => other.clone(),
+    }
+}
+
+/// What a line says, with the JSON in its strings, however it is spelt.
+fn meaning(line: &[u8]) -> Vec<String> {
+    let said = tokens(line).into_iter().filter_map(|token| match token {
+        Token::Space(_) => None,
+        Token::Punctuation(b) => Some(vec![char::from(b).to_string()]),
+        Token::String(raw) => {
+            let text: String = serde_json::from_slice(raw).unwrap();
+            Some(match serde_json::from_str::<serde_json::Value>(&text) {
+                Ok(value) if value.is_object() || value.is_array() => meaning(text.as_bytes()),
+                _ => vec![format!("text {text}")],
+            })
+        }
+        Token::Bare(raw) => Some(vec![String::from_utf8_lossy(raw).into_owned()]),
+    });
+    said.flatten().collect()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn paths_are_those_of_the_twin(
+        members in members(node(true)),
+        rules in rules(),
+        odd in any::<bool>(),
+        by_nodes in any::<bool>(),
+    ) {
+        let event = Node::Object(members);
+        let (mut line, mut wanted) = (String::new(), String::new());
+        write(&event, odd, &mut line);
+        let judged = judged(&event, &mut Vec::new(), &rules).unwrap();
+        write(&judged, odd, &mut wanted);
+        let plan = plan(&rules);
+        let out = if by_nodes { after_a_flood(&plan, &line) } else { process(&plan, line.as_bytes()) };
+        let clean = String::from_utf8(out.clean.clone()).unwrap();
+        prop_assert_eq!(meaning(clean.trim_end().as_bytes()), meaning(wanted.as_bytes()),
+            "{:?}\n{}\n{}", rules, line, clean);
+        if !odd {
+            prop_assert_eq!(clean.trim_end(), &wanted);
+        }
+        let again = process(&plan, &out.clean);
+        prop_assert_eq!(&again.clean, &out.clean);
+        prop_assert_eq!(again.tally.redacted, 0);
+    }
+}
+
+/// What becomes of a line once so many keys went before that no more states and nodes are kept, of
+/// JSON inside strings neither.
+fn after_a_flood(plan: &Arc<Plan>, line: &str) -> Output {
+    static FLOOD: LazyLock<Chunk> = LazyLock::new(|| {
+        let event = |n| format!("{{\"k{n}\":{{\"x\":1}},\"z\":\"{{\\\"k{n}\\\":[1]}}\"}}\n");
+        Chunk::from_bytes((0..2500).map(event).collect::<String>().as_bytes())
+    });
+    let (mut engine, mut out) = (Engine::new(plan.clone()), Output::default());
+    engine.process(&FLOOD, &mut out);
+    out.clear();
+    engine.process(&Chunk::from_bytes(line.as_bytes()), &mut out);
+    out
+}
+
+/// A plan in which every detector's findings become so.
+fn everything(action: Action) -> Arc<Plan> {
+    let rule = |detectors: &[&str], path: Option<&str>| Rule {
+        label: "all".into(),
+        name: None,
+        detectors: detectors.iter().map(|d| (*d).to_owned()).collect(),
+        path: path.map(str::to_owned),
+        action,
+        secrets: false,
+    };
+    let all = ["contact", "financial", "government_id", "network", "secret"];
+    let rules = vec![rule(&[], Some("**.name")), rule(&all, None)];
+    shipped::plan(|settings| settings.policy = Policy { rules, ..Policy::default() })
+}
+
+/// Whether serde_json takes it for an object, with numbers of any size.
+fn is_event(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"{")
+        && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+}
+
+fn plans() -> &'static [Arc<Plan>] {
+    static PLANS: LazyLock<Vec<Arc<Plan>>> = LazyLock::new(|| {
+        let mask = |first, last| Action::Mask { first, last };
+        let actions = [Action::Null, Action::Remove, mask(0, 4), mask(3, 3), mask(0, 0)];
+        let more = [Action::Drop, Action::Observe, Action::Replace];
+        actions.into_iter().chain(more).map(everything).collect()
+    });
+    &PLANS
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Whatever becomes of findings: what leaves is JSON, and leaves so again.
+    #[test]
+    fn every_action_leaves_json_that_stays(line in wild_event(), which in 0..8usize) {
+        let plan = &plans()[which];
+        let out = process(plan, line.as_bytes());
+        match refusal(&out) {
+            None => {}
+            Some(Reason::Rule) => {
+                let body = &out.bodies[out.rejects[0].body.clone()];
+                prop_assert!(body.is_empty() || is_event(body));
+                return Ok(());
+            }
+            Some(Reason::TooCostly) => return Ok(()),
+            Some(other) => prop_assert!(false, "{other:?} {line}"),
+        }
+        let clean = String::from_utf8(out.clean.clone()).unwrap();
+        prop_assert!(is_event(&out.clean), "{line}\n{clean}");
+        let again = process(plan, &out.clean);
+        prop_assert_eq!(String::from_utf8_lossy(&again.clean), clean, "{}", line);
+        if out.tally.clean == 1 {
+            prop_assert_eq!(out.clean.trim_ascii_end(), line.trim_ascii_end().as_bytes());
+        }
+    }
+}
