@@ -98,6 +98,21 @@ pub(crate) fn check(run: &Run) -> Result<()> {
         }
         seen.insert(identity, what);
     }
+    check_data_dir(run)
+}
+
+/// Checkpoints that are followed would be written for ever.
+fn check_data_dir(run: &Run) -> Result<()> {
+    let directory = run.follow.as_ref().and_then(|follow| follow.data_dir.as_ref());
+    let Some(directory) = directory else { return Ok(()) };
+    let written = match directory.exists() {
+        true => directory.join("checkpoints.json"),
+        false => directory.clone(),
+    };
+    if let Some(input) = run.inputs.would_read(&written) {
+        let shown = directory.display();
+        bail!("--data-dir {shown} would be an input ({input}): put it elsewhere");
+    }
     Ok(())
 }
 

@@ -236,6 +236,21 @@ fn files_named_like_nothing_that_is_there_are_waited_for() {
 }
 
 #[test]
+fn checkpoints_are_no_input() {
+    let yard = Yard::new();
+    yard.events("a.log", 1..3);
+    for there in [false, true] {
+        let agent = yard.start_on("-r", &["logs", "--data-dir", "logs/data"]);
+        assert_eq!(agent.ends(), 2);
+        let wanted = "--data-dir logs/data would be an input (logs): put it elsewhere";
+        assert!(yard.read("err").contains(wanted), "{}", yard.read("err"));
+        if !there {
+            fs::create_dir(yard.log("data")).unwrap();
+        }
+    }
+}
+
+#[test]
 fn small_files_that_say_the_same_are_not_taken_for_copies() {
     let yard = Yard::new();
     yard.append("a.log", "{\"id\":1}\n");
