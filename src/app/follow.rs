@@ -10,6 +10,7 @@ use anyhow::{Result, anyhow};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{
+    cause::cause,
     inputs::{InputChoice, Inputs},
     resolved::Follow as Choice,
 };
@@ -18,7 +19,7 @@ use crate::{
     shutdown::Shutdown,
     sources::{
         Follow,
-        follow::{Listing, MOST_FILES, Settings},
+        follow::{Listing, MOST_FILES, Settings, StoreError},
     },
 };
 
@@ -46,7 +47,10 @@ pub(crate) fn inputs(
         observer,
         shutdown,
     };
-    let (growing, checkpoint) = Follow::open(settings).map_err(|error| anyhow!(error))?;
+    let (growing, checkpoint) = Follow::open(settings).map_err(|error| match error {
+        StoreError::Io { path, cause: why } => anyhow!("--data-dir {path}: {}", cause(&why)),
+        other => anyhow!(other),
+    })?;
     let growing = Box::new(growing);
     Ok(pipeline::Inputs::Growing { growing, checkpoint, every: ACKNOWLEDGE_EVERY })
 }

@@ -1,8 +1,9 @@
 //! The dead letter as a file: one JSON object for each line that was not forwarded.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
+    os::unix::fs::FileExt as _,
     path::Path,
 };
 
@@ -24,11 +25,31 @@ pub struct Settings {
 }
 
 impl DeadLetterFile {
-    /// Opens `path` to append to it.
+    /// Opens `path` to append to it. Half a letter, which a killed process left, gets a line end, so
+    /// that what follows can be read.
     pub fn open(path: &Path, settings: Settings) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        if ends_inside_a_line(path)? {
+            file.write_all(b"\n")?;
+        }
         Ok(Self { file: BufWriter::with_capacity(64 << 10, file), settings })
     }
+}
+
+/// Whether the last line of a regular file lacks its end.
+fn ends_inside_a_line(path: &Path) -> io::Result<bool> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    match File::open(path) {
+        Ok(file) => file.read_exact_at(&mut last, metadata.len() - 1)?,
+        // Who may only write to it cannot tell.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    Ok(last != *b"\n")
 }
 
 impl Settings {
@@ -115,6 +136,18 @@ fn string(out: &mut impl Write, key: &str, value: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_a_letter_gets_a_line_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dead");
+        for (there, wanted) in [("", ""), ("{}\n", "{}\n"), ("{}\n{\"re", "{}\n{\"re\n")] {
+            fs::write(&path, there).unwrap();
+            DeadLetterFile::open(&path, Settings::default()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), wanted);
+        }
+        assert!(DeadLetterFile::open(Path::new("/dev/null"), Settings::default()).is_ok());
+    }
 
     fn written(reason: Reason, pointer: &str, payload: Payload, body: &[u8]) -> String {
         let reject = Reject {
