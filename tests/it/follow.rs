@@ -235,6 +235,26 @@ fn files_named_like_nothing_that_is_there_are_waited_for() {
     assert_eq!(yard.start_on("-", &[]).ends(), 2);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thousand_files_stay_within_the_memory_formula() {
+    let yard = Yard::new();
+    for file in 0..1000 {
+        yard.events(&format!("{file}.log"), file * 20..(file + 1) * 20);
+    }
+    let agent = yard.start(KEEP);
+    yard.until("all of them", || yard.ids().len() == 20_000);
+    for file in 0..1000 {
+        yard.events(&format!("{file}.log"), [20_000 + file]);
+    }
+    yard.until("what was added", || yard.ids().len() == 21_000);
+    let peak = agent.peak();
+    let summary = agent.stop();
+    let ceiling = summary["memory_ceiling_bytes"].as_u64().unwrap();
+    assert!(peak < ceiling, "{peak} of {ceiling}");
+    assert_eq!(summary["read"], 21_000);
+}
+
 #[test]
 fn checkpoints_are_no_input() {
     let yard = Yard::new();

@@ -182,6 +182,14 @@ impl Agent<'_> {
         summary
     }
 
+    /// The most memory that it ever had, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+    }
+
     /// Waits for an end that it comes to by itself: its code.
     pub(crate) fn ends(mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap()
