@@ -156,6 +156,14 @@ impl Follow {
             self.truncated(input, now)?;
             return Ok(None);
         }
+        if tail.position.offset == 0
+            && !tail.is_packed()
+            && matches!(Format::of(&fingerprint::start(&tail.file)?), Start::Packed(_))
+        {
+            // It was empty when it was met.
+            self.meet_again(input);
+            return Ok(None);
+        }
         let mut take_partial =
             tail.partial.is_some_and(|since| now.duration_since(since) >= self.settings.line_age);
         if let Packing::Packed(packed) = &mut tail.packing {

@@ -148,6 +148,23 @@ fn an_archive_is_read_once_and_not_if_it_was_read_before_it_was_one() {
 }
 
 #[test]
+fn an_archive_that_was_met_while_it_was_empty_is_one() {
+    let yard = Yard::new();
+    yard.events("old.log", 1..30);
+    gzip(&yard.log("old.log"));
+    let packed = fs::read(yard.log("old.log.gz")).unwrap();
+    fs::write(yard.log("old.log.gz"), "").unwrap();
+    yard.events("a.log", 30..31);
+    let agent = yard.start(KEEP);
+    yard.until_ids([30]);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    fs::write(yard.log("old.log.gz"), packed).unwrap();
+    yard.until("the archive", || yard.ids().len() == 30);
+    let summary = agent.stop();
+    assert_eq!(summary["read"], 30);
+}
+
+#[test]
 fn a_damaged_archive_is_told_and_the_rest_goes_on() {
     let yard = Yard::new();
     yard.events("a.log", 1..300);

@@ -166,6 +166,15 @@ impl Follow {
         input
     }
 
+    /// Forgets a file of which nothing was read, so that the next listing meets it anew.
+    pub(super) fn meet_again(&mut self, input: usize) {
+        if let Some(tail) = self.tails.remove(&input) {
+            self.nodes.remove(&tail.node);
+        }
+        self.ended.push_back((input, false));
+        self.stale = true;
+    }
+
     /// A compressed file that an earlier run read.
     fn remember_read(&mut self, node: Node, entry: Entry) {
         let input = self.registry.add(entry);
