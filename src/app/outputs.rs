@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io::{Read, Seek as _, SeekFrom},
+    io::Read,
     path::{Component, Path, PathBuf},
 };
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     compression::{Format, Start},
-    sinks::Existing,
+    sinks::{Existing, file::ends_inside_a_line},
 };
 
 /// Something that is written to. Standard output has no path.
@@ -171,11 +171,8 @@ fn appendable(path: &Path, run: &Run) -> std::io::Result<Option<String>> {
         // Half a line is cut off.
         (None, None) if run.existing == Existing::Continue => None,
         (None, None) => {
-            let mut last = [0];
-            file.seek(SeekFrom::End(-1))?;
-            file.read_exact(&mut last)?;
             let mend = "its last line has no line end: add one (`echo >> FILE`), or cut it off";
-            (last != *b"\n").then(|| mend.into())
+            ends_inside_a_line(&file)?.then(|| mend.into())
         }
     })
 }

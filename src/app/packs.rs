@@ -54,7 +54,7 @@ pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<P
     Ok(packs)
 }
 
-fn shipped() -> Result<Vec<Pack>> {
+pub(crate) fn shipped() -> Result<Vec<Pack>> {
     EMBEDDED.iter().map(|(file, text)| Ok(Pack::parse(file, text)?)).collect()
 }
 
@@ -65,9 +65,13 @@ pub(crate) fn newest() -> Vec<String> {
 }
 
 /// What an entry of a configuration's `patterns` means: the pin of a pack that ships, or, with
-/// `None`, a path. An error says the mend.
-pub(crate) fn pin(entry: &str, so_far: &[String]) -> Result<Option<String>, String> {
-    let pin = versions::pin(&shipped().unwrap_or_default(), entry)?;
+/// `None`, a path. `shipped` are those that ship. An error says the mend.
+pub(crate) fn pin(
+    shipped: &[Pack],
+    entry: &str,
+    so_far: &[String],
+) -> Result<Option<String>, String> {
+    let pin = versions::pin(shipped, entry)?;
     let pack = |pin: &str| pin.split('@').next().map(str::to_owned);
     match so_far.iter().find(|other| pin.as_ref().is_some_and(|pin| pack(pin) == pack(other))) {
         Some(other) if Some(other) != pin.as_ref() => {

@@ -48,8 +48,8 @@ pub struct Ready {
 
 /// Inputs that grow.
 pub trait Growing: Send {
-    /// Picks an input that has something to read, waiting for one at most `wait` (`None`: for ever).
-    fn turn(&mut self, wait: Option<Duration>) -> Turn;
+    /// Picks an input that has something to read, waiting for one at most `wait`.
+    fn turn(&mut self, wait: Duration) -> Turn;
     /// Reads on in the input whose turn it is; 0: it has no more at present.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
     /// The turn is over. What stands behind `offset` is read again at the next one.

@@ -142,7 +142,7 @@ impl Intake for Tails {
     fn read(&mut self, batch: &mut Batch) -> bool {
         loop {
             batch.recycle(&self.sizes);
-            match self.growing.turn(Some(self.wait())) {
+            match self.growing.turn(self.wait()) {
                 Turn::End => return false,
                 Turn::Ready(ready) => {
                     if !self.fill(&ready, batch) {

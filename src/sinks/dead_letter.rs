@@ -3,10 +3,10 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
-    os::unix::fs::FileExt as _,
     path::Path,
 };
 
+use super::file::{ends_inside_a_line, or_nothing_to_sync};
 use crate::pipeline::{Payload, Place, Reason, Reject, RejectSink};
 
 /// A file that rejects are appended to; a restart keeps what an earlier run left there.
@@ -29,27 +29,23 @@ impl DeadLetterFile {
     /// that what follows can be read.
     pub fn open(path: &Path, settings: Settings) -> io::Result<Self> {
         let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-        if ends_inside_a_line(path)? {
+        if has_half_a_letter(path)? {
             file.write_all(b"\n")?;
         }
         Ok(Self { file: BufWriter::with_capacity(64 << 10, file), settings })
     }
 }
 
-/// Whether the last line of a regular file lacks its end.
-fn ends_inside_a_line(path: &Path) -> io::Result<bool> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() || metadata.len() == 0 {
+fn has_half_a_letter(path: &Path) -> io::Result<bool> {
+    if !fs::metadata(path)?.is_file() {
         return Ok(false);
     }
-    let mut last = [0];
     match File::open(path) {
-        Ok(file) => file.read_exact_at(&mut last, metadata.len() - 1)?,
+        Ok(file) => ends_inside_a_line(&file),
         // Who may only write to it cannot tell.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
-        Err(error) => return Err(error),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+        Err(error) => Err(error),
     }
-    Ok(last != *b"\n")
 }
 
 impl Settings {
@@ -78,11 +74,7 @@ impl RejectSink for DeadLetterFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.flush()?;
-        match self.file.get_ref().sync_all() {
-            // A pipe or a device has nothing to sync.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            other => other,
-        }
+        or_nothing_to_sync(self.file.get_ref().sync_all())
     }
 }
 

@@ -107,6 +107,22 @@ fn append(path: &Path, existing: Existing) -> io::Result<Target> {
     Ok(Target::Append { file, begun: None })
 }
 
+/// A pipe or a device has nothing to sync, and says so.
+pub(super) fn or_nothing_to_sync(synced: io::Result<()>) -> io::Result<()> {
+    match synced {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether the last line of a regular file lacks its end.
+pub fn ends_inside_a_line(file: &File) -> io::Result<bool> {
+    let Some(end) = file.metadata()?.len().checked_sub(1) else { return Ok(false) };
+    let mut last = [0];
+    file.read_exact_at(&mut last, end)?;
+    Ok(last != *b"\n")
+}
+
 /// How much of the first `end` bytes of a file is whole lines.
 fn whole_lines(file: &File, mut end: u64) -> io::Result<u64> {
     let mut block = [0; 8192];
@@ -155,11 +171,7 @@ impl Sink for FileSink {
                 temporary.as_ref().map_or(Ok(()), |temporary| temporary.as_file().sync_data())
             }
         };
-        match synced {
-            // A pipe or a device has nothing to sync.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            other => other,
-        }
+        or_nothing_to_sync(synced)
     }
 
     fn finish(&mut self) -> io::Result<()> {

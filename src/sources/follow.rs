@@ -45,7 +45,7 @@ use crate::{
 use fingerprint::Node;
 use packed::Packed;
 use registry::Registry;
-use tail::{Former, Look, Packing, Tail};
+use tail::{Former, Packing, Tail};
 use watch::Watch;
 
 /// So many files are followed at once; more wait until one is let go.
@@ -255,8 +255,8 @@ impl Follow {
             let Some(tail) = self.tails.get_mut(&input) else { continue };
             let aged =
                 tail.partial.is_some_and(|at| now.duration_since(at) >= self.settings.line_age);
-            match tail.look() {
-                Ok(Look::Same) if !aged => {
+            match tail.has_changed() {
+                Ok(false) if !aged => {
                     let quiet = now.duration_since(tail.quiet) >= LINGER;
                     if tail.unlisted && quiet && !tail.queued {
                         self.let_go(input);
@@ -320,7 +320,7 @@ impl Follow {
 }
 
 impl Growing for Follow {
-    fn turn(&mut self, wait: Option<Duration>) -> Turn {
+    fn turn(&mut self, wait: Duration) -> Turn {
         let begun = self.now();
         loop {
             let now = self.now();
@@ -347,11 +347,11 @@ impl Growing for Follow {
             if self.drained {
                 return Turn::End;
             }
-            let left = wait.map(|wait| wait.saturating_sub(now.saturating_duration_since(begun)));
-            if left.is_some_and(|left| left.is_zero()) {
+            let left = wait.saturating_sub(now.saturating_duration_since(begun));
+            if left.is_zero() {
                 return Turn::Idle;
             }
-            self.hear(left.map_or(nothing_for, |left| left.min(nothing_for)));
+            self.hear(left.min(nothing_for));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{Read as _, Write},
+    process::Child,
     thread,
 };
 
@@ -73,6 +74,13 @@ fn floods() -> Vec<Vec<u8>> {
     ]
 }
 
+/// What the kernel saw of a program's memory at most, in bytes.
+pub(crate) fn peak_of(child: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+}
+
 /// What the kernel saw of the program's memory at most, and the summary.
 fn peak(args: &[&str]) -> (u64, Value) {
     let mut child = tamis(args).spawn().unwrap();
@@ -91,9 +99,7 @@ fn peak(args: &[&str]) -> (u64, Value) {
             end.drain(..end.len().saturating_sub(LAST.len()));
         }
         // All is read, judged and written, and the program waits for more.
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        let peak = line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024;
+        let peak = peak_of(&child);
         drop(feeder.join().unwrap());
         (peak, summary(&child.wait_with_output().unwrap()))
     })

@@ -66,9 +66,11 @@ impl Loaded {
             }
         }
         if let Some(patterns) = &c.patterns {
-            let (mut pins, mut own) = (Vec::new(), Vec::new());
+            let (mut pins, mut own, shipped) = (Vec::new(), Vec::new(), packs::shipped()?);
             for said in patterns {
-                match packs::pin(&said.value, &pins).map_err(|what| self.at(said.spot, &what))? {
+                match packs::pin(&shipped, &said.value, &pins)
+                    .map_err(|what| self.at(said.spot, &what))?
+                {
                     Some(pin) => pins.push(pin),
                     None => own.push(self.folder.join(&said.value)),
                 }

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Follow, MOST_FILES, Packed, Packing, Tail,
-    fingerprint::{self, Fingerprint, Node, TELLING},
+    fingerprint::{self, Node, TELLING},
     place,
     store::Entry,
     tail::is_named_after,
@@ -30,6 +30,10 @@ enum Origin {
     From(Position, u64),
     /// It says what another says that is still followed: wait.
     Copy,
+}
+
+impl Origin {
+    const BEGINNING: Self = Self::From(Position { offset: 0, lines: 0, inside_line: false }, 0);
 }
 
 impl Follow {
@@ -117,10 +121,13 @@ impl Follow {
             // It was truncated while nobody looked.
             Some(_) => {
                 self.settings.observer.input_truncated(&path.display().to_string());
-                Origin::From(Position::default(), 0)
+                Origin::BEGINNING
             }
-            None if packed => self.origin_packed(path, &file)?,
-            None => self.origin(path, &file, &start, metadata.len())?,
+            None if packed => match self.unpacked_start(&file) {
+                Some(start) => self.origin(path, &start, None)?,
+                None => Origin::BEGINNING,
+            },
+            None => self.origin(path, &start, Some((&file, metadata.len())))?,
         };
         let Origin::From(position, acknowledged) = origin else { return Ok(()) };
         let packing = if packed { Packing::Packed(None) } else { Packing::Plain };
@@ -192,59 +199,40 @@ impl Follow {
         }
     }
 
-    /// Whether a plain file is a copy of one that was read.
-    fn origin(&self, path: &Path, file: &File, start: &[u8], size: u64) -> io::Result<Origin> {
-        let beginning = Origin::From(Position::default(), 0);
+    /// Whether a file's text, which starts with `start`, is that of another: a copy, or an archive of
+    /// it. Of a `plain` file, and its size, more can be compared than the start.
+    fn origin(&self, path: &Path, start: &[u8], plain: Option<(&File, u64)>) -> io::Result<Origin> {
         if start.len() < TELLING {
-            return Ok(beginning);
+            return Ok(Origin::BEGINNING);
         }
-        for tail in self.tails.values().filter(|tail| !tail.is_packed()) {
-            let named = is_named_after(path, &tail.first);
-            let same = tail.start.tells() && tail.start.fits(start);
-            // One that was truncated just now will have been a former one at the next look.
-            if named && same && (tail.is_rewritten()? || tail.is_like(file, size)?) {
+        for tail in self.tails.values().filter(|tail| is_named_after(path, &tail.first)) {
+            if tail.is_packed() || !tail.start.tells() || !tail.start.fits(start) {
+                continue;
+            }
+            let like = match plain {
+                // One that was truncated just now will have been a former one at the next look.
+                Some((file, size)) => tail.is_rewritten()? || tail.is_like(file, size)?,
+                None => true,
+            };
+            if like {
                 return Ok(Origin::Copy);
             }
         }
-        for former in self.formers.iter().rev() {
-            let same = former.start.tells() && former.start.fits(start);
-            if is_named_after(path, &former.first) && same && former.is_like(file, size)? {
+        for former in self.formers.iter().rev().filter(|f| is_named_after(path, &f.first)) {
+            if former.start.tells()
+                && former.start.fits(start)
+                && plain.map_or(Ok(true), |(file, size)| former.is_like(file, size))?
+            {
                 return Ok(self.after(former.input, former.offset));
             }
         }
-        let copied = |entry: &Entry| {
-            let named = is_named_after(path, Path::new(&entry.path));
-            named && entry.start.is_full() && entry.start.fits(start) && entry.offset <= size
-        };
-        Ok(self.registry.lost(copied).map_or(beginning, |entry| resumed(&entry)))
-    }
-
-    /// Whether a compressed file is the archive of one that was read.
-    fn origin_packed(&self, path: &Path, file: &File) -> io::Result<Origin> {
-        let beginning = Origin::From(Position::default(), 0);
-        let Some(start) = self.unpacked_start(file) else { return Ok(beginning) };
-        if start.len() < TELLING {
-            return Ok(beginning);
-        }
-        let same = |print: &Fingerprint| print.tells() && print.fits(&start);
-        for tail in self.tails.values().filter(|tail| !tail.is_packed()) {
-            let named = is_named_after(path, &tail.first);
-            if named && same(&tail.start) {
-                return Ok(Origin::Copy);
-            }
-        }
-        let formers = self.formers.iter().rev();
-        for former in formers {
-            if is_named_after(path, &former.first) && same(&former.start) {
-                return Ok(self.after(former.input, former.offset));
-            }
-        }
-        let archived = |entry: &Entry| {
+        let lost = self.registry.lost(|entry| {
             is_named_after(path, Path::new(&entry.path))
                 && entry.start.is_full()
-                && same(&entry.start)
-        };
-        Ok(self.registry.lost(archived).map_or(beginning, |entry| resumed(&entry)))
+                && entry.start.fits(start)
+                && plain.is_none_or(|(_, size)| entry.offset <= size)
+        });
+        Ok(lost.map_or(Origin::BEGINNING, |entry| resumed(&entry)))
     }
 
     /// The first bytes of a compressed file's text; `None` where it is damaged, which its turn tells.

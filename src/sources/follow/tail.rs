@@ -55,15 +55,6 @@ pub(super) enum Packing {
     Packed(Option<Packed>),
 }
 
-/// What became of a file since the last look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    Same,
-    Grown,
-    /// What was read of it is not there any more.
-    Truncated,
-}
-
 /// A file that is followed no more: what its copies are known by.
 pub(super) struct Former {
     pub(super) input: usize,
@@ -115,15 +106,13 @@ impl Tail {
         }
     }
 
-    /// Asks the file system what became of it.
-    pub(super) fn look(&self) -> io::Result<Look> {
-        let size = self.file.metadata()?.len();
-        Ok(match (self.is_packed(), self.exhausted_at) {
-            (false, _) if size < self.position.offset => Look::Truncated,
-            (_, Some(at)) if size == at => Look::Same,
-            // A rewritten file may be smaller than its last partial line made it.
-            _ => Look::Grown,
-        })
+    /// Whether its size is another one than when there was nothing more to read.
+    pub(super) fn has_changed(&self) -> io::Result<bool> {
+        Ok(self.exhausted_at != Some(self.size()?))
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
     }
 
     /// Begins a turn; `false`: what was read is not there any more.
@@ -133,17 +122,20 @@ impl Tail {
         if self.is_packed() {
             return Ok(true);
         }
-        let size = self.file.metadata()?.len();
+        let size = self.size()?;
         if exhausted_at != Some(size) {
             self.quiet = now;
             self.partial = None;
         }
-        Ok(!self.is_rewritten()?)
+        Ok(!self.is_rewritten_at(size)?)
     }
 
     /// Whether what was read of a plain file is not there any more.
     pub(super) fn is_rewritten(&self) -> io::Result<bool> {
-        let size = self.file.metadata()?.len();
+        self.is_rewritten_at(self.size()?)
+    }
+
+    fn is_rewritten_at(&self, size: u64) -> io::Result<bool> {
         Ok(size < self.position.offset || self.edge != self.read_edge(self.position.offset)?)
     }
 
@@ -159,7 +151,7 @@ impl Tail {
         if n == 0 {
             // A packed file's size is compared with its size, a plain one's with what was read.
             self.exhausted_at = Some(match self.is_packed() {
-                true => self.file.metadata()?.len(),
+                true => self.size()?,
                 false => self.cursor,
             });
         }

@@ -14,12 +14,12 @@ use std::{
 };
 
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::{PollFd, PollFlags, poll},
     fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags},
     io::Errno,
 };
 
-use crate::shutdown::Wake;
+use crate::{shutdown::Wake, sources::descriptor::timespec};
 
 /// What happened in the folders that are watched.
 #[derive(Default)]
@@ -87,15 +87,11 @@ impl Watch {
 
     /// Waits at most `wait` for news, or for a shutdown to move on.
     pub(super) fn wait(&mut self, wake: &Wake, wait: Duration) -> io::Result<News> {
-        let timeout = Timespec {
-            tv_sec: wait.as_secs().try_into().unwrap_or(i64::MAX),
-            tv_nsec: wait.subsec_nanos().into(),
-        };
         let mut polled = vec![PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN)];
         if let Some(inotify) = &self.inotify {
             polled.push(PollFd::new(inotify, PollFlags::IN));
         }
-        match poll(&mut polled, Some(&timeout)) {
+        match poll(&mut polled, Some(&timespec(wait))) {
             Ok(0) | Err(Errno::INTR) => return Ok(News::default()),
             Ok(_) => {}
             Err(error) => return Err(error.into()),

@@ -185,9 +185,7 @@ impl Agent<'_> {
     /// The most memory that it ever had, in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+        crate::memory::peak_of(&self.child)
     }
 
     /// Waits for an end that it comes to by itself: its code.

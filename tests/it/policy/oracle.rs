@@ -184,29 +184,15 @@ fn judged(node: &Node, path: &mut Vec<Step>, rules: &[(&str, Action)]) -> Option
         _ => {}
     }
     Some(match node {
-        Node::Array(items) => {
-            path.push(None);
-            let items = items.iter().filter_map(|item| judged(item, path, rules)).collect();
-            path.pop();
-            Node::Array(items)
-        }
-        Node::Object(members) => {
-            let mut kept = Vec::new();
-            for (key, value) in members {
-                path.push(Some((*key).to_owned()));
-                kept.extend(judged(value, path, rules).map(|value| (*key, value)));
-                path.pop();
-            }
-            Node::Object(kept)
-        }
-        Node::Inside(inner) => Node::Inside(Box::new(inside(inner, path, rules))),
-        other => other.clone(),
+        // The string was judged already.
+        Node::Inside(inner) => Node::Inside(Box::new(within(inner, path, rules))),
+        other => within(other, path, rules),
     })
 }
 
-/// The JSON in the string at `path`: the string was judged already.
-fn inside(inner: &Node, path: &mut Vec<Step>, rules: &[(&str, Action)]) -> Node {
-    match inner {
+/// What is in the array or object at `path`, judged.
+fn within(node: &Node, path: &mut Vec<Step>, rules: &[(&str, Action)]) -> Node {
+    match node {
         Node::Array(items) => {
             path.push(None);
             let items = items.iter().filter_map(|item| judged(item, path, rules)).collect();
