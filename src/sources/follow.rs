@@ -42,7 +42,7 @@ use crate::{
     pipeline::{Checkpoint, Growing, Ready, Turn},
     shutdown::Phase,
 };
-use fingerprint::Node;
+use fingerprint::{Node, Stamp};
 use packed::Packed;
 use registry::Registry;
 use tail::{Former, Packing, Tail};
@@ -69,6 +69,8 @@ pub struct Follow {
     watch: Watch,
     tails: BTreeMap<usize, Tail>,
     nodes: HashMap<Node, usize>,
+    /// Archives that were read, as they were then: a node alone is soon another file's.
+    archives: HashMap<Node, Stamp>,
     /// By folder, as the watch names it, and name.
     places: HashMap<(PathBuf, OsString), usize>,
     formers: VecDeque<Former>,
@@ -107,6 +109,7 @@ impl Follow {
             registry,
             tails: BTreeMap::new(),
             nodes: HashMap::new(),
+            archives: HashMap::new(),
             places: HashMap::new(),
             formers: VecDeque::new(),
             queue: VecDeque::new(),
@@ -365,20 +368,19 @@ impl Growing for Follow {
         let Some(input) = self.current.take() else { return };
         let Some(tail) = self.tails.get_mut(&input) else { return };
         let exhausted = tail.exhausted_at.is_some();
-        if tail.failed {
-            // Told already; tried again from here when it changes.
-            tail.position.offset = offset;
-            return self.park(input);
-        }
         if tail.end(offset, inside_line, now) {
             self.registry.grew(input, &tail.start);
         }
+        if tail.failed {
+            // Told already; tried again from here when it changes.
+            return self.park(input);
+        }
         match (tail.is_packed(), exhausted) {
             (true, true) => {
-                // Read once; it stays known by its node, so that no listing brings it back.
-                self.tails.remove(&input);
-                self.unpacking = None;
-                self.ended.push_back((input, false));
+                // Read once: no listing brings it back.
+                let stamp = tail.file.metadata().map(|metadata| Stamp::of(&metadata));
+                self.archives.extend(stamp.ok().map(|stamp| (tail.node, stamp)));
+                self.let_go(input);
             }
             (_, false) => self.enqueue(input),
             // Until somebody writes.

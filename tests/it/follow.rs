@@ -147,6 +147,24 @@ fn an_archive_is_read_once_and_not_if_it_was_read_before_it_was_one() {
     assert_eq!(ids, (1..65).collect::<Vec<_>>());
 }
 
+/// As rotation does: the oldest archive goes, and the new file may be given its inode.
+#[test]
+fn a_file_that_takes_an_archives_inode_is_read() {
+    let yard = Yard::new();
+    yard.events("a.log", 1..30);
+    gzip(&yard.log("a.log"));
+    let agent = yard.start(KEEP);
+    yard.until_ids(1..30);
+    for round in 0..20 {
+        let gone = fs::read_dir(yard.path("logs")).unwrap().next().unwrap().unwrap().path();
+        fs::remove_file(gone).unwrap();
+        let name = format!("b.log.{round}");
+        yard.events(&name, [100 + round]);
+        yard.until("the new file", || yard.ids().contains(&(100 + round)));
+    }
+    agent.stop();
+}
+
 #[test]
 fn an_archive_that_was_met_while_it_was_empty_is_one() {
     let yard = Yard::new();

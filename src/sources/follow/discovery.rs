@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf, absolute as made_absolute},
@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Follow, MOST_FILES, Packed, Packing, Tail,
-    fingerprint::{self, Node, TELLING},
+    fingerprint::{self, Node, Stamp, TELLING},
     place,
     store::Entry,
     tail::is_named_after,
@@ -52,7 +52,7 @@ impl Follow {
                 Ok(metadata) if metadata.is_file() => {
                     let node = Node::of(&metadata);
                     if listed.insert(node) {
-                        self.met(path, node, metadata.len(), now);
+                        self.met(path, node, &metadata, now);
                     }
                 }
                 Ok(_) => {}
@@ -64,9 +64,8 @@ impl Follow {
             tail.unlisted = !listed.contains(&tail.node);
         }
         self.unsettled.retain(|node, _| listed.contains(node));
-        // A compressed file that was read is forgotten when it is gone.
+        self.archives.retain(|node, _| listed.contains(node));
         let tails = &self.tails;
-        self.nodes.retain(|node, input| tails.contains_key(input) || listed.contains(node));
         self.places.retain(|_, input| tails.contains_key(input));
         if std::mem::take(&mut self.first) {
             self.find_missing(now);
@@ -74,8 +73,12 @@ impl Follow {
     }
 
     /// A listed file: a known one, perhaps renamed, or a new one.
-    fn met(&mut self, path: &Path, node: Node, size: u64, now: Instant) {
+    fn met(&mut self, path: &Path, node: Node, metadata: &Metadata, now: Instant) {
+        if self.archives.get(&node) == Some(&Stamp::of(metadata)) {
+            return;
+        }
         let Some(&input) = self.nodes.get(&node) else {
+            let size = metadata.len();
             if let Err(error) = self.follow(path, node, size, now)
                 && error.kind() != io::ErrorKind::NotFound
             {
@@ -114,7 +117,8 @@ impl Follow {
         }
         let origin = match self.registry.earlier(node, &start) {
             Some(entry) if packed && entry.ended => {
-                self.remember_read(node, entry);
+                self.archives.insert(node, Stamp::of(&metadata));
+                self.registry.add(entry);
                 return Ok(());
             }
             Some(entry) if packed || entry.offset <= metadata.len() => resumed(&entry),
@@ -178,14 +182,8 @@ impl Follow {
         if let Some(tail) = self.tails.remove(&input) {
             self.nodes.remove(&tail.node);
         }
-        self.ended.push_back((input, false));
+        self.registry.forget(input);
         self.stale = true;
-    }
-
-    /// A compressed file that an earlier run read.
-    fn remember_read(&mut self, node: Node, entry: Entry) {
-        let input = self.registry.add(entry);
-        self.nodes.insert(node, input);
     }
 
     /// Whence the news of a file come: its own folder, and that of what a link leads to.

@@ -27,6 +27,20 @@ impl Node {
     }
 }
 
+/// When a file was written last, and how much it had then: a name does not change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    size: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self { size: metadata.len(), seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() }
+    }
+}
+
 /// A digest (SHA-256, 128 bits of it) of a file's first bytes. It holds nothing of what they say.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Fingerprint {

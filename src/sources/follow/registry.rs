@@ -75,6 +75,11 @@ impl Registry {
         self.known().files.get(&input).map_or(0, |entry| entry.offset)
     }
 
+    /// Nothing was read of the file, and it is not what it was taken for.
+    pub(super) fn forget(&self, input: usize) {
+        self.known().files.remove(&input);
+    }
+
     /// The file's fingerprint grew.
     pub(super) fn grew(&self, input: usize, start: &Fingerprint) {
         if let Some(entry) = self.known().files.get_mut(&input) {
