@@ -166,6 +166,28 @@ fn a_file_that_takes_an_archives_inode_is_read() {
 }
 
 #[test]
+fn an_archive_of_which_a_part_was_delivered_goes_on_there() {
+    let yard = Yard::new();
+    yard.events("a.log", 1..300);
+    gzip(&yard.log("a.log"));
+    let agent = yard.start(KEEP);
+    yard.until_ids(1..300);
+    agent.stop();
+    // As a process leaves it that is killed in the middle.
+    let path = yard.path("data/checkpoints.json");
+    let mut kept: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let entry = kept["files"][0].as_object_mut().unwrap();
+    assert_eq!(entry.remove("ended"), Some(true.into()));
+    let part: String = (1..3).map(event).collect();
+    entry["offset"] = part.len().into();
+    entry["lines"] = 2.into();
+    fs::write(&path, kept.to_string()).unwrap();
+    let agent = yard.start(KEEP);
+    yard.until_ids((1..300).chain(3..300));
+    agent.stop();
+}
+
+#[test]
 fn an_archive_that_was_met_while_it_was_empty_is_one() {
     let yard = Yard::new();
     yard.events("old.log", 1..30);

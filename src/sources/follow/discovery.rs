@@ -4,7 +4,6 @@ use std::{
     collections::HashSet,
     fs::{self, File, Metadata},
     io,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf, absolute as made_absolute},
     time::{Duration, Instant},
 };
@@ -68,7 +67,7 @@ impl Follow {
         let tails = &self.tails;
         self.places.retain(|_, input| tails.contains_key(input));
         if std::mem::take(&mut self.first) {
-            self.find_missing(now);
+            self.find_missing(&listed, now);
         }
     }
 
@@ -110,7 +109,8 @@ impl Follow {
             return Ok(());
         }
         let start = fingerprint::start(&file)?;
-        let packed = matches!(Format::of(&start), Start::Packed(_));
+        let packing = packing(&start);
+        let packed = matches!(packing, Packing::Packed(_));
         let may_be_begun = start.len() < TELLING && self.is_named_after_one(path);
         if (packed || may_be_begun) && !self.is_settled(node, size, now) {
             return Ok(());
@@ -134,7 +134,6 @@ impl Follow {
             None => self.origin(path, &start, Some((&file, metadata.len())))?,
         };
         let Origin::From(position, acknowledged) = origin else { return Ok(()) };
-        let packing = if packed { Packing::Packed(None) } else { Packing::Plain };
         let tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
         self.add(tail, acknowledged);
         Ok(())
@@ -258,7 +257,7 @@ impl Follow {
 
     /// Files of an earlier run that no listing leads to, renamed while nobody looked: what was not
     /// read of them is.
-    fn find_missing(&mut self, now: Instant) {
+    fn find_missing(&mut self, listed: &HashSet<Node>, now: Instant) {
         let missing = self.registry.missing();
         let folders: HashSet<PathBuf> =
             missing.iter().map(|entry| place(Path::new(&entry.path)).0).collect();
@@ -269,7 +268,8 @@ impl Follow {
                 let Ok(metadata) = file.metadata() else { continue };
                 let node = Node::of(&metadata);
                 let sought = missing.iter().any(|entry| entry.node == node);
-                if sought && metadata.is_file() && !self.nodes.contains_key(&node) {
+                // A listed one may have to settle before it is followed.
+                if sought && metadata.is_file() && !listed.contains(&node) {
                     let path = folder.join(file.file_name());
                     if self.follow_missing(&path, node, now).is_err() {
                         self.stale = true;
@@ -284,14 +284,23 @@ impl Follow {
         let start = fingerprint::start(&file)?;
         let Some(entry) = self.registry.earlier(node, &start) else { return Ok(()) };
         let Origin::From(position, acknowledged) = resumed(&entry) else { return Ok(()) };
-        if file.metadata()?.size() < position.offset {
+        let packing = packing(&start);
+        if matches!(packing, Packing::Plain) && file.metadata()?.len() < position.offset {
             return Ok(());
         }
-        let mut tail = Tail::new(path.to_path_buf(), file, node, Packing::Plain, position, now)?;
+        let mut tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
         tail.first = PathBuf::from(entry.path);
         tail.unlisted = true;
         self.add(tail, acknowledged);
         Ok(())
+    }
+}
+
+/// How the text of a file that begins so is stored.
+fn packing(start: &[u8]) -> Packing {
+    match Format::of(start) {
+        Start::Packed(_) => Packing::Packed(None),
+        Start::Plain | Start::Unsure => Packing::Plain,
     }
 }
 
