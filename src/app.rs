@@ -7,6 +7,7 @@ mod explain;
 mod globs;
 mod identity;
 mod inputs;
+mod log;
 mod notices;
 mod outlets;
 mod outputs;

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod explain;
 pub mod help;
+pub mod log;
 pub mod man;
 pub mod patterns;
 pub mod refusal;
@@ -12,6 +13,7 @@ pub mod run;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use log::LogArgs;
 pub use rules::RuleArgs;
 pub use run::RunArgs;
 

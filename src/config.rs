@@ -7,9 +7,9 @@ mod reader;
 mod shown;
 pub mod units;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use choice::{ColorChoice, IpChoice, TextChoice};
+use choice::{ColorChoice, CompressChoice, FsyncChoice, IpChoice, TextChoice};
 use reader::Reader;
 
 /// The format's version.
@@ -19,6 +19,11 @@ pub const KEYS: &[&str] = &[
     "version",
     "inputs",
     "output",
+    "compress",
+    "rotate_size",
+    "rotate_every",
+    "rotate_keep",
+    "fsync",
     "dead_letter",
     "stats",
     "schema",
@@ -90,6 +95,16 @@ pub struct Config {
     pub inputs: Option<Vec<Said<String>>>,
     /// Where clean events go.
     pub output: Option<Said<String>>,
+    /// How the output is compressed.
+    pub compress: Option<Said<CompressChoice>>,
+    /// The output is rotated before it grows beyond this.
+    pub rotate_size: Option<Said<u64>>,
+    /// The output is rotated when such a period ends.
+    pub rotate_every: Option<Said<Duration>>,
+    /// So many rotated files stay.
+    pub rotate_keep: Option<Said<u32>>,
+    /// When the output is made durable.
+    pub fsync: Option<Said<FsyncChoice>>,
     /// Where the rest goes.
     pub dead_letter: Option<Said<String>>,
     /// Where the summary goes as JSON.
@@ -143,6 +158,11 @@ impl Config {
                 "version" => version = r.whole(value, 0..=u64::MAX),
                 "inputs" => config.inputs = r.texts(value),
                 "output" => config.output = r.text(value),
+                "compress" => config.compress = r.choice(value),
+                "rotate_size" => config.rotate_size = r.size(value),
+                "rotate_every" => config.rotate_every = r.parsed(value, units::duration),
+                "rotate_keep" => config.rotate_keep = r.whole(value, 0..=u32::MAX),
+                "fsync" => config.fsync = r.parsed(value, FsyncChoice::parse),
                 "dead_letter" => config.dead_letter = r.text(value),
                 "stats" => config.stats = r.text(value),
                 "schema" => config.schema = r.text(value),

@@ -106,6 +106,11 @@ fn written(run: &Run) -> Vec<Written<'_>> {
     let mut all = match &run.output {
         Output::Standard => vec![one("standard output", None, false)],
         Output::File(path) => vec![one("-o", Some(path.as_path()), true)],
+        // It is added to, and tells itself what it cannot be added to.
+        Output::Log(log) => {
+            let paths = log.paths.iter();
+            paths.map(|path| one("-o", Some(path.as_path()), false)).collect()
+        }
         Output::Each(paths) => {
             let paths = paths.iter().flatten();
             paths.map(|path| one("--out-dir:", Some(path.as_path()), true)).collect()

@@ -11,7 +11,11 @@ use anstream::{AutoStream, stream::RawStream};
 use anyhow::{Result, anyhow, bail};
 use clap::CommandFactory as _;
 
-use super::{inputs::Inputs, outputs, packs};
+use super::{
+    inputs::Inputs,
+    log::{self, Log},
+    outputs, packs,
+};
 use crate::{
     cli::{Cli, RuleArgs, RunArgs},
     compression::Format,
@@ -48,6 +52,8 @@ pub(crate) struct Run {
 pub(crate) enum Output {
     Standard,
     File(PathBuf),
+    /// What long runs write to.
+    Log(Box<Log>),
     /// A file for each input, where it has one.
     Each(Vec<Option<PathBuf>>),
 }
@@ -80,22 +86,21 @@ impl Run {
     /// Resolves and judges what was typed.
     pub(crate) fn resolve(args: RunArgs) -> Result<(Self, Rules)> {
         let inputs = Inputs::find(&args.files, args.recursive);
+        let compress = args.compress.map(|choice| match choice {
+            CompressChoice::Gzip => Format::Gzip,
+            CompressChoice::Zstd => Format::Zstd,
+        });
+        let output = output(&args, &inputs, compress)?;
         let run = Self {
-            output: match (args.out_dir, args.output.filter(|path| path != Path::new("-"))) {
-                (Some(folder), _) => Output::Each(outputs::for_each(&inputs, &folder)?),
-                (None, Some(path)) => Output::File(path),
-                (None, None) => Output::Standard,
-            },
             inputs,
             existing: match (args.force, args.append) {
                 (true, _) => Existing::Replace,
                 (_, true) => Existing::Append,
                 _ => Existing::Keep,
             },
-            compress: args.compress.map(|choice| match choice {
-                CompressChoice::Gzip => Format::Gzip,
-                CompressChoice::Zstd => Format::Zstd,
-            }),
+            // Of a log only what is rotated is compressed.
+            compress: compress.filter(|_| !matches!(output, Output::Log(_))),
+            output,
             dead_letter: args.dead_letter.clone(),
             drop_text: args.rules.text == Some(TextChoice::Drop),
             threads: args.threads.map_or_else(cores, usize::from),
@@ -113,6 +118,18 @@ impl Run {
         }
         Ok((run, rules(args.rules)?))
     }
+}
+
+fn output(args: &RunArgs, inputs: &Inputs, compress: Option<Format>) -> Result<Output> {
+    let path = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    let longest = limits(args.rules.max_event_bytes, args.rules.max_depth)?.max_event_bytes;
+    let log = log::wanted(path, args, inputs, compress, longest)?;
+    Ok(match (&args.out_dir, log, path) {
+        (Some(folder), _, _) => Output::Each(outputs::for_each(inputs, folder)?),
+        (None, Some(log), _) => Output::Log(Box::new(log)),
+        (None, None, Some(path)) => Output::File(path.to_path_buf()),
+        (None, None, None) => Output::Standard,
+    })
 }
 
 /// A first word that is no file may be a command, misspelt. (A file that is merely missing is told

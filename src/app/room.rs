@@ -32,7 +32,11 @@ pub(crate) struct Room {
 /// one after another, so there is one decoder at a time.
 pub(crate) fn fit(run: &Run, rules: &Rules) -> Result<Room> {
     let sizes = Sizes::new(rules.limits.max_event_bytes);
-    let encodes = run.compress.is_some() || matches!(run.output, Output::Each(_));
+    let (encodes, log) = match &run.output {
+        Output::Each(_) => (true, 0),
+        Output::Log(log) => (log.settings.compress.is_some(), log.settings.memory()),
+        _ => (run.compress.is_some(), 0),
+    };
     let encoder = if encodes { ENCODER_BYTES } else { 0 };
     let mut least = 0;
     for window_log in WINDOWS {
@@ -40,7 +44,7 @@ pub(crate) fn fit(run: &Run, rules: &Rules) -> Result<Room> {
             workers: run.threads,
             dead_letter: run.dead_letter.is_some(),
             engine_bytes: plan::engine_bytes(sizes.most(), rules),
-            fixed_bytes: FIXED_BYTES + encoder + (1 << window_log) + DECODER_BYTES,
+            fixed_bytes: FIXED_BYTES + encoder + log + (1 << window_log) + DECODER_BYTES,
         };
         match Budget::fit(sizes, demand, run.memory) {
             Ok(budget) => return Ok(Room { budget, window_log }),

@@ -14,7 +14,7 @@ use super::{
     exit::{self, Exit, Trouble},
     inputs::InputChoice,
     notices::Notices,
-    outlets,
+    outlets::{self, Around},
     plan::{self, Compiled},
     progress::Progress,
     resolved::{Layout, Run},
@@ -27,7 +27,7 @@ use crate::{
     engine::Reason,
     pipeline::{Budget, End, Input, Pipeline, Report, Sink, Source},
     shutdown::{Shutdown, signals},
-    sinks::{Existing, FileSink, dead_letter},
+    sinks::{Existing, FileSink, dead_letter, log::Say},
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
@@ -73,10 +73,17 @@ fn sieve(
     let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
     let inputs = run.inputs.choices.iter().zip(&found);
     let notices = Arc::new(Notices::new(run.quiet, Progress::of(run, &found)));
+    let watcher = notices.clone();
+    let say: Say = Arc::new(move |text| {
+        watcher.clear();
+        say(&text);
+    });
+    let around = Around { found: &found, shutdown: &shutdown, say };
+    let outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
     let pipeline = Pipeline {
         budget,
         inputs: inputs.map(|(input, found)| open(input, window_log, found, &shutdown)).collect(),
-        outlets: outlets::open(run, letters, &found).map_err(Trouble::Failed)?,
+        outlets,
         observer: notices.clone(),
         shutdown,
     };

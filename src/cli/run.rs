@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::rules::RuleArgs;
+use super::{log::LogArgs, rules::RuleArgs};
 use crate::config::{
     choice::{ColorChoice, CompressChoice},
     units::bytes,
@@ -66,6 +66,10 @@ pub struct RunArgs {
         hide_short_help = true
     )]
     pub compress: Option<CompressChoice>,
+
+    /// How an output for long runs is written
+    #[command(flatten)]
+    pub log: LogArgs,
 
     /// What lines are judged by
     #[command(flatten)]

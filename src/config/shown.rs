@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::{Config, Said};
+use super::{Config, Said, units::shown as time};
 
 /// Stands for what came from the environment: it may be a secret.
 const MASK: &str = "\"***\"";
@@ -19,6 +19,11 @@ impl Config {
         let all = [
             ("inputs", self.inputs.as_ref().map(texts)),
             ("output", self.output.as_ref().map(text)),
+            ("compress", self.compress.as_ref().map(choice)),
+            ("rotate_size", self.rotate_size.as_ref().map(plain)),
+            ("rotate_every", self.rotate_every.as_ref().map(|s| s.shown(&quoted(&time(s.value))))),
+            ("rotate_keep", self.rotate_keep.as_ref().map(plain)),
+            ("fsync", self.fsync.as_ref().map(|s| s.shown(&quoted(&s.value.to_string())))),
             ("dead_letter", self.dead_letter.as_ref().map(text)),
             ("stats", self.stats.as_ref().map(text)),
             ("schema", self.schema.as_ref().map(text)),

@@ -14,6 +14,7 @@ mod files;
 mod generator;
 mod invariance;
 mod json_cases;
+mod logs;
 #[cfg(target_os = "linux")]
 mod memory;
 mod mix;

@@ -149,6 +149,11 @@ fn said_by_flags(flags: &RunArgs) -> Config {
     Config {
         inputs: list(flags.files.iter().map(|file| file.display().to_string())),
         output: path(&flags.output),
+        compress: flags.compress.map(Said::elsewhere),
+        rotate_size: flags.log.rotate_size.map(Said::elsewhere),
+        rotate_every: flags.log.rotate_every.map(Said::elsewhere),
+        rotate_keep: flags.log.rotate_keep.map(Said::elsewhere),
+        fsync: flags.log.fsync.map(Said::elsewhere),
         dead_letter: path(&flags.dead_letter),
         stats: path(&flags.stats),
         schema: r.schema.clone().map(Said::elsewhere),

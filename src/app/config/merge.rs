@@ -19,6 +19,14 @@ impl Loaded {
             args.files = self.paths(c.inputs.as_deref());
         }
         fill(&mut args.output, self.path(c.output.as_ref()));
+        // `--out-dir` writes files of another kind.
+        if args.out_dir.is_none() {
+            fill(&mut args.compress, value(c.compress.as_ref()));
+            fill(&mut args.log.rotate_size, value(c.rotate_size.as_ref()));
+            fill(&mut args.log.rotate_every, value(c.rotate_every.as_ref()));
+            fill(&mut args.log.rotate_keep, value(c.rotate_keep.as_ref()));
+            fill(&mut args.log.fsync, value(c.fsync.as_ref()));
+        }
         fill(&mut args.dead_letter, self.path(c.dead_letter.as_ref()));
         fill(&mut args.stats, self.path(c.stats.as_ref()));
         fill(&mut args.color, value(c.color.as_ref()));

@@ -105,9 +105,10 @@ impl Folder {
     }
 
     /// The file that has this name now.
+    #[allow(clippy::unnecessary_cast)] // `st_dev` is no u64 everywhere
     pub(super) fn identity(&self, name: &str) -> Option<Identity> {
         let stat = statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        Some((stat.st_dev, stat.st_ino))
+        Some((stat.st_dev as u64, stat.st_ino as u64))
     }
 
     /// Gives a file another name, in one step; one that has that name already is never replaced.

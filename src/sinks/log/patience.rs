@@ -39,7 +39,7 @@ impl Patience {
         what: &str,
         mut attempt: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
-        let (mut pause, mut told) = (FIRST, false);
+        let (mut pause, mut told, waiting) = (FIRST, false, Instant::now());
         loop {
             match attempt() {
                 Err(error) if is_full(&error) => {
@@ -50,7 +50,7 @@ impl Patience {
                         ));
                         told = true;
                     }
-                    if !self.pause(pause) {
+                    if !self.pause(pause, waiting) {
                         return Err(error);
                     }
                     pause = (2 * pause).min(MOST);
@@ -66,14 +66,13 @@ impl Patience {
         }
     }
 
-    /// Whether to go on after so long.
-    fn pause(&self, pause: Duration) -> bool {
+    /// Whether to go on after so long; the whole wait began at `waiting`.
+    fn pause(&self, pause: Duration, waiting: Instant) -> bool {
         let begun = Instant::now();
         loop {
             match self.shutdown.phase() {
                 Phase::GivenUp => return false,
-                Phase::Stopped { since } if since.max(begun).elapsed() >= LAST => return false,
-                Phase::Stopped { .. } if begun.elapsed() < LAST => {}
+                Phase::Stopped { since } if since.max(waiting).elapsed() >= LAST => return false,
                 _ if begun.elapsed() >= pause => return true,
                 _ => {}
             }

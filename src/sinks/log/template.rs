@@ -87,6 +87,16 @@ impl Template {
         Ok(template)
     }
 
+    /// The name `path`, as it is.
+    pub fn fixed(path: &Path) -> Result<Self, String> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or("a log's name must be UTF-8, and a file's")?;
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let parts = vec![vec![Piece::Text(name.to_owned())]];
+        let template = Self { folder, parts, fields: Vec::new(), times: Vec::new() };
+        template.judge().map(|()| template)
+    }
+
     fn filled_in(&mut self, name: &str) -> Result<Piece, String> {
         if !name.starts_with('%') {
             if name.is_empty() || name.split('.').any(str::is_empty) {
@@ -131,6 +141,11 @@ impl Template {
     /// The folder that no value has a say in; empty for the working directory.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// A name that it can become.
+    pub fn example(&self) -> PathBuf {
+        self.folder.join(self.name(&[], &self.times(Timestamp::UNIX_EPOCH)).join("/"))
     }
 
     /// Whether no file can ever have the name of another one that was rotated.
