@@ -1,6 +1,7 @@
 //! What was typed, word for word. `app` resolves and judges it.
 
 pub mod config;
+pub mod exec;
 pub mod explain;
 pub mod help;
 pub mod log;
@@ -46,6 +47,8 @@ pub struct Cli {
 /// What is not the main job.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run an application and sieve what it writes
+    Exec(Box<exec::ExecArgs>),
     /// Say why an event becomes what it becomes
     Explain(explain::ExplainArgs),
     /// List, show and test the detectors

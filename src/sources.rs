@@ -1,11 +1,13 @@
 //! Sources: one file per adapter, each as the pipeline's `Source`.
 
+pub mod child;
 pub mod decompress;
 mod descriptor;
 pub mod file;
 pub mod refused;
 pub mod stdin;
 
+pub use child::ChildSource;
 pub use decompress::DecompressSource;
 pub use file::FileSource;
 pub use refused::RefusedSource;

@@ -29,8 +29,8 @@ pub(crate) struct Room {
 }
 
 /// The largest window that a `--memory` leaves room for, and the budget with it. Inputs are decoded
-/// one after another, so there is one decoder at a time.
-pub(crate) fn fit(run: &Run, rules: &Rules) -> Result<Room> {
+/// one after another, so there is one decoder at a time; `sources` hold so much beside it.
+pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
     let sizes = Sizes::new(rules.limits.max_event_bytes);
     let (encodes, log) = match &run.output {
         Output::Each(_) => (true, 0),
@@ -44,7 +44,7 @@ pub(crate) fn fit(run: &Run, rules: &Rules) -> Result<Room> {
             workers: run.threads,
             dead_letter: run.dead_letter.is_some(),
             engine_bytes: plan::engine_bytes(sizes.most(), rules),
-            fixed_bytes: FIXED_BYTES + encoder + log + (1 << window_log) + DECODER_BYTES,
+            fixed_bytes: FIXED_BYTES + encoder + log + sources + (1 << window_log) + DECODER_BYTES,
         };
         match Budget::fit(sizes, demand, run.memory) {
             Ok(budget) => return Ok(Room { budget, window_log }),

@@ -25,27 +25,75 @@ use crate::{
     cli::{RunArgs, help::TERMINAL},
     compression::Found,
     engine::Reason,
-    pipeline::{Budget, End, Input, Pipeline, Report, Sink, Source},
+    pipeline::{End, Input, Pipeline, Report, Sink, Source},
     shutdown::{Shutdown, signals},
     sinks::{Existing, FileSink, dead_letter, log::Say},
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
 
-/// Sieves, says what there is to say, and returns the exit code.
-pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
-    let started = Instant::now();
+/// Where a run's lines come from, and what its end comes to.
+pub(crate) trait Feed {
+    /// What its sources hold in memory at most, beside decoders.
+    fn memory(&self, max_event_bytes: usize) -> u64 {
+        let _ = max_event_bytes;
+        0
+    }
+
+    /// Hears signals from now on.
+    fn listen(&mut self, shutdown: &Shutdown) -> io::Result<()> {
+        signals::listen(shutdown.clone())
+    }
+
+    /// Opens the inputs; all else is ready.
+    fn inputs(
+        &mut self,
+        run: &Run,
+        around: &Around<'_>,
+        room: &Room,
+    ) -> Result<Vec<Input>, Trouble>;
+
+    /// The exit code, where that of the sieving is `own`.
+    fn code(&mut self, own: Exit) -> u8 {
+        own as u8
+    }
+}
+
+/// Standard input, and files.
+struct Files;
+
+impl Feed for Files {
+    fn inputs(
+        &mut self,
+        run: &Run,
+        around: &Around<'_>,
+        room: &Room,
+    ) -> Result<Vec<Input>, Trouble> {
+        let inputs = run.inputs.choices.iter().zip(around.found);
+        let shutdown = around.shutdown;
+        Ok(inputs.map(|(input, found)| open(input, room.window_log, found, shutdown)).collect())
+    }
+}
+
+/// Sieves files, says what there is to say, and returns the exit code.
+pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
     let args = config::applied(args)?;
     if args.files.is_empty() && io::stdin().is_terminal() {
         let _ = writeln!(io::stderr(), "{TERMINAL}");
-        return Ok(Exit::Usage);
+        return Ok(Exit::Usage as u8);
     }
+    with(args, &mut Files)
+}
+
+/// Sieves what `feed` gives.
+pub(crate) fn with(args: RunArgs, feed: &mut dyn Feed) -> Result<u8, Trouble> {
+    let started = Instant::now();
     let (run, rules) = Run::resolve(args)?;
-    let Room { budget, window_log } = room::fit(&run, &rules)?;
+    let room = room::fit(&run, &rules, feed.memory(rules.limits.max_event_bytes))?;
     let compiled = plan::compile(rules, run.dead_letter.is_some())?;
     let letters =
         dead_letter::Settings { schema: compiled.schema.clone(), drop_text: run.drop_text };
-    let report = sieve(&run, &compiled, (budget, window_log), letters.clone())?;
+    let report = sieve(&run, &compiled, &room, letters.clone(), feed)?;
     let mut summary = Summary::new(
         &report,
         &Setting {
@@ -53,25 +101,28 @@ pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
             keeps: &|reason: Reason| run.dead_letter.is_some() && letters.takes(reason),
             elapsed: started.elapsed(),
             threads: run.threads,
-            memory_ceiling_bytes: budget.ceiling_bytes,
+            memory_ceiling_bytes: room.budget.ceiling_bytes,
         },
     );
-    let exit = exit::judge(&report, &summary, run.fail_on_drop);
-    summary.exit_code = exit as u8;
-    account(&run, &report, &summary)?;
-    Ok(exit)
+    let code = feed.code(exit::judge(&report, &summary, run.fail_on_drop));
+    summary.exit_code = code;
+    if let Err(trouble) = account(&run, &report, &summary) {
+        say(&trouble);
+        return Ok(feed.code(trouble.exit()));
+    }
+    Ok(code)
 }
 
 fn sieve(
     run: &Run,
     compiled: &Compiled,
-    (budget, window_log): (Budget, u32),
+    room: &Room,
     letters: dead_letter::Settings,
+    feed: &mut dyn Feed,
 ) -> Result<Report, Trouble> {
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
-    signals::listen(shutdown.clone()).map_err(Trouble::failed)?;
+    feed.listen(&shutdown).map_err(Trouble::failed)?;
     let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
-    let inputs = run.inputs.choices.iter().zip(&found);
     let notices = Arc::new(Notices::new(run.quiet, Progress::of(run, &found)));
     let watcher = notices.clone();
     let say: Say = Arc::new(move |text| {
@@ -80,13 +131,9 @@ fn sieve(
     });
     let around = Around { found: &found, shutdown: &shutdown, say };
     let outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
-    let pipeline = Pipeline {
-        budget,
-        inputs: inputs.map(|(input, found)| open(input, window_log, found, &shutdown)).collect(),
-        outlets,
-        observer: notices.clone(),
-        shutdown,
-    };
+    let inputs = feed.inputs(run, &around, room)?;
+    let (budget, observer) = (room.budget, notices.clone());
+    let pipeline = Pipeline { budget, inputs, outlets, observer, shutdown };
     let report = pipeline.run(compiled.engines(run.threads));
     notices.clear();
     Ok(report)

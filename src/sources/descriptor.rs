@@ -41,7 +41,7 @@ pub(super) fn read_now(input: impl AsFd, buf: &mut [u8]) -> io::Result<Read> {
     }
 }
 
-fn timespec(wait: Duration) -> Timespec {
+pub(super) fn timespec(wait: Duration) -> Timespec {
     Timespec {
         tv_sec: wait.as_secs().try_into().unwrap_or(i64::MAX),
         tv_nsec: wait.subsec_nanos().into(),

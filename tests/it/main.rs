@@ -7,6 +7,7 @@ mod archives;
 mod cli;
 mod config;
 mod docs;
+mod exec;
 mod explain;
 mod false_alarms;
 mod files;
