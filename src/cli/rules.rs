@@ -53,7 +53,7 @@ pub struct RuleArgs {
     #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
     pub ip: Option<IpChoice>,
 
-    /// Add a pack of your own detectors, or a folder of packs
+    /// Add your own detectors: a pack or a folder of packs
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub patterns: Vec<PathBuf>,
 
