@@ -9,7 +9,7 @@ pub mod units;
 
 use std::{fmt, time::Duration};
 
-use choice::{ColorChoice, CompressChoice, FsyncChoice, IpChoice, TextChoice};
+use choice::{ColorChoice, CompressChoice, FormatChoice, FsyncChoice, IpChoice, TextChoice};
 use reader::Reader;
 
 /// The format's version.
@@ -18,6 +18,7 @@ const VERSION: u64 = 1;
 pub const KEYS: &[&str] = &[
     "version",
     "inputs",
+    "input_format",
     "output",
     "compress",
     "rotate_size",
@@ -93,6 +94,8 @@ impl fmt::Display for Complaint {
 pub struct Config {
     /// Files to read.
     pub inputs: Option<Vec<Said<String>>>,
+    /// What the lines of inputs are.
+    pub input_format: Option<Said<FormatChoice>>,
     /// Where clean events go.
     pub output: Option<Said<String>>,
     /// How the output is compressed.
@@ -157,6 +160,7 @@ impl Config {
             match key.get_ref().as_ref() {
                 "version" => version = r.whole(value, 0..=u64::MAX),
                 "inputs" => config.inputs = r.texts(value),
+                "input_format" => config.input_format = r.choice(value),
                 "output" => config.output = r.text(value),
                 "compress" => config.compress = r.choice(value),
                 "rotate_size" => config.rotate_size = r.size(value),

@@ -44,12 +44,13 @@ use std::{
 /// What a [`RejectSink`] is handed, so that sinks need not know the engine.
 pub use crate::engine::{Payload, Reason, Reject};
 pub use budget::{Budget, Sizes};
-pub use ports::{Input, Observer, Outlets, Place, Read, RejectSink, Sink, Source, Worker};
+pub use ports::{Framing, Input, Observer, Outlets, Place, Read, RejectSink, Sink, Source, Worker};
 pub use report::{End, Failure, Report};
 
 use crate::shutdown::{Phase, Shutdown};
 use batch::Batch;
 use crew::Crew;
+use cutter::Cutter;
 use delivery::{Delivery, Ledger};
 use reader::Reader;
 
@@ -64,6 +65,8 @@ pub struct Pipeline {
     pub budget: Budget,
     /// Read one after another.
     pub inputs: Vec<Input>,
+    /// Where records end, if they can span lines.
+    pub framing: Option<Box<dyn Framing>>,
     /// Where everything goes.
     pub outlets: Outlets,
     /// Who hears at once what happens.
@@ -78,11 +81,12 @@ impl Pipeline {
     /// Returns when all is delivered, or when a shutdown gave the sink up: the thread that delivers
     /// is then left where it hangs, and the caller is expected to end the process.
     pub fn run<W: Worker + 'static>(self, workers: Vec<W>) -> Report {
-        let Self { budget, inputs, outlets, observer, shutdown } = self;
+        let Self { budget, inputs, framing, outlets, observer, shutdown } = self;
         let names: Arc<[String]> = inputs.iter().map(|i| i.name.clone()).collect();
         let ledger = Arc::new(Ledger::default());
+        let cutter = Cutter::new(budget.sizes, framing);
         let reader =
-            Reader::new(budget.sizes, inputs, observer.clone(), shutdown.clone(), ledger.clone());
+            Reader::new(cutter, inputs, observer.clone(), shutdown.clone(), ledger.clone());
         let watcher = observer.clone();
         let delivery = Delivery::new(outlets, names, observer, shutdown.clone(), ledger.clone());
         let batches = (0..budget.batches).map(|_| Batch::new(&budget.sizes)).collect();

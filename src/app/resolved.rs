@@ -20,9 +20,10 @@ use crate::{
     cli::{Cli, RuleArgs, RunArgs},
     compression::Format,
     config::{
-        choice::{ColorChoice, CompressChoice, IpChoice, TextChoice},
+        choice::{ColorChoice, CompressChoice, FormatChoice, IpChoice, TextChoice},
         nearest::nearest,
     },
+    containers,
     engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
     sinks::Existing,
 };
@@ -38,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) compress: Option<Format>,
     pub(crate) dead_letter: Option<PathBuf>,
     pub(crate) drop_text: bool,
+    /// Lines may be a container runtime's.
+    pub(crate) format: Option<containers::Format>,
     pub(crate) threads: usize,
     pub(crate) memory: Option<u64>,
     pub(crate) drain: Duration,
@@ -66,6 +69,8 @@ pub(crate) struct Rules {
     pub(crate) only: Vec<String>,
     pub(crate) without: Vec<String>,
     pub(crate) text: TextPolicy,
+    /// Every line is a text line.
+    pub(crate) all_text: bool,
     pub(crate) ip: IpPolicy,
     pub(crate) limits: Limits,
 }
@@ -102,6 +107,12 @@ impl Run {
             compress: compress.filter(|_| !matches!(output, Output::Log(_))),
             output,
             dead_letter: args.dead_letter.clone(),
+            format: match args.input_format.unwrap_or_default() {
+                FormatChoice::Auto => Some(containers::Format::Auto),
+                FormatChoice::Docker => Some(containers::Format::Docker),
+                FormatChoice::Cri => Some(containers::Format::Cri),
+                FormatChoice::Ndjson | FormatChoice::Text => None,
+            },
             drop_text: args.rules.text == Some(TextChoice::Drop),
             threads: args.threads.map_or_else(cores, usize::from),
             memory: args.memory,
@@ -116,7 +127,8 @@ impl Run {
         if args.rules.text == Some(TextChoice::DeadLetter) && args.dead_letter.is_none() {
             bail!("--text dead-letter needs --dead-letter FILE");
         }
-        Ok((run, rules(args.rules)?))
+        let all_text = args.input_format == Some(FormatChoice::Text);
+        Ok((run, Rules { all_text, ..rules(args.rules)? }))
     }
 }
 
@@ -160,6 +172,7 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
     }
     Ok(Rules {
         packs,
+        all_text: false,
         limits: limits(args.max_event_bytes, args.max_depth)?,
         text: match args.text.unwrap_or_default() {
             TextChoice::Wrap => TextPolicy::Wrap,

@@ -38,12 +38,13 @@ pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
         _ => (run.compress.is_some(), 0),
     };
     let encoder = if encodes { ENCODER_BYTES } else { 0 };
+    let wrapped = run.format.map_or(0, |_| sizes.wrapped_bytes());
     let mut least = 0;
     for window_log in WINDOWS {
         let demand = Demand {
             workers: run.threads,
             dead_letter: run.dead_letter.is_some(),
-            engine_bytes: plan::engine_bytes(sizes.most(), rules),
+            engine_bytes: plan::engine_bytes(sizes.most(), rules) + wrapped,
             fixed_bytes: FIXED_BYTES + encoder + log + sources + (1 << window_log) + DECODER_BYTES,
         };
         match Budget::fit(sizes, demand, run.memory) {

@@ -24,8 +24,9 @@ use super::{
 use crate::{
     cli::{RunArgs, help::TERMINAL},
     compression::Found,
+    containers::Frames,
     engine::Reason,
-    pipeline::{End, Input, Pipeline, Report, Sink, Source},
+    pipeline::{End, Framing, Input, Pipeline, Report, Sink, Source},
     shutdown::{Shutdown, signals},
     sinks::{Existing, FileSink, dead_letter, log::Say},
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
@@ -132,9 +133,12 @@ fn sieve(
     let around = Around { found: &found, shutdown: &shutdown, say };
     let outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
     let inputs = feed.inputs(run, &around, room)?;
+    let framing = run.format.map(|format| -> Box<dyn Framing> {
+        Box::new(Frames::new(format, room.budget.sizes.max_event_bytes))
+    });
     let (budget, observer) = (room.budget, notices.clone());
-    let pipeline = Pipeline { budget, inputs, outlets, observer, shutdown };
-    let report = pipeline.run(compiled.engines(run.threads));
+    let pipeline = Pipeline { budget, inputs, framing, outlets, observer, shutdown };
+    let report = pipeline.run(compiled.workers(run.format, run.threads));
     notices.clear();
     Ok(report)
 }

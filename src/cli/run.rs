@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::{log::LogArgs, rules::RuleArgs};
 use crate::config::{
-    choice::{ColorChoice, CompressChoice},
+    choice::{ColorChoice, CompressChoice, FormatChoice},
     units::bytes,
 };
 
@@ -26,6 +26,22 @@ pub struct RunArgs {
     /// In sorted order; hidden files and folders are skipped, and links are not followed.
     #[arg(short, long, hide_short_help = true)]
     pub recursive: bool,
+
+    /// What lines are: auto, ndjson, docker, cri, text [default: auto]
+    ///
+    /// `docker` is Docker's json-file, `cri` the Kubernetes CRI's: the application's line inside is
+    /// judged as any other, its pieces joined first, and stays in its wrapper; a line that is no
+    /// wrapper is not forwarded. `auto` takes an input for one of the two if its first line is such a
+    /// wrapper; lines without one are then judged as they are. `text`: also a line that begins with
+    /// `{` is text.
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    pub input_format: Option<FormatChoice>,
 
     /// Write to FILE; whole, or not at all
     ///

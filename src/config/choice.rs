@@ -42,6 +42,22 @@ pub enum ColorChoice {
     Never,
 }
 
+/// `input_format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum FormatChoice {
+    /// What the first line of an input is: of a container runtime, or JSON lines
+    #[default]
+    Auto,
+    /// JSON lines
+    Ndjson,
+    /// Docker's json-file
+    Docker,
+    /// The Kubernetes CRI's
+    Cri,
+    /// Text, whatever a line begins with
+    Text,
+}
+
 /// `compress`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CompressChoice {

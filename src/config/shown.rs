@@ -18,6 +18,7 @@ impl Config {
         };
         let all = [
             ("inputs", self.inputs.as_ref().map(texts)),
+            ("input_format", self.input_format.as_ref().map(choice)),
             ("output", self.output.as_ref().map(text)),
             ("compress", self.compress.as_ref().map(choice)),
             ("rotate_size", self.rotate_size.as_ref().map(plain)),

@@ -57,6 +57,32 @@ impl Engine {
         settled
     }
 
+    /// The same of the text line `out[from..]`.
+    pub(super) fn settle_text(
+        &mut self,
+        plan: &Plan,
+        from: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Reason> {
+        let mut detectors = mem::take(&mut self.judge.detectors);
+        let mut text = Vec::new();
+        for _ in 0..ROUNDS {
+            text.clear();
+            text.extend_from_slice(&out[from..]);
+            let end = text.trim_ascii_end().len();
+            self.judge.text(&plan.detectors, &text, 0, end).map_err(|s| s.reason)?;
+            let j = &self.judge;
+            if j.edits.is_empty() {
+                self.judge.detectors = detectors;
+                return Ok(());
+            }
+            detectors.extend_from_slice(&j.detectors);
+            out.truncate(from);
+            splice::splice(&text, 0, text.len(), &j.edits, &j.replacements, out);
+        }
+        Err(Reason::TooCostly)
+    }
+
     #[cold]
     fn rounds(
         &mut self,

@@ -99,7 +99,7 @@ impl Engine {
             return;
         }
         match buf[e.line.start] {
-            b'{' => match self.event(plan, &e) {
+            b'{' if !plan.settings().all_text => match self.event(plan, &e) {
                 Event::Sound if self.judge.edits.is_empty() => out.tally.clean += 1,
                 Event::Sound => {
                     flush(buf, run, e, out);
@@ -238,7 +238,7 @@ impl Engine {
         let refused = match (&settings.schema, settings.text) {
             (Some(_), _) => Some(Reason::NotJson),
             (None, TextPolicy::Reject) => Some(Reason::Text),
-            (None, TextPolicy::Wrap) => None,
+            (None, TextPolicy::Wrap | TextPolicy::Keep) => None,
         };
         if let Some(reason) = refused {
             let mut payload = Payload::None;
@@ -250,6 +250,10 @@ impl Engine {
             return reject(*e, reason, 0, payload, from, out);
         }
         let from = out.clean.len();
+        if settings.text == TextPolicy::Keep {
+            self.splice(e, start, e.line.end + 1, &mut out.clean);
+            return self.kept(plan, e, from, out);
+        }
         out.clean.extend_from_slice(b"{\"message\":\"");
         let mut at = start;
         for edit in &self.judge.edits {
@@ -262,6 +266,21 @@ impl Engine {
         out.clean.extend_from_slice(b"\"}\n");
         if self.settled(plan, e, from, out) {
             out.tally.wrapped += 1;
+            self.count(out);
+        }
+    }
+}
+
+impl Engine {
+    /// Counts the text line that was kept in `out.clean[from..]`.
+    fn kept(&mut self, plan: &Plan, e: &Entry<'_>, from: usize, out: &mut Output) {
+        if self.judge.edits.is_empty() {
+            out.tally.clean += 1;
+        } else if let Err(reason) = self.settle_text(plan, from, &mut out.clean) {
+            out.clean.truncate(from);
+            reject(*e, reason, 0, Payload::None, out.bodies.len(), out);
+        } else {
+            out.tally.redacted += 1;
             self.count(out);
         }
     }

@@ -12,6 +12,7 @@ use memchr::{memchr, memrchr};
 use super::{
     batch::Batch,
     budget::{STEP, Sizes},
+    ports::Framing,
 };
 use crate::engine::Chunk;
 
@@ -33,11 +34,28 @@ pub(super) struct Cutter {
     at_start: bool,
     /// Where the next batch starts in the input.
     offset: u64,
+    framing: Option<Box<dyn Framing>>,
+    frames: Frames,
+}
+
+/// Where the framing stands; nothing of it is used where lines stand for themselves.
+#[derive(Default)]
+struct Frames {
+    /// Lines may belong together.
+    spans: bool,
+    /// How much of the batch was looked at, in lines.
+    seen: usize,
+    /// The states before the batch, where it is cut, and behind what was looked at.
+    begun: u16,
+    whole: u16,
+    now: u16,
 }
 
 impl Cutter {
-    pub(super) fn new(sizes: Sizes) -> Self {
+    pub(super) fn new(sizes: Sizes, framing: Option<Box<dyn Framing>>) -> Self {
         Self {
+            framing,
+            frames: Frames::default(),
             sizes,
             carry: Vec::with_capacity(sizes.usual()),
             whole: 0,
@@ -49,11 +67,18 @@ impl Cutter {
         }
     }
 
+    pub(super) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
     /// Another input. The last one's batch must have been finished.
     pub(super) fn start_input(&mut self) {
         self.carry.clear();
         (self.whole, self.discarding, self.discarded) = (0, false, false);
         (self.at_start, self.offset) = (true, 0);
+        let state = self.framing.as_ref().map_or(0, |framing| framing.start());
+        let spans = self.framing.as_ref().is_some_and(|framing| framing.spans(state));
+        self.frames = Frames { spans, seen: 0, begun: state, whole: state, now: state };
     }
 
     /// Starts an empty batch with what the last one left.
@@ -78,7 +103,8 @@ impl Cutter {
     pub(super) fn full(&self, batch: &Batch) -> bool {
         let len = batch.chunk.data().len();
         let oversize = len - self.whole >= self.sizes.kept();
-        self.discarded || self.whole > 0 && (len >= self.sizes.chunk_bytes || oversize)
+        let lines = self.whole > 0 || self.torn(len);
+        self.discarded || lines && (len >= self.sizes.chunk_bytes || oversize)
     }
 
     /// Where to read into.
@@ -103,13 +129,24 @@ impl Cutter {
 
     /// Cuts the batch behind its last whole line.
     pub(super) fn cut(&mut self, batch: &mut Batch) {
-        let end = if self.discarded { batch.chunk.data().len() } else { self.whole };
+        let len = batch.chunk.data().len();
+        if !self.discarded && self.torn(len) {
+            self.whole = self.frames.seen;
+            let now = self.frames.now;
+            self.frames.whole = self.framing.as_ref().map_or(now, |f| f.given_up(now));
+        }
+        let end = if self.discarded { len } else { self.whole };
         self.cut_at(batch, end);
     }
 
     /// Cuts the batch at the end of the input; the last line may lack its end.
     pub(super) fn finish(&mut self, batch: &mut Batch) {
-        self.cut_at(batch, batch.chunk.data().len());
+        let len = batch.chunk.data().len();
+        if self.frames.spans && self.frames.seen < len && !self.discarding {
+            self.look(&batch.chunk.data()[self.frames.seen..]);
+        }
+        self.frames.whole = self.frames.now;
+        self.cut_at(batch, len);
     }
 
     fn cut_at(&mut self, batch: &mut Batch, end: usize) {
@@ -128,6 +165,9 @@ impl Cutter {
         batch.source_bytes += covers;
         self.offset = batch.offset + covers;
         (self.whole, self.discarding, self.discarded, self.at_start) = (0, false, false, false);
+        batch.chunk.set_note(self.frames.begun, self.frames.whole);
+        let (spans, next) = (self.frames.spans, self.frames.whole);
+        self.frames = Frames { spans, seen: 0, begun: next, whole: next, now: next };
         batch.chunk.seal();
     }
 
@@ -139,16 +179,48 @@ impl Cutter {
             skip_bom(batch);
         }
         let data = batch.chunk.data();
-        if let Some(at) = memrchr(b'\n', &data[from..]) {
+        if self.frames.spans {
+            self.look_at_lines(data);
+        } else if let Some(at) = memrchr(b'\n', &data[from..]) {
             self.whole = from + at + 1;
         }
         let (len, kept) = (data.len(), self.sizes.kept());
-        if self.whole == 0 && len >= kept {
+        if self.whole == 0 && len >= kept && !self.torn(len) {
             batch.discarded = Some((len - kept) as u64);
             self.carriage_return = len > kept && data[len - 1] == b'\r';
             batch.chunk.truncate(kept);
             self.discarding = true;
         }
+    }
+
+    /// Moves the whole along as far as no line waits for another.
+    fn look_at_lines(&mut self, data: &[u8]) {
+        while let Some(at) = memchr(b'\n', &data[self.frames.seen..]) {
+            let end = self.frames.seen + at;
+            let waits = self.look(&data[self.frames.seen..end]);
+            self.frames.seen = end + 1;
+            if !waits {
+                (self.whole, self.frames.whole) = (end + 1, self.frames.now);
+            }
+            if !self.frames.spans {
+                let last = memrchr(b'\n', data).map_or(0, |at| at + 1);
+                (self.whole, self.frames.seen) = (last, last);
+                return;
+            }
+        }
+    }
+
+    /// Whether this line, or one before it, waits for another.
+    fn look(&mut self, line: &[u8]) -> bool {
+        let Some(framing) = &self.framing else { return false };
+        self.frames.now = framing.behind(self.frames.now, line);
+        self.frames.spans = framing.spans(self.frames.now);
+        framing.waits(self.frames.now)
+    }
+
+    /// Lines that belong together are longer than any line may be: they are parted.
+    fn torn(&self, len: usize) -> bool {
+        self.frames.spans && self.whole == 0 && self.frames.seen > 0 && len >= self.sizes.kept()
     }
 
     fn discard(&mut self, batch: &mut Batch, n: usize) {
@@ -203,7 +275,7 @@ mod tests {
         max_event_bytes: usize,
     ) -> Vec<(Vec<u8>, u64, u64, Option<u64>)> {
         let sizes = Sizes { chunk_bytes, max_event_bytes, hold: Duration::ZERO };
-        let mut cutter = Cutter::new(sizes);
+        let mut cutter = Cutter::new(sizes, None);
         cutter.start_input();
         let (mut rest, mut cuts) = (input, Vec::new());
         loop {

@@ -148,6 +148,7 @@ fn said_by_flags(flags: &RunArgs) -> Config {
     let r = &flags.rules;
     Config {
         inputs: list(flags.files.iter().map(|file| file.display().to_string())),
+        input_format: flags.input_format.map(Said::elsewhere),
         output: path(&flags.output),
         compress: flags.compress.map(Said::elsewhere),
         rotate_size: flags.log.rotate_size.map(Said::elsewhere),

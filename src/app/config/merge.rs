@@ -18,6 +18,7 @@ impl Loaded {
         if args.files.is_empty() {
             args.files = self.paths(c.inputs.as_deref());
         }
+        fill(&mut args.input_format, value(c.input_format.as_ref()));
         fill(&mut args.output, self.path(c.output.as_ref()));
         // `--out-dir` writes files of another kind.
         if args.out_dir.is_none() {
