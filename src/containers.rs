@@ -16,8 +16,6 @@ mod cri;
 mod docker;
 mod frame;
 mod open;
-#[cfg(test)]
-mod tests;
 mod worker;
 
 pub use frame::Frames;

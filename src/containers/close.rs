@@ -16,6 +16,15 @@ pub(super) enum Fate {
     Rejected(usize),
 }
 
+/// What becomes of a record.
+enum End<'a> {
+    /// Nothing is forwarded, and nobody told: it is blank, or was told of before.
+    Blank,
+    Refused(Reason, Option<&'a Reject>),
+    /// This is, of that line of the inner chunk.
+    Forwarded(usize, &'a [u8]),
+}
+
 /// What became of each line of the inner chunk.
 pub(super) fn fates(inner: &Chunk, judged: &Output) -> Vec<Fate> {
     let (data, clean) = (inner.data(), &judged.clean);
@@ -69,16 +78,18 @@ impl Closing<'_> {
             out.tally.read += 1;
             let first = record.first == line.number;
             let fate = match self.fate(record) {
-                Ok(_) if refused[line.record] => Err(Some((Reason::NoWrapper, None))),
+                End::Forwarded(..) if refused[line.record] => End::Refused(Reason::NoWrapper, None),
                 fate => fate,
             };
             match fate {
-                Err(Some(_) | None) if !first || matches!(record.verdict, Verdict::Lost) => {
+                End::Blank | End::Refused(..)
+                    if !first || matches!(record.verdict, Verdict::Lost) =>
+                {
                     out.tally.joined += 1;
                 }
-                Err(None) => out.tally.blank += 1,
-                Err(Some((reason, reject))) => self.reject(line, reason, reject, out),
-                Ok((inner, text)) => {
+                End::Blank => out.tally.blank += 1,
+                End::Refused(reason, reject) => self.reject(line, reason, reject, out),
+                End::Forwarded(inner, text) => {
                     let same = !changed[line.record] && text == self.inner_line(&starts, inner);
                     match (same, first) {
                         (true, true) => out.tally.clean += 1,
@@ -98,17 +109,17 @@ impl Closing<'_> {
 
     /// What is forwarded of a record, and which line of the inner chunk that was; or why nothing is,
     /// where it is not blank.
-    fn fate(&self, record: &Record) -> Result<(usize, &[u8]), Option<(Reason, Option<&Reject>)>> {
+    fn fate(&self, record: &Record) -> End<'_> {
         match record.verdict {
-            Verdict::Lost => Err(None),
-            Verdict::Refused(reason) => Err(Some((reason, None))),
+            Verdict::Lost => End::Blank,
+            Verdict::Refused(reason) => End::Refused(reason, None),
             Verdict::Inner(inner) => match &self.fates[inner] {
-                Fate::Blank => Err(None),
+                Fate::Blank => End::Blank,
                 Fate::Rejected(i) => {
                     let reject = &self.judged.rejects[*i];
-                    Err(Some((reject.reason, Some(reject))))
+                    End::Refused(reject.reason, Some(reject))
                 }
-                Fate::Forwarded(range) => Ok((inner, &self.judged.clean[range.clone()])),
+                Fate::Forwarded(range) => End::Forwarded(inner, &self.judged.clean[range.clone()]),
             },
         }
     }

@@ -35,6 +35,17 @@ impl State {
         self.0 & LOST[stream as usize] != 0
     }
 
+    /// What waits is given up.
+    pub(super) fn given_up(self) -> Self {
+        let mut given_up = self.0 & !(WAITS[0] | WAITS[1]);
+        for (waits, lost) in WAITS.into_iter().zip(LOST) {
+            if self.0 & waits != 0 {
+                given_up |= lost;
+            }
+        }
+        Self(given_up)
+    }
+
     pub(super) fn behind(self, piece: &Piece) -> Self {
         let (waits, lost) = (WAITS[piece.stream as usize], LOST[piece.stream as usize]);
         Self(match (piece.more, self.0 & lost != 0) {
@@ -92,12 +103,6 @@ impl Framing for Frames {
     }
 
     fn given_up(&self, state: u16) -> u16 {
-        let mut given_up = state & !(WAITS[0] | WAITS[1]);
-        for (waits, lost) in WAITS.into_iter().zip(LOST) {
-            if state & waits != 0 {
-                given_up |= lost;
-            }
-        }
-        given_up
+        State(state).given_up().0
     }
 }

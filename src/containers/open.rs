@@ -43,6 +43,8 @@ pub(super) struct Opened<'a> {
     most: usize,
     state: State,
     inner: &'a mut Chunk,
+    /// Where the last line ended behind which nothing waited.
+    settled: usize,
     /// Lines of the inner chunk.
     inner_lines: usize,
     /// By stream: a record whose last piece has not come, and its text so far.
@@ -68,6 +70,7 @@ impl<'a> Opened<'a> {
             most,
             state,
             inner,
+            settled: 0,
             inner_lines: 0,
             waiting,
             lines,
@@ -80,8 +83,15 @@ impl<'a> Opened<'a> {
     pub(super) fn open(&mut self, chunk: &Chunk, ended: State) {
         let (data, mut start) = (chunk.data(), 0);
         for (number, end) in memchr::memchr_iter(b'\n', data).enumerate() {
+            if end - self.settled > self.most {
+                self.give_up();
+                self.settled = start;
+            }
             self.line(number, data, start..end);
             start = end + 1;
+            if self.waiting.iter().all(Option::is_none) {
+                self.settled = start;
+            }
         }
         for (stream, slot) in
             [Stream::Out, Stream::Err].into_iter().zip(mem::take(&mut self.waiting))
@@ -94,6 +104,14 @@ impl<'a> Opened<'a> {
                 None => {}
             }
         }
+    }
+
+    /// What waits is longer than any line may be; the cutter says so at the same line.
+    fn give_up(&mut self) {
+        for (record, _) in mem::take(&mut self.waiting).into_iter().flatten() {
+            self.records[record].verdict = Verdict::Refused(Reason::Oversize);
+        }
+        self.state = self.state.given_up();
     }
 
     fn line(&mut self, number: usize, data: &[u8], range: Range<usize>) {

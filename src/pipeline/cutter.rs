@@ -131,9 +131,7 @@ impl Cutter {
     pub(super) fn cut(&mut self, batch: &mut Batch) {
         let len = batch.chunk.data().len();
         if !self.discarded && self.torn(len) {
-            self.whole = self.frames.seen;
-            let now = self.frames.now;
-            self.frames.whole = self.framing.as_ref().map_or(now, |f| f.given_up(now));
+            self.give_up();
         }
         let end = if self.discarded { len } else { self.whole };
         self.cut_at(batch, end);
@@ -197,6 +195,9 @@ impl Cutter {
     fn look_at_lines(&mut self, data: &[u8]) {
         while let Some(at) = memchr(b'\n', &data[self.frames.seen..]) {
             let end = self.frames.seen + at;
+            if end - self.whole > self.sizes.max_event_bytes {
+                self.give_up();
+            }
             let waits = self.look(&data[self.frames.seen..end]);
             self.frames.seen = end + 1;
             if !waits {
@@ -210,6 +211,15 @@ impl Cutter {
         }
     }
 
+    /// With the line that is looked at next, those that belong together would be longer than any
+    /// line may be. They are parted, at the same line however the input arrives.
+    fn give_up(&mut self) {
+        if let Some(framing) = self.framing.as_ref().filter(|f| f.waits(self.frames.now)) {
+            self.frames.now = framing.given_up(self.frames.now);
+            (self.whole, self.frames.whole) = (self.frames.seen, self.frames.now);
+        }
+    }
+
     /// Whether this line, or one before it, waits for another.
     fn look(&mut self, line: &[u8]) -> bool {
         let Some(framing) = &self.framing else { return false };
@@ -218,7 +228,7 @@ impl Cutter {
         framing.waits(self.frames.now)
     }
 
-    /// Lines that belong together are longer than any line may be: they are parted.
+    /// The lines that wait, and what there is of the next one, are too long to belong together.
     fn torn(&self, len: usize) -> bool {
         self.frames.spans && self.whole == 0 && self.frames.seen > 0 && len >= self.sizes.kept()
     }

@@ -6,6 +6,7 @@
 mod archives;
 mod cli;
 mod config;
+mod containers;
 mod docs;
 mod exec;
 mod explain;
