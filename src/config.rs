@@ -275,7 +275,7 @@ schema = 'service-log'
         let wanted = [
             "1:11: version 2 is not known: this tamis reads version 1",
             "2:1: unknown key `shema`: did you mean `schema`?",
-            "3:1: unknown key `nonsense`: known are version, inputs, output, ",
+            "3:1: unknown key `nonsense`: known are version, inputs, input_format, output, ",
             "4:8: not `warp`: did you mean `wrap`? (it takes wrap, drop, dead-letter)",
             "5:6: a text is wanted here: one of keep, truncate, redact",
             "6:10: `lots` is no size; write 1048576, 1024KiB or 1MiB",

@@ -66,7 +66,7 @@ pub struct Pipeline {
     /// Read one after another.
     pub inputs: Vec<Input>,
     /// Where records end, if they can span lines.
-    pub framing: Option<Box<dyn Framing>>,
+    pub framing: Option<Arc<dyn Framing>>,
     /// Where everything goes.
     pub outlets: Outlets,
     /// Who hears at once what happens.

@@ -133,8 +133,8 @@ fn sieve(
     let around = Around { found: &found, shutdown: &shutdown, say };
     let outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
     let inputs = feed.inputs(run, &around, room)?;
-    let framing = run.format.map(|format| -> Box<dyn Framing> {
-        Box::new(Frames::new(format, room.budget.sizes.max_event_bytes))
+    let framing = run.format.map(|format| -> Arc<dyn Framing> {
+        Arc::new(Frames::new(format, room.budget.sizes.max_event_bytes))
     });
     let (budget, observer) = (room.budget, notices.clone());
     let pipeline = Pipeline { budget, inputs, framing, outlets, observer, shutdown };

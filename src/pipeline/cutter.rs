@@ -5,7 +5,7 @@
 //! much is kept that the engine can tell; the rest is counted and thrown away, so no line can
 //! raise the memory.
 
-use std::mem::swap;
+use std::{mem::swap, sync::Arc};
 
 use memchr::{memchr, memrchr};
 
@@ -34,7 +34,7 @@ pub(super) struct Cutter {
     at_start: bool,
     /// Where the next batch starts in the input.
     offset: u64,
-    framing: Option<Box<dyn Framing>>,
+    framing: Option<Arc<dyn Framing>>,
     frames: Frames,
 }
 
@@ -52,7 +52,7 @@ struct Frames {
 }
 
 impl Cutter {
-    pub(super) fn new(sizes: Sizes, framing: Option<Box<dyn Framing>>) -> Self {
+    pub(super) fn new(sizes: Sizes, framing: Option<Arc<dyn Framing>>) -> Self {
         Self {
             framing,
             frames: Frames::default(),
@@ -178,7 +178,7 @@ impl Cutter {
         }
         let data = batch.chunk.data();
         if self.frames.spans {
-            self.look_at_lines(data);
+            self.look_at_lines(data, from);
         } else if let Some(at) = memrchr(b'\n', &data[from..]) {
             self.whole = from + at + 1;
         }
@@ -192,14 +192,16 @@ impl Cutter {
     }
 
     /// Moves the whole along as far as no line waits for another.
-    fn look_at_lines(&mut self, data: &[u8]) {
-        while let Some(at) = memchr(b'\n', &data[self.frames.seen..]) {
-            let end = self.frames.seen + at;
+    fn look_at_lines(&mut self, data: &[u8], from: usize) {
+        // What was there before has no line end behind what was looked at.
+        let mut from = from.max(self.frames.seen);
+        while let Some(at) = memchr(b'\n', &data[from..]) {
+            let end = from + at;
             if end - self.whole > self.sizes.max_event_bytes {
                 self.give_up();
             }
             let waits = self.look(&data[self.frames.seen..end]);
-            self.frames.seen = end + 1;
+            (self.frames.seen, from) = (end + 1, end + 1);
             if !waits {
                 (self.whole, self.frames.whole) = (end + 1, self.frames.now);
             }

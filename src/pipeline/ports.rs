@@ -33,7 +33,7 @@ pub struct Input {
 
 /// Where records end that span lines. A state says what is known of an input behind a line; 0 before
 /// the first, unless the framing starts with more.
-pub trait Framing: Send {
+pub trait Framing: Send + Sync {
     /// The state before an input's first line.
     fn start(&self) -> u16;
     /// Whether lines can belong together in this state and behind it; if not, nobody asks again.

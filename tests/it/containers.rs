@@ -310,7 +310,7 @@ fn piped(
     let kept = Kept::default();
     let source = Steps { data: data.to_vec(), at: 0, step };
     let pipeline = Pipeline {
-        framing: Some(Box::new(Frames::new(format, MOST))),
+        framing: Some(Arc::new(Frames::new(format, MOST))),
         budget: Budget::fit(sizes, demand, None).unwrap(),
         inputs: vec![Input { name: "in".into(), source: Box::new(source) }],
         outlets: Outlets {

@@ -60,9 +60,6 @@ impl Active {
             file.sync_all()?;
             folder.sync()?;
         }
-        if let Some(keeper) = &terms.keeper {
-            keeper.look_after(&folder, name);
-        }
         let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Ok(Self {
             folder,
@@ -101,6 +98,13 @@ impl Active {
         }
         self.period = period;
         Ok(())
+    }
+
+    /// Has what an earlier run left of its rotated files looked after.
+    pub(super) fn look_back(&self, terms: &Terms) {
+        if let Some(keeper) = &terms.keeper {
+            keeper.look_after(&self.folder, &self.name);
+        }
     }
 
     /// How many bytes are remembered.

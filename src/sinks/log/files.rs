@@ -34,6 +34,8 @@ pub(super) struct Files {
     times: Vec<String>,
     /// The combinations of values so far, as hashes.
     known: HashSet<u64>,
+    /// The files that were opened before, as hashes.
+    opened: HashSet<u64>,
     hasher: RandomState,
     /// What failed for good.
     failed: Option<(io::ErrorKind, String)>,
@@ -50,6 +52,7 @@ impl Files {
             second: i64::MIN,
             times: Vec::new(),
             known: HashSet::new(),
+            opened: HashSet::new(),
             hasher: RandomState::new(),
             failed: None,
         };
@@ -127,6 +130,7 @@ impl Files {
             self.sync_all()?;
             self.open.clear();
             self.known.clear();
+            self.opened.clear();
             self.times = times;
         }
         Ok(())
@@ -185,6 +189,9 @@ impl Files {
                 folder = terms.patience.until_room(&shown, || folder.below(part))?;
             }
             let active = Active::open(folder, file, terms)?;
+            if self.opened.insert(self.hasher.hash_one(name)) {
+                active.look_back(&self.terms);
+            }
             self.open.insert(name.clone(), active);
         }
         if let Some(active) = self.open.get_mut(name) {
