@@ -101,6 +101,7 @@ fn standard_input_is_the_applications_and_files_are_written_as_ever() {
     assert!(fs::read_to_string(dir.path().join("stats")).unwrap().contains("\"unterminated\":1"));
 }
 
+#[cfg(target_os = "linux")] // it looks for processes in /proc
 #[test]
 fn signals_are_passed_on_and_the_last_words_are_heard() {
     for (signal, name, exit) in [(Signal::TERM, "TERM", 5), (Signal::INT, "INT", 6)] {
