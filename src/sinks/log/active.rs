@@ -203,7 +203,7 @@ impl Active {
             Err(second) => Err(io::Error::new(
                 second.kind(),
                 format!(
-                    "{shown}: fsync failed twice ({first}; {second}): it ends at byte {durable}"
+                    "{shown}: fsync failed twice ({first}; {second}): it is good up to byte {durable}"
                 ),
             )),
         }
