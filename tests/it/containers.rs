@@ -393,6 +393,8 @@ fn however_it_arrives_the_same_leaves() {
         input.pop();
         let whole = piped(&plan, format, input.as_bytes(), (1 << 20, 1 << 20, 1));
         assert!(!whole.0.contains("ada@") && !whole.1.concat().contains("ada@"));
+        let again = piped(&plan, format, whole.0.as_bytes(), (1 << 20, 1 << 20, 1));
+        assert!(again.0 == whole.0, "{of:?}: what was redacted is not redacted again");
         let tally = &whole.2;
         let oversize = tally.rejected[Reason::Oversize.index()];
         assert!(
