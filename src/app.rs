@@ -2,12 +2,14 @@
 
 mod cause;
 mod config;
+mod exec;
 mod exit;
 mod explain;
 mod follow;
 mod globs;
 mod identity;
 mod inputs;
+mod log;
 mod notices;
 mod outlets;
 mod outputs;
@@ -46,17 +48,18 @@ pub fn main() -> ExitCode {
     let exit = panic::catch_unwind(|| match Cli::try_parse() {
         Ok(cli) => dispatch(cli).unwrap_or_else(|trouble| {
             say(&trouble);
-            trouble.exit()
+            trouble.exit() as u8
         }),
-        Err(error) => refused(&error),
+        Err(error) => refused(&error) as u8,
     });
-    ExitCode::from(exit.unwrap_or(Exit::Failed) as u8)
+    ExitCode::from(exit.unwrap_or(Exit::Failed as u8))
 }
 
-fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
-    match cli.command {
+fn dispatch(cli: Cli) -> Result<u8, Trouble> {
+    let exit = match cli.command {
         None if cli.run.version => print(&version::version()?),
-        None => sieve::run(cli.run),
+        None => return sieve::run(cli.run),
+        Some(Command::Exec(args)) => return exec::run(*args),
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Config(args)) => {
             let (text, exit) = config::command::run(args)?;
@@ -72,7 +75,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Trouble> {
             print_bytes(&script)
         }
         Some(Command::Man) => print_bytes(&man::page().map_err(Trouble::failed)?),
-    }
+    }?;
+    Ok(exit as u8)
 }
 
 /// What clap did not take: a page that was asked for, or one line about what is wrong.

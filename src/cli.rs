@@ -1,8 +1,10 @@
 //! What was typed, word for word. `app` resolves and judges it.
 
 pub mod config;
+pub mod exec;
 pub mod explain;
 pub mod help;
+pub mod log;
 pub mod man;
 pub mod patterns;
 pub mod refusal;
@@ -12,6 +14,7 @@ pub mod run;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use log::LogArgs;
 pub use rules::RuleArgs;
 pub use run::RunArgs;
 
@@ -44,6 +47,8 @@ pub struct Cli {
 /// What is not the main job.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run an application and sieve what it writes
+    Exec(Box<exec::ExecArgs>),
     /// Say why an event becomes what it becomes
     Explain(explain::ExplainArgs),
     /// List, show and test the detectors

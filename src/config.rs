@@ -8,9 +8,9 @@ mod reader;
 mod shown;
 pub mod units;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use choice::{ColorChoice, CompressChoice, IpChoice, TextChoice};
+use choice::{ColorChoice, CompressChoice, FormatChoice, FsyncChoice, IpChoice, TextChoice};
 use policy::{AllowEntry, Entries, RuleEntry};
 use reader::Reader;
 
@@ -21,11 +21,16 @@ pub const KEYS: &[&str] = &[
     "version",
     "inputs",
     "recursive",
+    "input_format",
     "output",
     "out_dir",
     "force",
     "append",
     "compress",
+    "rotate_size",
+    "rotate_every",
+    "rotate_keep",
+    "fsync",
     "follow",
     "data_dir",
     "line_timeout",
@@ -104,6 +109,8 @@ pub struct Config {
     pub inputs: Option<Vec<Said<String>>>,
     /// Read all files in directories.
     pub recursive: Option<Said<bool>>,
+    /// What the lines of inputs are.
+    pub input_format: Option<Said<FormatChoice>>,
     /// Where clean events go.
     pub output: Option<Said<String>>,
     /// A folder for a file for each input.
@@ -114,6 +121,14 @@ pub struct Config {
     pub append: Option<Said<bool>>,
     /// Compress the output.
     pub compress: Option<Said<CompressChoice>>,
+    /// The output is rotated before it grows beyond this.
+    pub rotate_size: Option<Said<u64>>,
+    /// The output is rotated when such a period ends.
+    pub rotate_every: Option<Said<Duration>>,
+    /// So many rotated files stay.
+    pub rotate_keep: Option<Said<u32>>,
+    /// When the output is made durable.
+    pub fsync: Option<Said<FsyncChoice>>,
     /// Go on with what is added to the files.
     pub follow: Option<Said<bool>>,
     /// Where positions are kept.
@@ -178,11 +193,16 @@ impl Config {
                 "version" => version = r.whole(value, 0..=u64::MAX),
                 "inputs" => config.inputs = r.texts(value),
                 "recursive" => config.recursive = r.flag(value),
+                "input_format" => config.input_format = r.choice(value),
                 "output" => config.output = r.text(value),
                 "out_dir" => config.out_dir = r.text(value),
                 "force" => config.force = r.flag(value),
                 "append" => config.append = r.flag(value),
                 "compress" => config.compress = r.choice(value),
+                "rotate_size" => config.rotate_size = r.size(value),
+                "rotate_every" => config.rotate_every = r.parsed(value, units::duration),
+                "rotate_keep" => config.rotate_keep = r.whole(value, 0..=u32::MAX),
+                "fsync" => config.fsync = r.parsed(value, FsyncChoice::parse),
                 "follow" => config.follow = r.flag(value),
                 "data_dir" => config.data_dir = r.text(value),
                 "line_timeout" => config.line_timeout = r.whole(value, 0..=u32::MAX),
@@ -250,11 +270,7 @@ impl Config {
                 r.complain(spot, "this is for files that are followed: add `follow = true`".into());
             }
         } else {
-            let others = [
-                self.out_dir.as_ref().map(|said| said.spot),
-                on(&self.force),
-                self.compress.as_ref().map(|said| said.spot),
-            ];
+            let others = [self.out_dir.as_ref().map(|said| said.spot), on(&self.force)];
             for spot in others.into_iter().flatten() {
                 r.complain(spot, "not beside `follow`, whose output is appended to".into());
             }
@@ -339,7 +355,7 @@ schema = 'service-log'
         let wanted = [
             "1:11: version 2 is not known: this tamis reads version 1",
             "2:1: unknown key `shema`: did you mean `schema`?",
-            "3:1: unknown key `nonsense`: known are version, inputs, recursive, ",
+            "3:1: unknown key `nonsense`: known are version, inputs, recursive, input_format, ",
             "4:8: not `warp`: did you mean `wrap`? (it takes wrap, drop, dead-letter)",
             "5:6: a text is wanted here: one of keep, truncate, redact",
             "6:10: `lots` is no size; write 1048576, 1024KiB or 1MiB",

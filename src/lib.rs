@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`engine`] | bytes in, outcomes and bytes out; schemas, detectors, redaction | files, sockets, clocks, logging |
 //! | [`pipeline`] | ports, chunks, workers, order, delivery | a concrete adapter |
+//! | [`containers`] | the wrappers of container runtimes: opened, judged, closed | where they come from |
 //! | [`sources`], [`sinks`] | one file each per adapter | each other, the engine's insides |
 //! | [`compression`] | compressed formats: told, decoded, encoded | the rest |
 //! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
@@ -16,6 +17,7 @@ pub mod app;
 pub mod cli;
 pub mod compression;
 pub mod config;
+pub mod containers;
 pub mod engine;
 pub mod pipeline;
 pub mod shutdown;

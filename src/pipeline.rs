@@ -50,14 +50,15 @@ use std::{
 /// What a [`RejectSink`] is handed, so that sinks need not know the engine.
 pub use crate::engine::{Payload, Reason, Reject};
 pub use budget::{Budget, Sizes};
-pub use growing::{Checkpoint, Delivered, Growing, Position, Ready, Turn};
-pub use ports::{Input, Observer, Outlets, Place, Read, RejectSink, Sink, Source, Worker};
+pub use growing::{Checkpoint, Delivered, Growing, Position, Reached, Ready, Turn};
+pub use ports::{Framing, Input, Observer, Outlets, Place, Read, RejectSink, Sink, Source, Worker};
 pub use report::{End, Failure, Report};
 
 use crate::shutdown::{Phase, Shutdown};
 use acknowledge::Acknowledgements;
 use batch::Batch;
 use crew::{Crew, Intake};
+use cutter::Cutter;
 use delivery::{Delivery, Ledger};
 use reader::Reader;
 use tails::Tails;
@@ -73,6 +74,8 @@ pub struct Pipeline {
     pub budget: Budget,
     /// What is read.
     pub inputs: Inputs,
+    /// Where records end, if they can span lines.
+    pub framing: Option<Arc<dyn Framing>>,
     /// Where everything goes.
     pub outlets: Outlets,
     /// Who hears at once what happens.
@@ -102,18 +105,18 @@ impl Pipeline {
     /// Returns when all is delivered, or when a shutdown gave the sink up: the thread that delivers
     /// is then left where it hangs, and the caller is expected to end the process.
     pub fn run<W: Worker + 'static>(self, workers: Vec<W>) -> Report {
-        let Self { budget, inputs, outlets, observer, shutdown } = self;
+        let Self { budget, inputs, framing, outlets, observer, shutdown } = self;
         let ledger = Arc::new(Ledger::default());
+        let cutter = Cutter::new(budget.sizes, framing);
         let watcher = observer.clone();
         let (intake, acknowledgements): (Box<dyn Intake>, _) = match inputs {
             Inputs::InTurn(inputs) => {
                 let (observer, shutdown) = (observer.clone(), shutdown.clone());
-                let sizes = budget.sizes;
-                (Box::new(Reader::new(sizes, inputs, observer, shutdown, ledger.clone())), None)
+                (Box::new(Reader::new(cutter, inputs, observer, shutdown, ledger.clone())), None)
             }
             Inputs::Growing { growing, checkpoint, every } => {
                 let (observer, ledger) = (observer.clone(), ledger.clone());
-                let tails = Tails::new(budget.sizes, growing, every, observer, ledger);
+                let tails = Tails::new(cutter, growing, every, observer, ledger);
                 (Box::new(tails), Some(Acknowledgements::new(checkpoint, every)))
             }
         };

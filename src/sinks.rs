@@ -4,10 +4,12 @@ pub mod compress;
 pub mod dead_letter;
 pub mod each;
 pub mod file;
+pub mod log;
 pub mod stdout;
 
 pub use compress::CompressSink;
 pub use dead_letter::DeadLetterFile;
 pub use each::EachSink;
 pub use file::{Existing, FileSink};
+pub use log::LogSink;
 pub use stdout::StdoutSink;

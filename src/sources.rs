@@ -1,5 +1,6 @@
 //! Sources: one file per adapter, each as the pipeline's `Source`.
 
+pub mod child;
 pub mod decompress;
 mod descriptor;
 pub mod file;
@@ -7,6 +8,7 @@ pub mod follow;
 pub mod refused;
 pub mod stdin;
 
+pub use child::ChildSource;
 pub use decompress::DecompressSource;
 pub use file::FileSource;
 pub use follow::Follow;

@@ -21,6 +21,10 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Input or output failed, or nothing could be forwarded.
     Failed = 3,
+    /// `tamis exec`: the application cannot be executed.
+    NotExecutable = 126,
+    /// `tamis exec`: there is no such application.
+    NotFound = 127,
 }
 
 /// An error that ends the program before it reads, or in place of reading.
@@ -30,6 +34,8 @@ pub(crate) enum Trouble {
     Usage(anyhow::Error),
     /// Input or output failed.
     Failed(anyhow::Error),
+    /// The application did not start.
+    Exec(anyhow::Error, Exit),
 }
 
 impl Trouble {
@@ -41,6 +47,7 @@ impl Trouble {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Failed(_) => Exit::Failed,
+            Self::Exec(_, exit) => *exit,
         }
     }
 }
@@ -53,7 +60,7 @@ impl From<anyhow::Error> for Trouble {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Usage(error) | Self::Failed(error)) = self;
+        let (Self::Usage(error) | Self::Failed(error) | Self::Exec(error, _)) = self;
         for (i, link) in error.chain().enumerate() {
             let colon = if i > 0 { ": " } else { "" };
             // Behind an I/O error stands only what it wraps.

@@ -1,24 +1,42 @@
 //! The sinks of a run, opened.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
 
 use super::{
     cause::cause,
+    notices::Notices,
     resolved::{Output, Run},
 };
 use crate::{
     compression::Found,
     pipeline::{Outlets, RejectSink, Sink},
+    shutdown::Shutdown,
     sinks::{
-        CompressSink, DeadLetterFile, EachSink, Existing, FileSink, StdoutSink, dead_letter, each,
+        CompressSink, DeadLetterFile, EachSink, Existing, FileSink, LogSink, StdoutSink,
+        dead_letter, each, log::Say,
     },
 };
 
-/// Opens what a run writes to; `found` is what its inputs turn out to be compressed with.
-pub(crate) fn open(run: &Run, letters: dead_letter::Settings, found: &[Found]) -> Result<Outlets> {
-    let sink = sink(run, found)?;
+/// What an output needs beside its settings.
+pub(crate) struct Around<'a> {
+    /// What the inputs turn out to be compressed with.
+    pub(crate) found: &'a [Found],
+    /// Hears what happens.
+    pub(crate) notices: &'a Arc<Notices>,
+    pub(crate) shutdown: &'a Shutdown,
+    /// Says what somebody must know at once.
+    pub(crate) say: Say,
+}
+
+/// Opens what a run writes to.
+pub(crate) fn open(
+    run: &Run,
+    letters: dead_letter::Settings,
+    around: &Around<'_>,
+) -> Result<Outlets> {
+    let sink = sink(run, around)?;
     let sink = match run.compress {
         Some(format) => Box::new(CompressSink::new(sink, format, true)?),
         None => sink,
@@ -34,15 +52,19 @@ pub(crate) fn open(run: &Run, letters: dead_letter::Settings, found: &[Found]) -
     Ok(Outlets { sink, dead_letter })
 }
 
-fn sink(run: &Run, found: &[Found]) -> Result<Box<dyn Sink>> {
+fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
     Ok(match &run.output {
         Output::Standard => Box::new(StdoutSink),
         Output::File(path) => {
             let file = FileSink::create(path, run.existing);
             Box::new(file.with_context(|| format!("-o {}", path.display()))?)
         }
+        Output::Log(log) => {
+            let (shutdown, say) = (around.shutdown.clone(), around.say.clone());
+            Box::new(LogSink::open(log.settings.clone(), shutdown, say).context("-o")?)
+        }
         Output::Each(paths) => {
-            let (paths, found, existing) = (paths.clone(), found.to_vec(), run.existing);
+            let (paths, found, existing) = (paths.clone(), around.found.to_vec(), run.existing);
             let open: each::Open = Box::new(move |input| match &paths[input] {
                 Some(path) => as_it_came(path, existing, &found[input]).map_err(|error| {
                     io::Error::other(format!("{}: {}", path.display(), cause(&error)))

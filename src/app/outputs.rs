@@ -121,6 +121,11 @@ fn written(run: &Run) -> Vec<Written<'_>> {
     let mut all = match &run.output {
         Output::Standard => vec![one("standard output", None, false)],
         Output::File(path) => vec![one("-o", Some(path.as_path()), true)],
+        // It is added to, and tells itself what it cannot be added to.
+        Output::Log(log) => {
+            let paths = log.paths.iter();
+            paths.map(|path| one("-o", Some(path.as_path()), false)).collect()
+        }
         Output::Each(paths) => {
             let paths = paths.iter().flatten();
             paths.map(|path| one("--out-dir:", Some(path.as_path()), true)).collect()
@@ -144,7 +149,7 @@ fn is_there(run: &Run, what: &str, path: &Path) -> Result<()> {
             let append = if what == "-o" { ", --append adds to it" } else { "" };
             bail!("{what} {shown} is there already: --force replaces it{append}")
         }
-        Existing::Append | Existing::Continue => appendable(path, run)
+        Existing::Append => appendable(path, run)
             .with_context(|| format!("{what} {shown}"))
             .map(|mend| mend.map_or(Ok(()), |mend| bail!("{what} {shown}: {mend}")))?,
     }
@@ -152,7 +157,8 @@ fn is_there(run: &Run, what: &str, path: &Path) -> Result<()> {
 
 /// Why nothing can be appended to the file at `path`, if so.
 fn appendable(path: &Path, run: &Run) -> std::io::Result<Option<String>> {
-    if fs::metadata(path).is_err() {
+    // To open a named pipe would be to wait for its writer.
+    if !fs::metadata(path).is_ok_and(|there| there.is_file()) {
         return Ok(None);
     }
     let (mut file, mut start) = (File::open(path)?, Vec::new());
@@ -168,8 +174,6 @@ fn appendable(path: &Path, run: &Run) -> std::io::Result<Option<String>> {
         (Some(there), Some(wanted)) if there == wanted => None,
         (Some(there), _) => Some(format!("it is compressed with {there}: --append cannot mix")),
         (None, Some(_)) => Some("it is not compressed: --append cannot mix".into()),
-        // Half a line is cut off.
-        (None, None) if run.existing == Existing::Continue => None,
         (None, None) => {
             let mend = "its last line has no line end: add one (`echo >> FILE`), or cut it off";
             ends_inside_a_line(&file)?.then(|| mend.into())

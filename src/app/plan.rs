@@ -5,7 +5,8 @@ use std::{env, sync::Arc};
 use anyhow::Result;
 
 use super::{resolved::Rules, schemas};
-use crate::engine::{Engine, Plan, Settings, detect::Selection, policy::Numbers};
+use crate::containers::{Format, Unwrapper};
+use crate::engine::{Plan, Settings, detect::Selection, policy::Numbers};
 
 /// What an engine has learnt of paths, twice: JSON inside strings has paths of its own.
 const PATHS: u64 = 4 << 20;
@@ -74,6 +75,7 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Compiled> {
         select: Selection { only: rules.only, without: rules.without },
         schema: schema.map(Arc::new),
         text: rules.text,
+        all_text: rules.all_text,
         ip: rules.ip,
         policy: rules.policy,
         limits: rules.limits,
@@ -85,9 +87,9 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Compiled> {
 }
 
 impl Compiled {
-    /// One engine for each worker.
-    pub(crate) fn engines(&self, workers: usize) -> Vec<Engine> {
-        (0..workers).map(|_| Engine::new(self.plan.clone())).collect()
+    /// The workers. Where no framing looks for wrappers they are plain engines.
+    pub(crate) fn workers(&self, format: Option<Format>, workers: usize) -> Vec<Unwrapper> {
+        Unwrapper::crew(format.unwrap_or(Format::Auto), &self.plan, workers)
     }
 
     /// The entries and the rules of the policy, in the tally's order.

@@ -13,15 +13,17 @@ use clap::CommandFactory as _;
 
 use super::{
     inputs::{InputChoice, Inputs},
+    log::{self, Log},
     outputs, packs, policy,
 };
 use crate::{
     cli::{Cli, RuleArgs, RunArgs},
     compression::Format,
     config::{
-        choice::{ColorChoice, CompressChoice, IpChoice, TextChoice},
+        choice::{ColorChoice, CompressChoice, FormatChoice, IpChoice, TextChoice},
         nearest::nearest,
     },
+    containers,
     engine::{IpPolicy, Limits, TextPolicy, detect::Pack, policy::Policy},
     sinks::Existing,
 };
@@ -39,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) compress: Option<Format>,
     pub(crate) dead_letter: Option<PathBuf>,
     pub(crate) drop_text: bool,
+    /// Lines may be a container runtime's.
+    pub(crate) format: Option<containers::Format>,
     pub(crate) threads: usize,
     pub(crate) memory: Option<u64>,
     pub(crate) drain: Duration,
@@ -64,6 +68,8 @@ pub(crate) struct Follow {
 pub(crate) enum Output {
     Standard,
     File(PathBuf),
+    /// What long runs write to.
+    Log(Box<Log>),
     /// A file for each input, where it has one.
     Each(Vec<Option<PathBuf>>),
 }
@@ -76,6 +82,8 @@ pub(crate) struct Rules {
     pub(crate) only: Vec<String>,
     pub(crate) without: Vec<String>,
     pub(crate) text: TextPolicy,
+    /// Every line is a text line.
+    pub(crate) all_text: bool,
     pub(crate) ip: IpPolicy,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
@@ -97,24 +105,30 @@ impl Run {
     /// Resolves and judges what was typed.
     pub(crate) fn resolve(args: RunArgs) -> Result<(Self, Rules)> {
         let inputs = Inputs::find(&args.files, args.recursive);
+        let compress = args.compress.map(|choice| match choice {
+            CompressChoice::Gzip => Format::Gzip,
+            CompressChoice::Zstd => Format::Zstd,
+        });
+        let output = output(&args, &inputs, compress)?;
         let run = Self {
-            output: match (args.out_dir, args.output.filter(|path| path != Path::new("-"))) {
-                (Some(folder), _) => Output::Each(outputs::for_each(&inputs, &folder)?),
-                (None, Some(path)) => Output::File(path),
-                (None, None) => Output::Standard,
-            },
             inputs,
             existing: match (args.force, args.append) {
-                _ if args.follow => Existing::Continue,
+                // A device or a pipe: all else that is followed goes to a log.
+                _ if args.follow => Existing::Append,
                 (true, _) => Existing::Replace,
                 (_, true) => Existing::Append,
                 _ => Existing::Keep,
             },
-            compress: args.compress.map(|choice| match choice {
-                CompressChoice::Gzip => Format::Gzip,
-                CompressChoice::Zstd => Format::Zstd,
-            }),
+            // Of a log only what is rotated is compressed.
+            compress: compress.filter(|_| !matches!(output, Output::Log(_))),
+            output,
             dead_letter: args.dead_letter.clone(),
+            format: match args.input_format.unwrap_or_default() {
+                FormatChoice::Auto => Some(containers::Format::Auto),
+                FormatChoice::Docker => Some(containers::Format::Docker),
+                FormatChoice::Cri => Some(containers::Format::Cri),
+                FormatChoice::Ndjson | FormatChoice::Text => None,
+            },
             drop_text: args.rules.text == Some(TextChoice::Drop),
             threads: args.threads.map_or_else(cores, usize::from),
             memory: args.memory,
@@ -137,8 +151,27 @@ impl Run {
         if args.rules.text == Some(TextChoice::DeadLetter) && args.dead_letter.is_none() {
             bail!("--text dead-letter needs --dead-letter FILE");
         }
-        Ok((run, rules(args.rules)?))
+        let all_text = args.input_format == Some(FormatChoice::Text);
+        Ok((run, Rules { all_text, ..rules(args.rules)? }))
     }
+}
+
+fn output(args: &RunArgs, inputs: &Inputs, compress: Option<Format>) -> Result<Output> {
+    let path = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    let longest = limits(args.rules.max_event_bytes, args.rules.max_depth)?.max_event_bytes;
+    let log = match path {
+        // What is acknowledged is not read again: nothing of it may be taken back.
+        Some(path) if args.follow && log::can_be(path) => {
+            Some(log::log(path, args, inputs, compress, longest)?)
+        }
+        _ => log::wanted(path, args, inputs, compress, longest)?,
+    };
+    Ok(match (&args.out_dir, log, path) {
+        (Some(folder), _, _) => Output::Each(outputs::for_each(inputs, folder)?),
+        (None, Some(log), _) => Output::Log(Box::new(log)),
+        (None, None, Some(path)) => Output::File(path.to_path_buf()),
+        (None, None, None) => Output::Standard,
+    })
 }
 
 /// A first word that is no file may be a command, misspelt. (A file that is merely missing is told
@@ -161,7 +194,9 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
 /// Only files can be followed.
 fn check_followed(run: &Run) -> Result<()> {
     if run.follow.is_some() && (matches!(run.output, Output::Each(_)) || run.compress.is_some()) {
-        bail!("--follow appends to one output, as it is: not beside --out-dir or --compress");
+        bail!(
+            "--follow appends to one output, as it is: --compress is for its rotated files, and --out-dir has no place"
+        );
     }
     if run.follow.is_some() && run.inputs.choices.contains(&InputChoice::Stdin) {
         bail!("--follow needs files: standard input is read to its end without it");
@@ -181,6 +216,7 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
     Ok(Rules {
         policy: policy::resolve(&args.policy, &packs)?,
         packs,
+        all_text: false,
         limits: limits(args.max_event_bytes, args.max_depth)?,
         text: match args.text.unwrap_or_default() {
             TextChoice::Wrap => TextPolicy::Wrap,

@@ -30,24 +30,30 @@ pub(crate) struct Room {
 }
 
 /// The largest window that a `--memory` leaves room for, and the budget with it. Inputs are decoded
-/// one after another, so there is one decoder at a time.
-pub(crate) fn fit(run: &Run, rules: &Rules) -> Result<Room> {
+/// one after another, so there is one decoder at a time; `sources` hold so much beside it.
+pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
     let mut sizes = Sizes::new(rules.limits.max_event_bytes);
     sizes.growth = plan::growth(rules);
-    let encodes = run.compress.is_some() || matches!(run.output, Output::Each(_));
+    let (encodes, log) = match &run.output {
+        Output::Each(_) => (true, 0),
+        Output::Log(log) => (log.settings.compress.is_some(), log.settings.memory()),
+        _ => (run.compress.is_some(), 0),
+    };
     let encoder = if encodes { ENCODER_BYTES } else { 0 };
+    let wrapped = run.format.map_or(0, |_| sizes.wrapped_bytes());
     let followed = match run.follow {
         // A compressed file is decoded a chunk ahead.
         Some(_) => MOST_FILES as u64 * FILE_BYTES + 2 * sizes.most() as u64,
         None => 0,
     };
+    let beside = encoder + log + sources + followed + DECODER_BYTES;
     let mut least = 0;
     for window_log in WINDOWS {
         let demand = Demand {
             workers: run.threads,
             dead_letter: run.dead_letter.is_some(),
-            engine_bytes: plan::engine_bytes(sizes.most(), rules),
-            fixed_bytes: FIXED_BYTES + followed + encoder + (1 << window_log) + DECODER_BYTES,
+            engine_bytes: plan::engine_bytes(sizes.most(), rules) + wrapped,
+            fixed_bytes: FIXED_BYTES + beside + (1 << window_log),
         };
         match Budget::fit(sizes, demand, run.memory) {
             Ok(budget) => return Ok(Room { budget, window_log }),

@@ -15,7 +15,7 @@ use super::{
     follow,
     inputs::InputChoice,
     notices::Notices,
-    outlets,
+    outlets::{self, Around},
     plan::{self, Compiled},
     progress::Progress,
     resolved::{Layout, Run},
@@ -25,28 +25,72 @@ use super::{
 use crate::{
     cli::{RunArgs, help::TERMINAL},
     compression::Found,
+    containers::Frames,
     engine::Reason,
-    pipeline::{Budget, End, Input, Inputs, Pipeline, Report, Sink, Source},
+    pipeline::{End, Framing, Input, Inputs, Pipeline, Report, Sink, Source},
     shutdown::{Shutdown, signals},
-    sinks::{Existing, FileSink, dead_letter},
+    sinks::{Existing, FileSink, dead_letter, log::Say},
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
 
-/// Sieves, says what there is to say, and returns the exit code.
-pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
-    let started = Instant::now();
+/// Where a run's lines come from, and what its end comes to.
+pub(crate) trait Feed {
+    /// What its sources hold in memory at most, beside decoders.
+    fn memory(&self, max_event_bytes: usize) -> u64 {
+        let _ = max_event_bytes;
+        0
+    }
+
+    /// Hears signals from now on.
+    fn listen(&mut self, shutdown: &Shutdown) -> io::Result<()> {
+        signals::listen(shutdown.clone())
+    }
+
+    /// Opens the inputs; all else is ready.
+    fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble>;
+
+    /// The exit code, where that of the sieving is `own`.
+    fn code(&mut self, own: Exit) -> u8 {
+        own as u8
+    }
+}
+
+/// Standard input, and files.
+struct Files;
+
+impl Feed for Files {
+    fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble> {
+        let (window_log, shutdown) = (room.window_log, around.shutdown);
+        if let Some(choice) = &run.follow {
+            let (notices, shutdown) = (around.notices.clone(), shutdown.clone());
+            return follow::inputs(choice, window_log, notices, shutdown).map_err(Trouble::from);
+        }
+        let inputs = run.inputs.choices.iter().zip(around.found);
+        let open = |(input, found)| open(input, window_log, found, shutdown);
+        Ok(Inputs::InTurn(inputs.map(open).collect()))
+    }
+}
+
+/// Sieves files, says what there is to say, and returns the exit code.
+pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
     let args = config::applied(args)?;
     if args.files.is_empty() && io::stdin().is_terminal() {
         let _ = writeln!(io::stderr(), "{TERMINAL}");
-        return Ok(Exit::Usage);
+        return Ok(Exit::Usage as u8);
     }
+    with(args, &mut Files)
+}
+
+/// Sieves what `feed` gives.
+pub(crate) fn with(args: RunArgs, feed: &mut dyn Feed) -> Result<u8, Trouble> {
+    let started = Instant::now();
     let (run, rules) = Run::resolve(args)?;
-    let Room { budget, window_log } = room::fit(&run, &rules)?;
+    let room = room::fit(&run, &rules, feed.memory(rules.limits.max_event_bytes))?;
     let compiled = plan::compile(rules, run.dead_letter.is_some())?;
     let letters =
         dead_letter::Settings { schema: compiled.schema.clone(), drop_text: run.drop_text };
-    let report = sieve(&run, &compiled, (budget, window_log), letters.clone())?;
+    let report = sieve(&run, &compiled, &room, letters.clone(), feed)?;
     let mut summary = Summary::new(
         &report,
         &Setting {
@@ -55,41 +99,43 @@ pub(crate) fn run(args: RunArgs) -> Result<Exit, Trouble> {
             keeps: &|reason: Reason| run.dead_letter.is_some() && letters.takes(reason),
             elapsed: started.elapsed(),
             threads: run.threads,
-            memory_ceiling_bytes: budget.ceiling_bytes,
+            memory_ceiling_bytes: room.budget.ceiling_bytes,
         },
     );
-    let exit = exit::judge(&report, &summary, &run);
-    summary.exit_code = exit as u8;
-    account(&run, &report, &summary)?;
-    Ok(exit)
+    let code = feed.code(exit::judge(&report, &summary, &run));
+    summary.exit_code = code;
+    if let Err(trouble) = account(&run, &report, &summary) {
+        say(&trouble);
+        return Ok(feed.code(trouble.exit()));
+    }
+    Ok(code)
 }
 
 fn sieve(
     run: &Run,
     compiled: &Compiled,
-    (budget, window_log): (Budget, u32),
+    room: &Room,
     letters: dead_letter::Settings,
+    feed: &mut dyn Feed,
 ) -> Result<Report, Trouble> {
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
-    signals::listen(shutdown.clone()).map_err(Trouble::failed)?;
+    feed.listen(&shutdown).map_err(Trouble::failed)?;
     let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
     let notices = Arc::new(Notices::new(run.quiet, Progress::of(run, &found)));
-    let inputs = match &run.follow {
-        Some(choice) => follow::inputs(choice, window_log, notices.clone(), shutdown.clone())?,
-        None => {
-            let inputs = run.inputs.choices.iter().zip(&found);
-            let open = |(input, found)| open(input, window_log, found, &shutdown);
-            Inputs::InTurn(inputs.map(open).collect())
-        }
-    };
-    let pipeline = Pipeline {
-        budget,
-        inputs,
-        outlets: outlets::open(run, letters, &found).map_err(Trouble::Failed)?,
-        observer: notices.clone(),
-        shutdown,
-    };
-    let report = pipeline.run(compiled.engines(run.threads));
+    let watcher = notices.clone();
+    let say: Say = Arc::new(move |text| {
+        watcher.clear();
+        say(&text);
+    });
+    let around = Around { found: &found, notices: &notices, shutdown: &shutdown, say };
+    let outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
+    let inputs = feed.inputs(run, &around, room)?;
+    let framing = run.format.map(|format| -> Arc<dyn Framing> {
+        Arc::new(Frames::new(format, room.budget.sizes.max_event_bytes))
+    });
+    let (budget, observer) = (room.budget, notices.clone());
+    let pipeline = Pipeline { budget, inputs, framing, outlets, observer, shutdown };
+    let report = pipeline.run(compiled.workers(run.format, run.threads));
     notices.clear();
     Ok(report)
 }

@@ -58,7 +58,7 @@ pub struct RuleArgs {
     #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
     pub ip: Option<IpChoice>,
 
-    /// Add detectors of your own: a pack, or a folder of packs
+    /// Add your own detectors: a pack or a folder of packs
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub patterns: Vec<PathBuf>,
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::rules::RuleArgs;
+use super::{log::LogArgs, rules::RuleArgs};
 use crate::config::{
-    choice::{ColorChoice, CompressChoice},
+    choice::{ColorChoice, CompressChoice, FormatChoice},
     units::bytes,
 };
 
@@ -27,6 +27,22 @@ pub struct RunArgs {
     #[arg(short, long, hide_short_help = true)]
     pub recursive: bool,
 
+    /// What lines are: auto, ndjson, docker, cri, text [default: auto]
+    ///
+    /// `docker` is Docker's json-file, `cri` the Kubernetes CRI's: the application's line inside is
+    /// judged as any other, its pieces joined first, and stays in its wrapper; a line that is no
+    /// wrapper is not forwarded. `auto` takes an input for one of the two if its first line is such a
+    /// wrapper; lines without one are then judged as they are. `text`: also a line that begins with
+    /// `{` is text.
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    pub input_format: Option<FormatChoice>,
+
     /// Write to FILE; whole, or not at all
     ///
     /// The output is written beside FILE and renamed at the end, so FILE is never half written, and
@@ -41,7 +57,7 @@ pub struct RunArgs {
     /// As `tail -F`, for all FILEs, -r DIRs and globs: renamed files are read to their end, truncated
     /// ones from their beginning, compressed ones once. Ends with SIGINT or SIGTERM. -o FILE is
     /// appended to.
-    #[arg(short, long, conflicts_with_all = ["out_dir", "force", "compress"])]
+    #[arg(short, long, conflicts_with_all = ["out_dir", "force"])]
     pub follow: bool,
 
     /// Remember in DIR how far the followed files are delivered
@@ -95,6 +111,10 @@ pub struct RunArgs {
         hide_short_help = true
     )]
     pub compress: Option<CompressChoice>,
+
+    /// How an output for long runs is written
+    #[command(flatten)]
+    pub log: LogArgs,
 
     /// What lines are judged by
     #[command(flatten)]

@@ -1,6 +1,10 @@
 //! What can be chosen, by a flag or in the file.
 
+use std::{fmt, time::Duration};
+
 use clap::ValueEnum;
+
+use super::units::{duration, shown};
 
 /// `text`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -36,6 +40,22 @@ pub enum ColorChoice {
     Always,
     /// No colour
     Never,
+}
+
+/// `input_format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum FormatChoice {
+    /// What the first line of an input is: of a container runtime, or JSON lines
+    #[default]
+    Auto,
+    /// JSON lines
+    Ndjson,
+    /// Docker's json-file
+    Docker,
+    /// The Kubernetes CRI's
+    Cri,
+    /// Text, whatever a line begins with
+    Text,
 }
 
 /// `compress`
@@ -78,4 +98,43 @@ pub enum ActionChoice {
     Observe,
     /// No finding
     Keep,
+}
+
+/// `fsync`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FsyncChoice {
+    /// After each write
+    Always,
+    /// Before anything is acknowledged
+    #[default]
+    Acknowledged,
+    /// When the system pleases
+    Never,
+    /// Also this often
+    Every(Duration),
+}
+
+impl FsyncChoice {
+    /// Reads what was written.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "always" => Ok(Self::Always),
+            "acknowledged" => Ok(Self::Acknowledged),
+            "never" => Ok(Self::Never),
+            _ => duration(text).map(Self::Every).map_err(|_| {
+                format!("not `{text}`: it takes always, acknowledged, never, or a time like 1s")
+            }),
+        }
+    }
+}
+
+impl fmt::Display for FsyncChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Always => f.write_str("always"),
+            Self::Acknowledged => f.write_str("acknowledged"),
+            Self::Never => f.write_str("never"),
+            Self::Every(time) => f.write_str(&shown(*time)),
+        }
+    }
 }

@@ -131,6 +131,19 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// What `parse` makes of a text.
+    pub(super) fn parsed<T>(
+        &mut self,
+        value: &Value<'_>,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Option<Said<T>> {
+        let Said { value, spot, from_environment } = self.text(value)?;
+        match parse(&value) {
+            Ok(value) => Some(Said { value, spot, from_environment }),
+            Err(what) => self.wrong(spot, what),
+        }
+    }
+
     pub(super) fn whole<T>(
         &mut self,
         value: &Value<'_>,

@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use super::{
     Config, Said,
     policy::{AllowEntry, RuleEntry},
+    units::shown as time,
 };
 
 /// Stands for what came from the environment: it may be a secret.
@@ -17,11 +18,16 @@ impl Config {
         let all = [
             ("inputs", self.inputs.as_ref().map(|all| texts(all))),
             ("recursive", self.recursive.as_ref().map(plain)),
+            ("input_format", self.input_format.as_ref().map(choice)),
             ("output", self.output.as_ref().map(text)),
             ("out_dir", self.out_dir.as_ref().map(text)),
             ("force", self.force.as_ref().map(plain)),
             ("append", self.append.as_ref().map(plain)),
             ("compress", self.compress.as_ref().map(choice)),
+            ("rotate_size", self.rotate_size.as_ref().map(plain)),
+            ("rotate_every", self.rotate_every.as_ref().map(|s| s.shown(&quoted(&time(s.value))))),
+            ("rotate_keep", self.rotate_keep.as_ref().map(plain)),
+            ("fsync", self.fsync.as_ref().map(|s| s.shown(&quoted(&s.value.to_string())))),
             ("follow", self.follow.as_ref().map(plain)),
             ("data_dir", self.data_dir.as_ref().map(text)),
             ("line_timeout", self.line_timeout.as_ref().map(plain)),

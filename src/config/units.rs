@@ -1,4 +1,6 @@
-//! Sizes as people write them.
+//! Sizes and times as people write them.
+
+use std::time::Duration;
 
 /// A size: `262144`, `256KiB`, `256k`, `1MiB`, `2GB`. `k` and `KiB` are 1024, `kB` is 1000.
 pub fn bytes(text: &str) -> Result<u64, String> {
@@ -23,9 +25,47 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     }
 }
 
+const TIMES: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// A time: `500ms`, `30s`, `15m`, `1h`, `1d`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let wrong = || format!("`{text}` is no time; write 500ms, 30s, 15m, 1h or 1d");
+    let unit = unit.trim_start().to_ascii_lowercase();
+    let (_, factor) = TIMES.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    match number.checked_mul(*factor) {
+        Some(0) => Err("must be more than 0".into()),
+        Some(ms) => Ok(Duration::from_millis(ms)),
+        None => Err(wrong()),
+    }
+}
+
+/// A time in the largest unit that it is whole in.
+pub fn shown(time: Duration) -> String {
+    let ms = time.as_millis();
+    let whole = TIMES.iter().find(|(_, factor)| ms.is_multiple_of(u128::from(*factor)));
+    whole.map_or_else(String::new, |(unit, factor)| format!("{}{unit}", ms / u128::from(*factor)))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use std::time::Duration;
+
+    use super::{bytes, duration, shown};
+
+    #[test]
+    fn times() {
+        for (text, ms) in [("500ms", 500), ("90s", 90_000), ("15 m", 900_000), ("1d", 86_400_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)));
+            assert_eq!(shown(Duration::from_millis(ms)), text.replace(' ', ""));
+        }
+        for wrong in ["", "1", "0s", "h", "1.5h", "1w", "-1s", "99999999999999999d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn sizes() {

@@ -59,6 +59,53 @@ impl Engine {
         settled
     }
 
+    /// The same of the text line `out[from..]`.
+    pub(super) fn settle_text(
+        &mut self,
+        plan: &Plan,
+        from: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Reason> {
+        if !self.judge.unsettled {
+            return Ok(());
+        }
+        let mut detectors = mem::take(&mut self.judge.detectors);
+        self.judge.again = true;
+        let settled = self.text_rounds(plan, &mut detectors, from, out);
+        self.judge.again = false;
+        self.judge.detectors = detectors;
+        settled
+    }
+
+    #[cold]
+    fn text_rounds(
+        &mut self,
+        plan: &Plan,
+        detectors: &mut Vec<u16>,
+        from: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Reason> {
+        let mut text = Vec::new();
+        let row = &plan.detectors.precedence.message;
+        for _ in 0..ROUNDS {
+            text.clear();
+            text.extend_from_slice(&out[from..]);
+            let end = text.trim_ascii_end().len();
+            self.judge.text(&plan.detectors, &text, (0, end), row).map_err(|s| s.reason)?;
+            let j = &self.judge;
+            if j.dropped.is_some() {
+                return Err(Reason::Rule);
+            }
+            if j.edits.is_empty() {
+                return Ok(());
+            }
+            detectors.extend_from_slice(&j.detectors);
+            out.truncate(from);
+            splice::splice(&text, 0, text.len(), &j.edits, &j.replacements, out);
+        }
+        Err(Reason::TooCostly)
+    }
+
     #[cold]
     fn rounds(
         &mut self,

@@ -13,6 +13,7 @@ pub struct Chunk {
     buf: Vec<u8>,
     len: usize,
     sealed: bool,
+    note: (u16, u16),
 }
 
 impl Default for Chunk {
@@ -26,7 +27,7 @@ impl Chunk {
     pub fn with_capacity(capacity: usize) -> Self {
         let mut buf = Vec::with_capacity(HEAD + capacity + TAIL);
         buf.resize(HEAD, b'\n');
-        Self { buf, len: 0, sealed: false }
+        Self { buf, len: 0, sealed: false, note: (0, 0) }
     }
 
     /// A sealed chunk that holds a copy of `data`.
@@ -41,6 +42,18 @@ impl Chunk {
     pub fn clear(&mut self) {
         self.len = 0;
         self.sealed = false;
+        self.note = (0, 0);
+    }
+
+    /// What is known of the input before the data and behind it, where lines belong together. The
+    /// engine does not look at it.
+    pub fn note(&self) -> (u16, u16) {
+        self.note
+    }
+
+    /// Sets what [`note`](Self::note) says.
+    pub fn set_note(&mut self, before: u16, behind: u16) {
+        self.note = (before, behind);
     }
 
     /// Gives memory beyond `capacity` bytes of data back to the allocator (after an oversize line).

@@ -1,15 +1,16 @@
 //! From lines to outcomes: each line of a chunk ends in exactly one.
 
+mod text;
+
 use std::mem;
 
 use super::Engine;
 use super::chunk::HEAD;
-use super::decode;
 use super::index::Index;
 use super::index::simd::{Level, Task};
 use super::outcome::{Output, Payload, Reason, Reject};
 use super::path::locate;
-use super::plan::{Plan, TextPolicy};
+use super::plan::Plan;
 use super::redact::{self, splice};
 use super::walk::{Line, Stop};
 
@@ -99,7 +100,7 @@ impl Engine {
             return;
         }
         match buf[e.line.start] {
-            b'{' => match self.event(plan, &e) {
+            b'{' if !plan.settings().all_text => match self.event(plan, &e) {
                 Event::Sound if self.judge.edits.is_empty() => out.tally.clean += 1,
                 Event::Sound => {
                     flush(buf, run, e, out);
@@ -114,7 +115,7 @@ impl Engine {
                     flush(buf, run, e, out);
                     let from = out.bodies.len();
                     let payload = shape(plan, &e, out);
-                    let utf16 = looks_like_utf16(&buf[e.start..end]);
+                    let utf16 = text::looks_like_utf16(&buf[e.start..end]);
                     let reason = if utf16 { Reason::Utf16 } else { stop.reason };
                     reject(e, reason, stop.at - e.start, payload, from, out);
                 }
@@ -229,80 +230,6 @@ impl Engine {
         }
         String::from_utf8_lossy(&redacted).into_owned()
     }
-
-    fn text_line(&mut self, plan: &Plan, e: &Entry<'_>, length: usize, out: &mut Output) {
-        let (buf, from) = (e.line.buf, out.bodies.len());
-        let (start, end) = (e.start, e.start + length);
-        let text = &buf[start..end];
-        if looks_like_utf16(text) || simdutf8::basic::from_utf8(text).is_err() {
-            let reason = if looks_like_utf16(text) { Reason::Utf16 } else { Reason::Utf8 };
-            let payload = shape(plan, e, out);
-            return reject(*e, reason, 0, payload, from, out);
-        }
-        // It leaves as the value of `message`, and what holds there holds for it.
-        let row = &plan.detectors.precedence.message;
-        if let Err(stop) = self.judge.text(&plan.detectors, buf, (start, end), row) {
-            return reject(*e, stop.reason, 0, Payload::None, from, out);
-        }
-        if !self.judge.observed.is_empty() {
-            self.judge.observe();
-        }
-        if self.judge.dropped.is_some() {
-            return self.drop_text(plan, e, (start, end), out);
-        }
-        let settings = plan.settings();
-        let refused = match (&settings.schema, settings.text) {
-            (Some(_), _) => Some(Reason::NotJson),
-            (None, TextPolicy::Reject) => Some(Reason::Text),
-            (None, TextPolicy::Wrap) => None,
-        };
-        if let Some(reason) = refused {
-            let mut payload = Payload::None;
-            if settings.bodies {
-                self.splice(e, start, end, &mut out.bodies);
-                self.count(out);
-                payload = Payload::Redacted;
-            }
-            return reject(*e, reason, 0, payload, from, out);
-        }
-        let from = out.clean.len();
-        self.wrap(buf, (start, end), &mut out.clean);
-        out.clean.push(b'\n');
-        if self.settled(plan, e, from, out) {
-            out.tally.wrapped += 1;
-            self.count(out);
-        }
-    }
-
-    /// A text line as an event, with the judge's edits made.
-    fn wrap(&self, buf: &[u8], (start, end): (usize, usize), out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"message\":\"");
-        let mut at = start;
-        for edit in &self.judge.edits {
-            decode::escape_into(&buf[at..edit.start], out);
-            let (s, t) = edit.with;
-            out.extend_from_slice(&self.judge.replacements[s as usize..t as usize]);
-            at = edit.end;
-        }
-        decode::escape_into(&buf[at..end], out);
-        out.extend_from_slice(b"\"}");
-    }
-
-    /// A text line that a rule drops; its dead letter holds it as the event that it would leave as.
-    #[cold]
-    fn drop_text(&mut self, plan: &Plan, e: &Entry<'_>, text: (usize, usize), out: &mut Output) {
-        let (from, mut payload) = (out.bodies.len(), Payload::None);
-        if plan.settings().bodies {
-            self.wrap(e.line.buf, text, &mut out.bodies);
-            if self.settle(plan, from, &mut out.bodies).is_ok() {
-                self.count(out);
-                payload = Payload::Redacted;
-            } else {
-                out.bodies.truncate(from);
-            }
-        }
-        reject(*e, Reason::Rule, 0, payload, from, out);
-    }
 }
 
 /// The items from `at` for which `before` holds; `at` moves behind them.
@@ -344,13 +271,6 @@ fn rare(e: &Entry<'_>) -> Result<(), Stop> {
         return Err(Stop { reason: Reason::Utf8, at: start + valid });
     }
     Ok(())
-}
-
-fn looks_like_utf16(text: &[u8]) -> bool {
-    let head = &text[..text.len().min(64)];
-    head.starts_with(b"\xff\xfe")
-        || head.starts_with(b"\xfe\xff")
-        || head.iter().filter(|&&b| b == 0).count() * 4 >= head.len().max(1)
 }
 
 fn shape(plan: &Plan, e: &Entry<'_>, out: &mut Output) -> Payload {

@@ -73,6 +73,8 @@ reasons! {
     MinLength = "schema_min_length", "a string shorter than the schema's minimum";
     /// Keyword `maxLength`.
     MaxLength = "schema_max_length", "a string longer than the schema's maximum";
+    /// Not a line of the container runtime's.
+    NoWrapper = "no_wrapper", "not a line that the container runtime writes: see --input-format";
 }
 
 impl Reason {
@@ -156,7 +158,7 @@ impl Reject {
 /// Counts of one chunk, or of many added up.
 ///
 /// `read` lines end in exactly one of the outcomes: `read == clean + redacted + wrapped + blank +
-/// Σ rejected`.
+/// joined + Σ rejected`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Lines read.
@@ -169,6 +171,8 @@ pub struct Tally {
     pub wrapped: u64,
     /// Empty lines, skipped.
     pub blank: u64,
+    /// Pieces of a line that a container runtime cut, behind the first one, which is counted for all.
+    pub joined: u64,
     /// Lines not forwarded, by [`Reason::index`].
     pub rejected: [u64; Reason::ALL.len()],
     /// Redactions by detector, in the order of [`Plan::detectors`](super::Plan::detectors).
@@ -205,7 +209,8 @@ impl Tally {
 
     /// `read` minus every outcome; 0 unless the program has a bug.
     pub fn unaccounted(&self) -> i64 {
-        self.read as i64 - (self.forwarded() + self.blank + self.rejected_total()) as i64
+        self.read as i64
+            - (self.forwarded() + self.blank + self.joined + self.rejected_total()) as i64
     }
 }
 
@@ -216,6 +221,7 @@ impl AddAssign<&Tally> for Tally {
         self.redacted += o.redacted;
         self.wrapped += o.wrapped;
         self.blank += o.blank;
+        self.joined += o.joined;
         self.bytes_in += o.bytes_in;
         self.bytes_out += o.bytes_out;
         for (a, b) in self.rejected.iter_mut().zip(&o.rejected) {

@@ -17,6 +17,8 @@ pub enum TextPolicy {
     Wrap,
     /// Not forwarded, reason `text`.
     Reject,
+    /// Scanned, redacted, and forwarded as the text that it is.
+    Keep,
 }
 
 /// What becomes of IP addresses.
@@ -57,6 +59,8 @@ pub struct Settings {
     pub schema: Option<Arc<Schema>>,
     /// Text lines.
     pub text: TextPolicy,
+    /// Every line is a text line, whatever it begins with.
+    pub all_text: bool,
     /// IP addresses.
     pub ip: IpPolicy,
     /// What is never a finding, and what becomes of findings.

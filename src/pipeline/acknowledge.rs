@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     batch::Batch,
-    growing::{Checkpoint, Delivered, Position},
+    growing::{Checkpoint, Delivered, Position, Reached},
 };
 
 /// Positions that were delivered, and who keeps them.
@@ -44,8 +44,8 @@ impl Acknowledgements {
         let none = Delivered { input: batch.input, position: None, ended };
         let pending = self.pending.entry(batch.input).or_insert(none);
         pending.ended = ended;
-        if let Some((offset, inside_line)) = batch.reaches {
-            pending.position = Some(Position { offset, lines, inside_line });
+        if let Some(Reached { offset, inside_line, frame }) = batch.reaches {
+            pending.position = Some(Position { offset, lines, inside_line, frame });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::budget::Sizes;
+use super::{budget::Sizes, growing::Reached};
 use crate::engine::{Chunk, Output};
 
 /// A chunk, where it came from, and what became of it. One of a fixed pool.
@@ -15,8 +15,8 @@ pub(super) struct Batch {
     pub(super) name: Arc<str>,
     /// The lines of its input that an earlier run delivered.
     pub(super) lines_before: u64,
-    /// Where its input is read on from, and whether that is inside a line; of inputs that grow.
-    pub(super) reaches: Option<(u64, bool)>,
+    /// Where its input is read on from; of inputs that grow.
+    pub(super) reaches: Option<Reached>,
     /// Nothing was read for a while: time to acknowledge.
     pub(super) idle: bool,
     /// Where its first line starts in the input.

@@ -70,6 +70,12 @@ impl Sizes {
         data + HEAD + TAIL
     }
 
+    /// What a worker needs beside its engine to judge what is inside of lines: a batch of its own,
+    /// and of each line, two bytes long at least, where it is and what becomes of it.
+    pub fn wrapped_bytes(&self) -> u64 {
+        self.batch_bytes(true) + self.usual() as u64 / 2 * 256
+    }
+
     fn batch_bytes(&self, dead_letter: bool) -> u64 {
         let chunk = Self::memory(self.most());
         let output = 2 * (self.growth.max(ESCAPED) * chunk).max(WRAPPED * self.usual());

@@ -5,13 +5,15 @@
 //! much is kept that the engine can tell; the rest is counted and thrown away, so no line can
 //! raise the memory.
 
-use std::mem::swap;
+use std::{mem::swap, sync::Arc};
 
 use memchr::{memchr, memrchr};
 
 use super::{
     batch::Batch,
     budget::{STEP, Sizes},
+    growing::{Position, Reached},
+    ports::Framing,
 };
 use crate::engine::Chunk;
 
@@ -33,11 +35,28 @@ pub(super) struct Cutter {
     at_start: bool,
     /// Where the next batch starts in the input.
     offset: u64,
+    framing: Option<Arc<dyn Framing>>,
+    frames: Frames,
+}
+
+/// Where the framing stands; nothing of it is used where lines stand for themselves.
+#[derive(Default)]
+struct Frames {
+    /// Lines may belong together.
+    spans: bool,
+    /// How much of the batch was looked at, in lines.
+    seen: usize,
+    /// The states before the batch, where it is cut, and behind what was looked at.
+    begun: u16,
+    whole: u16,
+    now: u16,
 }
 
 impl Cutter {
-    pub(super) fn new(sizes: Sizes) -> Self {
+    pub(super) fn new(sizes: Sizes, framing: Option<Arc<dyn Framing>>) -> Self {
         Self {
+            framing,
+            frames: Frames::default(),
             sizes,
             carry: Vec::with_capacity(sizes.usual()),
             whole: 0,
@@ -49,22 +68,32 @@ impl Cutter {
         }
     }
 
+    pub(super) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
     /// Another input. The last one's batch must have been finished.
     pub(super) fn start_input(&mut self) {
+        self.start_at(0, 0);
+    }
+
+    fn start_at(&mut self, offset: u64, left: u16) {
         self.carry.clear();
         (self.whole, self.discarding, self.discarded) = (0, false, false);
-        (self.at_start, self.offset) = (true, 0);
-    }
-
-    /// Goes on at `offset` of an input that was left there. What was read behind it is forgotten.
-    pub(super) fn resume(&mut self, offset: u64) {
-        self.start_input();
         (self.at_start, self.offset) = (offset == 0, offset);
+        let state = self.framing.as_ref().map_or(0, |framing| framing.start(left));
+        let spans = self.framing.as_ref().is_some_and(|framing| framing.spans(state));
+        self.frames = Frames { spans, seen: 0, begun: state, whole: state, now: state };
     }
 
-    /// Behind the last batch.
-    pub(super) fn offset(&self) -> u64 {
-        self.offset
+    /// Goes on where an input was left. What was read behind it is forgotten.
+    pub(super) fn resume(&mut self, position: &Position) {
+        self.start_at(position.offset, position.frame);
+    }
+
+    /// Behind the last batch; `inside_line`: its last line is settled and has no end yet.
+    pub(super) fn reached(&self, inside_line: bool) -> Reached {
+        Reached { offset: self.offset, inside_line, frame: self.frames.begun }
     }
 
     /// Whether the rest of an input without a further line end is to be judged as it is: a line
@@ -95,7 +124,8 @@ impl Cutter {
     pub(super) fn full(&self, batch: &Batch) -> bool {
         let len = batch.chunk.data().len();
         let oversize = len - self.whole >= self.sizes.kept();
-        self.discarded || self.whole > 0 && (len >= self.sizes.chunk_bytes || oversize)
+        let lines = self.whole > 0 || self.torn(len);
+        self.discarded || lines && (len >= self.sizes.chunk_bytes || oversize)
     }
 
     /// Where to read into.
@@ -120,13 +150,33 @@ impl Cutter {
 
     /// Cuts the batch behind its last whole line.
     pub(super) fn cut(&mut self, batch: &mut Batch) {
-        let end = if self.discarded { batch.chunk.data().len() } else { self.whole };
+        let len = batch.chunk.data().len();
+        if !self.discarded && self.torn(len) {
+            self.give_up();
+        }
+        let end = if self.discarded { len } else { self.whole };
         self.cut_at(batch, end);
+    }
+
+    /// Cuts the batch behind all that there is of an input that may go on. What comes of a line that
+    /// is judged with this is lost; `true`: the last one has no end yet.
+    pub(super) fn settle(&mut self, batch: &mut Batch) -> bool {
+        let inside_line = self.discarding || batch.chunk.data().last() != Some(&b'\n');
+        self.finish(batch);
+        if let Some(framing) = self.framing.as_ref().filter(|f| f.waits(self.frames.begun)) {
+            self.frames.begun = framing.given_up(self.frames.begun);
+        }
+        inside_line
     }
 
     /// Cuts the batch at the end of the input; the last line may lack its end.
     pub(super) fn finish(&mut self, batch: &mut Batch) {
-        self.cut_at(batch, batch.chunk.data().len());
+        let len = batch.chunk.data().len();
+        if self.frames.spans && self.frames.seen < len && !self.discarding {
+            self.look(&batch.chunk.data()[self.frames.seen..]);
+        }
+        self.frames.whole = self.frames.now;
+        self.cut_at(batch, len);
     }
 
     fn cut_at(&mut self, batch: &mut Batch, end: usize) {
@@ -145,6 +195,9 @@ impl Cutter {
         batch.source_bytes += covers;
         self.offset = batch.offset + covers;
         (self.whole, self.discarding, self.discarded, self.at_start) = (0, false, false, false);
+        batch.chunk.set_note(self.frames.begun, self.frames.whole);
+        let (spans, next) = (self.frames.spans, self.frames.whole);
+        self.frames = Frames { spans, seen: 0, begun: next, whole: next, now: next };
         batch.chunk.seal();
     }
 
@@ -156,16 +209,62 @@ impl Cutter {
             skip_bom(batch);
         }
         let data = batch.chunk.data();
-        if let Some(at) = memrchr(b'\n', &data[from..]) {
+        if self.frames.spans {
+            self.look_at_lines(data, from);
+        } else if let Some(at) = memrchr(b'\n', &data[from..]) {
             self.whole = from + at + 1;
         }
         let (len, kept) = (data.len(), self.sizes.kept());
-        if self.whole == 0 && len >= kept {
+        if self.whole == 0 && len >= kept && !self.torn(len) {
             batch.discarded = Some((len - kept) as u64);
             self.carriage_return = len > kept && data[len - 1] == b'\r';
             batch.chunk.truncate(kept);
             self.discarding = true;
         }
+    }
+
+    /// Moves the whole along as far as no line waits for another.
+    fn look_at_lines(&mut self, data: &[u8], from: usize) {
+        // What was there before has no line end behind what was looked at.
+        let mut from = from.max(self.frames.seen);
+        while let Some(at) = memchr(b'\n', &data[from..]) {
+            let end = from + at;
+            if end - self.whole > self.sizes.max_event_bytes {
+                self.give_up();
+            }
+            let waits = self.look(&data[self.frames.seen..end]);
+            (self.frames.seen, from) = (end + 1, end + 1);
+            if !waits {
+                (self.whole, self.frames.whole) = (end + 1, self.frames.now);
+            }
+            if !self.frames.spans {
+                let last = memrchr(b'\n', data).map_or(0, |at| at + 1);
+                (self.whole, self.frames.seen) = (last, last);
+                return;
+            }
+        }
+    }
+
+    /// With the line that is looked at next, those that belong together would be longer than any
+    /// line may be. They are parted, at the same line however the input arrives.
+    fn give_up(&mut self) {
+        if let Some(framing) = self.framing.as_ref().filter(|f| f.waits(self.frames.now)) {
+            self.frames.now = framing.given_up(self.frames.now);
+            (self.whole, self.frames.whole) = (self.frames.seen, self.frames.now);
+        }
+    }
+
+    /// Whether this line, or one before it, waits for another.
+    fn look(&mut self, line: &[u8]) -> bool {
+        let Some(framing) = &self.framing else { return false };
+        self.frames.now = framing.behind(self.frames.now, line);
+        self.frames.spans = framing.spans(self.frames.now);
+        framing.waits(self.frames.now)
+    }
+
+    /// The lines that wait, and what there is of the next one, are too long to belong together.
+    fn torn(&self, len: usize) -> bool {
+        self.frames.spans && self.whole == 0 && self.frames.seen > 0 && len >= self.sizes.kept()
     }
 
     fn discard(&mut self, batch: &mut Batch, n: usize) {
@@ -220,7 +319,7 @@ mod tests {
         max_event_bytes: usize,
     ) -> Vec<(Vec<u8>, u64, u64, Option<u64>)> {
         let sizes = Sizes { chunk_bytes, hold: Duration::ZERO, ..Sizes::new(max_event_bytes) };
-        let mut cutter = Cutter::new(sizes);
+        let mut cutter = Cutter::new(sizes, None);
         cutter.start_input();
         let (mut rest, mut cuts) = (input, Vec::new());
         loop {

@@ -12,6 +12,19 @@ pub struct Position {
     pub lines: u64,
     /// It is inside a line that is settled already; the rest of that line is passed over.
     pub inside_line: bool,
+    /// What a [`Framing`](super::Framing) knows of the input here; 0: nothing.
+    pub frame: u16,
+}
+
+/// Where the turn of an input ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// In bytes.
+    pub offset: u64,
+    /// As in a [`Position`].
+    pub inside_line: bool,
+    /// As in a [`Position`].
+    pub frame: u16,
 }
 
 /// Whose turn it is.
@@ -52,8 +65,8 @@ pub trait Growing: Send {
     fn turn(&mut self, wait: Duration) -> Turn;
     /// Reads on in the input whose turn it is; 0: it has no more at present.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
-    /// The turn is over. What stands behind `offset` is read again at the next one.
-    fn end_turn(&mut self, offset: u64, inside_line: bool);
+    /// The turn is over. What stands behind `reached` is read again at the next one.
+    fn end_turn(&mut self, reached: Reached);
 }
 
 /// What was delivered of an input.

@@ -31,6 +31,23 @@ pub struct Input {
     pub source: Box<dyn Source>,
 }
 
+/// Where records end that span lines. A state says what is known of an input behind a line; 0 before
+/// the first, unless the framing starts with more.
+pub trait Framing: Send + Sync {
+    /// The state before an input's first line; of one that an earlier run left in the state `left`,
+    /// before the line behind that. 0: nothing is known.
+    fn start(&self, left: u16) -> u16;
+    /// Whether lines can belong together in this state and behind it; if not, nobody asks again.
+    fn spans(&self, state: u16) -> bool;
+    /// The state behind `line`, which is without its end.
+    fn behind(&self, state: u16, line: &[u8]) -> u16;
+    /// Whether a line waits for another, so that nothing may be cut here.
+    fn waits(&self, state: u16) -> bool;
+    /// The state when what waits is longer than any record may be. At the end of the input it is told
+    /// apart from that: what waits there has all that there is of it.
+    fn given_up(&self, state: u16) -> u16;
+}
+
 /// What judges a chunk: the engine, or a stand-in.
 pub trait Worker: Send {
     /// Judges every line of a sealed chunk; `out` is empty.

@@ -39,13 +39,13 @@ enum Filled {
 
 impl Reader {
     pub(super) fn new(
-        sizes: Sizes,
+        cutter: Cutter,
         inputs: Vec<Input>,
         observer: Arc<dyn Observer>,
         shutdown: Shutdown,
         ledger: Arc<Ledger>,
     ) -> Self {
-        let (cutter, inputs) = (Cutter::new(sizes), inputs.into_iter().enumerate());
+        let (sizes, inputs) = (cutter.sizes(), inputs.into_iter().enumerate());
         Self { sizes, inputs, current: None, observer, shutdown, ledger, cutter, seq: 0 }
     }
 

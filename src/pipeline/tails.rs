@@ -17,7 +17,7 @@ use super::{
     crew::Intake,
     cutter::Cutter,
     delivery::Ledger,
-    growing::{Growing, Ready, Turn},
+    growing::{Growing, Position, Reached, Ready, Turn},
     ports::Observer,
 };
 
@@ -40,13 +40,13 @@ pub(super) struct Tails {
 
 impl Tails {
     pub(super) fn new(
-        sizes: Sizes,
+        cutter: Cutter,
         growing: Box<dyn Growing>,
         every: Duration,
         observer: Arc<dyn Observer>,
         ledger: Arc<Ledger>,
     ) -> Self {
-        let cutter = Cutter::new(sizes);
+        let sizes = cutter.sizes();
         Self { sizes, growing, observer, ledger, cutter, seq: 0, every, owed: None }
     }
 
@@ -55,31 +55,26 @@ impl Tails {
         batch.input = ready.input;
         batch.name = ready.name.clone();
         batch.lines_before = ready.position.lines;
-        let (mut offset, mut inside_line) = (ready.position.offset, ready.position.inside_line);
-        let taken = self.take(ready, batch, &mut offset, &mut inside_line);
+        let Position { offset, inside_line, frame, .. } = ready.position;
+        let mut reached = Reached { offset, inside_line, frame };
+        let taken = self.take(ready, batch, &mut reached);
         if let Err(error) = taken {
             self.ledger.input_failed();
             self.observer.input_failed(&ready.name, &error);
         }
-        self.growing.end_turn(offset, inside_line);
-        batch.reaches = Some((offset, inside_line));
+        self.growing.end_turn(reached);
+        batch.reaches = Some(reached);
         batch.source_bytes > 0
     }
 
     /// Reads until the batch is full or the input has no more. What was read before an error is as
     /// good as any.
-    fn take(
-        &mut self,
-        ready: &Ready,
-        batch: &mut Batch,
-        offset: &mut u64,
-        inside_line: &mut bool,
-    ) -> io::Result<()> {
-        if *inside_line {
+    fn take(&mut self, ready: &Ready, batch: &mut Batch, reached: &mut Reached) -> io::Result<()> {
+        if reached.inside_line {
             // The bytes behind the line end come again: the next turn takes them.
-            return self.pass_over(batch, offset, inside_line);
+            return self.pass_over(batch, reached);
         }
-        self.cutter.resume(*offset);
+        self.cutter.resume(&ready.position);
         self.cutter.begin(batch);
         let mut failed = Ok(());
         let exhausted = loop {
@@ -98,32 +93,24 @@ impl Tails {
         };
         // A line over the limit is settled before its end is seen.
         let settled = exhausted && failed.is_ok() && self.cutter.settled(batch, ready.take_partial);
-        if settled {
-            *inside_line = true;
-            self.cutter.finish(batch);
-        } else {
+        let inside_line = settled && self.cutter.settle(batch);
+        if !settled {
             self.cutter.cut(batch);
         }
-        *offset = self.cutter.offset();
+        *reached = self.cutter.reached(inside_line);
         failed
     }
 
     /// Passes over what is left of a settled line.
-    fn pass_over(
-        &mut self,
-        batch: &mut Batch,
-        offset: &mut u64,
-        inside_line: &mut bool,
-    ) -> io::Result<()> {
-        self.cutter.resume(*offset);
+    fn pass_over(&mut self, batch: &mut Batch, reached: &mut Reached) -> io::Result<()> {
         for _ in 0..16 {
             let room = self.cutter.room(batch);
             let n = self.growing.read(room)?;
             let end = memchr(b'\n', &room[..n]);
             let passed = end.map_or(n, |at| at + 1) as u64;
-            *offset += passed;
+            reached.offset += passed;
             batch.source_bytes += passed;
-            *inside_line = end.is_none();
+            reached.inside_line = end.is_none();
             if n == 0 || end.is_some() {
                 break;
             }

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM as shutdown requests.
+//! Signals: as shutdown requests, or for whoever wants to hear them.
 
 use std::{io, thread};
 
@@ -9,24 +9,50 @@ use tokio::{
 
 use super::Shutdown;
 
+/// A signal that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// SIGINT
+    Interrupt,
+    /// SIGTERM
+    Terminate,
+    /// SIGHUP
+    HangUp,
+}
+
 /// Turns every SIGINT and SIGTERM from now on into a request.
 ///
 /// The handlers are in place when this returns; a thread of its own waits for them.
 pub fn listen(shutdown: Shutdown) -> io::Result<()> {
+    run(false, move |_| shutdown.request())
+}
+
+/// Tells `told` of every SIGINT, SIGTERM and SIGHUP from now on, as [`listen`] does.
+pub fn hear(told: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
+    run(true, told)
+}
+
+fn run(hang_up: bool, told: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
-    let (mut interrupt, mut terminate) = {
+    let (mut interrupt, mut terminate, mut hung_up) = {
         let _guard = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        let hung_up = if hang_up { Some(signal(SignalKind::hangup())?) } else { None };
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, hung_up)
     };
     thread::Builder::new().name("signals".into()).spawn(move || {
         runtime.block_on(async {
+            let mut hung_up = async || match &mut hung_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            };
             loop {
-                let more = tokio::select! {
-                    more = interrupt.recv() => more,
-                    more = terminate.recv() => more,
+                let (more, heard) = tokio::select! {
+                    more = interrupt.recv() => (more, Heard::Interrupt),
+                    more = terminate.recv() => (more, Heard::Terminate),
+                    more = hung_up() => (more, Heard::HangUp),
                 };
                 match more {
-                    Some(()) => shutdown.request(),
+                    Some(()) => told(heard),
                     None => return,
                 }
             }

@@ -21,9 +21,6 @@ pub enum Existing {
     Replace,
     /// It grows; when the run fails, back to what it was.
     Append,
-    /// It grows, and nothing is taken back: what was acknowledged is not read again. Half a line at
-    /// its end, which a process left that was killed, is cut off: it was not acknowledged.
-    Continue,
 }
 
 /// A file that takes its place when it is finished; until then what stood there stays.
@@ -39,10 +36,10 @@ enum Target {
         path: PathBuf,
         keep: bool,
     },
-    /// `begun`: its size before, where what is added can be taken back.
+    /// `begun`: its size before.
     Append {
         file: File,
-        begun: Option<u64>,
+        begun: u64,
     },
     Direct(File),
 }
@@ -53,7 +50,7 @@ impl FileSink {
         let target = match fs::canonicalize(path) {
             Ok(there) => open_existing(there, existing)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => match existing {
-                Existing::Append | Existing::Continue => append(path, existing)?,
+                Existing::Append => append(path)?,
                 // The umask takes its bits away, as from any new file.
                 _ => replace(
                     path.to_path_buf(),
@@ -74,7 +71,7 @@ fn open_existing(path: PathBuf, existing: Existing) -> io::Result<Target> {
     }
     match existing {
         Existing::Keep => Err(io::ErrorKind::AlreadyExists.into()),
-        Existing::Append | Existing::Continue => append(&path, existing),
+        Existing::Append => append(&path),
         Existing::Replace => {
             let permissions = metadata.permissions();
             let target = replace(path, permissions.clone(), false)?;
@@ -87,7 +84,7 @@ fn open_existing(path: PathBuf, existing: Existing) -> io::Result<Target> {
 }
 
 /// Locked, so that of two runs one is refused: the other could not be taken back any more.
-fn append(path: &Path, existing: Existing) -> io::Result<Target> {
+fn append(path: &Path) -> io::Result<Target> {
     let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
@@ -97,14 +94,7 @@ fn append(path: &Path, existing: Existing) -> io::Result<Target> {
         Err(TryLockError::Error(_)) | Ok(()) => {}
     }
     let begun = file.metadata()?.len();
-    if existing == Existing::Append {
-        return Ok(Target::Append { file, begun: Some(begun) });
-    }
-    let whole = whole_lines(&file, begun)?;
-    if whole < begun {
-        file.set_len(whole)?;
-    }
-    Ok(Target::Append { file, begun: None })
+    Ok(Target::Append { file, begun })
 }
 
 /// A pipe or a device has nothing to sync, and says so.
@@ -121,21 +111,6 @@ pub fn ends_inside_a_line(file: &File) -> io::Result<bool> {
     let mut last = [0];
     file.read_exact_at(&mut last, end)?;
     Ok(last != *b"\n")
-}
-
-/// How much of the first `end` bytes of a file is whole lines.
-fn whole_lines(file: &File, mut end: u64) -> io::Result<u64> {
-    let mut block = [0; 8192];
-    while end > 0 {
-        let from = end.saturating_sub(block.len() as u64);
-        let part = &mut block[..(end - from) as usize];
-        file.read_exact_at(part, from)?;
-        if let Some(at) = memchr::memrchr(b'\n', part) {
-            return Ok(from + at as u64 + 1);
-        }
-        end = from;
-    }
-    Ok(0)
 }
 
 fn replace(path: PathBuf, permissions: Permissions, keep: bool) -> io::Result<Target> {
@@ -195,8 +170,7 @@ impl Sink for FileSink {
     fn abort(&mut self) {
         match &mut self.target {
             Target::Direct(_) => {}
-            Target::Append { begun: None, .. } => {}
-            Target::Append { file, begun: Some(begun) } => {
+            Target::Append { file, begun } => {
                 // Where that fails, the next run finds the partial line and says so.
                 let _ = file.set_len(*begun).and_then(|()| file.sync_all());
             }
@@ -256,27 +230,6 @@ mod tests {
         sink.write(b"new\n").unwrap();
         sink.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old\nnew\n");
-    }
-
-    #[test]
-    fn half_a_line_is_cut_off_and_nothing_is_taken_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        for (there, kept) in [
-            (String::new(), String::new()),
-            ("old\n".into(), "old\n".into()),
-            ("old\nhal".into(), "old\n".into()),
-            ("half".into(), String::new()),
-            (format!("old\n{}", "x".repeat(20_000)), "old\n".into()),
-        ] {
-            fs::write(&path, there).unwrap();
-            let mut sink = FileSink::create(&path, Existing::Continue).unwrap();
-            sink.write(b"new\n").unwrap();
-            sink.sync().unwrap();
-            sink.abort();
-            drop(sink);
-            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{kept}new\n"));
-        }
     }
 
     #[test]

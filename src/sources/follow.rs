@@ -39,7 +39,7 @@ pub use store::StoreError;
 
 use crate::{
     compression::{Format, Start},
-    pipeline::{Checkpoint, Growing, Ready, Turn},
+    pipeline::{Checkpoint, Growing, Reached, Ready, Turn},
     shutdown::Phase,
 };
 use fingerprint::{Node, Stamp};
@@ -363,12 +363,12 @@ impl Growing for Follow {
         tail.map_or(Ok(0), |tail| tail.read(buf))
     }
 
-    fn end_turn(&mut self, offset: u64, inside_line: bool) {
+    fn end_turn(&mut self, reached: Reached) {
         let now = self.now();
         let Some(input) = self.current.take() else { return };
         let Some(tail) = self.tails.get_mut(&input) else { return };
         let exhausted = tail.exhausted_at.is_some();
-        if tail.end(offset, inside_line, now) {
+        if tail.end(reached, now) {
             self.registry.grew(input, &tail.start);
         }
         if tail.failed {

@@ -53,14 +53,22 @@ pub(crate) fn code(output: &Output) -> i32 {
 
 /// `read` against the sum of its outcomes.
 pub(crate) fn adds_up(summary: &Value) {
-    let sum: u64 =
-        ["clean", "redacted", "wrapped", "blank", "unwritten", "dropped", "dead_lettered"]
-            .iter()
-            .map(|outcome| match &summary[outcome] {
-                Value::Object(reasons) => reasons.values().filter_map(Value::as_u64).sum(),
-                count => count.as_u64().unwrap(),
-            })
-            .sum();
+    let sum: u64 = [
+        "clean",
+        "redacted",
+        "wrapped",
+        "blank",
+        "joined",
+        "unwritten",
+        "dropped",
+        "dead_lettered",
+    ]
+    .iter()
+    .map(|outcome| match &summary[outcome] {
+        Value::Object(reasons) => reasons.values().filter_map(Value::as_u64).sum(),
+        count => count.as_u64().unwrap(),
+    })
+    .sum();
     assert_eq!(summary["read"], sum, "{summary}");
     assert_eq!(summary["unaccounted"], 0);
 }

@@ -240,6 +240,7 @@ fn piped(
     let kept = Kept::default();
     let source = Steps { data: input.clone(), at: 0, steps, reads: 0 };
     let pipeline = Pipeline {
+        framing: None,
         budget: Budget::fit(sizes, demand, None).unwrap(),
         inputs: Inputs::InTurn(vec![Input { name: "in".into(), source: Box::new(source) }]),
         outlets: Outlets {

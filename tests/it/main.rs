@@ -6,7 +6,9 @@
 mod archives;
 mod cli;
 mod config;
+mod containers;
 mod docs;
+mod exec;
 mod explain;
 mod false_alarms;
 mod files;
@@ -15,6 +17,7 @@ mod follow;
 mod generator;
 mod invariance;
 mod json_cases;
+mod logs;
 #[cfg(target_os = "linux")]
 mod memory;
 mod mix;

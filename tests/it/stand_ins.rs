@@ -295,6 +295,7 @@ impl Bench {
         });
         let workers = workers.collect();
         let pipeline = Pipeline {
+            framing: None,
             budget: self.budget(),
             inputs: Inputs::InTurn(
                 self.inputs

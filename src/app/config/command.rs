@@ -59,7 +59,7 @@ fn check(loaded: &Loaded) -> Result<String, Vec<Trouble>> {
         }
         Ok((run, rules)) => {
             let memory = loaded.config.memory.as_ref();
-            wrong.extend(room::fit(&run, &rules).err().map(|error| match memory {
+            wrong.extend(room::fit(&run, &rules, 0).err().map(|error| match memory {
                 Some(said) => loaded.at(said.spot, &error.to_string()).into(),
                 None => error.into(),
             }));
@@ -183,11 +183,16 @@ fn said_by_flags(flags: &RunArgs) -> Config {
     Config {
         inputs: list(flags.files.iter().map(|file| file.display().to_string())),
         recursive: flags.recursive.then_some(Said::elsewhere(true)),
+        input_format: flags.input_format.map(Said::elsewhere),
         output: path(&flags.output),
         out_dir: path(&flags.out_dir),
         force: flags.force.then_some(Said::elsewhere(true)),
         append: flags.append.then_some(Said::elsewhere(true)),
         compress: flags.compress.map(Said::elsewhere),
+        rotate_size: flags.log.rotate_size.map(Said::elsewhere),
+        rotate_every: flags.log.rotate_every.map(Said::elsewhere),
+        rotate_keep: flags.log.rotate_keep.map(Said::elsewhere),
+        fsync: flags.log.fsync.map(Said::elsewhere),
         follow: flags.follow.then_some(Said::elsewhere(true)),
         data_dir: path(&flags.data_dir),
         line_timeout: flags.line_timeout.map(Said::elsewhere),

@@ -19,6 +19,7 @@ impl Loaded {
             args.files = self.paths(c.inputs.as_deref());
         }
         args.recursive |= value(c.recursive.as_ref()).unwrap_or(false);
+        fill(&mut args.input_format, value(c.input_format.as_ref()));
         // One output excludes the other: a flag for one overrides both, and what goes with them.
         if args.output.is_none() && args.out_dir.is_none() {
             args.output = self.path(c.output.as_ref());
@@ -31,6 +32,10 @@ impl Loaded {
         }
         if args.out_dir.is_none() {
             fill(&mut args.compress, value(c.compress.as_ref()));
+            fill(&mut args.log.rotate_size, value(c.rotate_size.as_ref()));
+            fill(&mut args.log.rotate_every, value(c.rotate_every.as_ref()));
+            fill(&mut args.log.rotate_keep, value(c.rotate_keep.as_ref()));
+            fill(&mut args.log.fsync, value(c.fsync.as_ref()));
         }
         args.follow |= value(c.follow.as_ref()).unwrap_or(false);
         fill(&mut args.data_dir, self.path(c.data_dir.as_ref()));

@@ -32,7 +32,10 @@ enum Origin {
 }
 
 impl Origin {
-    const BEGINNING: Self = Self::From(Position { offset: 0, lines: 0, inside_line: false }, 0);
+    const BEGINNING: Self = {
+        let position = Position { offset: 0, lines: 0, inside_line: false, frame: 0 };
+        Self::From(position, 0)
+    };
 }
 
 impl Follow {
@@ -157,7 +160,7 @@ impl Follow {
 
     /// A new tail, from which everything is read that there is.
     pub(super) fn add(&mut self, mut tail: Tail, acknowledged: u64) -> usize {
-        let Position { lines, inside_line, .. } = tail.position;
+        let Position { lines, inside_line, frame, .. } = tail.position;
         let input = self.registry.add(Entry {
             path: absolute(&tail.first).display().to_string(),
             node: tail.node,
@@ -165,6 +168,7 @@ impl Follow {
             offset: acknowledged,
             lines,
             inside_line,
+            frame,
             ended: false,
         });
         tail.input = input;
@@ -310,6 +314,6 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn resumed(entry: &Entry) -> Origin {
-    let Entry { offset, lines, inside_line, .. } = *entry;
-    Origin::From(Position { offset, lines, inside_line }, offset)
+    let Entry { offset, lines, inside_line, frame, .. } = *entry;
+    Origin::From(Position { offset, lines, inside_line, frame }, offset)
 }

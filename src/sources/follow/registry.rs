@@ -97,8 +97,9 @@ impl Checkpoint for Registry {
         let mut known = self.known();
         for delivered in delivered {
             let Some(entry) = known.files.get_mut(&delivered.input) else { continue };
-            if let Some(Position { offset, lines, inside_line }) = delivered.position {
-                (entry.offset, entry.lines, entry.inside_line) = (offset, lines, inside_line);
+            if let Some(Position { offset, lines, inside_line, frame }) = delivered.position {
+                (entry.offset, entry.lines) = (offset, lines);
+                (entry.inside_line, entry.frame) = (inside_line, frame);
             }
             entry.ended |= delivered.ended;
         }

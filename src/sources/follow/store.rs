@@ -27,9 +27,16 @@ pub(super) struct Entry {
     /// The offset is inside a line that is settled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) inside_line: bool,
+    /// What is known of a container runtime's lines there.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub(super) frame: u16,
     /// It is not there any more, or was read once and for all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) ended: bool,
+}
+
+fn is_nothing(frame: &u16) -> bool {
+    *frame == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,6 +164,7 @@ mod tests {
             offset: 27,
             lines: 1,
             inside_line: false,
+            frame: 2,
             ended: false,
         }
     }

@@ -13,7 +13,7 @@ use super::{
     fingerprint::{self, Fingerprint, MOST, Node, read_at},
     packed::Packed,
 };
-use crate::pipeline::Position;
+use crate::pipeline::{Position, Reached};
 
 /// So many bytes before the position are compared, to see that the file is still the same one.
 const EDGE: usize = 64;
@@ -160,9 +160,10 @@ impl Tail {
     }
 
     /// Ends a turn. `true`: the fingerprint grew.
-    pub(super) fn end(&mut self, offset: u64, inside_line: bool, now: Instant) -> bool {
+    pub(super) fn end(&mut self, reached: Reached, now: Instant) -> bool {
+        let Reached { offset, inside_line, frame } = reached;
         let moved = offset != self.position.offset;
-        (self.position.offset, self.position.inside_line) = (offset, inside_line);
+        self.position = Position { offset, inside_line, frame, ..self.position };
         if let Packing::Packed(packed) = &mut self.packing {
             if let Some(packed) = packed {
                 packed.taken(offset);

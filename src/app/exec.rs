@@ -1,0 +1,191 @@
+//! `tamis exec`: runs an application, sieves what it writes, and ends as it did.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io,
+    mem::replace,
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream, process::ExitStatusExt as _},
+    },
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use anyhow::anyhow;
+use rustix::{
+    process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process, waitid},
+    termios::tcgetpgrp,
+};
+
+use super::{
+    config,
+    exit::{Exit, Trouble},
+    outlets::Around,
+    resolved::Run,
+    room::Room,
+    sieve::{self, Feed},
+    visible::one_line,
+};
+use crate::{
+    cli::exec::ExecArgs,
+    pipeline::{Input, Inputs},
+    shutdown::{
+        Shutdown,
+        signals::{self, Heard},
+    },
+    sources::ChildSource,
+};
+
+/// Runs the application, and returns the exit code.
+pub(crate) fn run(args: ExecArgs) -> Result<u8, Trouble> {
+    let ExecArgs { run, command } = args;
+    if command.is_empty() || !run.files.is_empty() {
+        return Err(anyhow!(
+            "exec reads what the application writes: `tamis exec [OPTIONS] -- my-app`, and no files"
+        )
+        .into());
+    }
+    if run.out_dir.is_some() || run.recursive {
+        return Err(anyhow!("exec reads no files: use -o FILE, and no -r").into());
+    }
+    let mut run = config::applied(run)?;
+    if run.follow {
+        return Err(anyhow!("exec follows no files: leave --follow out").into());
+    }
+    run.files.clear();
+    sieve::with(run, &mut Exec { command, target: Arc::default(), app: App::Not })
+}
+
+struct Exec {
+    command: Vec<OsString>,
+    target: Arc<Target>,
+    app: App,
+}
+
+/// How far the application is.
+enum App {
+    /// It was not started.
+    Not,
+    /// Somebody waits for its end.
+    Runs(JoinHandle<io::Result<ExitStatus>>),
+    /// With this code, if that could be had.
+    Ended(Option<u8>),
+}
+
+/// Who signals are for: the application while it runs.
+#[derive(Default)]
+struct Target(Mutex<Option<Pid>>);
+
+impl Feed for Exec {
+    fn memory(&self, max_event_bytes: usize) -> u64 {
+        ChildSource::memory(max_event_bytes)
+    }
+
+    /// Before the application is there: no signal may end us and leave it alone.
+    fn listen(&mut self, shutdown: &Shutdown) -> io::Result<()> {
+        let (target, shutdown) = (self.target.clone(), shutdown.clone());
+        signals::hear(move |heard| target.pass_on(heard, &shutdown))
+    }
+
+    fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble> {
+        let program = self.command.first().cloned().unwrap_or_default();
+        let name = Path::new(&program).file_name().unwrap_or(&program);
+        let name = one_line(&name.to_string_lossy());
+        let mut command = Command::new(&program);
+        command.args(&self.command[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.target.spawn(&mut command).map_err(|error| {
+            let exit = match error.kind() {
+                io::ErrorKind::NotFound => Exit::NotFound,
+                _ => Exit::NotExecutable,
+            };
+            Trouble::Exec(anyhow::Error::from(error).context(name.clone()), exit)
+        })?;
+        let streams =
+            [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
+        let [Some(out), Some(err)] = streams else {
+            return Err(Trouble::failed(anyhow!("the application has no streams")));
+        };
+        let (ended, alive) = UnixStream::pair().map_err(Trouble::failed)?;
+        let target = self.target.clone();
+        let waiter = thread::Builder::new().name("exec".into()).spawn(move || {
+            let status = target.wait(child);
+            drop(alive);
+            status
+        });
+        self.app = App::Runs(waiter.map_err(Trouble::failed)?);
+        let longest = room.budget.sizes.max_event_bytes;
+        let (ended, shutdown) = (ended.into(), around.shutdown.clone());
+        let source = ChildSource::new([out, err], ended, run.drain, longest, shutdown);
+        Ok(Inputs::InTurn(vec![Input { name, source: Box::new(source) }]))
+    }
+
+    /// The application's code, or our own where that says that all is well.
+    fn code(&mut self, own: Exit) -> u8 {
+        self.app = match replace(&mut self.app, App::Not) {
+            App::Runs(waiter) => App::Ended(waiter.join().ok().and_then(Result::ok).and_then(code)),
+            other => other,
+        };
+        match self.app {
+            App::Not | App::Ended(Some(0)) => own as u8,
+            App::Ended(Some(code)) => code,
+            App::Runs(_) | App::Ended(None) => Exit::Failed as u8,
+        }
+    }
+}
+
+/// As a shell tells it.
+fn code(status: ExitStatus) -> Option<u8> {
+    let signal = status.signal().map(|signal| 128 + signal);
+    u8::try_from(status.code().or(signal)?).ok()
+}
+
+impl Target {
+    fn spawn(&self, command: &mut Command) -> io::Result<Child> {
+        let mut target = self.lock();
+        let child = command.spawn()?;
+        *target = Some(Pid::from_child(&child));
+        Ok(child)
+    }
+
+    /// Waits for the end, and only forgets whose number it is before it can become another's.
+    fn wait(&self, mut child: Child) -> io::Result<ExitStatus> {
+        let pid = Pid::from_child(&child);
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while let Err(error) = waitid(WaitId::Pid(pid), options) {
+            if error != rustix::io::Errno::INTR {
+                break;
+            }
+        }
+        *self.lock() = None;
+        child.wait()
+    }
+
+    /// The application decides when it ends; without one it is a request to us.
+    fn pass_on(&self, heard: Heard, shutdown: &Shutdown) {
+        let signal = match heard {
+            Heard::Interrupt => Signal::INT,
+            Heard::Terminate => Signal::TERM,
+            Heard::HangUp => Signal::HUP,
+        };
+        match *self.lock() {
+            // The terminal has sent it to the application, too: twice would be "at once".
+            Some(_) if heard != Heard::Terminate && is_foreground() => {}
+            Some(pid) => drop(kill_process(pid, signal)),
+            None => shutdown.request(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Pid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the terminal's signals reach us, and with us the application.
+fn is_foreground() -> bool {
+    File::open("/dev/tty")
+        .is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))
+}

@@ -1,0 +1,126 @@
+//! An output for long runs: when it is one, and how it is written.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, anyhow, bail};
+
+use super::{identity::Identity, inputs::Inputs};
+use crate::{
+    cli::RunArgs,
+    compression::Format,
+    config::choice::FsyncChoice,
+    sinks::log::{Fsync, Settings, Template},
+};
+
+/// An output that is a log.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) settings: Settings,
+    /// Where files of it can be, for example.
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// The first option that only a log has.
+fn option(args: &RunArgs) -> Option<&'static str> {
+    let log = &args.log;
+    [
+        ("--rotate-size", log.rotate_size.is_some()),
+        ("--rotate-every", log.rotate_every.is_some()),
+        ("--rotate-keep", log.rotate_keep.is_some()),
+        ("--fsync", log.fsync.is_some()),
+    ]
+    .into_iter()
+    .find_map(|(option, there)| there.then_some(option))
+}
+
+/// The log that is meant, where one is: by an option of its own, or by a name with braces.
+pub(crate) fn wanted(
+    path: Option<&Path>,
+    args: &RunArgs,
+    inputs: &Inputs,
+    compress: Option<Format>,
+    longest_event: usize,
+) -> Result<Option<Log>> {
+    let is_template = path.and_then(Path::to_str).is_some_and(|text| text.contains(['{', '}']));
+    match (option(args), path) {
+        (None, _) if !is_template => Ok(None),
+        (Some(option), _) if args.out_dir.is_some() => {
+            bail!("{option} is for -o FILE: --out-dir writes each file once")
+        }
+        (Some(option), None) => bail!("{option} needs -o FILE"),
+        (_, None) => Ok(None),
+        (_, Some(path)) => log(path, args, inputs, compress, longest_event).map(Some),
+    }
+}
+
+/// Whether a log can be at `path`: a device or a pipe cannot be rotated, or cut back.
+pub(crate) fn can_be(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |there| there.is_file() || there.is_dir())
+}
+
+/// The log at `path`, which takes lines of such events.
+pub(crate) fn log(
+    path: &Path,
+    args: &RunArgs,
+    inputs: &Inputs,
+    compress: Option<Format>,
+    longest_event: usize,
+) -> Result<Log> {
+    let name = template(path)?;
+    let rotates = args.log.rotate_size.is_some() || args.log.rotate_every.is_some();
+    if args.force {
+        bail!("--force: a log is added to, never replaced; remove it first");
+    }
+    if compress.is_some() && !rotates {
+        bail!("--compress compresses what is rotated: add --rotate-size or --rotate-every");
+    }
+    if args.log.rotate_keep.is_some() && !rotates {
+        bail!("--rotate-keep needs --rotate-size or --rotate-every");
+    }
+    if rotates && !name.rotates() {
+        bail!("-o {}: end the name with an ending like .ndjson, to rotate it", path.display());
+    }
+    let example = name.example();
+    let mut rotated = example.clone().into_os_string();
+    rotated.push(".2026-11-28T02-00-00Z");
+    let others = [&args.dead_letter, &args.stats].into_iter().flatten();
+    let avoid = inputs.choices.iter().filter_map(|input| input.identity());
+    let avoid = avoid.chain(others.filter_map(|path| Identity::of_path(path)));
+    let mut settings = Settings::new(name, longest_line(longest_event));
+    settings.rotate_size = args.log.rotate_size;
+    settings.rotate_every = args.log.rotate_every;
+    settings.rotate_keep = args.log.rotate_keep.map(|n| n as usize);
+    settings.compress = compress;
+    settings.fsync = match args.log.fsync {
+        None | Some(FsyncChoice::Acknowledged) => Fsync::Acknowledged,
+        Some(FsyncChoice::Always) => Fsync::Always,
+        Some(FsyncChoice::Never) => Fsync::Never,
+        Some(FsyncChoice::Every(time)) => Fsync::Every(time),
+    };
+    settings.avoid = avoid
+        .filter_map(|identity| match identity {
+            Identity::Inode(device, inode) => Some((device, inode)),
+            Identity::Path(_) => None,
+        })
+        .collect();
+    Ok(Log { settings, paths: vec![example, rotated.into()] })
+}
+
+fn template(path: &Path) -> Result<Template> {
+    let wrong = |what| anyhow!("-o {}: {what}", path.display());
+    if let Some(text) = path.to_str().filter(|text| text.contains(['{', '}'])) {
+        return Template::parse(text).map_err(wrong);
+    }
+    // A link is the user's word, and stays.
+    let is_link = fs::symlink_metadata(path).is_ok_and(|file| file.is_symlink());
+    let there = is_link.then(|| fs::canonicalize(path).ok()).flatten();
+    Template::fixed(there.as_deref().unwrap_or(path)).map_err(wrong)
+}
+
+/// The longest line that an event can become: a text line of control characters, wrapped.
+fn longest_line(event: usize) -> u64 {
+    6 * event as u64 + (64 << 10)
+}

@@ -1,0 +1,207 @@
+//! Wrappers, closed again around what became of their text.
+
+use std::ops::Range;
+
+use super::{
+    Wrapper, cri, docker,
+    open::{Line, Record, Verdict},
+};
+use crate::engine::{Chunk, Output, Payload, Reason, Reject};
+
+/// What became of a line of the inner chunk.
+pub(super) enum Fate {
+    Blank,
+    /// Forwarded as this, without its line end.
+    Forwarded(Range<usize>),
+    Rejected(usize),
+}
+
+/// What becomes of a record.
+enum End<'a> {
+    /// Nothing is forwarded, and nobody told: it is blank, or was told of before.
+    Blank,
+    Refused(Reason, Option<&'a Reject>),
+    /// This is, of that line of the inner chunk.
+    Forwarded(usize, &'a [u8]),
+}
+
+/// What became of each line of the inner chunk.
+pub(super) fn fates(inner: &Chunk, judged: &Output) -> Vec<Fate> {
+    let (data, clean) = (inner.data(), &judged.clean);
+    let mut rejects = judged.rejects.iter().enumerate().peekable();
+    let (mut fates, mut start, mut from) = (Vec::new(), 0, 0);
+    for end in memchr::memchr_iter(b'\n', data) {
+        let line = &data[start..end];
+        start = end + 1;
+        let number = fates.len() as u32;
+        if let Some((i, _)) = rejects.next_if(|(_, reject)| reject.line == number) {
+            fates.push(Fate::Rejected(i));
+        } else if line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')) {
+            fates.push(Fate::Blank);
+        } else {
+            let to = memchr::memchr(b'\n', &clean[from..]).map_or(clean.len(), |at| from + at);
+            fates.push(Fate::Forwarded(from..to));
+            from = to + 1;
+        }
+    }
+    fates
+}
+
+/// What closes the wrappers again.
+pub(super) struct Closing<'a> {
+    pub(super) chunk: &'a Chunk,
+    pub(super) wrapper: Wrapper,
+    pub(super) inner: &'a Chunk,
+    pub(super) judged: &'a Output,
+    pub(super) fates: Vec<Fate>,
+    pub(super) lines: Vec<Line>,
+    pub(super) bodies: bool,
+}
+
+impl Closing<'_> {
+    pub(super) fn close(&self, records: &[Record], out: &mut Output) {
+        let starts = self.inner_starts();
+        // What is refused or changed in any of its wrappers holds for the whole record.
+        let mut refused = vec![false; records.len()];
+        let mut changed = vec![false; records.len()];
+        for line in &self.lines {
+            let Some(outer) = line.outer else { continue };
+            match self.wrapper_of(outer) {
+                Some(text) => {
+                    changed[line.record] |= text != self.inner_line(&starts, outer).trim_ascii();
+                }
+                None => refused[line.record] = true,
+            }
+        }
+        for line in &self.lines {
+            let record = &records[line.record];
+            out.tally.read += 1;
+            let first = record.first == line.number;
+            let fate = match self.fate(record) {
+                End::Forwarded(..) if refused[line.record] => End::Refused(Reason::NoWrapper, None),
+                fate => fate,
+            };
+            match fate {
+                End::Blank | End::Refused(..)
+                    if !first || matches!(record.verdict, Verdict::Lost) =>
+                {
+                    out.tally.joined += 1;
+                }
+                End::Blank => out.tally.blank += 1,
+                End::Refused(reason, reject) => self.reject(line, reason, reject, out),
+                End::Forwarded(inner, text) => {
+                    let same = !changed[line.record] && text == self.inner_line(&starts, inner);
+                    match (same, first) {
+                        (true, true) => out.tally.clean += 1,
+                        (false, true) => out.tally.redacted += 1,
+                        (_, false) => out.tally.joined += 1,
+                    }
+                    if same {
+                        let range = &line.range;
+                        out.clean.extend_from_slice(&self.chunk.data()[range.start..=range.end]);
+                    } else if first {
+                        self.write(line, record.whole, text, out);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is forwarded of a record, and which line of the inner chunk that was; or why nothing is,
+    /// where it is not blank.
+    fn fate(&self, record: &Record) -> End<'_> {
+        match record.verdict {
+            Verdict::Lost => End::Blank,
+            Verdict::Refused(reason) => End::Refused(reason, None),
+            Verdict::Inner(inner) => match &self.fates[inner] {
+                Fate::Blank => End::Blank,
+                Fate::Rejected(i) => {
+                    let reject = &self.judged.rejects[*i];
+                    End::Refused(reject.reason, Some(reject))
+                }
+                Fate::Forwarded(range) => End::Forwarded(inner, &self.judged.clean[range.clone()]),
+            },
+        }
+    }
+
+    fn inner_starts(&self) -> Vec<usize> {
+        let ends = memchr::memchr_iter(b'\n', self.inner.data()).map(|at| at + 1);
+        std::iter::once(0).chain(ends).collect()
+    }
+
+    fn inner_line(&self, starts: &[usize], number: usize) -> &[u8] {
+        &self.inner.data()[starts[number]..starts[number + 1] - 1]
+    }
+
+    /// A wrapper without its text, redacted; `None` where it is none. The schema is for what is in
+    /// it, so its refusals do not count here.
+    fn wrapper_of(&self, outer: usize) -> Option<&[u8]> {
+        match &self.fates[outer] {
+            Fate::Forwarded(range) => Some(self.judged.clean[range.clone()].trim_ascii()),
+            Fate::Rejected(i) => {
+                let reject = &self.judged.rejects[*i];
+                let redacted =
+                    reject.payload == Payload::Redacted && reject.reason.keyword().is_some();
+                let redacted = redacted || reject.reason == Reason::DuplicateKey;
+                redacted.then(|| self.judged.bodies[reject.body.clone()].trim_ascii())
+            }
+            Fate::Blank => None,
+        }
+    }
+
+    /// Writes one wrapper, the first one's, around the redacted text.
+    fn write(&self, line: &Line, whole: bool, text: &[u8], out: &mut Output) {
+        let wrapped = &self.chunk.data()[line.range.clone()];
+        let Some(piece) = &line.piece else {
+            // A line without a wrapper, among wrapped ones.
+            out.clean.extend_from_slice(text);
+            return out.clean.push(b'\n');
+        };
+        if self.wrapper == Wrapper::Cri {
+            cri::head(wrapped, piece.start, whole, &mut out.clean);
+            out.clean.extend_from_slice(text);
+            return out.clean.push(b'\n');
+        }
+        let redacted = line.outer.and_then(|outer| self.wrapper_of(outer));
+        let place = redacted.and_then(docker::piece).map(|p| (p.start, p.end));
+        let (wrapper, (start, end)) = match (redacted, place) {
+            (Some(redacted), Some(place)) => (redacted, place),
+            _ => (wrapped, (piece.start, piece.end)),
+        };
+        out.clean.extend_from_slice(&wrapper[..start]);
+        docker::escape(text, &mut out.clean);
+        if whole {
+            out.clean.extend_from_slice(b"\\n");
+        }
+        out.clean.extend_from_slice(&wrapper[end..]);
+        out.clean.push(b'\n');
+    }
+
+    /// Tells of a record that is not forwarded, at the place of its first wrapper.
+    fn reject(&self, line: &Line, reason: Reason, inner: Option<&Reject>, out: &mut Output) {
+        out.tally.rejected[reason.index()] += 1;
+        if !self.bodies && out.tally.rejected[reason.index()] > 1 {
+            return;
+        }
+        let range = &line.range;
+        let from = out.bodies.len();
+        let mut payload = Payload::None;
+        if let Some(inner) = inner.filter(|_| self.bodies) {
+            out.bodies.extend_from_slice(&self.judged.bodies[inner.body.clone()]);
+            payload = inner.payload;
+        }
+        let content = self.chunk.data()[range.clone()].strip_suffix(b"\r");
+        out.rejects.push(Reject {
+            reason,
+            line: line.number as u32,
+            offset: range.start as u32,
+            len: (range.len() - usize::from(content.is_some())) as u32,
+            pointer: inner.map(|r| r.pointer.clone()).unwrap_or_default(),
+            missing: inner.map(|r| r.missing.clone()).unwrap_or_default(),
+            mend: inner.map_or(reason.mend(), |r| r.mend),
+            at: 0,
+            payload,
+            body: from..out.bodies.len(),
+        });
+    }
+}

@@ -1,0 +1,193 @@
+//! A chunk's wrappers, opened: their texts joined into another chunk, and whose they are.
+
+use std::{mem, ops::Range};
+
+use super::{Piece, Stream, Wrapper, docker, frame::State};
+use crate::engine::{Chunk, Reason};
+
+/// A line of the chunk.
+pub(super) struct Line {
+    /// From 0, in the chunk.
+    pub(super) number: usize,
+    pub(super) range: Range<usize>,
+    /// What it is a piece of.
+    pub(super) record: usize,
+    pub(super) piece: Option<Piece>,
+    /// Which line of the inner chunk is its wrapper without the text.
+    pub(super) outer: Option<usize>,
+}
+
+/// What is judged as one.
+pub(super) struct Record {
+    /// Its first line.
+    pub(super) first: usize,
+    pub(super) verdict: Verdict,
+    /// The last piece ended the application's line.
+    pub(super) whole: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Verdict {
+    /// It belongs to a line that an earlier chunk gave up.
+    Lost,
+    Refused(Reason),
+    /// As this line of the inner chunk is judged.
+    Inner(usize),
+}
+
+/// What was found in a chunk.
+pub(super) struct Opened<'a> {
+    wrapper: Wrapper,
+    /// A line without a wrapper is judged as it is.
+    bare: bool,
+    most: usize,
+    state: State,
+    inner: &'a mut Chunk,
+    /// Where the last line ended behind which nothing waited.
+    settled: usize,
+    /// Lines of the inner chunk.
+    inner_lines: usize,
+    /// By stream: a record whose last piece has not come, and its text so far.
+    waiting: [Option<(usize, Vec<u8>)>; 2],
+    /// Without the blank ones.
+    pub(super) lines: Vec<Line>,
+    pub(super) records: Vec<Record>,
+    pub(super) blank: u64,
+}
+
+impl<'a> Opened<'a> {
+    pub(super) fn new(
+        wrapper: Wrapper,
+        bare: bool,
+        most: usize,
+        state: State,
+        inner: &'a mut Chunk,
+    ) -> Self {
+        let (lines, records, waiting) = (Vec::new(), Vec::new(), [None, None]);
+        Self {
+            wrapper,
+            bare,
+            most,
+            state,
+            inner,
+            settled: 0,
+            inner_lines: 0,
+            waiting,
+            lines,
+            records,
+            blank: 0,
+        }
+    }
+
+    /// Opens every line; `ended` is the state behind the last one.
+    pub(super) fn open(&mut self, chunk: &Chunk, ended: State) {
+        let (data, mut start) = (chunk.data(), 0);
+        for (number, end) in memchr::memchr_iter(b'\n', data).enumerate() {
+            if end - self.settled > self.most {
+                self.give_up();
+                self.settled = start;
+            }
+            self.line(number, data, start..end);
+            start = end + 1;
+            if self.waiting.iter().all(Option::is_none) {
+                self.settled = start;
+            }
+        }
+        for (stream, slot) in
+            [Stream::Out, Stream::Err].into_iter().zip(mem::take(&mut self.waiting))
+        {
+            match slot {
+                Some((record, _)) if ended.lost(stream) => {
+                    self.records[record].verdict = Verdict::Refused(Reason::Oversize);
+                }
+                Some((record, text)) => self.close(record, text),
+                None => {}
+            }
+        }
+    }
+
+    /// What waits is longer than any line may be; the cutter says so at the same line.
+    fn give_up(&mut self) {
+        for (record, _) in mem::take(&mut self.waiting).into_iter().flatten() {
+            self.records[record].verdict = Verdict::Refused(Reason::Oversize);
+        }
+        self.state = self.state.given_up();
+    }
+
+    fn line(&mut self, number: usize, data: &[u8], range: Range<usize>) {
+        let line = &data[range.clone()];
+        if line.trim_ascii().is_empty() {
+            self.blank += 1;
+            return;
+        }
+        let long = line.len() > self.most;
+        let piece = if long { None } else { self.wrapper.piece(line) };
+        let Some(piece) = piece else {
+            let verdict = match self.bare {
+                _ if line.strip_suffix(b"\r").unwrap_or(line).len() > self.most => {
+                    Verdict::Refused(Reason::Oversize)
+                }
+                true => Verdict::Inner(self.push(&[line])),
+                false => Verdict::Refused(Reason::NoWrapper),
+            };
+            let record = self.record(number, verdict, true);
+            self.lines.push(Line { number, range, record, piece: None, outer: None });
+            return;
+        };
+        let outer = (!piece.bare).then(|| self.push(&[&line[..piece.start], &line[piece.end..]]));
+        let (stream, more) = (piece.stream, piece.more);
+        let lost = self.state.lost(stream);
+        self.state = self.state.behind(&piece);
+        let (record, mut text) = match self.waiting[stream as usize].take() {
+            Some(waiting) => waiting,
+            // What it comes to is told when its last piece is there.
+            None => (self.record(number, Verdict::Lost, false), Vec::new()),
+        };
+        let raw = &line[piece.start..piece.end];
+        match self.wrapper {
+            Wrapper::Cri => text.extend_from_slice(raw),
+            Wrapper::Docker => match docker::unescape(raw) {
+                Some(part) => text.extend_from_slice(part.as_bytes()),
+                None => self.records[record].verdict = Verdict::Refused(Reason::NoWrapper),
+            },
+        }
+        self.lines.push(Line { number, range, record, piece: Some(piece), outer });
+        match (lost, more) {
+            (true, _) => self.records[record].verdict = Verdict::Lost,
+            (false, true) => self.waiting[stream as usize] = Some((record, text)),
+            (false, false) => {
+                self.records[record].whole = true;
+                self.close(record, text);
+            }
+        }
+    }
+
+    fn record(&mut self, first: usize, verdict: Verdict, whole: bool) -> usize {
+        self.records.push(Record { first, verdict, whole });
+        self.records.len() - 1
+    }
+
+    /// Adds a line to the inner chunk; which one it is.
+    fn push(&mut self, parts: &[&[u8]]) -> usize {
+        for part in parts {
+            self.inner.extend(part);
+        }
+        self.inner.extend(b"\n");
+        self.inner_lines += 1;
+        self.inner_lines - 1
+    }
+
+    /// Has the text of a record judged, if it is one line.
+    fn close(&mut self, record: usize, mut text: Vec<u8>) {
+        if matches!(self.records[record].verdict, Verdict::Refused(_)) {
+            return;
+        }
+        if self.wrapper == Wrapper::Docker {
+            text.pop_if(|last| *last == b'\n');
+        }
+        self.records[record].verdict = match text.contains(&b'\n') {
+            true => Verdict::Refused(Reason::NoWrapper),
+            false => Verdict::Inner(self.push(&[&text])),
+        };
+    }
+}

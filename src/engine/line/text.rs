@@ -1,0 +1,114 @@
+//! Lines that are no JSON.
+
+use super::super::{
+    Engine, decode,
+    outcome::{Output, Payload, Reason},
+    plan::{Plan, TextPolicy},
+};
+use super::{Entry, reject, shape};
+
+impl Engine {
+    pub(super) fn text_line(
+        &mut self,
+        plan: &Plan,
+        e: &Entry<'_>,
+        length: usize,
+        out: &mut Output,
+    ) {
+        let (buf, from) = (e.line.buf, out.bodies.len());
+        let (start, end) = (e.start, e.start + length);
+        let text = &buf[start..end];
+        if looks_like_utf16(text) || simdutf8::basic::from_utf8(text).is_err() {
+            let reason = if looks_like_utf16(text) { Reason::Utf16 } else { Reason::Utf8 };
+            let payload = shape(plan, e, out);
+            return reject(*e, reason, 0, payload, from, out);
+        }
+        // It leaves as the value of `message`, and what holds there holds for it.
+        let row = &plan.detectors.precedence.message;
+        if let Err(stop) = self.judge.text(&plan.detectors, buf, (start, end), row) {
+            return reject(*e, stop.reason, 0, Payload::None, from, out);
+        }
+        if !self.judge.observed.is_empty() {
+            self.judge.observe();
+        }
+        if self.judge.dropped.is_some() {
+            return self.drop_text(plan, e, (start, end), out);
+        }
+        let settings = plan.settings();
+        let refused = match (&settings.schema, settings.text) {
+            (Some(_), _) => Some(Reason::NotJson),
+            (None, TextPolicy::Reject) => Some(Reason::Text),
+            (None, TextPolicy::Wrap | TextPolicy::Keep) => None,
+        };
+        if let Some(reason) = refused {
+            let mut payload = Payload::None;
+            if settings.bodies {
+                self.splice(e, start, end, &mut out.bodies);
+                self.count(out);
+                payload = Payload::Redacted;
+            }
+            return reject(*e, reason, 0, payload, from, out);
+        }
+        let from = out.clean.len();
+        if settings.text == TextPolicy::Keep {
+            self.splice(e, start, e.line.end + 1, &mut out.clean);
+            return self.kept(plan, e, from, out);
+        }
+        self.wrap(buf, (start, end), &mut out.clean);
+        out.clean.push(b'\n');
+        if self.settled(plan, e, from, out) {
+            out.tally.wrapped += 1;
+            self.count(out);
+        }
+    }
+
+    /// A text line as an event, with the judge's edits made.
+    fn wrap(&self, buf: &[u8], (start, end): (usize, usize), out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"message\":\"");
+        let mut at = start;
+        for edit in &self.judge.edits {
+            decode::escape_into(&buf[at..edit.start], out);
+            let (s, t) = edit.with;
+            out.extend_from_slice(&self.judge.replacements[s as usize..t as usize]);
+            at = edit.end;
+        }
+        decode::escape_into(&buf[at..end], out);
+        out.extend_from_slice(b"\"}");
+    }
+
+    /// A text line that a rule drops; its dead letter holds it as the event that it would leave as.
+    #[cold]
+    fn drop_text(&mut self, plan: &Plan, e: &Entry<'_>, text: (usize, usize), out: &mut Output) {
+        let (from, mut payload) = (out.bodies.len(), Payload::None);
+        if plan.settings().bodies {
+            self.wrap(e.line.buf, text, &mut out.bodies);
+            if self.settle(plan, from, &mut out.bodies).is_ok() {
+                self.count(out);
+                payload = Payload::Redacted;
+            } else {
+                out.bodies.truncate(from);
+            }
+        }
+        reject(*e, Reason::Rule, 0, payload, from, out);
+    }
+
+    /// Counts the text line that was kept in `out.clean[from..]`.
+    fn kept(&mut self, plan: &Plan, e: &Entry<'_>, from: usize, out: &mut Output) {
+        if self.judge.edits.is_empty() {
+            out.tally.clean += 1;
+        } else if let Err(reason) = self.settle_text(plan, from, &mut out.clean) {
+            out.clean.truncate(from);
+            reject(*e, reason, 0, Payload::None, out.bodies.len(), out);
+        } else {
+            out.tally.redacted += 1;
+            self.count(out);
+        }
+    }
+}
+
+pub(super) fn looks_like_utf16(text: &[u8]) -> bool {
+    let head = &text[..text.len().min(64)];
+    head.starts_with(b"\xff\xfe")
+        || head.starts_with(b"\xfe\xff")
+        || head.iter().filter(|&&b| b == 0).count() * 4 >= head.len().max(1)
+}

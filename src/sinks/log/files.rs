@@ -1,0 +1,214 @@
+//! The files of the sink: which line goes to which, and which of them are open.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher as _, RandomState},
+    io,
+};
+
+use memchr::memchr_iter;
+
+use super::{
+    active::Active,
+    folder::Folder,
+    template::{Name, Template},
+    terms::{Fsync, Terms},
+};
+
+/// How many files are open at a time; of more, the one that was used longest ago is closed.
+const OPEN: usize = 64;
+/// How many combinations of values have files of their own, while the times stay.
+const COMBINATIONS: usize = 4096;
+/// How much of all files is remembered that is not known to be on disk.
+pub(super) const REMEMBERED: usize = 4 << 20;
+
+pub(super) struct Files {
+    template: Template,
+    folder: Folder,
+    pub(super) terms: Terms,
+    open: HashMap<Name, Active>,
+    /// Writes so far.
+    writes: u64,
+    /// The second that `times` are of.
+    second: i64,
+    times: Vec<String>,
+    /// The combinations of values so far, as hashes.
+    known: HashSet<u64>,
+    /// The files that were opened before, as hashes.
+    opened: HashSet<u64>,
+    hasher: RandomState,
+    /// What failed for good.
+    failed: Option<(io::ErrorKind, String)>,
+}
+
+impl Files {
+    pub(super) fn new(template: Template, folder: Folder, terms: Terms) -> io::Result<Self> {
+        let mut files = Self {
+            template,
+            folder,
+            terms,
+            open: HashMap::new(),
+            writes: 0,
+            second: i64::MIN,
+            times: Vec::new(),
+            known: HashSet::new(),
+            opened: HashSet::new(),
+            hasher: RandomState::new(),
+            failed: None,
+        };
+        if files.template.is_plain() {
+            // What cannot be written to is told at the start.
+            let name = files.template.name(&[], &[]);
+            files.active(&name)?;
+        }
+        Ok(files)
+    }
+
+    /// Takes whole lines.
+    pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.attempt(|files| {
+            files.refresh()?;
+            if files.template.has_fields() {
+                for (name, lines) in files.sort(lines) {
+                    files.append(&name, &lines)?;
+                }
+            } else {
+                let name = files.template.name(&[], &files.times);
+                files.append(&name, lines)?;
+            }
+            let remembered: usize = files.open.values().map(Active::remembers).sum();
+            if remembered > REMEMBERED { files.sync_all() } else { Ok(()) }
+        })
+    }
+
+    /// Makes all durable, where that is wanted.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.attempt(Self::sync_all)
+    }
+
+    /// Does what is due whether lines come or not.
+    pub(super) fn tick(&mut self) -> io::Result<()> {
+        self.attempt(|files| {
+            files.refresh()?;
+            if matches!(files.terms.fsync, Fsync::Every(_)) {
+                files.sync_all()?;
+            }
+            files.open.values_mut().try_for_each(|active| active.rotate_if_due(&files.terms))
+        })
+    }
+
+    /// What failed once fails for ever: what came behind it must not be taken for written.
+    fn attempt(&mut self, what: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
+        if let Some((kind, text)) = &self.failed {
+            return Err(io::Error::new(*kind, text.clone()));
+        }
+        what(self).inspect_err(|error| self.failed = Some((error.kind(), error.to_string())))
+    }
+
+    fn sync_all(&mut self) -> io::Result<()> {
+        match self.terms.fsync {
+            Fsync::Never => Ok(()),
+            _ => self.open.values_mut().try_for_each(|active| active.sync(&self.terms)),
+        }
+    }
+
+    /// Closes everything.
+    pub(super) fn close(&mut self) {
+        self.open.clear();
+        self.terms.keeper = None;
+    }
+
+    /// Names with another time are other files: those of the old one are done.
+    fn refresh(&mut self) -> io::Result<()> {
+        let now = self.terms.now();
+        if now.as_second() == self.second || self.template.is_plain() {
+            return Ok(());
+        }
+        self.second = now.as_second();
+        let times = self.template.times(now);
+        if times != self.times {
+            self.sync_all()?;
+            self.open.clear();
+            self.known.clear();
+            self.opened.clear();
+            self.times = times;
+        }
+        Ok(())
+    }
+
+    /// The lines of each file, in their order.
+    fn sort(&mut self, lines: &[u8]) -> Vec<(Name, Vec<u8>)> {
+        let mut sorted: Vec<(Name, Vec<u8>)> = Vec::new();
+        let mut places: HashMap<Name, usize> = HashMap::new();
+        let (mut values, mut last, mut place) = (Vec::new(), None, 0);
+        let mut start = 0;
+        for end in memchr_iter(b'\n', lines).map(|at| at + 1) {
+            let line = &lines[start..end];
+            start = end;
+            self.template.values(line, &mut values);
+            if last.as_ref() != Some(&values) {
+                let name = self.name(&values);
+                place = *places.entry(name.clone()).or_insert_with(|| {
+                    sorted.push((name, Vec::new()));
+                    sorted.len() - 1
+                });
+                last = Some(values.clone());
+            }
+            sorted[place].1.extend_from_slice(line);
+        }
+        sorted
+    }
+
+    fn name(&mut self, values: &[Option<String>]) -> Name {
+        let hash = self.hasher.hash_one(values);
+        let room = self.known.len() < COMBINATIONS;
+        if self.known.contains(&hash) || room && self.known.insert(hash) {
+            self.template.name(values, &self.times)
+        } else {
+            self.template.other(&self.times)
+        }
+    }
+
+    fn append(&mut self, name: &Name, lines: &[u8]) -> io::Result<()> {
+        self.active(name)?;
+        let Some(active) = self.open.get_mut(name) else { return Ok(()) };
+        active.append(lines, &self.terms)
+    }
+
+    /// Opens the file of this name, if it is not.
+    fn active(&mut self, name: &Name) -> io::Result<()> {
+        self.writes += 1;
+        if !self.open.contains_key(name) {
+            if self.open.len() >= OPEN {
+                self.close_one()?;
+            }
+            let Some((file, folders)) = name.split_last() else { return Ok(()) };
+            let (terms, shown) = (&self.terms, self.folder.shown(&name.join("/")));
+            let mut folder = self.folder.clone();
+            for part in folders {
+                folder = terms.patience.until_room(&shown, || folder.below(part))?;
+            }
+            let active = Active::open(folder, file, terms)?;
+            if self.opened.insert(self.hasher.hash_one(name)) {
+                active.look_back(&self.terms);
+            }
+            self.open.insert(name.clone(), active);
+        }
+        if let Some(active) = self.open.get_mut(name) {
+            active.used = self.writes;
+        }
+        Ok(())
+    }
+
+    /// Closes the one that was used longest ago.
+    fn close_one(&mut self) -> io::Result<()> {
+        let oldest = self.open.iter().min_by_key(|(_, active)| active.used);
+        let Some(name) = oldest.map(|(name, _)| name.clone()) else { return Ok(()) };
+        if let Some(mut active) = self.open.remove(&name)
+            && self.terms.fsync != Fsync::Never
+        {
+            active.sync(&self.terms)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! Waiting for room on a full disk.
+
+use std::{
+    fmt, io,
+    sync::Arc,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::shutdown::{Phase, Shutdown};
+
+/// Says a line to whoever watches the run.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+
+const FIRST: Duration = Duration::from_millis(250);
+const MOST: Duration = Duration::from_secs(5);
+/// How often a wait looks whether a shutdown was asked for.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a stop waits for room: less than the pipeline does, so that the cause is told.
+const LAST: Duration = Duration::from_millis(1500);
+
+/// Waits, says so, and knows when to give up.
+#[derive(Clone)]
+pub(super) struct Patience {
+    pub(super) shutdown: Shutdown,
+    pub(super) say: Say,
+}
+
+impl fmt::Debug for Patience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Patience")
+    }
+}
+
+impl Patience {
+    /// Attempts until there is room, or until a shutdown does not wait any longer.
+    pub(super) fn until_room<T>(
+        &self,
+        what: &str,
+        mut attempt: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let (mut pause, mut told, waiting) = (FIRST, false, Instant::now());
+        loop {
+            match attempt() {
+                Err(error) if is_full(&error) => {
+                    if !told {
+                        (self.say)(&format!(
+                            "{what}: no space left on the device: waiting for room, and the input \
+                             with it"
+                        ));
+                        told = true;
+                    }
+                    if !self.pause(pause, waiting) {
+                        return Err(error);
+                    }
+                    pause = (2 * pause).min(MOST);
+                }
+                Ok(done) => {
+                    if told {
+                        (self.say)(&format!("{what}: there is room again, going on"));
+                    }
+                    return Ok(done);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether to go on after so long; the whole wait began at `waiting`.
+    fn pause(&self, pause: Duration, waiting: Instant) -> bool {
+        let begun = Instant::now();
+        loop {
+            match self.shutdown.phase() {
+                Phase::GivenUp => return false,
+                Phase::Stopped { since } if since.max(waiting).elapsed() >= LAST => return false,
+                _ if begun.elapsed() >= pause => return true,
+                _ => {}
+            }
+            sleep(LOOK);
+        }
+    }
+}
+
+/// No room: on the disk, or for this user.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

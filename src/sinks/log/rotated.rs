@@ -1,0 +1,123 @@
+//! The names of rotated files: `clean.ndjson.2026-11-28T02-00-00Z`, `….1` where that was taken, and
+//! `….gz` or `….zst` once it is compressed.
+
+use std::{cmp::Reverse, io};
+
+use jiff::Timestamp;
+
+use super::folder::Folder;
+use crate::compression::Format;
+
+/// How long a time in a name is.
+const STAMP: usize = "2026-11-28T02-00-00Z".len();
+
+/// What a rotated file's name says behind that of the file that is written to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rotated {
+    stamp: String,
+    /// 0 for the first of its time.
+    number: u32,
+    /// The ending of a compressed one.
+    ending: Option<&'static str>,
+}
+
+/// What a compressed file's name ends with.
+pub(super) fn ending(format: Format) -> &'static str {
+    match format {
+        Format::Zstd => "zst",
+        _ => "gz",
+    }
+}
+
+impl Rotated {
+    /// Reads `name` as a rotated file of `base`; anything else is none of ours.
+    pub(super) fn parse(base: &str, name: &str) -> Option<Self> {
+        let rest = name.strip_prefix(base)?.strip_prefix('.')?;
+        let (stamp, mut rest) = rest.split_at_checked(STAMP)?;
+        let digits = |c: char| if c.is_ascii_digit() { '0' } else { c };
+        if stamp.chars().map(digits).collect::<String>() != "0000-00-00T00-00-00Z" {
+            return None;
+        }
+        let mut end = None;
+        for known in ["gz", "zst"] {
+            if let Some(plain) = rest.strip_suffix(known).and_then(|r| r.strip_suffix('.')) {
+                (rest, end) = (plain, Some(known));
+            }
+        }
+        let number = match rest.strip_prefix('.') {
+            None if rest.is_empty() => 0,
+            None => return None,
+            Some(digits) if digits.starts_with(['0', '+']) => return None,
+            Some(digits) => digits.parse().ok()?,
+        };
+        Some(Self { stamp: stamp.to_owned(), number, ending: end })
+    }
+
+    pub(super) fn name(&self, base: &str) -> String {
+        let mut name = format!("{base}.{}", self.stamp);
+        if self.number > 0 {
+            name.push_str(&format!(".{}", self.number));
+        }
+        if let Some(ending) = self.ending {
+            name.push_str(&format!(".{ending}"));
+        }
+        name
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.ending.is_none()
+    }
+
+    /// All rotated files of `base`, the newest first.
+    pub(super) fn all(folder: &Folder, base: &str) -> io::Result<Vec<Self>> {
+        let names = folder.names()?;
+        let mut all: Vec<_> = names.iter().filter_map(|name| Self::parse(base, name)).collect();
+        all.sort_by_key(|rotated| Reverse((rotated.stamp.clone(), rotated.number)));
+        Ok(all)
+    }
+
+    /// Whether both are the same file, compressed or not.
+    pub(super) fn is_twin(&self, other: &Self) -> bool {
+        (&self.stamp, self.number) == (&other.stamp, other.number)
+    }
+
+    /// The first free name for a file that is rotated at `now`: also not one that another has
+    /// compressed.
+    pub(super) fn free(folder: &Folder, base: &str, now: Timestamp) -> io::Result<Self> {
+        let stamp = now.strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+        let taken = Self::all(folder, base)?;
+        let of_now = taken.iter().filter(|rotated| rotated.stamp == stamp);
+        let number = of_now.map(|rotated| rotated.number + 1).max().unwrap_or(0);
+        Ok(Self { stamp, number, ending: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written_and_nothing_else_is() {
+        for name in [
+            "x.2026-11-28T02-00-00Z",
+            "x.2026-11-28T02-00-00Z.1",
+            "x.2026-11-28T02-00-00Z.12.gz",
+            "x.2026-11-28T02-00-00Z.zst",
+        ] {
+            assert_eq!(Rotated::parse("x", name).unwrap().name("x"), name);
+        }
+        for name in [
+            "x",
+            "x.gz",
+            "xx.2026-11-28T02-00-00Z",
+            "x.2026-11-28T02-00-00Z.01",
+            "x.2026-11-28T02-00-00Z.ndjson",
+            "x.2026-11-28T02-00-00Z-",
+            "x.2026-11-28 02-00-00Z",
+            "x.2026-11-28T02-00-00Z.gz.1",
+            "x.\u{fc}026-11-28T02-00-00Z",
+        ] {
+            assert_eq!(Rotated::parse("x", name), None, "{name}");
+        }
+    }
+}
