@@ -207,6 +207,13 @@ impl Tally {
         hits.fill(0);
     }
 
+    /// Adds what was found and decided in the lines of `other`, and not the lines.
+    pub fn add_findings(&mut self, other: &Self) {
+        add(&mut self.redactions, &other.redactions);
+        add(&mut self.observed, &other.observed);
+        add(&mut self.hits, &other.hits);
+    }
+
     /// `read` minus every outcome; 0 unless the program has a bug.
     pub fn unaccounted(&self) -> i64 {
         self.read as i64
@@ -227,9 +234,7 @@ impl AddAssign<&Tally> for Tally {
         for (a, b) in self.rejected.iter_mut().zip(&o.rejected) {
             *a += b;
         }
-        add(&mut self.redactions, &o.redactions);
-        add(&mut self.observed, &o.observed);
-        add(&mut self.hits, &o.hits);
+        self.add_findings(o);
     }
 }
 

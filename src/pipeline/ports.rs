@@ -31,6 +31,9 @@ pub struct Input {
     pub source: Box<dyn Source>,
 }
 
+/// So many lines may wait for another at most.
+pub const MOST_WAITING: usize = 4096;
+
 /// Where records end that span lines. A state says what is known of an input behind a line; 0 before
 /// the first, unless the framing starts with more.
 pub trait Framing: Send + Sync {
@@ -43,7 +46,7 @@ pub trait Framing: Send + Sync {
     fn behind(&self, state: u16, line: &[u8]) -> u16;
     /// Whether a line waits for another, so that nothing may be cut here.
     fn waits(&self, state: u16) -> bool;
-    /// The state when what waits is longer than any record may be. At the end of the input it is told
+    /// The state when what waits is longer than any record may be, or [too many](MOST_WAITING) lines. At the end of the input it is told
     /// apart from that: what waits there has all that there is of it.
     fn given_up(&self, state: u16) -> u16;
 }
