@@ -52,7 +52,8 @@ pub use crate::engine::{Payload, Reason, Reject};
 pub use budget::{Budget, Sizes};
 pub use growing::{Checkpoint, Delivered, Growing, Position, Reached, Ready, Turn};
 pub use ports::{
-    Framing, Input, MOST_WAITING, Observer, Outlets, Place, Read, RejectSink, Sink, Source, Worker,
+    Framing, Input, Letter, MOST_WAITING, Observer, Outlets, Place, Read, RejectSink, Sink, Source,
+    Worker,
 };
 pub use report::{End, Failure, Report};
 

@@ -53,8 +53,6 @@ pub(crate) fn growth(rules: &Rules) -> usize {
 /// What the rules come to.
 pub(crate) struct Compiled {
     pub(crate) plan: Arc<Plan>,
-    /// The schema in force, as dead letters name it.
-    pub(crate) schema: Option<String>,
 }
 
 /// Names an instruction set in place of the best one: for benchmarks and for a processor that
@@ -68,7 +66,6 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Compiled> {
         None if rules.require.is_empty() => None,
         None => Some(schemas::require(&rules.require)?),
     };
-    let name = schema.as_ref().map(|schema| schema.name().to_owned());
     let simd = env::var(SIMD).ok().filter(|level| !level.is_empty() && level != "auto");
     let settings = Settings {
         packs: rules.packs,
@@ -83,7 +80,7 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Compiled> {
         simd,
     };
     let plan = Arc::new(Plan::compile(settings)?);
-    Ok(Compiled { plan, schema: name })
+    Ok(Compiled { plan })
 }
 
 impl Compiled {

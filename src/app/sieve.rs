@@ -88,8 +88,7 @@ pub(crate) fn with(args: RunArgs, feed: &mut dyn Feed) -> Result<u8, Trouble> {
     let (run, rules) = Run::resolve(args)?;
     let room = room::fit(&run, &rules, feed.memory(rules.limits.max_event_bytes))?;
     let compiled = plan::compile(rules, run.dead_letter.is_some())?;
-    let letters =
-        dead_letter::Settings { schema: compiled.schema.clone(), drop_text: run.drop_text };
+    let letters = dead_letter::Settings { drop_text: run.drop_text };
     let report = sieve(&run, &compiled, &room, letters.clone(), feed)?;
     let mut summary = Summary::new(
         &report,

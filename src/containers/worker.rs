@@ -62,6 +62,7 @@ impl Worker for Unwrapper {
         self.engine.judge_by(inside);
         let (bodies, most) = (plain.settings().bodies, plain.settings().limits.max_event_bytes);
         let bare = self.format == Format::Auto;
+        out.schema = plain.settings().schema.clone();
         let already_out = out.clean.len();
         let mut opened = Opened::new(wrapper, bare, most, begun, mem::take(&mut self.inner));
         let mut judged = mem::take(&mut self.output);

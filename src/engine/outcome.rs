@@ -1,6 +1,11 @@
 //! What became of each line: outcomes, reasons, and the counts that must add up.
 
-use std::ops::{AddAssign, Range};
+use std::{
+    ops::{AddAssign, Range},
+    sync::Arc,
+};
+
+use super::schema::Schema;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $mend:literal;)*) => {
@@ -255,6 +260,8 @@ pub struct Output {
     pub rejects: Vec<Reject>,
     /// The bodies that `rejects` point into.
     pub bodies: Vec<u8>,
+    /// The schema that lines were judged by.
+    pub schema: Option<Arc<Schema>>,
     /// The counts.
     pub tally: Tally,
 }
@@ -265,6 +272,7 @@ impl Output {
         self.clean.clear();
         self.rejects.clear();
         self.bodies.clear();
+        self.schema = None;
         let kept = |counts: &mut Vec<u64>| {
             counts.fill(0);
             std::mem::take(counts)

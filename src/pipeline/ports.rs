@@ -100,12 +100,25 @@ pub struct Place<'a> {
     pub length: u64,
 }
 
+/// A line that was not forwarded, and what is kept of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Letter<'a> {
+    /// Where it stood.
+    pub place: Place<'a>,
+    /// Why it was not forwarded.
+    pub reject: &'a Reject,
+    /// What is kept.
+    pub body: &'a [u8],
+    /// The schema that it was judged by, by name.
+    pub schema: Option<&'a str>,
+}
+
 /// Where lines go that were not forwarded.
 pub trait RejectSink: Send {
     /// Whether this reject belongs here; if not it is dropped.
     fn takes(&self, reject: &Reject) -> bool;
-    /// Takes one reject and its body.
-    fn write(&mut self, place: &Place<'_>, reject: &Reject, body: &[u8]) -> io::Result<()>;
+    /// Takes one.
+    fn write(&mut self, letter: &Letter<'_>) -> io::Result<()>;
     /// Lets others see what was written so far.
     fn flush(&mut self) -> io::Result<()>;
     /// Makes everything written so far durable.

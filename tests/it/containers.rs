@@ -11,8 +11,8 @@ use tamis::{
     containers::{Format, Frames, Unwrapper},
     engine::{Plan, Reason, Settings, Tally, detect::Pack},
     pipeline::{
-        Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, Reject, RejectSink, Sink,
-        Sizes, Source, budget::Demand,
+        self, Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, Reject, RejectSink,
+        Sink, Sizes, Source, budget::Demand,
     },
     shutdown::Shutdown,
 };
@@ -288,7 +288,8 @@ impl RejectSink for Kept {
     fn takes(&self, _: &Reject) -> bool {
         true
     }
-    fn write(&mut self, place: &Place<'_>, reject: &Reject, body: &[u8]) -> io::Result<()> {
+    fn write(&mut self, letter: &pipeline::Letter<'_>) -> io::Result<()> {
+        let pipeline::Letter { place, reject, body, .. } = letter;
         let (word, body) = (reject.reason.word(), String::from_utf8_lossy(body));
         // The length of what is cut at the limit is known in any case.
         self.0
