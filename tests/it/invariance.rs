@@ -202,7 +202,7 @@ impl RejectSink for Kept {
 
     fn write(&mut self, letter: &pipeline::Letter<'_>) -> io::Result<()> {
         let pipeline::Letter { place, reject, body, .. } = letter;
-        self.0.lock().unwrap().letters.push(Letter::new(&place, reject, body));
+        self.0.lock().unwrap().letters.push(Letter::new(place, reject, body));
         Ok(())
     }
 
