@@ -10,9 +10,11 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 
+use super::reload::Look;
 use crate::{
     cli::{RuleArgs, RunArgs},
-    config::Config,
+    config::{Config, KEYS, choice::TextChoice},
+    engine::schema::Schema,
 };
 
 /// Names the file where no flag does. The working directory is never searched: whoever can write
@@ -45,12 +47,59 @@ pub(crate) fn load(path: &Path) -> Result<Loaded> {
     Ok(Loaded { path: path.to_path_buf(), folder, config })
 }
 
-/// The arguments with what the file says where no flag does.
-pub(crate) fn applied(mut args: RunArgs) -> Result<RunArgs> {
-    if let Some(path) = named(args.rules.config.as_deref()) {
-        load(&path)?.fill_run(&mut args)?;
+/// Arguments with what the file says where no flag does, and where that came from.
+pub(crate) struct Applied {
+    pub(crate) args: RunArgs,
+    /// `None`: there is no file.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// What was typed, and the file: they can be asked again.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    flags: RunArgs,
+    pub(crate) path: PathBuf,
+    /// The file, and those that it names, as they were before they were read.
+    pub(crate) look: Look,
+    /// What they came to, by key.
+    settings: Vec<(&'static str, String)>,
+    pub(crate) drops_text: bool,
+}
+
+/// Applies the file to what was typed.
+pub(crate) fn applied(flags: RunArgs) -> Result<Applied> {
+    let Some(path) = named(flags.rules.config.as_deref()) else {
+        return Ok(Applied { args: flags, origin: None });
+    };
+    let (look, mut args) = (Look::at(vec![path.clone()]), flags.clone());
+    load(&path)?.fill_run(&mut args)?;
+    let look = look.and(Look::at(files(&args.rules)));
+    let settings = command::said_by_flags(&args).settings();
+    let drops_text = args.rules.text == Some(TextChoice::Drop);
+    Ok(Applied { args, origin: Some(Origin { flags, path, look, settings, drops_text }) })
+}
+
+/// The schema and the packs, where they are files.
+fn files(args: &RuleArgs) -> Vec<PathBuf> {
+    let schema = args.schema.iter().filter(|name| Schema::builtin_text(name).is_none());
+    schema.map(PathBuf::from).chain(args.patterns.iter().cloned()).collect()
+}
+
+impl Origin {
+    /// The same, as it is now.
+    pub(crate) fn again(&self) -> Result<(RunArgs, Self)> {
+        let Applied { args, origin } = applied(self.flags.clone())?;
+        Ok((args, origin.context("there is no configuration file any more")?))
     }
-    Ok(args)
+
+    /// The keys that `other` has other values of.
+    pub(crate) fn differs_in(&self, other: &Self) -> Vec<&'static str> {
+        let value = |origin: &Self, key: &str| {
+            let said = origin.settings.iter().find(|(name, _)| *name == key);
+            said.map(|(_, value)| value.clone())
+        };
+        KEYS.iter().copied().filter(|key| value(self, key) != value(other, key)).collect()
+    }
 }
 
 /// The same of the rules alone.

@@ -21,31 +21,36 @@ use crate::{
 /// Text and events inside a wrapper stay what they are: only findings change. Beside them the rest
 /// of a wrapper is judged as an event of its own, where it is more than the runtime's own words.
 pub struct Unwrapper {
-    format: Format,
-    plans: Arc<Plans>,
+    judgement: Arc<Judgement>,
     engine: Engine,
     inner: Chunk,
     output: Output,
 }
 
-/// What lines are judged by, and what is in wrappers, which is made when the first one comes.
-struct Plans {
+/// What lines are judged by, shared by all workers: a plan, and its form for what is in wrappers, which
+/// is made when the first one comes.
+pub struct Judgement {
+    format: Format,
     plain: Arc<Plan>,
     inside: OnceLock<Arc<Plan>>,
 }
 
+impl Judgement {
+    /// By `plan`, of inputs of this format.
+    pub fn new(format: Format, plan: Arc<Plan>) -> Arc<Self> {
+        Arc::new(Self { format, plain: plan, inside: OnceLock::new() })
+    }
+}
+
 impl Unwrapper {
-    /// So many workers for `plan`.
-    pub fn crew(format: Format, plan: &Arc<Plan>, workers: usize) -> Vec<Self> {
-        let plans = Arc::new(Plans { plain: plan.clone(), inside: OnceLock::new() });
-        let one = || Self {
-            format,
-            plans: plans.clone(),
-            engine: Engine::new(plan.clone()),
+    /// A worker.
+    pub fn new(judgement: &Arc<Judgement>) -> Self {
+        Self {
+            judgement: judgement.clone(),
+            engine: Engine::new(judgement.plain.clone()),
             inner: Chunk::default(),
             output: Output::default(),
-        };
-        (0..workers).map(|_| one()).collect()
+        }
     }
 }
 
@@ -53,15 +58,15 @@ impl Worker for Unwrapper {
     fn process(&mut self, chunk: &Chunk, out: &mut Output) {
         let (begun, ended) = chunk.note();
         let (begun, ended) = (State::of(begun), State::of(ended));
-        let plain = &self.plans.plain;
+        let Judgement { format, plain, inside } = &*self.judgement;
         let Some(wrapper) = begun.wrapper().or(ended.wrapper()) else {
             self.engine.judge_by(plain);
             return self.engine.process(chunk, out);
         };
-        let inside = self.plans.inside.get_or_init(|| Arc::new(plain.for_inner_lines()));
+        let inside = inside.get_or_init(|| Arc::new(plain.for_inner_lines()));
         self.engine.judge_by(inside);
         let (bodies, most) = (plain.settings().bodies, plain.settings().limits.max_event_bytes);
-        let bare = self.format == Format::Auto;
+        let bare = *format == Format::Auto;
         out.schema = plain.settings().schema.clone();
         let already_out = out.clean.len();
         let mut opened = Opened::new(wrapper, bare, most, begun, mem::take(&mut self.inner));

@@ -136,7 +136,14 @@ impl Budget {
             Some(limit) if limit < minimum => return Err(TooSmall { minimum }),
             Some(limit) => usize::try_from((limit - base) / batch).map_or(most, |n| n.min(most)),
         };
-        Ok(Self { sizes, batches, ceiling_bytes: base + batches as u64 * batch })
+        Ok(Self::of(sizes, demand, batches))
+    }
+
+    /// So many batches.
+    pub fn of(sizes: Sizes, demand: Demand, batches: usize) -> Self {
+        let base = demand.workers as u64 * demand.engine_bytes + demand.fixed_bytes;
+        let ceiling_bytes = base + batches as u64 * sizes.batch_bytes(demand.dead_letter);
+        Self { sizes, batches, ceiling_bytes }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tamis::{
-    containers::{Format, Frames, Unwrapper},
+    containers::{Format, Frames, Judgement, Unwrapper},
     engine::{Plan, Reason, Settings, Tally, detect::Pack},
     pipeline::{
         self, Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, Reject, RejectSink,
@@ -356,7 +356,8 @@ fn piped(
         observer: Arc::new(Deaf),
         shutdown: Shutdown::new(Duration::from_secs(60)).unwrap(),
     };
-    let report = pipeline.run(Unwrapper::crew(format, plan, threads));
+    let judgement = Judgement::new(format, plan.clone());
+    let report = pipeline.run((0..threads).map(|_| Unwrapper::new(&judgement)).collect());
     assert_eq!((report.unwritten, report.bytes_in), (0, data.len() as u64));
     assert_eq!(report.tally.unaccounted(), 0, "{:?}", report.tally);
     let (clean, letters) = std::mem::take(&mut *kept.0.lock().unwrap());
