@@ -325,6 +325,9 @@ impl Bench {
         for packed in Packed::ALL {
             let file = self.path(packed.name());
             packed.pack(clean, &file)?;
+            let jobs = (&tamis(1, clean), &tamis(1, &file));
+            let (base, own, ratio) = inputs::decoding(packed, &file, jobs, self.options.runs)?;
+            rate(&format!("{}: decoding, CPU", packed.name()), base, own, ratio, 0.9);
             let job = tamis(cores(), &file);
             let (base, own, ratio) =
                 inputs::beside_decoding(packed, &file, &job, self.options.runs)?;
