@@ -5,7 +5,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use super::{cause::cause, progress::Progress, say};
+use super::{
+    cause::{cause, cause_of_input},
+    progress::Progress,
+    say,
+};
 use crate::{
     engine::{Reason, Reject},
     pipeline::{Observer, Place, Report},
@@ -42,7 +46,7 @@ impl Observer for Notices {
 
     fn input_failed(&self, input: &str, error: &io::Error) {
         self.clear();
-        say(&format_args!("{input}: {}", cause(error)));
+        say(&format_args!("{input}: {}", cause_of_input(error)));
     }
 
     fn input_truncated(&self, input: &str) {
