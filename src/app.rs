@@ -1,5 +1,6 @@
 //! The composition root: the only place that names concrete adapters.
 
+mod admin;
 mod cause;
 mod config;
 mod exec;
@@ -23,6 +24,7 @@ mod resolved;
 mod room;
 mod schemas;
 mod sieve;
+mod telemetry;
 mod version;
 mod visible;
 mod wording;

@@ -1,5 +1,6 @@
 //! What was typed, word for word. `app` resolves and judges it.
 
+pub mod admin;
 pub mod config;
 pub mod exec;
 pub mod explain;

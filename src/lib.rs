@@ -7,6 +7,8 @@
 //! | [`containers`] | the wrappers of container runtimes: opened, judged, closed | where they come from |
 //! | [`sources`], [`sinks`] | one file each per adapter | each other, the engine's insides |
 //! | [`compression`] | compressed formats: told, decoded, encoded | the rest |
+//! | [`metrics`] | what a run measures of itself, and how that is written | the rest |
+//! | [`serve`] | the admin server: probes, measures, what is in force | the rest |
 //! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
 //! | [`summary`] | the account of a run, as a table and as JSON | where it is printed |
 //! | [`config`] | what the configuration file says, and where | |
@@ -19,7 +21,9 @@ pub mod compression;
 pub mod config;
 pub mod containers;
 pub mod engine;
+pub mod metrics;
 pub mod pipeline;
+pub mod serve;
 pub mod shutdown;
 pub mod sinks;
 pub mod sources;

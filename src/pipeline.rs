@@ -57,7 +57,10 @@ pub use ports::{
 };
 pub use report::{End, Failure, Report};
 
-use crate::shutdown::{Phase, Shutdown};
+use crate::{
+    metrics::Meters,
+    shutdown::{Phase, Shutdown},
+};
 use acknowledge::Acknowledgements;
 use batch::Batch;
 use crew::{Crew, Intake};
@@ -83,6 +86,8 @@ pub struct Pipeline {
     pub outlets: Outlets,
     /// Who hears at once what happens.
     pub observer: Arc<dyn Observer>,
+    /// What is measured.
+    pub meters: Arc<Meters>,
     /// When to stop.
     pub shutdown: Shutdown,
 }
@@ -108,7 +113,8 @@ impl Pipeline {
     /// Returns when all is delivered, or when a shutdown gave the sink up: the thread that delivers
     /// is then left where it hangs, and the caller is expected to end the process.
     pub fn run<W: Worker + 'static>(self, workers: Vec<W>) -> Report {
-        let Self { budget, inputs, framing, outlets, observer, shutdown } = self;
+        let Self { budget, inputs, framing, outlets, observer, meters, shutdown } = self;
+        meters.has_chunks(budget.batches);
         let ledger = Arc::new(Ledger::default());
         let cutter = Cutter::new(budget.sizes, framing);
         let watcher = observer.clone();
@@ -124,9 +130,10 @@ impl Pipeline {
             }
         };
         let (stop, account) = (shutdown.clone(), ledger.clone());
-        let delivery = Delivery::new(outlets, acknowledgements, observer, stop, account);
+        let delivery =
+            Delivery::new(outlets, acknowledgements, observer, stop, account, meters.clone());
         let batches = (0..budget.batches).map(|_| Batch::new(&budget.sizes)).collect();
-        let crew = Arc::new(Crew::new(intake, delivery, batches, ledger.clone()));
+        let crew = Arc::new(Crew::new(intake, delivery, batches, ledger.clone(), meters));
 
         let (ended, ends) = sync_channel(workers.len());
         let threads: Vec<Spawned> = workers

@@ -2,13 +2,17 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use super::{
     cause::{cause, cause_of_input},
     progress::Progress,
     say,
+    telemetry::Telemetry,
 };
 use crate::{
     engine::{Reason, Reject},
@@ -19,12 +23,14 @@ use crate::{
 pub(crate) struct Notices {
     quiet: bool,
     progress: Option<Progress>,
+    telemetry: Arc<Telemetry>,
     said: [AtomicBool; Reason::ALL.len()],
 }
 
 impl Notices {
-    pub(crate) fn new(quiet: bool, progress: Option<Progress>) -> Self {
-        Self { quiet, progress, said: [const { AtomicBool::new(false) }; Reason::ALL.len()] }
+    pub(crate) fn new(quiet: bool, progress: Option<Progress>, telemetry: Arc<Telemetry>) -> Self {
+        let said = [const { AtomicBool::new(false) }; Reason::ALL.len()];
+        Self { quiet, progress, telemetry, said }
     }
 
     /// Says nothing more about how far the run is.
@@ -56,11 +62,13 @@ impl Observer for Notices {
     }
 
     fn checkpoint_failed(&self, error: &io::Error) {
+        self.telemetry.checkpoint_failed();
         self.clear();
         say(&format_args!("--data-dir: {}; tried again, nothing is lost", cause(error)));
     }
 
     fn progress(&self, so_far: &Report) {
+        self.telemetry.see(so_far);
         if let Some(progress) = &self.progress {
             progress.show(so_far);
         }

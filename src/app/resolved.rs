@@ -12,6 +12,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::CommandFactory as _;
 
 use super::{
+    admin::Watchers,
     inputs::{InputChoice, Inputs},
     log::{self, Log},
     outputs, packs, policy,
@@ -51,6 +52,7 @@ pub(crate) struct Run {
     pub(crate) layout: Layout,
     pub(crate) stats: Option<PathBuf>,
     pub(crate) follow: Option<Follow>,
+    pub(crate) watchers: Watchers,
 }
 
 /// How files are followed.
@@ -137,6 +139,7 @@ impl Run {
             quiet: args.quiet,
             layout: layout(args.color.unwrap_or_default()),
             stats: args.stats.clone(),
+            watchers: Watchers::resolve(args.admin)?,
             follow: args.follow.then(|| Follow {
                 files: args.files.clone(),
                 recursive: args.recursive,

@@ -4,15 +4,16 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         mpsc::{Receiver, Sender, channel},
     },
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use anyhow::Context as _;
 
 use super::{
+    admin::Admin,
     config::{self, Applied, Origin},
     exit::{self, Exit, Trouble},
     follow,
@@ -25,6 +26,7 @@ use super::{
     resolved::{Layout, Run},
     room::{self, Room},
     say,
+    telemetry::{Dependencies, Telemetry},
 };
 use crate::{
     cli::{RunArgs, help::TERMINAL},
@@ -105,13 +107,33 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     let letters = dead_letter::Settings { drop_text: run.drop_text };
     let counts = Arc::new(reload::Counts::default());
     let reloadable = origin.map(|origin| Reloadable { origin, all_text, counts: counts.clone() });
-    let report = sieve(&run, &live, &room, letters.clone(), reloadable, feed)?;
+    let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
+    let keeps = {
+        let (dead_letter, letters) = (run.dead_letter.is_some(), letters.clone());
+        move |reason: Reason| dead_letter && letters.takes(reason)
+    };
+    let telemetry = Arc::new(Telemetry {
+        meters: Arc::default(),
+        live: live.clone(),
+        counts: counts.clone(),
+        shutdown: shutdown.clone(),
+        dependencies: Dependencies::of(&run),
+        keeps: Box::new(keeps.clone()),
+        threads: run.threads,
+        ceiling_bytes: room.budget.ceiling_bytes,
+        config: String::new(),
+        started: SystemTime::now(),
+        seen: Mutex::default(),
+    });
+    let parts = Parts { run: &run, live: &live, room: &room, telemetry: &telemetry, shutdown };
+    let report = parts.sieve(letters, reloadable, feed)?;
+    telemetry.see(&report);
     let mut summary = Summary::new(
         &report,
         &Setting {
             detectors: &live.detectors(),
             rules: &live.policy(),
-            keeps: &|reason: Reason| run.dead_letter.is_some() && letters.takes(reason),
+            keeps: &keeps,
             elapsed: started.elapsed(),
             threads: run.threads,
             memory_ceiling_bytes: room.budget.ceiling_bytes.max(counts.ceiling_bytes()),
@@ -152,38 +174,49 @@ impl Reloadable {
     }
 }
 
-fn sieve(
-    run: &Run,
-    live: &Arc<Live>,
-    room: &Room,
-    letters: dead_letter::Settings,
-    reloadable: Option<Reloadable>,
-    feed: &mut dyn Feed,
-) -> Result<Report, Trouble> {
-    let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
-    let (words, heard) = channel();
-    let hang_up = reloadable.as_ref().map(|_| words.clone());
-    feed.listen(&shutdown, hang_up).map_err(Trouble::failed)?;
-    let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
-    let notices = Arc::new(Notices::new(run.quiet, Progress::of(run, &found)));
-    let watcher = notices.clone();
-    let say: Say = Arc::new(move |text| {
-        watcher.clear();
-        say(&text);
-    });
-    let reloading = reloadable.map(|it| it.start(run, live, room, say.clone(), words, heard));
-    let _reloading = reloading.transpose().map_err(Trouble::failed)?;
-    let around = Around { found: &found, notices: &notices, shutdown: &shutdown, say };
-    let outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
-    let inputs = feed.inputs(run, &around, room)?;
-    let framing = run.format.map(|format| -> Arc<dyn Framing> {
-        Arc::new(Frames::new(format, room.budget.sizes.max_event_bytes))
-    });
-    let (budget, observer) = (room.budget, notices.clone());
-    let pipeline = Pipeline { budget, inputs, framing, outlets, observer, shutdown };
-    let report = pipeline.run(live.workers(run.threads));
-    notices.clear();
-    Ok(report)
+/// What a run is made of.
+struct Parts<'a> {
+    run: &'a Run,
+    live: &'a Arc<Live>,
+    room: &'a Room,
+    telemetry: &'a Arc<Telemetry>,
+    shutdown: Shutdown,
+}
+
+impl Parts<'_> {
+    fn sieve(
+        self,
+        letters: dead_letter::Settings,
+        reloadable: Option<Reloadable>,
+        feed: &mut dyn Feed,
+    ) -> Result<Report, Trouble> {
+        let Self { run, live, room, telemetry, shutdown } = self;
+        let (words, heard) = channel();
+        let hang_up = reloadable.as_ref().map(|_| words.clone());
+        feed.listen(&shutdown, hang_up).map_err(Trouble::failed)?;
+        let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
+        let progress = Progress::of(run, &found);
+        let notices = Arc::new(Notices::new(run.quiet, progress, telemetry.clone()));
+        let watcher = notices.clone();
+        let say: Say = Arc::new(move |text| {
+            watcher.clear();
+            say(&text);
+        });
+        let _admin = Admin::start(&run.watchers, telemetry, &say).map_err(Trouble::Failed)?;
+        let reloading = reloadable.map(|it| it.start(run, live, room, say.clone(), words, heard));
+        let _reloading = reloading.transpose().map_err(Trouble::failed)?;
+        let around = Around { found: &found, notices: &notices, shutdown: &shutdown, say };
+        let outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
+        let inputs = feed.inputs(run, &around, room)?;
+        let framing = run.format.map(|format| -> Arc<dyn Framing> {
+            Arc::new(Frames::new(format, room.budget.sizes.max_event_bytes))
+        });
+        let (budget, observer, meters) = (room.budget, notices.clone(), telemetry.meters.clone());
+        let pipeline = Pipeline { budget, inputs, framing, outlets, observer, meters, shutdown };
+        let report = pipeline.run(live.workers(run.threads));
+        notices.clear();
+        Ok(report)
+    }
 }
 
 fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown) -> Input {

@@ -5,6 +5,15 @@ use anyhow::Result;
 use super::packs;
 use crate::engine::{Plan, Settings};
 
+/// The same for programs.
+pub(crate) fn json() -> String {
+    let simd = Plan::compile(Settings::default()).map_or("?", |plan| plan.simd());
+    let version = env!("CARGO_PKG_VERSION");
+    let digest = packs::digest();
+    serde_json::json!({"version": version, "simd": simd, "packs": packs::newest(), "packs_digest": digest})
+        .to_string()
+}
+
 /// Name and version, the instruction set in use, and what the packs that ship amount to.
 pub(crate) fn version() -> Result<String> {
     let shipped = packs::load(None, &[])?;

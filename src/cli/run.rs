@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{log::LogArgs, rules::RuleArgs};
+use super::{admin::AdminArgs, log::LogArgs, rules::RuleArgs};
 use crate::config::{
     choice::{ColorChoice, CompressChoice, FormatChoice},
     units::bytes,
@@ -115,6 +115,10 @@ pub struct RunArgs {
     /// How an output for long runs is written
     #[command(flatten)]
     pub log: LogArgs,
+
+    /// Who watches
+    #[command(flatten)]
+    pub admin: AdminArgs,
 
     /// What lines are judged by
     #[command(flatten)]

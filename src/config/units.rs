@@ -1,6 +1,9 @@
 //! Sizes and times as people write them.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 /// A size: `262144`, `256KiB`, `256k`, `1MiB`, `2GB`. `k` and `KiB` are 1024, `kB` is 1000.
 pub fn bytes(text: &str) -> Result<u64, String> {
@@ -43,6 +46,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// An address and a port, or a port of this machine alone: `9600`, `0.0.0.0:9600`, `[::]:9600`.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse() {
+        return Ok((IpAddr::V4(Ipv4Addr::LOCALHOST), port).into());
+    }
+    text.parse().map_err(|_| format!("`{text}` is no address; write 9600, or 0.0.0.0:9600"))
+}
+
 /// A time in the largest unit that it is whole in.
 pub fn shown(time: Duration) -> String {
     let ms = time.as_millis();
@@ -54,7 +65,17 @@ pub fn shown(time: Duration) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{bytes, duration, shown};
+    use super::{address, bytes, duration, shown};
+
+    #[test]
+    fn addresses() {
+        assert_eq!(address("9600").unwrap().to_string(), "127.0.0.1:9600");
+        assert_eq!(address("0.0.0.0:1").unwrap().to_string(), "0.0.0.0:1");
+        assert_eq!(address("[::]:9600").unwrap().to_string(), "[::]:9600");
+        for wrong in ["", "localhost", "1.2.3.4", "70000", ":9600"] {
+            assert!(address(wrong).unwrap_err().contains("is no address"), "{wrong}");
+        }
+    }
 
     #[test]
     fn times() {

@@ -9,6 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::panicking,
+    time::Instant,
 };
 
 use super::{
@@ -17,6 +18,7 @@ use super::{
     order::Order,
     ports::Worker,
 };
+use crate::metrics::Meters;
 
 /// What fills batches.
 pub(super) trait Intake: Send {
@@ -32,6 +34,7 @@ pub(super) struct Crew {
     delivery: Mutex<Delivery>,
     pool: Pool,
     ledger: Arc<Ledger>,
+    meters: Arc<Meters>,
 }
 
 struct Queue {
@@ -45,6 +48,7 @@ impl Crew {
         delivery: Delivery,
         batches: Vec<Batch>,
         ledger: Arc<Ledger>,
+        meters: Arc<Meters>,
     ) -> Self {
         Self {
             intake: Mutex::new(intake),
@@ -52,6 +56,7 @@ impl Crew {
             delivery: Mutex::new(delivery),
             pool: Pool { free: Mutex::new(Some(batches)), returned: Condvar::new() },
             ledger,
+            meters,
         }
     }
 
@@ -59,16 +64,36 @@ impl Crew {
     pub(super) fn run(&self, mut worker: impl Worker) {
         let _alarm = Alarm(&self.pool);
         while let Some(mut batch) = self.pool.take() {
-            if !lock(&self.intake).read(&mut batch) {
-                self.pool.give(batch);
+            self.meters.took();
+            if !self.read(&mut batch) {
+                self.give(batch);
                 break;
             }
+            let read = Instant::now();
             if !batch.chunk.data().is_empty() {
                 judge(&mut worker, &mut batch);
+                self.meters.judge.observe(read.elapsed());
             }
             self.ledger.judged(batch.output.tally.read);
             self.deliver(batch);
+            self.meters.worked(read.elapsed());
         }
+    }
+
+    fn read(&self, batch: &mut Batch) -> bool {
+        let begun = Instant::now();
+        let mut intake = lock(&self.intake);
+        let more = intake.read(batch);
+        if more && !batch.chunk.data().is_empty() {
+            self.meters.began(batch.seq);
+            self.meters.read.observe(begun.elapsed());
+        }
+        more
+    }
+
+    fn give(&self, batch: Batch) {
+        self.pool.give(batch);
+        self.meters.gave();
     }
 
     /// Delivers `batch`, and all behind it that wait; or leaves it to another's turn.
@@ -81,8 +106,10 @@ impl Crew {
         queue.delivering = true;
         while let Some(batch) = queue.order.pop() {
             drop(queue);
+            let begun = Instant::now();
             lock(&self.delivery).deliver(&batch);
-            self.pool.give(batch);
+            self.meters.deliver.observe(begun.elapsed());
+            self.give(batch);
             queue = lock(&self.queue);
         }
         queue.delivering = false;

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use super::{
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     engine::{Reject, Tally},
+    metrics::Meters,
     shutdown::Shutdown,
 };
 
@@ -107,6 +109,9 @@ pub(super) struct Delivery {
     observer: Arc<dyn Observer>,
     shutdown: Shutdown,
     ledger: Arc<Ledger>,
+    meters: Arc<Meters>,
+    /// The last batch that was delivered.
+    last: Option<u64>,
     /// What became of the current input so far.
     input: Tally,
     end: End,
@@ -119,6 +124,7 @@ impl Delivery {
         observer: Arc<dyn Observer>,
         shutdown: Shutdown,
         ledger: Arc<Ledger>,
+        meters: Arc<Meters>,
     ) -> Self {
         Self {
             outlets,
@@ -126,6 +132,8 @@ impl Delivery {
             observer,
             shutdown,
             ledger,
+            meters,
+            last: None,
             input: Tally::default(),
             end: End::Complete,
         }
@@ -140,6 +148,11 @@ impl Delivery {
         match self.write(batch) {
             Ok(()) => self.ledger.settle(batch),
             Err(end) => return self.fail(end),
+        }
+        self.last = Some(batch.seq);
+        if self.acknowledgements.is_none() {
+            // Written is all that there is to know.
+            self.meters.acknowledged(batch.seq);
         }
         if self.acknowledgements.as_ref().is_some_and(|acks| acks.due(batch.idle))
             && let Err(end) = self.acknowledge()
@@ -156,15 +169,18 @@ impl Delivery {
     /// Everything that was written becomes durable, and only then do positions move.
     fn acknowledge(&mut self) -> Result<(), End> {
         let Some(acks) = &mut self.acknowledgements else { return Ok(()) };
+        let begun = Instant::now();
         if let Some(letters) = &mut self.outlets.dead_letter {
             letters.sync().map_err(dead_letter_end)?;
         }
         self.outlets.sink.sync().map_err(sink_end)?;
         let told = acks.tell();
         self.ledger.owe(told.is_err());
-        if let Err(error) = told {
-            self.observer.checkpoint_failed(&error);
+        match told {
+            Ok(()) => self.last.into_iter().for_each(|last| self.meters.acknowledged(last)),
+            Err(error) => self.observer.checkpoint_failed(&error),
         }
+        self.meters.acknowledge.observe(begun.elapsed());
         Ok(())
     }
 

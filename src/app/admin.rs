@@ -1,0 +1,116 @@
+//! Who watches a run: the admin server, and the file of measures.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{cause::cause, telemetry::Telemetry};
+use crate::{cli::admin::AdminArgs, serve::Server, sinks::log::Say};
+
+/// How often the file of measures is written.
+const WRITE_EVERY: Duration = Duration::from_secs(15);
+
+/// Who watches, resolved.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) token: Option<String>,
+    pub(crate) textfile: Option<PathBuf>,
+}
+
+impl Watchers {
+    pub(crate) fn resolve(args: AdminArgs) -> Result<Self> {
+        let token = args.admin_token_file.map(|path| {
+            let shown = path.display();
+            let text =
+                fs::read_to_string(&path).with_context(|| format!("--admin-token-file {shown}"))?;
+            match text.trim() {
+                "" => bail!("--admin-token-file {shown}: it is empty"),
+                token => Ok(token.to_owned()),
+            }
+        });
+        let (listen, textfile) = (args.admin, args.metrics_textfile);
+        Ok(Self { listen, token: token.transpose()?, textfile })
+    }
+}
+
+/// What runs for them; it ends when this is dropped.
+pub(crate) struct Admin {
+    _server: Option<Server>,
+    _textfile: Option<Textfile>,
+}
+
+impl Admin {
+    pub(crate) fn start(
+        watchers: &Watchers,
+        telemetry: &Arc<Telemetry>,
+        say: &Say,
+    ) -> Result<Self> {
+        let server = watchers.listen.map(|address| {
+            let server = Server::start(address, watchers.token.clone(), telemetry.clone());
+            let server = server.with_context(|| format!("--admin {address}"))?;
+            if address.port() == 0 {
+                say(&format!("--admin: at {}", server.address()));
+            }
+            anyhow::Ok(server)
+        });
+        let textfile = watchers.textfile.clone().map(|path| {
+            telemetry
+                .write(&path)
+                .with_context(|| format!("--metrics-textfile {}", path.display()))?;
+            Textfile::start(path, telemetry.clone(), say.clone())
+        });
+        Ok(Self { _server: server.transpose()?, _textfile: textfile.transpose()? })
+    }
+}
+
+/// Writes the file again and again, and once more at the end.
+struct Textfile {
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Textfile {
+    fn start(path: PathBuf, telemetry: Arc<Telemetry>, say: Say) -> Result<Self> {
+        let (end, ends) = channel::<()>();
+        let work = move || {
+            let mut failed = false;
+            loop {
+                let last = ends.recv_timeout(WRITE_EVERY) == Err(RecvTimeoutError::Disconnected);
+                match telemetry.write(&path) {
+                    Ok(()) => failed = false,
+                    // Told once, until it works again.
+                    Err(error) if !failed => {
+                        failed = true;
+                        say(&format!("--metrics-textfile {}: {}", path.display(), cause(&error)));
+                    }
+                    Err(_) => {}
+                }
+                if last {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("metrics".into()).spawn(work)?;
+        Ok(Self { end: Some(end), thread: Some(thread) })
+    }
+}
+
+impl Drop for Textfile {
+    fn drop(&mut self) {
+        self.end = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What a run says of itself while it runs: its measures, and whether it is ready.
+
+mod dependencies;
+mod families;
+mod process;
+
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+pub(crate) use dependencies::Dependencies;
+
+use super::{
+    reload::{Counts, Live},
+    version,
+};
+use crate::{
+    engine::{Reason, Tally},
+    metrics::{Format, Meters, render},
+    pipeline::Report,
+    serve::Status,
+    shutdown::{Phase, Shutdown},
+};
+
+/// A run, for whoever asks.
+pub(crate) struct Telemetry {
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) dependencies: Dependencies,
+    /// Whether rejects for a reason are kept in a dead letter.
+    pub(crate) keeps: Box<dyn Fn(Reason) -> bool + Send + Sync>,
+    pub(crate) threads: usize,
+    pub(crate) ceiling_bytes: u64,
+    /// What is in force, as TOML, secrets masked.
+    pub(crate) config: String,
+    pub(crate) started: SystemTime,
+    pub(crate) seen: Mutex<Snapshot>,
+}
+
+/// The account at one moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Snapshot {
+    tally: Tally,
+    in_flight: u64,
+    bytes_in: u64,
+    failed_inputs: u64,
+    truncated_inputs: u64,
+    checkpoint_failures: u64,
+}
+
+impl Telemetry {
+    /// Takes the account over.
+    pub(crate) fn see(&self, report: &Report) {
+        let mut seen = self.seen();
+        *seen = Snapshot {
+            tally: report.tally.clone(),
+            in_flight: report.unwritten,
+            bytes_in: report.bytes_in,
+            failed_inputs: report.failed_inputs,
+            truncated_inputs: report.truncated_inputs,
+            checkpoint_failures: seen.checkpoint_failures,
+        };
+    }
+
+    /// Positions could not be kept.
+    pub(crate) fn checkpoint_failed(&self) {
+        self.seen().checkpoint_failures += 1;
+    }
+
+    /// Writes the measures to a file, whole or not at all.
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut file = tempfile::Builder::new()
+            .prefix(".metrics.")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        io::Write::write_all(&mut file, self.metrics(Format::Prometheus).as_bytes())?;
+        file.persist(path).map_err(|failed| failed.error)?;
+        Ok(())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Snapshot> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Status for Telemetry {
+    fn ready(&self) -> Result<(), String> {
+        match self.shutdown.phase() {
+            Phase::Running => Ok(()),
+            Phase::Draining { .. } => Err("draining: it was asked to end".into()),
+            Phase::Stopped { .. } | Phase::GivenUp => Err("stopped".into()),
+        }
+    }
+
+    fn dependencies(&self) -> Vec<(String, Result<(), String>)> {
+        self.dependencies.reach()
+    }
+
+    fn metrics(&self, format: Format) -> String {
+        render(&self.families(), format)
+    }
+
+    fn version(&self) -> String {
+        version::json()
+    }
+
+    fn config(&self) -> String {
+        self.config.clone()
+    }
+}

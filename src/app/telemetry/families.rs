@@ -1,0 +1,241 @@
+//! The measures by name. Names and labels are stable; a label's values are words of this program,
+//! never of an event.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::{Telemetry, process};
+use crate::{
+    app::packs,
+    engine::Reason,
+    metrics::{Family, Kind, Sample},
+};
+
+impl Telemetry {
+    /// All measures, the account from one snapshot.
+    pub(super) fn families(&self) -> Vec<Family> {
+        let mut all = self.account();
+        all.extend(self.stages());
+        all.extend(self.program());
+        all
+    }
+
+    fn account(&self) -> Vec<Family> {
+        let seen = self.seen().clone();
+        let tally = &seen.tally;
+        let n = |count: u64| count as f64;
+        let rejected = Reason::ALL.iter().map(|reason| {
+            let to = if (self.keeps)(*reason) { "dead_letter" } else { "dropped" };
+            Sample::of(&[reason.word(), to], n(tally.rejected[reason.index()]))
+        });
+        let violations = Reason::ALL.iter().filter(|reason| reason.is_violation());
+        let violations = violations
+            .map(|reason| Sample::of(&[reason.word()], n(tally.rejected[reason.index()])));
+        let detectors = self.live.detectors();
+        let by_detector = |counts: &[u64]| -> Vec<Sample> {
+            let counts = counts.iter().copied().chain(std::iter::repeat(0));
+            detectors.iter().zip(counts).map(|(id, count)| Sample::of(&[id], n(count))).collect()
+        };
+        let outcomes = [
+            ("clean", tally.clean),
+            ("redacted", tally.redacted),
+            ("wrapped", tally.wrapped),
+            ("blank", tally.blank),
+            ("joined", tally.joined),
+            ("rejected", tally.rejected_total()),
+        ];
+        let outcomes = outcomes.map(|(outcome, count)| Sample::of(&[outcome], n(count)));
+        let value = |value: f64| vec![Sample::of(&[], value)];
+        vec![
+            counter(
+                "tamis_lines",
+                "Lines whose outcome is settled, by outcome; each line has exactly one.",
+                &["outcome"],
+                outcomes.into(),
+            ),
+            counter(
+                "tamis_lines_read",
+                "Lines read: those that are settled, and those in flight.",
+                &[],
+                value(n(tally.read + seen.in_flight)),
+            ),
+            gauge(
+                "tamis_lines_in_flight",
+                "Lines that were read and are not settled yet.",
+                &[],
+                value(n(seen.in_flight)),
+            ),
+            gauge(
+                "tamis_lines_unaccounted",
+                "Lines settled minus the outcomes, from one snapshot: always 0.",
+                &[],
+                value(tally.unaccounted() as f64),
+            ),
+            counter(
+                "tamis_rejected_lines",
+                "Lines that were not forwarded, by reason, and where they went.",
+                &["reason", "to"],
+                rejected.collect(),
+            ),
+            counter(
+                "tamis_schema_violations",
+                "Lines that the schema refused, by reason.",
+                &["reason"],
+                violations.collect(),
+            ),
+            counter(
+                "tamis_redactions",
+                "Redactions, by detector.",
+                &["detector"],
+                by_detector(&tally.redactions),
+            ),
+            counter(
+                "tamis_observed_findings",
+                "Findings that a rule only counts, by detector.",
+                &["detector"],
+                by_detector(&tally.observed),
+            ),
+            counter("tamis_read_bytes", "Bytes read.", &[], value(n(seen.bytes_in))),
+            counter("tamis_written_bytes", "Bytes forwarded.", &[], value(n(tally.bytes_out))),
+            counter(
+                "tamis_failed_inputs",
+                "Inputs that could not be opened or read to their end.",
+                &[],
+                value(n(seen.failed_inputs)),
+            ),
+            counter(
+                "tamis_truncated_inputs",
+                "Followed inputs that were truncated in place: something may be lost with each.",
+                &[],
+                value(n(seen.truncated_inputs)),
+            ),
+            counter(
+                "tamis_checkpoint_failures",
+                "Times that positions could not be kept; they are tried again.",
+                &[],
+                value(n(seen.checkpoint_failures)),
+            ),
+        ]
+    }
+
+    fn stages(&self) -> Vec<Family> {
+        let meters = &self.meters;
+        let stages = [
+            ("read", &meters.read),
+            ("judge", &meters.judge),
+            ("deliver", &meters.deliver),
+            ("acknowledge", &meters.acknowledge),
+        ];
+        let stages = stages.map(|(stage, times)| Sample::histogram(&[stage], times));
+        let (in_use, chunks) = meters.fill();
+        let free = chunks.saturating_sub(in_use);
+        let value = |value: f64| vec![Sample::of(&[], value)];
+        vec![
+            Family {
+                name: "tamis_stage_seconds",
+                kind: Kind::Histogram,
+                help: "How long a chunk took in each stage; `read` includes the wait for input.",
+                labels: &["stage"],
+                samples: stages.into(),
+            },
+            Family {
+                name: "tamis_acknowledged_age_seconds",
+                kind: Kind::Histogram,
+                help: "From the read of a chunk to its acknowledgement.",
+                labels: &[],
+                samples: vec![Sample::histogram(&[], &meters.age)],
+            },
+            gauge(
+                "tamis_oldest_unacknowledged_seconds",
+                "How long ago the oldest chunk was read that is not acknowledged.",
+                &[],
+                value(meters.oldest().as_secs_f64()),
+            ),
+            counter(
+                "tamis_worker_busy_seconds",
+                "Seconds that workers judged and delivered; its rate by tamis_workers is how busy they are.",
+                &[],
+                value(meters.busy().as_secs_f64()),
+            ),
+            gauge("tamis_workers", "Worker threads.", &[], value(self.threads as f64)),
+            gauge(
+                "tamis_chunks",
+                "Chunks of the fixed pool; where none is free, a sink holds the source back.",
+                &["state"],
+                vec![Sample::of(&["in_use"], in_use as f64), Sample::of(&["free"], free as f64)],
+            ),
+        ]
+    }
+
+    fn program(&self) -> Vec<Family> {
+        let ceiling = self.ceiling_bytes.max(self.counts.ceiling_bytes());
+        let (reloads, refused) = self.counts.reloads();
+        let since = self.started.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let value = |value: f64| vec![Sample::of(&[], value)];
+        let known = |value: Option<f64>| value.map(|v| Sample::of(&[], v)).into_iter().collect();
+        vec![
+            counter(
+                "tamis_config_reloads",
+                "Reloads of the configuration, by result.",
+                &["result"],
+                vec![
+                    Sample::of(&["taken"], reloads as f64),
+                    Sample::of(&["refused"], refused as f64),
+                ],
+            ),
+            gauge(
+                "tamis_memory_ceiling_bytes",
+                "What the memory formula comes to.",
+                &[],
+                value(ceiling as f64),
+            ),
+            gauge(
+                "tamis_build_info",
+                "1, with what runs.",
+                &["version", "packs"],
+                vec![Sample::of(&[env!("CARGO_PKG_VERSION"), &packs::digest()], 1.0)],
+            ),
+            gauge(
+                "process_resident_memory_bytes",
+                "Resident memory.",
+                &[],
+                known(process::resident_bytes().map(|n| n as f64)),
+            ),
+            counter(
+                "process_cpu_seconds",
+                "User and system time.",
+                &[],
+                known(process::cpu_seconds()),
+            ),
+            gauge(
+                "process_open_fds",
+                "Open descriptors.",
+                &[],
+                known(process::open_files().map(|n| n as f64)),
+            ),
+            gauge(
+                "process_start_time_seconds",
+                "When the process started, since 1970.",
+                &[],
+                value(since.as_secs_f64()),
+            ),
+        ]
+    }
+}
+
+fn counter(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    samples: Vec<Sample>,
+) -> Family {
+    Family { name, kind: Kind::Counter, help, labels, samples }
+}
+
+fn gauge(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    samples: Vec<Sample>,
+) -> Family {
+    Family { name, kind: Kind::Gauge, help, labels, samples }
+}

@@ -1,0 +1,305 @@
+//! The admin server: how a run is, for probes, scrapers and people.
+//!
+//! | path | answers |
+//! | --- | --- |
+//! | `/health` | 200 as long as the process answers |
+//! | `/ready` | 200 while it takes events, else 503 and why |
+//! | `/ready/deps` | each dependency, really reached: 200, or 503 and why |
+//! | `/metrics` | Prometheus, or OpenMetrics where that is asked for |
+//! | `/version`, `/config` | what runs, and with what; secrets are masked |
+//!
+//! It has a thread of its own, a bounded number of connections, and a timeout for everything.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use subtle::ConstantTimeEq as _;
+use tokio::{
+    runtime::Builder,
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
+
+use crate::metrics::Format;
+
+/// So many connections at a time; more wait.
+const CONNECTIONS: usize = 32;
+/// A request's head must be there within this.
+const HEAD: Duration = Duration::from_secs(5);
+/// A connection lives no longer.
+const CONNECTION: Duration = Duration::from_secs(60);
+/// A dependency that does not answer within this is not there.
+const DEPENDENCIES: Duration = Duration::from_secs(5);
+
+/// How a run is.
+pub trait Status: Send + Sync + 'static {
+    /// Whether it takes events; if not, why.
+    fn ready(&self) -> Result<(), String>;
+    /// Whether each dependency can be reached, by name; if not, why. May block.
+    fn dependencies(&self) -> Vec<(String, Result<(), String>)>;
+    /// The measures.
+    fn metrics(&self, format: Format) -> String;
+    /// What runs.
+    fn version(&self) -> String;
+    /// What is in force, as TOML, secrets masked.
+    fn config(&self) -> String;
+}
+
+/// The server; it ends when this is dropped.
+pub struct Server {
+    address: SocketAddr,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens at `address`. With a `token`, all but `/health` and `/ready` want it as a bearer's.
+    ///
+    /// # Errors
+    /// Nobody can listen there.
+    pub fn start(
+        address: SocketAddr,
+        token: Option<String>,
+        status: Arc<dyn Status>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+        let listener = {
+            let _guard = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let (end, ended) = oneshot::channel();
+        let routes = routes(token, status);
+        let work = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = ended => {}
+                    () = accept(listener, routes) => {}
+                }
+            });
+            // A dependency that hangs does not hold up the end.
+            runtime.shutdown_background();
+        };
+        let thread = thread::Builder::new().name("admin".into()).spawn(work)?;
+        Ok(Self { address, end: Some(end), thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: tokio::net::TcpListener, routes: Router) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(permit) = connections.clone().acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            // No descriptors, for example: others may give some back.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let service = TowerToHyperService::new(routes.clone());
+        tokio::spawn(async move {
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(16 << 10);
+            let connection = http.serve_connection(TokioIo::new(stream), service);
+            let _ = timeout(CONNECTION, connection).await;
+            drop(permit);
+        });
+    }
+}
+
+type Shared = Arc<dyn Status>;
+
+fn routes(token: Option<String>, status: Shared) -> Router {
+    let open = Router::new()
+        .route("/health", get(async || "ok\n"))
+        .route("/ready", get(ready))
+        .with_state(status.clone());
+    let guarded = Router::new()
+        .route("/ready/deps", get(dependencies))
+        .route("/metrics", get(metrics))
+        .route("/version", get(async |State(status): State<Shared>| json(status.version())))
+        .route("/config", get(async |State(status): State<Shared>| status.config()))
+        .with_state(status);
+    let guarded = match token {
+        None => guarded,
+        Some(token) => {
+            let token: Arc<str> = format!("Bearer {token}").into();
+            guarded.layer(middleware::from_fn_with_state(token, guard))
+        }
+    };
+    open.merge(guarded)
+}
+
+async fn guard(State(token): State<Arc<str>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION);
+    let same = given.is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into());
+    match same {
+        true => next.run(request).await,
+        false => (
+            StatusCode::UNAUTHORIZED,
+            [(header::WWW_AUTHENTICATE, "Bearer")],
+            "a bearer token is wanted\n",
+        )
+            .into_response(),
+    }
+}
+
+async fn ready(State(status): State<Shared>) -> (StatusCode, String) {
+    match status.ready() {
+        Ok(()) => (StatusCode::OK, "ready\n".into()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    }
+}
+
+async fn dependencies(State(status): State<Shared>) -> (StatusCode, String) {
+    let reached = tokio::task::spawn_blocking(move || status.dependencies());
+    let Ok(Ok(all)) = timeout(DEPENDENCIES, reached).await else {
+        let why = format!("no answer within {} seconds\n", DEPENDENCIES.as_secs());
+        return (StatusCode::SERVICE_UNAVAILABLE, why);
+    };
+    let line = |(name, reached): &(String, Result<(), String>)| match reached {
+        Ok(()) => format!("{name}: ok\n"),
+        Err(why) => format!("{name}: {why}\n"),
+    };
+    let code = match all.iter().all(|(_, reached)| reached.is_ok()) {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (code, all.iter().map(line).collect())
+}
+
+async fn metrics(State(status): State<Shared>, headers: HeaderMap) -> Result<Response, Infallible> {
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let format = match accepts.is_some_and(|text| text.contains("application/openmetrics-text")) {
+        true => Format::OpenMetrics,
+        false => Format::Prometheus,
+    };
+    let kind = [(header::CONTENT_TYPE, format.media_type())];
+    Ok((kind, status.metrics(format)).into_response())
+}
+
+fn json(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    struct Still(bool);
+
+    impl Status for Still {
+        fn ready(&self) -> Result<(), String> {
+            if self.0 { Ok(()) } else { Err("draining".into()) }
+        }
+        fn dependencies(&self) -> Vec<(String, Result<(), String>)> {
+            let other = if self.0 { Ok(()) } else { Err("no such folder".into()) };
+            vec![("output".into(), Ok(())), ("data_dir".into(), other)]
+        }
+        fn metrics(&self, format: Format) -> String {
+            format!("{format:?}")
+        }
+        fn version(&self) -> String {
+            "{\"version\":\"1\"}".into()
+        }
+        fn config(&self) -> String {
+            "version = 1\n".into()
+        }
+    }
+
+    fn get(server: &Server, path: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn start(ready: bool, token: Option<&str>) -> Server {
+        let loopback = "127.0.0.1:0".parse().unwrap();
+        Server::start(loopback, token.map(str::to_owned), Arc::new(Still(ready))).unwrap()
+    }
+
+    #[test]
+    fn probes_and_pages() {
+        let server = start(true, None);
+        assert!(get(&server, "/health", "").starts_with("HTTP/1.1 200 OK"));
+        assert!(get(&server, "/ready", "").ends_with("\r\n\r\nready\n"));
+        assert!(get(&server, "/ready/deps", "").ends_with("output: ok\ndata_dir: ok\n"));
+        assert!(get(&server, "/version", "").contains("application/json"));
+        assert!(get(&server, "/config", "").ends_with("version = 1\n"));
+        assert!(get(&server, "/metrics", "").ends_with("Prometheus"));
+        let accept = "Accept: application/openmetrics-text;version=1.0.0\r\n";
+        assert!(get(&server, "/metrics", accept).ends_with("OpenMetrics"));
+        assert!(get(&server, "/nothing", "").starts_with("HTTP/1.1 404"));
+        let server = start(false, None);
+        let answer = get(&server, "/ready", "");
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("draining\n"), "{answer}");
+        let answer = get(&server, "/ready/deps", "");
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("no such folder\n"));
+    }
+
+    #[test]
+    fn a_token_guards_all_but_the_probes() {
+        let server = start(true, Some("secret"));
+        for open in ["/health", "/ready"] {
+            assert!(get(&server, open, "").starts_with("HTTP/1.1 200"));
+        }
+        for guarded in ["/ready/deps", "/metrics", "/version", "/config"] {
+            assert!(get(&server, guarded, "").starts_with("HTTP/1.1 401"));
+            let wrong = "Authorization: Bearer secres\r\n";
+            assert!(get(&server, guarded, wrong).starts_with("HTTP/1.1 401"));
+            let right = "Authorization: Bearer secret\r\n";
+            assert!(get(&server, guarded, right).starts_with("HTTP/1.1 200"));
+        }
+    }
+
+    #[test]
+    fn who_says_nothing_does_not_keep_others_out() {
+        let server = start(true, None);
+        let silent: Vec<_> =
+            (0..2 * CONNECTIONS).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+        let answer = get(&server, "/health", "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        drop(silent);
+    }
+}
