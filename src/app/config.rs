@@ -57,7 +57,7 @@ pub(crate) struct Applied {
 /// What was typed, and the file: they can be asked again.
 #[derive(Clone)]
 pub(crate) struct Origin {
-    flags: RunArgs,
+    pub(crate) flags: RunArgs,
     pub(crate) path: PathBuf,
     /// The file, and those that it names, as they were before they were read.
     pub(crate) look: Look,

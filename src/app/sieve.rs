@@ -100,6 +100,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
 pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble> {
     let started = Instant::now();
     let Applied { args, origin } = applied;
+    let typed = origin.as_ref().map_or_else(|| args.clone(), |origin| origin.flags.clone());
     let (run, rules) = Run::resolve(args)?;
     let room = room::fit(&run, &rules, feed.memory(rules.limits.max_event_bytes))?;
     let all_text = rules.all_text;
@@ -107,6 +108,10 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     let letters = dead_letter::Settings { drop_text: run.drop_text };
     let counts = Arc::new(reload::Counts::default());
     let reloadable = origin.map(|origin| Reloadable { origin, all_text, counts: counts.clone() });
+    let shown = match run.watchers.listen {
+        Some(_) => config::command::show(typed)?,
+        None => String::new(),
+    };
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
     let keeps = {
         let (dead_letter, letters) = (run.dead_letter.is_some(), letters.clone());
@@ -121,7 +126,7 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
         keeps: Box::new(keeps.clone()),
         threads: run.threads,
         ceiling_bytes: room.budget.ceiling_bytes,
-        config: String::new(),
+        config: shown,
         started: SystemTime::now(),
         seen: Mutex::default(),
     });

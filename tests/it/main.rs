@@ -3,6 +3,7 @@
 // The lint's own exception covers #[test] functions, not what they share.
 #![allow(clippy::unwrap_used)]
 
+mod admin;
 mod archives;
 mod cli;
 mod config;

@@ -108,7 +108,7 @@ fn no_flags() -> Result<RunArgs> {
 }
 
 /// What is in force, as a file that says the same, with the origin of each line.
-fn show(flags: RunArgs) -> Result<String> {
+pub(crate) fn show(flags: RunArgs) -> Result<String> {
     let loaded = named(flags.rules.config.as_deref()).map(|path| load(&path)).transpose()?;
     let typed = said_by_flags(&flags);
     let defaults = Config::parse("defaults", &defaults(), &|_| None).unwrap_or_default();

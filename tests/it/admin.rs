@@ -1,0 +1,207 @@
+//! The admin server and the file of measures, with a real program.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::cli::{code, folder, run, sieve, stderr, tamis};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program with an admin server at a port that was free.
+struct Watched {
+    folder: TempDir,
+    child: Child,
+    port: u16,
+}
+
+impl Watched {
+    fn start(files: &[(&str, &str)], args: &[&str]) -> Self {
+        let folder = folder(files);
+        let err = fs::File::create(folder.path().join("err")).unwrap();
+        let child = tamis(&["--admin", "0"])
+            .args(args)
+            .current_dir(&folder)
+            .stderr(err)
+            .stdin(Stdio::piped())
+            .stdout(fs::File::create(folder.path().join("out")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut watched = Self { folder, child, port: 0 };
+        watched.until("the address", |w| w.said().contains("--admin: at 127.0.0.1:"));
+        let said = watched.said();
+        let port = said.split("127.0.0.1:").nth(1).unwrap().lines().next().unwrap();
+        watched.port = port.parse().unwrap();
+        watched
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join("err")).unwrap()
+    }
+
+    fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !done(self) {
+            assert!(begun.elapsed() < PATIENCE, "{what} did not come: {}", self.said());
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The status and the body.
+    fn get(&self, path: &str, headers: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    fn measures(&self) -> BTreeMap<String, f64> {
+        measures(&self.get("/metrics", "").1)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn measures(text: &str) -> BTreeMap<String, f64> {
+    let values = text.lines().filter(|line| !line.starts_with('#'));
+    let values = values.map(|line| line.rsplit_once(' ').unwrap());
+    values.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
+}
+
+#[test]
+fn a_run_can_be_watched_until_its_end() {
+    let mut watched = Watched::start(&[], &["--drain-timeout", "30"]);
+    let mut stdin = watched.child.stdin.take().unwrap();
+    assert_eq!(watched.get("/health", ""), (200, "ok\n".into()));
+    assert_eq!(watched.get("/ready", ""), (200, "ready\n".into()));
+    stdin
+        .write_all(b"{\"mail\":\"canary@example.com\"}\n{\"n\":1}\n{oops canary@example.com\n")
+        .unwrap();
+    watched.until("three lines", |w| w.measures()["tamis_lines_read_total"] == 3.0);
+    watched.until("their outcomes", |w| w.measures()["tamis_lines_in_flight"] == 0.0);
+    let m = watched.measures();
+    assert_eq!(m["tamis_lines_total{outcome=\"clean\"}"], 1.0);
+    assert_eq!(m["tamis_lines_total{outcome=\"redacted\"}"], 1.0);
+    assert_eq!(m["tamis_lines_total{outcome=\"rejected\"}"], 1.0);
+    assert_eq!(m["tamis_redactions_total{detector=\"email\"}"], 1.0);
+    assert_eq!(m["tamis_lines_unaccounted"], 0.0);
+    assert_eq!(m["tamis_oldest_unacknowledged_seconds"], 0.0);
+    assert!(m["tamis_acknowledged_age_seconds_count"] >= 1.0);
+    assert!(m["tamis_stage_seconds_count{stage=\"judge\"}"] >= 1.0);
+    assert!(m["process_resident_memory_bytes"] > 0.0);
+    assert!(m["process_resident_memory_bytes"] < m["tamis_memory_ceiling_bytes"]);
+    for path in ["/metrics", "/config", "/version", "/ready/deps"] {
+        let (status, body) = watched.get(path, "");
+        assert!(status == 200 && !body.contains("canary"), "{path}: {status} {body}");
+    }
+    // Asked to end, it reads on until the input ends: it is not ready for more.
+    kill_process(Pid::from_child(&watched.child), Signal::TERM).unwrap();
+    watched.until("draining", |w| w.get("/ready", "").0 == 503);
+    assert_eq!(watched.get("/health", "").0, 200);
+    drop(stdin);
+    assert!(watched.child.wait().unwrap().success());
+}
+
+#[test]
+fn dependencies_are_really_reached() {
+    let watched = Watched::start(
+        &[("in/a.log", "{\"n\":1}\n")],
+        &["--follow", "in/a.log", "--data-dir", "data", "-o", "clean.ndjson"],
+    );
+    watched.until("the output", |w| w.get("/ready/deps", "").0 == 200);
+    let (_, body) = watched.get("/ready/deps", "");
+    assert!(body.contains("inputs in/a.log: ok") && body.contains("data_dir data: ok"), "{body}");
+    fs::remove_dir_all(watched.folder.path().join("data")).unwrap();
+    let (status, body) = watched.get("/ready/deps", "");
+    assert_eq!(status, 503);
+    assert!(body.contains("data_dir data: no such file or directory"), "{body}");
+    assert_eq!(watched.get("/ready", "").0, 200, "it goes on as long as it can");
+}
+
+#[test]
+fn the_token_is_never_shown_and_guards_what_is_not_a_probe() {
+    let files =
+        [("token", "very-secret\n"), ("tamis.toml", "version = 1\nwithout = [\"phone\"]\n")];
+    let args = ["--config", "tamis.toml", "--admin-token-file", "token"];
+    let watched = Watched::start(&files, &args);
+    assert_eq!(watched.get("/ready", "").0, 200);
+    assert_eq!(watched.get("/config", "").0, 401);
+    let (status, body) = watched.get("/config", "Authorization: Bearer very-secret\r\n");
+    assert_eq!(status, 200);
+    assert!(body.contains("without = [\"phone\"]") && !body.contains("very-secret"), "{body}");
+    let output = run(tamis(&["--admin", "0", "--admin-token-file", "none"]).current_dir("/"), b"");
+    assert_eq!(code(&output), 2);
+    let said = stderr(&output);
+    assert!(said.contains("--admin-token-file none: no such file"), "{said}");
+}
+
+#[test]
+fn a_pipe_leaves_its_measures_in_a_file() {
+    let dir = folder(&[]);
+    let path = dir.path().join("m.prom");
+    let output = sieve(&["--metrics-textfile", path.to_str().unwrap()], b"{\"n\":1}\n{\n");
+    assert_eq!(code(&output), 0);
+    let m = measures(&fs::read_to_string(&path).unwrap());
+    assert_eq!(m["tamis_lines_read_total"], 2.0);
+    assert_eq!(m["tamis_rejected_lines_total{reason=\"unterminated\",to=\"dropped\"}"], 1.0);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+    let output = sieve(&["--metrics-textfile", "/nowhere/m.prom"], b"{\"n\":1}\n");
+    assert_eq!(code(&output), 3);
+}
+
+/// Every name, what it is, and its labels, as the program gives them.
+#[test]
+fn the_documentation_lists_every_measure() {
+    let watched = Watched::start(&[], &[]);
+    let text = watched.get("/metrics", "").1;
+    let (mut help, mut wanted) = (String::new(), String::new());
+    for line in text.lines() {
+        if let Some(said) = line.strip_prefix("# HELP ") {
+            help = said.split_once(' ').unwrap().1.to_owned();
+        }
+        let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|l| l.split_once(' '))
+        else {
+            continue;
+        };
+        let sample = text.lines().find(|l| l.starts_with(name)).unwrap_or_default();
+        let labels = sample.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+        let labels: Vec<_> = labels
+            .into_iter()
+            .flat_map(|(labels, _)| labels.split(','))
+            .map(|label| label.split('=').next().unwrap())
+            .filter(|label| *label != "le")
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let _ = writeln!(wanted, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
+    }
+    let head = "| name | kind | labels | |\n| --- | --- | --- | --- |\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(head).expect("the table's head");
+    let (shown, after) = rest.split_at(rest.find("\n\n").map_or(rest.len(), |at| at + 1));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, format!("{before}{head}{wanted}{after}")).unwrap();
+    } else {
+        assert!(shown == wanted, "out of date: `UPDATE_DOCS=1 cargo test --test it admin`");
+    }
+}
