@@ -12,7 +12,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::{
     cause::cause,
     inputs::{InputChoice, Inputs},
+    notices::Notices,
     resolved::Follow as Choice,
+    visible::one_line,
 };
 use crate::{
     pipeline::{self, Observer},
@@ -32,11 +34,12 @@ const OTHER_DESCRIPTORS: u64 = 256;
 pub(crate) fn inputs(
     choice: &Choice,
     window_log: u32,
-    observer: Arc<dyn Observer>,
+    notices: &Arc<Notices>,
     shutdown: Shutdown,
 ) -> Result<pipeline::Inputs> {
     raise_limit();
     let (files, recursive) = (choice.files.clone(), choice.recursive);
+    let observer: Arc<dyn Observer> = notices.clone();
     let settings = Settings {
         list: Box::new(move || listing(&Inputs::find(&files, recursive))),
         data_dir: choice.data_dir.clone(),
@@ -51,8 +54,23 @@ pub(crate) fn inputs(
         StoreError::Io { path, cause: why } => anyhow!("--data-dir {path}: {}", cause(&why)),
         other => anyhow!(other),
     })?;
+    tell_what_is_not_there(choice, notices);
     let growing = Box::new(growing);
     Ok(pipeline::Inputs::Growing { growing, checkpoint, every: ACKNOWLEDGE_EVERY })
+}
+
+/// Once, at the start: what comes later is the files' own affair.
+fn tell_what_is_not_there(choice: &Choice, notices: &Notices) {
+    for named in &choice.files {
+        let found = Inputs::find(std::slice::from_ref(named), choice.recursive);
+        let why = match found.choices.first() {
+            None => "no file is in it yet",
+            Some(InputChoice::Unmatched { .. }) => "no file matches yet",
+            Some(InputChoice::File { path, .. }) if !path.exists() => "there is no such file yet",
+            Some(_) => continue,
+        };
+        notices.waits(&one_line(&named.display().to_string()), why);
+    }
 }
 
 fn listing(inputs: &Inputs) -> Listing {

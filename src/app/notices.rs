@@ -5,7 +5,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use super::{cause::cause, progress::Progress, say};
+use super::{
+    cause::{cause, of_input},
+    progress::Progress,
+    say,
+};
 use crate::{
     engine::{Reason, Reject},
     pipeline::{Observer, Place, Report},
@@ -21,6 +25,14 @@ pub(crate) struct Notices {
 impl Notices {
     pub(crate) fn new(quiet: bool, progress: Option<Progress>) -> Self {
         Self { quiet, progress, said: [const { AtomicBool::new(false) }; Reason::ALL.len()] }
+    }
+
+    /// What was named is not there yet.
+    pub(crate) fn waits(&self, name: &str, why: &str) {
+        if !self.quiet {
+            self.clear();
+            say(&format_args!("waits for {name}: {why}"));
+        }
     }
 
     /// Says nothing more about how far the run is.
@@ -42,7 +54,7 @@ impl Observer for Notices {
 
     fn input_failed(&self, input: &str, error: &io::Error) {
         self.clear();
-        say(&format_args!("{input}: {}", cause(error)));
+        say(&format_args!("{input}: {}", of_input(error)));
     }
 
     fn input_truncated(&self, input: &str) {

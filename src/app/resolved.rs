@@ -198,8 +198,12 @@ fn check_followed(run: &Run) -> Result<()> {
             "--follow appends to one output, as it is: --compress is for its rotated files, and --out-dir has no place"
         );
     }
-    if run.follow.is_some() && run.inputs.choices.contains(&InputChoice::Stdin) {
-        bail!("--follow needs files: standard input is read to its end without it");
+    let Some(follow) = &run.follow else { return Ok(()) };
+    if follow.files.is_empty() {
+        bail!("--follow needs files: name them, as in `tamis --follow app.log`");
+    }
+    if run.inputs.choices.contains(&InputChoice::Stdin) {
+        bail!("--follow needs files: `-`, standard input, is read to its end without it");
     }
     Ok(())
 }

@@ -63,8 +63,8 @@ impl Feed for Files {
     fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble> {
         let (window_log, shutdown) = (room.window_log, around.shutdown);
         if let Some(choice) = &run.follow {
-            let (notices, shutdown) = (around.notices.clone(), shutdown.clone());
-            return follow::inputs(choice, window_log, notices, shutdown).map_err(Trouble::from);
+            return follow::inputs(choice, window_log, around.notices, shutdown.clone())
+                .map_err(Trouble::from);
         }
         let inputs = run.inputs.choices.iter().zip(around.found);
         let open = |(input, found)| open(input, window_log, found, shutdown);
@@ -75,7 +75,7 @@ impl Feed for Files {
 /// Sieves files, says what there is to say, and returns the exit code.
 pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
     let args = config::applied(args)?;
-    if args.files.is_empty() && io::stdin().is_terminal() {
+    if args.files.is_empty() && !args.follow && io::stdin().is_terminal() {
         let _ = writeln!(io::stderr(), "{TERMINAL}");
         return Ok(Exit::Usage as u8);
     }
