@@ -3,6 +3,7 @@
 
 pub mod choice;
 pub mod nearest;
+pub mod outside;
 pub mod policy;
 mod reader;
 mod shown;
@@ -11,6 +12,7 @@ pub mod units;
 use std::{fmt, time::Duration};
 
 use choice::{ColorChoice, CompressChoice, FormatChoice, FsyncChoice, IpChoice, TextChoice};
+use outside::Outside;
 use policy::{AllowEntry, Entries, RuleEntry};
 use reader::Reader;
 
@@ -73,14 +75,15 @@ pub struct Said<T> {
     pub value: T,
     /// Where it stands.
     pub spot: Spot,
-    /// It came from the environment, in part at least.
-    pub from_environment: bool,
+    /// It came from the environment or from a file of its own, in part at least: it may be a secret,
+    /// and is not shown.
+    pub secret: bool,
 }
 
 impl<T> Said<T> {
     /// A value that no file says.
     pub fn elsewhere(value: T) -> Self {
-        Self { value, spot: Spot { line: 0, column: 0 }, from_environment: false }
+        Self { value, spot: Spot { line: 0, column: 0 }, secret: false }
     }
 }
 
@@ -176,15 +179,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the text of `file`. `environment` gives the value of a variable, for `${NAME}`.
+    /// Reads the text of `file`, and what it names beyond that from `outside`.
     ///
     /// Everything that is wrong is told at once, in the file's order.
-    pub fn parse(
-        file: &str,
-        text: &str,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Vec<Complaint>> {
-        let mut r = Reader::new(file, text, environment);
+    pub fn parse(file: &str, text: &str, outside: &Outside<'_>) -> Result<Self, Vec<Complaint>> {
+        let mut r = Reader::new(file, text, outside);
         let mut config = Self::default();
         config.policy.file = file.to_owned();
         let mut version = None;
@@ -287,8 +286,8 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Config, Vec<String>> {
-        let environment = |name: &str| (name == "HOME").then(|| "/home/ada".to_owned());
-        Config::parse("tamis.toml", text, &environment)
+        let variable = |name: &str| (name == "HOME").then(|| "/home/ada".to_owned());
+        Config::parse("tamis.toml", text, &Outside { variable: &variable, ..Outside::NOTHING })
             .map_err(|all| all.iter().map(ToString::to_string).collect())
     }
 
@@ -330,9 +329,9 @@ mod tests {
         let text = "version = 1\noutput = \"${HOME}/$${x}\"\nstats = '$HOME'\n";
         let config = parse(text).unwrap();
         let output = config.output.unwrap();
-        assert_eq!((output.value.as_str(), output.from_environment), ("/home/ada/${x}", true));
+        assert_eq!((output.value.as_str(), output.secret), ("/home/ada/${x}", true));
         let stats = config.stats.unwrap();
-        assert_eq!((stats.value.as_str(), stats.from_environment), ("$HOME", false));
+        assert_eq!((stats.value.as_str(), stats.secret), ("$HOME", false));
     }
 
     #[test]

@@ -23,6 +23,10 @@ const DECODER_BYTES: u64 = 2 << 20;
 /// What an encoder needs, where the output is compressed: xz's the most.
 const ENCODER_BYTES: u64 = 20 << 20;
 
+/// What a text of the allow-list needs beside its letters, which four hold while it is compiled:
+/// the configuration, the policy, the plan's settings and the table.
+const LISTED_BYTES: u64 = 256;
+
 /// What fits.
 pub(crate) struct Room {
     pub(crate) budget: Budget,
@@ -46,7 +50,7 @@ pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
         Some(_) => MOST_FILES as u64 * FILE_BYTES + 2 * sizes.most() as u64,
         None => 0,
     };
-    let beside = encoder + log + sources + followed + DECODER_BYTES;
+    let beside = encoder + log + sources + followed + listed(rules) + DECODER_BYTES;
     let mut least = 0;
     for window_log in WINDOWS {
         let demand = Demand {
@@ -65,4 +69,13 @@ pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
          fewer --threads or a smaller --max-event-bytes need less",
         run.threads
     ))
+}
+
+/// What the allow-list holds.
+fn listed(rules: &Rules) -> u64 {
+    let lists =
+        rules.policy.allow.iter().flat_map(|allow| {
+            [&allow.exact, &allow.prefix, &allow.suffix, &allow.cidr, &allow.domain]
+        });
+    lists.flatten().map(|text| LISTED_BYTES + 4 * text.len() as u64).sum()
 }

@@ -195,6 +195,63 @@ fn show_says_what_is_in_force_and_masks_the_environment() {
 }
 
 #[test]
+fn lists_stand_in_files_that_nothing_shows() {
+    let config = "version = 1\n[[allow]]\nexact = 'inline@canary.example'\n\
+                  exact_file = 'lists/exact'\nprefix_file = 'lists/prefix'\nsuffix_file = 'lists/suffix'\n\
+                  cidr_file = 'lists/cidr'\ndomain_file = 'lists/domain'\n";
+    let dir = folder(&[
+        ("etc/my.toml", config),
+        ("etc/lists/exact", "\u{feff}vip@canary.example\r\n\n  \nother@canary.example"),
+        ("etc/lists/prefix", "canary-prefix\n"),
+        ("etc/lists/suffix", "canary-suffix.example\n"),
+        ("etc/lists/cidr", "8.8.0.0/16\n"),
+        ("etc/lists/domain", "Canary-Domain.example\n"),
+        ("etc/lists/bad", "10.0.0.0/8\n\ncanary/8\n"),
+        ("etc/lists/latin", "\n\u{e9}"),
+        (
+            "etc/bad.toml",
+            "version = 1\n[[allow]]\ncidr_file = 'lists/bad'\nexact_file = 'lists/no'\n",
+        ),
+    ]);
+    let kept = "{\"a\":\"inline@canary.example vip@canary.example other@canary.example\",\
+                \"b\":\"canary-prefix@b.io a@canary-suffix.example\",\"c\":\"8.8.4.4\",\
+                \"d\":\"a@b.canary-domain.example\"}\n";
+    let output = in_folder(&dir, &["-q", "--config", "etc/my.toml"], kept.as_bytes());
+    assert_eq!(stdout(&output), kept, "{}", stderr(&output));
+    let output =
+        in_folder(&dir, &["-q", "--config", "etc/my.toml"], b"{\"e\":\"no@canary.example\"}\n");
+    assert_eq!(stdout(&output), "{\"e\":\"[REDACTED:email]\"}\n");
+    let output = in_folder(&dir, &["config", "show", "--config", "etc/my.toml"], b"");
+    let shown = stdout(&output);
+    assert!(shown.contains("exact_file = \"lists/exact\"\n"), "{shown}");
+    assert!(!shown.replace("inline@canary.example", "").contains("canary"), "{shown}");
+    fs::write(dir.path().join("etc/shown.toml"), shown).unwrap();
+    assert_eq!(code(&in_folder(&dir, &["config", "check", "etc/shown.toml"], b"")), 0);
+
+    let output = in_folder(&dir, &["--config", "etc/bad.toml"], kept.as_bytes());
+    assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+    let text = stderr(&output);
+    let wanted = "tamis: etc/bad.toml:4:14: etc/lists/no: no such file or directory\n\
+                  etc/lists/bad:3:1: this is no network: write 10.0.0.0/8 or 2001:db8::/32\n";
+    assert_eq!(text, wanted);
+}
+
+#[test]
+fn a_long_list_costs_no_more_than_a_short_one() {
+    let list: String = (0..200_000).map(|i| format!("user{i}@example.com\n")).collect();
+    let config =
+        "version = 1\nquiet = true\n[[allow]]\nexact_file = 'list'\nprefix_file = 'list'\n";
+    let dir = folder(&[("t.toml", config), ("list", &list)]);
+    let log = "{\"m\":\"user199999@example.com none@example.com\"}\n".repeat(20_000);
+    let begun = std::time::Instant::now();
+    let output = in_folder(&dir, &["--config", "t.toml"], log.as_bytes());
+    assert_eq!(stdout(&output).lines().count(), 20_000, "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("{\"m\":\"user199999@example.com [REDACTED:email]\"}\n"));
+    // Looking through the list for each finding would take minutes.
+    assert!(begun.elapsed().as_secs() < 30);
+}
+
+#[test]
 fn the_schema_describes_every_key_and_its_examples_hold() {
     let schema = described();
     let properties = schema["properties"].as_object().unwrap();

@@ -15,7 +15,7 @@ use crate::{
         Cli, RunArgs,
         config::{ConfigArgs, ConfigCommand},
     },
-    config::{Config, KEYS, Said, policy::Entries},
+    config::{Config, KEYS, Said, outside::Outside, policy::Entries},
 };
 
 /// The JSON Schema of the format.
@@ -112,7 +112,7 @@ fn no_flags() -> Result<RunArgs> {
 fn show(flags: RunArgs) -> Result<String> {
     let loaded = named(flags.rules.config.as_deref()).map(|path| load(&path)).transpose()?;
     let typed = said_by_flags(&flags);
-    let defaults = Config::parse("defaults", &defaults(), &|_| None).unwrap_or_default();
+    let defaults = Config::parse("defaults", &defaults(), &Outside::NOTHING).unwrap_or_default();
     let mut lines: Vec<(String, String)> = Vec::new();
     let nothing = Config::default();
     let (file, origin) = match &loaded {
