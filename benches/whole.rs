@@ -11,10 +11,14 @@
 
 #[path = "support/generator.rs"]
 mod generator;
+#[path = "support/inputs.rs"]
+mod inputs;
 #[path = "support/load_pack.rs"]
 mod load_pack;
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/report.rs"]
+mod report;
 #[path = "support/tape.rs"]
 mod tape;
 
@@ -24,7 +28,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use generator::{Generator, Variant};
+use inputs::Packed;
 use process::{Cost, Job, Outcome, median, pairs};
+use report::{Target, cores, flatten, processor, rate};
 
 const TAMIS: &str = env!("CARGO_BIN_EXE_tamis");
 const TAPE: &str = "tape";
@@ -35,6 +41,7 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((first, rest)) if first == process::MEASURE => process::measure(rest),
         Some((first, rest)) if first == TAPE => yardstick(rest),
+        Some((first, rest)) if first == inputs::DECODE => inputs::decode(rest),
         // `cargo test --all-targets` starts this too; it has nothing to test.
         _ if !arguments.iter().any(|a| a == "--bench") => {
             println!("whole: run with `cargo bench --bench whole`");
@@ -161,6 +168,12 @@ impl Bench {
         println!();
         if self.wants("threads") {
             self.threads(clean)?;
+        }
+        if self.wants("compressed") {
+            self.compressed(clean)?;
+        }
+        if self.wants("backlog") {
+            self.backlog(clean)?;
         }
         if self.wants("memory") {
             self.memory(clean)?;
@@ -307,6 +320,37 @@ impl Bench {
         Ok(())
     }
 
+    /// Compressed input, beside decompression alone.
+    fn compressed(&self, clean: &Path) -> Outcome<()> {
+        for packed in Packed::ALL {
+            let file = self.path(packed.name());
+            packed.pack(clean, &file)?;
+            let job = tamis(cores(), &file);
+            let (base, own, ratio) =
+                inputs::beside_decoding(packed, &file, &job, self.options.runs)?;
+            fs::remove_file(&file)?;
+            rate(&format!("{} / decoding, wall", packed.name()), base, own, ratio, 0.9);
+        }
+        Ok(())
+    }
+
+    /// A file that is followed, with checkpoints, beside the same file read to its end.
+    fn backlog(&self, clean: &Path) -> Outcome<()> {
+        let data = self.path("data");
+        let own = |options: &[&str]| {
+            let file = clean.display().to_string();
+            Job::new(TAMIS, &["--schema", "service-log", "--quiet", &file]).with(options)
+        };
+        let follow = own(&["--follow", "--data-dir", &data.display().to_string()]);
+        let fresh = || match fs::remove_dir_all(&data) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        let (base, own, ratio) = inputs::backlog(&own(&[]), &follow, fresh, self.options.runs)?;
+        rate("followed backlog / batch, wall", base, own, ratio, 0.8);
+        Ok(())
+    }
+
     fn memory(&self, clean: &Path) -> Outcome<()> {
         for threads in [1, 2] {
             let stats = self.path("stats.json");
@@ -345,48 +389,4 @@ impl Bench {
         }
         Ok(())
     }
-}
-
-#[derive(Clone, Copy)]
-enum Target {
-    AtMost(f64),
-    AtLeast(f64),
-    /// Printed for comparison.
-    None,
-}
-
-impl Target {
-    fn verdict(self, value: f64) -> String {
-        let (sign, limit, met) = match self {
-            Self::AtMost(limit) => ("≤", limit, value <= limit),
-            Self::AtLeast(limit) => ("≥", limit, value >= limit),
-            Self::None => return "-".into(),
-        };
-        let limit = format!("{sign} {}", (limit * 100.0).round() / 100.0);
-        format!("{limit:<8}{}", if met { "ok" } else { "over" })
-    }
-}
-
-/// The counts above 0 in the statistics, with the names of the objects around them.
-fn flatten(name: &str, value: &serde_json::Value, into: &mut Vec<(String, u64)>) {
-    for (key, value) in value.as_object().into_iter().flatten() {
-        let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-        flatten(&name, value, into);
-        into.extend(value.as_u64().filter(|&n| n > 0).map(|n| (name, n)));
-    }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn processor() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |name: &str| {
-        let line = info.lines().find(|l| l.starts_with(name))?;
-        Some(line.split_once(':')?.1.trim().to_string())
-    };
-    let model = field("model name").unwrap_or_else(|| "unknown processor".into());
-    let number = |name: &str| field(name).unwrap_or_else(|| "?".into());
-    format!("{model} (family {}, model {})", number("cpu family"), number("model\t"))
 }

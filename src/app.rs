@@ -18,6 +18,7 @@ mod patterns;
 mod plan;
 mod policy;
 mod progress;
+mod reload;
 mod resolved;
 mod room;
 mod schemas;

@@ -19,7 +19,7 @@ mod open;
 mod worker;
 
 pub use frame::Frames;
-pub use worker::Unwrapper;
+pub use worker::{Judgement, Unwrapper};
 
 /// What the lines of an input are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

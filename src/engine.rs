@@ -68,6 +68,18 @@ impl Engine {
         }
     }
 
+    /// Judges by `plan` from now on, which is [another form](Plan::for_inner_lines) of its own. What
+    /// was learnt of patterns and paths stays.
+    ///
+    /// # Panics
+    /// If `plan` is none of its plan's forms.
+    pub fn judge_by(&mut self, plan: &Arc<Plan>) {
+        if !Arc::ptr_eq(&self.plan, plan) {
+            assert!(Arc::ptr_eq(&self.plan.detectors, &plan.detectors), "a form of the same plan");
+            self.plan = plan.clone();
+        }
+    }
+
     /// Judges every line of `chunk` and appends what may be forwarded to `out.clean`.
     ///
     /// Every line ends in exactly one count of `out.tally`.
@@ -80,6 +92,7 @@ impl Engine {
         let mut index = std::mem::take(&mut self.index);
         index.scan(plan.simd, buf, chunk::HEAD, end, &plan.detectors.gates, false);
         let (detectors, entries) = (plan.detectors.list.len(), plan.detectors.precedence.len());
+        out.schema = plan.settings().schema.clone();
         out.tally.redactions.resize(detectors, 0);
         self.judge.observations.resize(detectors, 0);
         self.judge.hits.resize(entries, 0);

@@ -51,7 +51,10 @@ use std::{
 pub use crate::engine::{Payload, Reason, Reject};
 pub use budget::{Budget, Sizes};
 pub use growing::{Checkpoint, Delivered, Growing, Position, Reached, Ready, Turn};
-pub use ports::{Framing, Input, Observer, Outlets, Place, Read, RejectSink, Sink, Source, Worker};
+pub use ports::{
+    Framing, Input, Letter, MOST_WAITING, Observer, Outlets, Place, Read, RejectSink, Sink, Source,
+    Worker,
+};
 pub use report::{End, Failure, Report};
 
 use crate::shutdown::{Phase, Shutdown};

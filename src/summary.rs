@@ -45,8 +45,10 @@ pub struct Summary {
     pub elapsed: Duration,
     /// Worker threads.
     pub threads: usize,
-    /// What the memory formula came to.
+    /// What the memory formula came to, at most.
     pub memory_ceiling_bytes: u64,
+    /// How often the configuration was replaced, and how often that was refused.
+    pub reloads: (u64, u64),
     /// What broke, if something did.
     pub error: Option<String>,
     /// The process's exit code.
@@ -60,16 +62,19 @@ pub type Counts = Vec<(Reason, u64)>;
 pub struct Setting<'a> {
     /// The ids of the detectors, in the tally's order.
     pub detectors: &'a [String],
-    /// The entries of the allow-list, then the rules, in the tally's order.
-    pub rules: &'a [String],
+    /// The entries of the allow-list, then the rules, in the tally's order; `None`: not in force any
+    /// more.
+    pub rules: &'a [Option<String>],
     /// Whether a reject for this reason is kept in a dead letter.
     pub keeps: &'a dyn Fn(Reason) -> bool,
     /// How long the run took.
     pub elapsed: Duration,
     /// Worker threads.
     pub threads: usize,
-    /// What the memory formula came to.
+    /// What the memory formula came to, at most.
     pub memory_ceiling_bytes: u64,
+    /// How often the configuration was replaced, and how often that was refused.
+    pub reloads: (u64, u64),
 }
 
 impl Summary {
@@ -94,7 +99,10 @@ impl Summary {
             violations: rejected(&Reason::is_violation),
             redactions: by_detector(&tally.redactions),
             observed: by_detector(&tally.observed),
-            unmatched_rules: rules.filter(|(_, n)| *n == 0).map(|(r, _)| r.clone()).collect(),
+            unmatched_rules: rules
+                .filter(|(_, n)| *n == 0)
+                .filter_map(|(r, _)| r.clone())
+                .collect(),
             unwritten: report.unwritten,
             unaccounted: tally.unaccounted(),
             failed_inputs: report.failed_inputs,
@@ -103,6 +111,7 @@ impl Summary {
             elapsed: setting.elapsed,
             threads: setting.threads,
             memory_ceiling_bytes: setting.memory_ceiling_bytes,
+            reloads: setting.reloads,
             error: error(&report.end),
             exit_code: 0,
             tally: tally.clone(),
@@ -157,11 +166,17 @@ mod tests {
         let report = Report { tally, bytes_in: 750_000, unwritten: 5, ..Report::default() };
         let setting = Setting {
             detectors: &["jwt".into(), "email".into()],
-            rules: &["tamis.toml:3".into(), "tokens".into(), "later".into()],
+            rules: &[
+                Some("tamis.toml:3".into()),
+                Some("tokens".into()),
+                Some("later".into()),
+                None,
+            ],
             keeps: &|reason| reason != Reason::Text,
             elapsed: Duration::from_millis(500),
             threads: 2,
             memory_ceiling_bytes: 64 << 20,
+            reloads: (2, 1),
         };
         Summary::new(&report, &setting)
     }

@@ -4,6 +4,7 @@ pub(crate) mod command;
 mod merge;
 
 use std::{
+    cell::RefCell,
     env,
     fs::{self, File},
     io::Read as _,
@@ -12,10 +13,11 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::{cause::cause, visible::one_line};
+use super::{cause::cause, reload::Look, visible::one_line};
 use crate::{
     cli::{RuleArgs, RunArgs},
-    config::{Config, outside::Outside},
+    config::{Config, KEYS, choice::TextChoice, outside::Outside},
+    engine::schema::Schema,
 };
 
 /// Names the file where no flag does. The working directory is never searched: whoever can write
@@ -30,6 +32,8 @@ pub(crate) struct Loaded {
     pub(crate) path: PathBuf,
     pub(crate) folder: PathBuf,
     pub(crate) config: Config,
+    /// It, and the lists that it names, before they were read.
+    look: Look,
 }
 
 /// The file that `--config` or the environment names, if one does.
@@ -41,23 +45,27 @@ pub(crate) fn named(flag: Option<&Path>) -> Option<PathBuf> {
 /// Reads the file at `path`; every error in it is told, a line each.
 pub(crate) fn load(path: &Path) -> Result<Loaded> {
     let name = path.display().to_string();
+    let look = RefCell::new(Look::at(vec![path.to_path_buf()]));
     let text = fs::read_to_string(path).with_context(|| format!("configuration {name}"))?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    let outside =
-        Outside { variable: &|name| env::var(name).ok(), file: &|name| file(&folder, name) };
+    let outside = Outside {
+        variable: &|name| env::var(name).ok(),
+        file: &|name| file(&folder.join(name), &look),
+    };
     let config = Config::parse(&name, &text, &outside);
     let config = config.map_err(|complaints| {
         let lines: Vec<_> = complaints.iter().map(ToString::to_string).collect();
         anyhow!(lines.join("\n"))
     })?;
-    Ok(Loaded { path: path.to_path_buf(), folder, config })
+    Ok(Loaded { path: path.to_path_buf(), folder, config, look: look.into_inner() })
 }
 
 /// A file that the configuration names, as messages call it, and what is in it.
-fn file(folder: &Path, name: &str) -> (String, Result<Vec<u8>, String>) {
-    let path = folder.join(name);
+fn file(path: &Path, look: &RefCell<Look>) -> (String, Result<Vec<u8>, String>) {
+    let before = Look::at(vec![path.to_path_buf()]);
+    look.replace_with(|look| std::mem::take(look).and(before));
     let mut bytes = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
     let bytes = match read {
         Err(error) => Err(cause(&error)),
         Ok(_) if bytes.len() as u64 > LONGEST => Err("longer than 64MiB: split it".into()),
@@ -66,12 +74,59 @@ fn file(folder: &Path, name: &str) -> (String, Result<Vec<u8>, String>) {
     (one_line(&path.display().to_string()), bytes)
 }
 
-/// The arguments with what the file says where no flag does.
-pub(crate) fn applied(mut args: RunArgs) -> Result<RunArgs> {
-    if let Some(path) = named(args.rules.config.as_deref()) {
-        load(&path)?.fill_run(&mut args)?;
+/// Arguments with what the file says where no flag does, and where that came from.
+pub(crate) struct Applied {
+    pub(crate) args: RunArgs,
+    /// `None`: there is no file.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// What was typed, and the file: they can be asked again.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    flags: RunArgs,
+    pub(crate) path: PathBuf,
+    /// The file, and those that it names, as they were before they were read.
+    pub(crate) look: Look,
+    /// What they came to, by key.
+    settings: Vec<(&'static str, String)>,
+    pub(crate) drops_text: bool,
+}
+
+/// Applies the file to what was typed.
+pub(crate) fn applied(flags: RunArgs) -> Result<Applied> {
+    let Some(path) = named(flags.rules.config.as_deref()) else {
+        return Ok(Applied { args: flags, origin: None });
+    };
+    let (loaded, mut args) = (load(&path)?, flags.clone());
+    loaded.fill_run(&mut args)?;
+    let look = loaded.look.and(Look::at(files(&args.rules)));
+    let settings = command::said_by_flags(&args).settings();
+    let drops_text = args.rules.text == Some(TextChoice::Drop);
+    Ok(Applied { args, origin: Some(Origin { flags, path, look, settings, drops_text }) })
+}
+
+/// The schema and the packs, where they are files.
+fn files(args: &RuleArgs) -> Vec<PathBuf> {
+    let schema = args.schema.iter().filter(|name| Schema::builtin_text(name).is_none());
+    schema.map(PathBuf::from).chain(args.patterns.iter().cloned()).collect()
+}
+
+impl Origin {
+    /// The same, as it is now.
+    pub(crate) fn again(&self) -> Result<(RunArgs, Self)> {
+        let Applied { args, origin } = applied(self.flags.clone())?;
+        Ok((args, origin.context("there is no configuration file any more")?))
     }
-    Ok(args)
+
+    /// The keys that `other` has other values of.
+    pub(crate) fn differs_in(&self, other: &Self) -> Vec<&'static str> {
+        let value = |origin: &Self, key: &str| {
+            let said = origin.settings.iter().find(|(name, _)| *name == key);
+            said.map(|(_, value)| value.clone())
+        };
+        KEYS.iter().copied().filter(|key| value(self, key) != value(other, key)).collect()
+    }
 }
 
 /// The same of the rules alone.

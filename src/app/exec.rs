@@ -11,7 +11,7 @@ use std::{
     },
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Sender},
     thread::{self, JoinHandle},
 };
 
@@ -25,6 +25,7 @@ use super::{
     config,
     exit::{Exit, Trouble},
     outlets::Around,
+    reload::Word,
     resolved::Run,
     room::Room,
     sieve::{self, Feed},
@@ -52,12 +53,12 @@ pub(crate) fn run(args: ExecArgs) -> Result<u8, Trouble> {
     if run.out_dir.is_some() || run.recursive {
         return Err(anyhow!("exec reads no files: use -o FILE, and no -r").into());
     }
-    let mut run = config::applied(run)?;
-    if run.follow {
+    let mut applied = config::applied(run)?;
+    if applied.args.follow {
         return Err(anyhow!("exec follows no files: leave --follow out").into());
     }
-    run.files.clear();
-    sieve::with(run, &mut Exec { command, target: Arc::default(), app: App::Not })
+    applied.args.files.clear();
+    sieve::with(applied, &mut Exec { command, target: Arc::default(), app: App::Not })
 }
 
 struct Exec {
@@ -85,8 +86,9 @@ impl Feed for Exec {
         ChildSource::memory(max_event_bytes)
     }
 
-    /// Before the application is there: no signal may end us and leave it alone.
-    fn listen(&mut self, shutdown: &Shutdown) -> io::Result<()> {
+    /// Before the application is there: no signal may end us and leave it alone. SIGHUP is the
+    /// application's, too.
+    fn listen(&mut self, shutdown: &Shutdown, _: Option<Sender<Word>>) -> io::Result<()> {
         let (target, shutdown) = (self.target.clone(), shutdown.clone());
         signals::hear(move |heard| target.pass_on(heard, &shutdown))
     }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
     let rules = resolved::rules(config::applied_rules(args.rules)?)?;
     let by_key = by_key(&rules.packs);
     let longest = rules.limits.max_event_bytes;
-    let plan = plan::compile(rules, false)?.plan;
+    let plan = plan::compile(rules, false)?;
     let (line, more) = match args.event.filter(|event| event != "-") {
         Some(event) => typed(event),
         None => piped(longest).map_err(Trouble::failed)?,

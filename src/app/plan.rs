@@ -5,7 +5,6 @@ use std::{env, sync::Arc};
 use anyhow::Result;
 
 use super::{resolved::Rules, schemas};
-use crate::containers::{Format, Unwrapper};
 use crate::engine::{Plan, Settings, detect::Selection, policy::Numbers};
 
 /// What an engine has learnt of paths, twice: JSON inside strings has paths of its own.
@@ -50,25 +49,17 @@ pub(crate) fn growth(rules: &Rules) -> usize {
     longest.map_or(0, |id| (id + "\"[REDACTED:]\",".len()).div_ceil(shortest))
 }
 
-/// What the rules come to.
-pub(crate) struct Compiled {
-    pub(crate) plan: Arc<Plan>,
-    /// The schema in force, as dead letters name it.
-    pub(crate) schema: Option<String>,
-}
-
 /// Names an instruction set in place of the best one: for benchmarks and for a processor that
 /// misbehaves.
 const SIMD: &str = "TAMIS_SIMD";
 
 /// Compiles the rules. Every error is the configuration's.
-pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Compiled> {
+pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Arc<Plan>> {
     let schema = match &rules.schema {
         Some(name) => Some(schemas::find(name)?),
         None if rules.require.is_empty() => None,
         None => Some(schemas::require(&rules.require)?),
     };
-    let name = schema.as_ref().map(|schema| schema.name().to_owned());
     let simd = env::var(SIMD).ok().filter(|level| !level.is_empty() && level != "auto");
     let settings = Settings {
         packs: rules.packs,
@@ -82,23 +73,5 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Compiled> {
         bodies,
         simd,
     };
-    let plan = Arc::new(Plan::compile(settings)?);
-    Ok(Compiled { plan, schema: name })
-}
-
-impl Compiled {
-    /// The workers. Where no framing looks for wrappers they are plain engines.
-    pub(crate) fn workers(&self, format: Option<Format>, workers: usize) -> Vec<Unwrapper> {
-        Unwrapper::crew(format.unwrap_or(Format::Auto), &self.plan, workers)
-    }
-
-    /// The entries and the rules of the policy, in the tally's order.
-    pub(crate) fn policy(&self) -> Vec<String> {
-        self.plan.policy().map(str::to_owned).collect()
-    }
-
-    /// The detectors' ids, in the tally's order.
-    pub(crate) fn detectors(&self) -> Vec<String> {
-        self.plan.detectors().iter().map(|detector| detector.id.clone()).collect()
-    }
+    Ok(Arc::new(Plan::compile(settings)?))
 }

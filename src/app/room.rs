@@ -28,39 +28,73 @@ const ENCODER_BYTES: u64 = 20 << 20;
 const LISTED_BYTES: u64 = 256;
 
 /// What fits.
+#[derive(Debug, Clone)]
 pub(crate) struct Room {
     pub(crate) budget: Budget,
     pub(crate) window_log: u32,
+    shape: Shape,
+}
+
+/// What of a run decides about its memory, beside its rules.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    workers: usize,
+    dead_letter: bool,
+    /// Lines may be inside wrappers.
+    wrapped: bool,
+    fixed_bytes: u64,
+}
+
+impl Shape {
+    fn demand(&self, rules: &Rules) -> (Sizes, Demand) {
+        let mut sizes = Sizes::new(rules.limits.max_event_bytes);
+        sizes.growth = plan::growth(rules);
+        let wrapped = if self.wrapped { sizes.wrapped_bytes() } else { 0 };
+        let demand = Demand {
+            workers: self.workers,
+            dead_letter: self.dead_letter,
+            engine_bytes: plan::engine_bytes(sizes.most(), rules) + wrapped,
+            fixed_bytes: self.fixed_bytes + listed(rules),
+        };
+        (sizes, demand)
+    }
+}
+
+impl Room {
+    /// What the formula comes to with these rules, and as many batches as there are.
+    pub(crate) fn with_rules(&self, rules: &Rules) -> u64 {
+        let (sizes, demand) = self.shape.demand(rules);
+        Budget::of(sizes, demand, self.budget.batches).ceiling_bytes
+    }
 }
 
 /// The largest window that a `--memory` leaves room for, and the budget with it. Inputs are decoded
 /// one after another, so there is one decoder at a time; `sources` hold so much beside it.
 pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
-    let mut sizes = Sizes::new(rules.limits.max_event_bytes);
-    sizes.growth = plan::growth(rules);
     let (encodes, log) = match &run.output {
         Output::Each(_) => (true, 0),
         Output::Log(log) => (log.settings.compress.is_some(), log.settings.memory()),
         _ => (run.compress.is_some(), 0),
     };
     let encoder = if encodes { ENCODER_BYTES } else { 0 };
-    let wrapped = run.format.map_or(0, |_| sizes.wrapped_bytes());
+    let sizes = Sizes::new(rules.limits.max_event_bytes);
     let followed = match run.follow {
         // A compressed file is decoded a chunk ahead.
         Some(_) => MOST_FILES as u64 * FILE_BYTES + 2 * sizes.most() as u64,
         None => 0,
     };
-    let beside = encoder + log + sources + followed + listed(rules) + DECODER_BYTES;
+    let beside = encoder + log + sources + followed + DECODER_BYTES;
     let mut least = 0;
     for window_log in WINDOWS {
-        let demand = Demand {
+        let shape = Shape {
             workers: run.threads,
             dead_letter: run.dead_letter.is_some(),
-            engine_bytes: plan::engine_bytes(sizes.most(), rules) + wrapped,
+            wrapped: run.format.is_some(),
             fixed_bytes: FIXED_BYTES + beside + (1 << window_log),
         };
+        let (sizes, demand) = shape.demand(rules);
         match Budget::fit(sizes, demand, run.memory) {
-            Ok(budget) => return Ok(Room { budget, window_log }),
+            Ok(budget) => return Ok(Room { budget, window_log, shape }),
             Err(TooSmall { minimum }) => least = minimum.div_ceil(1 << 20),
         }
     }

@@ -3,21 +3,25 @@
 use std::{
     io::{self, IsTerminal as _, Write as _},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
     time::Instant,
 };
 
 use anyhow::Context as _;
 
 use super::{
-    config,
+    config::{self, Applied, Origin},
     exit::{self, Exit, Trouble},
     follow,
     inputs::InputChoice,
     notices::Notices,
     outlets::{self, Around},
-    plan::{self, Compiled},
+    plan,
     progress::Progress,
+    reload::{self, Live, Reload, Reloading, Word},
     resolved::{Layout, Run},
     room::{self, Room},
     say,
@@ -28,7 +32,10 @@ use crate::{
     containers::Frames,
     engine::Reason,
     pipeline::{End, Framing, Input, Inputs, Pipeline, Report, Sink, Source},
-    shutdown::{Shutdown, signals},
+    shutdown::{
+        Shutdown,
+        signals::{self, Heard},
+    },
     sinks::{Existing, FileSink, dead_letter, log::Say},
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
@@ -42,9 +49,14 @@ pub(crate) trait Feed {
         0
     }
 
-    /// Hears signals from now on.
-    fn listen(&mut self, shutdown: &Shutdown) -> io::Result<()> {
-        signals::listen(shutdown.clone())
+    /// Hears signals from now on. `hang_up`: what SIGHUP means, if anything.
+    fn listen(&mut self, shutdown: &Shutdown, hang_up: Option<Sender<Word>>) -> io::Result<()> {
+        let shutdown = shutdown.clone();
+        let Some(hang_up) = hang_up else { return signals::listen(shutdown) };
+        signals::hear(move |heard| match heard {
+            Heard::HangUp => drop(hang_up.send(Word::Reload)),
+            Heard::Interrupt | Heard::Terminate => shutdown.request(),
+        })
     }
 
     /// Opens the inputs; all else is ready.
@@ -74,32 +86,36 @@ impl Feed for Files {
 
 /// Sieves files, says what there is to say, and returns the exit code.
 pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
-    let args = config::applied(args)?;
-    if args.files.is_empty() && !args.follow && io::stdin().is_terminal() {
+    let applied = config::applied(args)?;
+    if applied.args.files.is_empty() && !applied.args.follow && io::stdin().is_terminal() {
         let _ = writeln!(io::stderr(), "{TERMINAL}");
         return Ok(Exit::Usage as u8);
     }
-    with(args, &mut Files)
+    with(applied, &mut Files)
 }
 
 /// Sieves what `feed` gives.
-pub(crate) fn with(args: RunArgs, feed: &mut dyn Feed) -> Result<u8, Trouble> {
+pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble> {
     let started = Instant::now();
+    let Applied { args, origin } = applied;
     let (run, rules) = Run::resolve(args)?;
     let room = room::fit(&run, &rules, feed.memory(rules.limits.max_event_bytes))?;
-    let compiled = plan::compile(rules, run.dead_letter.is_some())?;
-    let letters =
-        dead_letter::Settings { schema: compiled.schema.clone(), drop_text: run.drop_text };
-    let report = sieve(&run, &compiled, &room, letters.clone(), feed)?;
+    let all_text = rules.all_text;
+    let live = Live::new(run.format, plan::compile(rules, run.dead_letter.is_some())?);
+    let letters = dead_letter::Settings { drop_text: run.drop_text };
+    let counts = Arc::new(reload::Counts::default());
+    let reloadable = origin.map(|origin| Reloadable { origin, all_text, counts: counts.clone() });
+    let report = sieve(&run, &live, &room, letters.clone(), reloadable, feed)?;
     let mut summary = Summary::new(
         &report,
         &Setting {
-            detectors: &compiled.detectors(),
-            rules: &compiled.policy(),
+            detectors: &live.detectors(),
+            rules: &live.policy(),
             keeps: &|reason: Reason| run.dead_letter.is_some() && letters.takes(reason),
             elapsed: started.elapsed(),
             threads: run.threads,
-            memory_ceiling_bytes: room.budget.ceiling_bytes,
+            memory_ceiling_bytes: room.budget.ceiling_bytes.max(counts.ceiling_bytes()),
+            reloads: counts.reloads(),
         },
     );
     let code = feed.code(exit::judge(&report, &summary, &run));
@@ -111,15 +127,43 @@ pub(crate) fn with(args: RunArgs, feed: &mut dyn Feed) -> Result<u8, Trouble> {
     Ok(code)
 }
 
+/// A configuration that can be read again.
+struct Reloadable {
+    origin: Origin,
+    all_text: bool,
+    counts: Arc<reload::Counts>,
+}
+
+impl Reloadable {
+    fn start(
+        self,
+        run: &Run,
+        live: &Arc<Live>,
+        room: &Room,
+        say: Say,
+        words: Sender<Word>,
+        heard: Receiver<Word>,
+    ) -> io::Result<Reloading> {
+        let Self { origin, all_text, counts } = self;
+        let (live, room, memory) = (live.clone(), room.clone(), run.memory);
+        let dead_letter = run.dead_letter.is_some();
+        let reload = Reload { origin, live, counts, room, memory, dead_letter, all_text, say };
+        Reloading::start(reload, words, heard)
+    }
+}
+
 fn sieve(
     run: &Run,
-    compiled: &Compiled,
+    live: &Arc<Live>,
     room: &Room,
     letters: dead_letter::Settings,
+    reloadable: Option<Reloadable>,
     feed: &mut dyn Feed,
 ) -> Result<Report, Trouble> {
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
-    feed.listen(&shutdown).map_err(Trouble::failed)?;
+    let (words, heard) = channel();
+    let hang_up = reloadable.as_ref().map(|_| words.clone());
+    feed.listen(&shutdown, hang_up).map_err(Trouble::failed)?;
     let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
     let notices = Arc::new(Notices::new(run.quiet, Progress::of(run, &found)));
     let watcher = notices.clone();
@@ -127,6 +171,8 @@ fn sieve(
         watcher.clear();
         say(&text);
     });
+    let reloading = reloadable.map(|it| it.start(run, live, room, say.clone(), words, heard));
+    let _reloading = reloading.transpose().map_err(Trouble::failed)?;
     let around = Around { found: &found, notices: &notices, shutdown: &shutdown, say };
     let outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
     let inputs = feed.inputs(run, &around, room)?;
@@ -135,7 +181,7 @@ fn sieve(
     });
     let (budget, observer) = (room.budget, notices.clone());
     let pipeline = Pipeline { budget, inputs, framing, outlets, observer, shutdown };
-    let report = pipeline.run(compiled.workers(run.format, run.threads));
+    let report = pipeline.run(live.workers(run.threads));
     notices.clear();
     Ok(report)
 }

@@ -10,7 +10,7 @@ use crate::config::{
 };
 
 /// How an output is written that grows for ever: each of these makes it a log, which is added to.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct LogArgs {
     /// Rotate -o FILE before it grows beyond so much, like 100MiB
     ///

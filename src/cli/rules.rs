@@ -11,12 +11,13 @@ use crate::config::{
 };
 
 /// What lines are judged by.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RuleArgs {
     /// Read options from FILE [default: what TAMIS_CONFIG names, or none]
     ///
     /// TOML; a flag overrides it. `tamis config schema` describes it. The working directory is never
-    /// searched for one.
+    /// searched for one. SIGHUP, or a change of the file, reloads what lines are judged by; a file that
+    /// does not hold is refused, and what was in force stays.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub config: Option<PathBuf>,
 

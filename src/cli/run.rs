@@ -11,7 +11,7 @@ use crate::config::{
 };
 
 /// The options of the main job.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// Files to read, one after another; `-` or none: standard input
     ///

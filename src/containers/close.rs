@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     Wrapper, cri, docker,
-    open::{Line, Record, Verdict},
+    open::{Line, Opened, Record, Verdict},
 };
 use crate::engine::{Chunk, Output, Payload, Reason, Reject};
 
@@ -51,20 +51,20 @@ pub(super) fn fates(inner: &Chunk, judged: &Output) -> Vec<Fate> {
 pub(super) struct Closing<'a> {
     pub(super) chunk: &'a Chunk,
     pub(super) wrapper: Wrapper,
-    pub(super) inner: &'a Chunk,
+    pub(super) opened: &'a Opened,
     pub(super) judged: &'a Output,
     pub(super) fates: Vec<Fate>,
-    pub(super) lines: Vec<Line>,
     pub(super) bodies: bool,
 }
 
 impl Closing<'_> {
-    pub(super) fn close(&self, records: &[Record], out: &mut Output) {
+    pub(super) fn close(&self, out: &mut Output) {
+        let Opened { lines, records, .. } = self.opened;
         let starts = self.inner_starts();
         // What is refused or changed in any of its wrappers holds for the whole record.
         let mut refused = vec![false; records.len()];
         let mut changed = vec![false; records.len()];
-        for line in &self.lines {
+        for line in lines {
             let Some(outer) = line.outer else { continue };
             match self.wrapper_of(outer) {
                 Some(text) => {
@@ -73,7 +73,7 @@ impl Closing<'_> {
                 None => refused[line.record] = true,
             }
         }
-        for line in &self.lines {
+        for line in lines {
             let record = &records[line.record];
             out.tally.read += 1;
             let first = record.first == line.number;
@@ -125,12 +125,12 @@ impl Closing<'_> {
     }
 
     fn inner_starts(&self) -> Vec<usize> {
-        let ends = memchr::memchr_iter(b'\n', self.inner.data()).map(|at| at + 1);
+        let ends = memchr::memchr_iter(b'\n', self.opened.inner.data()).map(|at| at + 1);
         std::iter::once(0).chain(ends).collect()
     }
 
     fn inner_line(&self, starts: &[usize], number: usize) -> &[u8] {
-        &self.inner.data()[starts[number]..starts[number + 1] - 1]
+        &self.opened.inner.data()[starts[number]..starts[number + 1] - 1]
     }
 
     /// A wrapper without its text, redacted; `None` where it is none. The schema is for what is in

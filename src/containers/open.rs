@@ -3,7 +3,10 @@
 use std::{mem, ops::Range};
 
 use super::{Piece, Stream, Wrapper, docker, frame::State};
-use crate::engine::{Chunk, Reason};
+use crate::{
+    engine::{Chunk, Reason},
+    pipeline::MOST_WAITING,
+};
 
 /// A line of the chunk.
 pub(super) struct Line {
@@ -35,16 +38,24 @@ pub(super) enum Verdict {
     Inner(usize),
 }
 
-/// What was found in a chunk.
-pub(super) struct Opened<'a> {
+/// A block of a chunk ends behind so much, or so many lines: memory is for what they come to.
+const BLOCK_BYTES: usize = 64 << 10;
+const BLOCK_LINES: usize = 2048;
+
+/// What was found in a block of a chunk.
+pub(super) struct Opened {
     wrapper: Wrapper,
     /// A line without a wrapper is judged as it is.
     bare: bool,
     most: usize,
     state: State,
-    inner: &'a mut Chunk,
-    /// Where the last line ended behind which nothing waited.
-    settled: usize,
+    /// The texts.
+    pub(super) inner: Chunk,
+    /// Where the next line starts, and its number in the chunk.
+    start: usize,
+    number: usize,
+    /// The same of the line behind the last one behind which nothing waited.
+    settled: (usize, usize),
     /// Lines of the inner chunk.
     inner_lines: usize,
     /// By stream: a record whose last piece has not come, and its text so far.
@@ -52,16 +63,17 @@ pub(super) struct Opened<'a> {
     /// Without the blank ones.
     pub(super) lines: Vec<Line>,
     pub(super) records: Vec<Record>,
+    /// In the whole chunk so far.
     pub(super) blank: u64,
 }
 
-impl<'a> Opened<'a> {
+impl Opened {
     pub(super) fn new(
         wrapper: Wrapper,
         bare: bool,
         most: usize,
         state: State,
-        inner: &'a mut Chunk,
+        inner: Chunk,
     ) -> Self {
         let (lines, records, waiting) = (Vec::new(), Vec::new(), [None, None]);
         Self {
@@ -70,7 +82,9 @@ impl<'a> Opened<'a> {
             most,
             state,
             inner,
-            settled: 0,
+            start: 0,
+            number: 0,
+            settled: (0, 0),
             inner_lines: 0,
             waiting,
             lines,
@@ -79,24 +93,32 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// Opens every line; `ended` is the state behind the last one.
-    pub(super) fn open(&mut self, chunk: &Chunk, ended: State) {
-        let (data, mut start) = (chunk.data(), 0);
-        for (number, end) in memchr::memchr_iter(b'\n', data).enumerate() {
-            if end - self.settled > self.most {
+    /// Opens the next block of lines, and seals their texts; `false`: there are no more. `ended` is
+    /// the state behind the chunk.
+    pub(super) fn open(&mut self, chunk: &Chunk, ended: State) -> bool {
+        self.inner.clear();
+        self.inner_lines = 0;
+        self.lines.clear();
+        self.records.clear();
+        let (data, block) = (chunk.data(), (self.start, self.number));
+        while let Some(length) = memchr::memchr(b'\n', &data[self.start..]) {
+            let end = self.start + length;
+            let (start, number) = self.settled;
+            if end - start > self.most || self.number - number >= MOST_WAITING {
                 self.give_up();
-                self.settled = start;
+                self.settled = (self.start, self.number);
             }
-            self.line(number, data, start..end);
-            start = end + 1;
+            self.line(self.number, data, self.start..end);
+            (self.start, self.number) = (end + 1, self.number + 1);
             if self.waiting.iter().all(Option::is_none) {
-                self.settled = start;
+                self.settled = (self.start, self.number);
+                if self.start - block.0 >= BLOCK_BYTES || self.number - block.1 >= BLOCK_LINES {
+                    break;
+                }
             }
         }
-        for (stream, slot) in
-            [Stream::Out, Stream::Err].into_iter().zip(mem::take(&mut self.waiting))
-        {
-            match slot {
+        for stream in [Stream::Out, Stream::Err] {
+            match self.waiting[stream as usize].take() {
                 Some((record, _)) if ended.lost(stream) => {
                     self.records[record].verdict = Verdict::Refused(Reason::Oversize);
                 }
@@ -104,6 +126,8 @@ impl<'a> Opened<'a> {
                 None => {}
             }
         }
+        self.inner.seal();
+        self.start > block.0
     }
 
     /// What waits is longer than any line may be; the cutter says so at the same line.

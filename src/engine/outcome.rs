@@ -1,6 +1,11 @@
 //! What became of each line: outcomes, reasons, and the counts that must add up.
 
-use std::ops::{AddAssign, Range};
+use std::{
+    ops::{AddAssign, Range},
+    sync::Arc,
+};
+
+use super::schema::Schema;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $mend:literal;)*) => {
@@ -207,6 +212,13 @@ impl Tally {
         hits.fill(0);
     }
 
+    /// Adds what was found and decided in the lines of `other`, and not the lines.
+    pub fn add_findings(&mut self, other: &Self) {
+        add(&mut self.redactions, &other.redactions);
+        add(&mut self.observed, &other.observed);
+        add(&mut self.hits, &other.hits);
+    }
+
     /// `read` minus every outcome; 0 unless the program has a bug.
     pub fn unaccounted(&self) -> i64 {
         self.read as i64
@@ -227,9 +239,7 @@ impl AddAssign<&Tally> for Tally {
         for (a, b) in self.rejected.iter_mut().zip(&o.rejected) {
             *a += b;
         }
-        add(&mut self.redactions, &o.redactions);
-        add(&mut self.observed, &o.observed);
-        add(&mut self.hits, &o.hits);
+        self.add_findings(o);
     }
 }
 
@@ -250,6 +260,8 @@ pub struct Output {
     pub rejects: Vec<Reject>,
     /// The bodies that `rejects` point into.
     pub bodies: Vec<u8>,
+    /// The schema that lines were judged by.
+    pub schema: Option<Arc<Schema>>,
     /// The counts.
     pub tally: Tally,
 }
@@ -260,6 +272,7 @@ impl Output {
         self.clean.clear();
         self.rejects.clear();
         self.bodies.clear();
+        self.schema = None;
         let kept = |counts: &mut Vec<u64>| {
             counts.fill(0);
             std::mem::take(counts)

@@ -88,7 +88,7 @@ pub struct DetectorInfo {
 pub struct Plan {
     settings: Settings,
     infos: Vec<DetectorInfo>,
-    pub(crate) detectors: Detectors,
+    pub(crate) detectors: Arc<Detectors>,
     pub(crate) rules: Rules,
     pub(crate) simd: Simd,
 }
@@ -139,7 +139,19 @@ impl Plan {
             secrets: detectors.key_rule(),
             globs: detectors.precedence.globs.clone(),
         };
-        Ok(Self { settings, infos, detectors, rules, simd })
+        Ok(Self { settings, infos, detectors: Arc::new(detectors), rules, simd })
+    }
+
+    /// The same for lines inside others: what it would wrap is kept as text, and every reject is
+    /// told, with its body.
+    pub fn for_inner_lines(&self) -> Self {
+        let mut settings = self.settings.clone();
+        if settings.text == TextPolicy::Wrap {
+            settings.text = TextPolicy::Keep;
+        }
+        settings.bodies = true;
+        let (infos, detectors) = (self.infos.clone(), self.detectors.clone());
+        Self { settings, infos, detectors, rules: self.rules.clone(), simd: self.simd }
     }
 
     /// The detectors in force, and what rules by path count under, in the order of

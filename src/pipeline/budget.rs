@@ -14,6 +14,7 @@
 //! more than 6 only where rules put placeholders in the place of short values. The factor 2 is a
 //! growing vector's slack.
 
+use super::ports::MOST_WAITING;
 use crate::engine::{
     Reject,
     chunk::{HEAD, TAIL},
@@ -70,10 +71,13 @@ impl Sizes {
         data + HEAD + TAIL
     }
 
-    /// What a worker needs beside its engine to judge what is inside of lines: a batch of its own,
-    /// and of each line, two bytes long at least, where it is and what becomes of it.
+    /// What a worker needs beside its engine to judge what is inside of lines: texts as long as an
+    /// event, joined and judged, and of each line in a block where it is and what becomes of it.
     pub fn wrapped_bytes(&self) -> u64 {
-        self.batch_bytes(true) + self.usual() as u64 / 2 * 256
+        let chunk = Self::memory(self.most());
+        let texts = (2 + 4 * self.growth.max(ESCAPED) + 2) * chunk;
+        let line = 256 + size_of::<Reject>();
+        (texts + 2 * 2 * MOST_WAITING * line) as u64
     }
 
     fn batch_bytes(&self, dead_letter: bool) -> u64 {
@@ -132,7 +136,14 @@ impl Budget {
             Some(limit) if limit < minimum => return Err(TooSmall { minimum }),
             Some(limit) => usize::try_from((limit - base) / batch).map_or(most, |n| n.min(most)),
         };
-        Ok(Self { sizes, batches, ceiling_bytes: base + batches as u64 * batch })
+        Ok(Self::of(sizes, demand, batches))
+    }
+
+    /// So many batches.
+    pub fn of(sizes: Sizes, demand: Demand, batches: usize) -> Self {
+        let base = demand.workers as u64 * demand.engine_bytes + demand.fixed_bytes;
+        let ceiling_bytes = base + batches as u64 * sizes.batch_bytes(demand.dead_letter);
+        Self { sizes, batches, ceiling_bytes }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     batch::Batch,
     budget::{STEP, Sizes},
     growing::{Position, Reached},
-    ports::Framing,
+    ports::{Framing, MOST_WAITING},
 };
 use crate::engine::Chunk;
 
@@ -46,6 +46,8 @@ struct Frames {
     spans: bool,
     /// How much of the batch was looked at, in lines.
     seen: usize,
+    /// How many lines were looked at behind the whole.
+    waiting: usize,
     /// The states before the batch, where it is cut, and behind what was looked at.
     begun: u16,
     whole: u16,
@@ -83,7 +85,7 @@ impl Cutter {
         (self.at_start, self.offset) = (offset == 0, offset);
         let state = self.framing.as_ref().map_or(0, |framing| framing.start(left));
         let spans = self.framing.as_ref().is_some_and(|framing| framing.spans(state));
-        self.frames = Frames { spans, seen: 0, begun: state, whole: state, now: state };
+        self.frames = Frames { spans, seen: 0, waiting: 0, begun: state, whole: state, now: state };
     }
 
     /// Goes on where an input was left. What was read behind it is forgotten.
@@ -197,7 +199,7 @@ impl Cutter {
         (self.whole, self.discarding, self.discarded, self.at_start) = (0, false, false, false);
         batch.chunk.set_note(self.frames.begun, self.frames.whole);
         let (spans, next) = (self.frames.spans, self.frames.whole);
-        self.frames = Frames { spans, seen: 0, begun: next, whole: next, now: next };
+        self.frames = Frames { spans, seen: 0, waiting: 0, begun: next, whole: next, now: next };
         batch.chunk.seal();
     }
 
@@ -229,13 +231,16 @@ impl Cutter {
         let mut from = from.max(self.frames.seen);
         while let Some(at) = memchr(b'\n', &data[from..]) {
             let end = from + at;
-            if end - self.whole > self.sizes.max_event_bytes {
+            let many = self.frames.waiting >= MOST_WAITING;
+            if many || end - self.whole > self.sizes.max_event_bytes {
                 self.give_up();
             }
             let waits = self.look(&data[self.frames.seen..end]);
             (self.frames.seen, from) = (end + 1, end + 1);
+            self.frames.waiting += 1;
             if !waits {
                 (self.whole, self.frames.whole) = (end + 1, self.frames.now);
+                self.frames.waiting = 0;
             }
             if !self.frames.spans {
                 let last = memrchr(b'\n', data).map_or(0, |at| at + 1);
@@ -251,6 +256,7 @@ impl Cutter {
         if let Some(framing) = self.framing.as_ref().filter(|f| f.waits(self.frames.now)) {
             self.frames.now = framing.given_up(self.frames.now);
             (self.whole, self.frames.whole) = (self.frames.seen, self.frames.now);
+            self.frames.waiting = 0;
         }
     }
 

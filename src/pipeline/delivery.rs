@@ -12,7 +12,7 @@ use std::{
 use super::{
     acknowledge::Acknowledgements,
     batch::{Batch, InputEnd},
-    ports::{Observer, Outlets, Place},
+    ports::{Letter, Observer, Outlets, Place},
     report::{End, Failure, Report, fit},
 };
 use crate::{
@@ -232,7 +232,9 @@ impl Delivery {
             let place = place(input, line, batch, reject);
             let kept = match &mut self.outlets.dead_letter {
                 Some(dead_letter) if dead_letter.takes(reject) => {
-                    dead_letter.write(&place, reject, &output.bodies[reject.body.clone()])?;
+                    let body = &output.bodies[reject.body.clone()];
+                    let schema = output.schema.as_ref().map(|schema| schema.name());
+                    dead_letter.write(&Letter { place, reject, body, schema })?;
                     self.ledger.writes.fetch_add(1, Relaxed);
                     true
                 }

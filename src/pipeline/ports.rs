@@ -31,6 +31,9 @@ pub struct Input {
     pub source: Box<dyn Source>,
 }
 
+/// So many lines may wait for another at most.
+pub const MOST_WAITING: usize = 4096;
+
 /// Where records end that span lines. A state says what is known of an input behind a line; 0 before
 /// the first, unless the framing starts with more.
 pub trait Framing: Send + Sync {
@@ -43,7 +46,7 @@ pub trait Framing: Send + Sync {
     fn behind(&self, state: u16, line: &[u8]) -> u16;
     /// Whether a line waits for another, so that nothing may be cut here.
     fn waits(&self, state: u16) -> bool;
-    /// The state when what waits is longer than any record may be. At the end of the input it is told
+    /// The state when what waits is longer than any record may be, or [too many](MOST_WAITING) lines. At the end of the input it is told
     /// apart from that: what waits there has all that there is of it.
     fn given_up(&self, state: u16) -> u16;
 }
@@ -97,12 +100,25 @@ pub struct Place<'a> {
     pub length: u64,
 }
 
+/// A line that was not forwarded, and what is kept of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Letter<'a> {
+    /// Where it stood.
+    pub place: Place<'a>,
+    /// Why it was not forwarded.
+    pub reject: &'a Reject,
+    /// What is kept.
+    pub body: &'a [u8],
+    /// The schema that it was judged by, by name.
+    pub schema: Option<&'a str>,
+}
+
 /// Where lines go that were not forwarded.
 pub trait RejectSink: Send {
     /// Whether this reject belongs here; if not it is dropped.
     fn takes(&self, reject: &Reject) -> bool;
-    /// Takes one reject and its body.
-    fn write(&mut self, place: &Place<'_>, reject: &Reject, body: &[u8]) -> io::Result<()>;
+    /// Takes one.
+    fn write(&mut self, letter: &Letter<'_>) -> io::Result<()>;
     /// Lets others see what was written so far.
     fn flush(&mut self) -> io::Result<()>;
     /// Makes everything written so far durable.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::file::{ends_inside_a_line, or_nothing_to_sync};
-use crate::pipeline::{Payload, Place, Reason, Reject, RejectSink};
+use crate::pipeline::{Letter, Payload, Place, Reason, Reject, RejectSink};
 
 /// A file that rejects are appended to; a restart keeps what an earlier run left there.
 pub struct DeadLetterFile {
@@ -18,8 +18,6 @@ pub struct DeadLetterFile {
 /// What a dead letter knows beside its rejects.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// The schema in force, by name.
-    pub schema: Option<String>,
     /// Text lines are dropped, not kept.
     pub drop_text: bool,
 }
@@ -60,8 +58,8 @@ impl RejectSink for DeadLetterFile {
         self.settings.takes(reject.reason)
     }
 
-    fn write(&mut self, place: &Place<'_>, reject: &Reject, body: &[u8]) -> io::Result<()> {
-        letter(&mut self.file, self.settings.schema.as_deref(), place, reject, body)
+    fn write(&mut self, letter: &Letter<'_>) -> io::Result<()> {
+        write(&mut self.file, letter)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -78,13 +76,8 @@ impl RejectSink for DeadLetterFile {
     }
 }
 
-fn letter(
-    out: &mut impl Write,
-    schema: Option<&str>,
-    place: &Place<'_>,
-    reject: &Reject,
-    body: &[u8],
-) -> io::Result<()> {
+fn write(out: &mut impl Write, letter: &Letter<'_>) -> io::Result<()> {
+    let Letter { place, reject, body, schema } = letter;
     write!(out, r#"{{"reason":"{}""#, reject.reason.word())?;
     if let Some(keyword) = reject.reason.keyword() {
         write!(out, r#","keyword":"{keyword}""#)?;
@@ -155,8 +148,8 @@ mod tests {
             body: 0..body.len(),
         };
         let place = Place { input: "a \"b\".log", line: 17, offset: 99, length: 9 };
-        let mut out = Vec::new();
-        letter(&mut out, Some("service-log"), &place, &reject, body).unwrap();
+        let (schema, mut out) = (Some("service-log"), Vec::new());
+        write(&mut out, &Letter { place, reject: &reject, body, schema }).unwrap();
         let text = String::from_utf8(out).unwrap();
         serde_json::from_str::<serde_json::Value>(&text).unwrap();
         text

@@ -34,6 +34,8 @@ impl Summary {
             "mb_per_second": rounded(self.megabytes_per_second(), 2),
             "threads": self.threads,
             "memory_ceiling_bytes": self.memory_ceiling_bytes,
+            "reloads": self.reloads.0,
+            "refused_reloads": self.reloads.1,
             "error": self.error,
             "exit_code": self.exit_code,
         })
@@ -71,7 +73,8 @@ mod tests {
                 r#""observed":{"jwt":7},"unmatched_rules":["tamis.toml:3","later"],"#,
                 r#""violations":{"schema_required":8},"failed_inputs":0,"truncated_inputs":0,"#,
                 r#""bytes_in":750000,"bytes_out":700000,"seconds":0.5,"mb_per_second":1.5,"#,
-                r#""threads":2,"memory_ceiling_bytes":67108864,"error":null,"exit_code":0}"#,
+                r#""threads":2,"memory_ceiling_bytes":67108864,"reloads":2,"refused_reloads":1,"#,
+                r#""error":null,"exit_code":0}"#,
                 "\n"
             )
         );

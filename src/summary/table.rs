@@ -83,6 +83,13 @@ fn rows(s: &Summary) -> Vec<Row> {
     if s.truncated_inputs > 0 {
         rows.push(row(WARN, 0, "truncated inputs", s.truncated_inputs));
     }
+    let (reloads, refused) = s.reloads;
+    if reloads > 0 {
+        rows.push(row(BOLD, 0, "reloads", reloads));
+    }
+    if refused > 0 {
+        rows.push(row(BAD, 0, "refused reloads", refused));
+    }
     if s.unaccounted != 0 {
         rows.push(Row { count: s.unaccounted.to_string(), ..row(BAD, 0, "unaccounted", 0) });
     }
@@ -152,6 +159,8 @@ tamis: 1,215 lines read, 750.0 kB in, 700.0 kB out, 0.50 s, 1.5 MB/s
     jwt                  7
   violations             8
     schema_required      8
+  reloads                2
+  refused reloads        1
   rules that never matched: tamis.toml:3, later
 "
         );

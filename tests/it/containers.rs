@@ -8,11 +8,11 @@ use std::{
 
 use serde_json::{Value, json};
 use tamis::{
-    containers::{Format, Frames, Unwrapper},
+    containers::{Format, Frames, Judgement, Unwrapper},
     engine::{Plan, Reason, Settings, Tally, detect::Pack},
     pipeline::{
-        Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, Reject, RejectSink, Sink,
-        Sizes, Source, budget::Demand,
+        self, Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, Reject, RejectSink,
+        Sink, Sizes, Source, budget::Demand,
     },
     shutdown::Shutdown,
 };
@@ -231,6 +231,41 @@ fn pieces_beyond_the_limit_are_one_reject_and_the_next_line_is_found() {
     adds_up(&counted);
 }
 
+#[test]
+fn a_piece_does_not_wait_behind_any_number_of_lines() {
+    for lines in [4000, 5000] {
+        let mut input = cri("stdout", "P", "mail of ada@exam");
+        (0..lines).for_each(|n| input += &cri("stderr", "F", &format!("{{\"n\":{n}}}")));
+        input += &cri("stdout", "F", "ple.com");
+        input += &cri("stdout", "F", "next");
+        let output = sieve(&[], input.as_bytes());
+        let (counted, clean) = (summary(&output), String::from_utf8(output.stdout).unwrap());
+        assert_eq!(clean.lines().filter(|line| line.contains("stderr")).count(), lines);
+        assert_eq!(clean.contains("[REDACTED:email]"), lines == 4000);
+        assert!(!clean.contains("ada@") && !clean.contains("ple.com") && clean.contains("next"));
+        let oversize = u64::from(lines == 5000);
+        assert_eq!(counted["dropped"]["oversize"].as_u64().unwrap_or(0), oversize);
+        assert_eq!(counted["joined"], 1);
+        adds_up(&counted);
+    }
+}
+
+#[test]
+fn what_rules_count_and_observe_in_wrappers_is_in_the_summary() {
+    let config = "version = 1\n[[rule]]\nname = \"watch\"\ndetectors = [\"email\"]\n\
+                  action = \"observe\"\n[[rule]]\npath = \"user.name\"\naction = \"null\"\n";
+    let dir = folder(&[("tamis.toml", config)]);
+    let mut input = docker("stdout", "{\"mail\":\"ada@example.com\"}\n");
+    input += &docker("stdout", "{\"user\":{\"name\":\"Ada\"}}\n");
+    let config = dir.path().join("tamis.toml");
+    let output = sieve(&["--config", config.to_str().unwrap()], input.as_bytes());
+    let counted = summary(&output);
+    let [out, _] = logs(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!(out, "{\"mail\":\"ada@example.com\"}\n{\"user\":{\"name\":null}}\n");
+    assert_eq!(counted["observed"]["email"], 1);
+    assert!(counted.get("unmatched_rules").is_none_or(|all| all == &serde_json::json!([])));
+}
+
 /// Everything that left a pipeline.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<(Vec<u8>, Vec<String>)>>);
@@ -253,7 +288,8 @@ impl RejectSink for Kept {
     fn takes(&self, _: &Reject) -> bool {
         true
     }
-    fn write(&mut self, place: &Place<'_>, reject: &Reject, body: &[u8]) -> io::Result<()> {
+    fn write(&mut self, letter: &pipeline::Letter<'_>) -> io::Result<()> {
+        let pipeline::Letter { place, reject, body, .. } = letter;
         let (word, body) = (reject.reason.word(), String::from_utf8_lossy(body));
         // The length of what is cut at the limit is known in any case.
         self.0
@@ -320,7 +356,8 @@ fn piped(
         observer: Arc::new(Deaf),
         shutdown: Shutdown::new(Duration::from_secs(60)).unwrap(),
     };
-    let report = pipeline.run(Unwrapper::crew(format, plan, threads));
+    let judgement = Judgement::new(format, plan.clone());
+    let report = pipeline.run((0..threads).map(|_| Unwrapper::new(&judgement)).collect());
     assert_eq!((report.unwritten, report.bytes_in), (0, data.len() as u64));
     assert_eq!(report.tally.unaccounted(), 0, "{:?}", report.tally);
     let (clean, letters) = std::mem::take(&mut *kept.0.lock().unwrap());

@@ -13,8 +13,8 @@ use serde_json::Value;
 use tamis::{
     engine::{Chunk, Engine, Output, Payload, Plan, Reject, Tally},
     pipeline::{
-        Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, RejectSink, Sink, Sizes,
-        Source, budget::Demand,
+        self, Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, RejectSink, Sink,
+        Sizes, Source, budget::Demand,
     },
     shutdown::Shutdown,
 };
@@ -200,7 +200,8 @@ impl RejectSink for Kept {
         true
     }
 
-    fn write(&mut self, place: &Place<'_>, reject: &Reject, body: &[u8]) -> io::Result<()> {
+    fn write(&mut self, letter: &pipeline::Letter<'_>) -> io::Result<()> {
+        let pipeline::Letter { place, reject, body, .. } = letter;
         self.0.lock().unwrap().letters.push(Letter::new(place, reject, body));
         Ok(())
     }

@@ -28,6 +28,7 @@ mod packs;
 mod pipeline;
 mod policy;
 mod properties;
+mod reload;
 mod schema;
 mod shipped;
 mod signals;

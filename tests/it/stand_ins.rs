@@ -12,8 +12,8 @@ use std::{
 use tamis::{
     engine::{Chunk, Output, Payload, Reason, Reject},
     pipeline::{
-        Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, RejectSink, Report, Sink,
-        Sizes, Source, Worker, budget::Demand,
+        self, Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, RejectSink, Report,
+        Sink, Sizes, Source, Worker, budget::Demand,
     },
     shutdown::{Phase, Shutdown},
 };
@@ -210,8 +210,9 @@ impl RejectSink for Seen {
         true
     }
 
-    fn write(&mut self, place: &Place<'_>, reject: &Reject, body: &[u8]) -> io::Result<()> {
-        assert_eq!(body, b"{x}");
+    fn write(&mut self, letter: &pipeline::Letter<'_>) -> io::Result<()> {
+        let pipeline::Letter { place, reject, body, .. } = letter;
+        assert_eq!(*body, b"{x}");
         let Place { input, line, offset, length } = *place;
         let letter = (input.to_string(), line, offset, length, reject.reason.word());
         self.get().letters.push(letter);

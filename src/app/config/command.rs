@@ -64,9 +64,8 @@ fn check(loaded: &Loaded) -> Result<String, Vec<Trouble>> {
                 None => error.into(),
             }));
             match plan::compile(rules, text) {
-                Ok(compiled) => {
-                    detectors =
-                        compiled.plan.detectors().iter().filter(|d| !d.pack.is_empty()).count()
+                Ok(plan) => {
+                    detectors = plan.detectors().iter().filter(|d| !d.pack.is_empty()).count()
                 }
                 Err(error) => wrong.push(error.into()),
             }
@@ -175,7 +174,7 @@ fn defaults() -> String {
 }
 
 /// The flags, as a file would say them. (`--patterns` adds to what a file says.)
-fn said_by_flags(flags: &RunArgs) -> Config {
+pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
     let path = |path: &Option<PathBuf>| {
         path.as_ref().map(|path| Said::elsewhere(path.display().to_string()))
     };

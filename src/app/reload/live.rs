@@ -1,0 +1,187 @@
+//! The plan in force, which is replaced while workers judge by it.
+//!
+//! A worker looks for a newer one before each chunk, so every line is judged whole, by one plan.
+//! Counts stand at the labels' places, which no plan moves: what one has that the ones before had
+//! not comes behind.
+
+use std::{
+    iter::zip,
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    containers::{Format, Judgement, Unwrapper},
+    engine::{Chunk, Output, Plan},
+    pipeline::Worker,
+};
+
+/// The plan in force.
+pub(crate) struct Live {
+    format: Format,
+    /// Of the generation; workers look at this alone as long as it stays.
+    number: AtomicU64,
+    state: Mutex<State>,
+}
+
+struct State {
+    current: Arc<Generation>,
+    detectors: Vec<String>,
+    policy: Vec<String>,
+}
+
+struct Generation {
+    number: u64,
+    judgement: Arc<Judgement>,
+    /// Where the plan's detectors, and the entries of its policy, are counted.
+    detectors: Vec<usize>,
+    policy: Vec<usize>,
+}
+
+impl Live {
+    pub(crate) fn new(format: Option<Format>, plan: Arc<Plan>) -> Arc<Self> {
+        // Where no framing looks for wrappers, none is found.
+        let format = format.unwrap_or(Format::Auto);
+        let (mut detectors, mut policy) = (Vec::new(), Vec::new());
+        let current = Generation::new(0, format, plan, &mut detectors, &mut policy);
+        let state = Mutex::new(State { current: Arc::new(current), detectors, policy });
+        Arc::new(Self { format, number: AtomicU64::new(0), state })
+    }
+
+    /// Workers that judge by whatever plan is in force.
+    pub(crate) fn workers(self: &Arc<Self>, workers: usize) -> Vec<LiveWorker> {
+        let generation = self.state().current.clone();
+        let one = |_| LiveWorker {
+            live: self.clone(),
+            generation: generation.clone(),
+            judge: Some(Unwrapper::new(&generation.judgement)),
+            counts: Vec::new(),
+        };
+        (0..workers).map(one).collect()
+    }
+
+    /// Each worker's next chunk is judged by `plan`.
+    pub(crate) fn replace(&self, plan: Arc<Plan>) {
+        let mut state = self.state();
+        let State { current, detectors, policy } = &mut *state;
+        let number = current.number + 1;
+        *current = Arc::new(Generation::new(number, self.format, plan, detectors, policy));
+        self.number.store(number, Ordering::Release);
+    }
+
+    /// The ids of all detectors so far, in the order of the counts.
+    pub(crate) fn detectors(&self) -> Vec<String> {
+        self.state().detectors.clone()
+    }
+
+    /// The labels of all entries of policies so far, in the order of the counts; `None`: not in
+    /// force any more.
+    pub(crate) fn policy(&self) -> Vec<Option<String>> {
+        let state = self.state();
+        let in_force = |(place, label): (usize, &String)| {
+            state.current.policy.contains(&place).then(|| label.clone())
+        };
+        state.policy.iter().enumerate().map(in_force).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Generation {
+    fn new(
+        number: u64,
+        format: Format,
+        plan: Arc<Plan>,
+        detectors: &mut Vec<String>,
+        policy: &mut Vec<String>,
+    ) -> Self {
+        let ids = plan.detectors().iter().map(|detector| detector.id.as_str());
+        let (detectors, policy) = (places(detectors, ids), places(policy, plan.policy()));
+        Self { number, judgement: Judgement::new(format, plan), detectors, policy }
+    }
+}
+
+/// Where `labels` stand among `all`, which gets those that are new. Of two that are the same, each
+/// has a place of its own.
+fn places<'a>(all: &mut Vec<String>, labels: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    let mut places = Vec::new();
+    for label in labels {
+        let free = |&at: &usize| all[at] == label && !places.contains(&at);
+        let place = (0..all.len()).find(free).unwrap_or_else(|| {
+            all.push(label.to_owned());
+            all.len() - 1
+        });
+        places.push(place);
+    }
+    places
+}
+
+/// Judges by the plan in force.
+pub(crate) struct LiveWorker {
+    live: Arc<Live>,
+    generation: Arc<Generation>,
+    /// `None` only while it is replaced.
+    judge: Option<Unwrapper>,
+    /// Scratch space.
+    counts: Vec<u64>,
+}
+
+impl Worker for LiveWorker {
+    fn process(&mut self, chunk: &Chunk, out: &mut Output) {
+        if self.live.number.load(Ordering::Acquire) != self.generation.number {
+            // Before the new one is made: a worker has the memory for one.
+            self.judge = None;
+            self.generation = self.live.state().current.clone();
+        }
+        let Self { generation, judge, counts, .. } = self;
+        judge.get_or_insert_with(|| Unwrapper::new(&generation.judgement)).process(chunk, out);
+        let tally = &mut out.tally;
+        for (all, places) in [
+            (&mut tally.redactions, &generation.detectors),
+            (&mut tally.observed, &generation.detectors),
+            (&mut tally.hits, &generation.policy),
+        ] {
+            relabel(all, places, counts);
+        }
+    }
+}
+
+/// Moves each count to its place.
+fn relabel(all: &mut Vec<u64>, places: &[usize], scratch: &mut Vec<u64>) {
+    if places.iter().enumerate().all(|(at, place)| at == *place) {
+        return;
+    }
+    scratch.clear();
+    scratch.resize(places.iter().max().map_or(0, |most| most + 1), 0);
+    for (count, place) in zip(all.iter(), places) {
+        scratch[*place] += count;
+    }
+    mem::swap(all, scratch);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_keeps_its_place() {
+        let mut all = Vec::new();
+        assert_eq!(places(&mut all, ["a", "b", "a"].into_iter()), [0, 1, 2]);
+        assert_eq!(places(&mut all, ["c", "a", "b"].into_iter()), [3, 0, 1]);
+        assert_eq!(all, ["a", "b", "a", "c"]);
+    }
+
+    #[test]
+    fn counts_go_where_their_labels_are() {
+        let mut counts = vec![5, 6, 7];
+        relabel(&mut counts, &[0, 1, 2], &mut Vec::new());
+        assert_eq!(counts, [5, 6, 7]);
+        relabel(&mut counts, &[3, 0, 1], &mut Vec::new());
+        assert_eq!(counts, [6, 7, 0, 5]);
+    }
+}
