@@ -26,6 +26,7 @@ mod sieve;
 mod version;
 mod visible;
 mod wording;
+mod wrong;
 
 use std::{
     fmt::Display,
@@ -102,7 +103,8 @@ fn print_bytes(bytes: &[u8]) -> Result<Exit, Trouble> {
     }
 }
 
-/// One line on standard error; where that is closed there is nobody to tell.
+/// A message on standard error, a line as a rule; where that is closed there is nobody to tell.
 fn say(message: &dyn Display) {
+    let message = message.to_string().replace('\n', "\ntamis: ");
     let _ = writeln!(io::stderr(), "tamis: {message}");
 }

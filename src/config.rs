@@ -2,6 +2,7 @@
 //! overrides the file, the file overrides a default.
 
 pub mod choice;
+pub mod names;
 pub mod nearest;
 pub mod outside;
 pub mod policy;
@@ -176,6 +177,8 @@ pub struct Config {
     pub quiet: Option<Said<bool>>,
     /// Colour.
     pub color: Option<Said<ColorChoice>>,
+    /// Where the value of each key stands, and behind it its items.
+    pub(crate) spots: Vec<(String, Vec<Spot>)>,
 }
 
 impl Config {
@@ -183,11 +186,20 @@ impl Config {
     ///
     /// Everything that is wrong is told at once, in the file's order.
     pub fn parse(file: &str, text: &str, outside: &Outside<'_>) -> Result<Self, Vec<Complaint>> {
+        match Self::read(file, text, outside) {
+            (config, complaints) if complaints.is_empty() => Ok(config),
+            (_, complaints) => Err(complaints),
+        }
+    }
+
+    /// The same, with what could be read beside what is wrong.
+    pub fn read(file: &str, text: &str, outside: &Outside<'_>) -> (Self, Vec<Complaint>) {
         let mut r = Reader::new(file, text, outside);
         let mut config = Self::default();
         config.policy.file = file.to_owned();
         let mut version = None;
         for (key, value) in &r.table() {
+            config.spots.push((key.get_ref().to_string(), r.spots(value)));
             match key.get_ref().as_ref() {
                 "version" => version = r.whole(value, 0..=u64::MAX),
                 "inputs" => config.inputs = r.texts(value),
@@ -241,7 +253,7 @@ impl Config {
             r.complain(schema.spot, "schema and require exclude each other".into());
         }
         config.check_outputs(&mut r);
-        r.finish(config)
+        (config, r.finish())
     }
 }
 

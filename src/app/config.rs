@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, anyhow};
 use super::{cause::cause, reload::Look, visible::one_line};
 use crate::{
     cli::{RuleArgs, RunArgs},
-    config::{Config, KEYS, choice::TextChoice, outside::Outside},
+    config::{Complaint, Config, KEYS, choice::TextChoice, outside::Outside},
     engine::schema::Schema,
 };
 
@@ -44,6 +44,16 @@ pub(crate) fn named(flag: Option<&Path>) -> Option<PathBuf> {
 
 /// Reads the file at `path`; every error in it is told, a line each.
 pub(crate) fn load(path: &Path) -> Result<Loaded> {
+    let (loaded, complaints) = read(path)?;
+    if complaints.is_empty() {
+        return Ok(loaded);
+    }
+    let lines: Vec<_> = complaints.iter().map(ToString::to_string).collect();
+    Err(anyhow!(lines.join("\n")))
+}
+
+/// Reads what can be read of the file at `path`, and what is wrong with the rest.
+fn read(path: &Path) -> Result<(Loaded, Vec<Complaint>)> {
     let name = path.display().to_string();
     let look = RefCell::new(Look::at(vec![path.to_path_buf()]));
     let text = fs::read_to_string(path).with_context(|| format!("configuration {name}"))?;
@@ -52,12 +62,9 @@ pub(crate) fn load(path: &Path) -> Result<Loaded> {
         variable: &|name| env::var(name).ok(),
         file: &|name| file(&folder.join(name), &look),
     };
-    let config = Config::parse(&name, &text, &outside);
-    let config = config.map_err(|complaints| {
-        let lines: Vec<_> = complaints.iter().map(ToString::to_string).collect();
-        anyhow!(lines.join("\n"))
-    })?;
-    Ok(Loaded { path: path.to_path_buf(), folder, config, look: look.into_inner() })
+    let (config, complaints) = Config::read(&name, &text, &outside);
+    let look = look.into_inner();
+    Ok((Loaded { path: path.to_path_buf(), folder, config, look }, complaints))
 }
 
 /// A file that the configuration names, as messages call it, and what is in it.

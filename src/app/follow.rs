@@ -17,6 +17,7 @@ use super::{
     visible::one_line,
 };
 use crate::{
+    config::names::Names,
     pipeline::{self, Observer},
     shutdown::Shutdown,
     sources::{
@@ -33,6 +34,7 @@ const OTHER_DESCRIPTORS: u64 = 256;
 /// The inputs of a run that follows.
 pub(crate) fn inputs(
     choice: &Choice,
+    names: &Names,
     window_log: u32,
     notices: &Arc<Notices>,
     shutdown: Shutdown,
@@ -51,7 +53,9 @@ pub(crate) fn inputs(
         shutdown,
     };
     let (growing, checkpoint) = Follow::open(settings).map_err(|error| match error {
-        StoreError::Io { path, cause: why } => anyhow!("--data-dir {path}: {}", cause(&why)),
+        StoreError::Io { path, cause: why } => {
+            anyhow!("{} {path}: {}", names.at("--data-dir"), cause(&why))
+        }
         other => anyhow!(other),
     })?;
     tell_what_is_not_there(choice, notices);

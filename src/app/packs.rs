@@ -107,15 +107,18 @@ pub(crate) fn news(pinned: &[String]) -> Vec<String> {
     versions::news(&shipped().unwrap_or_default(), pinned)
 }
 
-/// Whether every name is that of a detector, a category or a pack.
-pub(crate) fn check_names(packs: &[Pack], option: &str, names: &[String]) -> Result<()> {
-    let known: Vec<_> = names_of(packs).collect();
-    match names.iter().find(|name| !known.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(name) => {
-            bail!("{option}: no detector, category or pack `{name}`: {}", mend(packs, name))
-        }
-    }
+/// What of a list is the name of no detector, category or pack; `option` says where an item stands.
+pub(crate) fn unknown(
+    packs: &[Pack],
+    names: &[String],
+    option: impl Fn(usize) -> String,
+) -> Vec<String> {
+    let unknown = names.iter().enumerate().filter(|(_, name)| !knows(packs, name));
+    let line = |(i, name): (usize, &String)| {
+        let mend = mend(packs, name);
+        format!("{}: no detector, category or pack `{name}`: {mend}", option(i))
+    };
+    unknown.map(line).collect()
 }
 
 /// Whether a detector, a category or a pack has this name.

@@ -98,10 +98,14 @@ pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
             Err(TooSmall { minimum }) => least = minimum.div_ceil(1 << 20),
         }
     }
+    let beside = |flag| run.names.beside("--memory", flag);
+    let threads = beside("--threads");
     Err(anyhow!(
-        "--memory is too small: --threads {} needs at least {least}MiB; \
-         fewer --threads or a smaller --max-event-bytes need less",
-        run.threads
+        "{} is too small: {threads} {} needs at least {least}MiB; fewer {threads} or a smaller {} \
+         need less",
+        run.names.at("--memory"),
+        run.threads,
+        beside("--max-event-bytes")
     ))
 }
 

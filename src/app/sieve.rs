@@ -75,8 +75,14 @@ impl Feed for Files {
     fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble> {
         let (window_log, shutdown) = (room.window_log, around.shutdown);
         if let Some(choice) = &run.follow {
-            return follow::inputs(choice, window_log, around.notices, shutdown.clone())
-                .map_err(Trouble::from);
+            return follow::inputs(
+                choice,
+                &run.names,
+                window_log,
+                around.notices,
+                shutdown.clone(),
+            )
+            .map_err(Trouble::from);
         }
         let inputs = run.inputs.choices.iter().zip(around.found);
         let open = |(input, found)| open(input, window_log, found, shutdown);
@@ -203,7 +209,7 @@ fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown
 fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble> {
     if let Some(path) = &run.stats {
         write_stats(path, summary)
-            .with_context(|| format!("--stats {}", path.display()))
+            .with_context(|| format!("{} {}", run.names.at("--stats"), path.display()))
             .map_err(Trouble::Failed)?;
     }
     let closed = matches!(report.end, End::Closed);

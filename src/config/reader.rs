@@ -187,14 +187,14 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// `read`, or all that is wrong, in the file's order, and then what is wrong in others.
-    pub(super) fn finish<T>(mut self, read: T) -> Result<T, Vec<Complaint>> {
+    /// All that is wrong, in the file's order, and then what is wrong in others.
+    pub(super) fn finish(mut self) -> Vec<Complaint> {
         let file = self.file;
         self.complaints.sort_by_cached_key(|c| {
             let elsewhere = (c.file != file).then(|| c.file.clone());
             (elsewhere, c.spot.line, c.spot.column)
         });
-        if self.complaints.is_empty() { Ok(read) } else { Err(self.complaints) }
+        self.complaints
     }
 
     fn wrong<T>(&mut self, spot: Spot, what: impl Into<String>) -> Option<T> {
@@ -228,6 +228,13 @@ impl<'t> Reader<'t> {
         }
         value.push_str(rest);
         Some(Said { value, spot, secret })
+    }
+
+    /// Where a value stands, and each item of a list.
+    pub(super) fn spots(&self, value: &Value<'_>) -> Vec<Spot> {
+        let items = value.get_ref().as_array().map(|all| all.iter()).into_iter().flatten();
+        let starts = std::iter::once(value.span().start).chain(items.map(|one| one.span().start));
+        starts.map(|at| self.spot(at)).collect()
     }
 
     fn spot(&self, at: usize) -> Spot {
