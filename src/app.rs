@@ -62,7 +62,7 @@ fn dispatch(cli: Cli) -> Result<u8, Trouble> {
         None if cli.run.version => print(&version::version()?),
         None => return sieve::run(cli.run),
         Some(Command::Exec(args)) => return exec::run(*args),
-        Some(Command::Explain(args)) => explain::run(args),
+        Some(Command::Explain(args)) => explain::run(*args),
         Some(Command::Config(args)) => {
             let (text, exit) = config::command::run(args)?;
             print(&text).map(|_| exit)

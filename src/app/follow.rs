@@ -54,7 +54,11 @@ pub(crate) fn inputs(
     };
     let (growing, checkpoint) = Follow::open(settings).map_err(|error| match error {
         StoreError::Io { path, cause: why } => {
-            anyhow!("{} {path}: {}", names.at("--data-dir"), cause(&why))
+            let why = match why.kind() {
+                io::ErrorKind::AlreadyExists => "it is a file, not a directory".into(),
+                _ => cause(&why),
+            };
+            anyhow!("{} {path}: {why}", names.at("--data-dir"))
         }
         other => anyhow!(other),
     })?;

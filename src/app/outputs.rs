@@ -82,6 +82,14 @@ pub(crate) fn check(run: &Run) -> Result<()> {
     }
     let mut seen: HashMap<Identity, String> = HashMap::new();
     for Written { what, path, clean } in written(run) {
+        if let Some(path) = path.filter(|path| path.is_dir()) {
+            let shown = path.display();
+            let mend = match what == run.names.at("-o") {
+                true => ", or use --out-dir, which writes a file for each input",
+                false => "",
+            };
+            bail!("{what} {shown} is a directory: name a file in it{mend}");
+        }
         let identity = match path {
             Some(path) => Identity::of_path(path),
             None => Identity::of_descriptor(rustix::stdio::stdout()),

@@ -194,6 +194,16 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
     else {
         return Ok(());
     };
+    // As other programs call it.
+    let elsewhere = match word {
+        "check" | "validate" => Some("config check FILE"),
+        "run" | "start" => Some("exec -- my-app"),
+        "list" | "show" | "test" => Some("patterns"),
+        _ => None,
+    };
+    if let Some(command) = elsewhere {
+        bail!("`{word}` is no file: did you mean `tamis {command}`?");
+    }
     let commands = Cli::command();
     let names = commands.get_subcommands().map(|command| command.get_name());
     match nearest(word, names.chain(["help", "version"])) {
@@ -249,10 +259,7 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
     let packs = wrong.with(packs::load(args.pinned.as_deref(), &args.patterns));
     // Without them no name can be told from a wrong one.
     let policy = packs.as_ref().and_then(|packs| {
-        for (option, list) in [("--only", &args.only), ("--without", &args.without)] {
-            let option = |i| args.names.at_item(option, Some(i));
-            wrong.add(packs::unknown(packs, list, option));
-        }
+        wrong.add(unknown_names(&args, packs));
         wrong.with(policy::resolve(&args.policy, packs))
     });
     let (packs, (policy, limits)) = wrong.or(packs.zip(policy.zip(limits)))?;
@@ -276,6 +283,16 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
         only: args.only,
         without: args.without,
     })
+}
+
+/// What is chosen, or left out, and is in no pack.
+pub(crate) fn unknown_names(args: &RuleArgs, packs: &[Pack]) -> Vec<String> {
+    let lists = [("--only", &args.only), ("--without", &args.without)].into_iter();
+    lists
+        .flat_map(|(option, list)| {
+            packs::unknown(packs, list, |i| args.names.at_item(option, Some(i)))
+        })
+        .collect()
 }
 
 fn limits(args: &RuleArgs) -> Result<Limits> {

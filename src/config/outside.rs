@@ -10,13 +10,16 @@ use super::{Complaint, Said, Spot, reader::Reader};
 /// So many bad lines of a file are told.
 const TOLD: usize = 10;
 
+/// A file's name in messages; its bytes, or why there are none.
+pub type Found = (String, Result<Vec<u8>, String>);
+
 /// Where what is outside comes from.
 pub struct Outside<'a> {
     /// The value of a variable, for `${NAME}`.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// A file by its path in the configuration: how messages call it, and what is in it, or why
     /// that cannot be had.
-    pub file: &'a dyn Fn(&str) -> (String, Result<Vec<u8>, String>),
+    pub file: &'a dyn Fn(&str) -> Found,
 }
 
 impl Outside<'static> {

@@ -41,7 +41,7 @@ pub(crate) fn run(args: ConfigArgs) -> Result<(String, Exit), Trouble> {
 }
 
 /// Judges everything that can be judged without reading input. Of a file that is not sound by itself the
-/// schema and the packs.
+/// schema, the packs and their names.
 fn check(loaded: &Loaded, sound: bool, wrong: &mut Wrong) -> Option<String> {
     let mut args = wrong.with(no_flags())?;
     let filled = wrong.with(loaded.fill_run(&mut args));
@@ -51,7 +51,10 @@ fn check(loaded: &Loaded, sound: bool, wrong: &mut Wrong) -> Option<String> {
         wrong.with(schemas::find(name, &rules.names));
     }
     if !sound || filled.is_none() {
-        wrong.with(packs::load(rules.pinned.as_deref(), &rules.patterns));
+        let packs = wrong.with(packs::load(rules.pinned.as_deref(), &rules.patterns))?;
+        if filled.is_some() {
+            wrong.add(resolved::unknown_names(rules, &packs));
+        }
         return None;
     }
     let text = args.dead_letter.is_some();
