@@ -13,6 +13,8 @@
 mod generator;
 #[path = "support/inputs.rs"]
 mod inputs;
+#[path = "support/latency.rs"]
+mod latency;
 #[path = "support/load_pack.rs"]
 mod load_pack;
 #[path = "support/process.rs"]
@@ -179,7 +181,16 @@ impl Bench {
             self.memory(clean)?;
         }
         if self.wants("start") {
-            self.start()?;
+            let job = Job::new(TAMIS, &["--schema", "service-log", "--quiet"]);
+            latency::start(
+                &job,
+                &Generator::chunk(Variant::Compact, SEED, 1),
+                3 * self.options.runs,
+            )?;
+        }
+        if self.wants("append") {
+            let event = Generator::chunk(Variant::Compact, SEED, 1);
+            latency::append(TAMIS, self.folder.path(), &event, 200 * self.options.runs)?;
         }
         Ok(())
     }
@@ -325,6 +336,9 @@ impl Bench {
         for packed in Packed::ALL {
             let file = self.path(packed.name());
             packed.pack(clean, &file)?;
+            let jobs = (&tamis(1, clean), &tamis(1, &file));
+            let (base, own, ratio) = inputs::decoding(packed, &file, jobs, self.options.runs)?;
+            rate(&format!("{}: decoding, CPU", packed.name()), base, own, ratio, 0.9);
             let job = tamis(cores(), &file);
             let (base, own, ratio) =
                 inputs::beside_decoding(packed, &file, &job, self.options.runs)?;
@@ -368,24 +382,6 @@ impl Bench {
                     println!("{label:26}{peak:.1} MB   (--stats gives no memory_ceiling_bytes)")
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// From start to the first byte out, with standard input kept open.
-    fn start(&self) -> Outcome<()> {
-        let job = Job::new(TAMIS, &["--schema", "service-log", "--quiet"]);
-        let event = Generator::chunk(Variant::Compact, SEED, 1);
-        let runs: Outcome<Vec<f64>> = (0..3 * self.options.runs)
-            .map(|_| Ok(job.first_byte(&event)?.as_secs_f64() * 1e3))
-            .collect();
-        match runs {
-            Ok(runs) => {
-                let (worst, middle) = (runs.iter().copied().fold(0.0, f64::max), median(runs));
-                let verdict = Target::AtMost(30.0).verdict(middle);
-                println!("start to first byte       {middle:.1} ms (worst {worst:.1})   {verdict}");
-            }
-            Err(error) => println!("start to first byte       {error}   over"),
         }
         Ok(())
     }

@@ -75,17 +75,38 @@ pub(crate) fn decode(arguments: &[String]) -> Outcome<()> {
     Ok(())
 }
 
+/// The rate at which `packed` is decoded in `job`, as a part of the rate of decompression alone: by the
+/// CPU time that it has beyond `plain`, the same job on the same text. The seconds, and the ratio.
+pub(crate) fn decoding(
+    packed: Packed,
+    file: &Path,
+    (plain, job): (&Job, &Job),
+    runs: usize,
+) -> Outcome<(f64, f64, f64)> {
+    let alone = alone(packed, file)?;
+    alone.run()?;
+    let mut all = Vec::new();
+    for (plain, packed) in pairs(plain, job, runs)? {
+        all.push((alone.run()?.cpu, packed.cpu - plain.cpu));
+    }
+    let (base, own) = (median(all.iter().map(|r| r.0)), median(all.iter().map(|r| r.1)));
+    Ok((base, own, median(all.iter().map(|r| r.0 / r.1))))
+}
+
+fn alone(packed: Packed, file: &Path) -> Outcome<Job> {
+    let me = std::env::current_exe()?.display().to_string();
+    Ok(Job::new(&me, &[DECODE, packed.name(), &file.display().to_string()]))
+}
+
 /// The rate of `job` on a packed file, as a part of the rate of decompression alone; by wall time, since
-/// the one can be done beside the other. The seconds of both, and the ratio.
+/// the one can be done beside the other, where there are cores for both. The seconds, and the ratio.
 pub(crate) fn beside_decoding(
     packed: Packed,
     file: &Path,
     job: &Job,
     runs: usize,
 ) -> Outcome<(f64, f64, f64)> {
-    let me = std::env::current_exe()?.display().to_string();
-    let alone = Job::new(&me, &[DECODE, packed.name(), &file.display().to_string()]);
-    let runs = pairs(&alone, job, runs)?;
+    let runs = pairs(&alone(packed, file)?, job, runs)?;
     let (base, own) =
         (median(runs.iter().map(|r| r.0.wall)), median(runs.iter().map(|r| r.1.wall)));
     Ok((base, own, median(runs.iter().map(|r| r.0.wall / r.1.wall))))

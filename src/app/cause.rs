@@ -7,7 +7,7 @@ pub(crate) fn cause(error: &Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "no such file or directory".into(),
         ErrorKind::PermissionDenied => "permission denied".into(),
-        ErrorKind::IsADirectory => "it is a directory, not a file".into(),
+        ErrorKind::IsADirectory => "a directory: a file is wanted here".into(),
         ErrorKind::AlreadyExists => "it came to be meanwhile, and is kept".into(),
         ErrorKind::NotADirectory => "part of the path is a file, not a directory".into(),
         ErrorKind::StorageFull => "no space left on the device".into(),
@@ -18,7 +18,7 @@ pub(crate) fn cause(error: &Error) -> String {
 }
 
 /// The same of an input.
-pub(crate) fn of_input(error: &Error) -> String {
+pub(crate) fn cause_of_input(error: &Error) -> String {
     match error.kind() {
         ErrorKind::IsADirectory => "a directory: -r reads the files in it".into(),
         _ => cause(error),

@@ -19,6 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) settings: Settings,
+    /// Its name as it was typed.
+    pub(crate) shown: String,
     /// Where files of it can be, for example.
     pub(crate) paths: Vec<PathBuf>,
 }
@@ -118,7 +120,7 @@ pub(crate) fn log(
             Identity::Path(_) => None,
         })
         .collect();
-    Ok(Log { settings, paths: vec![example, rotated.into()] })
+    Ok(Log { settings, shown: path.display().to_string(), paths: vec![example, rotated.into()] })
 }
 
 fn template(path: &Path, names: &Names) -> Result<Template> {

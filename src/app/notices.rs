@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    cause::{cause, of_input},
+    cause::{cause, cause_of_input},
     progress::Progress,
     say,
 };
@@ -54,7 +54,7 @@ impl Observer for Notices {
 
     fn input_failed(&self, input: &str, error: &io::Error) {
         self.clear();
-        say(&format_args!("{input}: {}", of_input(error)));
+        say(&format_args!("{input}: {}", cause_of_input(error)));
     }
 
     fn input_truncated(&self, input: &str) {

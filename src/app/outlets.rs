@@ -61,10 +61,8 @@ fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
         }
         Output::Log(log) => {
             let (shutdown, say) = (around.shutdown.clone(), around.say.clone());
-            Box::new(
-                LogSink::open(log.settings.clone(), shutdown, say)
-                    .with_context(|| run.names.at("-o"))?,
-            )
+            let sink = LogSink::open(log.settings.clone(), shutdown, say);
+            Box::new(sink.with_context(|| format!("{} {}", run.names.at("-o"), log.shown))?)
         }
         Output::Each(paths) => {
             let (paths, found, existing) = (paths.clone(), around.found.to_vec(), run.existing);

@@ -304,7 +304,7 @@ fn bad_usage_is_2_and_says_what_would_do() {
         (&["--stats", "/"], "--stats / is a directory: name a file in it"),
         (&["check", "tamis.toml"], "did you mean `tamis config check FILE`?"),
         (&["--follow", "x.log", "--data-dir", "/dev/null"], "/dev/null: it is a file"),
-        (&["--config", "/"], "configuration /: it is a directory"),
+        (&["--config", "/"], "configuration /: a directory: a file is wanted here"),
         (&["-o", "x", "--append", "--force"], "exclude each other"),
         (&["-o", "x", "--out-dir", "y"], "exclude each other"),
         (&["--compress", "zip"], "it takes gzip, zstd"),
