@@ -28,6 +28,7 @@ mod telemetry;
 mod version;
 mod visible;
 mod wording;
+mod wrong;
 
 use std::{
     fmt::Display,
@@ -63,7 +64,7 @@ fn dispatch(cli: Cli) -> Result<u8, Trouble> {
         None if cli.run.version => print(&version::version()?),
         None => return sieve::run(cli.run),
         Some(Command::Exec(args)) => return exec::run(*args),
-        Some(Command::Explain(args)) => explain::run(args),
+        Some(Command::Explain(args)) => explain::run(*args),
         Some(Command::Config(args)) => {
             let (text, exit) = config::command::run(args)?;
             print(&text).map(|_| exit)
@@ -104,7 +105,8 @@ fn print_bytes(bytes: &[u8]) -> Result<Exit, Trouble> {
     }
 }
 
-/// One line on standard error; where that is closed there is nobody to tell.
+/// A message on standard error, a line as a rule; where that is closed there is nobody to tell.
 fn say(message: &dyn Display) {
+    let message = message.to_string().replace('\n', "\ntamis: ");
     let _ = writeln!(io::stderr(), "tamis: {message}");
 }

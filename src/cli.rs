@@ -51,7 +51,7 @@ pub enum Command {
     /// Run an application and sieve what it writes
     Exec(Box<exec::ExecArgs>),
     /// Say why an event becomes what it becomes
-    Explain(explain::ExplainArgs),
+    Explain(Box<explain::ExplainArgs>),
     /// List, show and test the detectors
     Patterns(patterns::PatternsArgs),
     /// Judge, show or describe a configuration file

@@ -2,7 +2,9 @@
 //! overrides the file, the file overrides a default.
 
 pub mod choice;
+pub mod names;
 pub mod nearest;
+pub mod outside;
 pub mod policy;
 mod reader;
 mod shown;
@@ -11,6 +13,7 @@ pub mod units;
 use std::{fmt, time::Duration};
 
 use choice::{ColorChoice, CompressChoice, FormatChoice, FsyncChoice, IpChoice, TextChoice};
+use outside::Outside;
 use policy::{AllowEntry, Entries, RuleEntry};
 use reader::Reader;
 
@@ -73,14 +76,15 @@ pub struct Said<T> {
     pub value: T,
     /// Where it stands.
     pub spot: Spot,
-    /// It came from the environment, in part at least.
-    pub from_environment: bool,
+    /// It came from the environment or from a file of its own, in part at least: it may be a secret,
+    /// and is not shown.
+    pub secret: bool,
 }
 
 impl<T> Said<T> {
     /// A value that no file says.
     pub fn elsewhere(value: T) -> Self {
-        Self { value, spot: Spot { line: 0, column: 0 }, from_environment: false }
+        Self { value, spot: Spot { line: 0, column: 0 }, secret: false }
     }
 }
 
@@ -173,22 +177,29 @@ pub struct Config {
     pub quiet: Option<Said<bool>>,
     /// Colour.
     pub color: Option<Said<ColorChoice>>,
+    /// Where the value of each key stands, and behind it its items.
+    pub(crate) spots: Vec<(String, Vec<Spot>)>,
 }
 
 impl Config {
-    /// Reads the text of `file`. `environment` gives the value of a variable, for `${NAME}`.
+    /// Reads the text of `file`, and what it names beyond that from `outside`.
     ///
     /// Everything that is wrong is told at once, in the file's order.
-    pub fn parse(
-        file: &str,
-        text: &str,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Vec<Complaint>> {
-        let mut r = Reader::new(file, text, environment);
+    pub fn parse(file: &str, text: &str, outside: &Outside<'_>) -> Result<Self, Vec<Complaint>> {
+        match Self::read(file, text, outside) {
+            (config, complaints) if complaints.is_empty() => Ok(config),
+            (_, complaints) => Err(complaints),
+        }
+    }
+
+    /// The same, with what could be read beside what is wrong.
+    pub fn read(file: &str, text: &str, outside: &Outside<'_>) -> (Self, Vec<Complaint>) {
+        let mut r = Reader::new(file, text, outside);
         let mut config = Self::default();
         config.policy.file = file.to_owned();
         let mut version = None;
         for (key, value) in &r.table() {
+            config.spots.push((key.get_ref().to_string(), r.spots(value)));
             match key.get_ref().as_ref() {
                 "version" => version = r.whole(value, 0..=u64::MAX),
                 "inputs" => config.inputs = r.texts(value),
@@ -242,7 +253,7 @@ impl Config {
             r.complain(schema.spot, "schema and require exclude each other".into());
         }
         config.check_outputs(&mut r);
-        r.finish(config)
+        (config, r.finish())
     }
 }
 
@@ -287,8 +298,8 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Config, Vec<String>> {
-        let environment = |name: &str| (name == "HOME").then(|| "/home/ada".to_owned());
-        Config::parse("tamis.toml", text, &environment)
+        let variable = |name: &str| (name == "HOME").then(|| "/home/ada".to_owned());
+        Config::parse("tamis.toml", text, &Outside { variable: &variable, ..Outside::NOTHING })
             .map_err(|all| all.iter().map(ToString::to_string).collect())
     }
 
@@ -330,9 +341,9 @@ mod tests {
         let text = "version = 1\noutput = \"${HOME}/$${x}\"\nstats = '$HOME'\n";
         let config = parse(text).unwrap();
         let output = config.output.unwrap();
-        assert_eq!((output.value.as_str(), output.from_environment), ("/home/ada/${x}", true));
+        assert_eq!((output.value.as_str(), output.secret), ("/home/ada/${x}", true));
         let stats = config.stats.unwrap();
-        assert_eq!((stats.value.as_str(), stats.from_environment), ("$HOME", false));
+        assert_eq!((stats.value.as_str(), stats.secret), ("$HOME", false));
     }
 
     #[test]

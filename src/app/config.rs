@@ -4,16 +4,19 @@ pub(crate) mod command;
 mod merge;
 
 use std::{
-    env, fs,
+    cell::RefCell,
+    env,
+    fs::{self, File},
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::reload::Look;
+use super::{cause::cause, reload::Look, visible::one_line};
 use crate::{
     cli::{RuleArgs, RunArgs},
-    config::{Config, KEYS, choice::TextChoice},
+    config::{Complaint, Config, KEYS, choice::TextChoice, outside::Outside},
     engine::schema::Schema,
 };
 
@@ -21,11 +24,16 @@ use crate::{
 /// there could switch the redaction off.
 const VARIABLE: &str = "TAMIS_CONFIG";
 
+/// A file that the configuration names is no longer than this.
+const LONGEST: u64 = 64 << 20;
+
 /// A file that was read, and the folder that its paths start from.
 pub(crate) struct Loaded {
     pub(crate) path: PathBuf,
     pub(crate) folder: PathBuf,
     pub(crate) config: Config,
+    /// It, and the lists that it names, before they were read.
+    look: Look,
 }
 
 /// The file that `--config` or the environment names, if one does.
@@ -36,15 +44,41 @@ pub(crate) fn named(flag: Option<&Path>) -> Option<PathBuf> {
 
 /// Reads the file at `path`; every error in it is told, a line each.
 pub(crate) fn load(path: &Path) -> Result<Loaded> {
+    let (loaded, complaints) = read(path)?;
+    if complaints.is_empty() {
+        return Ok(loaded);
+    }
+    let lines: Vec<_> = complaints.iter().map(ToString::to_string).collect();
+    Err(anyhow!(lines.join("\n")))
+}
+
+/// Reads what can be read of the file at `path`, and what is wrong with the rest.
+fn read(path: &Path) -> Result<(Loaded, Vec<Complaint>)> {
     let name = path.display().to_string();
+    let look = RefCell::new(Look::at(vec![path.to_path_buf()]));
     let text = fs::read_to_string(path).with_context(|| format!("configuration {name}"))?;
-    let config = Config::parse(&name, &text, &|variable| env::var(variable).ok());
-    let config = config.map_err(|complaints| {
-        let lines: Vec<_> = complaints.iter().map(ToString::to_string).collect();
-        anyhow!(lines.join("\n"))
-    })?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-    Ok(Loaded { path: path.to_path_buf(), folder, config })
+    let outside = Outside {
+        variable: &|name| env::var(name).ok(),
+        file: &|name| file(&folder.join(name), &look),
+    };
+    let (config, complaints) = Config::read(&name, &text, &outside);
+    let look = look.into_inner();
+    Ok((Loaded { path: path.to_path_buf(), folder, config, look }, complaints))
+}
+
+/// A file that the configuration names, as messages call it, and what is in it.
+fn file(path: &Path, look: &RefCell<Look>) -> (String, Result<Vec<u8>, String>) {
+    let before = Look::at(vec![path.to_path_buf()]);
+    look.replace_with(|look| std::mem::take(look).and(before));
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    let bytes = match read {
+        Err(error) => Err(cause(&error)),
+        Ok(_) if bytes.len() as u64 > LONGEST => Err("longer than 64MiB: split it".into()),
+        Ok(_) => Ok(bytes),
+    };
+    (one_line(&path.display().to_string()), bytes)
 }
 
 /// Arguments with what the file says where no flag does, and where that came from.
@@ -71,9 +105,9 @@ pub(crate) fn applied(flags: RunArgs) -> Result<Applied> {
     let Some(path) = named(flags.rules.config.as_deref()) else {
         return Ok(Applied { args: flags, origin: None });
     };
-    let (look, mut args) = (Look::at(vec![path.clone()]), flags.clone());
-    load(&path)?.fill_run(&mut args)?;
-    let look = look.and(Look::at(files(&args.rules)));
+    let (loaded, mut args) = (load(&path)?, flags.clone());
+    loaded.fill_run(&mut args)?;
+    let look = loaded.look.and(Look::at(files(&args.rules)));
     let settings = command::said_by_flags(&args).settings();
     let drops_text = args.rules.text == Some(TextChoice::Drop);
     Ok(Applied { args, origin: Some(Origin { flags, path, look, settings, drops_text }) })

@@ -12,9 +12,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::{
     cause::cause,
     inputs::{InputChoice, Inputs},
+    notices::Notices,
     resolved::Follow as Choice,
+    visible::one_line,
 };
 use crate::{
+    config::names::Names,
     pipeline::{self, Observer},
     shutdown::Shutdown,
     sources::{
@@ -31,12 +34,14 @@ const OTHER_DESCRIPTORS: u64 = 256;
 /// The inputs of a run that follows.
 pub(crate) fn inputs(
     choice: &Choice,
+    names: &Names,
     window_log: u32,
-    observer: Arc<dyn Observer>,
+    notices: &Arc<Notices>,
     shutdown: Shutdown,
 ) -> Result<pipeline::Inputs> {
     raise_limit();
     let (files, recursive) = (choice.files.clone(), choice.recursive);
+    let observer: Arc<dyn Observer> = notices.clone();
     let settings = Settings {
         list: Box::new(move || listing(&Inputs::find(&files, recursive))),
         data_dir: choice.data_dir.clone(),
@@ -48,11 +53,32 @@ pub(crate) fn inputs(
         shutdown,
     };
     let (growing, checkpoint) = Follow::open(settings).map_err(|error| match error {
-        StoreError::Io { path, cause: why } => anyhow!("--data-dir {path}: {}", cause(&why)),
+        StoreError::Io { path, cause: why } => {
+            let why = match why.kind() {
+                io::ErrorKind::AlreadyExists => "it is a file, not a directory".into(),
+                _ => cause(&why),
+            };
+            anyhow!("{} {path}: {why}", names.at("--data-dir"))
+        }
         other => anyhow!(other),
     })?;
+    tell_what_is_not_there(choice, notices);
     let growing = Box::new(growing);
     Ok(pipeline::Inputs::Growing { growing, checkpoint, every: ACKNOWLEDGE_EVERY })
+}
+
+/// Once, at the start: what comes later is the files' own affair.
+fn tell_what_is_not_there(choice: &Choice, notices: &Notices) {
+    for named in &choice.files {
+        let found = Inputs::find(std::slice::from_ref(named), choice.recursive);
+        let why = match found.choices.first() {
+            None => "no file is in it yet",
+            Some(InputChoice::Unmatched { .. }) => "no file matches yet",
+            Some(InputChoice::File { path, .. }) if !path.exists() => "there is no such file yet",
+            Some(_) => continue,
+        };
+        notices.waits(&one_line(&named.display().to_string()), why);
+    }
 }
 
 fn listing(inputs: &Inputs) -> Listing {

@@ -9,7 +9,7 @@ use std::{
 use walkdir::WalkDir;
 
 use super::{
-    cause::cause,
+    cause::cause_of_input,
     globs::{Pattern, is_hidden},
     identity::{self, Identity},
     visible::one_line,
@@ -111,7 +111,7 @@ impl Inputs {
             }
         }
         for (folder, error) in met.failed {
-            self.refuse(&folder, cause(&error));
+            self.refuse(&folder, cause_of_input(&error));
         }
         if nothing {
             let mend =
@@ -140,7 +140,7 @@ impl Inputs {
                 Err(error) => {
                     let folder = error.path().unwrap_or(path).to_path_buf();
                     let why = error.into_io_error().unwrap_or_else(|| io::Error::other("a loop"));
-                    self.refuse(&folder, cause(&why));
+                    self.refuse(&folder, cause_of_input(&why));
                 }
             }
         }

@@ -11,7 +11,7 @@ use super::{identity::Identity, inputs::Inputs};
 use crate::{
     cli::RunArgs,
     compression::Format,
-    config::choice::FsyncChoice,
+    config::{choice::FsyncChoice, names::Names},
     sinks::log::{Fsync, Settings, Template},
 };
 
@@ -46,13 +46,18 @@ pub(crate) fn wanted(
     compress: Option<Format>,
     longest_event: usize,
 ) -> Result<Option<Log>> {
+    let names = &args.rules.names;
     let is_template = path.and_then(Path::to_str).is_some_and(|text| text.contains(['{', '}']));
     match (option(args), path) {
         (None, _) if !is_template => Ok(None),
         (Some(option), _) if args.out_dir.is_some() => {
-            bail!("{option} is for -o FILE: --out-dir writes each file once")
+            let (output, each) =
+                (names.beside(option, "-o FILE"), names.beside(option, "--out-dir"));
+            bail!("{} is for {output}: {each} writes each file once", names.at(option))
         }
-        (Some(option), None) => bail!("{option} needs -o FILE"),
+        (Some(option), None) => {
+            bail!("{} needs {}", names.at(option), names.beside(option, "-o FILE"))
+        }
         (_, None) => Ok(None),
         (_, Some(path)) => log(path, args, inputs, compress, longest_event).map(Some),
     }
@@ -71,19 +76,26 @@ pub(crate) fn log(
     compress: Option<Format>,
     longest_event: usize,
 ) -> Result<Log> {
-    let name = template(path)?;
+    let names = &args.rules.names;
+    let rotations =
+        |first| (names.beside(first, "--rotate-size"), names.beside(first, "--rotate-every"));
+    let name = template(path, names)?;
     let rotates = args.log.rotate_size.is_some() || args.log.rotate_every.is_some();
     if args.force {
-        bail!("--force: a log is added to, never replaced; remove it first");
+        bail!("{}: a log is added to, never replaced; remove it first", names.at("--force"));
     }
     if compress.is_some() && !rotates {
-        bail!("--compress compresses what is rotated: add --rotate-size or --rotate-every");
+        let (size, every) = rotations("--compress");
+        let option = names.at("--compress");
+        bail!("{option} compresses what is rotated: add {size} or {every}");
     }
     if args.log.rotate_keep.is_some() && !rotates {
-        bail!("--rotate-keep needs --rotate-size or --rotate-every");
+        let (size, every) = rotations("--rotate-keep");
+        bail!("{} needs {size} or {every}", names.at("--rotate-keep"));
     }
     if rotates && !name.rotates() {
-        bail!("-o {}: end the name with an ending like .ndjson, to rotate it", path.display());
+        let (output, shown) = (names.at("-o"), path.display());
+        bail!("{output} {shown}: end the name with an ending like .ndjson, to rotate it");
     }
     let example = name.example();
     let mut rotated = example.clone().into_os_string();
@@ -111,8 +123,8 @@ pub(crate) fn log(
     Ok(Log { settings, shown: path.display().to_string(), paths: vec![example, rotated.into()] })
 }
 
-fn template(path: &Path) -> Result<Template> {
-    let wrong = |what| anyhow!("-o {}: {what}", path.display());
+fn template(path: &Path, names: &Names) -> Result<Template> {
+    let wrong = |what| anyhow!("{} {}: {what}", names.at("-o"), path.display());
     if let Some(text) = path.to_str().filter(|text| text.contains(['{', '}'])) {
         return Template::parse(text).map_err(wrong);
     }

@@ -33,6 +33,14 @@ impl Notices {
         Self { quiet, progress, telemetry, said }
     }
 
+    /// What was named is not there yet.
+    pub(crate) fn waits(&self, name: &str, why: &str) {
+        if !self.quiet {
+            self.clear();
+            say(&format_args!("waits for {name}: {why}"));
+        }
+    }
+
     /// Says nothing more about how far the run is.
     pub(crate) fn clear(&self) {
         if let Some(progress) = &self.progress {

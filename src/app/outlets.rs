@@ -45,7 +45,7 @@ pub(crate) fn open(
         None => None,
         Some(path) => {
             let file = DeadLetterFile::open(path, letters)
-                .with_context(|| format!("--dead-letter {}", path.display()))?;
+                .with_context(|| format!("{} {}", run.names.at("--dead-letter"), path.display()))?;
             Some(Box::new(file))
         }
     };
@@ -57,12 +57,12 @@ fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
         Output::Standard => Box::new(StdoutSink),
         Output::File(path) => {
             let file = FileSink::create(path, run.existing);
-            Box::new(file.with_context(|| format!("-o {}", path.display()))?)
+            Box::new(file.with_context(|| format!("{} {}", run.names.at("-o"), path.display()))?)
         }
         Output::Log(log) => {
             let (shutdown, say) = (around.shutdown.clone(), around.say.clone());
             let sink = LogSink::open(log.settings.clone(), shutdown, say);
-            Box::new(sink.with_context(|| format!("-o {}", log.shown))?)
+            Box::new(sink.with_context(|| format!("{} {}", run.names.at("-o"), log.shown))?)
         }
         Output::Each(paths) => {
             let (paths, found, existing) = (paths.clone(), around.found.to_vec(), run.existing);

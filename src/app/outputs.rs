@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     compression::{Format, Start},
+    config::names::Names,
     sinks::{Existing, file::ends_inside_a_line},
 };
 
@@ -29,13 +30,18 @@ struct Written<'a> {
 }
 
 /// The file below `folder` that each input's lines go to.
-pub(crate) fn for_each(inputs: &Inputs, folder: &Path) -> Result<Vec<Option<PathBuf>>> {
+pub(crate) fn for_each(
+    inputs: &Inputs,
+    folder: &Path,
+    options: &Names,
+) -> Result<Vec<Option<PathBuf>>> {
+    let option = options.at("--out-dir");
     let mut names: HashMap<PathBuf, String> = HashMap::new();
     let mut paths = Vec::new();
     for input in &inputs.choices {
         let relative = match input {
             InputChoice::Stdin => {
-                bail!("--out-dir: standard input has no name: use -o, or name files")
+                bail!("{option}: standard input has no name: use -o, or name files")
             }
             InputChoice::Refused { .. } | InputChoice::Unmatched { .. } => None,
             InputChoice::File { path, relative } => below(path, relative),
@@ -45,7 +51,7 @@ pub(crate) fn for_each(inputs: &Inputs, folder: &Path) -> Result<Vec<Option<Path
         {
             let (name, path) = (input.name(), folder.join(relative));
             let mend = "sieve them in two runs";
-            bail!("--out-dir: {other} and {name} would both be {}: {mend}", path.display());
+            bail!("{option}: {other} and {name} would both be {}: {mend}", path.display());
         }
         paths.push(relative);
     }
@@ -53,7 +59,7 @@ pub(crate) fn for_each(inputs: &Inputs, folder: &Path) -> Result<Vec<Option<Path
         let parents = relative.ancestors().skip(1);
         if let Some(other) = parents.filter_map(|parent| names.get(parent)).next() {
             let mend = "sieve them in two runs";
-            bail!("--out-dir: {other} would be a file where {name} needs a folder: {mend}");
+            bail!("{option}: {other} would be a file where {name} needs a folder: {mend}");
         }
     }
     Ok(paths.into_iter().map(|path| path.map(|path| folder.join(path))).collect())
@@ -76,6 +82,14 @@ pub(crate) fn check(run: &Run) -> Result<()> {
     }
     let mut seen: HashMap<Identity, String> = HashMap::new();
     for Written { what, path, clean } in written(run) {
+        if let Some(path) = path.filter(|path| path.is_dir()) {
+            let shown = path.display();
+            let mend = match what == run.names.at("-o") {
+                true => ", or use --out-dir, which writes a file for each input",
+                false => "",
+            };
+            bail!("{what} {shown} is a directory: name a file in it{mend}");
+        }
         let identity = match path {
             Some(path) => Identity::of_path(path),
             None => Identity::of_descriptor(rustix::stdio::stdout()),
@@ -111,15 +125,18 @@ fn check_data_dir(run: &Run) -> Result<()> {
     };
     if let Some(input) = run.inputs.would_read(&written) {
         let shown = directory.display();
-        bail!("--data-dir {shown} would be an input ({input}): put it elsewhere");
+        let option = run.names.at("--data-dir");
+        bail!("{option} {shown} would be an input ({input}): put it elsewhere");
     }
     Ok(())
 }
 
 fn written(run: &Run) -> Vec<Written<'_>> {
-    let one = |what: &str, path, clean| Written { what: what.into(), path, clean };
+    let one = |flag: &str, path, clean| Written { what: run.names.at(flag), path, clean };
     let mut all = match &run.output {
-        Output::Standard => vec![one("standard output", None, false)],
+        Output::Standard => {
+            vec![Written { what: "standard output".into(), path: None, clean: false }]
+        }
         Output::File(path) => vec![one("-o", Some(path.as_path()), true)],
         // It is added to, and tells itself what it cannot be added to.
         Output::Log(log) => {
@@ -128,7 +145,9 @@ fn written(run: &Run) -> Vec<Written<'_>> {
         }
         Output::Each(paths) => {
             let paths = paths.iter().flatten();
-            paths.map(|path| one("--out-dir:", Some(path.as_path()), true)).collect()
+            let what = format!("{}:", run.names.at("--out-dir"));
+            let one = |path| Written { what: what.clone(), path: Some(path), clean: true };
+            paths.map(|path| one(path.as_path())).collect()
         }
     };
     all.extend(run.dead_letter.as_deref().map(|path| one("--dead-letter", Some(path), false)));
@@ -146,7 +165,8 @@ fn is_there(run: &Run, what: &str, path: &Path) -> Result<()> {
     match run.existing {
         Existing::Replace => Ok(()),
         Existing::Keep => {
-            let append = if what == "-o" { ", --append adds to it" } else { "" };
+            let one = !matches!(run.output, Output::Each(_));
+            let append = if one { ", --append adds to it" } else { "" };
             bail!("{what} {shown} is there already: --force replaces it{append}")
         }
         Existing::Append => appendable(path, run)

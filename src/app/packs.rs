@@ -1,6 +1,7 @@
 //! The packs that ship, and those of the user.
 
 mod check;
+mod faults;
 mod versions;
 
 use std::{
@@ -8,7 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::exit::Trouble;
 
 use crate::{config::nearest::nearest, engine::detect::Pack};
 
@@ -29,8 +32,8 @@ pub(crate) fn digest() -> String {
     format!("{hash:016x}")
 }
 
-/// The packs that ship, or those of them that are pinned, then those at `paths`, in the order given; the latter are checked to the
-/// last detector.
+/// The packs that ship, or those of them that are pinned, then those at `paths`, in the order given;
+/// the latter are checked to the last detector, and all that is wrong is told, a line each.
 pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<Pack>> {
     let mut packs = shipped()?;
     match pinned {
@@ -38,20 +41,38 @@ pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<P
         None => packs = versions::newest(&packs).into_iter().cloned().collect(),
     }
     let shipped = packs.len();
-    let mut own = Vec::new();
+    let (mut own, mut wrong) = (Vec::new(), Vec::new());
     for path in paths {
-        for file in files(path)? {
-            let text =
-                fs::read_to_string(&file).with_context(|| format!("pack {}", file.display()))?;
-            let file = file.display().to_string();
-            packs.push(check::parse(&file, &text)?);
-            own.push((file, text));
+        match texts(path) {
+            Err(error) => wrong.push(Trouble::from(error).to_string()),
+            Ok(texts) => own.extend(texts),
         }
     }
+    // What cannot be read is told, and those that can be are judged.
+    own.retain(|(file, text)| match check::parse(file, text) {
+        Err(faults) => {
+            wrong.extend(faults);
+            false
+        }
+        Ok(pack) => {
+            packs.push(pack);
+            true
+        }
+    });
     for (i, (file, text)) in own.iter().enumerate() {
-        check::pack(file, text, shipped + i, &packs)?;
+        wrong.extend(check::pack(file, text, shipped + i, &packs));
     }
-    Ok(packs)
+    if wrong.is_empty() { Ok(packs) } else { Err(anyhow!(wrong.join("\n"))) }
+}
+
+/// The packs of a file or a folder: name and text.
+fn texts(path: &Path) -> Result<Vec<(String, String)>> {
+    let read = |file: PathBuf| {
+        let name = file.display().to_string();
+        let text = fs::read_to_string(&file).with_context(|| format!("pack {name}"))?;
+        Ok((name, text))
+    };
+    files(path)?.into_iter().map(read).collect()
 }
 
 pub(crate) fn shipped() -> Result<Vec<Pack>> {
@@ -86,15 +107,18 @@ pub(crate) fn news(pinned: &[String]) -> Vec<String> {
     versions::news(&shipped().unwrap_or_default(), pinned)
 }
 
-/// Whether every name is that of a detector, a category or a pack.
-pub(crate) fn check_names(packs: &[Pack], option: &str, names: &[String]) -> Result<()> {
-    let known: Vec<_> = names_of(packs).collect();
-    match names.iter().find(|name| !known.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(name) => {
-            bail!("{option}: no detector, category or pack `{name}`: {}", mend(packs, name))
-        }
-    }
+/// What of a list is the name of no detector, category or pack; `option` says where an item stands.
+pub(crate) fn unknown(
+    packs: &[Pack],
+    names: &[String],
+    option: impl Fn(usize) -> String,
+) -> Vec<String> {
+    let unknown = names.iter().enumerate().filter(|(_, name)| !knows(packs, name));
+    let line = |(i, name): (usize, &String)| {
+        let mend = mend(packs, name);
+        format!("{}: no detector, category or pack `{name}`: {mend}", option(i))
+    };
+    unknown.map(line).collect()
 }
 
 /// Whether a detector, a category or a pack has this name.

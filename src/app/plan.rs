@@ -56,9 +56,9 @@ const SIMD: &str = "TAMIS_SIMD";
 /// Compiles the rules. Every error is the configuration's.
 pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Arc<Plan>> {
     let schema = match &rules.schema {
-        Some(name) => Some(schemas::find(name)?),
+        Some(name) => Some(schemas::find(name, &rules.names)?),
         None if rules.require.is_empty() => None,
-        None => Some(schemas::require(&rules.require)?),
+        None => Some(schemas::require(&rules.require, &rules.names)?),
     };
     let simd = env::var(SIMD).ok().filter(|level| !level.is_empty() && level != "auto");
     let settings = Settings {

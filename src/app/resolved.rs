@@ -16,12 +16,14 @@ use super::{
     inputs::{InputChoice, Inputs},
     log::{self, Log},
     outputs, packs, policy,
+    wrong::Wrong,
 };
 use crate::{
     cli::{Cli, RuleArgs, RunArgs},
     compression::Format,
     config::{
         choice::{ColorChoice, CompressChoice, FormatChoice, IpChoice, TextChoice},
+        names::Names,
         nearest::nearest,
     },
     containers,
@@ -36,6 +38,8 @@ const LINE_TIMEOUT: u32 = 60;
 
 /// The main job, resolved.
 pub(crate) struct Run {
+    /// What messages call its options.
+    pub(crate) names: Names,
     pub(crate) inputs: Inputs,
     pub(crate) output: Output,
     pub(crate) existing: Existing,
@@ -78,6 +82,7 @@ pub(crate) enum Output {
 
 /// What lines are judged by.
 pub(crate) struct Rules {
+    pub(crate) names: Names,
     pub(crate) schema: Option<String>,
     pub(crate) require: Vec<String>,
     pub(crate) packs: Vec<Pack>,
@@ -104,16 +109,32 @@ pub(crate) enum Layout {
 }
 
 impl Run {
-    /// Resolves and judges what was typed.
+    /// Resolves and judges what was typed, and says all that is wrong with it.
     pub(crate) fn resolve(args: RunArgs) -> Result<(Self, Rules)> {
+        check_command(&args.files)?;
+        let all_text = args.input_format == Some(FormatChoice::Text);
+        let mut wrong = Wrong::default();
+        let rules = wrong.with(rules(args.rules.clone()));
+        wrong.with(check_text(&args));
+        let run = wrong.with(Self::new(args));
+        if let Some(run) = &run {
+            wrong.with(check_followed(run));
+            wrong.with(outputs::check(run));
+        }
+        let rules = rules.map(|rules| Rules { all_text, ..rules });
+        wrong.or(run.zip(rules))
+    }
+
+    fn new(args: RunArgs) -> Result<Self> {
         let inputs = Inputs::find(&args.files, args.recursive);
         let compress = args.compress.map(|choice| match choice {
             CompressChoice::Gzip => Format::Gzip,
             CompressChoice::Zstd => Format::Zstd,
         });
         let output = output(&args, &inputs, compress)?;
-        let run = Self {
+        Ok(Self {
             inputs,
+            names: args.rules.names,
             existing: match (args.force, args.append) {
                 // A device or a pipe: all else that is followed goes to a log.
                 _ if args.follow => Existing::Append,
@@ -124,7 +145,7 @@ impl Run {
             // Of a log only what is rotated is compressed.
             compress: compress.filter(|_| !matches!(output, Output::Log(_))),
             output,
-            dead_letter: args.dead_letter.clone(),
+            dead_letter: args.dead_letter,
             format: match args.input_format.unwrap_or_default() {
                 FormatChoice::Auto => Some(containers::Format::Auto),
                 FormatChoice::Docker => Some(containers::Format::Docker),
@@ -138,30 +159,22 @@ impl Run {
             fail_on_drop: args.fail_on_drop,
             quiet: args.quiet,
             layout: layout(args.color.unwrap_or_default()),
-            stats: args.stats.clone(),
+            stats: args.stats,
             watchers: Watchers::resolve(args.admin)?,
             follow: args.follow.then(|| Follow {
-                files: args.files.clone(),
+                files: args.files,
                 recursive: args.recursive,
                 data_dir: args.data_dir,
                 line_timeout: Duration::from_secs(args.line_timeout.unwrap_or(LINE_TIMEOUT).into()),
                 poll: args.poll,
             }),
-        };
-        check_command(&args.files)?;
-        check_followed(&run)?;
-        outputs::check(&run)?;
-        if args.rules.text == Some(TextChoice::DeadLetter) && args.dead_letter.is_none() {
-            bail!("--text dead-letter needs --dead-letter FILE");
-        }
-        let all_text = args.input_format == Some(FormatChoice::Text);
-        Ok((run, Rules { all_text, ..rules(args.rules)? }))
+        })
     }
 }
 
 fn output(args: &RunArgs, inputs: &Inputs, compress: Option<Format>) -> Result<Output> {
     let path = args.output.as_deref().filter(|path| *path != Path::new("-"));
-    let longest = limits(args.rules.max_event_bytes, args.rules.max_depth)?.max_event_bytes;
+    let longest = limits(&args.rules)?.max_event_bytes;
     let log = match path {
         // What is acknowledged is not read again: nothing of it may be taken back.
         Some(path) if args.follow && log::can_be(path) => {
@@ -170,7 +183,7 @@ fn output(args: &RunArgs, inputs: &Inputs, compress: Option<Format>) -> Result<O
         _ => log::wanted(path, args, inputs, compress, longest)?,
     };
     Ok(match (&args.out_dir, log, path) {
-        (Some(folder), _, _) => Output::Each(outputs::for_each(inputs, folder)?),
+        (Some(folder), _, _) => Output::Each(outputs::for_each(inputs, folder, &args.rules.names)?),
         (None, Some(log), _) => Output::Log(Box::new(log)),
         (None, None, Some(path)) => Output::File(path.to_path_buf()),
         (None, None, None) => Output::Standard,
@@ -184,6 +197,16 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
     else {
         return Ok(());
     };
+    // As other programs call it.
+    let elsewhere = match word {
+        "check" | "validate" => Some("config check FILE"),
+        "run" | "start" => Some("exec -- my-app"),
+        "list" | "show" | "test" => Some("patterns"),
+        _ => None,
+    };
+    if let Some(command) = elsewhere {
+        bail!("`{word}` is no file: did you mean `tamis {command}`?");
+    }
     let commands = Cli::command();
     let names = commands.get_subcommands().map(|command| command.get_name());
     match nearest(word, names.chain(["help", "version"])) {
@@ -196,31 +219,59 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
 
 /// Only files can be followed.
 fn check_followed(run: &Run) -> Result<()> {
-    if run.follow.is_some() && (matches!(run.output, Output::Each(_)) || run.compress.is_some()) {
+    let Some(follow) = &run.follow else { return Ok(()) };
+    let option = run.names.at("--follow");
+    let beside = |flag| run.names.beside("--follow", flag);
+    if matches!(run.output, Output::Each(_)) || run.compress.is_some() {
+        let (compress, out_dir) = (beside("--compress"), beside("--out-dir"));
         bail!(
-            "--follow appends to one output, as it is: --compress is for its rotated files, and --out-dir has no place"
+            "{option} appends to one output, as it is: {compress} is for its rotated files, and {out_dir} has no place"
         );
     }
-    if run.follow.is_some() && run.inputs.choices.contains(&InputChoice::Stdin) {
-        bail!("--follow needs files: standard input is read to its end without it");
+    if follow.files.is_empty() {
+        let mend = match beside("--inputs").as_str() {
+            "inputs" => "list them as `inputs`",
+            _ => "name them, as in `tamis --follow app.log`",
+        };
+        bail!("{option} needs files: {mend}");
+    }
+    if run.inputs.choices.contains(&InputChoice::Stdin) {
+        bail!("{option} needs files: `-`, standard input, is read to its end without it");
+    }
+    Ok(())
+}
+
+/// Text lines need a place, where they are to be kept.
+fn check_text(args: &RunArgs) -> Result<()> {
+    if args.rules.text == Some(TextChoice::DeadLetter) && args.dead_letter.is_none() {
+        let names = &args.rules.names;
+        let (text, beside) = (names.at("--text"), names.beside("--text", "--dead-letter FILE"));
+        bail!("{text} dead-letter needs {beside}");
     }
     Ok(())
 }
 
 /// Resolves and judges what was typed about the rules.
 pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
+    let mut wrong = Wrong::default();
     if let Some(empty) = args.require.iter().position(String::is_empty) {
-        bail!("--require: field {} of the list is empty", empty + 1);
+        let option = args.names.at_item("--require", Some(empty));
+        wrong.add([format!("{option}: field {} of the list is empty", empty + 1)]);
     }
-    let packs = packs::load(args.pinned.as_deref(), &args.patterns)?;
-    for (option, names) in [("--only", &args.only), ("--without", &args.without)] {
-        packs::check_names(&packs, option, names)?;
-    }
+    let limits = wrong.with(limits(&args));
+    let packs = wrong.with(packs::load(args.pinned.as_deref(), &args.patterns));
+    // Without them no name can be told from a wrong one.
+    let policy = packs.as_ref().and_then(|packs| {
+        wrong.add(unknown_names(&args, packs));
+        wrong.with(policy::resolve(&args.policy, packs))
+    });
+    let (packs, (policy, limits)) = wrong.or(packs.zip(policy.zip(limits)))?;
     Ok(Rules {
-        policy: policy::resolve(&args.policy, &packs)?,
+        names: args.names,
+        policy,
         packs,
         all_text: false,
-        limits: limits(args.max_event_bytes, args.max_depth)?,
+        limits,
         text: match args.text.unwrap_or_default() {
             TextChoice::Wrap => TextPolicy::Wrap,
             TextChoice::Drop | TextChoice::DeadLetter => TextPolicy::Reject,
@@ -237,17 +288,27 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
     })
 }
 
-fn limits(max_event_bytes: Option<u64>, max_depth: Option<u16>) -> Result<Limits> {
+/// What is chosen, or left out, and is in no pack.
+pub(crate) fn unknown_names(args: &RuleArgs, packs: &[Pack]) -> Vec<String> {
+    let lists = [("--only", &args.only), ("--without", &args.without)].into_iter();
+    lists
+        .flat_map(|(option, list)| {
+            packs::unknown(packs, list, |i| args.names.at_item(option, Some(i)))
+        })
+        .collect()
+}
+
+fn limits(args: &RuleArgs) -> Result<Limits> {
     /// Positions inside a chunk are 32-bit numbers.
     const MOST: u64 = 1 << 30;
     let mut limits = Limits::default();
-    if let Some(bytes) = max_event_bytes {
+    if let Some(bytes) = args.max_event_bytes {
         if bytes > MOST {
-            bail!("--max-event-bytes {bytes}: at most 1GiB");
+            bail!("{} {bytes}: at most 1GiB", args.names.at("--max-event-bytes"));
         }
         limits.max_event_bytes = usize::try_from(bytes).map_err(|error| anyhow!(error))?;
     }
-    if let Some(depth) = max_depth {
+    if let Some(depth) = args.max_depth {
         limits.max_depth = depth.into();
     }
     Ok(limits)

@@ -23,6 +23,10 @@ const DECODER_BYTES: u64 = 2 << 20;
 /// What an encoder needs, where the output is compressed: xz's the most.
 const ENCODER_BYTES: u64 = 20 << 20;
 
+/// What a text of the allow-list needs beside its letters, which four hold while it is compiled:
+/// the configuration, the policy, the plan's settings and the table.
+const LISTED_BYTES: u64 = 256;
+
 /// What fits.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
@@ -50,7 +54,7 @@ impl Shape {
             workers: self.workers,
             dead_letter: self.dead_letter,
             engine_bytes: plan::engine_bytes(sizes.most(), rules) + wrapped,
-            fixed_bytes: self.fixed_bytes,
+            fixed_bytes: self.fixed_bytes + listed(rules),
         };
         (sizes, demand)
     }
@@ -94,9 +98,22 @@ pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
             Err(TooSmall { minimum }) => least = minimum.div_ceil(1 << 20),
         }
     }
+    let beside = |flag| run.names.beside("--memory", flag);
+    let threads = beside("--threads");
     Err(anyhow!(
-        "--memory is too small: --threads {} needs at least {least}MiB; \
-         fewer --threads or a smaller --max-event-bytes need less",
-        run.threads
+        "{} is too small: {threads} {} needs at least {least}MiB; fewer {threads} or a smaller {} \
+         need less",
+        run.names.at("--memory"),
+        run.threads,
+        beside("--max-event-bytes")
     ))
+}
+
+/// What the allow-list holds.
+fn listed(rules: &Rules) -> u64 {
+    let lists =
+        rules.policy.allow.iter().flat_map(|allow| {
+            [&allow.exact, &allow.prefix, &allow.suffix, &allow.cidr, &allow.domain]
+        });
+    lists.flatten().map(|text| LISTED_BYTES + 4 * text.len() as u64).sum()
 }

@@ -5,32 +5,34 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    config::nearest::nearest,
+    config::{names::Names, nearest::nearest},
     engine::schema::{Schema, SchemaError},
 };
 
 /// The schema that `--schema` means: a shipped name, or a file.
-pub(crate) fn find(name: &str) -> Result<Schema> {
+pub(crate) fn find(name: &str, names: &Names) -> Result<Schema> {
     if let Some(shipped) = Schema::builtin(name) {
         return shipped.map_err(|errors| all(&errors));
     }
     let path = Path::new(name);
-    if !path.exists() && path.components().count() == 1 && path.extension().is_none() {
+    let option = names.at("--schema");
+    let word = path.file_name().and_then(|name| name.to_str()).unwrap_or(name);
+    if !path.exists() && path.extension().is_none() {
         let shipped: Vec<_> = Schema::builtin_names().collect();
-        let mend = match nearest(name, shipped.iter().copied()) {
+        let mend = match nearest(word, shipped.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("name a file, or one that ships: {}", shipped.join(", ")),
         };
-        bail!("--schema {name}: no such schema and no such file: {mend}");
+        bail!("{option} {name}: no such schema and no such file: {mend}");
     }
-    let text = fs::read_to_string(path).with_context(|| format!("--schema {name}"))?;
+    let text = fs::read_to_string(path).with_context(|| format!("{option} {name}"))?;
     Schema::parse(name, &text).map_err(|errors| all(&errors))
 }
 
 /// The schema that `--require` means.
-pub(crate) fn require(fields: &[String]) -> Result<Schema> {
+pub(crate) fn require(fields: &[String], names: &Names) -> Result<Schema> {
     let fields: Vec<_> = fields.iter().map(String::as_str).collect();
-    Schema::require(&fields).map_err(|error| anyhow!("--require: {}", error.what))
+    Schema::require(&fields).map_err(|error| anyhow!("{}: {}", names.at("--require"), error.what))
 }
 
 /// Several errors at once, a line each.

@@ -77,8 +77,14 @@ impl Feed for Files {
     fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble> {
         let (window_log, shutdown) = (room.window_log, around.shutdown);
         if let Some(choice) = &run.follow {
-            let (notices, shutdown) = (around.notices.clone(), shutdown.clone());
-            return follow::inputs(choice, window_log, notices, shutdown).map_err(Trouble::from);
+            return follow::inputs(
+                choice,
+                &run.names,
+                window_log,
+                around.notices,
+                shutdown.clone(),
+            )
+            .map_err(Trouble::from);
         }
         let inputs = run.inputs.choices.iter().zip(around.found);
         let open = |(input, found)| open(input, window_log, found, shutdown);
@@ -89,7 +95,7 @@ impl Feed for Files {
 /// Sieves files, says what there is to say, and returns the exit code.
 pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
     let applied = config::applied(args)?;
-    if applied.args.files.is_empty() && io::stdin().is_terminal() {
+    if applied.args.files.is_empty() && !applied.args.follow && io::stdin().is_terminal() {
         let _ = writeln!(io::stderr(), "{TERMINAL}");
         return Ok(Exit::Usage as u8);
     }
@@ -241,7 +247,7 @@ fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown
 fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble> {
     if let Some(path) = &run.stats {
         write_stats(path, summary)
-            .with_context(|| format!("--stats {}", path.display()))
+            .with_context(|| format!("{} {}", run.names.at("--stats"), path.display()))
             .map_err(Trouble::Failed)?;
     }
     let closed = matches!(report.end, End::Closed);

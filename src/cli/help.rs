@@ -63,5 +63,6 @@ Dead letter:
   and on disk before tamis ends. Never raw text.
 
 Environment:
+  TAMIS_CONFIG names the configuration file where --config names none.
   NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb have their usual meaning; --color overrides them.
   TAMIS_SIMD=avx2 or scalar uses that instruction set in place of the best one.";

@@ -59,7 +59,15 @@ pub fn one_line(error: &Error) -> Option<String> {
         ErrorKind::ArgumentConflict => {
             format!("{argument} and {} exclude each other", get(ContextKind::PriorArg))
         }
-        ErrorKind::MissingRequiredArgument => format!("{argument} is missing"),
+        ErrorKind::MissingRequiredArgument => {
+            // clap does not say which option wants it.
+            let whose = match argument.as_str() {
+                "--follow" => ": --data-dir, --line-timeout and --poll are for what is followed",
+                "--output <FILE>" => ": --append adds to the end of a file",
+                _ => "",
+            };
+            format!("{argument} is missing{whose}")
+        }
         _ => first_line(error),
     })
 }
@@ -84,6 +92,10 @@ mod tests {
             ("-x", "unknown option -x: `tamis -h` lists the options"),
             ("patterns lst", "unknown command `lst`: did you mean `list`?"),
             ("patterns show", "<ID> is missing"),
+            (
+                "--poll a.log",
+                "--follow is missing: --data-dir, --line-timeout and --poll are for what is followed",
+            ),
             ("--threads x", "--threads <N>: `x` is no whole number"),
             ("--threads 0", "--threads <N>: 0 is not in 1..=1024"),
             (

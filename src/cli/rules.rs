@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 
 use crate::config::{
     choice::{IpChoice, TextChoice},
+    names::Names,
     policy::Entries,
     units::bytes,
 };
@@ -24,6 +25,10 @@ pub struct RuleArgs {
     /// The packs that ship, as a configuration file pins them; `None`: all
     #[arg(skip)]
     pub pinned: Option<Vec<String>>,
+
+    /// What a configuration file says, and no flag
+    #[arg(skip)]
+    pub names: Names,
 
     /// What a configuration file says of the policy
     #[arg(skip)]

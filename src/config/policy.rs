@@ -5,13 +5,27 @@ use toml::{Spanned, de::DeValue};
 use super::{
     Said, Spot,
     choice::{ActionChoice, NumbersChoice},
+    outside::Listed,
     reader::Reader,
 };
 use crate::engine::policy::{check_network, check_regex, segments};
 
 /// Keys of an entry of the allow-list.
-const ALLOW: &[&str] =
-    &["name", "exact", "prefix", "suffix", "cidr", "domain", "regex", "detectors"];
+const ALLOW: &[&str] = &[
+    "name",
+    "exact",
+    "prefix",
+    "suffix",
+    "cidr",
+    "domain",
+    "regex",
+    "exact_file",
+    "prefix_file",
+    "suffix_file",
+    "cidr_file",
+    "domain_file",
+    "detectors",
+];
 /// Keys of a rule.
 const RULE: &[&str] =
     &["name", "detectors", "path", "action", "keep_first", "keep_last", "secrets"];
@@ -38,6 +52,8 @@ pub struct AllowEntry {
     pub name: Option<Said<String>>,
     /// The kinds, in the order of the documentation, and what each lists.
     pub kinds: Vec<(&'static str, Vec<Said<String>>)>,
+    /// What files list of a kind.
+    pub listed: Vec<Listed>,
     /// What it is for.
     pub detectors: Vec<Said<String>>,
 }
@@ -66,39 +82,60 @@ pub struct RuleEntry {
 impl AllowEntry {
     pub(super) fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
         let (spot, table) = r.entry(value)?;
-        let (mut name, mut detectors) = (None, Vec::new());
-        let mut kinds: Vec<(&'static str, Vec<Said<String>>)> = Vec::new();
+        let (mut name, mut detectors, mut listed) = (None, Vec::new(), Vec::new());
+        let (mut kinds, mut allows) = (Vec::new(), false);
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "name" => name = named(r, value),
                 "detectors" => detectors = r.one_or_more(value)?,
                 word => match ALLOW.iter().find(|known| **known == word) {
                     None => r.unknown(key, ALLOW),
-                    Some(kind) => {
-                        let texts = r.one_or_more(value)?;
-                        for said in &texts {
-                            if let Err(what) = check(kind, &said.value) {
-                                r.complain(said.spot, what);
+                    Some(known) => {
+                        allows = true;
+                        match known.strip_suffix("_file") {
+                            Some(kind) => {
+                                let check = |text: &str| check_unseen(kind, text);
+                                listed.extend(r.listed(known, value, check));
                             }
+                            None => kinds.push((*known, texts(r, known, value)?)),
                         }
-                        kinds.push((kind, texts));
                     }
                 },
             }
         }
-        kinds.sort_by_key(|(kind, _)| ALLOW.iter().position(|known| known == kind));
-        if kinds.is_empty() {
+        let place = |key: &str| ALLOW.iter().position(|known| *known == key);
+        kinds.sort_by_key(|(kind, _)| place(kind));
+        listed.sort_by_key(|listed| place(listed.key));
+        if !allows {
             let kinds = ALLOW[1..ALLOW.len() - 1].join(", ");
             r.complain(spot, format!("allows nothing: give it one or more of {kinds}"));
         }
-        Some(Self { spot, name, kinds, detectors })
+        Some(Self { spot, name, kinds, listed, detectors })
     }
 
-    /// What it lists of a kind.
+    /// What it lists of a kind, here and in a file.
     pub fn kind(&self, kind: &str) -> Vec<String> {
-        let of_kind = self.kinds.iter().filter(|(known, _)| *known == kind);
-        of_kind.flat_map(|(_, texts)| texts).map(|said| said.value.clone()).collect()
+        let here = self.kinds.iter().filter(|(known, _)| *known == kind);
+        let here = here.flat_map(|(_, texts)| texts).map(|said| &said.value);
+        let listed = self.listed.iter().filter(|l| l.key.strip_suffix("_file") == Some(kind));
+        here.chain(listed.flat_map(|listed| &listed.values)).cloned().collect()
     }
+}
+
+/// The texts of a kind that stand in the file itself.
+fn texts(
+    r: &mut Reader<'_>,
+    kind: &str,
+    value: &Spanned<DeValue<'_>>,
+) -> Option<Vec<Said<String>>> {
+    let texts = r.one_or_more(value)?;
+    for said in &texts {
+        let check = if said.secret { check_unseen } else { check };
+        if let Err(what) = check(kind, &said.value) {
+            r.complain(said.spot, what);
+        }
+    }
+    Some(texts)
 }
 
 /// What is wrong with a text of a kind.
@@ -106,10 +143,33 @@ fn check(kind: &str, text: &str) -> Result<(), String> {
     match kind {
         "cidr" => check_network(text),
         "regex" => check_regex(text),
-        "domain" => match text.trim_start_matches(['*', '.', '@']) {
+        "domain" => match bare(text) {
             bare if bare.len() == text.len() => Ok(()),
             bare => Err(format!("`{text}`: write `{bare}`: what is below it is meant, too")),
         },
+        _ => Ok(()),
+    }
+}
+
+/// A domain without what says that others are below it.
+fn bare(domain: &str) -> &str {
+    domain.trim_start_matches(['*', '.', '@'])
+}
+
+/// The same, where it may be a secret or somebody's own: it is not quoted.
+fn check_unseen(kind: &str, text: &str) -> Result<(), String> {
+    let spaced = text.trim().len() != text.len();
+    match kind {
+        "exact" | "cidr" | "domain" if spaced => {
+            Err("there is a space at its start or end, which no finding has: remove it".into())
+        }
+        "cidr" => check_network(text)
+            .map_err(|_| "this is no network: write 10.0.0.0/8 or 2001:db8::/32".into()),
+        "regex" => check_regex(text).map_err(|_| "this is no regex".into()),
+        "domain" if bare(text).len() != text.len() => {
+            Err("write it without `*`, `.` and `@` at its start: what is below it is meant, too"
+                .into())
+        }
         _ => Ok(()),
     }
 }
@@ -169,11 +229,22 @@ impl RuleEntry {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
+    use crate::config::{Config, outside::Outside};
 
     fn complaints(text: &str) -> Vec<String> {
         let text = format!("version = 1\n{text}");
-        match Config::parse("t.toml", &text, &|_| None) {
+        let file = |path: &str| {
+            let text: Result<&[u8], _> = match path {
+                "addresses" => Ok(b"\xef\xbb\xbfada@b.io\r\n\n \nbob@b.io"),
+                "networks" => Ok(b"10.0.0.0/8\n\nsecret/8\n10.0.0.1 \n"),
+                "domains" => Ok(b"b.io\n*.secret.io\n"),
+                "latin" => Ok(b"a@b.io\n\xe9@b.io\n"),
+                _ => Err("no such file or directory".to_owned()),
+            };
+            (format!("etc/{path}"), text.map(<[u8]>::to_vec))
+        };
+        let variable = |_: &str| Some("secret".to_owned());
+        match Config::parse("t.toml", &text, &Outside { variable: &variable, file: &file }) {
             Ok(_) => vec![],
             Err(all) => all.iter().map(ToString::to_string).collect(),
         }
@@ -186,6 +257,25 @@ mod tests {
                     [[rule]]\ndetectors = 'email'\naction = 'keep'\nsecrets = true\n";
         assert!(complaints(text).is_empty(), "{:?}", complaints(text));
         assert!(complaints("rule = [{ path = 'a', action = 'null' }]").is_empty());
+        let text = "[[allow]]\nexact_file = 'addresses'\nexact = 'c@b.io'\n";
+        assert!(complaints(text).is_empty(), "{:?}", complaints(text));
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_list_is_told_with_its_line_and_never_quoted() {
+        let text = "[[allow]]\ndomain_file = 'domains'\ncidr_file = 'networks'\n\
+                    [[allow]]\nexact_file = 'nowhere'\nprefix_file = 'latin'\n\
+                    [[allow]]\ncidr = '${X}'\nnmae = 'x'\n";
+        let wanted = [
+            "t.toml:6:14: etc/nowhere: no such file or directory",
+            "t.toml:9:8: this is no network: write 10.0.0.0/8 or 2001:db8::/32",
+            "t.toml:10:1: unknown key `nmae`: did you mean `name`?",
+            "etc/domains:2:1: write it without `*`, `.` and `@` at its start: what is below it is meant, too",
+            "etc/latin:2:1: not valid UTF-8: save the file as UTF-8",
+            "etc/networks:3:1: this is no network: write 10.0.0.0/8 or 2001:db8::/32",
+            "etc/networks:4:1: there is a space at its start or end, which no finding has: remove it",
+        ];
+        assert_eq!(complaints(text), wanted);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use toml::{
     de::{DeString, DeTable, DeValue},
 };
 
-use super::{Complaint, Said, Spot, nearest::nearest, units::bytes};
+use super::{Complaint, Said, Spot, nearest::nearest, outside::Outside, units::bytes};
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
@@ -16,17 +16,13 @@ type Value<'t> = Spanned<DeValue<'t>>;
 pub(super) struct Reader<'t> {
     file: &'t str,
     text: &'t str,
-    environment: &'t dyn Fn(&str) -> Option<String>,
-    complaints: Vec<Complaint>,
+    pub(super) outside: &'t Outside<'t>,
+    pub(super) complaints: Vec<Complaint>,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(
-        file: &'t str,
-        text: &'t str,
-        environment: &'t dyn Fn(&str) -> Option<String>,
-    ) -> Self {
-        Self { file, text, environment, complaints: Vec::new() }
+    pub(super) fn new(file: &'t str, text: &'t str, outside: &'t Outside<'t>) -> Self {
+        Self { file, text, outside, complaints: Vec::new() }
     }
 
     /// The file's table, as far as it is TOML.
@@ -107,7 +103,7 @@ impl<'t> Reader<'t> {
         }
         let said = self.text(value)?;
         if let Ok(chosen) = T::from_str(&said.value, false) {
-            return Some(Said { value: chosen, spot, from_environment: said.from_environment });
+            return Some(Said { value: chosen, spot, secret: said.secret });
         }
         let word = &said.value;
         let mend = match nearest(word, names.iter().map(String::as_str)) {
@@ -124,9 +120,7 @@ impl<'t> Reader<'t> {
         }
         let said = self.text(value)?;
         match bytes(&said.value) {
-            Ok(size) => {
-                Some(Said { value: size, spot: said.spot, from_environment: said.from_environment })
-            }
+            Ok(size) => Some(Said { value: size, spot: said.spot, secret: said.secret }),
             Err(what) => self.wrong(said.spot, what),
         }
     }
@@ -137,9 +131,9 @@ impl<'t> Reader<'t> {
         value: &Value<'_>,
         parse: fn(&str) -> Result<T, String>,
     ) -> Option<Said<T>> {
-        let Said { value, spot, from_environment } = self.text(value)?;
+        let Said { value, spot, secret } = self.text(value)?;
         match parse(&value) {
-            Ok(value) => Some(Said { value, spot, from_environment }),
+            Ok(value) => Some(Said { value, spot, secret }),
             Err(what) => self.wrong(spot, what),
         }
     }
@@ -159,7 +153,7 @@ impl<'t> Reader<'t> {
         let (low, high) = (*range.start(), *range.end());
         let read = u64::from_str_radix(number.as_str(), number.radix()).ok();
         match read.and_then(|n| T::try_from(n).ok()).filter(|n| range.contains(n)) {
-            Some(value) => Some(Said { value, spot, from_environment: false }),
+            Some(value) => Some(Said { value, spot, secret: false }),
             None => self.wrong(spot, format!("{} is not in {low}..={high}", number.as_str())),
         }
     }
@@ -167,7 +161,7 @@ impl<'t> Reader<'t> {
     pub(super) fn flag(&mut self, value: &Value<'_>) -> Option<Said<bool>> {
         let spot = self.spot(value.span().start);
         match value.get_ref() {
-            DeValue::Boolean(value) => Some(Said { value: *value, spot, from_environment: false }),
+            DeValue::Boolean(value) => Some(Said { value: *value, spot, secret: false }),
             _ => self.wrong(spot, "true or false is wanted here"),
         }
     }
@@ -193,10 +187,14 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// `read`, or all that is wrong, in the file's order.
-    pub(super) fn finish<T>(mut self, read: T) -> Result<T, Vec<Complaint>> {
-        self.complaints.sort_by_key(|c| (c.spot.line, c.spot.column));
-        if self.complaints.is_empty() { Ok(read) } else { Err(self.complaints) }
+    /// All that is wrong, in the file's order, and then what is wrong in others.
+    pub(super) fn finish(mut self) -> Vec<Complaint> {
+        let file = self.file;
+        self.complaints.sort_by_cached_key(|c| {
+            let elsewhere = (c.file != file).then(|| c.file.clone());
+            (elsewhere, c.spot.line, c.spot.column)
+        });
+        self.complaints
     }
 
     fn wrong<T>(&mut self, spot: Spot, what: impl Into<String>) -> Option<T> {
@@ -206,7 +204,7 @@ impl<'t> Reader<'t> {
 
     /// `text` with `${NAME}` replaced by the environment's value, and `$${` by `${`.
     fn expanded(&mut self, text: &str, spot: Spot) -> Option<Said<String>> {
-        let (mut value, mut rest, mut from_environment) = (String::new(), text, false);
+        let (mut value, mut rest, mut secret) = (String::new(), text, false);
         while let Some(at) = rest.find("${") {
             let (before, behind) = (&rest[..at], &rest[at + 2..]);
             if let Some(before) = before.strip_suffix('$') {
@@ -218,7 +216,7 @@ impl<'t> Reader<'t> {
             let Some((name, behind)) = behind.split_once('}') else {
                 return self.wrong(spot, "`${` without `}`: write $${ for the signs themselves");
             };
-            let Some(found) = (self.environment)(name) else {
+            let Some(found) = (self.outside.variable)(name) else {
                 let what = format!(
                     "the environment has no {name}: set it, or write $${{ for the signs themselves"
                 );
@@ -226,10 +224,17 @@ impl<'t> Reader<'t> {
             };
             value.push_str(before);
             value.push_str(&found);
-            (rest, from_environment) = (behind, true);
+            (rest, secret) = (behind, true);
         }
         value.push_str(rest);
-        Some(Said { value, spot, from_environment })
+        Some(Said { value, spot, secret })
+    }
+
+    /// Where a value stands, and each item of a list.
+    pub(super) fn spots(&self, value: &Value<'_>) -> Vec<Spot> {
+        let items = value.get_ref().as_array().map(|all| all.iter()).into_iter().flatten();
+        let starts = std::iter::once(value.span().start).chain(items.map(|one| one.span().start));
+        starts.map(|at| self.spot(at)).collect()
     }
 
     fn spot(&self, at: usize) -> Spot {

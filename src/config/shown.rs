@@ -8,12 +8,12 @@ use super::{
     units::shown as time,
 };
 
-/// Stands for what came from the environment: it may be a secret.
+/// Stands for what may be a secret.
 const MASK: &str = "\"***\"";
 
 impl Config {
-    /// Every key that is said, in the order of the documentation, and its value as TOML. What came
-    /// from the environment is masked.
+    /// Every key that is said, in the order of the documentation, and its value as TOML. What may be
+    /// a secret is masked.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let all = [
             ("inputs", self.inputs.as_ref().map(|all| texts(all))),
@@ -66,6 +66,7 @@ impl AllowEntry {
     fn settings(&self) -> Vec<(&'static str, String)> {
         let mut all: Vec<_> = self.name.iter().map(|said| ("name", text(said))).collect();
         all.extend(self.kinds.iter().map(|(kind, said)| (*kind, texts(said))));
+        all.extend(self.listed.iter().map(|listed| (listed.key, text(&listed.path))));
         all.extend(detectors(&self.detectors));
         all
     }
@@ -99,7 +100,7 @@ fn texts(said: &[Said<String>]) -> String {
 
 impl<T> Said<T> {
     fn shown(&self, value: &str) -> String {
-        if self.from_environment { MASK.to_owned() } else { value.to_owned() }
+        if self.secret { MASK.to_owned() } else { value.to_owned() }
     }
 }
 

@@ -6,6 +6,7 @@
 //! entry or the rule says so.
 
 mod allow;
+mod lists;
 pub(crate) mod mask;
 
 use std::sync::Arc;

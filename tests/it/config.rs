@@ -111,12 +111,111 @@ fn check_judges_everything_and_reads_nothing() {
     assert_eq!(code(&output), 2);
 }
 
+/// What `config check` says of `etc/t.toml` in this folder, a line each.
+fn complaints(dir: &TempDir) -> Vec<String> {
+    let output = in_folder(dir, &["config", "check", "etc/t.toml"], b"");
+    assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+    stderr(&output).lines().map(|line| line.strip_prefix("tamis: ").unwrap().to_owned()).collect()
+}
+
+fn assert_starts(said: &[String], wanted: &[&str]) {
+    let all = said.iter().zip(wanted).all(|(said, wanted)| said.starts_with(wanted));
+    assert!(all && said.len() == wanted.len(), "{said:#?}");
+}
+
+#[test]
+fn check_tells_all_that_is_wrong_with_configuration_schema_and_packs_at_once() {
+    let pack = |name: &str, detectors: &str| format!("pack = \"{name}\"\nversion = 1\n{detectors}");
+    let detector = |id: &str, more: &str| {
+        format!("[[detector]]\nid = \"{id}\"\ncategory = \"x\"\ndescription = \"x\"\n{more}\n")
+    };
+    let one =
+        detector("a", "literals = ['acme_']\nregex = 'acme_['") + &detector("b", "regex = 'x'");
+    let two =
+        detector("c", "regexp = 'x'") + &detector("d", "priority = 'high'\nlitrals = ['abc']");
+    let schema = "{\n  \"requierd\": [\"a\"],\n  \"properties\": {\n    \"a\": { \"type\": \"strin\" }\n  }\n}\n";
+    let files = |config: &'static str| {
+        folder(&[
+            ("etc/t.toml", config),
+            ("etc/packs/one.toml", &pack("one", &one)),
+            ("etc/packs/two.toml", &pack("two", &two)),
+            ("etc/event.json", schema),
+        ])
+    };
+    let beyond = [
+        "etc/event.json:2:3: unknown keyword `requierd`: did you mean `required`?",
+        "etc/event.json:4:20: unknown type `strin`: did you mean `string`?",
+        "etc/packs/two.toml:7:1: unknown field `regexp`: did you mean `regex`?",
+        "etc/packs/two.toml:12:12: invalid type: string \"high\", expected a whole number",
+        "etc/packs/two.toml:13:1: unknown field `litrals`: did you mean `literals`?",
+        "etc/packs/one.toml:8:9: detector `a`: unclosed character class",
+        "etc/packs/one.toml:10:6: detector `b`: declares neither",
+    ];
+    // Faults of the file itself hide none of those of what it names.
+    let said = complaints(&files(
+        "version = 1\nschema = \"event.json\"\npatterns = [\"core@9\", \"packs\", \"nowhere.toml\"]\n\
+         colour = \"never\"\nmax_depth = 0\n[[rule]]\npath = \"a\"\naction = \"hide\"\n",
+    ));
+    let own = [
+        "etc/t.toml:4:1: unknown key `colour`: did you mean `color`?",
+        "etc/t.toml:5:13: 0 is not in 1..=65535",
+        "etc/t.toml:8:10: not `hide`: it takes ",
+        "etc/t.toml:3:13: this tamis has no core@9: it has core@1",
+        "etc/t.toml:3:32: pack etc/nowhere.toml: no such file or directory",
+    ];
+    assert_starts(&said, &[&own[..], &beyond[..]].concat());
+    // A file that is sound by itself.
+    let said = complaints(&files("version = 1\nschema = \"event.json\"\npatterns = [\"packs\"]\n"));
+    assert_starts(&said, &beyond);
+}
+
+#[test]
+fn what_the_file_says_is_called_as_the_file_calls_it() {
+    for (config, wanted) in [
+        (
+            "only = [\"email\", \"emial\"]\nwithout = [\"x-ray\"]\nmax_event_bytes = \"2GiB\"\n",
+            &[
+                "etc/t.toml:4:19: max_event_bytes 2147483648: at most 1GiB",
+                "etc/t.toml:2:18: only: no detector, category or pack `emial`: did you mean `email`?",
+                "etc/t.toml:3:12: without: no detector, category or pack `x-ray`: `tamis patterns",
+            ][..],
+        ),
+        (
+            "text = \"dead-letter\"\nrequire = [\"a\", \"\"]\n",
+            &[
+                "etc/t.toml:3:17: require: field 2 of the list is empty",
+                "etc/t.toml:2:8: text dead-letter needs dead_letter",
+            ],
+        ),
+        ("rotate_keep = 3\n", &["etc/t.toml:2:15: rotate_keep needs output"]),
+        (
+            "output = \"x.log\"\nrotate_keep = 3\n",
+            &["etc/t.toml:3:15: rotate_keep needs rotate_size or rotate_every"],
+        ),
+        ("output = \"there\"\n", &["etc/t.toml:2:10: output etc/there is there already: --force"]),
+        ("follow = true\n", &["etc/t.toml:2:10: follow needs files: list them as `inputs`"]),
+        (
+            "schema = \"servce-log\"\n",
+            &[
+                "etc/t.toml:2:10: schema etc/servce-log: no such schema and no such file: did you mean `service-log`?",
+            ],
+        ),
+    ] {
+        let dir = folder(&[("etc/t.toml", &format!("version = 1\n{config}")), ("etc/there", "")]);
+        assert_starts(&complaints(&dir), wanted);
+    }
+    // A flag is called by its own name.
+    let dir = folder(&[("t.toml", "version = 1\nonly = [\"email\"]\n")]);
+    let output = in_folder(&dir, &["--config", "t.toml", "--only", "emial"], b"");
+    assert!(stderr(&output).starts_with("tamis: --only: no detector"), "{}", stderr(&output));
+}
+
 #[test]
 fn check_judges_the_memory() {
     let dir = folder(&[("small.toml", "version = 1\nthreads = 1\nmemory = 1000\n")]);
     let output = in_folder(&dir, &["config", "check", "small.toml"], b"");
     assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
-    let wanted = "small.toml:3:10: --memory is too small: --threads 1 needs at least ";
+    let wanted = "small.toml:3:10: memory is too small: threads 1 needs at least ";
     assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
 }
 
@@ -192,6 +291,63 @@ fn show_says_what_is_in_force_and_masks_the_environment() {
     // What is shown is a configuration.
     fs::write(dir.path().join("shown.toml"), text).unwrap();
     assert_eq!(code(&in_folder(&dir, &["config", "check", "shown.toml"], b"")), 0);
+}
+
+#[test]
+fn lists_stand_in_files_that_nothing_shows() {
+    let config = "version = 1\n[[allow]]\nexact = 'inline@canary.example'\n\
+                  exact_file = 'lists/exact'\nprefix_file = 'lists/prefix'\nsuffix_file = 'lists/suffix'\n\
+                  cidr_file = 'lists/cidr'\ndomain_file = 'lists/domain'\n";
+    let dir = folder(&[
+        ("etc/my.toml", config),
+        ("etc/lists/exact", "\u{feff}vip@canary.example\r\n\n  \nother@canary.example"),
+        ("etc/lists/prefix", "canary-prefix\n"),
+        ("etc/lists/suffix", "canary-suffix.example\n"),
+        ("etc/lists/cidr", "8.8.0.0/16\n"),
+        ("etc/lists/domain", "Canary-Domain.example\n"),
+        ("etc/lists/bad", "10.0.0.0/8\n\ncanary/8\n"),
+        ("etc/lists/latin", "\n\u{e9}"),
+        (
+            "etc/bad.toml",
+            "version = 1\n[[allow]]\ncidr_file = 'lists/bad'\nexact_file = 'lists/no'\n",
+        ),
+    ]);
+    let kept = "{\"a\":\"inline@canary.example vip@canary.example other@canary.example\",\
+                \"b\":\"canary-prefix@b.io a@canary-suffix.example\",\"c\":\"8.8.4.4\",\
+                \"d\":\"a@b.canary-domain.example\"}\n";
+    let output = in_folder(&dir, &["-q", "--config", "etc/my.toml"], kept.as_bytes());
+    assert_eq!(stdout(&output), kept, "{}", stderr(&output));
+    let output =
+        in_folder(&dir, &["-q", "--config", "etc/my.toml"], b"{\"e\":\"no@canary.example\"}\n");
+    assert_eq!(stdout(&output), "{\"e\":\"[REDACTED:email]\"}\n");
+    let output = in_folder(&dir, &["config", "show", "--config", "etc/my.toml"], b"");
+    let shown = stdout(&output);
+    assert!(shown.contains("exact_file = \"lists/exact\"\n"), "{shown}");
+    assert!(!shown.replace("inline@canary.example", "").contains("canary"), "{shown}");
+    fs::write(dir.path().join("etc/shown.toml"), shown).unwrap();
+    assert_eq!(code(&in_folder(&dir, &["config", "check", "etc/shown.toml"], b"")), 0);
+
+    let output = in_folder(&dir, &["--config", "etc/bad.toml"], kept.as_bytes());
+    assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+    let text = stderr(&output);
+    let wanted = "tamis: etc/bad.toml:4:14: etc/lists/no: no such file or directory\n\
+                  tamis: etc/lists/bad:3:1: this is no network: write 10.0.0.0/8 or 2001:db8::/32\n";
+    assert_eq!(text, wanted);
+}
+
+#[test]
+fn a_long_list_costs_no_more_than_a_short_one() {
+    let list: String = (0..200_000).map(|i| format!("user{i}@example.com\n")).collect();
+    let config =
+        "version = 1\nquiet = true\n[[allow]]\nexact_file = 'list'\nprefix_file = 'list'\n";
+    let dir = folder(&[("t.toml", config), ("list", &list)]);
+    let log = "{\"m\":\"user199999@example.com none@example.com\"}\n".repeat(20_000);
+    let begun = std::time::Instant::now();
+    let output = in_folder(&dir, &["--config", "t.toml"], log.as_bytes());
+    assert_eq!(stdout(&output).lines().count(), 20_000, "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("{\"m\":\"user199999@example.com [REDACTED:email]\"}\n"));
+    // Looking through the list for each finding would take minutes.
+    assert!(begun.elapsed().as_secs() < 30);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The README and the pages behind it against the program: its commands run and print what it shows; its tables say what
 //! the packs and the help say.
 
+mod command_line;
 mod readme;
 
 use std::{collections::BTreeSet, env, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use clap::CommandFactory as _;
 use tamis::{
-    cli::{Cli, help},
+    cli::help,
     engine::detect::{
         Pack,
         pack::{Action, Detector, Fires},
@@ -41,7 +41,16 @@ fn every_command_prints_what_the_readme_shows() {
 #[test]
 fn every_command_prints_what_the_page_on_files_shows() {
     assert!(commands("docs/files.md").is_empty());
+}
+
+#[test]
+fn every_command_prints_what_the_page_on_the_configuration_shows() {
     assert!(commands("docs/configuration.md").is_empty());
+}
+
+#[test]
+fn every_command_prints_what_the_page_on_the_command_line_shows() {
+    assert!(commands("docs/cli.md").is_empty());
 }
 
 /// Runs the commands of a page, in a folder of their own, and returns the excuses that it needed.
@@ -150,39 +159,23 @@ fn validator(name: &str) -> String {
 }
 
 #[test]
-fn the_exit_codes_are_those_of_the_help() {
-    let of_help = help::LONG.split("\n\n").find_map(|s| s.strip_prefix("Exit codes:\n")).unwrap();
-    let row = |line: &str| line.trim().replacen("  ", " | ", 1);
-    let rows: Vec<_> = of_help.lines().map(|line| format!("| {} |", row(line))).collect();
-    let table = format!("| code | |\n| --- | --- |\n{}\n\n", rows.join("\n"));
-    assert!(text().contains(&table), "README.md's exit codes should be:\n{table}");
-}
-
-#[test]
-fn the_options_are_those_of_the_help() {
-    let text = text();
-    let (_, table) = text.split_once("| option | | default |\n| --- | --- | --- |\n").unwrap();
-    let cells =
-        table.lines().take_while(|l| l.starts_with('|')).map(|l| &l[..l[2..].find("| ").unwrap()]);
-    let shown: BTreeSet<String> = cells
-        .flat_map(|cell| cell.split("--").skip(1))
-        .map(|rest| rest.split([' ', '`']).next().unwrap().to_owned())
-        .collect();
-    let command = Cli::command();
-    let known = command.get_arguments().filter_map(|a| a.get_long());
-    let known: BTreeSet<String> =
-        known.filter(|l| !["help", "version"].contains(l)).map(str::to_owned).collect();
-    assert_eq!(shown, known);
-}
-
-#[test]
 fn links_lead_to_files() {
-    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
-        let text = fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "docs/cli.md",
+        "docs/configuration.md",
+        "docs/files.md",
+    ] {
+        let page = Path::new(ROOT).join(name);
+        let text = fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let path = link.split('#').next().unwrap();
             let is_file = !path.is_empty() && !link.contains("://");
-            assert!(!is_file || Path::new(ROOT).join(path).exists(), "{name}: {link}");
+            assert!(!is_file || page.with_file_name(path).exists(), "{name}: {link}");
         }
     }
 }

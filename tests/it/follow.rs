@@ -336,3 +336,28 @@ fn small_files_that_say_the_same_are_not_taken_for_copies() {
     yard.until_ids([1, 1]);
     agent.stop();
 }
+
+#[test]
+fn what_is_not_there_yet_is_waited_for_and_told_once() {
+    let yard = Yard::new();
+    let agent = yard.start_on("logs/none.log", &["later/*.log", "logs", KEEP[0], KEEP[1]]);
+    yard.until("a word", || yard.read("err").contains("logs: a directory"));
+    yard.events("none.log", 1..3);
+    yard.until_ids(1..3);
+    agent.stop();
+    let said = yard.read("err");
+    let said: Vec<_> = said.lines().filter(|line| !line.starts_with('{')).collect();
+    let wanted = [
+        "tamis: waits for logs/none.log: there is no such file yet",
+        "tamis: waits for later/*.log: no file matches yet",
+        "tamis: logs: a directory: -r reads the files in it",
+    ];
+    assert_eq!(said, wanted);
+
+    let yard = Yard::new();
+    let agent = yard.start_on("logs/none.log", &["--quiet", "--stats", "stats"]);
+    yard.events("none.log", 1..3);
+    yard.until_ids(1..3);
+    drop(agent);
+    assert_eq!(yard.read("err"), "");
+}

@@ -256,3 +256,16 @@ fn nothing_is_lost_however_often_it_is_reloaded() {
         (0..sent).map(|id| format!("{{\"id\":{id},\"card\":\"[REDACTED:payment_card]\"}}"));
     assert!(out.lines().eq(wanted), "each once, in order, and redacted");
 }
+
+#[test]
+fn a_list_that_changes_is_taken() {
+    let config = "version = 1\n[[allow]]\nexact_file = \"lists/vips\"\n";
+    let files = [("tamis.toml", config), ("lists/vips", "bob@example.com\n")];
+    let mut running = Running::start(&files, &[]);
+    let event = "{\"mail\":\"ada@example.com\"}\n";
+    assert_eq!(running.sieve(event), "{\"mail\":\"[REDACTED:email]\"}\n");
+    running.put("lists/vips", "ada@example.com\n");
+    running.until_said(1, 0);
+    assert_eq!(running.sieve(event), event);
+    running.end();
+}

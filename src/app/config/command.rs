@@ -5,17 +5,18 @@ use std::{fmt::Write as _, path::PathBuf};
 use anyhow::Result;
 use clap::Parser as _;
 
-use super::{Loaded, load, named};
+use super::{Loaded, load, named, read};
 use crate::{
     app::{
         exit::{Exit, Trouble},
-        packs, plan, resolved, room, say, schemas,
+        packs, plan, resolved, room, schemas,
+        wrong::Wrong,
     },
     cli::{
-        Cli, RunArgs,
+        Cli, RuleArgs, RunArgs,
         config::{ConfigArgs, ConfigCommand},
     },
-    config::{Config, KEYS, Said, policy::Entries},
+    config::{Config, KEYS, Said, outside::Outside},
 };
 
 /// The JSON Schema of the format.
@@ -30,54 +31,41 @@ pub(crate) fn run(args: ConfigArgs) -> Result<(String, Exit), Trouble> {
             let Some(path) = file.or_else(|| named(None)) else {
                 return Err(anyhow::anyhow!("no file: `tamis config check tamis.toml`").into());
             };
-            let loaded = load(&path)?;
-            match check(&loaded) {
-                Ok(page) => Ok((page, Exit::Done)),
-                Err(wrong) => {
-                    wrong.iter().for_each(|one| say(one));
-                    Ok((String::new(), Exit::Usage))
-                }
-            }
+            let (loaded, complaints) = read(&path)?;
+            let mut wrong = Wrong::default();
+            wrong.add(complaints.iter().map(ToString::to_string));
+            let page = check(&loaded, complaints.is_empty(), &mut wrong);
+            Ok((wrong.or(page)?, Exit::Done))
         }
     }
 }
 
-/// Judges everything that can be judged without reading input; all that is wrong.
-fn check(loaded: &Loaded) -> Result<String, Vec<Trouble>> {
-    let mut args = no_flags().map_err(|error| vec![Trouble::from(error)])?;
-    let mut wrong: Vec<Trouble> = Vec::new();
-    wrong.extend(loaded.fill_run(&mut args).err().map(Trouble::from));
+/// Judges everything that can be judged without reading input. Of a file that is not sound by itself the
+/// schema, the packs and their names.
+fn check(loaded: &Loaded, sound: bool, wrong: &mut Wrong) -> Option<String> {
+    let mut args = wrong.with(no_flags())?;
+    let filled = wrong.with(loaded.fill_run(&mut args));
     without_inputs(&mut args);
-    let schema = args.rules.schema.clone();
+    let rules = &args.rules;
+    if let Some(name) = &rules.schema {
+        wrong.with(schemas::find(name, &rules.names));
+    }
+    if !sound || filled.is_none() {
+        let packs = wrong.with(packs::load(rules.pinned.as_deref(), &rules.patterns))?;
+        if filled.is_some() {
+            wrong.add(resolved::unknown_names(rules, &packs));
+        }
+        return None;
+    }
     let text = args.dead_letter.is_some();
-    let mut detectors = 0;
-    match resolved::Run::resolve(args) {
-        Err(error) => {
-            wrong.push(error.into());
-            // The schema is judged with the rules; without those, by itself.
-            wrong.extend(schema.and_then(|name| schemas::find(&name).err()).map(Trouble::from));
-        }
-        Ok((run, rules)) => {
-            let memory = loaded.config.memory.as_ref();
-            wrong.extend(room::fit(&run, &rules, 0).err().map(|error| match memory {
-                Some(said) => loaded.at(said.spot, &error.to_string()).into(),
-                None => error.into(),
-            }));
-            match plan::compile(rules, text) {
-                Ok(plan) => {
-                    detectors = plan.detectors().iter().filter(|d| !d.pack.is_empty()).count()
-                }
-                Err(error) => wrong.push(error.into()),
-            }
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(wrong);
-    }
+    let (run, rules) = wrong.with(resolved::Run::resolve(args))?;
+    wrong.with(room::fit(&run, &rules, 0));
+    let plan = wrong.with(plan::compile(rules, text))?;
+    let detectors = plan.detectors().iter().filter(|d| !d.pack.is_empty()).count();
     let mut page = format!("{}: sound\n", loaded.path.display());
     let _ = writeln!(page, "  {detectors} detectors in force");
     page.push_str(&pins(loaded));
-    Ok(page)
+    Some(page)
 }
 
 /// What the pins mean with the packs of this program.
@@ -111,7 +99,7 @@ fn no_flags() -> Result<RunArgs> {
 pub(crate) fn show(flags: RunArgs) -> Result<String> {
     let loaded = named(flags.rules.config.as_deref()).map(|path| load(&path)).transpose()?;
     let typed = said_by_flags(&flags);
-    let defaults = Config::parse("defaults", &defaults(), &|_| None).unwrap_or_default();
+    let defaults = Config::parse("defaults", &defaults(), &Outside::NOTHING).unwrap_or_default();
     let mut lines: Vec<(String, String)> = Vec::new();
     let nothing = Config::default();
     let (file, origin) = match &loaded {
@@ -178,7 +166,6 @@ pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
     let path = |path: &Option<PathBuf>| {
         path.as_ref().map(|path| Said::elsewhere(path.display().to_string()))
     };
-    let r = &flags.rules;
     Config {
         inputs: list(flags.files.iter().map(|file| file.display().to_string())),
         recursive: flags.recursive.then_some(Said::elsewhere(true)),
@@ -198,22 +185,28 @@ pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
         poll: flags.poll.then_some(Said::elsewhere(true)),
         dead_letter: path(&flags.dead_letter),
         stats: path(&flags.stats),
-        schema: r.schema.clone().map(Said::elsewhere),
-        require: list(r.require.iter().cloned()),
-        text: r.text.map(Said::elsewhere),
-        ip: r.ip.map(Said::elsewhere),
-        patterns: None,
-        only: list(r.only.iter().cloned()),
-        without: list(r.without.iter().cloned()),
-        policy: Entries::default(),
-        max_event_bytes: r.max_event_bytes.map(Said::elsewhere),
-        max_depth: r.max_depth.map(Said::elsewhere),
         memory: flags.memory.map(Said::elsewhere),
         threads: flags.threads.map(Said::elsewhere),
         drain_timeout: flags.drain_timeout.map(Said::elsewhere),
         fail_on_drop: flags.fail_on_drop.then_some(Said::elsewhere(true)),
         quiet: flags.quiet.then_some(Said::elsewhere(true)),
         color: flags.color.map(Said::elsewhere),
+        ..said_by_rules(&flags.rules)
+    }
+}
+
+/// The same of the rules alone.
+pub(super) fn said_by_rules(r: &RuleArgs) -> Config {
+    Config {
+        schema: r.schema.clone().map(Said::elsewhere),
+        require: list(r.require.iter().cloned()),
+        text: r.text.map(Said::elsewhere),
+        ip: r.ip.map(Said::elsewhere),
+        only: list(r.only.iter().cloned()),
+        without: list(r.without.iter().cloned()),
+        max_event_bytes: r.max_event_bytes.map(Said::elsewhere),
+        max_depth: r.max_depth.map(Said::elsewhere),
+        ..Config::default()
     }
 }
 

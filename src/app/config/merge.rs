@@ -1,20 +1,24 @@
 //! A flag overrides the file, the file overrides a default.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
-use super::Loaded;
+use super::{
+    Loaded,
+    command::{said_by_flags, said_by_rules},
+};
 use crate::{
-    app::packs,
+    app::{cause::cause, packs, wrong::Wrong},
     cli::{RuleArgs, RunArgs},
-    config::{Said, Spot},
+    config::{Config, Said, Spot, names::Names},
 };
 
 impl Loaded {
     /// Fills in what no flag says of a run.
     pub(super) fn fill_run(&self, args: &mut RunArgs) -> Result<()> {
         let c = &self.config;
+        args.rules.names = self.names(&said_by_flags(args));
         if args.files.is_empty() {
             args.files = self.paths(c.inputs.as_deref());
         }
@@ -55,6 +59,9 @@ impl Loaded {
     /// Fills in what no flag says of the rules.
     pub(super) fn fill_rules(&self, args: &mut RuleArgs) -> Result<()> {
         let c = &self.config;
+        if args.names == Names::default() {
+            args.names = self.names(&said_by_rules(args));
+        }
         // The two exclude each other: a flag for one overrides both.
         if args.schema.is_none() && args.require.is_empty() {
             args.require = texts(c.require.as_deref());
@@ -70,21 +77,30 @@ impl Loaded {
                 *flag = texts(said.as_deref());
             }
         }
+        let mut wrong = Wrong::default();
         if let Some(patterns) = &c.patterns {
             let (mut pins, mut own, shipped) = (Vec::new(), Vec::new(), packs::shipped()?);
             for said in patterns {
-                match packs::pin(&shipped, &said.value, &pins)
-                    .map_err(|what| self.at(said.spot, &what))?
-                {
-                    Some(pin) => pins.push(pin),
-                    None => own.push(self.folder.join(&said.value)),
+                match packs::pin(&shipped, &said.value, &pins) {
+                    Err(what) => wrong.add([self.at(said.spot, &what)]),
+                    Ok(Some(pin)) => pins.push(pin),
+                    Ok(None) => {
+                        let path = self.folder.join(&said.value);
+                        match fs::metadata(&path) {
+                            Ok(_) => own.push(path),
+                            Err(error) => {
+                                let what = format!("pack {}: {}", path.display(), cause(&error));
+                                wrong.add([self.at(said.spot, &what)]);
+                            }
+                        }
+                    }
                 }
             }
             // `--patterns` adds packs to those of the file.
             own.append(&mut args.patterns);
             (args.pinned, args.patterns) = (Some(pins), own);
         }
-        Ok(())
+        wrong.or(Some(()))
     }
 
     /// A name that ships, or a path from the file's folder.
@@ -104,8 +120,12 @@ impl Loaded {
         said.unwrap_or_default().iter().filter_map(|one| self.path(Some(one))).collect()
     }
 
-    pub(super) fn at(&self, spot: Spot, what: &str) -> anyhow::Error {
-        anyhow!("{}:{}:{}: {what}", self.path.display(), spot.line, spot.column)
+    fn names(&self, flags: &Config) -> Names {
+        Names::new(&self.path.display().to_string(), &self.config, flags)
+    }
+
+    fn at(&self, spot: Spot, what: &str) -> String {
+        format!("{}:{}:{}: {what}", self.path.display(), spot.line, spot.column)
     }
 }
 

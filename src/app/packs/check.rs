@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Result, anyhow};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::faults::faults;
 use crate::{
     config::nearest::nearest,
     engine::{
@@ -17,11 +17,18 @@ use crate::{
     },
 };
 
-/// Reads a pack; a field that the format does not have is told with the one that was meant.
-pub(super) fn parse(file: &str, text: &str) -> Result<Pack> {
+/// Reads a pack; all that is not the format's is told, a field with the one that was meant.
+pub(super) fn parse(file: &str, text: &str) -> Result<Pack, Vec<String>> {
     Pack::parse(file, text).map_err(|error| {
-        let (file, line, column) = (&error.file, error.line, error.column);
-        anyhow!("{file}:{line}:{column}: {}", clearer(&error.what))
+        let mut faults: Vec<_> = faults(text)
+            .into_iter()
+            .map(|(at, what)| format!("{}: {}", place(file, text, Some(at..at)), clearer(&what)))
+            .collect();
+        if faults.is_empty() {
+            let (line, column) = (error.line, error.column);
+            faults.push(format!("{file}:{line}:{column}: {}", clearer(&error.what)));
+        }
+        faults
     })
 }
 
@@ -41,40 +48,64 @@ fn clearer(what: &str) -> String {
     }
 }
 
-/// Checks pack `own` of `packs`: names, and each detector by itself.
-pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Result<()> {
+/// All that is wrong with pack `own` of `packs`: names, and each detector by itself.
+pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<String> {
     let outline: Outline = toml::from_str(text).unwrap_or_default();
     let pack = &packs[own];
-    let at = |i: usize, key: &str| place(file, text, outline.span(i, key));
+    let mut wrong = Vec::new();
     if pack.detectors.is_empty() {
-        return Err(anyhow!("{file}: the pack has no [[detector]]"));
+        wrong.push(format!("{file}: the pack has no [[detector]]"));
     }
     if packs.iter().enumerate().any(|(i, other)| i != own && other.pack == pack.pack) {
         let at = place(file, text, outline.pack.as_ref().map(Spanned::span));
-        return Err(anyhow!("{at}: another pack is called `{}`: rename this one", pack.pack));
+        wrong.push(format!("{at}: another pack is called `{}`: rename this one", pack.pack));
     }
     // All at once, as a rule; one by one only to find who is to blame.
     let sound = refusal(packs.to_vec(), &pack.pack).is_none();
     for (i, detector) in pack.detectors.iter().enumerate() {
-        let id = &detector.id;
+        let (id, at) = (&detector.id, |key| place(file, text, outline.span(i, key)));
+        let others = || packs.iter().flat_map(|p| p.detectors.iter().map(move |d| (p, d)));
+        let same = |(_, d): &(&Pack, &Detector)| d.id == *id && !std::ptr::eq(*d, detector);
         if !is_name(id) {
             let mend = "lower-case letters, digits and _, a letter first";
-            return Err(anyhow!("{}: id `{id}`: {mend}", at(i, "id")));
-        }
-        let same = |other: &&Pack| other.detectors.iter().filter(|d| d.id == *id).count();
-        if let Some(other) = packs.iter().find(|p| same(p) > usize::from(p.pack == pack.pack)) {
+            wrong.push(format!("{}: id `{id}`: {mend}", at("id")));
+        } else if let Some((other, _)) = others().find(same) {
             let other = &other.pack;
-            return Err(anyhow!(
+            wrong.push(format!(
                 "{}: pack `{other}` has a detector `{id}`: rename this one",
-                at(i, "id")
+                at("id")
             ));
-        }
-        if !sound && let Some(what) = refused(packs, own, detector) {
-            let key = blame(packs, own, detector, &what, &outline.detector[i]);
-            return Err(anyhow!("{}: detector `{id}`: {what}", at(i, key)));
+        } else if !sound {
+            let blamed = blamed(packs, own, detector, &outline.detector[i]);
+            let told = blamed
+                .into_iter()
+                .map(|(key, what)| format!("{}: detector `{id}`: {what}", at(key)));
+            wrong.extend(told);
         }
     }
-    Ok(())
+    wrong
+}
+
+/// Why the engine refuses a detector, each with the field to blame.
+fn blamed(
+    packs: &[Pack],
+    own: usize,
+    detector: &Detector,
+    fields: &Fields,
+) -> Vec<(&'static str, String)> {
+    let (mut detector, mut found) = (detector.clone(), Vec::new());
+    while let Some(what) = refused(packs, own, &detector) {
+        let key = blame(packs, own, &detector, &what, fields);
+        found.push((key, what));
+        // The rest is judged without it.
+        let Some((_, harmless)) = FIELDS.iter().find(|(known, _)| *known == key) else { break };
+        let before = detector.clone();
+        harmless(&mut detector);
+        if detector == before {
+            break;
+        }
+    }
+    found
 }
 
 /// An id is a placeholder and a metric label.
@@ -169,11 +200,47 @@ mod tests {
             "pack = \"mine\"\nversion = 1\n[[detector]]\ncategory = \"secret\"\ndescription = \"x\"\n{lines}"
         );
         let mut packs = super::super::load(None, &[]).unwrap();
-        let checked = parse("mine.toml", &text).and_then(|own| {
-            packs.push(own);
-            pack("mine.toml", &text, packs.len() - 1, &packs)
-        });
-        checked.map_or_else(|error| error.to_string(), |()| String::new())
+        let wrong = match parse("mine.toml", &text) {
+            Err(wrong) => wrong,
+            Ok(own) => {
+                packs.push(own);
+                pack("mine.toml", &text, packs.len() - 1, &packs)
+            }
+        };
+        wrong.join("\n")
+    }
+
+    #[test]
+    fn several_errors_are_told_at_once() {
+        let all = said(
+            "id = 'acme'\nliterals = ['acme_']\nregex = 'acme_[a-z'\nvalidator = 'lunh'\n\
+             [[detector]]\nid = 'email'\ncategory = 'x'\ndescription = 'x'\n\
+             [[detector]]\nid = 'other'\ncategory = 'x'\ndescription = 'x'\nregex = 'x'\n",
+        );
+        let wanted = [
+            "mine.toml:9:13: detector `acme`: no validator `lunh`",
+            "mine.toml:8:9: detector `acme`: unclosed character class",
+            "mine.toml:11:6: pack `core` has a detector `email`: rename this one",
+            "mine.toml:15:6: detector `other`: declares neither",
+        ];
+        let mut lines: Vec<_> = all.lines().collect();
+        lines.retain(|line| line.starts_with("mine.toml"));
+        assert_eq!(lines.len(), wanted.len(), "{all}");
+        for wanted in wanted {
+            assert!(lines.iter().any(|line| line.starts_with(wanted)), "{all}\n{wanted}");
+        }
+        let all = said(
+            "id = 4\nregexp = 'x'\nextends = 'tokn'\ntest = [{ txt = 'x' }]\n\
+             [[detector]]\nid = 'b'\nregex = 'x'\n",
+        );
+        let wanted = [
+            "mine.toml:6:6: invalid type: integer `4`, expected a string",
+            "mine.toml:7:1: unknown field `regexp`: did you mean `regex`?",
+            "mine.toml:8:11: unknown value `tokn`: did you mean `token`?",
+            "mine.toml:9:11: unknown field `txt`: did you mean `text`?",
+            "mine.toml:10:1: missing field `category`",
+        ];
+        assert_eq!(all.lines().collect::<Vec<_>>(), wanted);
     }
 
     #[test]

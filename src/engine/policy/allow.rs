@@ -4,22 +4,19 @@ use core::net::IpAddr;
 
 use regex_automata::{meta, util::syntax};
 
-use super::Allow;
+use super::{
+    Allow,
+    lists::{Domains, Networks, Texts},
+};
 
 /// An entry, compiled.
 pub(super) struct Entry {
-    exact: Vec<Vec<u8>>,
-    prefix: Vec<Vec<u8>>,
-    suffix: Vec<Vec<u8>>,
-    networks: Vec<Network>,
-    domains: Vec<String>,
+    exact: Texts,
+    prefix: Texts,
+    suffix: Texts,
+    networks: Networks,
+    domains: Domains,
     regexes: Vec<meta::Regex>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    bits: u32,
 }
 
 /// What is wrong with a network as `cidr` wants it.
@@ -32,7 +29,7 @@ pub fn check_regex(text: &str) -> Result<(), String> {
     regex(text).map(|_| ())
 }
 
-fn network(text: &str) -> Result<Network, String> {
+fn network(text: &str) -> Result<(IpAddr, u32), String> {
     let wrong = || format!("`{text}` is no network: write 10.0.0.0/8 or 2001:db8::/32");
     let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
@@ -41,7 +38,7 @@ fn network(text: &str) -> Result<Network, String> {
     if bits > most {
         return Err(wrong());
     }
-    Ok(Network { address, bits })
+    Ok((address, bits))
 }
 
 fn regex(text: &str) -> Result<meta::Regex, String> {
@@ -62,65 +59,35 @@ fn regex(text: &str) -> Result<meta::Regex, String> {
     Err(format!("`{text}` is no regex"))
 }
 
-impl Network {
-    fn has(self, address: IpAddr) -> bool {
-        let shared = |differ: u128, width: u32| differ.checked_shr(width - self.bits) == Some(0);
-        match (self.address, address) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => {
-                self.bits == 0 || shared(u128::from(a.to_bits() ^ b.to_bits()), 32)
-            }
-            (IpAddr::V6(a), IpAddr::V6(b)) => {
-                self.bits == 0 || shared(a.to_bits() ^ b.to_bits(), 128)
-            }
-            (IpAddr::V4(_), IpAddr::V6(b)) => {
-                b.to_ipv4_mapped().is_some_and(|b| self.has(IpAddr::V4(b)))
-            }
-            (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
-
 impl Entry {
     pub(super) fn new(allow: &Allow) -> Result<Self, String> {
-        let bytes = |all: &[String]| all.iter().map(|t| t.as_bytes().to_vec()).collect();
+        let networks: Vec<_> = allow.cidr.iter().map(|t| network(t)).collect::<Result<_, _>>()?;
         Ok(Self {
-            exact: bytes(&allow.exact),
-            prefix: bytes(&allow.prefix),
-            suffix: bytes(&allow.suffix),
-            networks: allow.cidr.iter().map(|t| network(t)).collect::<Result<_, _>>()?,
-            domains: allow.domain.clone(),
+            exact: Texts::new(&allow.exact),
+            prefix: Texts::new(&allow.prefix),
+            suffix: Texts::new(&allow.suffix),
+            networks: Networks::new(networks),
+            domains: Domains::new(&allow.domain),
             regexes: allow.regex.iter().map(|t| regex(t)).collect::<Result<_, _>>()?,
         })
     }
 
     /// Whether it has the finding `text`, a part of `matched`.
     pub(super) fn has(&self, matched: &[u8], text: &[u8]) -> bool {
-        self.exact.iter().any(|t| t == text)
-            || self.prefix.iter().any(|t| text.starts_with(t))
-            || self.suffix.iter().any(|t| text.ends_with(t))
-            || self.in_network(text)
-            || self.in_domain(matched)
+        self.exact.has(text)
+            || self.prefix.begins(text)
+            || self.suffix.ends(text)
+            || self.networks.have(text)
+            || self.domains.have(host(matched))
             || self.regexes.iter().any(|r| r.is_match(text))
     }
+}
 
-    fn in_network(&self, text: &[u8]) -> bool {
-        if self.networks.is_empty() {
-            return false;
-        }
-        let address = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
-        address.is_some_and(|address| self.networks.iter().any(|n| n.has(address)))
-    }
-
-    fn in_domain(&self, matched: &[u8]) -> bool {
-        let host = memchr::memrchr(b'@', matched).map_or(matched, |at| &matched[at + 1..]);
-        let end = host.iter().position(|b| b":/?#".contains(b)).unwrap_or(host.len());
-        let host = &host[..end];
-        self.domains.iter().any(|domain| {
-            let Some(cut) = host.len().checked_sub(domain.len()) else { return false };
-            host[cut..].eq_ignore_ascii_case(domain.as_bytes())
-                && (cut == 0 || host[cut - 1] == b'.')
-        })
-    }
+/// What stands behind the last `@`, without a port or a path.
+fn host(matched: &[u8]) -> &[u8] {
+    let host = memchr::memrchr(b'@', matched).map_or(matched, |at| &matched[at + 1..]);
+    let end = host.iter().position(|b| b":/?#".contains(b)).unwrap_or(host.len());
+    &host[..end]
 }
 
 #[cfg(test)]
@@ -150,6 +117,8 @@ mod tests {
             (Allow { domain: one("b.io"), ..Allow::default() }, "a@B.io", "a@xb.io"),
             (Allow { domain: one("b.io"), ..Allow::default() }, "a@mail.b.io", "b.io@c.io"),
             (Allow { domain: one("b.io"), ..Allow::default() }, "pg://u:p@b.io:5432/x", "b.io.org"),
+            (Allow { cidr: one("::/0"), ..Allow::default() }, "2001:db8::1", "8.8.4.4"),
+            (Allow { domain: one("B.io"), ..Allow::default() }, "a@b.io", "a@b.i"),
             (Allow { regex: one("a|b"), ..Allow::default() }, "b", "ab"),
         ] {
             assert!(has(&allow, inside) && !has(&allow, outside), "{allow:?}");

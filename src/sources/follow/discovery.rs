@@ -57,7 +57,13 @@ impl Follow {
                         self.met(path, node, &metadata, now);
                     }
                 }
-                Ok(_) => {}
+                Ok(metadata) => {
+                    let error = match metadata.is_dir() {
+                        true => io::ErrorKind::IsADirectory.into(),
+                        false => io::Error::other("only files are followed, and it is none"),
+                    };
+                    self.tell(&path.display().to_string(), &error);
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.tell(&path.display().to_string(), &error),
             }
