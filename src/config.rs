@@ -10,7 +10,7 @@ mod reader;
 mod shown;
 pub mod units;
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use choice::{ColorChoice, CompressChoice, FormatChoice, FsyncChoice, IpChoice, TextChoice};
 use outside::Outside;
@@ -38,6 +38,9 @@ pub const KEYS: &[&str] = &[
     "data_dir",
     "line_timeout",
     "poll",
+    "admin",
+    "admin_token_file",
+    "metrics_textfile",
     "dead_letter",
     "stats",
     "schema",
@@ -141,6 +144,12 @@ pub struct Config {
     pub line_timeout: Option<Said<u32>>,
     /// Look at the followed files often, in place of inotify.
     pub poll: Option<Said<bool>>,
+    /// Where probes and scrapers are answered.
+    pub admin: Option<Said<SocketAddr>>,
+    /// The file with the bearer token that they need.
+    pub admin_token_file: Option<Said<String>>,
+    /// Where the measures are written to.
+    pub metrics_textfile: Option<Said<String>>,
     /// Where the rest goes.
     pub dead_letter: Option<Said<String>>,
     /// Where the summary goes as JSON.
@@ -218,6 +227,9 @@ impl Config {
                 "data_dir" => config.data_dir = r.text(value),
                 "line_timeout" => config.line_timeout = r.whole(value, 0..=u32::MAX),
                 "poll" => config.poll = r.flag(value),
+                "admin" => config.admin = r.address(value),
+                "admin_token_file" => config.admin_token_file = r.text(value),
+                "metrics_textfile" => config.metrics_textfile = r.text(value),
                 "dead_letter" => config.dead_letter = r.text(value),
                 "stats" => config.stats = r.text(value),
                 "schema" => config.schema = r.text(value),

@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{cause::cause, telemetry::Telemetry};
-use crate::{cli::admin::AdminArgs, serve::Server, sinks::log::Say};
+use crate::{cli::admin::AdminArgs, config::names::Names, serve::Server, sinks::log::Say};
 
 /// How often the file of measures is written.
 const WRITE_EVERY: Duration = Duration::from_secs(15);
@@ -24,23 +24,24 @@ const WRITE_EVERY: Duration = Duration::from_secs(15);
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     pub(crate) listen: Option<SocketAddr>,
-    pub(crate) token: Option<String>,
-    pub(crate) textfile: Option<PathBuf>,
+    token_file: Option<PathBuf>,
+    textfile: Option<PathBuf>,
 }
 
 impl Watchers {
-    pub(crate) fn resolve(args: AdminArgs) -> Result<Self> {
-        let token = args.admin_token_file.map(|path| {
-            let shown = path.display();
-            let text =
-                fs::read_to_string(&path).with_context(|| format!("--admin-token-file {shown}"))?;
-            match text.trim() {
-                "" => bail!("--admin-token-file {shown}: it is empty"),
-                token => Ok(token.to_owned()),
-            }
-        });
-        let (listen, textfile) = (args.admin, args.metrics_textfile);
-        Ok(Self { listen, token: token.transpose()?, textfile })
+    pub(crate) fn of(args: AdminArgs) -> Self {
+        let (listen, token_file) = (args.admin, args.admin_token_file);
+        Self { listen, token_file, textfile: args.metrics_textfile }
+    }
+
+    /// The bearer token, if one is wanted.
+    pub(crate) fn token(&self, names: &Names) -> Result<Option<String>> {
+        let Some(path) = &self.token_file else { return Ok(None) };
+        let what = || format!("{} {}", names.at("--admin-token-file"), path.display());
+        match fs::read_to_string(path).with_context(what)?.trim() {
+            "" => bail!("{}: it is empty", what()),
+            token => Ok(Some(token.to_owned())),
+        }
     }
 }
 
@@ -53,11 +54,12 @@ pub(crate) struct Admin {
 impl Admin {
     pub(crate) fn start(
         watchers: &Watchers,
+        token: Option<String>,
         telemetry: &Arc<Telemetry>,
         say: &Say,
     ) -> Result<Self> {
         let server = watchers.listen.map(|address| {
-            let server = Server::start(address, watchers.token.clone(), telemetry.clone());
+            let server = Server::start(address, token.clone(), telemetry.clone());
             let server = server.with_context(|| format!("--admin {address}"))?;
             if address.port() == 0 {
                 say(&format!("--admin: at {}", server.address()));

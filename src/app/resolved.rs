@@ -160,7 +160,7 @@ impl Run {
             quiet: args.quiet,
             layout: layout(args.color.unwrap_or_default()),
             stats: args.stats,
-            watchers: Watchers::resolve(args.admin)?,
+            watchers: Watchers::of(args.admin),
             follow: args.follow.then(|| Follow {
                 files: args.files,
                 recursive: args.recursive,

@@ -136,9 +136,10 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
         started: SystemTime::now(),
         seen: Mutex::default(),
     });
-    let parts = Parts { run: &run, live: &live, room: &room, telemetry: &telemetry, shutdown };
+    let token = run.watchers.token(&run.names)?;
+    let parts =
+        Parts { run: &run, live: &live, room: &room, telemetry: &telemetry, token, shutdown };
     let report = parts.sieve(letters, reloadable, feed)?;
-    telemetry.see(&report);
     let mut summary = Summary::new(
         &report,
         &Setting {
@@ -191,6 +192,7 @@ struct Parts<'a> {
     live: &'a Arc<Live>,
     room: &'a Room,
     telemetry: &'a Arc<Telemetry>,
+    token: Option<String>,
     shutdown: Shutdown,
 }
 
@@ -201,7 +203,7 @@ impl Parts<'_> {
         reloadable: Option<Reloadable>,
         feed: &mut dyn Feed,
     ) -> Result<Report, Trouble> {
-        let Self { run, live, room, telemetry, shutdown } = self;
+        let Self { run, live, room, telemetry, token, shutdown } = self;
         let (words, heard) = channel();
         let hang_up = reloadable.as_ref().map(|_| words.clone());
         feed.listen(&shutdown, hang_up).map_err(Trouble::failed)?;
@@ -213,7 +215,8 @@ impl Parts<'_> {
             watcher.clear();
             say(&text);
         });
-        let _admin = Admin::start(&run.watchers, telemetry, &say).map_err(Trouble::Failed)?;
+        let _admin =
+            Admin::start(&run.watchers, token, telemetry, &say).map_err(Trouble::Failed)?;
         let reloading = reloadable.map(|it| it.start(run, live, room, say.clone(), words, heard));
         let _reloading = reloading.transpose().map_err(Trouble::failed)?;
         let around = Around { found: &found, notices: &notices, shutdown: &shutdown, say };
@@ -225,6 +228,7 @@ impl Parts<'_> {
         let (budget, observer, meters) = (room.budget, notices.clone(), telemetry.meters.clone());
         let pipeline = Pipeline { budget, inputs, framing, outlets, observer, meters, shutdown };
         let report = pipeline.run(live.workers(run.threads));
+        telemetry.see(&report);
         notices.clear();
         Ok(report)
     }

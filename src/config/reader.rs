@@ -1,6 +1,10 @@
 //! From TOML to values, with a complaint about each that is none.
 
-use std::{fmt::Display, ops::RangeInclusive};
+use std::{
+    fmt::Display,
+    net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+};
 
 use clap::ValueEnum;
 use toml::{
@@ -8,7 +12,12 @@ use toml::{
     de::{DeString, DeTable, DeValue},
 };
 
-use super::{Complaint, Said, Spot, nearest::nearest, outside::Outside, units::bytes};
+use super::{
+    Complaint, Said, Spot,
+    nearest::nearest,
+    outside::Outside,
+    units::{address, bytes},
+};
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
@@ -123,6 +132,16 @@ impl<'t> Reader<'t> {
             Ok(size) => Some(Said { value: size, spot: said.spot, secret: said.secret }),
             Err(what) => self.wrong(said.spot, what),
         }
+    }
+
+    /// An address, or a port as a text or a number.
+    pub(super) fn address(&mut self, value: &Value<'_>) -> Option<Said<SocketAddr>> {
+        if matches!(value.get_ref(), DeValue::Integer(_)) {
+            let Said { value, spot, secret } = self.whole::<u16>(value, 0..=u16::MAX)?;
+            let value = (Ipv4Addr::LOCALHOST, value).into();
+            return Some(Said { value, spot, secret });
+        }
+        self.parsed(value, address)
     }
 
     /// What `parse` makes of a text.

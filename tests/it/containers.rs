@@ -354,6 +354,7 @@ fn piped(
             dead_letter: Some(Box::new(kept.clone())),
         },
         observer: Arc::new(Deaf),
+        meters: Arc::default(),
         shutdown: Shutdown::new(Duration::from_secs(60)).unwrap(),
     };
     let judgement = Judgement::new(format, plan.clone());

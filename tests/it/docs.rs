@@ -53,6 +53,11 @@ fn every_command_prints_what_the_page_on_the_command_line_shows() {
     assert!(commands("docs/cli.md").is_empty());
 }
 
+#[test]
+fn every_command_prints_what_the_page_on_measures_shows() {
+    assert!(commands("docs/metrics.md").is_empty());
+}
+
 /// Runs the commands of a page, in a folder of their own, and returns the excuses that it needed.
 fn commands(page: &str) -> BTreeSet<&'static str> {
     let text = fs::read_to_string(Path::new(ROOT).join(page)).unwrap();

@@ -249,6 +249,7 @@ fn piped(
             dead_letter: Some(Box::new(kept.clone())),
         },
         observer: Arc::new(Deaf),
+        meters: Arc::default(),
         shutdown: Shutdown::new(Duration::from_secs(60)).unwrap(),
     };
     let report = pipeline.run((0..threads).map(|_| Engine::new(plan.clone())).collect());

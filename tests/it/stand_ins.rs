@@ -311,6 +311,7 @@ impl Bench {
                     .then(|| Box::new(self.seen.clone()) as Box<dyn RejectSink>),
             },
             observer: Arc::new(self.seen),
+            meters: Arc::default(),
             shutdown: self.shutdown,
         };
         pipeline.run(workers)
