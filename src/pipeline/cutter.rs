@@ -162,9 +162,14 @@ impl Cutter {
     /// is judged with this is lost; `true`: the last one has no end yet.
     pub(super) fn settle(&mut self, batch: &mut Batch) -> bool {
         let inside_line = self.discarding || batch.chunk.data().last() != Some(&b'\n');
+        let before = self.frames.now;
         self.finish(batch);
-        if let Some(framing) = self.framing.as_ref().filter(|f| f.waits(self.frames.begun)) {
+        let Some(framing) = &self.framing else { return inside_line };
+        if framing.waits(self.frames.begun) {
             self.frames.begun = framing.given_up(self.frames.begun);
+        } else if inside_line && !framing.spans(self.frames.begun) {
+            // That the beginning of a line is nothing which spans lines says nothing of the next one.
+            self.frames.begun = before;
         }
         inside_line
     }

@@ -72,7 +72,9 @@ impl Tails {
     fn take(&mut self, ready: &Ready, batch: &mut Batch, reached: &mut Reached) -> io::Result<()> {
         if reached.inside_line {
             // The bytes behind the line end come again: the next turn takes them.
-            return self.pass_over(batch, reached);
+            let passed = self.pass_over(batch, reached);
+            batch.chunk.seal();
+            return passed;
         }
         self.cutter.resume(&ready.position);
         self.cutter.begin(batch);
@@ -91,8 +93,9 @@ impl Tails {
                 }
             }
         };
-        // A line over the limit is settled before its end is seen.
-        let settled = exhausted && failed.is_ok() && self.cutter.settled(batch, ready.take_partial);
+        // A line over the limit is settled before its end is seen, whatever becomes of that.
+        let take_partial = ready.take_partial && failed.is_ok();
+        let settled = exhausted && self.cutter.settled(batch, take_partial);
         let inside_line = settled && self.cutter.settle(batch);
         if !settled {
             self.cutter.cut(batch);
@@ -115,7 +118,6 @@ impl Tails {
                 break;
             }
         }
-        batch.chunk.seal();
         Ok(())
     }
 

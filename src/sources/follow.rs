@@ -39,7 +39,7 @@ pub use store::StoreError;
 
 use crate::{
     compression::{Format, Start},
-    pipeline::{Checkpoint, Growing, Reached, Ready, Turn},
+    pipeline::{Checkpoint, Growing, Position, Reached, Ready, Turn},
     shutdown::Phase,
 };
 use fingerprint::{Node, Stamp};
@@ -57,7 +57,7 @@ pub const FILE_BYTES: u64 = 4 << 10;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often files are looked at where nothing is heard.
 const POLL_EVERY: Duration = Duration::from_millis(20);
-/// A file that no name leads to is let go when it has not grown for so long.
+/// A file is let go when no name has led to it, and it has not grown, for so long.
 const LINGER: Duration = Duration::from_secs(10);
 /// Of files that were let go, so many are remembered.
 const FORMERS: usize = 1024;
@@ -155,7 +155,7 @@ impl Follow {
     /// it was.
     fn begin(&mut self, input: usize, now: Instant) -> io::Result<Option<Ready>> {
         let Some(tail) = self.tails.get_mut(&input) else { return Ok(None) };
-        if !tail.begin(now)? {
+        if !tail.begin(now, self.settings.line_age)? {
             self.truncated(input, now)?;
             return Ok(None);
         }
@@ -167,8 +167,7 @@ impl Follow {
             self.meet_again(input);
             return Ok(None);
         }
-        let mut take_partial =
-            tail.partial.is_some_and(|since| now.duration_since(since) >= self.settings.line_age);
+        let mut take_partial = tail.aged_to.is_some();
         if let Packing::Packed(packed) = &mut tail.packing {
             // Nothing will be added to it.
             take_partial = true;
@@ -199,7 +198,7 @@ impl Follow {
         let fresh =
             Tail::new(tail.path.clone(), file, tail.node, Packing::Plain, Default::default(), now)?;
         let unlisted = tail.unlisted;
-        let number = self.add(fresh, 0);
+        let number = self.add(fresh, Position::default());
         if let Some(tail) = self.tails.get_mut(&number) {
             tail.unlisted = unlisted;
         }
@@ -256,12 +255,9 @@ impl Follow {
         let inputs: Vec<_> = self.tails.keys().copied().collect();
         for input in inputs {
             let Some(tail) = self.tails.get_mut(&input) else { continue };
-            let aged =
-                tail.partial.is_some_and(|at| now.duration_since(at) >= self.settings.line_age);
             match tail.has_changed() {
-                Ok(false) if !aged => {
-                    let quiet = now.duration_since(tail.quiet) >= LINGER;
-                    if tail.unlisted && quiet && !tail.queued {
+                Ok(false) if !tail.has_aged(now, self.settings.line_age) => {
+                    if tail.is_over(now, LINGER) && !tail.queued {
                         self.let_go(input);
                     }
                 }

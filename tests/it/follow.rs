@@ -1,7 +1,10 @@
 //! Following files that grow, with real files and the real program.
 
 pub(crate) mod agent;
+mod chance;
 mod contract;
+mod promise;
+mod wrapped;
 
 use std::fs;
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Follow, MOST_FILES, Packed, Packing, Tail,
+    Follow, Former, MOST_FILES, Packed, Packing, Tail,
     fingerprint::{self, Node, Stamp, TELLING},
     place,
     store::Entry,
@@ -25,8 +25,8 @@ const SETTLED_AFTER: Duration = Duration::from_millis(900);
 
 /// What a file is that no tail is of.
 enum Origin {
-    /// Read from here. What is acknowledged of it begins at the second.
-    From(Position, u64),
+    /// Read from the first. It is acknowledged up to the second.
+    From(Position, Position),
     /// It says what another says that is still followed: wait.
     Copy,
 }
@@ -34,7 +34,7 @@ enum Origin {
 impl Origin {
     const BEGINNING: Self = {
         let position = Position { offset: 0, lines: 0, inside_line: false, frame: 0 };
-        Self::From(position, 0)
+        Self::From(position, position)
     };
 }
 
@@ -63,7 +63,8 @@ impl Follow {
             }
         }
         for tail in self.tails.values_mut() {
-            tail.unlisted = !listed.contains(&tail.node);
+            let unlisted = !listed.contains(&tail.node);
+            tail.unlisted = unlisted.then(|| tail.unlisted.unwrap_or(now));
         }
         self.unsettled.retain(|node, _| listed.contains(node));
         self.archives.retain(|node, _| listed.contains(node));
@@ -159,13 +160,13 @@ impl Follow {
     }
 
     /// A new tail, from which everything is read that there is.
-    pub(super) fn add(&mut self, mut tail: Tail, acknowledged: u64) -> usize {
-        let Position { lines, inside_line, frame, .. } = tail.position;
+    pub(super) fn add(&mut self, mut tail: Tail, acknowledged: Position) -> usize {
+        let Position { offset, lines, inside_line, frame } = acknowledged;
         let input = self.registry.add(Entry {
             path: absolute(&tail.first).display().to_string(),
             node: tail.node,
             start: tail.start.clone(),
-            offset: acknowledged,
+            offset,
             lines,
             inside_line,
             frame,
@@ -224,7 +225,7 @@ impl Follow {
                 && former.start.fits(start)
                 && plain.map_or(Ok(true), |(file, size)| former.is_like(file, size))?
             {
-                return Ok(self.after(former.input, former.offset));
+                return Ok(self.after(former));
             }
         }
         let lost = self.registry.lost(|entry| {
@@ -254,9 +255,10 @@ impl Follow {
 
     /// Behind what was read of another file. What was not acknowledged of that one is not
     /// acknowledged of its copy.
-    fn after(&self, input: usize, offset: u64) -> Origin {
-        let position = Position { offset, ..Position::default() };
-        Origin::From(position, self.registry.acknowledged(input).min(offset))
+    fn after(&self, former: &Former) -> Origin {
+        let acknowledged = self.registry.acknowledged(former.input);
+        let position = Position { lines: acknowledged.lines, ..former.position };
+        Origin::From(position, acknowledged)
     }
 
     /// Files of an earlier run that no listing leads to, renamed while nobody looked: what was not
@@ -294,7 +296,7 @@ impl Follow {
         }
         let mut tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
         tail.first = PathBuf::from(entry.path);
-        tail.unlisted = true;
+        tail.unlisted = Some(now);
         self.add(tail, acknowledged);
         Ok(())
     }
@@ -314,6 +316,6 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn resumed(entry: &Entry) -> Origin {
-    let Entry { offset, lines, inside_line, frame, .. } = *entry;
-    Origin::From(Position { offset, lines, inside_line, frame }, offset)
+    let position = entry.position();
+    Origin::From(position, position)
 }

@@ -71,8 +71,8 @@ impl Registry {
     }
 
     /// What was acknowledged of a file so far.
-    pub(super) fn acknowledged(&self, input: usize) -> u64 {
-        self.known().files.get(&input).map_or(0, |entry| entry.offset)
+    pub(super) fn acknowledged(&self, input: usize) -> Position {
+        self.known().files.get(&input).map_or(Position::default(), Entry::position)
     }
 
     /// Nothing was read of the file, and it is not what it was taken for.

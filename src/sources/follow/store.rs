@@ -9,6 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::{Fingerprint, Node};
+use crate::pipeline::Position;
 
 /// The format's version.
 const VERSION: u64 = 1;
@@ -33,6 +34,13 @@ pub(super) struct Entry {
     /// It is not there any more, or was read once and for all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) ended: bool,
+}
+
+impl Entry {
+    pub(super) fn position(&self) -> Position {
+        let Self { offset, lines, inside_line, frame, .. } = *self;
+        Position { offset, lines, inside_line, frame }
+    }
 }
 
 fn is_nothing(frame: &u16) -> bool {

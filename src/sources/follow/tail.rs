@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -39,10 +39,12 @@ pub(super) struct Tail {
     pub(super) exhausted_at: Option<u64>,
     /// Since when a last line without an end has not grown.
     pub(super) partial: Option<Instant>,
+    /// What waited long enough ends here: this turn reads no further.
+    pub(super) aged_to: Option<u64>,
     /// Since when it has not grown.
     pub(super) quiet: Instant,
-    /// No listing leads to it any more.
-    pub(super) unlisted: bool,
+    /// Since when no listing leads to it.
+    pub(super) unlisted: Option<Instant>,
     pub(super) queued: bool,
     /// This turn could not read on.
     pub(super) failed: bool,
@@ -60,7 +62,7 @@ pub(super) struct Former {
     pub(super) input: usize,
     pub(super) first: PathBuf,
     pub(super) start: Fingerprint,
-    pub(super) offset: u64,
+    pub(super) position: Position,
     edge: Vec<u8>,
 }
 
@@ -87,8 +89,9 @@ impl Tail {
             cursor: position.offset,
             exhausted_at: None,
             partial: None,
+            aged_to: None,
             quiet: now,
-            unlisted: false,
+            unlisted: None,
             queued: false,
             failed: false,
         };
@@ -116,9 +119,9 @@ impl Tail {
     }
 
     /// Begins a turn; `false`: what was read is not there any more.
-    pub(super) fn begin(&mut self, now: Instant) -> io::Result<bool> {
+    pub(super) fn begin(&mut self, now: Instant, line_age: Duration) -> io::Result<bool> {
         let exhausted_at = self.exhausted_at.take();
-        (self.cursor, self.failed) = (self.position.offset, false);
+        (self.cursor, self.failed, self.aged_to) = (self.position.offset, false, None);
         if self.is_packed() {
             return Ok(true);
         }
@@ -127,6 +130,7 @@ impl Tail {
             self.quiet = now;
             self.partial = None;
         }
+        self.aged_to = self.has_aged(now, line_age).then_some(size);
         Ok(!self.is_rewritten_at(size)?)
     }
 
@@ -139,9 +143,23 @@ impl Tail {
         Ok(size < self.position.offset || self.edge != self.read_edge(self.position.offset)?)
     }
 
+    /// Whether a last line without an end has waited for so long.
+    pub(super) fn has_aged(&self, now: Instant, line_age: Duration) -> bool {
+        self.partial.is_some_and(|since| now.duration_since(since) >= line_age)
+    }
+
+    /// Whether nothing will come of it: for so long no name has led to it, and it has not grown.
+    pub(super) fn is_over(&self, now: Instant, linger: Duration) -> bool {
+        let lasts = |since: Instant| now.duration_since(since) >= linger;
+        // A last line without an end is yet to be judged.
+        self.unlisted.is_some_and(lasts) && lasts(self.quiet) && self.partial.is_none()
+    }
+
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.aged_to.map_or(u64::MAX, |to| to.saturating_sub(self.cursor));
+        let most = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let read = match &mut self.packing {
-            Packing::Plain => self.file.read_at(buf, self.cursor),
+            Packing::Plain => self.file.read_at(&mut buf[..most], self.cursor),
             Packing::Packed(Some(packed)) => packed.read(buf),
             Packing::Packed(None) => Ok(0),
         };
@@ -194,7 +212,7 @@ impl Tail {
             input: self.input,
             first: self.first.clone(),
             start: self.start.clone(),
-            offset: self.position.offset,
+            position: self.position,
             edge: std::mem::take(&mut self.edge),
         }
     }
@@ -219,7 +237,8 @@ impl Tail {
 impl Former {
     /// Whether `copy` says what this file said before its position.
     pub(super) fn is_like(&self, copy: &File, size: u64) -> io::Result<bool> {
-        Ok(size >= self.offset && edge(copy, self.offset, self.edge.len())? == self.edge)
+        let offset = self.position.offset;
+        Ok(size >= offset && edge(copy, offset, self.edge.len())? == self.edge)
     }
 }
 

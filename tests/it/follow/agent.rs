@@ -103,11 +103,13 @@ impl Yard {
     /// Waits until the checkpoints say that so many bytes of `name` are delivered.
     pub(crate) fn until_kept(&self, name: &str) {
         let wanted = fs::metadata(self.log(name)).unwrap().len();
+        self.until("the checkpoint", || self.kept(name).is_some_and(|kept| kept.offset == wanted));
+    }
+
+    /// What the checkpoints say of `name`: of the file that was met last under it.
+    pub(crate) fn kept(&self, name: &str) -> Option<Kept> {
         let path = self.log(name);
-        self.until("the checkpoint", || {
-            let kept = self.checkpoints();
-            kept.iter().any(|entry| Path::new(&entry.path) == path && entry.offset == wanted)
-        });
+        self.checkpoints().into_iter().rfind(|kept| Path::new(&kept.path) == path)
     }
 
     pub(crate) fn checkpoints(&self) -> Vec<Kept> {
