@@ -2,7 +2,9 @@
 
 pub(crate) mod agent;
 mod chance;
+mod clock;
 mod contract;
+mod desk;
 mod promise;
 mod wrapped;
 
