@@ -28,7 +28,7 @@ pub struct Reached {
 }
 
 /// Whose turn it is.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Turn {
     /// This input has something to read.
     Ready(Ready),
@@ -39,6 +39,13 @@ pub enum Turn {
         input: usize,
         /// It was truncated in place.
         truncated: bool,
+    },
+    /// Something cannot be read; it is tried again when it changes.
+    Failed {
+        /// As messages show it.
+        name: String,
+        /// Why.
+        error: io::Error,
     },
     /// Nothing within the wait, or a shutdown moved on.
     Idle,

@@ -59,12 +59,16 @@ impl Tails {
         let mut reached = Reached { offset, inside_line, frame };
         let taken = self.take(ready, batch, &mut reached);
         if let Err(error) = taken {
-            self.ledger.input_failed();
-            self.observer.input_failed(&ready.name, &error);
+            self.failed(&ready.name, &error);
         }
         self.growing.end_turn(reached);
         batch.reaches = Some(reached);
         batch.source_bytes > 0
+    }
+
+    fn failed(&self, name: &str, error: &io::Error) {
+        self.ledger.input_failed();
+        self.observer.input_failed(name, error);
     }
 
     /// Reads until the batch is full or the input has no more. What was read before an error is as
@@ -138,6 +142,10 @@ impl Intake for Tails {
                         continue;
                     }
                     self.owed.get_or_insert_with(Instant::now);
+                }
+                Turn::Failed { name, error } => {
+                    self.failed(&name, &error);
+                    continue;
                 }
                 Turn::Ended { input, truncated } => {
                     if truncated {

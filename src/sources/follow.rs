@@ -6,6 +6,7 @@
 //! | `fingerprint` | which file it is |
 //! | `tail` | one file that is followed |
 //! | `packed` | one that is compressed |
+//! | `trouble` | what cannot be read, told once |
 //! | `watch` | when to look |
 //! | `registry` | how far each file was delivered |
 //! | `store` | the same on disk |
@@ -24,6 +25,7 @@ mod registry;
 mod settings;
 mod store;
 mod tail;
+mod trouble;
 mod watch;
 
 use std::{
@@ -88,8 +90,9 @@ pub struct Follow {
     /// A listing is wanted.
     stale: bool,
     looked: Instant,
-    /// Failures that were told.
+    /// Failures that were told, and those that are yet to be.
     told: HashSet<String>,
+    failures: VecDeque<(String, io::Error)>,
     first: bool,
     drained: bool,
 }
@@ -121,6 +124,7 @@ impl Follow {
             stale: false,
             looked,
             told: HashSet::new(),
+            failures: VecDeque::new(),
             first: true,
             drained: false,
         };
@@ -145,7 +149,7 @@ impl Follow {
             match self.begin(input, now) {
                 Ok(Some(ready)) => return Some(Turn::Ready(ready)),
                 Ok(None) => return None,
-                Err(error) => self.fail(input, &error),
+                Err(error) => self.fail(input, error),
             }
         }
         None
@@ -212,34 +216,6 @@ impl Follow {
         self.formers.push_back(former);
     }
 
-    /// A file that could not be read: told once, tried again when it changes.
-    fn fail(&mut self, input: usize, error: &io::Error) {
-        let Some(tail) = self.tails.get_mut(&input) else { return };
-        let name = tail.name.clone();
-        self.park(input);
-        self.tell(&name, error);
-    }
-
-    /// Until the file changes.
-    fn park(&mut self, input: usize) {
-        let Some(tail) = self.tails.get_mut(&input) else { return };
-        tail.exhausted_at = tail.file.metadata().ok().map(|metadata| metadata.len());
-        if let Packing::Packed(packed) = &mut tail.packing {
-            *packed = None;
-            self.unpacking = self.unpacking.filter(|open| *open != input);
-        }
-    }
-
-    /// Tells a failure, if it was not told before.
-    fn tell(&mut self, name: &str, error: &io::Error) {
-        if self.told.len() >= MOST_FILES {
-            self.told.clear();
-        }
-        if self.told.insert(name.to_owned()) {
-            self.settings.observer.input_failed(name, error);
-        }
-    }
-
     fn enqueue(&mut self, input: usize) {
         if let Some(tail) = self.tails.get_mut(&input)
             && !tail.queued
@@ -262,7 +238,7 @@ impl Follow {
                     }
                 }
                 Ok(_) => self.enqueue(input),
-                Err(error) => self.fail(input, &error),
+                Err(error) => self.fail(input, error),
             }
         }
     }
@@ -302,7 +278,7 @@ impl Follow {
     fn hear(&mut self, wait: Duration) {
         let news = match self.watch.wait(self.settings.shutdown.wake(), wait) {
             Ok(news) => news,
-            Err(error) => return self.tell("inotify", &error),
+            Err(error) => return self.tell("inotify", error),
         };
         self.stale |= news.changed;
         for place in news.written {
@@ -335,12 +311,15 @@ impl Growing for Follow {
             if let Some((input, truncated)) = self.ended.pop_front() {
                 return Turn::Ended { input, truncated };
             }
+            if let Some((name, error)) = self.failures.pop_front() {
+                return Turn::Failed { name, error };
+            }
             // Writers that never rest must not keep new files from being found.
             let nothing_for = self.upkeep(now);
             if let Some(turn) = self.next_in_queue(now) {
                 return turn;
             }
-            if !self.queue.is_empty() || !self.ended.is_empty() {
+            if !(self.queue.is_empty() && self.ended.is_empty() && self.failures.is_empty()) {
                 continue;
             }
             if self.drained {

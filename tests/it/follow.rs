@@ -5,6 +5,7 @@ mod chance;
 mod clock;
 mod contract;
 mod desk;
+mod errors;
 mod promise;
 mod wrapped;
 

@@ -42,8 +42,8 @@ impl Follow {
     /// Lists the files, and follows those that are new.
     pub(super) fn discover(&mut self, now: Instant) {
         let listing = (self.settings.list)();
-        for (name, error) in &listing.failed {
-            self.tell(name, error);
+        for (name, error) in listing.failed {
+            self.tell(&name, error);
         }
         for folder in &listing.folders {
             self.watch.folder(folder);
@@ -59,7 +59,7 @@ impl Follow {
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => self.tell(&path.display().to_string(), &error),
+                Err(error) => self.tell(&path.display().to_string(), error),
             }
         }
         for tail in self.tails.values_mut() {
@@ -85,7 +85,7 @@ impl Follow {
             if let Err(error) = self.follow(path, node, size, now)
                 && error.kind() != io::ErrorKind::NotFound
             {
-                self.tell(&path.display().to_string(), &error);
+                self.tell(&path.display().to_string(), error);
             }
             return;
         };

@@ -76,7 +76,12 @@ impl Yard {
 
     /// The ids in what was forwarded, in order.
     pub(crate) fn ids(&self) -> Vec<u64> {
-        ids(&self.read("out"))
+        self.file_ids("out")
+    }
+
+    /// The same, in what was forwarded to `file`.
+    pub(crate) fn file_ids(&self, file: &str) -> Vec<u64> {
+        ids(&self.read(file))
     }
 
     /// Waits until `done`.
@@ -95,9 +100,13 @@ impl Yard {
 
     /// Waits until the ids that came are these, in this order.
     pub(crate) fn until_ids(&self, wanted: impl IntoIterator<Item = u64>) {
+        self.until_file_ids("out", wanted);
+    }
+
+    pub(crate) fn until_file_ids(&self, file: &str, wanted: impl IntoIterator<Item = u64>) {
         let wanted: Vec<_> = wanted.into_iter().collect();
-        self.until(&format!("{} ids", wanted.len()), || self.ids().len() >= wanted.len());
-        assert_eq!(self.ids(), wanted);
+        self.until(&format!("{} ids", wanted.len()), || self.file_ids(file).len() >= wanted.len());
+        assert_eq!(self.file_ids(file), wanted);
     }
 
     /// Waits until the checkpoints say that so many bytes of `name` are delivered.

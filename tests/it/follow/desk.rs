@@ -92,13 +92,13 @@ pub(crate) fn run(
     seen: &Seen,
     shutdown: &Shutdown,
 ) -> JoinHandle<Report> {
-    let demand = Demand { workers: 1, dead_letter: false, engine_bytes: 0, fixed_bytes: 0 };
+    let demand = Demand { workers: 1, dead_letter: true, engine_bytes: 0, fixed_bytes: 0 };
     let tray = Tray { seen: seen.clone(), dawdle: Duration::ZERO, fails_at: None, panics: false };
     let pipeline = Pipeline {
         framing: None,
         budget: Budget::fit(sizes, demand, None).unwrap(),
         inputs: Inputs::Growing { growing, checkpoint, every: Duration::from_millis(20) },
-        outlets: Outlets { sink: Box::new(tray), dead_letter: None },
+        outlets: Outlets { sink: Box::new(tray), dead_letter: Some(Box::new(seen.clone())) },
         observer: Arc::new(seen.clone()),
         shutdown: shutdown.clone(),
     };
