@@ -4,8 +4,10 @@ pub(crate) mod agent;
 mod chance;
 mod clock;
 mod contract;
+mod copytruncate;
 mod desk;
 mod errors;
+mod full;
 mod promise;
 mod wrapped;
 
