@@ -41,7 +41,7 @@ pub use store::StoreError;
 
 use crate::{
     compression::{Format, Start},
-    pipeline::{Checkpoint, Growing, Position, Reached, Ready, Turn},
+    pipeline::{Checkpoint, Growing, Reached, Ready, Turn},
     shutdown::Phase,
 };
 use fingerprint::{Node, Stamp};
@@ -202,7 +202,7 @@ impl Follow {
         let fresh =
             Tail::new(tail.path.clone(), file, tail.node, Packing::Plain, Default::default(), now)?;
         let unlisted = tail.unlisted;
-        let number = self.add(fresh, Position::default());
+        let number = self.add(fresh, None);
         if let Some(tail) = self.tails.get_mut(&number) {
             tail.unlisted = unlisted;
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Follow, Former, MOST_FILES, Packed, Packing, Tail,
+    Follow, MOST_FILES, Packed, Packing, Tail,
     fingerprint::{self, Node, Stamp, TELLING},
     place,
     store::Entry,
@@ -25,8 +25,8 @@ const SETTLED_AFTER: Duration = Duration::from_millis(900);
 
 /// What a file is that no tail is of.
 enum Origin {
-    /// Read from the first. It is acknowledged up to the second.
-    From(Position, Position),
+    /// Read from here. What is acknowledged of the file with this number is acknowledged of it.
+    From(Position, Option<usize>),
     /// It says what another says that is still followed: wait.
     Copy,
 }
@@ -34,7 +34,7 @@ enum Origin {
 impl Origin {
     const BEGINNING: Self = {
         let position = Position { offset: 0, lines: 0, inside_line: false, frame: 0 };
-        Self::From(position, position)
+        Self::From(position, None)
     };
 }
 
@@ -122,7 +122,7 @@ impl Follow {
         let origin = match self.registry.earlier(node, &start) {
             Some(entry) if packed && entry.ended => {
                 self.archives.insert(node, Stamp::of(&metadata));
-                self.registry.add(entry);
+                self.registry.add(entry, None);
                 return Ok(());
             }
             Some(entry) if packed || entry.offset <= metadata.len() => resumed(&entry),
@@ -137,9 +137,9 @@ impl Follow {
             },
             None => self.origin(path, &start, Some((&file, metadata.len())))?,
         };
-        let Origin::From(position, acknowledged) = origin else { return Ok(()) };
+        let Origin::From(position, former) = origin else { return Ok(()) };
         let tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
-        self.add(tail, acknowledged);
+        self.add(tail, former);
         Ok(())
     }
 
@@ -160,9 +160,9 @@ impl Follow {
     }
 
     /// A new tail, from which everything is read that there is.
-    pub(super) fn add(&mut self, mut tail: Tail, acknowledged: Position) -> usize {
-        let Position { offset, lines, inside_line, frame } = acknowledged;
-        let input = self.registry.add(Entry {
+    pub(super) fn add(&mut self, mut tail: Tail, former: Option<usize>) -> usize {
+        let Position { offset, lines, inside_line, frame } = tail.position;
+        let entry = Entry {
             path: absolute(&tail.first).display().to_string(),
             node: tail.node,
             start: tail.start.clone(),
@@ -171,7 +171,8 @@ impl Follow {
             inside_line,
             frame,
             ended: false,
-        });
+        };
+        let input = self.registry.add(entry, former);
         tail.input = input;
         let path = tail.path.clone();
         self.nodes.insert(tail.node, input);
@@ -225,7 +226,7 @@ impl Follow {
                 && former.start.fits(start)
                 && plain.map_or(Ok(true), |(file, size)| former.is_like(file, size))?
             {
-                return Ok(self.after(former));
+                return Ok(Origin::From(former.position, Some(former.input)));
             }
         }
         let lost = self.registry.lost(|entry| {
@@ -251,14 +252,6 @@ impl Follow {
         }
         start.truncate(fingerprint::MOST);
         Some(start)
-    }
-
-    /// Behind what was read of another file. What was not acknowledged of that one is not
-    /// acknowledged of its copy.
-    fn after(&self, former: &Former) -> Origin {
-        let acknowledged = self.registry.acknowledged(former.input);
-        let position = Position { lines: acknowledged.lines, ..former.position };
-        Origin::From(position, acknowledged)
     }
 
     /// Files of an earlier run that no listing leads to, renamed while nobody looked: what was not
@@ -289,7 +282,7 @@ impl Follow {
         let file = File::open(path)?;
         let start = fingerprint::start(&file)?;
         let Some(entry) = self.registry.earlier(node, &start) else { return Ok(()) };
-        let Origin::From(position, acknowledged) = resumed(&entry) else { return Ok(()) };
+        let position = entry.position();
         let packing = packing(&start);
         if matches!(packing, Packing::Plain) && file.metadata()?.len() < position.offset {
             return Ok(());
@@ -297,7 +290,7 @@ impl Follow {
         let mut tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
         tail.first = PathBuf::from(entry.path);
         tail.unlisted = Some(now);
-        self.add(tail, acknowledged);
+        self.add(tail, None);
         Ok(())
     }
 }
@@ -316,6 +309,5 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn resumed(entry: &Entry) -> Origin {
-    let position = entry.position();
-    Origin::From(position, position)
+    Origin::From(entry.position(), None)
 }

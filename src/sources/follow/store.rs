@@ -43,6 +43,12 @@ impl Entry {
         let Self { offset, lines, inside_line, frame, .. } = *self;
         Position { offset, lines, inside_line, frame }
     }
+
+    pub(super) fn move_to(&mut self, position: Position) {
+        let Position { offset, lines, inside_line, frame } = position;
+        (self.offset, self.lines) = (offset, lines);
+        (self.inside_line, self.frame) = (inside_line, frame);
+    }
 }
 
 fn is_nothing(frame: &u16) -> bool {

@@ -8,7 +8,6 @@
 //! `TAMIS_SEED` another one.
 
 use std::{
-    collections::HashSet,
     fs,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     thread::{scope, sleep},
@@ -18,7 +17,7 @@ use std::{
 use super::{
     agent::{Yard, event, gzip, ids},
     chance::{Random, Stopped, setting},
-    promise::{acknowledged, nothing_leaked},
+    promise::{Promise, nothing_leaked},
 };
 
 /// What rotates the log while it is written.
@@ -78,17 +77,12 @@ fn contract(rotation: Rotation, kills: u64) {
             let agent = yard.start(args);
             sleep(Duration::from_millis(20 + random.below(1500)));
             agent.kill();
-            let promised = acknowledged(&yard);
-            kept += promised.len();
-            let before = ids(&yard.read("clean")).len();
-            // Whatever the next one gives again was not promised.
+            let promise = Promise::of(&yard, "clean");
+            kept += promise.ids.len();
             let agent = yard.start(args);
             sleep(Duration::from_millis(20 + random.below(900)));
             agent.kill();
-            let again = ids(&yard.read("clean"));
-            let promised: HashSet<_> = promised.into_iter().collect();
-            let broken = again[before.min(again.len())..].iter().find(|id| promised.contains(id));
-            assert_eq!(broken, None, "kill {kill} of seed {seed}, {rotation:?}: given twice");
+            promise.is_kept(&format!("kill {kill} of seed {seed}, {rotation:?}"));
         }
     });
     let agent = yard.start(args);

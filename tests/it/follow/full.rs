@@ -13,7 +13,7 @@ use std::{
 use super::{
     agent::{Yard, ids},
     chance::{Random, setting},
-    promise::{acknowledged, nothing_leaked},
+    promise::{Promise, nothing_leaked},
 };
 use crate::logs::skipped;
 
@@ -77,7 +77,8 @@ fn is_behind_its_output(yard: &Yard, output: &str) {
     let text = yard.read(output);
     assert!(text.is_empty() || text.ends_with('\n'), "half a line: {:?}", text.lines().last());
     let there: HashSet<_> = ids(&text).into_iter().collect();
-    let ahead: Vec<_> = acknowledged(yard).into_iter().filter(|id| !there.contains(id)).collect();
+    let promise = Promise::of(yard, output);
+    let ahead: Vec<_> = promise.ids.difference(&there).collect();
     assert!(ahead.is_empty(), "a checkpoint is ahead of what was written: {ahead:?}");
 }
 
@@ -134,14 +135,11 @@ fn killed_on_a_full_disk_nothing_is_lost() {
             agent.kill();
             is_behind_its_output(&yard, "disk/clean");
         }
-        let promised: HashSet<_> = acknowledged(&yard).into_iter().collect();
-        let before = yard.file_ids("disk/clean").len();
+        let promise = Promise::of(&yard, "disk/clean");
         disk.make_room();
         let agent = yard.start(args);
         yard.until("the rest", || yard.file_ids("disk/clean").last() == Some(&(next - 1)));
-        let again = yard.file_ids("disk/clean").split_off(before);
-        let broken = again.iter().find(|id| promised.contains(id));
-        assert_eq!(broken, None, "round {round} of seed {seed}: given twice");
+        promise.is_kept(&format!("round {round} of seed {seed}"));
         yard.until_kept("a.log");
         agent.stop();
     }
