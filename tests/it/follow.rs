@@ -3,9 +3,11 @@
 pub(crate) mod agent;
 mod chance;
 mod clock;
+mod consumer;
 mod contract;
 mod copytruncate;
 mod desk;
+mod dribble;
 mod errors;
 mod full;
 mod promise;

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::Write as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -57,18 +57,23 @@ impl Yard {
     }
 
     pub(crate) fn start_on(&self, files: &str, args: &[&str]) -> Agent<'_> {
-        let add = |name| {
-            let path = self.path(name);
-            Stdio::from(OpenOptions::new().append(true).create(true).open(path).unwrap())
-        };
+        self.start_with(files, args, self.added_to("out"))
+    }
+
+    fn added_to(&self, name: &str) -> Stdio {
+        let path = self.path(name);
+        OpenOptions::new().append(true).create(true).open(path).unwrap().into()
+    }
+
+    pub(crate) fn start_with(&self, files: &str, args: &[&str], stdout: Stdio) -> Agent<'_> {
         let child = Command::new(env!("CARGO_BIN_EXE_tamis"))
             .current_dir(self.folder.path())
             .args(["--follow", files])
             .args(args)
             .env_remove("TAMIS_CONFIG")
             .stdin(Stdio::null())
-            .stdout(add("out"))
-            .stderr(add("err"))
+            .stdout(stdout)
+            .stderr(self.added_to("err"))
             .spawn()
             .unwrap();
         Agent { yard: self, child }
@@ -197,6 +202,11 @@ impl Agent<'_> {
     #[cfg(target_os = "linux")]
     pub(crate) fn peak(&self) -> u64 {
         crate::memory::peak_of(&self.child)
+    }
+
+    /// Its output, where that is a pipe.
+    pub(crate) fn stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().unwrap()
     }
 
     /// Waits for an end that it comes to by itself: its code.
