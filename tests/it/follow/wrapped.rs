@@ -245,6 +245,33 @@ fn a_file_that_is_renamed_between_pieces_is_read_to_its_end() {
     nothing_leaked(&yard);
 }
 
+/// No line is joined across files; no part of it is lost either.
+#[test]
+fn pieces_that_a_rotation_parted_are_judged_apart() {
+    for cri_file in [true, false] {
+        let yard = Yard::new();
+        yard.append("a.log", &piece(cri_file, "stdout", &long(1), false));
+        yard.append(
+            "a.log",
+            &piece(cri_file, "stdout", "the first part, canary1@example.com", true),
+        );
+        let agent = yard.start_on("logs/a.log", HASTY);
+        until_ids(&yard, [1]);
+        fs::rename(yard.log("a.log"), yard.log("a.log.1")).unwrap();
+        yard.append(
+            "a.log",
+            &piece(cri_file, "stdout", "the second part, canary2@example.com", false),
+        );
+        yard.append("a.log", &piece(cri_file, "stdout", "{\"id\":2}", false));
+        yard.until("the second", || ids(&yard).contains(&2));
+        yard.until("the first part", || yard.read("clean").contains("the first part"));
+        assert!(spoken(&yard.read("clean")).iter().any(|line| line.contains("the second part")));
+        let summary = agent.stop();
+        assert_eq!((&summary["read"], &summary["joined"]), (&4.into(), &0.into()), "{summary}");
+        nothing_leaked(&yard);
+    }
+}
+
 /// An event of the application in pieces, among those of the other stream.
 fn in_pieces(random: &mut Random, cri_file: bool, id: u64) -> String {
     let event = match id % 3 {
