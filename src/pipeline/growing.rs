@@ -25,6 +25,8 @@ pub struct Reached {
     pub inside_line: bool,
     /// As in a [`Position`].
     pub frame: u16,
+    /// Whole lines behind it wait for another one, which they belong together with.
+    pub waits: bool,
 }
 
 /// Whose turn it is.
@@ -64,6 +66,8 @@ pub struct Ready {
     pub position: Position,
     /// A last line without an end has waited long enough: it is taken as it is.
     pub take_partial: bool,
+    /// Whole lines have waited long enough for another: they are taken without it.
+    pub take_waiting: bool,
 }
 
 /// Inputs that grow.

@@ -56,7 +56,7 @@ impl Tails {
         batch.name = ready.name.clone();
         batch.lines_before = ready.position.lines;
         let Position { offset, inside_line, frame, .. } = ready.position;
-        let mut reached = Reached { offset, inside_line, frame };
+        let mut reached = Reached { offset, inside_line, frame, waits: false };
         let taken = self.take(ready, batch, &mut reached);
         if let Err(error) = taken {
             self.failed(&ready.name, &error);
@@ -101,8 +101,10 @@ impl Tails {
         let take_partial = ready.take_partial && failed.is_ok();
         let settled = exhausted && self.cutter.settled(batch, take_partial);
         let inside_line = settled && self.cutter.settle(batch);
-        if !settled {
-            self.cutter.cut(batch);
+        match exhausted && failed.is_ok() && ready.take_waiting {
+            _ if settled => {}
+            true => self.cutter.part(batch),
+            false => self.cutter.cut(batch),
         }
         *reached = self.cutter.reached(inside_line);
         failed

@@ -189,7 +189,8 @@ impl Follow {
         }
         self.current = Some(input);
         let (name, position) = (tail.name.clone(), tail.position);
-        Ok(Some(Ready { input, name, position, take_partial }))
+        let take_waiting = tail.has_waited(now, self.settings.line_age);
+        Ok(Some(Ready { input, name, position, take_partial, take_waiting }))
     }
 
     /// A file was truncated in place: what is in it now is read as another file.

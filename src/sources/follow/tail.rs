@@ -39,6 +39,8 @@ pub(super) struct Tail {
     pub(super) exhausted_at: Option<u64>,
     /// Since when a last line without an end has not grown.
     pub(super) partial: Option<Instant>,
+    /// Since when whole lines wait for another: what else the file says does not make them younger.
+    waiting: Option<Instant>,
     /// What waited long enough ends here: this turn reads no further.
     pub(super) aged_to: Option<u64>,
     /// Since when it has not grown.
@@ -89,6 +91,7 @@ impl Tail {
             cursor: position.offset,
             exhausted_at: None,
             partial: None,
+            waiting: None,
             aged_to: None,
             quiet: now,
             unlisted: None,
@@ -130,7 +133,8 @@ impl Tail {
             self.quiet = now;
             self.partial = None;
         }
-        self.aged_to = self.has_aged(now, line_age).then_some(size);
+        let aged = self.partial.is_some_and(|since| now.duration_since(since) >= line_age);
+        self.aged_to = aged.then_some(size);
         Ok(!self.is_rewritten_at(size)?)
     }
 
@@ -143,9 +147,15 @@ impl Tail {
         Ok(size < self.position.offset || self.edge != self.read_edge(self.position.offset)?)
     }
 
-    /// Whether a last line without an end has waited for so long.
+    /// Whether whole lines have waited for so long.
+    pub(super) fn has_waited(&self, now: Instant, line_age: Duration) -> bool {
+        self.waiting.is_some_and(|since| now.duration_since(since) >= line_age)
+    }
+
+    /// Whether anything has waited for so long.
     pub(super) fn has_aged(&self, now: Instant, line_age: Duration) -> bool {
-        self.partial.is_some_and(|since| now.duration_since(since) >= line_age)
+        let aged = self.partial.is_some_and(|since| now.duration_since(since) >= line_age);
+        aged || self.has_waited(now, line_age)
     }
 
     /// Whether nothing will come of it: for so long no name has led to it, and it has not grown.
@@ -179,7 +189,7 @@ impl Tail {
 
     /// Ends a turn. `true`: the fingerprint grew.
     pub(super) fn end(&mut self, reached: Reached, now: Instant) -> bool {
-        let Reached { offset, inside_line, frame } = reached;
+        let Reached { offset, inside_line, frame, waits } = reached;
         let moved = offset != self.position.offset;
         self.position = Position { offset, inside_line, frame, ..self.position };
         if let Packing::Packed(packed) = &mut self.packing {
@@ -188,6 +198,8 @@ impl Tail {
             }
             return false;
         }
+        let since = if moved { now } else { self.waiting.unwrap_or(now) };
+        self.waiting = waits.then_some(since);
         if moved {
             // Where it cannot be read, the next turn tells.
             self.edge = self.read_edge(offset).unwrap_or_default();

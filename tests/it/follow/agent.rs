@@ -90,7 +90,7 @@ impl Yard {
     }
 
     /// Waits until `done`.
-    pub(crate) fn until(&self, what: &str, done: impl Fn() -> bool) {
+    pub(crate) fn until(&self, what: &str, mut done: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !done() {
             assert!(

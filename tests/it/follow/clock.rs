@@ -113,13 +113,13 @@ fn what_is_added_while_an_aged_line_is_read_is_none_of_it() {
     let Turn::Ready(ready) = follow.turn(Duration::ZERO) else { panic!("nothing to read") };
     assert!(!ready.take_partial);
     assert_eq!((follow.read(&mut buf).unwrap(), follow.read(&mut buf).unwrap()), (4, 0));
-    follow.end_turn(Reached { offset: 0, inside_line: false, frame: 0 });
+    follow.end_turn(Reached { offset: 0, inside_line: false, frame: 0, waits: false });
     clock.advance(LINE_AGE);
     let Turn::Ready(ready) = follow.turn(Duration::ZERO) else { panic!("it has not aged") };
     assert!(ready.take_partial);
     append(&path, " of a line\nand half of the next");
     assert_eq!((follow.read(&mut buf).unwrap(), follow.read(&mut buf).unwrap()), (4, 0));
-    follow.end_turn(Reached { offset: 4, inside_line: true, frame: 0 });
+    follow.end_turn(Reached { offset: 4, inside_line: true, frame: 0, waits: false });
     clock.advance(SECOND);
     let Turn::Ready(ready) = follow.turn(Duration::ZERO) else { panic!("it has grown") };
     assert!(!ready.take_partial && ready.position.inside_line);

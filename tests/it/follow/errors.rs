@@ -71,14 +71,20 @@ impl Growing for Disk {
         let file = &mut self.files[input];
         file.cursor = file.position.offset as usize;
         let name = input.to_string().into();
-        Turn::Ready(Ready { input, name, position: file.position, take_partial: false })
+        Turn::Ready(Ready {
+            input,
+            name,
+            position: file.position,
+            take_partial: false,
+            take_waiting: false,
+        })
     }
 
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.files[self.current].read(buf)
     }
 
-    fn end_turn(&mut self, Reached { offset, inside_line, frame }: Reached) {
+    fn end_turn(&mut self, Reached { offset, inside_line, frame, .. }: Reached) {
         let file = &mut self.files[self.current];
         file.position = Position { offset, inside_line, frame, ..file.position };
     }

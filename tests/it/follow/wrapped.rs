@@ -173,6 +173,36 @@ fn pieces_that_waited_too_long_are_judged_and_the_rest_of_their_line_is_lost() {
 }
 
 #[test]
+fn a_piece_that_stays_alone_holds_back_what_the_other_stream_says_no_longer_than_it_may() {
+    for cri_file in [true, false] {
+        let (yard, name) = (Yard::new(), "a.log");
+        yard.append(name, &piece(cri_file, "stdout", "{\"id\":1}", false));
+        yard.append(name, &piece(cri_file, "stdout", "never ended, canary@example.com", true));
+        let agent = yard.start(HASTY);
+        // The other stream is never quiet for long, and its last line never whole.
+        let (mut said, mut next) = (String::new(), 2);
+        yard.until("what the other stream says", || {
+            said += &piece(cri_file, "stderr", &format!("{{\"id\":{next}}}"), false);
+            next += 1;
+            let half = said.len() - 10;
+            yard.append(name, &said[..half]);
+            said.drain(..half);
+            sleep(Duration::from_millis(100));
+            ids(&yard).len() > 5
+        });
+        yard.append(name, &said);
+        yard.append(name, &piece(cri_file, "stdout", "the rest of it", false));
+        yard.append(name, &piece(cri_file, "stdout", &format!("{{\"id\":{next}}}"), false));
+        yard.until("the last", || ids(&yard).contains(&next));
+        agent.stop();
+        assert!(ids(&yard).into_iter().eq(1..=next));
+        let clean = yard.read("clean");
+        assert!(clean.contains("never ended") && !clean.contains("the rest of it"), "{clean}");
+        nothing_leaked(&yard);
+    }
+}
+
+#[test]
 fn a_first_line_that_came_in_part_does_not_say_what_the_file_is() {
     let yard = Yard::new();
     let first = docker("stdout", &format!("{}\n", long(1)));
