@@ -83,7 +83,8 @@ fn a_kill_leaves_whole_lines_or_the_next_start_cuts() {
         let output =
             run(tamis(&["-o", "x.ndjson", "--fsync", "always"]).current_dir(&dir), b"{}\n");
         assert_eq!(code(&output), 0, "{}", stderr(&output));
-        assert_eq!(stderr(&output).contains("x.ndjson: cut off 15 bytes"), round == 4);
+        // The kill itself may have left half a line, too.
+        assert!(stderr(&output).contains("x.ndjson: cut off ") || round < 4);
         let text = fs::read_to_string(&out).unwrap();
         assert!(text.ends_with("}\n{}\n") || text == "{}\n");
         assert!(text.lines().all(|line| line == "{}" || line.len() == 3010), "round {round}");

@@ -3,9 +3,11 @@
 use std::{fs, thread::sleep, time::Duration};
 
 use tamis::{
-    pipeline::{Growing as _, Reached, Turn},
+    pipeline::{Growing as _, Reached, Ready, Turn},
     shutdown::Shutdown,
+    sources::Follow,
 };
+use tempfile::TempDir;
 
 use super::desk::{Clock, Desk, LINE_AGE, append, follow};
 use crate::stand_ins::Seen;
@@ -27,21 +29,6 @@ fn half_a_line_waits_for_its_end_by_the_clock() {
     desk.advance(SECOND);
     desk.until(|clean| clean.contains("two\n"));
     assert_eq!(desk.clean(), "one\nhalf\ntwo\n");
-    desk.end();
-}
-
-#[test]
-fn a_jump_of_an_hour_tears_no_line_that_grows() {
-    let mut desk = Desk::new();
-    desk.append("a.log", "one\nto be");
-    desk.advance(SECOND);
-    for more in [" con", "tin", "ued"] {
-        desk.append("a.log", more);
-        desk.advance(HOUR);
-        assert_eq!(desk.clean(), "one\n");
-    }
-    desk.append("a.log", "\n");
-    desk.until(|clean| clean.contains("to be continued\n"));
     desk.end();
 }
 
@@ -100,28 +87,88 @@ fn a_clock_that_stands_still_or_jumps_makes_nothing_spin() {
     desk.end();
 }
 
+/// A file that is followed turn by turn.
+struct Turns {
+    folder: TempDir,
+    clock: Clock,
+    follow: Follow,
+}
+
+impl Turns {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.log"), text).unwrap();
+        let (clock, seen) = (Clock::new(), Seen::default());
+        let shutdown = Shutdown::new(SECOND).unwrap();
+        let (follow, _) = follow(folder.path().to_path_buf(), &clock, &seen, &shutdown);
+        Self { folder, clock, follow }
+    }
+
+    fn append(&self, text: &str) {
+        append(&self.folder.path().join("a.log"), text);
+    }
+
+    fn ready(&mut self) -> Ready {
+        match self.follow.turn(Duration::ZERO) {
+            Turn::Ready(ready) => ready,
+            other => panic!("nothing to read: {other:?}"),
+        }
+    }
+
+    /// How much this turn reads before there is no more.
+    fn read(&mut self) -> usize {
+        let (mut all, mut buf) = (0, [0; 64]);
+        loop {
+            match self.follow.read(&mut buf).unwrap() {
+                0 => return all,
+                n => all += n,
+            }
+        }
+    }
+
+    fn end(&mut self, offset: u64, inside_line: bool) {
+        self.follow.end_turn(Reached { offset, inside_line, frame: 0, waits: false });
+    }
+}
+
+#[test]
+fn a_jump_of_an_hour_tears_no_line_that_grows() {
+    let mut turns = Turns::new("to be");
+    let mut len = 5;
+    for more in [" con", "tin", "ued"] {
+        assert!(!turns.ready().take_partial);
+        assert_eq!(turns.read(), len);
+        turns.end(0, false);
+        turns.append(more);
+        len += more.len();
+        turns.clock.advance(HOUR);
+    }
+    assert!(!turns.ready().take_partial);
+    assert_eq!(turns.read(), len);
+    turns.end(0, false);
+    // And one that does not grow is judged, once.
+    turns.clock.advance(HOUR);
+    assert!(turns.ready().take_partial);
+    assert_eq!(turns.read(), len);
+    turns.end(len as u64, true);
+    turns.clock.advance(HOUR);
+    assert!(matches!(turns.follow.turn(Duration::ZERO), Turn::Idle));
+}
+
 /// An end that comes while the half before it, which has waited long enough, is read.
 #[test]
 fn what_is_added_while_an_aged_line_is_read_is_none_of_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let (clock, seen) = (Clock::new(), Seen::default());
-    let path = folder.path().join("a.log");
-    fs::write(&path, "half").unwrap();
-    let shutdown = Shutdown::new(SECOND).unwrap();
-    let (mut follow, _) = follow(folder.path().to_path_buf(), &clock, &seen, &shutdown);
-    let mut buf = [0; 64];
-    let Turn::Ready(ready) = follow.turn(Duration::ZERO) else { panic!("nothing to read") };
-    assert!(!ready.take_partial);
-    assert_eq!((follow.read(&mut buf).unwrap(), follow.read(&mut buf).unwrap()), (4, 0));
-    follow.end_turn(Reached { offset: 0, inside_line: false, frame: 0, waits: false });
-    clock.advance(LINE_AGE);
-    let Turn::Ready(ready) = follow.turn(Duration::ZERO) else { panic!("it has not aged") };
-    assert!(ready.take_partial);
-    append(&path, " of a line\nand half of the next");
-    assert_eq!((follow.read(&mut buf).unwrap(), follow.read(&mut buf).unwrap()), (4, 0));
-    follow.end_turn(Reached { offset: 4, inside_line: true, frame: 0, waits: false });
-    clock.advance(SECOND);
-    let Turn::Ready(ready) = follow.turn(Duration::ZERO) else { panic!("it has grown") };
+    let mut turns = Turns::new("half");
+    assert!(!turns.ready().take_partial);
+    assert_eq!(turns.read(), 4);
+    turns.end(0, false);
+    turns.clock.advance(LINE_AGE);
+    assert!(turns.ready().take_partial);
+    turns.append(" of a line\nand half of the next");
+    assert_eq!(turns.read(), 4);
+    turns.end(4, true);
+    turns.clock.advance(SECOND);
+    let ready = turns.ready();
     assert!(!ready.take_partial && ready.position.inside_line);
-    assert_eq!(follow.read(&mut buf).unwrap(), 31);
+    assert_eq!(turns.read(), 31);
 }
