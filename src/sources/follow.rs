@@ -351,7 +351,7 @@ impl Growing for Follow {
             // Told already; tried again from here when it changes.
             return self.park(input);
         }
-        match (tail.is_packed(), exhausted) {
+        match (tail.is_packed(), exhausted && !tail.rewritten) {
             (true, true) => {
                 // Read once: no listing brings it back.
                 let stamp = tail.file.metadata().map(|metadata| Stamp::of(&metadata));

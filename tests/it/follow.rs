@@ -11,6 +11,7 @@ mod dribble;
 mod errors;
 mod full;
 mod promise;
+mod turns;
 mod wrapped;
 
 use std::fs;

@@ -50,6 +50,8 @@ pub(super) struct Tail {
     pub(super) queued: bool,
     /// This turn could not read on.
     pub(super) failed: bool,
+    /// While a turn read it, another file was written in its place.
+    pub(super) rewritten: bool,
 }
 
 /// How a file's text is stored.
@@ -97,6 +99,7 @@ impl Tail {
             unlisted: None,
             queued: false,
             failed: false,
+            rewritten: false,
         };
         tail.edge = tail.read_edge(position.offset)?;
         Ok(tail)
@@ -144,7 +147,18 @@ impl Tail {
     }
 
     fn is_rewritten_at(&self, size: u64) -> io::Result<bool> {
-        Ok(size < self.position.offset || self.edge != self.read_edge(self.position.offset)?)
+        let offset = self.position.offset;
+        Ok(self.rewritten || size < offset || self.edge != self.read_edge(offset)?)
+    }
+
+    /// Whether what was read in this turn may be another file's, written in place of this one. Asked
+    /// behind the read: what still stands before it then, stood there before, too.
+    fn notices_rewriting(&mut self) -> io::Result<bool> {
+        self.rewritten |= match self.position.offset {
+            0 => !self.start.fits(&fingerprint::start(&self.file)?),
+            _ => self.is_rewritten()?,
+        };
+        Ok(self.rewritten)
     }
 
     /// Whether whole lines have waited for so long.
@@ -166,17 +180,10 @@ impl Tail {
     }
 
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let left = self.aged_to.map_or(u64::MAX, |to| to.saturating_sub(self.cursor));
-        let most = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let read = match &mut self.packing {
-            Packing::Plain => self.file.read_at(&mut buf[..most], self.cursor),
-            Packing::Packed(Some(packed)) => packed.read(buf),
-            Packing::Packed(None) => Ok(0),
-        };
-        let n = read.inspect_err(|error| {
+        let n = self.read_or_notice(buf).inspect_err(|error| {
             self.failed = error.kind() != io::ErrorKind::Interrupted;
         })?;
-        if n == 0 {
+        if n == 0 && !self.rewritten {
             // A packed file's size is compared with its size, a plain one's with what was read.
             self.exhausted_at = Some(match self.is_packed() {
                 true => self.size()?,
@@ -187,35 +194,50 @@ impl Tail {
         Ok(n)
     }
 
+    fn read_or_notice(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.aged_to.map_or(u64::MAX, |to| to.saturating_sub(self.cursor));
+        let most = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        match &mut self.packing {
+            Packing::Plain => {
+                let n = self.file.read_at(&mut buf[..most], self.cursor)?;
+                Ok(if n > 0 && self.notices_rewriting()? { 0 } else { n })
+            }
+            Packing::Packed(Some(packed)) => packed.read(buf),
+            Packing::Packed(None) => Ok(0),
+        }
+    }
+
     /// Ends a turn. `true`: the fingerprint grew.
     pub(super) fn end(&mut self, reached: Reached, now: Instant) -> bool {
         let Reached { offset, inside_line, frame, waits } = reached;
         let moved = offset != self.position.offset;
-        self.position = Position { offset, inside_line, frame, ..self.position };
+        let grew = !self.start.is_full() && self.cursor > self.start.bytes as u64;
         if let Packing::Packed(packed) = &mut self.packing {
+            self.position = Position { offset, inside_line, frame, ..self.position };
             if let Some(packed) = packed {
                 packed.taken(offset);
             }
             return false;
         }
+        // Where it cannot be read, the next turn tells.
+        let edge = if moved { self.read_edge(offset).unwrap_or_default() } else { Vec::new() };
+        let start = if grew { Fingerprint::of_file(&self.file).ok() } else { None };
+        let gone = (moved || grew) && self.notices_rewriting().unwrap_or(false);
+        self.position = Position { offset, inside_line, frame, ..self.position };
+        if moved {
+            // Of what is gone the copies are known by their start.
+            self.edge = if gone { Vec::new() } else { edge };
+        }
         let since = if moved { now } else { self.waiting.unwrap_or(now) };
         self.waiting = waits.then_some(since);
-        if moved {
-            // Where it cannot be read, the next turn tells.
-            self.edge = self.read_edge(offset).unwrap_or_default();
-        }
         let partial = self.exhausted_at.is_some_and(|at| at > offset) && !inside_line;
         self.partial = partial.then(|| self.partial.unwrap_or(now));
-        let known = self.start.bytes as u64;
-        if self.start.is_full() || self.cursor <= known {
-            return false;
-        }
-        match Fingerprint::of_file(&self.file) {
-            Ok(start) => {
+        match start {
+            Some(start) if !gone => {
                 self.start = start;
                 true
             }
-            Err(_) => false,
+            _ => false,
         }
     }
 

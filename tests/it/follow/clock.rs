@@ -2,15 +2,12 @@
 
 use std::{fs, thread::sleep, time::Duration};
 
-use tamis::{
-    pipeline::{Growing as _, Reached, Ready, Turn},
-    shutdown::Shutdown,
-    sources::Follow,
-};
-use tempfile::TempDir;
+use tamis::pipeline::{Growing as _, Turn};
 
-use super::desk::{Clock, Desk, LINE_AGE, append, follow};
-use crate::stand_ins::Seen;
+use super::{
+    desk::{Desk, LINE_AGE},
+    turns::Turns,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -85,50 +82,6 @@ fn a_clock_that_stands_still_or_jumps_makes_nothing_spin() {
         assert!(asked < 150, "asked {asked} times in 0.3 s after a jump of {jump:?}");
     }
     desk.end();
-}
-
-/// A file that is followed turn by turn.
-struct Turns {
-    folder: TempDir,
-    clock: Clock,
-    follow: Follow,
-}
-
-impl Turns {
-    fn new(text: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("a.log"), text).unwrap();
-        let (clock, seen) = (Clock::new(), Seen::default());
-        let shutdown = Shutdown::new(SECOND).unwrap();
-        let (follow, _) = follow(folder.path().to_path_buf(), &clock, &seen, &shutdown);
-        Self { folder, clock, follow }
-    }
-
-    fn append(&self, text: &str) {
-        append(&self.folder.path().join("a.log"), text);
-    }
-
-    fn ready(&mut self) -> Ready {
-        match self.follow.turn(Duration::ZERO) {
-            Turn::Ready(ready) => ready,
-            other => panic!("nothing to read: {other:?}"),
-        }
-    }
-
-    /// How much this turn reads before there is no more.
-    fn read(&mut self) -> usize {
-        let (mut all, mut buf) = (0, [0; 64]);
-        loop {
-            match self.follow.read(&mut buf).unwrap() {
-                0 => return all,
-                n => all += n,
-            }
-        }
-    }
-
-    fn end(&mut self, offset: u64, inside_line: bool) {
-        self.follow.end_turn(Reached { offset, inside_line, frame: 0, waits: false });
-    }
 }
 
 #[test]
