@@ -4,8 +4,8 @@
 //! machine that loses its power: there the page cache is lost, too, and what counts is what was
 //! synced.
 //!
-//! `TAMIS_KILLS=200 cargo test --release --test it -- follow::contract` is the longer run,
-//! `TAMIS_SEED` another one.
+//! `TAMIS_KILLS=200 cargo test --release --test it -- follow` is the longer run, `TAMIS_SEED` another
+//! one.
 
 use std::{
     fs,
