@@ -160,10 +160,12 @@ impl Delivery {
             letters.sync().map_err(dead_letter_end)?;
         }
         self.outlets.sink.sync().map_err(sink_end)?;
-        let told = acks.tell();
+        let (owed, told) = (self.ledger.owes(), acks.tell());
         self.ledger.owe(told.is_err());
-        if let Err(error) = told {
-            self.observer.checkpoint_failed(&error);
+        match told {
+            Err(error) if !owed => self.observer.checkpoint_failed(&error),
+            Ok(()) if owed => self.observer.checkpoint_kept(),
+            _ => {}
         }
         Ok(())
     }
