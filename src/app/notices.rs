@@ -75,6 +75,11 @@ impl Observer for Notices {
         say(&format_args!("--data-dir: {}; tried again, nothing is lost", cause(error)));
     }
 
+    fn checkpoint_kept(&self) {
+        self.clear();
+        say(&"--data-dir: positions are kept again");
+    }
+
     fn progress(&self, so_far: &Report) {
         self.telemetry.see(so_far);
         if let Some(progress) = &self.progress {

@@ -44,7 +44,7 @@ impl Acknowledgements {
         let none = Delivered { input: batch.input, position: None, ended };
         let pending = self.pending.entry(batch.input).or_insert(none);
         pending.ended = ended;
-        if let Some(Reached { offset, inside_line, frame }) = batch.reaches {
+        if let Some(Reached { offset, inside_line, frame, .. }) = batch.reaches {
             pending.position = Some(Position { offset, lines, inside_line, frame });
         }
     }

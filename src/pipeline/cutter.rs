@@ -37,6 +37,8 @@ pub(super) struct Cutter {
     offset: u64,
     framing: Option<Arc<dyn Framing>>,
     frames: Frames,
+    /// Whole lines were left for the next batch.
+    waits: bool,
 }
 
 /// Where the framing stands; nothing of it is used where lines stand for themselves.
@@ -59,6 +61,7 @@ impl Cutter {
         Self {
             framing,
             frames: Frames::default(),
+            waits: false,
             sizes,
             carry: Vec::with_capacity(sizes.usual()),
             whole: 0,
@@ -95,7 +98,8 @@ impl Cutter {
 
     /// Behind the last batch; `inside_line`: its last line is settled and has no end yet.
     pub(super) fn reached(&self, inside_line: bool) -> Reached {
-        Reached { offset: self.offset, inside_line, frame: self.frames.begun }
+        let (offset, frame, waits) = (self.offset, self.frames.begun, self.waits);
+        Reached { offset, inside_line, frame, waits }
     }
 
     /// Whether the rest of an input without a further line end is to be judged as it is: a line
@@ -164,11 +168,30 @@ impl Cutter {
     /// is judged with this is lost; `true`: the last one has no end yet.
     pub(super) fn settle(&mut self, batch: &mut Batch) -> bool {
         let inside_line = self.discarding || batch.chunk.data().last() != Some(&b'\n');
+        let before = self.frames.now;
         self.finish(batch);
+        self.wait_no_longer();
+        if inside_line && before != self.frames.begun && !self.frames.spans {
+            // That the beginning of a line is nothing which spans lines says nothing of the next one.
+            self.frames.begun = before;
+        }
+        inside_line
+    }
+
+    /// Cuts the batch behind its last line, though that, or one before it, waits for another. What
+    /// comes of a line that is judged with this is lost.
+    pub(super) fn part(&mut self, batch: &mut Batch) {
+        if self.frames.seen > self.whole {
+            (self.whole, self.frames.whole) = (self.frames.seen, self.frames.now);
+        }
+        self.cut(batch);
+        self.wait_no_longer();
+    }
+
+    fn wait_no_longer(&mut self) {
         if let Some(framing) = self.framing.as_ref().filter(|f| f.waits(self.frames.begun)) {
             self.frames.begun = framing.given_up(self.frames.begun);
         }
-        inside_line
     }
 
     /// Cuts the batch at the end of the input; the last line may lack its end.
@@ -198,6 +221,7 @@ impl Cutter {
         self.offset = batch.offset + covers;
         (self.whole, self.discarding, self.discarded, self.at_start) = (0, false, false, false);
         batch.chunk.set_note(self.frames.begun, self.frames.whole);
+        self.waits = self.frames.spans && self.frames.seen > end;
         let (spans, next) = (self.frames.spans, self.frames.whole);
         self.frames = Frames { spans, seen: 0, waiting: 0, begun: next, whole: next, now: next };
         batch.chunk.seal();

@@ -174,11 +174,15 @@ impl Delivery {
             letters.sync().map_err(dead_letter_end)?;
         }
         self.outlets.sink.sync().map_err(sink_end)?;
-        let told = acks.tell();
+        let (owed, told) = (self.ledger.owes(), acks.tell());
         self.ledger.owe(told.is_err());
+        if told.is_ok() {
+            self.last.into_iter().for_each(|last| self.meters.acknowledged(last));
+        }
         match told {
-            Ok(()) => self.last.into_iter().for_each(|last| self.meters.acknowledged(last)),
-            Err(error) => self.observer.checkpoint_failed(&error),
+            Err(error) if !owed => self.observer.checkpoint_failed(&error),
+            Ok(()) if owed => self.observer.checkpoint_kept(),
+            _ => {}
         }
         self.meters.acknowledge.observe(begun.elapsed());
         Ok(())

@@ -25,10 +25,12 @@ pub struct Reached {
     pub inside_line: bool,
     /// As in a [`Position`].
     pub frame: u16,
+    /// Whole lines behind it wait for another one, which they belong together with.
+    pub waits: bool,
 }
 
 /// Whose turn it is.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Turn {
     /// This input has something to read.
     Ready(Ready),
@@ -39,6 +41,13 @@ pub enum Turn {
         input: usize,
         /// It was truncated in place.
         truncated: bool,
+    },
+    /// Something cannot be read; it is tried again when it changes.
+    Failed {
+        /// As messages show it.
+        name: String,
+        /// Why.
+        error: io::Error,
     },
     /// Nothing within the wait, or a shutdown moved on.
     Idle,
@@ -57,6 +66,8 @@ pub struct Ready {
     pub position: Position,
     /// A last line without an end has waited long enough: it is taken as it is.
     pub take_partial: bool,
+    /// Whole lines have waited long enough for another: they are taken without it.
+    pub take_waiting: bool,
 }
 
 /// Inputs that grow.

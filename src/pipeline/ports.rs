@@ -146,10 +146,13 @@ pub trait Observer: Send + Sync {
     fn input_truncated(&self, input: &str) {
         let _ = input;
     }
-    /// Positions could not be kept. They are tried again; until then a restart would read more twice.
+    /// Positions cannot be kept any more. They are tried again; until then a restart would read more
+    /// twice.
     fn checkpoint_failed(&self, error: &io::Error) {
         let _ = error;
     }
+    /// Positions can be kept again.
+    fn checkpoint_kept(&self) {}
     /// What is delivered so far; told a few times a second.
     fn progress(&self, so_far: &Report) {
         let _ = so_far;

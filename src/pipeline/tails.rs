@@ -56,15 +56,19 @@ impl Tails {
         batch.name = ready.name.clone();
         batch.lines_before = ready.position.lines;
         let Position { offset, inside_line, frame, .. } = ready.position;
-        let mut reached = Reached { offset, inside_line, frame };
+        let mut reached = Reached { offset, inside_line, frame, waits: false };
         let taken = self.take(ready, batch, &mut reached);
         if let Err(error) = taken {
-            self.ledger.input_failed();
-            self.observer.input_failed(&ready.name, &error);
+            self.failed(&ready.name, &error);
         }
         self.growing.end_turn(reached);
         batch.reaches = Some(reached);
         batch.source_bytes > 0
+    }
+
+    fn failed(&self, name: &str, error: &io::Error) {
+        self.ledger.input_failed();
+        self.observer.input_failed(name, error);
     }
 
     /// Reads until the batch is full or the input has no more. What was read before an error is as
@@ -72,7 +76,9 @@ impl Tails {
     fn take(&mut self, ready: &Ready, batch: &mut Batch, reached: &mut Reached) -> io::Result<()> {
         if reached.inside_line {
             // The bytes behind the line end come again: the next turn takes them.
-            return self.pass_over(batch, reached);
+            let passed = self.pass_over(batch, reached);
+            batch.chunk.seal();
+            return passed;
         }
         self.cutter.resume(&ready.position);
         self.cutter.begin(batch);
@@ -91,11 +97,14 @@ impl Tails {
                 }
             }
         };
-        // A line over the limit is settled before its end is seen.
-        let settled = exhausted && failed.is_ok() && self.cutter.settled(batch, ready.take_partial);
+        // A line over the limit is settled before its end is seen, whatever becomes of that.
+        let take_partial = ready.take_partial && failed.is_ok();
+        let settled = exhausted && self.cutter.settled(batch, take_partial);
         let inside_line = settled && self.cutter.settle(batch);
-        if !settled {
-            self.cutter.cut(batch);
+        match exhausted && failed.is_ok() && ready.take_waiting {
+            _ if settled => {}
+            true => self.cutter.part(batch),
+            false => self.cutter.cut(batch),
         }
         *reached = self.cutter.reached(inside_line);
         failed
@@ -115,7 +124,6 @@ impl Tails {
                 break;
             }
         }
-        batch.chunk.seal();
         Ok(())
     }
 
@@ -136,6 +144,10 @@ impl Intake for Tails {
                         continue;
                     }
                     self.owed.get_or_insert_with(Instant::now);
+                }
+                Turn::Failed { name, error } => {
+                    self.failed(&name, &error);
+                    continue;
                 }
                 Turn::Ended { input, truncated } => {
                     if truncated {

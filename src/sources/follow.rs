@@ -6,6 +6,7 @@
 //! | `fingerprint` | which file it is |
 //! | `tail` | one file that is followed |
 //! | `packed` | one that is compressed |
+//! | `trouble` | what cannot be read, told once |
 //! | `watch` | when to look |
 //! | `registry` | how far each file was delivered |
 //! | `store` | the same on disk |
@@ -24,6 +25,7 @@ mod registry;
 mod settings;
 mod store;
 mod tail;
+mod trouble;
 mod watch;
 
 use std::{
@@ -57,7 +59,7 @@ pub const FILE_BYTES: u64 = 4 << 10;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often files are looked at where nothing is heard.
 const POLL_EVERY: Duration = Duration::from_millis(20);
-/// A file that no name leads to is let go when it has not grown for so long.
+/// A file is let go when no name has led to it, and it has not grown, for so long.
 const LINGER: Duration = Duration::from_secs(10);
 /// Of files that were let go, so many are remembered.
 const FORMERS: usize = 1024;
@@ -88,8 +90,9 @@ pub struct Follow {
     /// A listing is wanted.
     stale: bool,
     looked: Instant,
-    /// Failures that were told.
+    /// Failures that were told, and those that are yet to be.
     told: HashSet<String>,
+    failures: VecDeque<(String, io::Error)>,
     first: bool,
     drained: bool,
 }
@@ -121,6 +124,7 @@ impl Follow {
             stale: false,
             looked,
             told: HashSet::new(),
+            failures: VecDeque::new(),
             first: true,
             drained: false,
         };
@@ -145,7 +149,7 @@ impl Follow {
             match self.begin(input, now) {
                 Ok(Some(ready)) => return Some(Turn::Ready(ready)),
                 Ok(None) => return None,
-                Err(error) => self.fail(input, &error),
+                Err(error) => self.fail(input, error),
             }
         }
         None
@@ -155,7 +159,7 @@ impl Follow {
     /// it was.
     fn begin(&mut self, input: usize, now: Instant) -> io::Result<Option<Ready>> {
         let Some(tail) = self.tails.get_mut(&input) else { return Ok(None) };
-        if !tail.begin(now)? {
+        if !tail.begin(now, self.settings.line_age)? {
             self.truncated(input, now)?;
             return Ok(None);
         }
@@ -167,8 +171,7 @@ impl Follow {
             self.meet_again(input);
             return Ok(None);
         }
-        let mut take_partial =
-            tail.partial.is_some_and(|since| now.duration_since(since) >= self.settings.line_age);
+        let mut take_partial = tail.aged_to.is_some();
         if let Packing::Packed(packed) = &mut tail.packing {
             // Nothing will be added to it.
             take_partial = true;
@@ -186,7 +189,8 @@ impl Follow {
         }
         self.current = Some(input);
         let (name, position) = (tail.name.clone(), tail.position);
-        Ok(Some(Ready { input, name, position, take_partial }))
+        let take_waiting = tail.has_waited(now, self.settings.line_age);
+        Ok(Some(Ready { input, name, position, take_partial, take_waiting }))
     }
 
     /// A file was truncated in place: what is in it now is read as another file.
@@ -199,7 +203,7 @@ impl Follow {
         let fresh =
             Tail::new(tail.path.clone(), file, tail.node, Packing::Plain, Default::default(), now)?;
         let unlisted = tail.unlisted;
-        let number = self.add(fresh, 0);
+        let number = self.add(fresh, None);
         if let Some(tail) = self.tails.get_mut(&number) {
             tail.unlisted = unlisted;
         }
@@ -211,34 +215,6 @@ impl Follow {
             self.formers.pop_front();
         }
         self.formers.push_back(former);
-    }
-
-    /// A file that could not be read: told once, tried again when it changes.
-    fn fail(&mut self, input: usize, error: &io::Error) {
-        let Some(tail) = self.tails.get_mut(&input) else { return };
-        let name = tail.name.clone();
-        self.park(input);
-        self.tell(&name, error);
-    }
-
-    /// Until the file changes.
-    fn park(&mut self, input: usize) {
-        let Some(tail) = self.tails.get_mut(&input) else { return };
-        tail.exhausted_at = tail.file.metadata().ok().map(|metadata| metadata.len());
-        if let Packing::Packed(packed) = &mut tail.packing {
-            *packed = None;
-            self.unpacking = self.unpacking.filter(|open| *open != input);
-        }
-    }
-
-    /// Tells a failure, if it was not told before.
-    fn tell(&mut self, name: &str, error: &io::Error) {
-        if self.told.len() >= MOST_FILES {
-            self.told.clear();
-        }
-        if self.told.insert(name.to_owned()) {
-            self.settings.observer.input_failed(name, error);
-        }
     }
 
     fn enqueue(&mut self, input: usize) {
@@ -256,17 +232,14 @@ impl Follow {
         let inputs: Vec<_> = self.tails.keys().copied().collect();
         for input in inputs {
             let Some(tail) = self.tails.get_mut(&input) else { continue };
-            let aged =
-                tail.partial.is_some_and(|at| now.duration_since(at) >= self.settings.line_age);
             match tail.has_changed() {
-                Ok(false) if !aged => {
-                    let quiet = now.duration_since(tail.quiet) >= LINGER;
-                    if tail.unlisted && quiet && !tail.queued {
+                Ok(false) if !tail.has_aged(now, self.settings.line_age) => {
+                    if tail.is_over(now, LINGER) && !tail.queued {
                         self.let_go(input);
                     }
                 }
                 Ok(_) => self.enqueue(input),
-                Err(error) => self.fail(input, &error),
+                Err(error) => self.fail(input, error),
             }
         }
     }
@@ -306,7 +279,7 @@ impl Follow {
     fn hear(&mut self, wait: Duration) {
         let news = match self.watch.wait(self.settings.shutdown.wake(), wait) {
             Ok(news) => news,
-            Err(error) => return self.tell("inotify", &error),
+            Err(error) => return self.tell("inotify", error),
         };
         self.stale |= news.changed;
         for place in news.written {
@@ -339,12 +312,15 @@ impl Growing for Follow {
             if let Some((input, truncated)) = self.ended.pop_front() {
                 return Turn::Ended { input, truncated };
             }
+            if let Some((name, error)) = self.failures.pop_front() {
+                return Turn::Failed { name, error };
+            }
             // Writers that never rest must not keep new files from being found.
             let nothing_for = self.upkeep(now);
             if let Some(turn) = self.next_in_queue(now) {
                 return turn;
             }
-            if !self.queue.is_empty() || !self.ended.is_empty() {
+            if !(self.queue.is_empty() && self.ended.is_empty() && self.failures.is_empty()) {
                 continue;
             }
             if self.drained {
@@ -375,7 +351,7 @@ impl Growing for Follow {
             // Told already; tried again from here when it changes.
             return self.park(input);
         }
-        match (tail.is_packed(), exhausted) {
+        match (tail.is_packed(), exhausted && !tail.rewritten) {
             (true, true) => {
                 // Read once: no listing brings it back.
                 let stamp = tail.file.metadata().map(|metadata| Stamp::of(&metadata));

@@ -19,14 +19,14 @@ use tamis::{
 
 use crate::cli::{adds_up, code, folder, run, sieve, stderr, summary, tamis};
 
-const TIME: &str = "2026-11-28T02:00:00.000000001Z";
+pub(crate) const TIME: &str = "2026-11-28T02:00:00.000000001Z";
 
-fn docker(stream: &str, log: &str) -> String {
+pub(crate) fn docker(stream: &str, log: &str) -> String {
     let log = serde_json::to_string(log).unwrap();
     format!("{{\"log\":{log},\"stream\":\"{stream}\",\"time\":\"{TIME}\"}}\n")
 }
 
-fn cri(stream: &str, tag: &str, text: &str) -> String {
+pub(crate) fn cri(stream: &str, tag: &str, text: &str) -> String {
     format!("{TIME} {stream} {tag} {text}\n")
 }
 

@@ -1,7 +1,18 @@
 //! Following files that grow, with real files and the real program.
 
 pub(crate) mod agent;
+mod chance;
+mod clock;
+mod consumer;
 mod contract;
+mod copytruncate;
+mod desk;
+mod dribble;
+mod errors;
+mod full;
+mod promise;
+mod turns;
+mod wrapped;
 
 use std::fs;
 
@@ -344,7 +355,7 @@ fn what_is_not_there_yet_is_waited_for_and_told_once() {
     yard.until("a word", || yard.read("err").contains("logs: a directory"));
     yard.events("none.log", 1..3);
     yard.until_ids(1..3);
-    agent.stop();
+    assert_eq!(agent.stop_with(3)["failed_inputs"], 1);
     let said = yard.read("err");
     let said: Vec<_> = said.lines().filter(|line| !line.starts_with('{')).collect();
     let wanted = [

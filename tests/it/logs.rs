@@ -138,7 +138,7 @@ fn no_event_writes_outside_and_many_services_need_few_descriptors() {
 }
 
 /// Past the test runner, which keeps quiet about what a test that passes prints.
-fn skipped(why: &str) {
+pub(crate) fn skipped(why: &str) {
     let what = "SKIPPED: a full disk was not tested: no file system of our own to fill";
     let _ = writeln!(std::io::stderr(), "\n{what} {why}");
 }

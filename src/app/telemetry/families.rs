@@ -110,7 +110,7 @@ impl Telemetry {
             ),
             counter(
                 "tamis_checkpoint_failures",
-                "Times that positions could not be kept; they are tried again.",
+                "Times that positions could not be kept any more; they are tried again and again.",
                 &[],
                 value(n(seen.checkpoint_failures)),
             ),

@@ -81,14 +81,16 @@ impl Rotated {
         (&self.stamp, self.number) == (&other.stamp, other.number)
     }
 
-    /// The first free name for a file that is rotated at `now`: also not one that another has
-    /// compressed.
+    /// The first free name for a file that is rotated at `now`, behind all that are there: also when
+    /// the clock was set back, or what is the newest would be removed as the oldest.
     pub(super) fn free(folder: &Folder, base: &str, now: Timestamp) -> io::Result<Self> {
         let stamp = now.strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
-        let taken = Self::all(folder, base)?;
-        let of_now = taken.iter().filter(|rotated| rotated.stamp == stamp);
-        let number = of_now.map(|rotated| rotated.number + 1).max().unwrap_or(0);
-        Ok(Self { stamp, number, ending: None })
+        Ok(match Self::all(folder, base)?.into_iter().next() {
+            Some(newest) if newest.stamp >= stamp => {
+                Self { number: newest.number.saturating_add(1), ending: None, ..newest }
+            }
+            _ => Self { stamp, number: 0, ending: None },
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The log on a disk that fails, and over time.
 
+mod clock;
+
 use std::{
     fs,
     path::PathBuf,

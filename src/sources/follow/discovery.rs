@@ -25,8 +25,8 @@ const SETTLED_AFTER: Duration = Duration::from_millis(900);
 
 /// What a file is that no tail is of.
 enum Origin {
-    /// Read from here. What is acknowledged of it begins at the second.
-    From(Position, u64),
+    /// Read from here. What is acknowledged of the file with this number is acknowledged of it.
+    From(Position, Option<usize>),
     /// It says what another says that is still followed: wait.
     Copy,
 }
@@ -34,7 +34,7 @@ enum Origin {
 impl Origin {
     const BEGINNING: Self = {
         let position = Position { offset: 0, lines: 0, inside_line: false, frame: 0 };
-        Self::From(position, 0)
+        Self::From(position, None)
     };
 }
 
@@ -42,8 +42,8 @@ impl Follow {
     /// Lists the files, and follows those that are new.
     pub(super) fn discover(&mut self, now: Instant) {
         let listing = (self.settings.list)();
-        for (name, error) in &listing.failed {
-            self.tell(name, error);
+        for (name, error) in listing.failed {
+            self.tell(&name, error);
         }
         for folder in &listing.folders {
             self.watch.folder(folder);
@@ -62,14 +62,15 @@ impl Follow {
                         true => io::ErrorKind::IsADirectory.into(),
                         false => io::Error::other("only files are followed, and it is none"),
                     };
-                    self.tell(&path.display().to_string(), &error);
+                    self.tell(&path.display().to_string(), error);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => self.tell(&path.display().to_string(), &error),
+                Err(error) => self.tell(&path.display().to_string(), error),
             }
         }
         for tail in self.tails.values_mut() {
-            tail.unlisted = !listed.contains(&tail.node);
+            let unlisted = !listed.contains(&tail.node);
+            tail.unlisted = unlisted.then(|| tail.unlisted.unwrap_or(now));
         }
         self.unsettled.retain(|node, _| listed.contains(node));
         self.archives.retain(|node, _| listed.contains(node));
@@ -90,7 +91,7 @@ impl Follow {
             if let Err(error) = self.follow(path, node, size, now)
                 && error.kind() != io::ErrorKind::NotFound
             {
-                self.tell(&path.display().to_string(), &error);
+                self.tell(&path.display().to_string(), error);
             }
             return;
         };
@@ -127,7 +128,7 @@ impl Follow {
         let origin = match self.registry.earlier(node, &start) {
             Some(entry) if packed && entry.ended => {
                 self.archives.insert(node, Stamp::of(&metadata));
-                self.registry.add(entry);
+                self.registry.add(entry, None);
                 return Ok(());
             }
             Some(entry) if packed || entry.offset <= metadata.len() => resumed(&entry),
@@ -142,9 +143,9 @@ impl Follow {
             },
             None => self.origin(path, &start, Some((&file, metadata.len())))?,
         };
-        let Origin::From(position, acknowledged) = origin else { return Ok(()) };
+        let Origin::From(position, former) = origin else { return Ok(()) };
         let tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
-        self.add(tail, acknowledged);
+        self.add(tail, former);
         Ok(())
     }
 
@@ -165,18 +166,19 @@ impl Follow {
     }
 
     /// A new tail, from which everything is read that there is.
-    pub(super) fn add(&mut self, mut tail: Tail, acknowledged: u64) -> usize {
-        let Position { lines, inside_line, frame, .. } = tail.position;
-        let input = self.registry.add(Entry {
+    pub(super) fn add(&mut self, mut tail: Tail, former: Option<usize>) -> usize {
+        let Position { offset, lines, inside_line, frame } = tail.position;
+        let entry = Entry {
             path: absolute(&tail.first).display().to_string(),
             node: tail.node,
             start: tail.start.clone(),
-            offset: acknowledged,
+            offset,
             lines,
             inside_line,
             frame,
             ended: false,
-        });
+        };
+        let input = self.registry.add(entry, former);
         tail.input = input;
         let path = tail.path.clone();
         self.nodes.insert(tail.node, input);
@@ -230,7 +232,7 @@ impl Follow {
                 && former.start.fits(start)
                 && plain.map_or(Ok(true), |(file, size)| former.is_like(file, size))?
             {
-                return Ok(self.after(former.input, former.offset));
+                return Ok(Origin::From(former.position, Some(former.input)));
             }
         }
         let lost = self.registry.lost(|entry| {
@@ -256,13 +258,6 @@ impl Follow {
         }
         start.truncate(fingerprint::MOST);
         Some(start)
-    }
-
-    /// Behind what was read of another file. What was not acknowledged of that one is not
-    /// acknowledged of its copy.
-    fn after(&self, input: usize, offset: u64) -> Origin {
-        let position = Position { offset, ..Position::default() };
-        Origin::From(position, self.registry.acknowledged(input).min(offset))
     }
 
     /// Files of an earlier run that no listing leads to, renamed while nobody looked: what was not
@@ -293,15 +288,15 @@ impl Follow {
         let file = File::open(path)?;
         let start = fingerprint::start(&file)?;
         let Some(entry) = self.registry.earlier(node, &start) else { return Ok(()) };
-        let Origin::From(position, acknowledged) = resumed(&entry) else { return Ok(()) };
+        let position = entry.position();
         let packing = packing(&start);
         if matches!(packing, Packing::Plain) && file.metadata()?.len() < position.offset {
             return Ok(());
         }
         let mut tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
         tail.first = PathBuf::from(entry.path);
-        tail.unlisted = true;
-        self.add(tail, acknowledged);
+        tail.unlisted = Some(now);
+        self.add(tail, None);
         Ok(())
     }
 }
@@ -320,6 +315,5 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn resumed(entry: &Entry) -> Origin {
-    let Entry { offset, lines, inside_line, frame, .. } = *entry;
-    Origin::From(Position { offset, lines, inside_line, frame }, offset)
+    Origin::From(entry.position(), None)
 }

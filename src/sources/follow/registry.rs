@@ -12,7 +12,7 @@ use super::{
     fingerprint::{Fingerprint, Node},
     store::{Entry, Store, StoreError},
 };
-use crate::pipeline::{Checkpoint, Delivered, Position};
+use crate::pipeline::{Checkpoint, Delivered};
 
 /// So many files that are no more are remembered, for their copies and archives.
 const REMEMBERED: usize = 1024;
@@ -28,6 +28,8 @@ struct Known {
     files: BTreeMap<usize, Entry>,
     /// Of an earlier run, and not met in this one.
     earlier: Vec<Entry>,
+    /// Copies and archives, and of which file each is one.
+    copies: BTreeMap<usize, usize>,
 }
 
 impl Registry {
@@ -41,11 +43,16 @@ impl Registry {
         Ok(Self(Arc::new(Mutex::new(known))))
     }
 
-    /// A file that is met: its number.
-    pub(super) fn add(&self, entry: Entry) -> usize {
+    /// A file that is met: its number. What is not acknowledged yet of its `former`, as whose copy
+    /// or archive it is read on, is not acknowledged of it.
+    pub(super) fn add(&self, mut entry: Entry, former: Option<usize>) -> usize {
         let mut known = self.known();
         let input = known.next;
         known.next += 1;
+        if let Some((former, first)) = former.and_then(|f| Some((f, known.files.get(&f)?))) {
+            entry.move_to(first.position());
+            known.copies.insert(input, former);
+        }
         known.files.insert(input, entry);
         input
     }
@@ -70,11 +77,6 @@ impl Registry {
         Some(known.earlier.swap_remove(at))
     }
 
-    /// What was acknowledged of a file so far.
-    pub(super) fn acknowledged(&self, input: usize) -> u64 {
-        self.known().files.get(&input).map_or(0, |entry| entry.offset)
-    }
-
     /// Nothing was read of the file, and it is not what it was taken for.
     pub(super) fn forget(&self, input: usize) {
         self.known().files.remove(&input);
@@ -97,12 +99,12 @@ impl Checkpoint for Registry {
         let mut known = self.known();
         for delivered in delivered {
             let Some(entry) = known.files.get_mut(&delivered.input) else { continue };
-            if let Some(Position { offset, lines, inside_line, frame }) = delivered.position {
-                (entry.offset, entry.lines) = (offset, lines);
-                (entry.inside_line, entry.frame) = (inside_line, frame);
+            if let Some(position) = delivered.position {
+                entry.move_to(position);
             }
             entry.ended |= delivered.ended;
         }
+        known.move_copies();
         known.forget();
         let Some(store) = &known.store else { return Ok(()) };
         // Nothing is known of a file whose start was not seen: it is read from its beginning.
@@ -112,6 +114,23 @@ impl Checkpoint for Registry {
 }
 
 impl Known {
+    /// What is acknowledged of a file is acknowledged of its copies, of which there may be nothing
+    /// more to read.
+    fn move_copies(&mut self) {
+        let files = &mut self.files;
+        self.copies.retain(|copy, former| {
+            let Some((position, ended)) = files.get(former).map(|e| (e.position(), e.ended)) else {
+                return false;
+            };
+            if let Some(copy) = files.get_mut(copy)
+                && copy.offset < position.offset
+            {
+                copy.move_to(position);
+            }
+            !ended
+        });
+    }
+
     fn forget(&mut self) {
         let ended: Vec<_> =
             self.files.iter().filter(|(_, e)| e.ended).map(|(input, _)| *input).collect();

@@ -9,10 +9,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::{Fingerprint, Node};
+use crate::pipeline::Position;
 
 /// The format's version.
 const VERSION: u64 = 1;
 const NAME: &str = "checkpoints.json";
+/// How the names begin of what is being written.
+const UNFINISHED: &str = ".checkpoints.";
 
 /// How far a file was delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,19 @@ pub(super) struct Entry {
     /// It is not there any more, or was read once and for all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) ended: bool,
+}
+
+impl Entry {
+    pub(super) fn position(&self) -> Position {
+        let Self { offset, lines, inside_line, frame, .. } = *self;
+        Position { offset, lines, inside_line, frame }
+    }
+
+    pub(super) fn move_to(&mut self, position: Position) {
+        let Position { offset, lines, inside_line, frame } = position;
+        (self.offset, self.lines) = (offset, lines);
+        (self.inside_line, self.frame) = (inside_line, frame);
+    }
 }
 
 fn is_nothing(frame: &u16) -> bool {
@@ -113,6 +129,7 @@ impl Store {
             }
             Err(TryLockError::Error(error)) => return Err(io(&lock_path, error)),
         }
+        remove_unfinished(directory);
         let path = directory.join(NAME);
         let entries = match fs::read(&path) {
             Ok(text) => parse(&path, &text)?,
@@ -125,14 +142,23 @@ impl Store {
     /// Replaces what is there, whole or not at all.
     pub(super) fn save(&self, entries: Vec<Entry>) -> io::Result<()> {
         let text = serde_json::to_vec(&Document { version: VERSION, files: entries })?;
-        let mut file =
-            tempfile::Builder::new().prefix(".checkpoints.").tempfile_in(&self.directory)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.directory)?;
         file.write_all(&text)?;
         file.as_file().sync_all()?;
         file.persist(self.directory.join(NAME)).map_err(|failed| failed.error)?;
         // Not every file system can sync a directory.
         let _ = File::open(&self.directory).and_then(|directory| directory.sync_all());
         Ok(())
+    }
+}
+
+/// Removes what a killed process was writing; the lock is held.
+fn remove_unfinished(directory: &Path) {
+    for file in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if file.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+            // It takes room, and does no other harm.
+            let _ = fs::remove_file(file.path());
+        }
     }
 }
 
@@ -178,6 +204,8 @@ mod tests {
         store.save(vec![entry()]).unwrap();
         assert!(matches!(Store::open(&directory), Err(StoreError::Locked(_))));
         drop(store);
+        // As a killed process leaves it.
+        fs::write(directory.join(".checkpoints.x1"), "{\"vers").unwrap();
         let (_store, entries) = Store::open(&directory).unwrap();
         assert_eq!(entries, [entry()]);
         let text = fs::read_to_string(directory.join(NAME)).unwrap();

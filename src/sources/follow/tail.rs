@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -39,13 +39,19 @@ pub(super) struct Tail {
     pub(super) exhausted_at: Option<u64>,
     /// Since when a last line without an end has not grown.
     pub(super) partial: Option<Instant>,
+    /// Since when whole lines wait for another: what else the file says does not make them younger.
+    waiting: Option<Instant>,
+    /// What waited long enough ends here: this turn reads no further.
+    pub(super) aged_to: Option<u64>,
     /// Since when it has not grown.
     pub(super) quiet: Instant,
-    /// No listing leads to it any more.
-    pub(super) unlisted: bool,
+    /// Since when no listing leads to it.
+    pub(super) unlisted: Option<Instant>,
     pub(super) queued: bool,
     /// This turn could not read on.
     pub(super) failed: bool,
+    /// While a turn read it, another file was written in its place.
+    pub(super) rewritten: bool,
 }
 
 /// How a file's text is stored.
@@ -60,7 +66,7 @@ pub(super) struct Former {
     pub(super) input: usize,
     pub(super) first: PathBuf,
     pub(super) start: Fingerprint,
-    pub(super) offset: u64,
+    pub(super) position: Position,
     edge: Vec<u8>,
 }
 
@@ -87,10 +93,13 @@ impl Tail {
             cursor: position.offset,
             exhausted_at: None,
             partial: None,
+            waiting: None,
+            aged_to: None,
             quiet: now,
-            unlisted: false,
+            unlisted: None,
             queued: false,
             failed: false,
+            rewritten: false,
         };
         tail.edge = tail.read_edge(position.offset)?;
         Ok(tail)
@@ -116,9 +125,9 @@ impl Tail {
     }
 
     /// Begins a turn; `false`: what was read is not there any more.
-    pub(super) fn begin(&mut self, now: Instant) -> io::Result<bool> {
+    pub(super) fn begin(&mut self, now: Instant, line_age: Duration) -> io::Result<bool> {
         let exhausted_at = self.exhausted_at.take();
-        (self.cursor, self.failed) = (self.position.offset, false);
+        (self.cursor, self.failed, self.aged_to) = (self.position.offset, false, None);
         if self.is_packed() {
             return Ok(true);
         }
@@ -127,6 +136,8 @@ impl Tail {
             self.quiet = now;
             self.partial = None;
         }
+        let aged = self.partial.is_some_and(|since| now.duration_since(since) >= line_age);
+        self.aged_to = aged.then_some(size);
         Ok(!self.is_rewritten_at(size)?)
     }
 
@@ -136,19 +147,43 @@ impl Tail {
     }
 
     fn is_rewritten_at(&self, size: u64) -> io::Result<bool> {
-        Ok(size < self.position.offset || self.edge != self.read_edge(self.position.offset)?)
+        let offset = self.position.offset;
+        Ok(self.rewritten || size < offset || self.edge != self.read_edge(offset)?)
+    }
+
+    /// Whether what was read in this turn may be another file's, written in place of this one. Asked
+    /// behind the read: what still stands before it then, stood there before, too.
+    fn notices_rewriting(&mut self) -> io::Result<bool> {
+        self.rewritten |= match self.position.offset {
+            0 => !self.start.fits(&fingerprint::start(&self.file)?),
+            _ => self.is_rewritten()?,
+        };
+        Ok(self.rewritten)
+    }
+
+    /// Whether whole lines have waited for so long.
+    pub(super) fn has_waited(&self, now: Instant, line_age: Duration) -> bool {
+        self.waiting.is_some_and(|since| now.duration_since(since) >= line_age)
+    }
+
+    /// Whether anything has waited for so long.
+    pub(super) fn has_aged(&self, now: Instant, line_age: Duration) -> bool {
+        let aged = self.partial.is_some_and(|since| now.duration_since(since) >= line_age);
+        aged || self.has_waited(now, line_age)
+    }
+
+    /// Whether nothing will come of it: for so long no name has led to it, and it has not grown.
+    pub(super) fn is_over(&self, now: Instant, linger: Duration) -> bool {
+        let lasts = |since: Instant| now.duration_since(since) >= linger;
+        // A last line without an end is yet to be judged.
+        self.unlisted.is_some_and(lasts) && lasts(self.quiet) && self.partial.is_none()
     }
 
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = match &mut self.packing {
-            Packing::Plain => self.file.read_at(buf, self.cursor),
-            Packing::Packed(Some(packed)) => packed.read(buf),
-            Packing::Packed(None) => Ok(0),
-        };
-        let n = read.inspect_err(|error| {
+        let n = self.read_or_notice(buf).inspect_err(|error| {
             self.failed = error.kind() != io::ErrorKind::Interrupted;
         })?;
-        if n == 0 {
+        if n == 0 && !self.rewritten {
             // A packed file's size is compared with its size, a plain one's with what was read.
             self.exhausted_at = Some(match self.is_packed() {
                 true => self.size()?,
@@ -159,33 +194,50 @@ impl Tail {
         Ok(n)
     }
 
+    fn read_or_notice(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.aged_to.map_or(u64::MAX, |to| to.saturating_sub(self.cursor));
+        let most = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        match &mut self.packing {
+            Packing::Plain => {
+                let n = self.file.read_at(&mut buf[..most], self.cursor)?;
+                Ok(if n > 0 && self.notices_rewriting()? { 0 } else { n })
+            }
+            Packing::Packed(Some(packed)) => packed.read(buf),
+            Packing::Packed(None) => Ok(0),
+        }
+    }
+
     /// Ends a turn. `true`: the fingerprint grew.
     pub(super) fn end(&mut self, reached: Reached, now: Instant) -> bool {
-        let Reached { offset, inside_line, frame } = reached;
+        let Reached { offset, inside_line, frame, waits } = reached;
         let moved = offset != self.position.offset;
-        self.position = Position { offset, inside_line, frame, ..self.position };
+        let grew = !self.start.is_full() && self.cursor > self.start.bytes as u64;
         if let Packing::Packed(packed) = &mut self.packing {
+            self.position = Position { offset, inside_line, frame, ..self.position };
             if let Some(packed) = packed {
                 packed.taken(offset);
             }
             return false;
         }
+        // Where it cannot be read, the next turn tells.
+        let edge = if moved { self.read_edge(offset).unwrap_or_default() } else { Vec::new() };
+        let start = if grew { Fingerprint::of_file(&self.file).ok() } else { None };
+        let gone = (moved || grew) && self.notices_rewriting().unwrap_or(false);
+        self.position = Position { offset, inside_line, frame, ..self.position };
         if moved {
-            // Where it cannot be read, the next turn tells.
-            self.edge = self.read_edge(offset).unwrap_or_default();
+            // Of what is gone the copies are known by their start.
+            self.edge = if gone { Vec::new() } else { edge };
         }
+        let since = if moved { now } else { self.waiting.unwrap_or(now) };
+        self.waiting = waits.then_some(since);
         let partial = self.exhausted_at.is_some_and(|at| at > offset) && !inside_line;
         self.partial = partial.then(|| self.partial.unwrap_or(now));
-        let known = self.start.bytes as u64;
-        if self.start.is_full() || self.cursor <= known {
-            return false;
-        }
-        match Fingerprint::of_file(&self.file) {
-            Ok(start) => {
+        match start {
+            Some(start) if !gone => {
                 self.start = start;
                 true
             }
-            Err(_) => false,
+            _ => false,
         }
     }
 
@@ -194,7 +246,7 @@ impl Tail {
             input: self.input,
             first: self.first.clone(),
             start: self.start.clone(),
-            offset: self.position.offset,
+            position: self.position,
             edge: std::mem::take(&mut self.edge),
         }
     }
@@ -219,7 +271,8 @@ impl Tail {
 impl Former {
     /// Whether `copy` says what this file said before its position.
     pub(super) fn is_like(&self, copy: &File, size: u64) -> io::Result<bool> {
-        Ok(size >= self.offset && edge(copy, self.offset, self.edge.len())? == self.edge)
+        let offset = self.position.offset;
+        Ok(size >= offset && edge(copy, offset, self.edge.len())? == self.edge)
     }
 }
 

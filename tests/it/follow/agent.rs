@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::Write as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Nothing here takes so long; a machine that does other things is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with `logs/`, `data/`, and what the program writes: `out`, `err`.
 pub(crate) struct Yard {
@@ -57,18 +57,23 @@ impl Yard {
     }
 
     pub(crate) fn start_on(&self, files: &str, args: &[&str]) -> Agent<'_> {
-        let add = |name| {
-            let path = self.path(name);
-            Stdio::from(OpenOptions::new().append(true).create(true).open(path).unwrap())
-        };
+        self.start_with(files, args, self.added_to("out"))
+    }
+
+    fn added_to(&self, name: &str) -> Stdio {
+        let path = self.path(name);
+        OpenOptions::new().append(true).create(true).open(path).unwrap().into()
+    }
+
+    pub(crate) fn start_with(&self, files: &str, args: &[&str], stdout: Stdio) -> Agent<'_> {
         let child = Command::new(env!("CARGO_BIN_EXE_tamis"))
             .current_dir(self.folder.path())
             .args(["--follow", files])
             .args(args)
             .env_remove("TAMIS_CONFIG")
             .stdin(Stdio::null())
-            .stdout(add("out"))
-            .stderr(add("err"))
+            .stdout(stdout)
+            .stderr(self.added_to("err"))
             .spawn()
             .unwrap();
         Agent { yard: self, child }
@@ -76,11 +81,16 @@ impl Yard {
 
     /// The ids in what was forwarded, in order.
     pub(crate) fn ids(&self) -> Vec<u64> {
-        ids(&self.read("out"))
+        self.file_ids("out")
+    }
+
+    /// The same, in what was forwarded to `file`.
+    pub(crate) fn file_ids(&self, file: &str) -> Vec<u64> {
+        ids(&self.read(file))
     }
 
     /// Waits until `done`.
-    pub(crate) fn until(&self, what: &str, done: impl Fn() -> bool) {
+    pub(crate) fn until(&self, what: &str, mut done: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !done() {
             assert!(
@@ -95,19 +105,25 @@ impl Yard {
 
     /// Waits until the ids that came are these, in this order.
     pub(crate) fn until_ids(&self, wanted: impl IntoIterator<Item = u64>) {
+        self.until_file_ids("out", wanted);
+    }
+
+    pub(crate) fn until_file_ids(&self, file: &str, wanted: impl IntoIterator<Item = u64>) {
         let wanted: Vec<_> = wanted.into_iter().collect();
-        self.until(&format!("{} ids", wanted.len()), || self.ids().len() >= wanted.len());
-        assert_eq!(self.ids(), wanted);
+        self.until(&format!("{} ids", wanted.len()), || self.file_ids(file).len() >= wanted.len());
+        assert_eq!(self.file_ids(file), wanted);
     }
 
     /// Waits until the checkpoints say that so many bytes of `name` are delivered.
     pub(crate) fn until_kept(&self, name: &str) {
         let wanted = fs::metadata(self.log(name)).unwrap().len();
+        self.until("the checkpoint", || self.kept(name).is_some_and(|kept| kept.offset == wanted));
+    }
+
+    /// What the checkpoints say of `name`: of the file that was met last under it.
+    pub(crate) fn kept(&self, name: &str) -> Option<Kept> {
         let path = self.log(name);
-        self.until("the checkpoint", || {
-            let kept = self.checkpoints();
-            kept.iter().any(|entry| Path::new(&entry.path) == path && entry.offset == wanted)
-        });
+        self.checkpoints().into_iter().rfind(|kept| Path::new(&kept.path) == path)
     }
 
     pub(crate) fn checkpoints(&self) -> Vec<Kept> {
@@ -186,6 +202,11 @@ impl Agent<'_> {
     #[cfg(target_os = "linux")]
     pub(crate) fn peak(&self) -> u64 {
         crate::memory::peak_of(&self.child)
+    }
+
+    /// Its output, where that is a pipe.
+    pub(crate) fn stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().unwrap()
     }
 
     /// Waits for an end that it comes to by itself: its code.

@@ -4,21 +4,21 @@
 //! machine that loses its power: there the page cache is lost, too, and what counts is what was
 //! synced.
 //!
-//! `TAMIS_KILLS=200 cargo test --release --test it -- follow::contract` is the longer run,
-//! `TAMIS_SEED` another one.
+//! `TAMIS_KILLS=200 cargo test --release --test it -- follow` is the longer run, `TAMIS_SEED` another
+//! one.
 
 use std::{
-    collections::HashMap,
-    env, fs,
-    os::unix::fs::MetadataExt as _,
+    fs,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     thread::{scope, sleep},
     time::Duration,
 };
 
-use sha2::{Digest as _, Sha256};
-
-use super::agent::{Yard, event, gzip, ids};
+use super::{
+    agent::{Yard, event, gzip, ids},
+    chance::{Random, Stopped, setting},
+    promise::{Promise, nothing_leaked},
+};
 
 /// What rotates the log while it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,23 +27,6 @@ enum Rotation {
     /// By rename, and the one before is compressed.
     Compress,
     None,
-}
-
-/// A small generator of numbers (splitmix64): the same moments for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
 /// Writes events until it is told to stop, in writes that end anywhere, and rotates.
@@ -80,40 +63,6 @@ fn rotate(yard: &Yard, rotation: Rotation, n: u64) {
     }
 }
 
-/// The ids that the checkpoints promise not to give again.
-fn acknowledged(yard: &Yard) -> Vec<u64> {
-    let nodes: HashMap<u64, _> = fs::read_dir(yard.path("logs"))
-        .unwrap()
-        .flatten()
-        .filter_map(|entry| Some((entry.metadata().ok()?.ino(), entry.path())))
-        .filter(|(_, path)| path.extension().is_none_or(|extension| extension != "gz"))
-        .collect();
-    let mut all = Vec::new();
-    for kept in yard.checkpoints() {
-        let Some(text) = nodes.get(&kept.inode).and_then(|path| fs::read(path).ok()) else {
-            continue;
-        };
-        // An inode is given again; what it was known by is not.
-        let (bytes, digest) = &kept.start;
-        let start = text.get(..*bytes).map(Sha256::digest).unwrap_or_default();
-        let start: String = start[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        if start == *digest {
-            let end = text.len().min(kept.offset as usize);
-            all.extend(ids(&String::from_utf8_lossy(&text[..end])));
-        }
-    }
-    all
-}
-
-/// Stops the producer when it goes.
-struct Stopped<'a>(&'a AtomicBool);
-
-impl Drop for Stopped<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-    }
-}
-
 fn contract(rotation: Rotation, kills: u64) {
     let seed = setting("TAMIS_SEED", 1);
     let yard = Yard::new();
@@ -128,17 +77,12 @@ fn contract(rotation: Rotation, kills: u64) {
             let agent = yard.start(args);
             sleep(Duration::from_millis(20 + random.below(1500)));
             agent.kill();
-            let promised = acknowledged(&yard);
-            kept += promised.len();
-            let before = ids(&yard.read("clean")).len();
-            // Whatever the next one gives again was not promised.
+            let promise = Promise::of(&yard, "clean");
+            kept += promise.ids.len();
             let agent = yard.start(args);
             sleep(Duration::from_millis(20 + random.below(900)));
             agent.kill();
-            let again = ids(&yard.read("clean"));
-            let promised: std::collections::HashSet<_> = promised.into_iter().collect();
-            let broken = again[before.min(again.len())..].iter().find(|id| promised.contains(id));
-            assert_eq!(broken, None, "kill {kill} of seed {seed}, {rotation:?}: given twice");
+            promise.is_kept(&format!("kill {kill} of seed {seed}, {rotation:?}"));
         }
     });
     let agent = yard.start(args);
@@ -165,9 +109,7 @@ fn contract(rotation: Rotation, kills: u64) {
     let missing: Vec<_> = (1..last).filter(|id| got.binary_search(id).is_err()).take(5).collect();
     assert!(missing.is_empty(), "lost, of seed {seed}, {rotation:?}: {missing:?} of {last}");
     eprintln!("{rotation:?}: {} events, {} given again", got.len(), all - got.len());
-    for name in ["clean", "dead", "out", "err", "data/checkpoints.json"] {
-        assert!(!yard.read(name).contains("canary"), "a canary in {name}");
-    }
+    nothing_leaked(&yard);
 }
 
 #[test]
