@@ -92,7 +92,7 @@ impl Engine {
         let mut index = std::mem::take(&mut self.index);
         index.scan(plan.simd, buf, chunk::HEAD, end, &plan.detectors.gates, false);
         let (detectors, entries) = (plan.detectors.list.len(), plan.detectors.precedence.len());
-        out.schema = plan.settings().schema.clone();
+        out.schema = plan.settings().schema.as_ref().map(|schema| schema.shared_name());
         out.tally.redactions.resize(detectors, 0);
         self.judge.observations.resize(detectors, 0);
         self.judge.hits.resize(entries, 0);

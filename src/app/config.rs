@@ -1,6 +1,7 @@
 //! The configuration file among flags and defaults: which one, and what it comes to.
 
 pub(crate) mod command;
+mod look;
 mod merge;
 
 use std::{
@@ -13,7 +14,9 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::{cause::cause, reload::Look, visible::one_line};
+pub(crate) use look::Look;
+
+use super::{cause::cause, visible::one_line};
 use crate::{
     cli::{RuleArgs, RunArgs},
     config::{Complaint, Config, KEYS, choice::TextChoice, outside::Outside},

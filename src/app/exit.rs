@@ -2,11 +2,7 @@
 
 use std::{fmt, io};
 
-use super::{cause::cause, resolved::Run};
-use crate::{
-    pipeline::{End, Report},
-    summary::Summary,
-};
+use super::cause::cause;
 
 /// The exit codes. They are stable; `--help` documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,18 +66,5 @@ impl fmt::Display for Trouble {
             write!(f, "{colon}{link}")?;
         }
         Ok(())
-    }
-}
-
-/// The exit code of a run.
-pub(crate) fn judge(report: &Report, summary: &Summary, run: &Run) -> Exit {
-    match report.end {
-        End::Closed => Exit::Done,
-        End::Stuck | End::Failed(_) => Exit::Failed,
-        End::Complete if report.failed_inputs > 0 => Exit::Failed,
-        // What is followed has had its good lines before, or will.
-        End::Complete if report.fruitless() && run.follow.is_none() => Exit::Failed,
-        End::Complete if run.fail_on_drop && summary.dropped_total() > 0 => Exit::Unfit,
-        End::Complete => Exit::Done,
     }
 }

@@ -5,7 +5,6 @@
 //! the one in force stays.
 
 mod live;
-mod watch;
 
 use std::{
     io,
@@ -21,10 +20,9 @@ use std::{
 use anyhow::{Result, anyhow, bail};
 
 pub(crate) use live::Live;
-pub(crate) use watch::Look;
 
 use super::{
-    config::Origin,
+    config::{Look, Origin},
     exit::Trouble,
     plan,
     resolved::{self, Rules},

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use super::{
     admin::Admin,
     config::{self, Applied, Origin},
-    exit::{self, Exit, Trouble},
+    exit::{Exit, Trouble},
     follow,
     inputs::InputChoice,
     notices::Notices,
@@ -152,7 +152,7 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
             reloads: counts.reloads(),
         },
     );
-    let code = feed.code(exit::judge(&report, &summary, &run));
+    let code = feed.code(judge(&report, &summary, &run));
     summary.exit_code = code;
     if let Err(trouble) = account(&run, &report, &summary) {
         say(&trouble);
@@ -280,4 +280,17 @@ fn write_stats(path: &Path, summary: &Summary) -> io::Result<()> {
     let mut file = FileSink::create(path, Existing::Replace)?;
     file.write(summary.json().as_bytes())?;
     file.finish()
+}
+
+/// The exit code of a run.
+fn judge(report: &Report, summary: &Summary, run: &Run) -> Exit {
+    match report.end {
+        End::Closed => Exit::Done,
+        End::Stuck | End::Failed(_) => Exit::Failed,
+        End::Complete if report.failed_inputs > 0 => Exit::Failed,
+        // What is followed has had its good lines before, or will.
+        End::Complete if report.fruitless() && run.follow.is_none() => Exit::Failed,
+        End::Complete if run.fail_on_drop && summary.dropped_total() > 0 => Exit::Unfit,
+        End::Complete => Exit::Done,
+    }
 }

@@ -67,7 +67,6 @@ impl Worker for Unwrapper {
         self.engine.judge_by(inside);
         let (bodies, most) = (plain.settings().bodies, plain.settings().limits.max_event_bytes);
         let bare = *format == Format::Auto;
-        out.schema = plain.settings().schema.clone();
         let already_out = out.clean.len();
         let mut opened = Opened::new(wrapper, bare, most, begun, mem::take(&mut self.inner));
         let mut judged = mem::take(&mut self.output);
@@ -77,6 +76,7 @@ impl Worker for Unwrapper {
             let fates = fates(&opened.inner, &judged);
             Closing { chunk, wrapper, opened: &opened, judged: &judged, fates, bodies }.close(out);
             out.tally.add_findings(&judged.tally);
+            out.schema.clone_from(&judged.schema);
         }
         out.tally.read += opened.blank;
         out.tally.blank += opened.blank;

@@ -5,8 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use super::schema::Schema;
-
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $mend:literal;)*) => {
         /// Why a line was not forwarded. The words are stable: metric labels and dead letters use them.
@@ -260,8 +258,8 @@ pub struct Output {
     pub rejects: Vec<Reject>,
     /// The bodies that `rejects` point into.
     pub bodies: Vec<u8>,
-    /// The schema that lines were judged by.
-    pub schema: Option<Arc<Schema>>,
+    /// The schema that lines were judged by, by name.
+    pub schema: Option<Arc<str>>,
     /// The counts.
     pub tally: Tally,
 }

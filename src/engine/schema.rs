@@ -20,7 +20,7 @@ mod strings;
 mod tests;
 mod word;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use node::Node;
 
@@ -33,7 +33,7 @@ const BUILTIN: &[(&str, &str)] = &[("service-log", include_str!("../../schemas/s
 /// A compiled schema.
 #[derive(Debug)]
 pub struct Schema {
-    name: String,
+    name: Arc<str>,
     nodes: Vec<Node>,
     root: NodeId,
 }
@@ -78,7 +78,7 @@ impl Schema {
     /// ```
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<SchemaError>> {
         let (nodes, root) = compile::compile(file, text)?;
-        Ok(Self { name: stem(file).to_owned(), nodes, root })
+        Ok(Self { name: stem(file).into(), nodes, root })
     }
 
     /// The schema `require`: an object that has all of `fields`, with any value.
@@ -91,7 +91,7 @@ impl Schema {
             column: fields[..i].iter().map(|f| f.chars().count() + 1).sum::<usize>() + 1,
             what,
         })?;
-        Ok(Self { name: "require".to_owned(), nodes, root })
+        Ok(Self { name: "require".into(), nodes, root })
     }
 
     /// The schema that ships under `name`, if one does.
@@ -112,6 +112,11 @@ impl Schema {
     /// Its name: the file's stem, or `require`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same, to be kept.
+    pub fn shared_name(&self) -> Arc<str> {
+        self.name.clone()
     }
 
     fn node(&self, n: NodeId) -> &Node {

@@ -253,7 +253,7 @@ impl Delivery {
             let kept = match &mut self.outlets.dead_letter {
                 Some(dead_letter) if dead_letter.takes(reject) => {
                     let body = &output.bodies[reject.body.clone()];
-                    let schema = output.schema.as_ref().map(|schema| schema.name());
+                    let schema = output.schema.as_deref();
                     dead_letter.write(&Letter { place, reject, body, schema })?;
                     self.ledger.writes.fetch_add(1, Relaxed);
                     true
