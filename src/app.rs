@@ -39,7 +39,10 @@ use std::{
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::cli::{Cli, Command, man, refusal};
+use crate::{
+    cli::{Cli, Command, man, refusal},
+    journal::{Event, tell},
+};
 use exit::{Exit, Trouble};
 
 /// The whole program: arguments in, exit code out.
@@ -47,11 +50,14 @@ pub fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| {
         // Never the message: it may hold a piece of the input.
         let place = info.location().map_or_else(|| "?".into(), ToString::to_string);
-        say(&format_args!("internal error at {place}; please report this line"));
+        tell(
+            Event::InternalError,
+            &format_args!("internal error at {place}; please report this line"),
+        );
     }));
     let exit = panic::catch_unwind(|| match Cli::try_parse() {
         Ok(cli) => dispatch(cli).unwrap_or_else(|trouble| {
-            say(&trouble);
+            tell(Event::RunFailed, &trouble);
             trouble.exit() as u8
         }),
         Err(error) => refused(&error) as u8,

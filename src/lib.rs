@@ -7,6 +7,7 @@
 //! | [`containers`] | the wrappers of container runtimes: opened, judged, closed | where they come from |
 //! | [`sources`], [`sinks`] | one file each per adapter | each other, the engine's insides |
 //! | [`compression`] | compressed formats: told, decoded, encoded | the rest |
+//! | [`journal`] | the program's own log | the rest |
 //! | [`metrics`] | what a run measures of itself, and how that is written | the rest |
 //! | [`serve`] | the admin server: probes, measures, what is in force | the rest |
 //! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
@@ -21,6 +22,7 @@ pub mod compression;
 pub mod config;
 pub mod containers;
 pub mod engine;
+pub mod journal;
 pub mod metrics;
 pub mod pipeline;
 pub mod serve;

@@ -15,7 +15,12 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{cause::cause, telemetry::Telemetry};
-use crate::{cli::admin::AdminArgs, config::names::Names, serve::Server, sinks::log::Say};
+use crate::{
+    cli::admin::AdminArgs,
+    config::names::Names,
+    journal::{Event, Say},
+    serve::Server,
+};
 
 /// How often the file of measures is written.
 const WRITE_EVERY: Duration = Duration::from_secs(15);
@@ -61,8 +66,9 @@ impl Admin {
         let server = watchers.listen.map(|address| {
             let server = Server::start(address, token.clone(), telemetry.clone());
             let server = server.with_context(|| format!("--admin {address}"))?;
-            if address.port() == 0 {
-                say(&format!("--admin: at {}", server.address()));
+            {
+                let at = format!("--admin: at {}", server.address());
+                say(Event::AdminListens, &at);
             }
             anyhow::Ok(server)
         });
@@ -94,7 +100,9 @@ impl Textfile {
                     // Told once, until it works again.
                     Err(error) if !failed => {
                         failed = true;
-                        say(&format!("--metrics-textfile {}: {}", path.display(), cause(&error)));
+                        let what =
+                            format!("--metrics-textfile {}: {}", path.display(), cause(&error));
+                        say(Event::MetricsFailed, &what);
                     }
                     Err(_) => {}
                 }

@@ -11,11 +11,11 @@ use std::{
 use super::{
     cause::{cause, cause_of_input},
     progress::Progress,
-    say,
     telemetry::Telemetry,
 };
 use crate::{
     engine::{Reason, Reject},
+    journal::{Event, tell},
     pipeline::{Observer, Place, Report},
 };
 
@@ -37,7 +37,7 @@ impl Notices {
     pub(crate) fn waits(&self, name: &str, why: &str) {
         if !self.quiet {
             self.clear();
-            say(&format_args!("waits for {name}: {why}"));
+            tell(Event::InputAwaited, &format_args!("waits for {name}: {why}"));
         }
     }
 
@@ -54,30 +54,36 @@ impl Observer for Notices {
         let said = &self.said[reject.reason.index()];
         if !self.quiet && !said.load(Relaxed) && !said.swap(true, Relaxed) {
             self.clear();
-            say(&notice(place, reject, kept));
+            tell(Event::LineRejected, &notice(place, reject, kept));
         }
     }
 
     fn input_failed(&self, input: &str, error: &io::Error) {
         self.clear();
-        say(&format_args!("{input}: {}", cause_of_input(error)));
+        tell(Event::InputFailed, &format_args!("{input}: {}", cause_of_input(error)));
     }
 
     fn input_truncated(&self, input: &str) {
         self.clear();
         let what = "it was truncated, and is read from its beginning";
-        say(&format_args!("{input}: {what}; what was added just before that may be lost"));
+        tell(
+            Event::InputTruncated,
+            &format_args!("{input}: {what}; what was added just before that may be lost"),
+        );
     }
 
     fn checkpoint_failed(&self, error: &io::Error) {
         self.telemetry.checkpoint_failed();
         self.clear();
-        say(&format_args!("--data-dir: {}; tried again, nothing is lost", cause(error)));
+        tell(
+            Event::CheckpointFailed,
+            &format_args!("--data-dir: {}; tried again, nothing is lost", cause(error)),
+        );
     }
 
     fn checkpoint_kept(&self) {
         self.clear();
-        say(&"--data-dir: positions are kept again");
+        tell(Event::CheckpointKept, &"--data-dir: positions are kept again");
     }
 
     fn progress(&self, so_far: &Report) {

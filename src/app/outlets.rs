@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     compression::Found,
+    journal::Say,
     pipeline::{Outlets, RejectSink, Sink},
     shutdown::Shutdown,
     sinks::{
         CompressSink, DeadLetterFile, EachSink, Existing, FileSink, LogSink, StdoutSink,
-        dead_letter, each, log::Say,
+        dead_letter, each,
     },
 };
 

@@ -28,7 +28,11 @@ use super::{
     resolved::{self, Rules},
     room::Room,
 };
-use crate::{cli::RunArgs, config::choice::TextChoice, sinks::log::Say};
+use crate::{
+    cli::RunArgs,
+    config::choice::TextChoice,
+    journal::{Event, Say},
+};
 
 /// How often files are looked at. A change is taken when the next look shows no other one.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -133,11 +137,12 @@ impl Reload {
         match self.replace(&mut look) {
             Ok(()) => {
                 self.counts.reloads.fetch_add(1, Relaxed);
-                (self.say)(&format!("{path}: reloaded"));
+                (self.say)(Event::ConfigReloaded, &format!("{path}: reloaded"));
             }
             Err(trouble) => {
                 self.counts.refused.fetch_add(1, Relaxed);
-                (self.say)(&format!("{path}: not reloaded, what was in force stays: {trouble}"));
+                let what = format!("{path}: not reloaded, what was in force stays: {trouble}");
+                (self.say)(Event::ConfigRefused, &what);
             }
         }
         look

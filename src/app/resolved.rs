@@ -320,7 +320,7 @@ pub(crate) fn cores() -> usize {
 }
 
 /// Whoever forces colour wants what a terminal shows.
-fn layout(choice: ColorChoice) -> Layout {
+pub(crate) fn layout(choice: ColorChoice) -> Layout {
     let stderr = io::stderr();
     let color = coloured(choice, &stderr);
     if color || stderr.is_terminal() { Layout::Table { color } } else { Layout::Json }

@@ -23,9 +23,8 @@ use super::{
     plan,
     progress::Progress,
     reload::{self, Live, Reload, Reloading, Word},
-    resolved::{Layout, Run},
+    resolved::{self, Layout, Run},
     room::{self, Room},
-    say,
     telemetry::{Dependencies, Telemetry},
 };
 use crate::{
@@ -33,12 +32,13 @@ use crate::{
     compression::Found,
     containers::Frames,
     engine::Reason,
+    journal::{self, Event, Form, Say, tell},
     pipeline::{End, Framing, Input, Inputs, Pipeline, Report, Sink, Source},
     shutdown::{
         Shutdown,
         signals::{self, Heard},
     },
-    sinks::{Existing, FileSink, dead_letter, log::Say},
+    sinks::{Existing, FileSink, dead_letter},
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
@@ -105,6 +105,11 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
 /// Sieves what `feed` gives.
 pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble> {
     let started = Instant::now();
+    let color = applied.args.color.unwrap_or_default();
+    journal::start(match resolved::layout(color) {
+        Layout::Json => Form::Json,
+        Layout::Table { .. } => Form::Plain,
+    });
     let Applied { args, origin } = applied;
     let typed = origin.as_ref().map_or_else(|| args.clone(), |origin| origin.flags.clone());
     let (run, rules) = Run::resolve(args)?;
@@ -155,7 +160,7 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     let code = feed.code(judge(&report, &summary, &run));
     summary.exit_code = code;
     if let Err(trouble) = account(&run, &report, &summary) {
-        say(&trouble);
+        tell(Event::RunFailed, &trouble);
         return Ok(feed.code(trouble.exit()));
     }
     Ok(code)
@@ -211,9 +216,9 @@ impl Parts<'_> {
         let progress = Progress::of(run, &found);
         let notices = Arc::new(Notices::new(run.quiet, progress, telemetry.clone()));
         let watcher = notices.clone();
-        let say: Say = Arc::new(move |text| {
+        let say: Say = Arc::new(move |event, text| {
             watcher.clear();
-            say(&text);
+            tell(event, &text);
         });
         let _admin =
             Admin::start(&run.watchers, token, telemetry, &say).map_err(Trouble::Failed)?;
@@ -258,7 +263,7 @@ fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble>
     if run.quiet {
         // Quiet about what went as it should.
         if let Some(error) = &summary.error {
-            say(error);
+            tell(Event::RunFailed, error);
         }
     } else if !closed {
         let _ = io::stderr().write_all(shown(run.layout, summary).as_bytes());
@@ -268,7 +273,7 @@ fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble>
 
 fn shown(layout: Layout, summary: &Summary) -> String {
     match layout {
-        Layout::Json => summary.json(),
+        Layout::Json => journal::run_ended(&summary.json()),
         Layout::Table { color: true } => summary.table(),
         Layout::Table { color: false } => {
             anstream::adapter::strip_str(&summary.table()).to_string()

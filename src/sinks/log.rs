@@ -40,11 +40,10 @@ use std::{
 
 use memchr::{memchr, memrchr};
 
-pub use patience::Say;
 pub use template::Template;
 pub use terms::Fsync;
 
-use crate::{compression::Format, pipeline::Sink, shutdown::Shutdown};
+use crate::{compression::Format, journal::Say, pipeline::Sink, shutdown::Shutdown};
 use faults::Faults;
 use files::Files;
 use folder::Folder;

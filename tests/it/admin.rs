@@ -47,7 +47,8 @@ impl Watched {
     }
 
     fn said(&self) -> String {
-        fs::read_to_string(self.folder.path().join("err")).unwrap()
+        let said = fs::read_to_string(self.folder.path().join("err")).unwrap();
+        crate::journal::as_shown(&said)
     }
 
     fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {

@@ -36,8 +36,9 @@ pub(crate) fn sieve(args: &[&str], stdin: &[u8]) -> Output {
     run(&mut tamis(args), stdin)
 }
 
+/// What a program said, as a terminal would show it.
 pub(crate) fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    crate::journal::as_shown(std::str::from_utf8(&output.stderr).unwrap())
 }
 
 /// The summary: the last line of standard error.

@@ -17,6 +17,7 @@ mod follow;
 #[path = "../../benches/support/generator.rs"]
 mod generator;
 mod invariance;
+mod journal;
 mod json_cases;
 mod logs;
 #[cfg(target_os = "linux")]

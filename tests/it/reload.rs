@@ -48,7 +48,7 @@ impl Running {
     }
 
     fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_default()
+        crate::journal::as_shown(&fs::read_to_string(self.path(name)).unwrap_or_default())
     }
 
     /// Replaces a file in one step.

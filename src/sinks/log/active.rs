@@ -16,7 +16,10 @@ use super::{
     rotated::Rotated,
     terms::{Fsync, Terms},
 };
-use crate::compression::{Format, Start};
+use crate::{
+    compression::{Format, Start},
+    journal::Event,
+};
 
 /// How often an opened file may turn out to be another's that was renamed meanwhile.
 const ATTEMPTS: usize = 8;
@@ -54,7 +57,7 @@ impl Active {
             file.set_len(whole)?;
             let cut = len - whole;
             let what = format!("{shown}: cut off {cut} bytes of a line that was never finished");
-            (terms.patience.say)(&what);
+            (terms.patience.say)(Event::OutputCut, &what);
         }
         if terms.fsync != Fsync::Never {
             file.sync_all()?;
@@ -170,9 +173,10 @@ impl Active {
     /// call it all well. So what is behind the boundary is written anew, from memory, once.
     fn write_again(&mut self, first: &io::Error, terms: &Terms) -> io::Result<()> {
         let (shown, durable) = (&self.shown, self.durable);
-        (terms.patience.say)(&format!(
+        let what = format!(
             "{shown}: fsync failed ({first}): what is behind byte {durable} is written again"
-        ));
+        );
+        (terms.patience.say)(Event::FsyncFailed, &what);
         let was = self.file.as_ref().map(identity).transpose()?;
         let (folder, name, tail) = (&self.folder, &self.name, &self.tail);
         // Its lock goes with it.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     compression::{Encoder, Format},
+    journal::Event,
     shutdown::Phase,
 };
 
@@ -75,7 +76,8 @@ impl Keeping {
         for Job { folder, base } in jobs {
             if let Err(error) = self.look_after(&folder, &base, patience) {
                 let shown = folder.shown(&base);
-                (patience.say)(&format!("{shown}: its rotated files stay as they are: {error}"));
+                let what = format!("{shown}: its rotated files stay as they are: {error}");
+                (patience.say)(Event::RotationFailed, &what);
             }
         }
     }

@@ -2,15 +2,14 @@
 
 use std::{
     fmt, io,
-    sync::Arc,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use crate::shutdown::{Phase, Shutdown};
-
-/// Says a line to whoever watches the run.
-pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+use crate::{
+    journal::{Event, Say},
+    shutdown::{Phase, Shutdown},
+};
 
 const FIRST: Duration = Duration::from_millis(250);
 const MOST: Duration = Duration::from_secs(5);
@@ -44,10 +43,9 @@ impl Patience {
             match attempt() {
                 Err(error) if is_full(&error) => {
                     if !told {
-                        (self.say)(&format!(
-                            "{what}: no space left on the device: waiting for room, and the input \
-                             with it"
-                        ));
+                        let why =
+                            "no space left on the device: waiting for room, and the input with it";
+                        (self.say)(Event::OutputFull, &format!("{what}: {why}"));
                         told = true;
                     }
                     if !self.pause(pause, waiting) {
@@ -57,7 +55,8 @@ impl Patience {
                 }
                 Ok(done) => {
                     if told {
-                        (self.say)(&format!("{what}: there is room again, going on"));
+                        let what = format!("{what}: there is room again, going on");
+                        (self.say)(Event::OutputHasRoom, &what);
                     }
                     return Ok(done);
                 }

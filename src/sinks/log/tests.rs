@@ -45,7 +45,7 @@ impl Scene {
         faults: impl Fn(Op, &str) -> io::Result<()> + Send + Sync + 'static,
     ) -> io::Result<LogSink> {
         let (said, seconds) = (self.said.clone(), self.seconds.clone());
-        let say: Say = Arc::new(move |text| said.lock().unwrap().push(text.to_owned()));
+        let say: Say = Arc::new(move |_, text| said.lock().unwrap().push(text.to_owned()));
         let clock = move || SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.load(SeqCst));
         let (settings, faults) = (self.settings.clone(), Faults::new(faults));
         LogSink::with(settings, self.shutdown.clone(), say, Arc::new(clock), faults)

@@ -48,7 +48,9 @@ impl Yard {
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
-        String::from_utf8(fs::read(self.path(name)).unwrap_or_default()).unwrap()
+        let text = String::from_utf8(fs::read(self.path(name)).unwrap_or_default()).unwrap();
+        // What it said, as a terminal would show it.
+        if name == "err" { crate::journal::as_shown(&text) } else { text }
     }
 
     /// Starts the program on `logs/*.log*`, with its streams added to `out` and `err`.

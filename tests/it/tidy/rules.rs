@@ -6,12 +6,13 @@ use super::source::{Import, Source};
 const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("metrics", &[]),
+    ("journal", &[]),
     ("shutdown", &[]),
     ("compression", &[]),
     ("pipeline", &["engine", "metrics", "shutdown"]),
     ("containers", &["engine", "pipeline"]),
     ("sources", &["pipeline", "metrics", "shutdown", "compression"]),
-    ("sinks", &["pipeline", "metrics", "shutdown", "compression"]),
+    ("sinks", &["pipeline", "journal", "metrics", "shutdown", "compression"]),
     ("serve", &["metrics", "shutdown"]),
     ("summary", &["engine", "pipeline"]),
     ("config", &["engine", "pipeline", "sources", "sinks", "serve", "shutdown"]),
@@ -23,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const ALL: &[&str] = &[
     "engine",
     "metrics",
+    "journal",
     "shutdown",
     "compression",
     "pipeline",

@@ -1,0 +1,236 @@
+//! The program's own log: what happened to a run, never what stood in an event.
+//!
+//! Where somebody looks it is a line for people, `tamis: …`; elsewhere one JSON object a line, in the
+//! shape of the shipped schema `service-log`. Every line has one of the names below.
+
+mod line;
+mod rate;
+
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Instant,
+};
+
+use tracing::{
+    Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+use line::Trace;
+use rate::Rates;
+
+/// Lines of other crates are not ours to print: they may hold anything.
+const TARGET: &str = "tamis::journal";
+
+macro_rules! events {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal, $level:ident;)*) => {
+        /// What happened. The names are stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Event { $($(#[doc = $doc])+ $name,)* }
+
+        impl Event {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its name in the log.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// How much it matters.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$level,)* }
+            }
+
+            /// What it is, for the documentation.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+events! {
+    /// A named file is not there yet; it is waited for.
+    InputAwaited = "input_awaited", Info;
+    /// An input could not be opened, or read to its end.
+    InputFailed = "input_failed", Error;
+    /// A followed input was truncated in place; what was added just before may be lost.
+    InputTruncated = "input_truncated", Warn;
+    /// The first line of its reason was not forwarded; the summary and the measures count all.
+    LineRejected = "line_rejected", Warn;
+    /// Positions cannot be kept at present; they are tried again.
+    CheckpointFailed = "checkpoint_failed", Error;
+    /// Positions are kept again.
+    CheckpointKept = "checkpoint_kept", Info;
+    /// The output's disk is full; the input is held back.
+    OutputFull = "output_full", Error;
+    /// The output has room again.
+    OutputHasRoom = "output_has_room", Info;
+    /// Half a line, which an earlier run left at the output's end, was cut off.
+    OutputCut = "output_cut", Warn;
+    /// An fsync failed; what may be lost is written again.
+    FsyncFailed = "fsync_failed", Error;
+    /// Rotated files could not be compressed or removed.
+    RotationFailed = "rotation_failed", Warn;
+    /// The configuration was read again and is in force.
+    ConfigReloaded = "config_reloaded", Info;
+    /// The configuration was read again and does not hold; what was in force stays.
+    ConfigRefused = "config_refused", Error;
+    /// The admin server listens.
+    AdminListens = "admin_listens", Info;
+    /// The file of measures cannot be written.
+    MetricsFailed = "metrics_failed", Warn;
+    /// The run ended; the line has the summary's keys.
+    RunEnded = "run_ended", Info;
+    /// The run could not go on.
+    RunFailed = "run_failed", Fatal;
+    /// A bug of tamis.
+    InternalError = "internal_error", Fatal;
+}
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Somebody should look.
+    Warn,
+    /// Something does not work.
+    Error,
+    /// Nothing works.
+    Fatal,
+}
+
+impl Severity {
+    /// Its name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+}
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Plain,
+    /// For programs.
+    Json,
+}
+
+static FORM: OnceLock<Form> = OnceLock::new();
+
+/// From now on lines look like this, and come through `tracing`. Before, they are for people.
+pub fn start(form: Form) {
+    if FORM.set(form).is_ok() {
+        // Another subscriber is a test's: it has its reasons.
+        let _ = tracing::subscriber::set_global_default(Journal::new());
+    }
+}
+
+/// How lines look.
+pub fn form() -> Form {
+    FORM.get().copied().unwrap_or(Form::Plain)
+}
+
+/// Tells what happened, where somebody else decides how.
+pub type Say = Arc<dyn Fn(Event, &str) + Send + Sync>;
+
+/// Tells what happened.
+pub fn tell(event: Event, message: &dyn Display) {
+    if FORM.get().is_none() {
+        let _ = io::stderr().write_all(plain(&message.to_string()).as_bytes());
+        return;
+    }
+    let name = event.name();
+    match event.severity() {
+        Severity::Info => tracing::info!(target: TARGET, event = name, "{message}"),
+        Severity::Warn => tracing::warn!(target: TARGET, event = name, "{message}"),
+        Severity::Error | Severity::Fatal => {
+            tracing::error!(target: TARGET, event = name, "{message}");
+        }
+    }
+}
+
+/// For people: a line as a rule.
+fn plain(message: &str) -> String {
+    format!("tamis: {}\n", message.replace('\n', "\ntamis: "))
+}
+
+/// The line of a run's end: the keys of `summary`, one JSON object, among the log's.
+pub fn run_ended(summary: &str) -> String {
+    Trace::of_this_run().with_keys(Event::RunEnded, summary)
+}
+
+/// Writes what is told to standard error; where that is closed there is nobody to tell.
+struct Journal {
+    started: Instant,
+    rates: Mutex<Rates>,
+}
+
+impl Journal {
+    fn new() -> Self {
+        Self { started: Instant::now(), rates: Mutex::default() }
+    }
+
+    fn rates(&self) -> MutexGuard<'_, Rates> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscriber for Journal {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == TARGET && *metadata.level() <= Level::INFO
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut told = Told::default();
+        event.record(&mut told);
+        let Some(event) = Event::ALL.iter().find(|event| event.name() == told.event) else {
+            return;
+        };
+        let Some(passed_over) = self.rates().pass(*event, self.started.elapsed()) else { return };
+        let line = match form() {
+            Form::Plain => plain(&told.message),
+            Form::Json => Trace::of_this_run().line(*event, &told.message, passed_over),
+        };
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+
+    // Nothing here has spans.
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[derive(Default)]
+struct Told {
+    event: String,
+    message: String,
+}
+
+impl Visit for Told {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "event" {
+            value.clone_into(&mut self.event);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A line as JSON, in the shape of the schema `service-log`.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::OnceLock,
+};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::Event;
+
+/// What ties the lines of a run together ([W3C Trace Context](https://www.w3.org/TR/trace-context/)).
+pub(super) struct Trace {
+    trace_id: String,
+    span_id: String,
+}
+
+static TRACE: OnceLock<Trace> = OnceLock::new();
+
+impl Trace {
+    /// That of this process.
+    pub(super) fn of_this_run() -> &'static Self {
+        // Keyed by the system's random numbers. Nothing secret hangs on it.
+        let number = |n: u64| RandomState::new().hash_one(n) | 1;
+        TRACE.get_or_init(|| Self {
+            trace_id: format!("{:016x}{:016x}", number(1), number(2)),
+            span_id: format!("{:016x}", number(3)),
+        })
+    }
+
+    /// One line.
+    pub(super) fn line(&self, event: Event, message: &str, passed_over: u64) -> String {
+        let mut line = self.head(event);
+        line.insert("message".into(), message.into());
+        if passed_over > 0 {
+            line.insert("passed_over".into(), passed_over.into());
+        }
+        format!("{}\n", Value::Object(line))
+    }
+
+    /// One line with the keys of an object.
+    pub(super) fn with_keys(&self, event: Event, object: &str) -> String {
+        let mut line = self.head(event);
+        if let Ok(Value::Object(more)) = serde_json::from_str(object) {
+            line.extend(more);
+        }
+        format!("{}\n", Value::Object(line))
+    }
+
+    fn head(&self, event: Event) -> Map<String, Value> {
+        // In milliseconds.
+        let now = Timestamp::now();
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+        let head = json!({
+            "timestamp": format!("{now:.3}"),
+            "level": event.severity().name(),
+            "service": "tamis",
+            "trace_id": self.trace_id,
+            "span_id": self.span_id,
+            "event": event.name(),
+        });
+        match head {
+            Value::Object(head) => head,
+            _ => Map::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_shape_of_the_shipped_schema() {
+        let trace = Trace::of_this_run();
+        let line = trace.line(Event::InputFailed, "a \"b\"\n: no such file", 3);
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["message"], "a \"b\"\n: no such file");
+        assert_eq!((&value["passed_over"], &value["level"]), (&3.into(), &"error".into()));
+        assert_eq!(value["trace_id"].as_str().unwrap().len(), 32);
+        assert_eq!(value["span_id"].as_str().unwrap().len(), 16);
+        let timestamp = value["timestamp"].as_str().unwrap();
+        assert_eq!((timestamp.len(), &timestamp[19..20]), (24, "."), "{timestamp}");
+        assert_eq!(line.matches('\n').count(), 1);
+        let ended = trace.with_keys(Event::RunEnded, "{\"read\":7}\n");
+        let value: Value = serde_json::from_str(&ended).unwrap();
+        assert_eq!((&value["read"], &value["event"]), (&7.into(), &"run_ended".into()));
+    }
+}
