@@ -21,6 +21,8 @@
 //! | `tails` | inputs that grow, side by side, through the cutter |
 //! | `acknowledge` | which positions are delivered, and when they are told |
 //! | `order` | the input's order back |
+//! | `ledger` | what is known of a run while it runs |
+//! | [`records`] | the same pipeline for records in place of lines |
 //! | `delivery` | sink, dead letter, accounting |
 //! | [`budget`] | the memory formula |
 //! | [`report`] | what a run came to |
@@ -32,9 +34,11 @@ mod crew;
 mod cutter;
 mod delivery;
 pub mod growing;
+mod ledger;
 mod order;
 pub mod ports;
 mod reader;
+pub mod records;
 pub mod report;
 mod tails;
 
@@ -60,9 +64,10 @@ pub use report::{End, Failure, Report};
 use crate::shutdown::{Phase, Shutdown};
 use acknowledge::Acknowledgements;
 use batch::Batch;
-use crew::{Crew, Intake};
+use crew::{Crew, Deliver, Intake, Load};
 use cutter::Cutter;
-use delivery::{Delivery, Ledger};
+use delivery::Delivery;
+use ledger::Ledger;
 use reader::Reader;
 use tails::Tails;
 
@@ -112,7 +117,7 @@ impl Pipeline {
         let ledger = Arc::new(Ledger::default());
         let cutter = Cutter::new(budget.sizes, framing);
         let watcher = observer.clone();
-        let (intake, acknowledgements): (Box<dyn Intake>, _) = match inputs {
+        let (intake, acknowledgements): (Box<dyn Intake<Batch>>, _) = match inputs {
             Inputs::InTurn(inputs) => {
                 let (observer, shutdown) = (observer.clone(), shutdown.clone());
                 (Box::new(Reader::new(cutter, inputs, observer, shutdown, ledger.clone())), None)
@@ -126,32 +131,51 @@ impl Pipeline {
         let (stop, account) = (shutdown.clone(), ledger.clone());
         let delivery = Delivery::new(outlets, acknowledgements, observer, stop, account);
         let batches = (0..budget.batches).map(|_| Batch::new(&budget.sizes)).collect();
-        let crew = Arc::new(Crew::new(intake, delivery, batches, ledger.clone()));
+        let crew = Crew::new(intake, delivery, batches, ledger.clone());
+        match muster(crew, workers, &shutdown, &ledger, &*watcher) {
+            Ok(delivery) => delivery.close(),
+            Err(report) => report,
+        }
+    }
+}
 
-        let (ended, ends) = sync_channel(workers.len());
-        let threads: Vec<Spawned> = workers
-            .into_iter()
-            .map(|worker| {
-                let (crew, ended) = (crew.clone(), ended.clone());
-                spawn("worker", move || {
-                    crew.run(worker);
-                    // The crew must be nobody else's when its end is told.
-                    drop(crew);
-                    // Nobody listens any more when the run gave up.
-                    let _ = ended.send(());
-                })
+/// Has a crew work to its end; what delivered, or how it ended where that is not to be had.
+fn muster<B, D, W>(
+    crew: Crew<B, D>,
+    workers: Vec<W>,
+    shutdown: &Shutdown,
+    ledger: &Ledger,
+    observer: &dyn Observer,
+) -> Result<D, Report>
+where
+    B: Load<W> + 'static,
+    D: Deliver<B> + 'static,
+    W: Send + 'static,
+{
+    let crew = Arc::new(crew);
+    let (ended, ends) = sync_channel(workers.len());
+    let threads: Vec<Spawned> = workers
+        .into_iter()
+        .map(|worker| {
+            let (crew, ended) = (crew.clone(), ended.clone());
+            spawn("worker", move || {
+                crew.run(worker);
+                // The crew must be nobody else's when its end is told.
+                drop(crew);
+                // Nobody listens any more when the run gave up.
+                let _ = ended.send(());
             })
-            .collect();
-        drop(ended);
-        if let Some(report) = spawn_failure(&threads, &shutdown) {
-            return report;
-        }
-        let ended = wait(&ends, threads.len(), &shutdown, &ledger, &*watcher);
-        match (ended, Arc::try_unwrap(crew)) {
-            (Ended::All, Ok(crew)) => crew.into_delivery().close(),
-            (Ended::Panicked, _) => ledger.report(End::Failed(Failure::Worker)),
-            _ => ledger.report(End::Stuck),
-        }
+        })
+        .collect();
+    drop(ended);
+    if let Some(report) = spawn_failure(&threads, shutdown) {
+        return Err(report);
+    }
+    let ended = wait(&ends, threads.len(), shutdown, ledger, observer);
+    match (ended, Arc::try_unwrap(crew)) {
+        (Ended::All, Ok(crew)) => Ok(crew.into_delivery()),
+        (Ended::Panicked, _) => Err(ledger.report(End::Failed(Failure::Worker))),
+        _ => Err(ledger.report(End::Stuck)),
     }
 }
 
