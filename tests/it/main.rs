@@ -28,6 +28,7 @@ mod packs;
 mod pipeline;
 mod policy;
 mod properties;
+mod records;
 mod reload;
 mod schema;
 mod shipped;
