@@ -9,6 +9,7 @@ mod follow;
 mod globs;
 mod identity;
 mod inputs;
+mod kafka;
 mod log;
 mod notices;
 mod outlets;

@@ -80,7 +80,9 @@ pub(crate) fn judge(report: &Report, summary: &Summary, run: &Run) -> Exit {
         End::Stuck | End::Failed(_) => Exit::Failed,
         End::Complete if report.failed_inputs > 0 => Exit::Failed,
         // What is followed has had its good lines before, or will.
-        End::Complete if report.fruitless() && run.follow.is_none() => Exit::Failed,
+        End::Complete if report.fruitless() && run.follow.is_none() && run.topics.is_none() => {
+            Exit::Failed
+        }
         End::Complete if run.fail_on_drop && summary.dropped_total() > 0 => Exit::Unfit,
         End::Complete => Exit::Done,
     }

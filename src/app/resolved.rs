@@ -13,6 +13,7 @@ use clap::CommandFactory as _;
 
 use super::{
     inputs::{InputChoice, Inputs},
+    kafka::{self, Topics},
     log::{self, Log},
     outputs, packs, policy,
 };
@@ -51,6 +52,8 @@ pub(crate) struct Run {
     pub(crate) layout: Layout,
     pub(crate) stats: Option<PathBuf>,
     pub(crate) follow: Option<Follow>,
+    /// Topics in place of files.
+    pub(crate) topics: Option<Topics>,
 }
 
 /// How files are followed.
@@ -144,15 +147,27 @@ impl Run {
                 line_timeout: Duration::from_secs(args.line_timeout.unwrap_or(LINE_TIMEOUT).into()),
                 poll: args.poll,
             }),
+            topics: kafka::resolve(&args.streams)?,
         };
+        if run.topics.is_some() && !args.files.is_empty() {
+            bail!("files and [source] exclude each other");
+        }
         check_command(&args.files)?;
         check_followed(&run)?;
         outputs::check(&run)?;
-        if args.rules.text == Some(TextChoice::DeadLetter) && args.dead_letter.is_none() {
+        if args.rules.text == Some(TextChoice::DeadLetter) && !run.keeps_letters() {
             bail!("--text dead-letter needs --dead-letter FILE");
         }
         let all_text = args.input_format == Some(FormatChoice::Text);
         Ok((run, Rules { all_text, ..rules(args.rules)? }))
+    }
+}
+
+impl Run {
+    /// Whether there is a dead letter.
+    pub(crate) fn keeps_letters(&self) -> bool {
+        let topic = self.topics.as_ref().and_then(|topics| topics.dead_letter.as_ref());
+        self.dead_letter.is_some() || topic.is_some()
     }
 }
 

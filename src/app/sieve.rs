@@ -10,13 +10,14 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
 use super::{
     config::{self, Applied, Origin},
     exit::{self, Exit, Trouble},
     follow,
     inputs::InputChoice,
+    kafka,
     notices::Notices,
     outlets::{self, Around},
     plan,
@@ -51,12 +52,7 @@ pub(crate) trait Feed {
 
     /// Hears signals from now on. `hang_up`: what SIGHUP means, if anything.
     fn listen(&mut self, shutdown: &Shutdown, hang_up: Option<Sender<Word>>) -> io::Result<()> {
-        let shutdown = shutdown.clone();
-        let Some(hang_up) = hang_up else { return signals::listen(shutdown) };
-        signals::hear(move |heard| match heard {
-            Heard::HangUp => drop(hang_up.send(Word::Reload)),
-            Heard::Interrupt | Heard::Terminate => shutdown.request(),
-        })
+        listen(shutdown.clone(), hang_up)
     }
 
     /// Opens the inputs; all else is ready.
@@ -66,6 +62,15 @@ pub(crate) trait Feed {
     fn code(&mut self, own: Exit) -> u8 {
         own as u8
     }
+}
+
+/// Hears signals from now on. `hang_up`: who is told of SIGHUP.
+pub(super) fn listen(shutdown: Shutdown, hang_up: Option<Sender<Word>>) -> io::Result<()> {
+    let Some(hang_up) = hang_up else { return signals::listen(shutdown) };
+    signals::hear(move |heard| match heard {
+        Heard::HangUp => drop(hang_up.send(Word::Reload)),
+        Heard::Interrupt | Heard::Terminate => shutdown.request(),
+    })
 }
 
 /// Standard input, and files.
@@ -87,6 +92,9 @@ impl Feed for Files {
 /// Sieves files, says what there is to say, and returns the exit code.
 pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
     let applied = config::applied(args)?;
+    if !applied.args.streams.is_empty() {
+        return kafka::run(applied);
+    }
     if applied.args.files.is_empty() && io::stdin().is_terminal() {
         let _ = writeln!(io::stderr(), "{TERMINAL}");
         return Ok(Exit::Usage as u8);
@@ -98,6 +106,9 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
 pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble> {
     let started = Instant::now();
     let Applied { args, origin } = applied;
+    if !args.streams.is_empty() {
+        return Err(anyhow!("topics are read by `tamis --config FILE` alone").into());
+    }
     let (run, rules) = Run::resolve(args)?;
     let room = room::fit(&run, &rules, feed.memory(rules.limits.max_event_bytes))?;
     let all_text = rules.all_text;
@@ -128,14 +139,14 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
 }
 
 /// A configuration that can be read again.
-struct Reloadable {
-    origin: Origin,
-    all_text: bool,
-    counts: Arc<reload::Counts>,
+pub(super) struct Reloadable {
+    pub(super) origin: Origin,
+    pub(super) all_text: bool,
+    pub(super) counts: Arc<reload::Counts>,
 }
 
 impl Reloadable {
-    fn start(
+    pub(super) fn start(
         self,
         run: &Run,
         live: &Arc<Live>,
@@ -146,8 +157,10 @@ impl Reloadable {
     ) -> io::Result<Reloading> {
         let Self { origin, all_text, counts } = self;
         let (live, room, memory) = (live.clone(), room.clone(), run.memory);
-        let dead_letter = run.dead_letter.is_some();
-        let reload = Reload { origin, live, counts, room, memory, dead_letter, all_text, say };
+        let dead_letter = run.keeps_letters();
+        let bodies = dead_letter || run.topics.is_some();
+        let reload =
+            Reload { origin, live, counts, room, memory, dead_letter, bodies, all_text, say };
         Reloading::start(reload, words, heard)
     }
 }
@@ -200,7 +213,7 @@ fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown
 }
 
 /// A reader that closed the pipe has seen enough: no word, but the file that was asked for.
-fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble> {
+pub(super) fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble> {
     if let Some(path) = &run.stats {
         write_stats(path, summary)
             .with_context(|| format!("--stats {}", path.display()))

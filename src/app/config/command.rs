@@ -59,7 +59,11 @@ fn check(loaded: &Loaded) -> Result<String, Vec<Trouble>> {
         }
         Ok((run, rules)) => {
             let memory = loaded.config.memory.as_ref();
-            wrong.extend(room::fit(&run, &rules, 0).err().map(|error| match memory {
+            let room = match run.topics {
+                Some(_) => room::fit_records(&run, &rules),
+                None => room::fit(&run, &rules, 0),
+            };
+            wrong.extend(room.err().map(|error| match memory {
                 Some(said) => loaded.at(said.spot, &error.to_string()).into(),
                 None => error.into(),
             }));
@@ -197,6 +201,7 @@ pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
         line_timeout: flags.line_timeout.map(Said::elsewhere),
         poll: flags.poll.then_some(Said::elsewhere(true)),
         dead_letter: path(&flags.dead_letter),
+        streams: (*flags.streams).clone(),
         stats: path(&flags.stats),
         schema: r.schema.clone().map(Said::elsewhere),
         require: list(r.require.iter().cloned()),

@@ -16,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sinks", &["pipeline", "metrics", "shutdown", "compression", "kafka"]),
     ("serve", &["metrics", "shutdown"]),
     ("summary", &["engine", "pipeline"]),
-    ("config", &["engine", "pipeline", "sources", "sinks", "serve", "shutdown"]),
+    ("config", &["engine", "pipeline", "kafka", "sources", "sinks", "serve", "shutdown"]),
     ("cli", &["config", "engine"]),
     ("app", ALL),
     ("main", ALL),
