@@ -17,6 +17,7 @@ mod follow;
 mod generator;
 mod invariance;
 mod json_cases;
+mod kafka;
 mod logs;
 #[cfg(target_os = "linux")]
 mod memory;
