@@ -134,7 +134,7 @@ impl Pipeline {
         let crew = Crew::new(intake, delivery, batches, ledger.clone());
         match muster(crew, workers, &shutdown, &ledger, &*watcher) {
             Ok(delivery) => delivery.close(),
-            Err(report) => report,
+            Err(end) => ledger.report(end),
         }
     }
 }
@@ -146,7 +146,7 @@ fn muster<B, D, W>(
     shutdown: &Shutdown,
     ledger: &Ledger,
     observer: &dyn Observer,
-) -> Result<D, Report>
+) -> Result<D, End>
 where
     B: Load<W> + 'static,
     D: Deliver<B> + 'static,
@@ -168,14 +168,14 @@ where
         })
         .collect();
     drop(ended);
-    if let Some(report) = spawn_failure(&threads, shutdown) {
-        return Err(report);
+    if let Some(end) = spawn_failure(&threads, shutdown) {
+        return Err(end);
     }
     let ended = wait(&ends, threads.len(), shutdown, ledger, observer);
     match (ended, Arc::try_unwrap(crew)) {
         (Ended::All, Ok(crew)) => Ok(crew.into_delivery()),
-        (Ended::Panicked, _) => Err(ledger.report(End::Failed(Failure::Worker))),
-        _ => Err(ledger.report(End::Stuck)),
+        (Ended::Panicked, _) => Err(End::Failed(Failure::Worker)),
+        _ => Err(End::Stuck),
     }
 }
 
@@ -192,12 +192,12 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Spawned {
     thread::Builder::new().name(name.into()).spawn(body)
 }
 
-/// The report of a run that got no threads; the system's limits, so nothing that a retry mends.
-fn spawn_failure(threads: &[Spawned], shutdown: &Shutdown) -> Option<Report> {
+/// The end of a run that got no threads; the system's limits, so nothing that a retry mends.
+fn spawn_failure(threads: &[Spawned], shutdown: &Shutdown) -> Option<End> {
     let error = threads.iter().find_map(|t| t.as_ref().err())?;
     shutdown.stop();
     let error = std::io::Error::new(error.kind(), error.to_string());
-    Some(Report { end: End::Failed(Failure::Threads(error)), ..Report::default() })
+    Some(End::Failed(Failure::Threads(error)))
 }
 
 /// Waits for all threads, or until a stopped pipeline makes no progress any more.

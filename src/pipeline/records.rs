@@ -113,11 +113,15 @@ pub trait RecordSink: Send {
     /// Takes a record, and waits while there is no room for it.
     fn send(&mut self, ticket: Ticket, record: &Outgoing<'_>) -> Result<(), Refusal>;
     /// Adds what became of records that were sent: each is told once. It is durable, or refused for
-    /// this reason.
+    /// this reason. What must be sent again was sent with these timestamps.
     ///
     /// # Errors
     /// Nothing more can be sent.
-    fn reports(&mut self, reports: &mut Vec<(Ticket, Option<Reason>)>) -> io::Result<()>;
+    fn reports(
+        &mut self,
+        reports: &mut Vec<(Ticket, Option<Reason>)>,
+        timestamps: &dyn Fn(Ticket) -> Option<i64>,
+    ) -> io::Result<()>;
     /// Waits until there is a report, at most `wait`.
     fn wait(&mut self, wait: Duration);
 }
@@ -152,7 +156,7 @@ impl RecordPipeline {
         let crew = Crew::new(intake, delivery, batches, ledger.clone());
         match muster(crew, workers, &shutdown, &ledger, &*watcher) {
             Ok(delivery) => delivery.close(),
-            Err(report) => report,
+            Err(end) => ledger.report(end),
         }
     }
 }

@@ -4,16 +4,16 @@
 //! takes; all others end the run.
 
 use std::{
-    io,
+    io, mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
-    ClientContext,
+    ClientContext, Message as _,
     error::{KafkaError, RDKafkaErrorCode},
-    message::{Header, OwnedHeaders},
-    producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer},
+    message::{Header, OwnedHeaders, OwnedMessage},
+    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer},
     statistics::Statistics,
 };
 
@@ -29,9 +29,11 @@ use crate::{
 /// What the producer holds at most, in KiB.
 const BUFFER_KIB: u64 = 32 << 10;
 /// What the sink needs in memory: that, and the batches that are being made of it.
-pub const KAFKA_SINK_BYTES: u64 = 2 * BUFFER_KIB << 10;
+pub const KAFKA_SINK_BYTES: u64 = (2 * BUFFER_KIB) << 10;
 /// How long to wait for room.
 const ROOM: Duration = Duration::from_millis(2);
+/// How long a stopped run waits without any progress.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// A record's place in its batch has so many bits of a ticket.
 const RECORD_BITS: u32 = 20;
 
@@ -69,6 +71,10 @@ struct Desk {
 #[derive(Default)]
 struct Told {
     reports: Vec<(Ticket, Option<Reason>)>,
+    /// Refused with their batches: for their own fault, or another's.
+    again: Vec<(usize, OwnedMessage)>,
+    /// What is on its way is alone in its batch.
+    alone: bool,
     failed: Option<io::Error>,
 }
 
@@ -97,6 +103,76 @@ impl KafkaSink {
             .create_with_context(Ear(desk.clone()))
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
         Ok(Self { producer, desk, settings })
+    }
+
+    /// Finds the records whose own fault it is that their batches were refused: what was refused is
+    /// sent again by halves, each with nothing else on its way, and in the end alone.
+    fn isolate(&mut self, timestamps: &dyn Fn(Ticket) -> Option<i64>) {
+        if self.desk.told().again.is_empty() || !self.settled() {
+            return;
+        }
+        let mut groups = vec![mem::take(&mut self.desk.told().again)];
+        while let Some(group) = groups.pop() {
+            let alone = group.len() == 1;
+            self.desk.told().alone = alone;
+            for (opaque, message) in &group {
+                self.resend(*opaque, message, timestamps(unpacked(*opaque)));
+            }
+            let settled = self.settled();
+            let mut told = self.desk.told();
+            told.alone = false;
+            if !settled {
+                // They stay untold, and so what comes behind them is not acknowledged.
+                return;
+            }
+            let mut refused = mem::take(&mut told.again);
+            drop(told);
+            if !refused.is_empty() {
+                let second = refused.split_off(refused.len().div_ceil(2));
+                groups.push(second);
+                groups.push(refused);
+            }
+            groups.retain(|group| !group.is_empty());
+        }
+    }
+
+    fn resend(&self, opaque: usize, message: &OwnedMessage, timestamp: Option<i64>) {
+        let mut sent = BaseRecord::<[u8], [u8], usize>::with_opaque_to(message.topic(), opaque)
+            .partition(message.partition());
+        sent.key = message.key();
+        sent.payload = message.payload();
+        // librdkafka does not tell it of what failed.
+        sent.timestamp = timestamp;
+        sent.headers = message.headers().cloned();
+        // There is room: nothing else is on its way, and all of them were in it before.
+        if let Err((error, _)) = self.producer.send(sent) {
+            let mut told = self.desk.told();
+            told.failed.get_or_insert_with(|| about(message.topic(), &error));
+        }
+    }
+
+    /// Waits until nothing is on its way; `false`: the sink failed, or nobody waits any more.
+    fn settled(&self) -> bool {
+        let mut moved = (self.producer.in_flight_count(), Instant::now());
+        loop {
+            let left = self.producer.in_flight_count();
+            if left != moved.0 {
+                moved = (left, Instant::now());
+            }
+            let stuck = match self.settings.shutdown.phase() {
+                Phase::GivenUp => true,
+                Phase::Stopped { since } => moved.1.max(since).elapsed() >= PATIENCE,
+                Phase::Running | Phase::Draining { .. } => false,
+            };
+            let told = self.desk.told();
+            if told.failed.is_some() || stuck {
+                return false;
+            }
+            if left == 0 {
+                return true;
+            }
+            drop(self.desk.more.wait_timeout(told, ROOM));
+        }
     }
 
     fn topic(&self, dead: bool) -> &str {
@@ -146,7 +222,12 @@ impl RecordSink for KafkaSink {
         }
     }
 
-    fn reports(&mut self, reports: &mut Vec<(Ticket, Option<Reason>)>) -> io::Result<()> {
+    fn reports(
+        &mut self,
+        reports: &mut Vec<(Ticket, Option<Reason>)>,
+        timestamps: &dyn Fn(Ticket) -> Option<i64>,
+    ) -> io::Result<()> {
+        self.isolate(timestamps);
         let mut told = self.desk.told();
         reports.append(&mut told.reports);
         told.failed.as_ref().map_or(Ok(()), |error| Err(same(error)))
@@ -154,7 +235,7 @@ impl RecordSink for KafkaSink {
 
     fn wait(&mut self, wait: Duration) {
         let told = self.desk.told();
-        if told.reports.is_empty() && told.failed.is_none() {
+        if told.reports.is_empty() && told.again.is_empty() && told.failed.is_none() {
             drop(self.desk.more.wait_timeout(told, wait));
         }
     }
@@ -188,24 +269,32 @@ impl ProducerContext for Ear {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
-        use rdkafka::Message as _;
         let mut told = self.0.told();
         match result {
             Ok(_) => told.reports.push((unpacked(opaque), None)),
             Err((error, message)) => match of_record(error) {
-                Some(long) => told.reports.push((unpacked(opaque), Some(reason(long)))),
+                Some(long) if told.alone => {
+                    told.reports.push((unpacked(opaque), Some(reason(long))));
+                }
+                Some(_) => told.again.push((opaque, message.detach())),
+                None if is_anothers(error) => told.again.push((opaque, message.detach())),
                 None => {
                     told.failed.get_or_insert_with(|| about(message.topic(), error));
                 }
             },
         }
         // Who waits for room or for reports looks again soon enough; each wake-up costs.
-        let first = told.reports.len() == 1 || told.failed.is_some();
+        let first = told.reports.len() == 1 || told.failed.is_some() || !told.again.is_empty();
         drop(told);
         if first {
             self.0.more.notify_all();
         }
     }
+}
+
+/// A broker refuses a whole batch for one record in it.
+fn is_anothers(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidDifferentRecord)
 }
 
 fn reason(long: bool) -> Reason {

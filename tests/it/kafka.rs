@@ -2,6 +2,7 @@
 
 pub(crate) mod broker;
 mod contract;
+mod faults;
 pub(crate) mod member;
 
 use broker::{Broker, Written, broker, unique};
@@ -130,6 +131,34 @@ fn what_a_topic_does_not_take_goes_to_the_dead_letter() {
     let letter = &broker.read(&topics[2])[0];
     assert_eq!(letter.header("__tamis.errors.offset").as_deref(), Some("1"));
     assert!(letter.text().is_empty());
+}
+
+#[test]
+fn a_record_that_the_topic_refuses_takes_no_other_with_it() {
+    let Some(broker) = broker() else { return };
+    let fresh = broker.topic("fresh", 1, &[("message.timestamp.before.max.ms", "86400000")]);
+    let topics = [broker.topic("in", 1, &[]), fresh, broker.topic("dead", 1, &[])];
+    let mut records: Vec<_> = (0..50).map(|n| record("k", &format!("{{\"n\":{n}}}"))).collect();
+    let old = records[17].timestamp;
+    for record in &mut records {
+        record.timestamp = None;
+    }
+    records[17].timestamp = old;
+    broker.write(&topics[0], &records);
+    let desk = Desk::new(&broker, names(&topics), &unique("group"), "");
+    let mut member = desk.start("err");
+    member.until("all", || broker.count(&topics[1]) + broker.count(&topics[2]) >= 50);
+    let (code, account) = member.stop();
+    assert_eq!(code, 0, "{}", desk.said("err"));
+    adds_up(&account);
+    assert_eq!((&account["clean"], &account["dead_lettered"]["refused"]), (&49.into(), &1.into()));
+    let letter = &broker.read(&topics[2])[0];
+    assert_eq!(letter.header("__tamis.errors.offset").as_deref(), Some("17"));
+    // Those that were sent again are as they were, but for their order.
+    let mut sent = broker.read(&topics[0]);
+    sent.remove(17);
+    let came = broker.read(&topics[1]);
+    assert!(came.len() == 49 && sent.iter().all(|record| came.contains(record)), "{came:#?}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn script(blocks: &[&[(u64, &str)]]) -> Script {
         let mut block = Block::default();
         for (id, value) in *records {
             let offset = offsets.entry(*id).or_insert(0);
-            let value = (*value != "none").then(|| value.as_bytes());
+            let value = (*value != "none").then_some(value.as_bytes());
             let record = Incoming {
                 offset: *offset,
                 timestamp: Some(9),
@@ -145,7 +145,11 @@ impl RecordSink for Tray {
         Ok(())
     }
 
-    fn reports(&mut self, reports: &mut Vec<(Ticket, Option<Reason>)>) -> io::Result<()> {
+    fn reports(
+        &mut self,
+        reports: &mut Vec<(Ticket, Option<Reason>)>,
+        _: &dyn Fn(Ticket) -> Option<i64>,
+    ) -> io::Result<()> {
         let mut post = self.post.lock().unwrap();
         // Every second one, the latest first: what came earlier may be told later.
         if let Some(report) = post.reports.pop_back() {

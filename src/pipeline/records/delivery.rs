@@ -310,15 +310,15 @@ impl RecordDelivery {
     /// Takes what the sink has to tell, and acknowledges what is done in the order of the input.
     fn settle(&mut self) -> Result<(), End> {
         let mut reports = std::mem::take(&mut self.reports);
-        let told = self.sink.reports(&mut reports);
+        let flying = &self.flying;
+        let told = self.sink.reports(&mut reports, &|ticket| {
+            let sent = &flying[find(flying, ticket)?].sent[ticket.record as usize];
+            // A dead letter has the time at which it is written.
+            sent.how.and(sent.timestamp)
+        });
         let mut outcome = Ok(());
         for (ticket, refused) in reports.drain(..) {
-            let Some(first) = self.flying.front().map(|flight| flight.seq) else { break };
-            // Batches without records are no flights, so numbers can be missing.
-            let at = usize::try_from(ticket.batch.saturating_sub(first)).unwrap_or(usize::MAX);
-            let most = at.min(self.flying.len().saturating_sub(1));
-            let found = (0..=most).rev().find(|at| self.flying[*at].seq == ticket.batch);
-            let Some(found) = found else { continue };
+            let Some(found) = find(&self.flying, ticket) else { continue };
             self.flying[found].outstanding -= 1;
             if let Some(reason) = refused {
                 outcome = outcome.and(self.refused(found, ticket.record as usize, reason));
@@ -338,6 +338,11 @@ impl RecordDelivery {
         }
         told.map_err(|error| End::Failed(Failure::Sink(error)))
     }
+}
+
+/// The flight that a ticket is of.
+fn find(flying: &VecDeque<Flight>, ticket: Ticket) -> Option<usize> {
+    flying.binary_search_by_key(&ticket.batch, |flight| flight.seq).ok()
 }
 
 impl Sent {
