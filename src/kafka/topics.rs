@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, future::Future, io, time::Duration};
 use rdkafka::{
     admin::{AdminClient, AdminOptions, ResourceSpecifier},
     consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaError, RDKafkaErrorCode},
 };
 
 use super::{Cluster, Fault, Voice, fault::about};
@@ -25,10 +26,6 @@ pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics>
         .create_with_context(cluster.voice.clone())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
     while !stopped() {
-        // What befalls the connection is told here alone.
-        if let Some(Err(error)) = client.poll(Duration::ZERO) {
-            cluster.voice.fault(&error);
-        }
         match client.fetch_metadata(None, PATIENCE) {
             Ok(metadata) => {
                 let topics = metadata.topics().iter();
@@ -41,6 +38,17 @@ pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics>
                 Some(Fault::Lasting) => return Err(about("kafka", &error)),
                 _ => cluster.voice.fault(&error),
             },
+        }
+        // What befalls the connection is told here alone.
+        while let Some(event) = client.poll(Duration::ZERO) {
+            match event.as_ref().err().and_then(KafkaError::rdkafka_error_code) {
+                Some(code @ (RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL)) => {
+                    let mend = "see kafka.tls and kafka.sasl";
+                    return Err(io::Error::other(format!("kafka: {code}: {mend}")));
+                }
+                Some(code) => cluster.voice.say(&format!("kafka: {code}; tried again")),
+                None => {}
+            }
         }
     }
     Err(io::ErrorKind::Interrupted.into())

@@ -214,6 +214,32 @@ fn an_offset_that_is_gone_stops_the_run_and_is_said() {
 }
 
 #[test]
+fn a_reload_holds_for_records() {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 1);
+    let mail = [record("k", "{\"mail\":\"ada@example.com\"}")];
+    let desk = Desk::new(&broker, names(&topics), &unique("group"), "ip = \"keep\"");
+    broker.write(&topics[0], &mail);
+    let mut member = desk.start("err");
+    member.until("the first", || broker.count(&topics[1]) == 1);
+    let path = desk.path("tamis.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let kept = text.replace("ip = \"keep\"", "ip = \"keep\"\nwithout = [\"email\"]");
+    std::fs::write(&path, &kept).unwrap();
+    member.until("the reload", || desk.said("err").contains("reloaded"));
+    broker.write(&topics[0], &mail);
+    member.until("the second", || broker.count(&topics[1]) == 2);
+    // What is said of topics needs a restart.
+    std::fs::write(&path, kept.replace(&topics[1], &topics[2])).unwrap();
+    member.until("the refusal", || desk.said("err").contains("`sink`"));
+    let (code, account) = member.stop();
+    assert_eq!((code, &account["reloads"], &account["refused_reloads"]), (0, &1.into(), &1.into()));
+    let came: Vec<_> = broker.read(&topics[1]).iter().map(Written::text).collect();
+    assert_eq!(came, ["{\"mail\":\"[REDACTED:email]\"}", "{\"mail\":\"ada@example.com\"}"]);
+    assert_eq!((&account["redacted"], &account["clean"]), (&1.into(), &1.into()));
+}
+
+#[test]
 fn a_configuration_that_goes_in_a_circle_is_refused_with_its_place() {
     let dir = crate::cli::folder(&[]);
     let head = "version = 1\n[kafka]\nbrokers = [\"localhost:1\"]\n";

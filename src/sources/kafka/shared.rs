@@ -139,7 +139,8 @@ impl Shared {
         found.map(|found| found.place.id)
     }
 
-    /// Waits until everything that was handed out of these is delivered, or the time is over.
+    /// Waits until everything that was handed out of these is delivered, or the time is over, or
+    /// nothing more will be.
     pub(super) fn delivered(&self, ids: &[u64], until: Instant, given_up: &dyn Fn() -> bool) {
         let mut state = self.state();
         loop {
@@ -148,7 +149,7 @@ impl Shared {
                 partition.is_some_and(|partition| partition.acknowledged < partition.handed)
             };
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || given_up() || !ids.iter().any(owes) {
+            if left.is_zero() || state.finishing || given_up() || !ids.iter().any(owes) {
                 return;
             }
             state = self.wait(state, left.min(Duration::from_millis(100)));
