@@ -10,6 +10,7 @@ mod follow;
 mod globs;
 mod identity;
 mod inputs;
+mod kafka;
 mod log;
 mod notices;
 mod outlets;

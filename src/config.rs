@@ -2,6 +2,7 @@
 //! overrides the file, the file overrides a default.
 
 pub mod choice;
+pub mod kafka;
 pub mod names;
 pub mod nearest;
 pub mod outside;
@@ -13,6 +14,7 @@ pub mod units;
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use choice::{ColorChoice, CompressChoice, FormatChoice, FsyncChoice, IpChoice, TextChoice};
+use kafka::{KafkaEntry, LetterEntry, SinkEntry, SourceEntry, Streams};
 use outside::Outside;
 use policy::{AllowEntry, Entries, RuleEntry};
 use reader::Reader;
@@ -42,6 +44,9 @@ pub const KEYS: &[&str] = &[
     "admin_token_file",
     "metrics_textfile",
     "dead_letter",
+    "kafka",
+    "source",
+    "sink",
     "stats",
     "schema",
     "require",
@@ -152,6 +157,8 @@ pub struct Config {
     pub metrics_textfile: Option<Said<String>>,
     /// Where the rest goes.
     pub dead_letter: Option<Said<String>>,
+    /// Topics in place of files.
+    pub streams: Streams,
     /// Where the summary goes as JSON.
     pub stats: Option<Said<String>>,
     /// A schema's name or path.
@@ -230,7 +237,13 @@ impl Config {
                 "admin" => config.admin = r.address(value),
                 "admin_token_file" => config.admin_token_file = r.text(value),
                 "metrics_textfile" => config.metrics_textfile = r.text(value),
-                "dead_letter" => config.dead_letter = r.text(value),
+                "dead_letter" => match r.is_table(value) {
+                    true => config.streams.dead_letter = LetterEntry::read(&mut r, value),
+                    false => config.dead_letter = r.text(value),
+                },
+                "kafka" => config.streams.kafka = KafkaEntry::read(&mut r, value),
+                "source" => config.streams.source = SourceEntry::read(&mut r, value),
+                "sink" => config.streams.sink = SinkEntry::read(&mut r, value),
                 "stats" => config.stats = r.text(value),
                 "schema" => config.schema = r.text(value),
                 "require" => config.require = r.texts(value),
@@ -265,11 +278,42 @@ impl Config {
             r.complain(schema.spot, "schema and require exclude each other".into());
         }
         config.check_outputs(&mut r);
+        config.streams.check(&mut r);
+        config.check_topics(&mut r);
         (config, r.finish())
     }
 }
 
 impl Config {
+    /// What is for files has no place beside topics.
+    fn check_topics(&self, r: &mut Reader<'_>) {
+        if self.streams.is_empty() {
+            return;
+        }
+        let inputs = self.inputs.as_ref().and_then(|all| all.first());
+        let files = [
+            ("inputs", inputs.map(|said| said.spot)),
+            ("recursive", self.recursive.as_ref().map(|said| said.spot)),
+            ("input_format", self.input_format.as_ref().map(|said| said.spot)),
+            ("output", self.output.as_ref().map(|said| said.spot)),
+            ("out_dir", self.out_dir.as_ref().map(|said| said.spot)),
+            ("force", self.force.as_ref().map(|said| said.spot)),
+            ("append", self.append.as_ref().map(|said| said.spot)),
+            ("compress", self.compress.as_ref().map(|said| said.spot)),
+            ("rotate_size", self.rotate_size.as_ref().map(|said| said.spot)),
+            ("rotate_every", self.rotate_every.as_ref().map(|said| said.spot)),
+            ("rotate_keep", self.rotate_keep.as_ref().map(|said| said.spot)),
+            ("fsync", self.fsync.as_ref().map(|said| said.spot)),
+            ("follow", self.follow.as_ref().map(|said| said.spot)),
+            ("dead_letter", self.dead_letter.as_ref().map(|said| said.spot)),
+        ];
+        for (key, spot) in files {
+            if let Some(spot) = spot {
+                r.complain(spot, format!("`{key}` is for files, and this reads topics"));
+            }
+        }
+    }
+
     /// As the flags exclude each other.
     fn check_outputs(&self, r: &mut Reader<'_>) {
         let on =

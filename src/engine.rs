@@ -15,6 +15,7 @@ pub mod chunk;
 pub(crate) mod decode;
 pub mod detect;
 pub mod explain;
+mod fate;
 pub(crate) mod index;
 pub(crate) mod judge;
 mod line;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 pub use chunk::Chunk;
 pub use explain::{Explanation, explain};
+pub use fate::Fate;
 pub use outcome::{Output, Payload, Reason, Reject, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
 

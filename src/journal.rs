@@ -76,6 +76,8 @@ events! {
     FsyncFailed = "fsync_failed", Error;
     /// Rotated files could not be compressed or removed.
     RotationFailed = "rotation_failed", Warn;
+    /// The Kafka cluster has a fault; what failed is tried again.
+    ClusterFault = "cluster_fault", Warn;
     /// The configuration was read again and is in force.
     ConfigReloaded = "config_reloaded", Info;
     /// The configuration was read again and does not hold; what was in force stays.

@@ -5,11 +5,13 @@
 //! | [`engine`] | bytes in, outcomes and bytes out; schemas, detectors, redaction | files, sockets, clocks, logging |
 //! | [`pipeline`] | ports, chunks, workers, order, delivery | a concrete adapter |
 //! | [`containers`] | the wrappers of container runtimes: opened, judged, closed | where they come from |
+//! | [`records`] | what is in a record beside its value: keys and headers, judged with it | where they come from |
 //! | [`sources`], [`sinks`] | one file each per adapter | each other, the engine's insides |
 //! | [`compression`] | compressed formats: told, decoded, encoded | the rest |
 //! | [`journal`] | the program's own log | the rest |
 //! | [`metrics`] | what a run measures of itself, and how that is written | the rest |
 //! | [`serve`] | the admin server: probes, measures, what is in force | the rest |
+//! | [`kafka`] | what a source and a sink of Kafka share: the cluster, its faults | the rest |
 //! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
 //! | [`summary`] | the account of a run, as a table and as JSON | where it is printed |
 //! | [`config`] | what the configuration file says, and where | |
@@ -23,8 +25,10 @@ pub mod config;
 pub mod containers;
 pub mod engine;
 pub mod journal;
+pub mod kafka;
 pub mod metrics;
 pub mod pipeline;
+pub mod records;
 pub mod serve;
 pub mod shutdown;
 pub mod sinks;

@@ -21,6 +21,8 @@
 //! | `tails` | inputs that grow, side by side, through the cutter |
 //! | `acknowledge` | which positions are delivered, and when they are told |
 //! | `order` | the input's order back |
+//! | `ledger` | what is known of a run while it runs |
+//! | [`records`] | the same pipeline for records in place of lines |
 //! | `delivery` | sink, dead letter, accounting |
 //! | [`budget`] | the memory formula |
 //! | [`report`] | what a run came to |
@@ -32,9 +34,11 @@ mod crew;
 mod cutter;
 mod delivery;
 pub mod growing;
+mod ledger;
 mod order;
 pub mod ports;
 mod reader;
+pub mod records;
 pub mod report;
 mod tails;
 
@@ -63,9 +67,10 @@ use crate::{
 };
 use acknowledge::Acknowledgements;
 use batch::Batch;
-use crew::{Crew, Intake};
+use crew::{Crew, Deliver, Intake, Load};
 use cutter::Cutter;
-use delivery::{Delivery, Ledger};
+use delivery::Delivery;
+use ledger::Ledger;
 use reader::Reader;
 use tails::Tails;
 
@@ -118,7 +123,7 @@ impl Pipeline {
         let ledger = Arc::new(Ledger::default());
         let cutter = Cutter::new(budget.sizes, framing);
         let watcher = observer.clone();
-        let (intake, acknowledgements): (Box<dyn Intake>, _) = match inputs {
+        let (intake, acknowledgements): (Box<dyn Intake<Batch>>, _) = match inputs {
             Inputs::InTurn(inputs) => {
                 let (observer, shutdown) = (observer.clone(), shutdown.clone());
                 (Box::new(Reader::new(cutter, inputs, observer, shutdown, ledger.clone())), None)
@@ -133,32 +138,51 @@ impl Pipeline {
         let delivery =
             Delivery::new(outlets, acknowledgements, observer, stop, account, meters.clone());
         let batches = (0..budget.batches).map(|_| Batch::new(&budget.sizes)).collect();
-        let crew = Arc::new(Crew::new(intake, delivery, batches, ledger.clone(), meters));
+        let crew = Crew::new(intake, delivery, batches, ledger.clone(), meters);
+        match muster(crew, workers, &shutdown, &ledger, &*watcher) {
+            Ok(delivery) => delivery.close(),
+            Err(end) => ledger.report(end),
+        }
+    }
+}
 
-        let (ended, ends) = sync_channel(workers.len());
-        let threads: Vec<Spawned> = workers
-            .into_iter()
-            .map(|worker| {
-                let (crew, ended) = (crew.clone(), ended.clone());
-                spawn("worker", move || {
-                    crew.run(worker);
-                    // The crew must be nobody else's when its end is told.
-                    drop(crew);
-                    // Nobody listens any more when the run gave up.
-                    let _ = ended.send(());
-                })
+/// Has a crew work to its end; what delivered, or how it ended where that is not to be had.
+fn muster<B, D, W>(
+    crew: Crew<B, D>,
+    workers: Vec<W>,
+    shutdown: &Shutdown,
+    ledger: &Ledger,
+    observer: &dyn Observer,
+) -> Result<D, End>
+where
+    B: Load<W> + 'static,
+    D: Deliver<B> + 'static,
+    W: Send + 'static,
+{
+    let crew = Arc::new(crew);
+    let (ended, ends) = sync_channel(workers.len());
+    let threads: Vec<Spawned> = workers
+        .into_iter()
+        .map(|worker| {
+            let (crew, ended) = (crew.clone(), ended.clone());
+            spawn("worker", move || {
+                crew.run(worker);
+                // The crew must be nobody else's when its end is told.
+                drop(crew);
+                // Nobody listens any more when the run gave up.
+                let _ = ended.send(());
             })
-            .collect();
-        drop(ended);
-        if let Some(report) = spawn_failure(&threads, &shutdown) {
-            return report;
-        }
-        let ended = wait(&ends, threads.len(), &shutdown, &ledger, &*watcher);
-        match (ended, Arc::try_unwrap(crew)) {
-            (Ended::All, Ok(crew)) => crew.into_delivery().close(),
-            (Ended::Panicked, _) => ledger.report(End::Failed(Failure::Worker)),
-            _ => ledger.report(End::Stuck),
-        }
+        })
+        .collect();
+    drop(ended);
+    if let Some(end) = spawn_failure(&threads, shutdown) {
+        return Err(end);
+    }
+    let ended = wait(&ends, threads.len(), shutdown, ledger, observer);
+    match (ended, Arc::try_unwrap(crew)) {
+        (Ended::All, Ok(crew)) => Ok(crew.into_delivery()),
+        (Ended::Panicked, _) => Err(End::Failed(Failure::Worker)),
+        _ => Err(End::Stuck),
     }
 }
 
@@ -175,12 +199,12 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Spawned {
     thread::Builder::new().name(name.into()).spawn(body)
 }
 
-/// The report of a run that got no threads; the system's limits, so nothing that a retry mends.
-fn spawn_failure(threads: &[Spawned], shutdown: &Shutdown) -> Option<Report> {
+/// The end of a run that got no threads; the system's limits, so nothing that a retry mends.
+fn spawn_failure(threads: &[Spawned], shutdown: &Shutdown) -> Option<End> {
     let error = threads.iter().find_map(|t| t.as_ref().err())?;
     shutdown.stop();
     let error = std::io::Error::new(error.kind(), error.to_string());
-    Some(Report { end: End::Failed(Failure::Threads(error)), ..Report::default() })
+    Some(End::Failed(Failure::Threads(error)))
 }
 
 /// Waits for all threads, or until a stopped pipeline makes no progress any more.

@@ -4,6 +4,7 @@ pub mod compress;
 pub mod dead_letter;
 pub mod each;
 pub mod file;
+pub mod kafka;
 pub mod log;
 pub mod stdout;
 
@@ -11,5 +12,6 @@ pub use compress::CompressSink;
 pub use dead_letter::DeadLetterFile;
 pub use each::EachSink;
 pub use file::{Existing, FileSink};
+pub use kafka::KafkaSink;
 pub use log::LogSink;
 pub use stdout::StdoutSink;

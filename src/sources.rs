@@ -5,6 +5,7 @@ pub mod decompress;
 mod descriptor;
 pub mod file;
 pub mod follow;
+pub mod kafka;
 pub mod refused;
 pub mod stdin;
 
@@ -12,5 +13,6 @@ pub use child::ChildSource;
 pub use decompress::DecompressSource;
 pub use file::FileSource;
 pub use follow::Follow;
+pub use kafka::{KafkaOffsets, KafkaSource};
 pub use refused::RefusedSource;
 pub use stdin::StdinSource;

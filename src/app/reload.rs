@@ -70,6 +70,8 @@ pub(crate) struct Reload {
     pub(crate) room: Room,
     pub(crate) memory: Option<u64>,
     pub(crate) dead_letter: bool,
+    /// Every reject is told, with its body.
+    pub(crate) bodies: bool,
     pub(crate) all_text: bool,
     /// Says what became of it.
     pub(crate) say: Say,
@@ -158,7 +160,7 @@ impl Reload {
             let (wanted, has) = (ceiling.div_ceil(1 << 20), memory >> 20);
             return Err(anyhow!("it needs {wanted}MiB of memory, and there are {has}MiB").into());
         }
-        self.live.replace(plan::compile(rules, self.dead_letter)?);
+        self.live.replace(plan::compile(rules, self.bodies)?);
         self.counts.ceiling_bytes.fetch_max(ceiling, Relaxed);
         self.origin = origin;
         Ok(())

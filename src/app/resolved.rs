@@ -14,6 +14,7 @@ use clap::CommandFactory as _;
 use super::{
     admin::Watchers,
     inputs::{InputChoice, Inputs},
+    kafka::{self, Topics},
     log::{self, Log},
     outputs, packs, policy,
     wrong::Wrong,
@@ -57,6 +58,8 @@ pub(crate) struct Run {
     pub(crate) stats: Option<PathBuf>,
     pub(crate) follow: Option<Follow>,
     pub(crate) watchers: Watchers,
+    /// Topics in place of files.
+    pub(crate) topics: Option<Topics>,
 }
 
 /// How files are followed.
@@ -168,7 +171,16 @@ impl Run {
                 line_timeout: Duration::from_secs(args.line_timeout.unwrap_or(LINE_TIMEOUT).into()),
                 poll: args.poll,
             }),
+            topics: kafka::resolve(&args.streams)?,
         })
+    }
+}
+
+impl Run {
+    /// Whether there is a dead letter.
+    pub(crate) fn keeps_letters(&self) -> bool {
+        let topic = self.topics.as_ref().and_then(|topics| topics.dead_letter.as_ref());
+        self.dead_letter.is_some() || topic.is_some()
     }
 }
 

@@ -10,7 +10,11 @@ use crate::pipeline::{
     Budget, Sizes,
     budget::{Demand, TooSmall},
 };
-use crate::sources::follow::{FILE_BYTES, MOST_FILES};
+use crate::sinks::kafka::KAFKA_SINK_BYTES;
+use crate::sources::{
+    follow::{FILE_BYTES, MOST_FILES},
+    kafka::{BLOCKS, KAFKA_SOURCE_BYTES},
+};
 
 /// The program itself, stacks, the compiled plan, and the buffers of sources and sinks.
 const FIXED_BYTES: u64 = 32 << 20;
@@ -27,6 +31,9 @@ const ENCODER_BYTES: u64 = 20 << 20;
 /// the configuration, the policy, the plan's settings and the table.
 const LISTED_BYTES: u64 = 256;
 
+/// What is known of records on their way: where each came from, and its report.
+const FLIGHTS_BYTES: u64 = 16 << 20;
+
 /// What fits.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
@@ -42,6 +49,8 @@ struct Shape {
     dead_letter: bool,
     /// Lines may be inside wrappers.
     wrapped: bool,
+    /// Records are judged, with their keys and headers; a block may end with the longest.
+    records: bool,
     fixed_bytes: u64,
 }
 
@@ -49,6 +58,9 @@ impl Shape {
     fn demand(&self, rules: &Rules) -> (Sizes, Demand) {
         let mut sizes = Sizes::new(rules.limits.max_event_bytes);
         sizes.growth = plan::growth(rules);
+        if self.records {
+            sizes.chunk_bytes += sizes.max_event_bytes;
+        }
         let wrapped = if self.wrapped { sizes.wrapped_bytes() } else { 0 };
         let demand = Demand {
             workers: self.workers,
@@ -58,6 +70,38 @@ impl Shape {
         };
         (sizes, demand)
     }
+}
+
+/// The same where records are read from topics.
+pub(crate) fn fit_records(run: &Run, rules: &Rules) -> Result<Room> {
+    let sizes = Sizes::new(rules.limits.max_event_bytes);
+    let block = (sizes.chunk_bytes + sizes.most()) as u64;
+    // Keys and headers stand beside a block's values.
+    let blocks = (BLOCKS + 2 * run.threads) as u64 * 2 * block;
+    let shape = Shape {
+        workers: run.threads,
+        dead_letter: true,
+        wrapped: true,
+        records: true,
+        fixed_bytes: FIXED_BYTES + KAFKA_SOURCE_BYTES + KAFKA_SINK_BYTES + FLIGHTS_BYTES + blocks,
+    };
+    let (sizes, demand) = shape.demand(rules);
+    match Budget::fit(sizes, demand, run.memory) {
+        Ok(budget) => Ok(Room { budget, window_log: 0, shape }),
+        Err(TooSmall { minimum }) => Err(too_small(run, minimum.div_ceil(1 << 20))),
+    }
+}
+
+fn too_small(run: &Run, least: u64) -> anyhow::Error {
+    let beside = |flag| run.names.beside("--memory", flag);
+    let threads = beside("--threads");
+    anyhow!(
+        "{} is too small: {threads} {} needs at least {least}MiB; fewer {threads} or a smaller {} \
+         need less",
+        run.names.at("--memory"),
+        run.threads,
+        beside("--max-event-bytes")
+    )
 }
 
 impl Room {
@@ -90,6 +134,7 @@ pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
             workers: run.threads,
             dead_letter: run.dead_letter.is_some(),
             wrapped: run.format.is_some(),
+            records: false,
             fixed_bytes: FIXED_BYTES + beside + (1 << window_log),
         };
         let (sizes, demand) = shape.demand(rules);
@@ -98,15 +143,7 @@ pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
             Err(TooSmall { minimum }) => least = minimum.div_ceil(1 << 20),
         }
     }
-    let beside = |flag| run.names.beside("--memory", flag);
-    let threads = beside("--threads");
-    Err(anyhow!(
-        "{} is too small: {threads} {} needs at least {least}MiB; fewer {threads} or a smaller {} \
-         need less",
-        run.names.at("--memory"),
-        run.threads,
-        beside("--max-event-bytes")
-    ))
+    Err(too_small(run, least))
 }
 
 /// What the allow-list holds.

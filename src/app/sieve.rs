@@ -4,13 +4,13 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc,
         mpsc::{Receiver, Sender, channel},
     },
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
 use super::{
     admin::Admin,
@@ -18,6 +18,7 @@ use super::{
     exit::{Exit, Trouble},
     follow,
     inputs::InputChoice,
+    kafka,
     notices::Notices,
     outlets::{self, Around},
     plan,
@@ -25,7 +26,7 @@ use super::{
     reload::{self, Live, Reload, Reloading, Word},
     resolved::{self, Layout, Run},
     room::{self, Room},
-    telemetry::{Dependencies, Telemetry},
+    telemetry::Telemetry,
 };
 use crate::{
     cli::{RunArgs, help::TERMINAL},
@@ -53,12 +54,7 @@ pub(crate) trait Feed {
 
     /// Hears signals from now on. `hang_up`: what SIGHUP means, if anything.
     fn listen(&mut self, shutdown: &Shutdown, hang_up: Option<Sender<Word>>) -> io::Result<()> {
-        let shutdown = shutdown.clone();
-        let Some(hang_up) = hang_up else { return signals::listen(shutdown) };
-        signals::hear(move |heard| match heard {
-            Heard::HangUp => drop(hang_up.send(Word::Reload)),
-            Heard::Interrupt | Heard::Terminate => shutdown.request(),
-        })
+        listen(shutdown.clone(), hang_up)
     }
 
     /// Opens the inputs; all else is ready.
@@ -68,6 +64,15 @@ pub(crate) trait Feed {
     fn code(&mut self, own: Exit) -> u8 {
         own as u8
     }
+}
+
+/// Hears signals from now on. `hang_up`: who is told of SIGHUP.
+pub(super) fn listen(shutdown: Shutdown, hang_up: Option<Sender<Word>>) -> io::Result<()> {
+    let Some(hang_up) = hang_up else { return signals::listen(shutdown) };
+    signals::hear(move |heard| match heard {
+        Heard::HangUp => drop(hang_up.send(Word::Reload)),
+        Heard::Interrupt | Heard::Terminate => shutdown.request(),
+    })
 }
 
 /// Standard input, and files.
@@ -95,6 +100,9 @@ impl Feed for Files {
 /// Sieves files, says what there is to say, and returns the exit code.
 pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
     let applied = config::applied(args)?;
+    if !applied.args.streams.is_empty() {
+        return kafka::run(applied);
+    }
     if applied.args.files.is_empty() && !applied.args.follow && io::stdin().is_terminal() {
         let _ = writeln!(io::stderr(), "{TERMINAL}");
         return Ok(Exit::Usage as u8);
@@ -102,15 +110,23 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
     with(applied, &mut Files)
 }
 
-/// Sieves what `feed` gives.
-pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble> {
-    let started = Instant::now();
+/// What is said from now on is said of a run.
+pub(super) fn start_journal(applied: &Applied) {
     let color = applied.args.color.unwrap_or_default();
     journal::start(match resolved::layout(color) {
         Layout::Json => Form::Json,
         Layout::Table { .. } => Form::Plain,
     });
+}
+
+/// Sieves what `feed` gives.
+pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble> {
+    let started = Instant::now();
+    start_journal(&applied);
     let Applied { args, origin } = applied;
+    if !args.streams.is_empty() {
+        return Err(anyhow!("topics are read by `tamis --config FILE` alone").into());
+    }
     let typed = origin.as_ref().map_or_else(|| args.clone(), |origin| origin.flags.clone());
     let (run, rules) = Run::resolve(args)?;
     let room = room::fit(&run, &rules, feed.memory(rules.limits.max_event_bytes))?;
@@ -119,28 +135,12 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     let letters = dead_letter::Settings { drop_text: run.drop_text };
     let counts = Arc::new(reload::Counts::default());
     let reloadable = origin.map(|origin| Reloadable { origin, all_text, counts: counts.clone() });
-    let shown = match run.watchers.listen {
-        Some(_) => config::command::show(typed)?,
-        None => String::new(),
-    };
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
     let keeps = {
         let (dead_letter, letters) = (run.dead_letter.is_some(), letters.clone());
         move |reason: Reason| dead_letter && letters.takes(reason)
     };
-    let telemetry = Arc::new(Telemetry {
-        meters: Arc::default(),
-        live: live.clone(),
-        counts: counts.clone(),
-        shutdown: shutdown.clone(),
-        dependencies: Dependencies::of(&run),
-        keeps: Box::new(keeps.clone()),
-        threads: run.threads,
-        ceiling_bytes: room.budget.ceiling_bytes,
-        config: shown,
-        started: SystemTime::now(),
-        seen: Mutex::default(),
-    });
+    let telemetry = Telemetry::of(&run, &room, &live, &counts, &shutdown, keeps.clone(), typed)?;
     let token = run.watchers.token(&run.names)?;
     let parts =
         Parts { run: &run, live: &live, room: &room, telemetry: &telemetry, token, shutdown };
@@ -167,14 +167,14 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
 }
 
 /// A configuration that can be read again.
-struct Reloadable {
-    origin: Origin,
-    all_text: bool,
-    counts: Arc<reload::Counts>,
+pub(super) struct Reloadable {
+    pub(super) origin: Origin,
+    pub(super) all_text: bool,
+    pub(super) counts: Arc<reload::Counts>,
 }
 
 impl Reloadable {
-    fn start(
+    pub(super) fn start(
         self,
         run: &Run,
         live: &Arc<Live>,
@@ -185,8 +185,10 @@ impl Reloadable {
     ) -> io::Result<Reloading> {
         let Self { origin, all_text, counts } = self;
         let (live, room, memory) = (live.clone(), room.clone(), run.memory);
-        let dead_letter = run.dead_letter.is_some();
-        let reload = Reload { origin, live, counts, room, memory, dead_letter, all_text, say };
+        let dead_letter = run.keeps_letters();
+        let bodies = dead_letter || run.topics.is_some();
+        let reload =
+            Reload { origin, live, counts, room, memory, dead_letter, bodies, all_text, say };
         Reloading::start(reload, words, heard)
     }
 }
@@ -253,7 +255,7 @@ fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown
 }
 
 /// A reader that closed the pipe has seen enough: no word, but the file that was asked for.
-fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble> {
+pub(super) fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble> {
     if let Some(path) = &run.stats {
         write_stats(path, summary)
             .with_context(|| format!("{} {}", run.names.at("--stats"), path.display()))
@@ -288,13 +290,15 @@ fn write_stats(path: &Path, summary: &Summary) -> io::Result<()> {
 }
 
 /// The exit code of a run.
-fn judge(report: &Report, summary: &Summary, run: &Run) -> Exit {
+pub(super) fn judge(report: &Report, summary: &Summary, run: &Run) -> Exit {
     match report.end {
         End::Closed => Exit::Done,
         End::Stuck | End::Failed(_) => Exit::Failed,
         End::Complete if report.failed_inputs > 0 => Exit::Failed,
         // What is followed has had its good lines before, or will.
-        End::Complete if report.fruitless() && run.follow.is_none() => Exit::Failed,
+        End::Complete if report.fruitless() && run.follow.is_none() && run.topics.is_none() => {
+            Exit::Failed
+        }
         End::Complete if run.fail_on_drop && summary.dropped_total() > 0 => Exit::Unfit,
         End::Complete => Exit::Done,
     }

@@ -11,13 +11,19 @@ use std::{
     time::SystemTime,
 };
 
-pub(crate) use dependencies::Dependencies;
+use dependencies::Dependencies;
+
+use anyhow::Result;
 
 use super::{
+    config,
     reload::{Counts, Live},
+    resolved::Run,
+    room::Room,
     version,
 };
 use crate::{
+    cli::RunArgs,
     engine::{Reason, Tally},
     metrics::{Format, Meters, render},
     pipeline::Report,
@@ -28,18 +34,18 @@ use crate::{
 /// A run, for whoever asks.
 pub(crate) struct Telemetry {
     pub(crate) meters: Arc<Meters>,
-    pub(crate) live: Arc<Live>,
-    pub(crate) counts: Arc<Counts>,
-    pub(crate) shutdown: Shutdown,
-    pub(crate) dependencies: Dependencies,
+    live: Arc<Live>,
+    counts: Arc<Counts>,
+    shutdown: Shutdown,
+    dependencies: Dependencies,
     /// Whether rejects for a reason are kept in a dead letter.
-    pub(crate) keeps: Box<dyn Fn(Reason) -> bool + Send + Sync>,
-    pub(crate) threads: usize,
-    pub(crate) ceiling_bytes: u64,
+    keeps: Box<dyn Fn(Reason) -> bool + Send + Sync>,
+    threads: usize,
+    ceiling_bytes: u64,
     /// What is in force, as TOML, secrets masked.
-    pub(crate) config: String,
-    pub(crate) started: SystemTime,
-    pub(crate) seen: Mutex<Snapshot>,
+    config: String,
+    started: SystemTime,
+    seen: Mutex<Snapshot>,
 }
 
 /// The account at one moment.
@@ -54,6 +60,36 @@ pub(crate) struct Snapshot {
 }
 
 impl Telemetry {
+    /// That of a run. `typed` is what was typed.
+    pub(crate) fn of(
+        run: &Run,
+        room: &Room,
+        live: &Arc<Live>,
+        counts: &Arc<Counts>,
+        shutdown: &Shutdown,
+        keeps: impl Fn(Reason) -> bool + Send + Sync + 'static,
+        typed: RunArgs,
+    ) -> Result<Arc<Self>> {
+        // Nobody else can ask for it.
+        let config = match run.watchers.listen {
+            Some(_) => config::command::show(typed)?,
+            None => String::new(),
+        };
+        Ok(Arc::new(Self {
+            meters: Arc::default(),
+            live: live.clone(),
+            counts: counts.clone(),
+            shutdown: shutdown.clone(),
+            dependencies: Dependencies::of(run),
+            keeps: Box::new(keeps),
+            threads: run.threads,
+            ceiling_bytes: room.budget.ceiling_bytes,
+            config,
+            started: SystemTime::now(),
+            seen: Mutex::default(),
+        }))
+    }
+
     /// Takes the account over.
     pub(crate) fn see(&self, report: &Report) {
         let mut seen = self.seen();

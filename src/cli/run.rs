@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 use super::{admin::AdminArgs, log::LogArgs, rules::RuleArgs};
 use crate::config::{
     choice::{ColorChoice, CompressChoice, FormatChoice},
+    kafka::Streams,
     units::bytes,
 };
 
@@ -175,6 +176,10 @@ pub struct RunArgs {
     /// So that the last words of an application that ends arrive.
     #[arg(long, value_name = "SECS", hide_short_help = true)]
     pub drain_timeout: Option<u32>,
+
+    /// What a configuration file says of topics
+    #[arg(skip)]
+    pub streams: Box<Streams>,
 
     /// Print the version, SIMD level and packs' digest
     #[arg(short = 'V', long)]

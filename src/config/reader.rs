@@ -256,7 +256,16 @@ impl<'t> Reader<'t> {
         starts.map(|at| self.spot(at)).collect()
     }
 
-    fn spot(&self, at: usize) -> Spot {
+    /// Nothing is wrong so far.
+    pub(super) fn is_content(&self) -> bool {
+        self.complaints.is_empty()
+    }
+
+    pub(super) fn is_table(&self, value: &Value<'_>) -> bool {
+        matches!(value.get_ref(), DeValue::Table(_))
+    }
+
+    pub(super) fn spot(&self, at: usize) -> Spot {
         let before = self.text.get(..at).unwrap_or(self.text);
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;

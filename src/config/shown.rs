@@ -4,6 +4,7 @@ use clap::ValueEnum;
 
 use super::{
     Config, Said,
+    kafka::{KafkaEntry, SinkEntry, SourceEntry},
     policy::{AllowEntry, RuleEntry},
     units::shown as time,
 };
@@ -35,7 +36,16 @@ impl Config {
             ("admin", self.admin.as_ref().map(|s| s.shown(&quoted(&s.value.to_string())))),
             ("admin_token_file", self.admin_token_file.as_ref().map(text)),
             ("metrics_textfile", self.metrics_textfile.as_ref().map(text)),
-            ("dead_letter", self.dead_letter.as_ref().map(text)),
+            (
+                "dead_letter",
+                self.dead_letter.as_ref().map(text).or_else(|| {
+                    let letters = self.streams.dead_letter.as_ref()?;
+                    Some(inline(vec![("topic", text(&letters.topic))]))
+                }),
+            ),
+            ("kafka", self.streams.kafka.as_ref().map(KafkaEntry::shown)),
+            ("source", self.streams.source.as_ref().map(SourceEntry::shown)),
+            ("sink", self.streams.sink.as_ref().map(SinkEntry::shown)),
             ("stats", self.stats.as_ref().map(text)),
             ("schema", self.schema.as_ref().map(text)),
             ("require", self.require.as_ref().map(|all| texts(all))),
@@ -63,6 +73,55 @@ impl Config {
         let rules = self.policy.rules.iter().map(|entry| ("rule", entry.settings()));
         allow.chain(rules).collect()
     }
+}
+
+impl KafkaEntry {
+    fn shown(&self) -> String {
+        let mut all = vec![("brokers", texts(&self.brokers))];
+        if let Some(tls) = &self.tls {
+            let parts = [("ca", &tls.ca), ("certificate", &tls.certificate), ("key", &tls.key)];
+            let said = parts.iter().filter_map(|(key, said)| Some((*key, text(said.as_ref()?))));
+            all.push(("tls", inline(said.collect())));
+        }
+        if let Some(sasl) = &self.sasl {
+            all.push((
+                "sasl",
+                inline(vec![
+                    ("mechanism", choice(&sasl.mechanism)),
+                    ("user", text(&sasl.user)),
+                    ("password_file", text(&sasl.password_file)),
+                ]),
+            ));
+        }
+        if !self.properties.is_empty() {
+            let all_said = self.properties.iter().map(|(key, said)| (quoted(key), text(said)));
+            let pairs: Vec<_> = all_said.map(|(key, said)| format!("{key} = {said}")).collect();
+            all.push(("properties", format!("{{ {} }}", pairs.join(", "))));
+        }
+        inline(all)
+    }
+}
+
+impl SourceEntry {
+    fn shown(&self) -> String {
+        inline(vec![("topics", texts(&self.topics)), ("group", text(&self.group))])
+    }
+}
+
+impl SinkEntry {
+    fn shown(&self) -> String {
+        let mut all = vec![("topic", text(&self.topic))];
+        all.extend(self.partition.iter().map(|said| ("partition", choice(said))));
+        let file = self.pseudonym_key_file.iter();
+        all.extend(file.map(|said| ("pseudonym_key_file", text(said))));
+        inline(all)
+    }
+}
+
+/// An inline table.
+fn inline(all: Vec<(&'static str, String)>) -> String {
+    let pairs: Vec<_> = all.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    format!("{{ {} }}", pairs.join(", "))
 }
 
 impl AllowEntry {

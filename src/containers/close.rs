@@ -1,20 +1,10 @@
 //! Wrappers, closed again around what became of their text.
 
-use std::ops::Range;
-
 use super::{
     Wrapper, cri, docker,
     open::{Line, Opened, Record, Verdict},
 };
-use crate::engine::{Chunk, Output, Payload, Reason, Reject};
-
-/// What became of a line of the inner chunk.
-pub(super) enum Fate {
-    Blank,
-    /// Forwarded as this, without its line end.
-    Forwarded(Range<usize>),
-    Rejected(usize),
-}
+use crate::engine::{Chunk, Fate, Output, Payload, Reason, Reject};
 
 /// What becomes of a record.
 enum End<'a> {
@@ -23,28 +13,6 @@ enum End<'a> {
     Refused(Reason, Option<&'a Reject>),
     /// This is, of that line of the inner chunk.
     Forwarded(usize, &'a [u8]),
-}
-
-/// What became of each line of the inner chunk.
-pub(super) fn fates(inner: &Chunk, judged: &Output) -> Vec<Fate> {
-    let (data, clean) = (inner.data(), &judged.clean);
-    let mut rejects = judged.rejects.iter().enumerate().peekable();
-    let (mut fates, mut start, mut from) = (Vec::new(), 0, 0);
-    for end in memchr::memchr_iter(b'\n', data) {
-        let line = &data[start..end];
-        start = end + 1;
-        let number = fates.len() as u32;
-        if let Some((i, _)) = rejects.next_if(|(_, reject)| reject.line == number) {
-            fates.push(Fate::Rejected(i));
-        } else if line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')) {
-            fates.push(Fate::Blank);
-        } else {
-            let to = memchr::memchr(b'\n', &clean[from..]).map_or(clean.len(), |at| from + at);
-            fates.push(Fate::Forwarded(from..to));
-            from = to + 1;
-        }
-    }
-    fates
 }
 
 /// What closes the wrappers again.

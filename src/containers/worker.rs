@@ -5,14 +5,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{
-    Format,
-    close::{Closing, fates},
-    frame::State,
-    open::Opened,
-};
+use super::{Format, close::Closing, frame::State, open::Opened};
 use crate::{
-    engine::{Chunk, Engine, Output, Plan},
+    engine::{Chunk, Engine, Fate, Output, Plan},
     pipeline::Worker,
 };
 
@@ -73,7 +68,7 @@ impl Worker for Unwrapper {
         while opened.open(chunk, ended) {
             judged.clear();
             self.engine.process(&opened.inner, &mut judged);
-            let fates = fates(&opened.inner, &judged);
+            let fates = Fate::of_lines(&opened.inner, &judged);
             Closing { chunk, wrapper, opened: &opened, judged: &judged, fates, bodies }.close(out);
             out.tally.add_findings(&judged.tally);
             out.schema.clone_from(&judged.schema);

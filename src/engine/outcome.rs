@@ -76,6 +76,12 @@ reasons! {
     MinLength = "schema_min_length", "a string shorter than the schema's minimum";
     /// Keyword `maxLength`.
     MaxLength = "schema_max_length", "a string longer than the schema's maximum";
+    /// A record's key that may not be seen, where nothing makes a pseudonym of it.
+    Key = "personal_key", "the key holds personal data, or cannot be judged: set `sink.pseudonym_key_file`";
+    /// The sink's topic does not take a record as long as this.
+    TooLarge = "too_large", "longer than the topic takes: see its `max.message.bytes`";
+    /// The sink's topic does not take this record.
+    Refused = "refused", "the topic refuses it: an invalid timestamp, or no key where it is compacted";
     /// Not a line of the container runtime's.
     NoWrapper = "no_wrapper", "not a line that the container runtime writes: see --input-format";
 }
@@ -148,6 +154,22 @@ pub struct Reject {
 }
 
 impl Reject {
+    /// One of which nothing is kept.
+    pub fn of(reason: Reason, line: u32) -> Self {
+        Self {
+            reason,
+            line,
+            offset: 0,
+            len: 0,
+            pointer: String::new(),
+            missing: String::new(),
+            mend: reason.mend(),
+            at: 0,
+            payload: Payload::None,
+            body: 0..0,
+        }
+    }
+
     /// What the user can do about it, in words.
     pub fn advice(&self) -> String {
         if self.missing.is_empty() {
@@ -160,8 +182,8 @@ impl Reject {
 
 /// Counts of one chunk, or of many added up.
 ///
-/// `read` lines end in exactly one of the outcomes: `read == clean + redacted + wrapped + blank +
-/// joined + Σ rejected`.
+/// `read` lines or records end in exactly one of the outcomes: `read == clean + redacted + wrapped +
+/// blank + tombstones + joined + Σ rejected`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Lines read.
@@ -174,6 +196,8 @@ pub struct Tally {
     pub wrapped: u64,
     /// Empty lines, skipped.
     pub blank: u64,
+    /// Records without a value, forwarded.
+    pub tombstones: u64,
     /// Pieces of a line that a container runtime cut, behind the first one, which is counted for all.
     pub joined: u64,
     /// Lines not forwarded, by [`Reason::index`].
@@ -197,9 +221,9 @@ impl Tally {
         self.rejected.iter().sum()
     }
 
-    /// Lines forwarded.
+    /// Lines and records forwarded.
     pub fn forwarded(&self) -> u64 {
-        self.clean + self.redacted + self.wrapped
+        self.clean + self.redacted + self.wrapped + self.tombstones
     }
 
     /// Takes over what was counted: observations and hits.
@@ -231,6 +255,7 @@ impl AddAssign<&Tally> for Tally {
         self.redacted += o.redacted;
         self.wrapped += o.wrapped;
         self.blank += o.blank;
+        self.tombstones += o.tombstones;
         self.joined += o.joined;
         self.bytes_in += o.bytes_in;
         self.bytes_out += o.bytes_out;

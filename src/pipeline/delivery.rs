@@ -1,18 +1,12 @@
 //! Delivery: clean events to the sink, the rest to the dead letter, everything into the ledger.
 
-use std::{
-    io,
-    mem::take,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
-    time::Instant,
-};
+use std::{io, mem::take, sync::Arc, time::Instant};
 
 use super::{
     acknowledge::Acknowledgements,
     batch::{Batch, InputEnd},
+    crew::Deliver,
+    ledger::Ledger,
     ports::{Letter, Observer, Outlets, Place},
     report::{End, Failure, Report, fit},
 };
@@ -24,82 +18,6 @@ use crate::{
 
 /// A sink takes pieces of this, so that a slow one shows progress.
 const PIECE: usize = 64 << 10;
-
-/// What is known of a run while it runs; the only state that threads share beside the channels.
-#[derive(Default)]
-pub(super) struct Ledger {
-    judged: AtomicU64,
-    /// A line is read in part and waits in the reader for a free batch.
-    held: AtomicU64,
-    writes: AtomicU64,
-    failed_inputs: AtomicU64,
-    truncated_inputs: AtomicU64,
-    /// Positions could not be kept.
-    owes: AtomicBool,
-    settled: Mutex<Settled>,
-}
-
-#[derive(Default, Clone)]
-struct Settled {
-    tally: Tally,
-    bytes_in: u64,
-}
-
-impl Ledger {
-    pub(super) fn judged(&self, lines: u64) {
-        self.judged.fetch_add(lines, Relaxed);
-    }
-
-    pub(super) fn hold(&self, lines: u64) {
-        self.held.store(lines, Relaxed);
-    }
-
-    pub(super) fn input_failed(&self) {
-        self.failed_inputs.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn owe(&self, owes: bool) {
-        self.owes.store(owes, Relaxed);
-    }
-
-    /// Whether an acknowledgement failed, and is to be tried again.
-    pub(super) fn owes(&self) -> bool {
-        self.owes.load(Relaxed)
-    }
-
-    pub(super) fn input_truncated(&self) {
-        self.truncated_inputs.fetch_add(1, Relaxed);
-    }
-
-    /// Rises with every write that a sink took.
-    pub(super) fn writes(&self) -> u64 {
-        self.writes.load(Relaxed)
-    }
-
-    /// What was settled, and the rest as unwritten.
-    pub(super) fn report(&self, end: End) -> Report {
-        let Settled { tally, bytes_in } = self.settled().clone();
-        let read = self.judged.load(Relaxed) + self.held.load(Relaxed);
-        Report {
-            unwritten: read.saturating_sub(tally.read),
-            tally,
-            bytes_in,
-            failed_inputs: self.failed_inputs.load(Relaxed),
-            truncated_inputs: self.truncated_inputs.load(Relaxed),
-            end,
-        }
-    }
-
-    fn settle(&self, batch: &Batch) {
-        let mut settled = self.settled();
-        settled.tally += &batch.output.tally;
-        settled.bytes_in += batch.source_bytes;
-    }
-
-    fn settled(&self) -> MutexGuard<'_, Settled> {
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What delivers: one thread at a time calls it.
 pub(super) struct Delivery {
@@ -115,6 +33,30 @@ pub(super) struct Delivery {
     /// What became of the current input so far.
     input: Tally,
     end: End,
+}
+
+impl Deliver<Batch> for Delivery {
+    /// Delivers one batch, the next in order. After a failure batches only pass through, uncounted
+    /// among the settled ones: the ledger's difference is what was not written.
+    fn deliver(&mut self, batch: &mut Batch) {
+        if !matches!(self.end, End::Complete) {
+            return;
+        }
+        match self.write(batch) {
+            Ok(()) => self.ledger.settle(&batch.output.tally, batch.source_bytes),
+            Err(end) => return self.fail(end),
+        }
+        self.last = Some(batch.seq);
+        if self.acknowledgements.is_none() {
+            // Written is all that there is to know.
+            self.meters.acknowledged(batch.seq);
+        }
+        if self.acknowledgements.as_ref().is_some_and(|acks| acks.due(batch.idle))
+            && let Err(end) = self.acknowledge()
+        {
+            self.fail(end);
+        }
+    }
 }
 
 impl Delivery {
@@ -136,28 +78,6 @@ impl Delivery {
             last: None,
             input: Tally::default(),
             end: End::Complete,
-        }
-    }
-
-    /// Delivers one batch, the next in order. After a failure batches only pass through, uncounted
-    /// among the settled ones: the ledger's difference is what was not written.
-    pub(super) fn deliver(&mut self, batch: &Batch) {
-        if !matches!(self.end, End::Complete) {
-            return;
-        }
-        match self.write(batch) {
-            Ok(()) => self.ledger.settle(batch),
-            Err(end) => return self.fail(end),
-        }
-        self.last = Some(batch.seq);
-        if self.acknowledgements.is_none() {
-            // Written is all that there is to know.
-            self.meters.acknowledged(batch.seq);
-        }
-        if self.acknowledgements.as_ref().is_some_and(|acks| acks.due(batch.idle))
-            && let Err(end) = self.acknowledge()
-        {
-            self.fail(end);
         }
     }
 
@@ -216,7 +136,7 @@ impl Delivery {
         }
         for piece in batch.output.clean.chunks(PIECE) {
             self.outlets.sink.write(piece).map_err(sink_end)?;
-            self.ledger.writes.fetch_add(1, Relaxed);
+            self.ledger.wrote();
         }
         self.reject_all(batch).map_err(dead_letter_end)?;
         self.input += &batch.output.tally;
@@ -255,7 +175,7 @@ impl Delivery {
                     let body = &output.bodies[reject.body.clone()];
                     let schema = output.schema.as_deref();
                     dead_letter.write(&Letter { place, reject, body, schema })?;
-                    self.ledger.writes.fetch_add(1, Relaxed);
+                    self.ledger.wrote();
                     true
                 }
                 _ => false,

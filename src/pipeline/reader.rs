@@ -11,7 +11,7 @@ use super::{
     budget::Sizes,
     crew::Intake,
     cutter::Cutter,
-    delivery::Ledger,
+    ledger::Ledger,
     ports::{Input, Observer, Read, Source},
 };
 use crate::shutdown::{Phase, Shutdown};
@@ -97,7 +97,7 @@ impl Reader {
     }
 }
 
-impl Intake for Reader {
+impl Intake<Batch> for Reader {
     /// An input that fails does not keep the next ones from being read.
     fn read(&mut self, batch: &mut Batch) -> bool {
         loop {

@@ -24,6 +24,9 @@ pub enum Failure {
     /// The output.
     #[error("the output failed: {0}")]
     Sink(#[source] io::Error),
+    /// Where records come from.
+    #[error("the source failed: {0}")]
+    Source(#[source] io::Error),
     /// The dead letter.
     #[error("the dead letter failed: {0}")]
     DeadLetter(#[source] io::Error),

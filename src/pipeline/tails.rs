@@ -16,8 +16,8 @@ use super::{
     budget::Sizes,
     crew::Intake,
     cutter::Cutter,
-    delivery::Ledger,
     growing::{Growing, Position, Reached, Ready, Turn},
+    ledger::Ledger,
     ports::Observer,
 };
 
@@ -133,7 +133,7 @@ impl Tails {
     }
 }
 
-impl Intake for Tails {
+impl Intake<Batch> for Tails {
     fn read(&mut self, batch: &mut Batch) -> bool {
         loop {
             batch.recycle(&self.sizes);

@@ -7,7 +7,8 @@ use super::{Counts, Summary};
 impl Summary {
     /// One line of JSON, with its line end.
     ///
-    /// `read` is the sum of `clean`, `redacted`, `wrapped`, `blank`, `joined`, `unwritten` and the values of
+    /// `read` is the sum of `clean`, `redacted`, `wrapped`, `blank`,
+    /// `tombstones`, `joined`, `unwritten` and the values of
     /// `dropped` and `dead_lettered`; `unaccounted` is the difference.
     pub fn json(&self) -> String {
         let tally = &self.tally;
@@ -17,6 +18,7 @@ impl Summary {
             "redacted": tally.redacted,
             "wrapped": tally.wrapped,
             "blank": tally.blank,
+            "tombstones": tally.tombstones,
             "joined": tally.joined,
             "dropped": by_reason(&self.dropped),
             "dead_lettered": by_reason(&self.dead_lettered),
@@ -67,7 +69,7 @@ mod tests {
         assert_eq!(
             example().json(),
             concat!(
-                r#"{"read":1215,"clean":1100,"redacted":80,"wrapped":4,"blank":2,"joined":0,"#,
+                r#"{"read":1215,"clean":1100,"redacted":80,"wrapped":4,"blank":2,"tombstones":0,"joined":0,"#,
                 r#""dropped":{"text":6},"dead_lettered":{"unterminated":10,"schema_required":8},"#,
                 r#""unwritten":5,"unaccounted":0,"redactions":{"email":81},"#,
                 r#""observed":{"jwt":7},"unmatched_rules":["tamis.toml:3","later"],"#,

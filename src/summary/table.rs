@@ -63,6 +63,7 @@ fn rows(s: &Summary) -> Vec<Row> {
         (NOTE, "redacted", s.tally.redacted),
         (NOTE, "wrapped", s.tally.wrapped),
         (PLAIN, "blank", s.tally.blank),
+        (PLAIN, "tombstones", s.tally.tombstones),
         (PLAIN, "joined", s.tally.joined),
         (BAD, "unwritten", s.unwritten),
     ];

@@ -59,6 +59,7 @@ pub(crate) fn adds_up(summary: &Value) {
         "redacted",
         "wrapped",
         "blank",
+        "tombstones",
         "joined",
         "unwritten",
         "dropped",

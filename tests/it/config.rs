@@ -368,6 +368,14 @@ fn the_schema_describes_every_key_and_its_examples_hold() {
                 config.insert("output".into(), "clean.ndjson".into());
                 config.insert("rotate_size".into(), "1MiB".into());
             }
+            if ["kafka", "source", "sink"].contains(&key.as_str()) {
+                let others = serde_json::json!({
+                    "kafka": { "brokers": ["127.0.0.1:9092"] },
+                    "source": { "topics": ["a"], "group": "g" },
+                    "sink": { "topic": "b" },
+                });
+                config.extend(others.as_object().unwrap().clone());
+            }
             config.insert(key.clone(), example.clone());
             assert!(judge.is_valid(&Value::Object(config.clone())), "{key}");
             let text = toml::to_string(&Value::Object(config)).unwrap();

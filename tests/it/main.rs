@@ -19,6 +19,7 @@ mod generator;
 mod invariance;
 mod journal;
 mod json_cases;
+mod kafka;
 mod logs;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -30,6 +31,7 @@ mod packs;
 mod pipeline;
 mod policy;
 mod properties;
+mod records;
 mod reload;
 mod schema;
 mod shipped;

@@ -59,7 +59,10 @@ fn check(loaded: &Loaded, sound: bool, wrong: &mut Wrong) -> Option<String> {
     }
     let text = args.dead_letter.is_some();
     let (run, rules) = wrong.with(resolved::Run::resolve(args))?;
-    wrong.with(room::fit(&run, &rules, 0));
+    wrong.with(match run.topics {
+        Some(_) => room::fit_records(&run, &rules),
+        None => room::fit(&run, &rules, 0),
+    });
     let plan = wrong.with(plan::compile(rules, text))?;
     let detectors = plan.detectors().iter().filter(|d| !d.pack.is_empty()).count();
     let mut page = format!("{}: sound\n", loaded.path.display());
@@ -187,6 +190,7 @@ pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
         line_timeout: flags.line_timeout.map(Said::elsewhere),
         poll: flags.poll.then_some(Said::elsewhere(true)),
         dead_letter: path(&flags.dead_letter),
+        streams: (*flags.streams).clone(),
         stats: path(&flags.stats),
         memory: flags.memory.map(Said::elsewhere),
         threads: flags.threads.map(Said::elsewhere),

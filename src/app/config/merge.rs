@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::{cause::cause, packs, wrong::Wrong},
     cli::{RuleArgs, RunArgs},
-    config::{Config, Said, Spot, names::Names},
+    config::{Config, Said, Spot, kafka::Streams, names::Names},
 };
 
 impl Loaded {
@@ -49,6 +49,7 @@ impl Loaded {
         fill(&mut args.line_timeout, value(c.line_timeout.as_ref()));
         args.poll |= value(c.poll.as_ref()).unwrap_or(false);
         fill(&mut args.dead_letter, self.path(c.dead_letter.as_ref()));
+        *args.streams = self.streams();
         fill(&mut args.stats, self.path(c.stats.as_ref()));
         fill(&mut args.color, value(c.color.as_ref()));
         fill(&mut args.threads, value(c.threads.as_ref()));
@@ -112,6 +113,22 @@ impl Loaded {
             return name.to_owned();
         }
         self.folder.join(name).display().to_string()
+    }
+
+    /// Topics, and the files beside them by paths from this one's folder.
+    fn streams(&self) -> Streams {
+        let mut streams = self.config.streams.clone();
+        let kafka = streams.kafka.iter_mut();
+        let files = kafka.flat_map(|entry| {
+            let tls = entry.tls.iter_mut();
+            let tls = tls.flat_map(|tls| [&mut tls.ca, &mut tls.certificate, &mut tls.key]);
+            tls.flatten().chain(entry.sasl.iter_mut().map(|sasl| &mut sasl.password_file))
+        });
+        let secret = streams.sink.iter_mut().filter_map(|sink| sink.pseudonym_key_file.as_mut());
+        for said in files.chain(secret) {
+            said.value = self.folder.join(&said.value).display().to_string();
+        }
+        streams
     }
 
     fn path(&self, said: Option<&Said<String>>) -> Option<PathBuf> {

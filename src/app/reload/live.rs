@@ -15,8 +15,12 @@ use std::{
 
 use crate::{
     containers::{Format, Judgement, Unwrapper},
-    engine::{Chunk, Output, Plan},
-    pipeline::Worker,
+    engine::{Chunk, Output, Plan, Tally},
+    pipeline::{
+        Worker,
+        records::{Block, Judged, RecordWorker},
+    },
+    records::{self, Pseudonyms, RecordJudge},
 };
 
 /// The plan in force.
@@ -35,6 +39,7 @@ struct State {
 
 struct Generation {
     number: u64,
+    plan: Arc<Plan>,
     judgement: Arc<Judgement>,
     /// Where the plan's detectors, and the entries of its policy, are counted.
     detectors: Vec<usize>,
@@ -52,12 +57,30 @@ impl Live {
     }
 
     /// Workers that judge by whatever plan is in force.
-    pub(crate) fn workers(self: &Arc<Self>, workers: usize) -> Vec<LiveWorker> {
+    pub(crate) fn workers(self: &Arc<Self>, workers: usize) -> Vec<LiveWorker<Unwrapper>> {
+        self.each(workers, Arc::new(|generation| Unwrapper::new(&generation.judgement)))
+    }
+
+    /// The same for records.
+    pub(crate) fn record_workers(
+        self: &Arc<Self>,
+        workers: usize,
+        pseudonyms: Option<Pseudonyms>,
+    ) -> Vec<LiveWorker<RecordJudge>> {
+        let make = move |generation: &Generation| {
+            let plan = generation.plan.clone();
+            RecordJudge::new(&records::Judgement::new(plan, pseudonyms.clone()))
+        };
+        self.each(workers, Arc::new(make))
+    }
+
+    fn each<J>(self: &Arc<Self>, workers: usize, make: Make<J>) -> Vec<LiveWorker<J>> {
         let generation = self.state().current.clone();
         let one = |_| LiveWorker {
             live: self.clone(),
             generation: generation.clone(),
-            judge: Some(Unwrapper::new(&generation.judgement)),
+            judge: None,
+            make: make.clone(),
             counts: Vec::new(),
         };
         (0..workers).map(one).collect()
@@ -102,7 +125,8 @@ impl Generation {
     ) -> Self {
         let ids = plan.detectors().iter().map(|detector| detector.id.as_str());
         let (detectors, policy) = (places(detectors, ids), places(policy, plan.policy()));
-        Self { number, judgement: Judgement::new(format, plan), detectors, policy }
+        let judgement = Judgement::new(format, plan.clone());
+        Self { number, plan, judgement, detectors, policy }
     }
 }
 
@@ -121,26 +145,34 @@ fn places<'a>(all: &mut Vec<String>, labels: impl Iterator<Item = &'a str>) -> V
     places
 }
 
+type Make<J> = Arc<dyn Fn(&Generation) -> J + Send + Sync>;
+
 /// Judges by the plan in force.
-pub(crate) struct LiveWorker {
+pub(crate) struct LiveWorker<J> {
     live: Arc<Live>,
     generation: Arc<Generation>,
-    /// `None` only while it is replaced.
-    judge: Option<Unwrapper>,
+    /// `None` until it is needed, and while it is replaced.
+    judge: Option<J>,
+    make: Make<J>,
     /// Scratch space.
     counts: Vec<u64>,
 }
 
-impl Worker for LiveWorker {
-    fn process(&mut self, chunk: &Chunk, out: &mut Output) {
+impl<J> LiveWorker<J> {
+    /// What judges by the plan in force.
+    fn judge(&mut self) -> &mut J {
         if self.live.number.load(Ordering::Acquire) != self.generation.number {
             // Before the new one is made: a worker has the memory for one.
             self.judge = None;
             self.generation = self.live.state().current.clone();
         }
-        let Self { generation, judge, counts, .. } = self;
-        judge.get_or_insert_with(|| Unwrapper::new(&generation.judgement)).process(chunk, out);
-        let tally = &mut out.tally;
+        let Self { generation, judge, make, .. } = self;
+        judge.get_or_insert_with(|| make(generation))
+    }
+
+    /// Counts stand at the labels' places.
+    fn relabel(&mut self, tally: &mut Tally) {
+        let Self { generation, counts, .. } = self;
         for (all, places) in [
             (&mut tally.redactions, &generation.detectors),
             (&mut tally.observed, &generation.detectors),
@@ -148,6 +180,20 @@ impl Worker for LiveWorker {
         ] {
             relabel(all, places, counts);
         }
+    }
+}
+
+impl Worker for LiveWorker<Unwrapper> {
+    fn process(&mut self, chunk: &Chunk, out: &mut Output) {
+        self.judge().process(chunk, out);
+        self.relabel(&mut out.tally);
+    }
+}
+
+impl RecordWorker for LiveWorker<RecordJudge> {
+    fn process(&mut self, block: &Block, out: &mut Judged) {
+        self.judge().process(block, out);
+        self.relabel(&mut out.output.tally);
     }
 }
 

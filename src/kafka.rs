@@ -1,0 +1,114 @@
+//! What a source and a sink of Kafka share: how a cluster is reached, what it holds, what its errors
+//! mean, and who is told.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `fault` | whose fault an error is |
+//! | `topics` | what a cluster holds, asked at the start |
+//! | `voice` | says what a cluster's faults are, and not again and again |
+
+mod fault;
+mod topics;
+mod voice;
+
+use rdkafka::ClientConfig;
+
+pub(crate) use fault::about;
+pub use fault::{Fault, of_record};
+pub use topics::{Topics, limit, list};
+pub use voice::Voice;
+
+/// librdkafka's properties that carry a promise of this program: how often something arrives, in which
+/// order, in which memory, and what is known of it. They are not for others to set.
+const KEPT: &[&str] = &[
+    "acks",
+    "allow.auto.create.topics",
+    "auto.offset.reset",
+    "builtin.features",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.gapless.guarantee",
+    "enable.idempotence",
+    "enable.partition.eof",
+    "delivery.report.only.error",
+    "dr_cb",
+    "dr_msg_cb",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "group.id",
+    "group.protocol",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "max.partition.fetch.bytes",
+    "message.max.bytes",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "delivery.timeout.ms",
+    "offset.store.method",
+    "partitioner",
+    "plugin.library.paths",
+    "queue.buffering.max.kbytes",
+    "queue.buffering.max.messages",
+    "queued.max.messages.kbytes",
+    "queuing.strategy",
+    "request.required.acks",
+    "retries",
+    "transactional.id",
+    "bootstrap.servers",
+    "metadata.broker.list",
+    "sasl.password",
+    "ssl.key.password",
+    "ssl.keystore.password",
+];
+
+/// Why a property may not be set, if it may not.
+pub fn kept(property: &str) -> Option<&'static str> {
+    match property {
+        "bootstrap.servers" | "metadata.broker.list" => Some("it has a key of its own: `brokers`"),
+        "group.id" => Some("it has a key of its own: `group` of [source]"),
+        "sasl.password" | "ssl.key.password" | "ssl.keystore.password" => {
+            Some("secrets are read from files: `password_file`")
+        }
+        _ => KEPT.contains(&property).then_some("tamis keeps a promise by it"),
+    }
+}
+
+/// How a cluster is reached.
+#[derive(Clone)]
+pub struct Cluster {
+    properties: Vec<(String, String)>,
+    /// Who is told of its faults.
+    pub voice: Voice,
+}
+
+impl Cluster {
+    /// By librdkafka's `properties`, later ones before earlier ones.
+    pub fn new(properties: Vec<(String, String)>, voice: Voice) -> Self {
+        Self { properties, voice }
+    }
+
+    /// The properties of a client, and those that it sets for itself.
+    pub fn client(&self, own: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("client.id", "tamis");
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        for (name, value) in own {
+            config.set(*name, *value);
+        }
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kept;
+
+    #[test]
+    fn promises_are_kept() {
+        assert!(kept("enable.idempotence").is_some_and(|why| why.contains("promise")));
+        assert!(kept("group.id").is_some_and(|why| why.contains("`group`")));
+        assert_eq!(kept("linger.ms"), None);
+    }
+}

@@ -1,0 +1,65 @@
+//! Whose fault an error is: each has its own end.
+
+use std::io;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// Whose fault an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The record's: others may go.
+    Record,
+    /// The topic's, the group's, or this program's: nothing mends itself.
+    Lasting,
+    /// The cluster's: it is tried again for as long as it takes.
+    Cluster,
+}
+
+impl Fault {
+    /// Whose fault it is.
+    pub fn of(code: Code) -> Self {
+        match code {
+            Code::MessageSizeTooLarge
+            | Code::InvalidMessageSize
+            | Code::MessageBatchTooLarge
+            | Code::InvalidTimestamp
+            | Code::InvalidRecord => Self::Record,
+            Code::AutoOffsetReset
+            | Code::OffsetOutOfRange
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+            | Code::UnknownTopic
+            | Code::UnknownTopicOrPartition
+            | Code::UnknownPartition
+            | Code::InvalidTopic
+            | Code::InvalidRequiredAcks
+            | Code::FencedInstanceId
+            | Code::Fenced
+            | Code::Fatal
+            | Code::InvalidConfig
+            | Code::PolicyViolation
+            | Code::UnsupportedSASLMechanism => Self::Lasting,
+            _ => Self::Cluster,
+        }
+    }
+}
+
+/// What a record's own fault is.
+pub fn of_record(error: &KafkaError) -> Option<bool> {
+    let code = error.rdkafka_error_code()?;
+    let long = matches!(
+        code,
+        Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::MessageBatchTooLarge
+    );
+    (Fault::of(code) == Fault::Record).then_some(long)
+}
+
+/// An error with what it is about.
+pub(crate) fn about(what: &str, error: &KafkaError) -> io::Error {
+    match error.rdkafka_error_code() {
+        Some(code) => io::Error::other(format!("{what}: {code}")),
+        None => io::Error::other(format!("{what}: {error}")),
+    }
+}

@@ -1,0 +1,72 @@
+//! What a cluster holds, asked at the start.
+
+use std::{collections::BTreeMap, future::Future, io, time::Duration};
+
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, ResourceSpecifier},
+    consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+use super::{Cluster, Fault, Voice, fault::about};
+
+/// Topics, and how many partitions each has.
+pub type Topics = BTreeMap<String, usize>;
+
+/// How long a cluster has for an answer, before it is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks for all topics, until there is an answer or `stopped` says that nobody wants one any more.
+///
+/// # Errors
+/// The configuration is none of librdkafka's; it is no use to ask again; or nobody wants to know.
+pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics> {
+    let client: BaseConsumer<Voice> = cluster
+        .client(&[])
+        .create_with_context(cluster.voice.clone())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+    while !stopped() {
+        match client.fetch_metadata(None, PATIENCE) {
+            Ok(metadata) => {
+                let topics = metadata.topics().iter();
+                let topics = topics.filter(|topic| topic.error().is_none());
+                return Ok(topics
+                    .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
+                    .collect());
+            }
+            Err(error) => match error.rdkafka_error_code().map(Fault::of) {
+                Some(Fault::Lasting) => return Err(about("kafka", &error)),
+                _ => cluster.voice.fault(&error),
+            },
+        }
+        // What befalls the connection is told here alone.
+        while let Some(event) = client.poll(Duration::ZERO) {
+            match event.as_ref().err().and_then(KafkaError::rdkafka_error_code) {
+                Some(code @ (RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL)) => {
+                    let mend = "see kafka.tls and kafka.sasl";
+                    return Err(io::Error::other(format!("kafka: {code}: {mend}")));
+                }
+                Some(code) => cluster.voice.say(&format!("kafka: {code}; tried again")),
+                None => {}
+            }
+        }
+    }
+    Err(io::ErrorKind::Interrupted.into())
+}
+
+/// The longest record that a topic takes; `None` where that is not for everybody to know.
+pub fn limit(cluster: &Cluster, topic: &str) -> Option<usize> {
+    let admin: AdminClient<Voice> =
+        cluster.client(&[]).create_with_context(cluster.voice.clone()).ok()?;
+    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let about = [ResourceSpecifier::Topic(topic)];
+    let described = admin.describe_configs(&about, &options);
+    let described = wait_for(described)?.ok()?;
+    let entry = described.into_iter().next()?.ok()?;
+    entry.get("max.message.bytes")?.value.as_ref()?.parse().ok()
+}
+
+fn wait_for<T>(future: impl Future<Output = T>) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+    Some(runtime.block_on(future))
+}

@@ -1,0 +1,17 @@
+//! Records: a value is judged as any line is; keys and headers are judged with it.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `beside` | keys and headers as lines of a chunk of their own, and what became of them |
+//! | `pseudonym` | what stands for a key that may not be seen |
+//! | `worker` | a block of records, judged |
+
+mod beside;
+mod pseudonym;
+mod worker;
+
+pub use pseudonym::{Pseudonyms, TooShort};
+pub use worker::{Judgement, RecordJudge};
+
+#[cfg(test)]
+mod tests;

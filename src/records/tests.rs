@@ -1,0 +1,201 @@
+//! Records whose parts are clean, personal or unreadable.
+
+use std::sync::Arc;
+
+use super::{Judgement, Pseudonyms, RecordJudge};
+use crate::{
+    engine::{Plan, Reason, Settings, detect::Pack, schema::Schema},
+    pipeline::records::{
+        Block, Fate, How, Incoming, Judged, Key, Place, RecordWorker as _, Verdict,
+    },
+};
+
+type Headers<'a> = &'a [(&'a str, Option<&'a [u8]>)];
+type Given<'a> = (Option<&'a [u8]>, Headers<'a>, Option<&'a [u8]>);
+
+struct Bench {
+    block: Block,
+    out: Judged,
+}
+
+impl Bench {
+    fn of(records: &[Given<'_>], secret: Option<&[u8]>, settings: Settings) -> Self {
+        let pack = |name: &str, text: &str| Pack::parse(name, text).unwrap();
+        let packs = vec![
+            pack("core.toml", include_str!("../../patterns/core.toml")),
+            pack("secrets.toml", include_str!("../../patterns/secrets.toml")),
+        ];
+        let plan = Plan::compile(Settings { packs, bodies: true, ..settings }).unwrap();
+        let secret = secret.map(|secret| Pseudonyms::new(secret).unwrap());
+        let mut worker = RecordJudge::new(&Judgement::new(Arc::new(plan), secret));
+        let place = Place { id: 1, topic: "logs.app".into(), partition: 0 };
+        let mut block = Block::default();
+        for (offset, &(key, headers, value)) in (0..).zip(records) {
+            let timestamp = Some(5);
+            block.push(&place, &Incoming { offset, timestamp, key, headers, value }, 1 << 16);
+        }
+        block.seal();
+        let mut out = Judged::default();
+        worker.process(&block, &mut out);
+        assert_eq!(out.output.tally.unaccounted(), 0);
+        assert_eq!(out.output.tally.read, records.len() as u64);
+        assert_eq!(out.verdicts.len(), records.len());
+        Self { block, out }
+    }
+
+    fn verdict(&self, at: usize) -> &Verdict {
+        &self.out.verdicts[at]
+    }
+
+    fn how(&self, at: usize) -> How {
+        let Fate::Forwarded(how, _) = self.verdict(at).fate else {
+            panic!("{at} is not forwarded")
+        };
+        how
+    }
+
+    fn reason(&self, at: usize) -> Reason {
+        let Fate::Rejected(reject) = self.verdict(at).fate else { panic!("{at} is not rejected") };
+        let reject = &self.out.output.rejects[reject];
+        assert_eq!(reject.line as usize, at);
+        reject.reason
+    }
+
+    fn value(&self, at: usize) -> &str {
+        let Fate::Forwarded(_, Some(range)) = &self.verdict(at).fate else { panic!("{at}") };
+        str::from_utf8(&self.out.output.clean[range.clone()]).unwrap()
+    }
+
+    fn key(&self, at: usize) -> Option<&[u8]> {
+        match &self.verdict(at).key {
+            Key::Same => self.block.records()[at].key.as_ref().map(|range| self.block.bytes(range)),
+            Key::Changed(range) => Some(&self.out.arena[range.clone()]),
+            Key::Withheld => None,
+        }
+    }
+
+    fn headers(&self, at: usize) -> Vec<(&str, Option<&str>)> {
+        let range = self.verdict(at).headers.clone().expect("other headers");
+        let text = |range: &std::ops::Range<usize>| {
+            str::from_utf8(&self.out.arena[range.clone()]).unwrap()
+        };
+        let all = &self.out.headers[range];
+        all.iter().map(|h| (text(&h.name), h.value.as_ref().map(text))).collect()
+    }
+}
+
+#[test]
+fn what_is_clean_stays_byte_for_byte() {
+    let pretty = b"{\n  \"a\": 1,\n  \"b\": \"x\"\n}\n".as_slice();
+    let tabs = b"{\r\n\t\"a\":\t1\r\n}".as_slice();
+    let headers: Headers<'_> = &[
+        ("traceparent", Some(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")),
+        ("kind", Some(b"order")),
+        ("none", None),
+    ];
+    let bench = Bench::of(
+        &[
+            (Some(b"order\n17"), headers, Some(pretty)),
+            (None, &[], Some(tabs)),
+            (Some(b""), &[], Some(b"{\"a\":1}")),
+            (Some(b"order-17"), &[], None),
+            (None, &[], Some(b"")),
+        ],
+        None,
+        Settings::default(),
+    );
+    for (at, value) in [(0, pretty), (1, tabs), (2, b"{\"a\":1}")] {
+        assert_eq!((bench.how(at), bench.value(at).as_bytes()), (How::Clean, value));
+        assert!(bench.verdict(at).headers.is_none());
+    }
+    assert_eq!(bench.key(0), Some(&b"order\n17"[..]));
+    assert_eq!((bench.key(1), bench.key(2)), (None, Some(&b""[..])));
+    assert_eq!(bench.how(3), How::Tombstone);
+    assert!(matches!(bench.verdict(4).fate, Fate::Blank));
+    let tally = &bench.out.output.tally;
+    assert_eq!((tally.clean, tally.tombstones, tally.blank), (3, 1, 1));
+}
+
+#[test]
+fn findings_in_values_keep_the_rest() {
+    let value = b"{\n  \"mail\": \"ada@example.com\",\n\t\"b\": 1\n}";
+    let trace = b"panic: ada@example.com\n\tat main.go:7";
+    let bench =
+        Bench::of(&[(None, &[], Some(value)), (None, &[], Some(trace))], None, Settings::default());
+    assert_eq!(bench.value(0), "{\n  \"mail\": \"[REDACTED:email]\",\n\t\"b\": 1\n}");
+    assert_eq!(bench.value(1), r#"{"message":"panic: [REDACTED:email]\n\tat main.go:7"}"#);
+    assert_eq!((bench.how(0), bench.how(1)), (How::Redacted, How::Wrapped));
+}
+
+#[test]
+fn a_key_that_may_not_be_seen_becomes_a_pseudonym_or_stops_its_record() {
+    let personal: &[Given<'_>] = &[
+        (Some(b"ada@example.com"), &[], Some(b"{\"a\":1}")),
+        (Some(b"\xff\xfe\xfd"), &[], Some(b"{\"a\":1}")),
+        (Some(b"ada@example.com"), &[], None),
+        (Some(b"ada@example.com"), &[], Some(b"{\"a\":")),
+    ];
+    let bench = Bench::of(personal, Some(b"0123456789abcdef"), Settings::default());
+    for at in 0..3 {
+        assert_eq!(bench.key(at).map(<[u8]>::len), Some(64));
+    }
+    assert_eq!(bench.key(0), bench.key(2));
+    assert_ne!(bench.key(0), bench.key(1));
+    assert_eq!((bench.how(0), bench.how(2)), (How::Redacted, How::Tombstone));
+    assert_eq!(bench.reason(3), Reason::Unterminated);
+    let bench = Bench::of(personal, None, Settings::default());
+    for (at, reason) in
+        [Reason::Key, Reason::Key, Reason::Key, Reason::Unterminated].into_iter().enumerate()
+    {
+        assert_eq!((bench.reason(at), bench.key(at)), (reason, None));
+    }
+    assert!(bench.out.output.rejects[..3].iter().all(|reject| reject.body.is_empty()));
+}
+
+#[test]
+fn headers_are_judged_with_their_names() {
+    let headers: Headers<'_> = &[
+        ("from", Some(b"ada@example.com")),
+        ("password", Some(b"hunter2")),
+        ("raw", Some(b"\xff\x00")),
+        ("traceparent", Some(b"ada@example.com")),
+        ("kind", Some(b"order")),
+        ("bob@example.com", None),
+    ];
+    let given: &[Given<'_>] =
+        &[(None, headers, Some(b"{\"a\":1}")), (None, &headers[4..5], Some(b"{\"a\":1}"))];
+    let bench = Bench::of(given, None, Settings::default());
+    assert_eq!(
+        bench.headers(0),
+        [
+            ("from", Some("[REDACTED:email]")),
+            ("password", Some("[REDACTED:secret_field]")),
+            ("raw", Some("[REDACTED:unreadable]")),
+            ("traceparent", Some("[REDACTED:email]")),
+            ("kind", Some("order")),
+            ("[REDACTED:email]", None),
+        ]
+    );
+    assert_eq!((bench.how(0), bench.how(1)), (How::Redacted, How::Clean));
+    assert!(bench.verdict(1).headers.is_none());
+    let raw = Bench::of(&[(None, &headers[2..3], None)], None, Settings::default());
+    assert_eq!(raw.headers(0), [("raw", Some("[REDACTED:unreadable]"))]);
+}
+
+#[test]
+fn a_schema_is_for_values_alone() {
+    let schema = Some(Arc::new(Schema::require(&["a"]).unwrap()));
+    let headers: Headers<'_> = &[("kind", Some(b"order"))];
+    let given: &[Given<'_>] = &[
+        (Some(b"order"), headers, Some(b"{\"a\":1}")),
+        (Some(b"ada@example.com"), headers, Some(b"{\"a\":1}")),
+        (Some(b"order"), headers, Some(b"{\"b\":\"ada@example.com\"}")),
+    ];
+    let bench = Bench::of(given, None, Settings { schema, ..Settings::default() });
+    assert_eq!(bench.how(0), How::Clean);
+    assert!(bench.verdict(0).headers.is_none());
+    assert_eq!((bench.reason(1), bench.reason(2)), (Reason::Key, Reason::Required));
+    let reject = &bench.out.output.rejects[1];
+    let body = &bench.out.output.bodies[reject.body.clone()];
+    assert_eq!(body, b"{\"b\":\"[REDACTED:email]\"}");
+}

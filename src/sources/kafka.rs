@@ -1,0 +1,111 @@
+//! Topics as a source: a member of a consumer group, on a thread of its own.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
+//! | `rebalance` | partitions that come and go |
+//! | `reader` | the thread: serves the group whatever the sink does, and reads while there is room |
+//!
+//! What is read ahead waits in a queue for each partition and stays there while there is no room.
+
+mod reader;
+mod rebalance;
+mod shared;
+
+use std::{
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    kafka::Cluster,
+    pipeline::records::{Block, Next, Offsets, Reached, RecordSource},
+    shutdown::Shutdown,
+};
+use reader::Reader;
+use shared::Shared;
+
+/// So many filled blocks wait at most.
+const MOST_READY: usize = 2;
+/// Blocks that the source has beside those of the pipeline: those that wait, and one to fill.
+pub const BLOCKS: usize = MOST_READY + 1;
+/// What is read ahead of all partitions.
+const AHEAD_BYTES: usize = 64 << 20;
+/// What a broker answers at most at once.
+const ANSWER_BYTES: usize = 16 << 20;
+/// What the source holds in memory at most, beside blocks.
+pub const KAFKA_SOURCE_BYTES: u64 = (AHEAD_BYTES + 2 * ANSWER_BYTES) as u64;
+/// How long offsets may take to be kept at the end.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// What is read, and how.
+pub struct Settings {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Topics by name, or, with `^` in front, by regular expression.
+    pub topics: Vec<String>,
+    /// The consumer group.
+    pub group: String,
+    /// How many partitions these topics have.
+    pub partitions: usize,
+    /// A block is handed on when it holds so much.
+    pub block_bytes: usize,
+    /// The longest record that is judged, its key and headers included.
+    pub max_event_bytes: usize,
+    /// When to stop reading.
+    pub shutdown: Shutdown,
+}
+
+impl Settings {
+    /// What is read ahead of each partition, and what a broker answers for it at once.
+    fn shares(&self) -> (usize, usize) {
+        let share = AHEAD_BYTES / self.partitions.max(1);
+        ((share / 2).clamp(64 << 10, 8 << 20), (share / 2).clamp(64 << 10, 1 << 20))
+    }
+}
+
+/// A member of a consumer group.
+pub struct KafkaSource(Arc<Shared>);
+
+/// Keeps what it has delivered.
+pub struct KafkaOffsets {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl KafkaSource {
+    /// Joins the group.
+    ///
+    /// # Errors
+    /// A property that librdkafka does not take; no thread.
+    pub fn open(settings: Settings) -> io::Result<(Self, KafkaOffsets)> {
+        let shared = Arc::new(Shared::default());
+        let reader = Reader::join(settings, shared.clone())?;
+        let thread = thread::Builder::new().name("kafka".into()).spawn(move || reader.run())?;
+        Ok((Self(shared.clone()), KafkaOffsets { shared, thread: Some(thread) }))
+    }
+}
+
+impl RecordSource for KafkaSource {
+    fn next(&mut self, wait: Duration, block: &mut Block) -> Next {
+        self.0.next(wait, block)
+    }
+}
+
+impl Offsets for KafkaOffsets {
+    fn acknowledge(&mut self, reached: &[Reached]) {
+        self.shared.acknowledge(reached);
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let kept = self.shared.finish(Instant::now() + FAREWELL);
+        if kept.is_ok()
+            && let Some(thread) = self.thread.take()
+        {
+            let _ = thread.join();
+        }
+        kept
+    }
+}

@@ -1,0 +1,262 @@
+//! The thread that is the member of the group.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use rdkafka::{
+    Message as _,
+    consumer::{BaseConsumer, CommitMode, Consumer as _, base_consumer::PartitionQueue},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Headers as _},
+};
+
+use super::{
+    ANSWER_BYTES, MOST_READY, Settings,
+    rebalance::{Ear, list},
+    shared::Shared,
+};
+use crate::{
+    kafka::{Fault, about},
+    pipeline::records::{Block, Incoming, Place},
+    shutdown::Phase,
+};
+
+/// How long to rest at most: everything that happens wakes the thread up.
+const REST: Duration = Duration::from_millis(50);
+
+/// A partition's queue.
+struct Lane {
+    place: Place,
+    queue: PartitionQueue<Ear>,
+}
+
+pub(super) struct Reader {
+    settings: Settings,
+    shared: Arc<Shared>,
+    consumer: Arc<BaseConsumer<Ear>>,
+    lanes: Vec<Lane>,
+    /// Which lane is first in the next block.
+    first: usize,
+    ended: bool,
+}
+
+impl Reader {
+    pub(super) fn join(settings: Settings, shared: Arc<Shared>) -> io::Result<Self> {
+        let invalid =
+            |error: KafkaError| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
+        let (ahead, answer) = settings.shares();
+        let mut config = settings.cluster.client(&[
+            ("group.id", &settings.group),
+            ("enable.auto.commit", "true"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "error"),
+            ("queued.max.messages.kbytes", &(ahead >> 10).to_string()),
+            ("fetch.message.max.bytes", &answer.to_string()),
+            ("fetch.max.bytes", &ANSWER_BYTES.to_string()),
+        ]);
+        for (name, value) in [
+            ("auto.commit.interval.ms", "1000"),
+            ("fetch.queue.backoff.ms", "20"),
+            ("partition.assignment.strategy", "cooperative-sticky"),
+        ] {
+            if config.get(name).is_none() {
+                config.set(name, value);
+            }
+        }
+        let ear = Ear {
+            shared: shared.clone(),
+            voice: settings.cluster.voice.clone(),
+            shutdown: settings.shutdown.clone(),
+        };
+        let mut consumer: BaseConsumer<Ear> = config.create_with_context(ear).map_err(invalid)?;
+        let poked = shared.clone();
+        consumer.set_nonempty_callback(move || poked.poke());
+        let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics).map_err(invalid)?;
+        let (consumer, lanes) = (Arc::new(consumer), Vec::new());
+        Ok(Self { settings, shared, consumer, lanes, first: 0, ended: false })
+    }
+
+    /// Until everything that was read is delivered, or is given up.
+    pub(super) fn run(mut self) {
+        let shared = self.shared.clone();
+        let work = AssertUnwindSafe(move || {
+            while !self.turn() {}
+            self.farewell()
+        });
+        let kept = catch_unwind(work).unwrap_or_else(|_| {
+            let what = "an internal error (see above); please report it";
+            shared.end(Some(io::Error::other(what)));
+            Ok(())
+        });
+        shared.finished(kept);
+    }
+
+    /// Serves the group, and reads if there is room; `true`: nothing more will be delivered.
+    fn turn(&mut self) -> bool {
+        let consumer = self.consumer.clone();
+        while let Some(event) = consumer.poll(Duration::ZERO) {
+            match event {
+                Ok(message) => self.astray(&message),
+                Err(error) => self.told(&error, None),
+            }
+        }
+        self.follow_assignment();
+        self.store();
+        if self.shared.is_finishing() {
+            return true;
+        }
+        if !self.ended && self.settings.shutdown.phase() != Phase::Running {
+            self.end(None);
+        }
+        if self.ended || !self.fill() {
+            self.shared.rest(REST);
+        }
+        false
+    }
+
+    /// A lane for each partition that came, and none for one that went.
+    fn follow_assignment(&mut self) {
+        if self.ended {
+            return;
+        }
+        let places = self.shared.places();
+        let same = places.len() == self.lanes.len()
+            && places.iter().zip(&self.lanes).all(|(place, lane)| place.id == lane.place.id);
+        if same {
+            return;
+        }
+        self.lanes.retain(|lane| places.iter().any(|place| place.id == lane.place.id));
+        for place in places {
+            if self.lanes.iter().any(|lane| lane.place.id == place.id) {
+                continue;
+            }
+            let Some(mut queue) =
+                self.consumer.split_partition_queue(&place.topic, place.partition)
+            else {
+                continue;
+            };
+            let shared = self.shared.clone();
+            queue.set_nonempty_callback(move || shared.poke());
+            self.lanes.push(Lane { place, queue });
+        }
+        self.lanes.sort_by_key(|lane| lane.place.id);
+    }
+
+    /// Fills a block with what is there; whether anything was.
+    fn fill(&mut self) -> bool {
+        let Some(mut block) = self.shared.room(MOST_READY) else { return false };
+        block.clear();
+        let lanes = std::mem::take(&mut self.lanes);
+        let (bytes, most) = (self.settings.block_bytes, self.settings.max_event_bytes);
+        'full: for at in 0..lanes.len() {
+            let number = (self.first + at) % lanes.len();
+            let lane = &lanes[number];
+            loop {
+                if block.is_full(bytes) {
+                    // The one that filled it comes last the next time.
+                    self.first = number + 1;
+                    break 'full;
+                }
+                match lane.queue.poll(Duration::ZERO) {
+                    Some(Ok(message)) => push(&mut block, &lane.place, &message, most),
+                    Some(Err(error)) => self.told(&error, Some(&lane.place)),
+                    None => break,
+                }
+            }
+        }
+        if !self.ended {
+            self.lanes = lanes;
+        }
+        let filled = !block.records().is_empty();
+        block.seal();
+        if filled {
+            self.shared.hand(block);
+        } else {
+            self.shared.give_back(block);
+        }
+        filled
+    }
+
+    /// A record that came before its partition had a lane.
+    fn astray(&mut self, message: &BorrowedMessage<'_>) {
+        let (topic, partition) = (message.topic(), message.partition());
+        let places = self.shared.places();
+        let known = places.iter().find(|p| &*p.topic == topic && p.partition == partition);
+        // After the end, what is not handed out is read again by the next.
+        if let Some(place) = known.filter(|_| !self.ended) {
+            let mut block = Block::default();
+            push(&mut block, place, message, self.settings.max_event_bytes);
+            block.seal();
+            self.shared.hand(block);
+        }
+    }
+
+    fn told(&mut self, error: &KafkaError, place: Option<&Place>) {
+        let code = error.rdkafka_error_code();
+        let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
+        if !fatal && code.map(Fault::of) != Some(Fault::Lasting) {
+            return self.settings.cluster.voice.fault(error);
+        }
+        let what = place.map_or_else(
+            || "kafka".to_owned(),
+            |place| format!("{}[{}]", place.topic, place.partition),
+        );
+        let error = match code {
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                let mend = "what stood there is deleted, or the topic was made anew; nothing is \
+                            skipped unasked: set the group's offset (kafka-consumer-groups.sh \
+                            --reset-offsets)";
+                io::Error::other(format!("{what}: the committed offset does not exist: {mend}"))
+            }
+            _ => about(&what, error),
+        };
+        self.end(Some(error));
+    }
+
+    fn end(&mut self, error: Option<io::Error>) {
+        self.ended = true;
+        self.lanes.clear();
+        self.shared.end(error);
+    }
+
+    /// Stores what was delivered; librdkafka commits it soon.
+    fn store(&self) {
+        let reached = self.shared.to_store();
+        if !reached.is_empty() {
+            // One that went meanwhile was committed when it went.
+            let _ = self.consumer.store_offsets(&list(&reached));
+        }
+    }
+
+    /// Commits what was delivered, and leaves the group.
+    fn farewell(mut self) -> io::Result<()> {
+        self.lanes.clear();
+        let ids: Vec<_> = self.shared.places().iter().map(|place| place.id).collect();
+        let reached = list(&self.shared.positions(&ids));
+        let kept = match reached.count() {
+            0 => Ok(()),
+            _ => self.consumer.commit(&reached, CommitMode::Sync),
+        };
+        kept.map_err(|error| about("kafka: the offsets were not committed", &error))
+    }
+}
+
+fn push(block: &mut Block, place: &Place, message: &BorrowedMessage<'_>, most: usize) {
+    let headers: Vec<_> = match message.headers() {
+        None => Vec::new(),
+        Some(headers) => headers.iter().map(|header| (header.key, header.value)).collect(),
+    };
+    let record = Incoming {
+        offset: message.offset(),
+        timestamp: message.timestamp().to_millis().filter(|timestamp| *timestamp >= 0),
+        key: message.key(),
+        headers: &headers,
+        value: message.payload(),
+    };
+    block.push(place, &record, most);
+}

@@ -1,0 +1,147 @@
+//! Partitions that come and go.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientContext, Offset, Statistics, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol},
+    error::{KafkaError, KafkaResult},
+    types::RDKafkaRespErr,
+};
+
+use super::shared::{Position, Shared};
+use crate::{
+    kafka::Voice,
+    shutdown::{Phase, Shutdown},
+};
+
+/// How long a partition that goes may wait for what was read of it to be delivered. What is not by
+/// then is read again by whoever has it next.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
+/// How long to ask for committed offsets.
+const COMMITTED_WITHIN: Duration = Duration::from_secs(20);
+
+/// What librdkafka tells of.
+pub(super) struct Ear {
+    pub(super) shared: Arc<Shared>,
+    pub(super) voice: Voice,
+    pub(super) shutdown: Shutdown,
+}
+
+impl ClientContext for Ear {
+    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
+
+    fn stats(&self, _: Statistics) {}
+
+    fn error(&self, error: KafkaError, _: &str) {
+        self.voice.fault(&error);
+    }
+}
+
+impl ConsumerContext for Ear {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        event: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let done = match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                let starts = self.starts(consumer, partitions);
+                for element in partitions.elements() {
+                    self.shared.assigned(element.topic(), element.partition());
+                }
+                match cooperative {
+                    true => consumer.incremental_assign(&starts),
+                    false => consumer.assign(&starts),
+                }
+            }
+            _ => {
+                self.leave(consumer, partitions);
+                match cooperative {
+                    true => consumer.incremental_unassign(partitions),
+                    false => consumer.unassign(),
+                }
+            }
+        };
+        if let Err(error) = done {
+            self.voice.fault(&error);
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            self.voice.fault(&error);
+        }
+    }
+}
+
+impl Ear {
+    /// Where to begin: at the committed offset, and where there is none at the beginning. That an
+    /// offset does not exist any more is another matter, and no reason to begin elsewhere.
+    fn starts(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partitions: &TopicPartitionList,
+    ) -> TopicPartitionList {
+        let until = Instant::now() + COMMITTED_WITHIN;
+        loop {
+            match consumer.committed_offsets(partitions.clone(), Duration::from_secs(5)) {
+                Ok(committed) => {
+                    let mut starts = TopicPartitionList::new();
+                    for element in committed.elements() {
+                        let start = match element.offset() {
+                            Offset::Invalid => Offset::Beginning,
+                            offset => offset,
+                        };
+                        let (topic, partition) = (element.topic(), element.partition());
+                        if let Err(error) = starts.add_partition_offset(topic, partition, start) {
+                            self.voice.fault(&error);
+                        }
+                    }
+                    return starts;
+                }
+                Err(error) => {
+                    self.voice.fault(&error);
+                    if Instant::now() >= until || self.shutdown.phase() != Phase::Running {
+                        // librdkafka asks itself, and where there is none says so.
+                        return partitions.clone();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Delivers what was read of partitions that go, and commits that, unless they are gone already.
+    fn leave(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
+        let elements = partitions.elements();
+        let ids = elements.iter().map(|p| self.shared.id(p.topic(), p.partition()));
+        let ids: Vec<u64> = ids.flatten().collect();
+        if !consumer.assignment_lost() {
+            let until = Instant::now() + DELIVERED_WITHIN;
+            let given_up = || self.shutdown.phase() == Phase::GivenUp;
+            self.shared.delivered(&ids, until, &given_up);
+            let reached = list(&self.shared.positions(&ids));
+            if reached.count() > 0
+                && let Err(error) = consumer.commit(&reached, CommitMode::Sync)
+            {
+                self.voice.fault(&error);
+            }
+        }
+        self.shared.revoked(&ids);
+    }
+}
+
+/// Positions as librdkafka takes them.
+pub(super) fn list(positions: &[Position]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition, offset) in positions {
+        // Only offsets below zero are refused.
+        let _ = list.add_partition_offset(topic, *partition, Offset::Offset(*offset));
+    }
+    list
+}

@@ -1,0 +1,236 @@
+//! What the thread that reads and the pipeline share.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io, mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::pipeline::records::{Block, Next, Place, Reached};
+
+/// Filled blocks, and how far each partition is.
+#[derive(Default)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Block>,
+    free: Vec<Block>,
+    /// Those that are this member's, by their places' numbers.
+    partitions: BTreeMap<u64, Partition>,
+    next_id: u64,
+    /// Something may be there to read, or to do.
+    poked: bool,
+    failed: Option<io::Error>,
+    /// No more blocks come.
+    ended: bool,
+    /// Nothing more will be acknowledged.
+    finishing: bool,
+    finished: Option<io::Result<()>>,
+}
+
+struct Partition {
+    place: Place,
+    /// What was handed out, what of it is delivered, and what of that was stored.
+    handed: i64,
+    acknowledged: i64,
+    stored: i64,
+}
+
+/// How far a partition is delivered.
+pub(super) type Position = (Arc<str>, i32, i64);
+
+impl Shared {
+    pub(super) fn next(&self, wait: Duration, block: &mut Block) -> Next {
+        let until = Instant::now() + wait;
+        let mut state = self.state();
+        loop {
+            if let Some(filled) = state.ready.pop_front() {
+                let used = mem::replace(block, filled);
+                state.free.push(used);
+                drop(state);
+                self.changed.notify_all();
+                return Next::Filled;
+            }
+            if let Some(error) = state.failed.take() {
+                return Next::Failed(error);
+            }
+            if state.ended {
+                return Next::End;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Next::Idle;
+            }
+            state = self.wait(state, left);
+        }
+    }
+
+    pub(super) fn acknowledge(&self, reached: &[Reached]) {
+        let mut state = self.state();
+        for Reached { id, offset } in reached {
+            // What is not this member's any more is another's to deliver.
+            if let Some(partition) = state.partitions.get_mut(id) {
+                partition.acknowledged = partition.acknowledged.max(*offset);
+            }
+        }
+        state.poked = true;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits until the thread has kept what was acknowledged.
+    pub(super) fn finish(&self, until: Instant) -> io::Result<()> {
+        let mut state = self.state();
+        state.finishing = true;
+        self.changed.notify_all();
+        loop {
+            if let Some(finished) = state.finished.take() {
+                return finished;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::Error::other("kafka: the offsets were not committed in time"));
+            }
+            state = self.wait(state, left);
+        }
+    }
+
+    pub(super) fn is_finishing(&self) -> bool {
+        self.state().finishing
+    }
+
+    pub(super) fn finished(&self, kept: io::Result<()>) {
+        self.state().finished = Some(kept);
+        self.changed.notify_all();
+    }
+
+    /// A partition is this member's from now on.
+    pub(super) fn assigned(&self, topic: &str, partition: i32) {
+        let mut state = self.state();
+        let id = state.next_id;
+        state.next_id += 1;
+        let place = Place { id, topic: topic.into(), partition };
+        let none = i64::MIN;
+        let new = Partition { place, handed: none, acknowledged: none, stored: none };
+        state.partitions.insert(id, new);
+    }
+
+    /// Those are another's now.
+    pub(super) fn revoked(&self, ids: &[u64]) {
+        let mut state = self.state();
+        state.partitions.retain(|id, _| !ids.contains(id));
+    }
+
+    /// The partitions that are this member's.
+    pub(super) fn places(&self) -> Vec<Place> {
+        self.state().partitions.values().map(|partition| partition.place.clone()).collect()
+    }
+
+    /// The number of a partition that is this member's.
+    pub(super) fn id(&self, topic: &str, partition: i32) -> Option<u64> {
+        let state = self.state();
+        let mut all = state.partitions.values();
+        let found = all.find(|p| &*p.place.topic == topic && p.place.partition == partition);
+        found.map(|found| found.place.id)
+    }
+
+    /// Waits until everything that was handed out of these is delivered, or the time is over, or
+    /// nothing more will be.
+    pub(super) fn delivered(&self, ids: &[u64], until: Instant, given_up: &dyn Fn() -> bool) {
+        let mut state = self.state();
+        loop {
+            let owes = |id: &u64| {
+                let partition = state.partitions.get(id);
+                partition.is_some_and(|partition| partition.acknowledged < partition.handed)
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.finishing || given_up() || !ids.iter().any(owes) {
+                return;
+            }
+            state = self.wait(state, left.min(Duration::from_millis(100)));
+        }
+    }
+
+    /// How far these are delivered, where something was.
+    pub(super) fn positions(&self, ids: &[u64]) -> Vec<Position> {
+        let state = self.state();
+        let known = ids.iter().filter_map(|id| state.partitions.get(id));
+        let moved = known.filter(|partition| partition.acknowledged > i64::MIN);
+        moved.map(|p| (p.place.topic.clone(), p.place.partition, p.acknowledged)).collect()
+    }
+
+    /// What was delivered since the last time that this was asked.
+    pub(super) fn to_store(&self) -> Vec<Position> {
+        let mut state = self.state();
+        let moved = state.partitions.values_mut().filter(|p| p.acknowledged > p.stored);
+        moved
+            .map(|partition| {
+                partition.stored = partition.acknowledged;
+                (partition.place.topic.clone(), partition.place.partition, partition.stored)
+            })
+            .collect()
+    }
+
+    /// A block to fill, if there is room for one more.
+    pub(super) fn room(&self, most: usize) -> Option<Block> {
+        let mut state = self.state();
+        (state.ready.len() < most).then(|| state.free.pop().unwrap_or_default())
+    }
+
+    /// Takes back a block that stayed empty.
+    pub(super) fn give_back(&self, block: Block) {
+        self.state().free.push(block);
+    }
+
+    /// Hands a block on.
+    pub(super) fn hand(&self, block: Block) {
+        let mut state = self.state();
+        for Reached { id, offset } in block.reaches() {
+            if let Some(partition) = state.partitions.get_mut(&id) {
+                partition.handed = partition.handed.max(offset);
+            }
+        }
+        state.ready.push_back(block);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn end(&self, error: Option<io::Error>) {
+        let mut state = self.state();
+        state.ended = true;
+        if state.failed.is_none() {
+            state.failed = error;
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// There may be something to read.
+    pub(super) fn poke(&self) {
+        self.state().poked = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until there may be something to do.
+    pub(super) fn rest(&self, wait: Duration) {
+        let mut state = self.state();
+        if !state.poked {
+            state = self.wait(state, wait);
+        }
+        state.poked = false;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, wait: Duration) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_timeout(state, wait);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}

@@ -1,0 +1,260 @@
+//! A real broker, started once for all tests of a run, and what a test asks of it.
+//!
+//! Where it cannot run, the tests that need it say so on standard error and pass; with
+//! `TAMIS_KAFKA=required` they fail.
+
+use std::{
+    env,
+    io::Write as _,
+    net::TcpListener,
+    path::Path,
+    process::{self, Command},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientConfig, Message as _, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
+    message::{Header, Headers as _, OwnedHeaders},
+    producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer},
+};
+use tempfile::TempDir;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
+const PATIENCE: Duration = Duration::from_secs(60);
+/// `scripts/kafka` says so where something is missing.
+const MISSING: i32 = 4;
+
+/// A broker's address.
+#[derive(Clone)]
+pub(crate) struct Broker {
+    pub(crate) address: String,
+}
+
+/// A record, as it is written and read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Written {
+    pub(crate) partition: i32,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Written {
+    pub(crate) fn value(text: impl Into<Vec<u8>>) -> Self {
+        Self { value: Some(text.into()), ..Self::default() }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(self.value.as_deref().unwrap_or_default()).into_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let found = self.headers.iter().find(|(known, _)| known == name)?;
+        Some(String::from_utf8_lossy(found.1.as_deref().unwrap_or_default()).into_owned())
+    }
+
+    /// Everything of it that somebody could read.
+    pub(crate) fn everything(&self) -> String {
+        let headers =
+            self.headers.iter().flat_map(|(name, value)| [Some(name.as_bytes()), value.as_deref()]);
+        let parts = [self.key.as_deref(), self.value.as_deref()].into_iter().chain(headers);
+        let parts: Vec<_> = parts.flatten().map(String::from_utf8_lossy).collect();
+        parts.join("\n")
+    }
+}
+
+/// The broker of all tests; `None`: it cannot run here, and that was said.
+pub(crate) fn broker() -> Option<Broker> {
+    static BROKER: OnceLock<Option<(Broker, TempDir)>> = OnceLock::new();
+    let broker = BROKER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_ports();
+        let broker = Broker { address: format!("127.0.0.1:{port}") };
+        let me = process::id().to_string();
+        let dir = folder.path().join("broker");
+        runs(&["with", &me, dir.to_str().unwrap(), &port.to_string()]).then_some((broker, folder))
+    });
+    broker.as_ref().map(|(broker, _)| broker.clone())
+}
+
+/// A broker of a test's own, to be killed.
+pub(crate) fn own_broker(folder: &Path) -> Option<(Broker, u16)> {
+    let port = free_ports();
+    let broker = Broker { address: format!("127.0.0.1:{port}") };
+    let me = process::id().to_string();
+    let dir = folder.join("broker");
+    runs(&["with", &me, dir.to_str().unwrap(), &port.to_string()]).then_some((broker, port))
+}
+
+/// Runs the script; `false`: something is missing, and that was said.
+pub(crate) fn runs(args: &[&str]) -> bool {
+    let output = Command::new(SCRIPT).args(args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    match output.status.code() {
+        Some(0) => true,
+        Some(MISSING) if env::var("TAMIS_KAFKA").as_deref() != Ok("required") => {
+            let line = format!("\nSKIPPED: a test that needs a Kafka broker: {said}");
+            // Past the test harness, which would keep it to itself.
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            false
+        }
+        code => panic!("scripts/kafka {args:?}: {code:?}: {said}"),
+    }
+}
+
+/// A port that is free, as is the one behind.
+fn free_ports() -> u16 {
+    loop {
+        let first = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        if port < 65000 && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A name that no other test of this run has.
+pub(crate) fn unique(name: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{name}-{}", NEXT.fetch_add(1, Relaxed))
+}
+
+impl Broker {
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.address);
+        config
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().unwrap()
+    }
+
+    /// A topic of a unique name.
+    pub(crate) fn topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) -> String {
+        let name = unique(name);
+        let mut topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        topic.config = config.to_vec();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = wait_for(self.admin().create_topics([&topic], &options)).unwrap();
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+        name
+    }
+
+    /// Writes records, each to its partition, or, where that is negative, by its key.
+    pub(crate) fn write(&self, topic: &str, records: &[Written]) {
+        let producer: ThreadedProducer<DefaultProducerContext> = self
+            .client()
+            .set("partitioner", "murmur2_random")
+            .set("enable.idempotence", "true")
+            .set("queue.buffering.max.messages", "1000000")
+            .create()
+            .unwrap();
+        for record in records {
+            let mut sent = BaseRecord::<[u8], [u8]>::to(topic);
+            if record.partition >= 0 {
+                sent = sent.partition(record.partition);
+            }
+            sent.key = record.key.as_deref();
+            sent.payload = record.value.as_deref();
+            sent.timestamp = record.timestamp;
+            if !record.headers.is_empty() {
+                let headers = OwnedHeaders::new();
+                sent.headers =
+                    Some(record.headers.iter().fold(headers, |headers, (key, value)| {
+                        headers.insert(Header { key, value: value.as_deref() })
+                    }));
+            }
+            producer.send(sent).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+    }
+
+    /// Everything that a topic holds now, partition by partition.
+    pub(crate) fn read(&self, topic: &str) -> Vec<Written> {
+        let consumer: BaseConsumer = self
+            .client()
+            .set("group.id", unique("reader"))
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "false")
+            .create()
+            .unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let partitions = metadata.topics()[0].partitions().len() as i32;
+        let (mut all, mut list, mut left) = (Vec::new(), TopicPartitionList::new(), 0);
+        let mut ends = Vec::new();
+        for partition in 0..partitions {
+            let (low, high) = consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap();
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+            left += usize::from(high > low);
+            ends.push(high);
+        }
+        consumer.assign(&list).unwrap();
+        let begun = Instant::now();
+        while left > 0 {
+            assert!(begun.elapsed() < PATIENCE, "{topic} could not be read");
+            let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
+            let message = message.unwrap();
+            left -= usize::from(message.offset() + 1 == ends[message.partition() as usize]);
+            let headers = message.headers().map(|all| {
+                let owned = |h: Header<'_, &[u8]>| (h.key.to_owned(), h.value.map(<[u8]>::to_vec));
+                all.iter().map(owned).collect()
+            });
+            all.push(Written {
+                partition: message.partition(),
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+                timestamp: message.timestamp().to_millis(),
+                headers: headers.unwrap_or_default(),
+            });
+        }
+        // In each partition the order is the broker's.
+        all.sort_by_key(|record| record.partition);
+        all
+    }
+
+    /// How many records a topic holds.
+    pub(crate) fn count(&self, topic: &str) -> i64 {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let partitions = metadata.topics()[0].partitions().len() as i32;
+        let ends = (0..partitions).map(|partition| {
+            let (low, high) = consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap();
+            high - low
+        });
+        ends.sum()
+    }
+
+    /// What a group has committed, of all partitions.
+    pub(crate) fn committed(&self, group: &str, topic: &str, partitions: i32) -> i64 {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(topic, 0, partitions - 1);
+        let committed = consumer.committed_offsets(list, PATIENCE).unwrap();
+        let offsets = committed.elements().into_iter().map(|element| match element.offset() {
+            Offset::Offset(offset) => offset,
+            _ => 0,
+        });
+        offsets.sum()
+    }
+
+    /// Deletes what stands before an offset.
+    pub(crate) fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        wait_for(self.admin().delete_records(&list, &options)).unwrap();
+    }
+}
+
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}

@@ -1,0 +1,126 @@
+//! The program as a member of a group.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::broker::Broker;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A folder with a configuration, and what the program said.
+pub(crate) struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    /// From `source` to `sink` and `dead`, in the group `group`; `more` comes first in the file.
+    pub(crate) fn new(broker: &Broker, topics: [&str; 3], group: &str, more: &str) -> Self {
+        let [source, sink, dead] = topics;
+        let address = &broker.address;
+        let dead = match dead {
+            "" => String::new(),
+            topic => format!("[dead_letter]\ntopic = \"{topic}\"\n"),
+        };
+        let secret =
+            if more.contains("#secret") { "pseudonym_key_file = \"secret\"\n" } else { "" };
+        let same = if more.contains("#same") { "partition = \"same\"\n" } else { "" };
+        let text = format!(
+            "version = 1\n{more}\n[kafka]\nbrokers = [\"{address}\"]\n\
+             properties = {{ \"session.timeout.ms\" = \"6000\" }}\n\
+             [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n\
+             [sink]\ntopic = \"{sink}\"\n{secret}{same}{dead}"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("tamis.toml"), text).unwrap();
+        fs::write(folder.path().join("secret"), "0123456789abcdef0123456789abcdef\n").unwrap();
+        Self { folder }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn start(&self, name: &str) -> Member<'_> {
+        let path = self.path(name);
+        let said = OpenOptions::new().append(true).create(true).open(path).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_tamis"))
+            .args(["--config", "tamis.toml"])
+            .current_dir(self.folder.path())
+            .env_remove("TAMIS_CONFIG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(File::create(self.path("out")).unwrap()))
+            .stderr(Stdio::from(said))
+            .spawn()
+            .unwrap();
+        Member { desk: self, child, name: name.to_owned() }
+    }
+
+    pub(crate) fn said(&self, name: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.path(name)).unwrap_or_default()).into_owned()
+    }
+}
+
+/// A process.
+pub(crate) struct Member<'a> {
+    desk: &'a Desk,
+    child: Child,
+    name: String,
+}
+
+impl Member<'_> {
+    /// Waits until `done`; the process must go on meanwhile.
+    pub(crate) fn until(&mut self, what: &str, done: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !done() {
+            let ended = self.child.try_wait().unwrap();
+            let said = self.desk.said(&self.name);
+            assert!(ended.is_none(), "it ended before {what}: {ended:?}\n{said}");
+            assert!(begun.elapsed() < PATIENCE, "{what} did not come\n{said}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.child.wait().unwrap();
+    }
+
+    /// Its exit code and the account, once it ends.
+    pub(crate) fn end(mut self) -> (i32, Value) {
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            let said = self.desk.said(&self.name);
+            assert!(begun.elapsed() < PATIENCE, "it does not end\n{said}");
+            sleep(Duration::from_millis(20));
+        }
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        let said = self.desk.said(&self.name);
+        let account = said.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+        (code, account.unwrap_or_default())
+    }
+
+    pub(crate) fn stop(self) -> (i32, Value) {
+        self.signal(Signal::TERM);
+        self.end()
+    }
+}
+
+impl Drop for Member<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
