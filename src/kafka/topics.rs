@@ -36,7 +36,10 @@ pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics>
             }
             Err(error) => match error.rdkafka_error_code().map(Fault::of) {
                 Some(Fault::Lasting) => return Err(about("kafka", &error)),
-                _ => cluster.voice.fault(&error),
+                _ => cluster.voice.say(
+                    "kafka: no answer from the brokers; tried again (kafka.brokers, kafka.tls and \
+                     kafka.sasl say how they are reached)",
+                ),
             },
         }
         // What befalls the connection is told here alone.

@@ -101,8 +101,11 @@ impl Besides {
                     let beside = &mut all[record];
                     match self.text(fate, line) {
                         Ok(same) if same => {}
-                        Err(Reason::Rule) => beside.dropped = true,
-                        _ => beside.key = KeyIs::Personal,
+                        became => {
+                            // Nor may it be seen in a dead letter.
+                            beside.key = KeyIs::Personal;
+                            beside.dropped |= became == Err(Reason::Rule);
+                        }
                     }
                 }
                 Asked::Header(record, header) => {

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use super::{Judgement, Pseudonyms, RecordJudge};
 use crate::{
-    engine::{Plan, Reason, Settings, detect::Pack, schema::Schema},
+    engine::{
+        Plan, Reason, Settings,
+        detect::Pack,
+        policy::{Action, Policy, Rule},
+        schema::Schema,
+    },
     pipeline::records::{
         Block, Fate, How, Incoming, Judged, Key, Place, RecordWorker as _, Verdict,
     },
@@ -180,6 +185,32 @@ fn headers_are_judged_with_their_names() {
     assert!(bench.verdict(1).headers.is_none());
     let raw = Bench::of(&[(None, &headers[2..3], None)], None, Settings::default());
     assert_eq!(raw.headers(0), [("raw", Some("[REDACTED:unreadable]"))]);
+}
+
+#[test]
+fn what_a_rule_drops_shows_in_no_dead_letter() {
+    let rule = Rule {
+        label: "drop".into(),
+        name: None,
+        detectors: vec!["email".into()],
+        path: None,
+        action: Action::Drop,
+        secrets: false,
+    };
+    let policy = Policy { rules: vec![rule], ..Policy::default() };
+    let headers: Headers<'_> = &[("from", Some(b"ada@example.com"))];
+    let given: &[Given<'_>] = &[
+        (Some(b"ada@example.com"), &[], Some(b"{\"a\":1}")),
+        (Some(b"k"), headers, Some(b"{\"a\":1}")),
+        (Some(b"k"), headers, None),
+        (Some(b"k"), &[], Some(b"{\"a\":\"ada@example.com\"}")),
+    ];
+    let bench = Bench::of(given, None, Settings { policy, ..Settings::default() });
+    for at in 0..4 {
+        assert_eq!(bench.reason(at), Reason::Rule);
+    }
+    assert_eq!((bench.key(0), bench.key(1)), (None, Some(&b"k"[..])));
+    assert!(!String::from_utf8_lossy(&bench.out.output.bodies).contains("ada@"));
 }
 
 #[test]

@@ -96,8 +96,9 @@ impl KafkaSink {
             }
         }
         if let Some(limit) = settings.limit {
-            // librdkafka knows no less than this.
-            config.set("message.max.bytes", limit.max(1000).to_string());
+            // librdkafka knows no less than that, and what is longer than its buffer would wait for ever.
+            let limit = limit.clamp(1000, (BUFFER_KIB << 10) as usize);
+            config.set("message.max.bytes", limit.to_string());
         }
         let producer = config
             .create_with_context(Ear(desk.clone()))

@@ -230,7 +230,7 @@ fn a_reload_holds_for_records() {
     broker.write(&topics[0], &mail);
     member.until("the second", || broker.count(&topics[1]) == 2);
     // What is said of topics needs a restart.
-    std::fs::write(&path, kept.replace(&topics[1], &topics[2])).unwrap();
+    std::fs::write(&path, kept.replace(&topics[1], "elsewhere")).unwrap();
     member.until("the refusal", || desk.said("err").contains("`sink`"));
     let (code, account) = member.stop();
     assert_eq!((code, &account["reloads"], &account["refused_reloads"]), (0, &1.into(), &1.into()));

@@ -24,7 +24,6 @@ use rdkafka::{
     message::{Header, Headers as _, OwnedHeaders},
     producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer},
 };
-use tempfile::TempDir;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -73,16 +72,17 @@ impl Written {
 
 /// The broker of all tests; `None`: it cannot run here, and that was said.
 pub(crate) fn broker() -> Option<Broker> {
-    static BROKER: OnceLock<Option<(Broker, TempDir)>> = OnceLock::new();
+    static BROKER: OnceLock<Option<Broker>> = OnceLock::new();
     let broker = BROKER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let port = free_ports();
         let broker = Broker { address: format!("127.0.0.1:{port}") };
         let me = process::id().to_string();
-        let dir = folder.path().join("broker");
-        runs(&["with", &me, dir.to_str().unwrap(), &port.to_string()]).then_some((broker, folder))
+        // The script removes it when this process ends.
+        let dir = folder.keep();
+        runs(&["with", &me, dir.to_str().unwrap(), &port.to_string()]).then_some(broker)
     });
-    broker.as_ref().map(|(broker, _)| broker.clone())
+    broker.clone()
 }
 
 /// A broker of a test's own, to be killed.
