@@ -139,7 +139,7 @@ pub fn start(form: Form) {
 }
 
 /// How lines look.
-pub fn form() -> Form {
+fn form() -> Form {
     FORM.get().copied().unwrap_or(Form::Plain)
 }
 

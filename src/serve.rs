@@ -11,7 +11,6 @@
 //! It has a thread of its own, a bounded number of connections, and a timeout for everything.
 
 use std::{
-    convert::Infallible,
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
@@ -200,14 +199,14 @@ async fn dependencies(State(status): State<Shared>) -> (StatusCode, String) {
     (code, all.iter().map(line).collect())
 }
 
-async fn metrics(State(status): State<Shared>, headers: HeaderMap) -> Result<Response, Infallible> {
+async fn metrics(State(status): State<Shared>, headers: HeaderMap) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = match accepts.is_some_and(|text| text.contains("application/openmetrics-text")) {
         true => Format::OpenMetrics,
         false => Format::Prometheus,
     };
     let kind = [(header::CONTENT_TYPE, format.media_type())];
-    Ok((kind, status.metrics(format)).into_response())
+    (kind, status.metrics(format)).into_response()
 }
 
 fn json(text: String) -> Response {

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
-    path::Path,
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
@@ -34,12 +33,12 @@ use crate::{
     containers::Frames,
     engine::Reason,
     journal::{self, Event, Form, Say, tell},
-    pipeline::{End, Framing, Input, Inputs, Pipeline, Report, Sink, Source},
+    pipeline::{End, Framing, Input, Inputs, Pipeline, Report, Source},
     shutdown::{
         Shutdown,
         signals::{self, Heard},
     },
-    sinks::{Existing, FileSink, dead_letter},
+    sinks::dead_letter,
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
@@ -257,7 +256,7 @@ fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown
 /// A reader that closed the pipe has seen enough: no word, but the file that was asked for.
 pub(super) fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble> {
     if let Some(path) = &run.stats {
-        write_stats(path, summary)
+        outlets::write_whole(path, &summary.json())
             .with_context(|| format!("{} {}", run.names.at("--stats"), path.display()))
             .map_err(Trouble::Failed)?;
     }
@@ -281,12 +280,6 @@ fn shown(layout: Layout, summary: &Summary) -> String {
             anstream::adapter::strip_str(&summary.table()).to_string()
         }
     }
-}
-
-fn write_stats(path: &Path, summary: &Summary) -> io::Result<()> {
-    let mut file = FileSink::create(path, Existing::Replace)?;
-    file.write(summary.json().as_bytes())?;
-    file.finish()
 }
 
 /// The exit code of a run.

@@ -16,7 +16,7 @@ use dependencies::Dependencies;
 use anyhow::Result;
 
 use super::{
-    config,
+    config, outlets,
     reload::{Counts, Live},
     resolved::Run,
     room::Room,
@@ -110,14 +110,7 @@ impl Telemetry {
 
     /// Writes the measures to a file, whole or not at all.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut file = tempfile::Builder::new()
-            .prefix(".metrics.")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        io::Write::write_all(&mut file, self.metrics(Format::Prometheus).as_bytes())?;
-        file.persist(path).map_err(|failed| failed.error)?;
-        Ok(())
+        outlets::write_whole(path, &self.metrics(Format::Prometheus))
     }
 
     fn seen(&self) -> MutexGuard<'_, Snapshot> {

@@ -3,78 +3,45 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Telemetry, process};
+use super::{Snapshot, Telemetry, process};
 use crate::{
     app::packs,
-    engine::Reason,
+    engine::{Reason, Tally},
     metrics::{Family, Kind, Sample},
 };
 
 impl Telemetry {
     /// All measures, the account from one snapshot.
     pub(super) fn families(&self) -> Vec<Family> {
-        let mut all = self.account();
+        let seen = self.seen().clone();
+        let mut all = lines(&seen);
+        all.extend(self.findings(&seen.tally));
+        all.extend(inputs(&seen));
         all.extend(self.stages());
         all.extend(self.program());
         all
     }
 
-    fn account(&self) -> Vec<Family> {
-        let seen = self.seen().clone();
-        let tally = &seen.tally;
-        let n = |count: u64| count as f64;
-        let rejected = Reason::ALL.iter().map(|reason| {
-            let to = if (self.keeps)(*reason) { "dead_letter" } else { "dropped" };
-            Sample::of(&[reason.word(), to], n(tally.rejected[reason.index()]))
+    fn findings(&self, tally: &Tally) -> Vec<Family> {
+        let rejected = |reason: Reason| tally.rejected[reason.index()] as f64;
+        let by_reason = Reason::ALL.iter().map(|&reason| {
+            let to = if (self.keeps)(reason) { "dead_letter" } else { "dropped" };
+            Sample::of(&[reason.word(), to], rejected(reason))
         });
         let violations = Reason::ALL.iter().filter(|reason| reason.is_violation());
-        let violations = violations
-            .map(|reason| Sample::of(&[reason.word()], n(tally.rejected[reason.index()])));
+        let violations = violations.map(|&reason| Sample::of(&[reason.word()], rejected(reason)));
         let detectors = self.live.detectors();
         let by_detector = |counts: &[u64]| -> Vec<Sample> {
             let counts = counts.iter().copied().chain(std::iter::repeat(0));
-            detectors.iter().zip(counts).map(|(id, count)| Sample::of(&[id], n(count))).collect()
+            let all = detectors.iter().zip(counts);
+            all.map(|(id, count)| Sample::of(&[id], count as f64)).collect()
         };
-        let outcomes = [
-            ("clean", tally.clean),
-            ("redacted", tally.redacted),
-            ("wrapped", tally.wrapped),
-            ("blank", tally.blank),
-            ("joined", tally.joined),
-            ("rejected", tally.rejected_total()),
-        ];
-        let outcomes = outcomes.map(|(outcome, count)| Sample::of(&[outcome], n(count)));
-        let value = |value: f64| vec![Sample::of(&[], value)];
         vec![
-            counter(
-                "tamis_lines",
-                "Lines whose outcome is settled, by outcome; each line has exactly one.",
-                &["outcome"],
-                outcomes.into(),
-            ),
-            counter(
-                "tamis_lines_read",
-                "Lines read: those that are settled, and those in flight.",
-                &[],
-                value(n(tally.read + seen.in_flight)),
-            ),
-            gauge(
-                "tamis_lines_in_flight",
-                "Lines that were read and are not settled yet.",
-                &[],
-                value(n(seen.in_flight)),
-            ),
-            gauge(
-                "tamis_lines_unaccounted",
-                "Lines settled minus the outcomes, from one snapshot: always 0.",
-                &[],
-                value(tally.unaccounted() as f64),
-            ),
             counter(
                 "tamis_rejected_lines",
                 "Lines that were not forwarded, by reason, and where they went.",
                 &["reason", "to"],
-                rejected.collect(),
+                by_reason.collect(),
             ),
             counter(
                 "tamis_schema_violations",
@@ -94,26 +61,6 @@ impl Telemetry {
                 &["detector"],
                 by_detector(&tally.observed),
             ),
-            counter("tamis_read_bytes", "Bytes read.", &[], value(n(seen.bytes_in))),
-            counter("tamis_written_bytes", "Bytes forwarded.", &[], value(n(tally.bytes_out))),
-            counter(
-                "tamis_failed_inputs",
-                "Inputs that could not be opened or read to their end.",
-                &[],
-                value(n(seen.failed_inputs)),
-            ),
-            counter(
-                "tamis_truncated_inputs",
-                "Followed inputs that were truncated in place: something may be lost with each.",
-                &[],
-                value(n(seen.truncated_inputs)),
-            ),
-            counter(
-                "tamis_checkpoint_failures",
-                "Times that positions could not be kept any more; they are tried again and again.",
-                &[],
-                value(n(seen.checkpoint_failures)),
-            ),
         ]
     }
 
@@ -128,7 +75,6 @@ impl Telemetry {
         let stages = stages.map(|(stage, times)| Sample::histogram(&[stage], times));
         let (in_use, chunks) = meters.fill();
         let free = chunks.saturating_sub(in_use);
-        let value = |value: f64| vec![Sample::of(&[], value)];
         vec![
             Family {
                 name: "tamis_stage_seconds",
@@ -170,8 +116,7 @@ impl Telemetry {
         let ceiling = self.ceiling_bytes.max(self.counts.ceiling_bytes());
         let (reloads, refused) = self.counts.reloads();
         let since = self.started.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let value = |value: f64| vec![Sample::of(&[], value)];
-        let known = |value: Option<f64>| value.map(|v| Sample::of(&[], v)).into_iter().collect();
+        let known = |known: Option<f64>| known.map(value).unwrap_or_default();
         vec![
             counter(
                 "tamis_config_reloads",
@@ -220,6 +165,73 @@ impl Telemetry {
             ),
         ]
     }
+}
+
+fn lines(seen: &Snapshot) -> Vec<Family> {
+    let tally = &seen.tally;
+    let outcomes = [
+        ("clean", tally.clean),
+        ("redacted", tally.redacted),
+        ("wrapped", tally.wrapped),
+        ("blank", tally.blank),
+        ("joined", tally.joined),
+        ("rejected", tally.rejected_total()),
+    ];
+    let outcomes = outcomes.map(|(outcome, count)| Sample::of(&[outcome], count as f64));
+    vec![
+        counter(
+            "tamis_lines",
+            "Lines whose outcome is settled, by outcome; each line has exactly one.",
+            &["outcome"],
+            outcomes.into(),
+        ),
+        counter(
+            "tamis_lines_read",
+            "Lines read: those that are settled, and those in flight.",
+            &[],
+            value((tally.read + seen.in_flight) as f64),
+        ),
+        gauge(
+            "tamis_lines_in_flight",
+            "Lines that were read and are not settled yet.",
+            &[],
+            value(seen.in_flight as f64),
+        ),
+        gauge(
+            "tamis_lines_unaccounted",
+            "Lines settled minus the outcomes, from one snapshot: always 0.",
+            &[],
+            value(tally.unaccounted() as f64),
+        ),
+    ]
+}
+
+fn inputs(seen: &Snapshot) -> Vec<Family> {
+    let one = |name, help, count: u64| counter(name, help, &[], value(count as f64));
+    vec![
+        one("tamis_read_bytes", "Bytes read.", seen.bytes_in),
+        one("tamis_written_bytes", "Bytes forwarded.", seen.tally.bytes_out),
+        one(
+            "tamis_failed_inputs",
+            "Inputs that could not be opened or read to their end.",
+            seen.failed_inputs,
+        ),
+        one(
+            "tamis_truncated_inputs",
+            "Followed inputs that were truncated in place: something may be lost with each.",
+            seen.truncated_inputs,
+        ),
+        one(
+            "tamis_checkpoint_failures",
+            "Times that positions could not be kept any more; they are tried again and again.",
+            seen.checkpoint_failures,
+        ),
+    ]
+}
+
+/// The only value of a family without labels.
+fn value(value: f64) -> Vec<Sample> {
+    vec![Sample::of(&[], value)]
 }
 
 fn counter(
