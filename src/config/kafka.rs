@@ -1,20 +1,19 @@
 //! `[kafka]`, `[source]`, `[sink]` and `[dead_letter]`: topics in place of files.
 
-use clap::ValueEnum;
+mod cluster;
+mod sink;
+mod source;
+
 use toml::{
     Spanned,
-    de::{DeString, DeTable, DeValue},
+    de::{DeTable, DeValue},
 };
 
 use super::{Said, Spot, reader::Reader};
-use crate::kafka;
+pub use cluster::{KafkaEntry, SaslChoice, SaslEntry, TlsEntry};
+pub use sink::{LetterEntry, PartitionChoice, SinkEntry};
+pub use source::SourceEntry;
 
-const KAFKA: &[&str] = &["brokers", "tls", "sasl", "properties"];
-const TLS: &[&str] = &["ca", "certificate", "key"];
-const SASL: &[&str] = &["mechanism", "user", "password_file"];
-const SOURCE: &[&str] = &["topics", "group"];
-const SINK: &[&str] = &["topic", "partition", "pseudonym_key_file"];
-const DEAD_LETTER: &[&str] = &["topic"];
 /// Kafka's own limit on names.
 const LONGEST_NAME: usize = 249;
 
@@ -31,176 +30,7 @@ pub struct Streams {
     pub dead_letter: Option<LetterEntry>,
 }
 
-/// `[kafka]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KafkaEntry {
-    /// Where it stands.
-    pub spot: Spot,
-    /// Some of the cluster's brokers.
-    pub brokers: Vec<Said<String>>,
-    /// How they are known.
-    pub tls: Option<TlsEntry>,
-    /// How this program is known.
-    pub sasl: Option<SaslEntry>,
-    /// librdkafka's.
-    pub properties: Vec<(String, Said<String>)>,
-}
-
-/// `kafka.tls`
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsEntry {
-    /// Who vouches for the brokers; by default, the system's.
-    pub ca: Option<Said<String>>,
-    /// This program's certificate.
-    pub certificate: Option<Said<String>>,
-    /// Its key.
-    pub key: Option<Said<String>>,
-}
-
-/// `kafka.sasl`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SaslEntry {
-    /// How.
-    pub mechanism: Said<SaslChoice>,
-    /// Who.
-    pub user: Said<String>,
-    /// Where the password is.
-    pub password_file: Said<String>,
-}
-
-/// `kafka.sasl.mechanism`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SaslChoice {
-    /// PLAIN
-    #[value(name = "PLAIN")]
-    Plain,
-    /// SCRAM-SHA-256
-    #[value(name = "SCRAM-SHA-256")]
-    Scram256,
-    /// SCRAM-SHA-512
-    #[value(name = "SCRAM-SHA-512")]
-    Scram512,
-}
-
-/// `[source]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceEntry {
-    /// Where it stands.
-    pub spot: Spot,
-    /// Topics, or regular expressions with `^` in front.
-    pub topics: Vec<Said<String>>,
-    /// The consumer group.
-    pub group: Said<String>,
-}
-
-/// `[sink]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SinkEntry {
-    /// Where it stands.
-    pub spot: Spot,
-    /// The topic.
-    pub topic: Said<String>,
-    /// What decides about partitions.
-    pub partition: Option<Said<PartitionChoice>>,
-    /// Where the secret is that pseudonyms of keys are made with.
-    pub pseudonym_key_file: Option<Said<String>>,
-}
-
-/// `sink.partition`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum PartitionChoice {
-    /// The key, as with the Java client
-    #[default]
-    Key,
-    /// The partition that it came from
-    Same,
-}
-
-/// `[dead_letter]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LetterEntry {
-    /// Where it stands.
-    pub spot: Spot,
-    /// The topic.
-    pub topic: Said<String>,
-}
-
 type Table<'v, 'd> = &'v DeTable<'d>;
-type Key<'d> = Spanned<DeString<'d>>;
-
-impl KafkaEntry {
-    pub(super) fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
-        let (spot, table) = r.entry(value)?;
-        let mut entry =
-            Self { spot, brokers: Vec::new(), tls: None, sasl: None, properties: vec![] };
-        for (key, value) in table {
-            match key.get_ref().as_ref() {
-                "brokers" => entry.brokers = r.one_or_more(value)?,
-                "tls" => entry.tls = TlsEntry::read(r, value),
-                "sasl" => entry.sasl = SaslEntry::read(r, value),
-                "properties" => {
-                    let (_, all) = r.entry(value)?;
-                    for (key, value) in all {
-                        entry.properties.extend(property(r, key, value));
-                    }
-                }
-                _ => r.unknown(key, KAFKA),
-            }
-        }
-        if entry.brokers.is_empty() {
-            r.complain(spot, "`brokers` is missing: brokers = [\"host:9092\"]".into());
-        }
-        Some(entry)
-    }
-}
-
-/// A property of librdkafka's that may be set.
-fn property(
-    r: &mut Reader<'_>,
-    key: &Key<'_>,
-    value: &Spanned<DeValue<'_>>,
-) -> Option<(String, Said<String>)> {
-    let name = key.get_ref().to_string();
-    if let Some(why) = kafka::kept(&name) {
-        r.complain(r.spot(key.span().start), format!("`{name}` cannot be set: {why}"));
-        return None;
-    }
-    Some((name, r.text(value)?))
-}
-
-impl TlsEntry {
-    fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
-        let (_, table) = r.entry(value)?;
-        let mut entry = Self::default();
-        for (key, value) in table {
-            match key.get_ref().as_ref() {
-                "ca" => entry.ca = r.text(value),
-                "certificate" => entry.certificate = r.text(value),
-                "key" => entry.key = r.text(value),
-                _ => r.unknown(key, TLS),
-            }
-        }
-        Some(entry)
-    }
-}
-
-impl SaslEntry {
-    fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
-        let (spot, table) = r.entry(value)?;
-        let (mut mechanism, mut user, mut password_file) = (None, None, None);
-        let complete = complete(r, spot, table, SASL);
-        for (key, value) in table {
-            match key.get_ref().as_ref() {
-                "mechanism" => mechanism = r.choice(value),
-                "user" => user = r.text(value),
-                "password_file" => password_file = r.text(value),
-                _ => r.unknown(key, SASL),
-            }
-        }
-        complete.then_some(())?;
-        Some(Self { mechanism: mechanism?, user: user?, password_file: password_file? })
-    }
-}
 
 /// Complains of keys that are not there.
 fn complete(r: &mut Reader<'_>, spot: Spot, table: Table<'_, '_>, wanted: &[&str]) -> bool {
@@ -210,77 +40,6 @@ fn complete(r: &mut Reader<'_>, spot: Spot, table: Table<'_, '_>, wanted: &[&str
         r.complain(spot, format!("`{name}` is missing"));
     }
     missing.is_empty()
-}
-
-impl SourceEntry {
-    pub(super) fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
-        let (spot, table) = r.entry(value)?;
-        let (mut topics, mut group) = (Vec::new(), None);
-        let complete = complete(r, spot, table, SOURCE);
-        for (key, value) in table {
-            match key.get_ref().as_ref() {
-                "topics" => topics = r.one_or_more(value)?,
-                "group" => group = r.text(value),
-                _ => r.unknown(key, SOURCE),
-            }
-        }
-        for said in &topics {
-            match said.value.starts_with('^') {
-                true => {
-                    if let Err(error) = regex::Regex::new(&said.value) {
-                        let what = error.to_string();
-                        let what = what.lines().last().unwrap_or_default().to_owned();
-                        r.complain(said.spot, format!("`{}` is no regex: {what}", said.value));
-                    }
-                }
-                false => named(r, said),
-            }
-        }
-        complete.then_some(())?;
-        Some(Self { spot, topics, group: group? })
-    }
-
-    /// Whether the group reads a topic of this name.
-    pub fn covers(&self, topic: &str) -> bool {
-        self.topics.iter().any(|said| match said.value.starts_with('^') {
-            true => regex::Regex::new(&said.value).is_ok_and(|regex| regex.is_match(topic)),
-            false => said.value == topic,
-        })
-    }
-}
-
-impl SinkEntry {
-    pub(super) fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
-        let (spot, table) = r.entry(value)?;
-        let (mut topic, mut partition, mut pseudonym_key_file) = (None, None, None);
-        let complete = complete(r, spot, table, &SINK[..1]);
-        for (key, value) in table {
-            match key.get_ref().as_ref() {
-                "topic" => topic = topic_name(r, value),
-                "partition" => partition = r.choice(value),
-                "pseudonym_key_file" => pseudonym_key_file = r.text(value),
-                _ => r.unknown(key, SINK),
-            }
-        }
-        complete.then_some(())?;
-        Some(Self { spot, topic: topic?, partition, pseudonym_key_file })
-    }
-}
-
-impl LetterEntry {
-    pub(super) fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
-        let (spot, table) = r.entry(value)?;
-        let mut topic = None;
-        let complete = complete(r, spot, table, DEAD_LETTER);
-        for (key, value) in table {
-            match key.get_ref().as_ref() {
-                "topic" => topic = topic_name(r, value),
-                _ => r.unknown(key, DEAD_LETTER),
-            }
-        }
-        complete.then_some(())?;
-        Some(Self { spot, topic: topic? })
-    }
 }
 
 fn topic_name(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {

@@ -1,0 +1,69 @@
+//! Opens topics.
+
+use std::io;
+
+use anyhow::anyhow;
+
+use super::Topics;
+use crate::{
+    app::exit::Trouble,
+    kafka::{self, Cluster},
+    pipeline::Sizes,
+    shutdown::{Phase, Shutdown},
+    sinks::{KafkaSink, kafka as sink},
+    sources::{KafkaSource, kafka as source},
+};
+
+/// Both ends, opened.
+pub(super) struct Opened {
+    pub(super) source: Box<KafkaSource>,
+    pub(super) offsets: Box<source::KafkaOffsets>,
+    pub(super) sink: Box<KafkaSink>,
+}
+
+/// Asks the cluster whether it has what is named, and opens it; `None`: somebody wants the end.
+pub(super) fn open(
+    topics: &Topics,
+    cluster: &Cluster,
+    sizes: Sizes,
+    shutdown: &Shutdown,
+) -> Result<Option<Opened>, Trouble> {
+    let stopped = || shutdown.phase() != Phase::Running;
+    let all = match kafka::list(cluster, &stopped) {
+        Ok(all) => all,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
+        Err(error) => return Err(trouble(error)),
+    };
+    let partitions = topics.check(&all).map_err(Trouble::Failed)?;
+    let written = [Some(&topics.sink), topics.dead_letter.as_ref()];
+    let limits = written.into_iter().flatten().filter_map(|topic| kafka::limit(cluster, topic));
+    let sink = KafkaSink::open(sink::Settings {
+        cluster: cluster.clone(),
+        topic: topics.sink.clone(),
+        dead_letter: topics.dead_letter.clone(),
+        same_partition: topics.same_partition,
+        limit: limits.min(),
+        shutdown: shutdown.clone(),
+    });
+    let max_event_bytes = sizes.max_event_bytes;
+    let joined = KafkaSource::open(source::Settings {
+        cluster: cluster.clone(),
+        topics: topics.source.topics.iter().map(|said| said.value.clone()).collect(),
+        group: topics.source.group.value.clone(),
+        partitions,
+        block_bytes: sizes.chunk_bytes - max_event_bytes,
+        max_event_bytes,
+        shutdown: shutdown.clone(),
+    });
+    let sink = Box::new(sink.map_err(trouble)?);
+    let (source, offsets) = joined.map_err(trouble)?;
+    Ok(Some(Opened { source: Box::new(source), offsets: Box::new(offsets), sink }))
+}
+
+/// What librdkafka does not take is the configuration's fault.
+fn trouble(error: io::Error) -> Trouble {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => Trouble::Usage(anyhow!("kafka: {error}")),
+        _ => Trouble::Failed(anyhow!("{error}")),
+    }
+}

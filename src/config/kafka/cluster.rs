@@ -1,0 +1,146 @@
+//! `[kafka]`: how the cluster is reached.
+
+use clap::ValueEnum;
+use toml::{
+    Spanned,
+    de::{DeString, DeValue},
+};
+
+use super::complete;
+use crate::{
+    config::{Said, Spot, reader::Reader},
+    kafka,
+};
+
+const KAFKA: &[&str] = &["brokers", "tls", "sasl", "properties"];
+const TLS: &[&str] = &["ca", "certificate", "key"];
+const SASL: &[&str] = &["mechanism", "user", "password_file"];
+type Key<'d> = Spanned<DeString<'d>>;
+
+/// `[kafka]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaEntry {
+    /// Where it stands.
+    pub spot: Spot,
+    /// Some of the cluster's brokers.
+    pub brokers: Vec<Said<String>>,
+    /// How they are known.
+    pub tls: Option<TlsEntry>,
+    /// How this program is known.
+    pub sasl: Option<SaslEntry>,
+    /// librdkafka's.
+    pub properties: Vec<(String, Said<String>)>,
+}
+
+/// `kafka.tls`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsEntry {
+    /// Who vouches for the brokers; by default, the system's.
+    pub ca: Option<Said<String>>,
+    /// This program's certificate.
+    pub certificate: Option<Said<String>>,
+    /// Its key.
+    pub key: Option<Said<String>>,
+}
+
+/// `kafka.sasl`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaslEntry {
+    /// How.
+    pub mechanism: Said<SaslChoice>,
+    /// Who.
+    pub user: Said<String>,
+    /// Where the password is.
+    pub password_file: Said<String>,
+}
+
+/// `kafka.sasl.mechanism`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SaslChoice {
+    /// PLAIN
+    #[value(name = "PLAIN")]
+    Plain,
+    /// SCRAM-SHA-256
+    #[value(name = "SCRAM-SHA-256")]
+    Scram256,
+    /// SCRAM-SHA-512
+    #[value(name = "SCRAM-SHA-512")]
+    Scram512,
+}
+
+impl KafkaEntry {
+    pub(in crate::config) fn read(
+        r: &mut Reader<'_>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Option<Self> {
+        let (spot, table) = r.entry(value)?;
+        let mut entry =
+            Self { spot, brokers: Vec::new(), tls: None, sasl: None, properties: vec![] };
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "brokers" => entry.brokers = r.one_or_more(value)?,
+                "tls" => entry.tls = TlsEntry::read(r, value),
+                "sasl" => entry.sasl = SaslEntry::read(r, value),
+                "properties" => {
+                    let (_, all) = r.entry(value)?;
+                    for (key, value) in all {
+                        entry.properties.extend(property(r, key, value));
+                    }
+                }
+                _ => r.unknown(key, KAFKA),
+            }
+        }
+        if entry.brokers.is_empty() {
+            r.complain(spot, "`brokers` is missing: brokers = [\"host:9092\"]".into());
+        }
+        Some(entry)
+    }
+}
+
+/// A property of librdkafka's that may be set.
+fn property(
+    r: &mut Reader<'_>,
+    key: &Key<'_>,
+    value: &Spanned<DeValue<'_>>,
+) -> Option<(String, Said<String>)> {
+    let name = key.get_ref().to_string();
+    if let Some(why) = kafka::kept(&name) {
+        r.complain(r.spot(key.span().start), format!("`{name}` cannot be set: {why}"));
+        return None;
+    }
+    Some((name, r.text(value)?))
+}
+
+impl TlsEntry {
+    fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
+        let (_, table) = r.entry(value)?;
+        let mut entry = Self::default();
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "ca" => entry.ca = r.text(value),
+                "certificate" => entry.certificate = r.text(value),
+                "key" => entry.key = r.text(value),
+                _ => r.unknown(key, TLS),
+            }
+        }
+        Some(entry)
+    }
+}
+
+impl SaslEntry {
+    fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
+        let (spot, table) = r.entry(value)?;
+        let (mut mechanism, mut user, mut password_file) = (None, None, None);
+        let complete = complete(r, spot, table, SASL);
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "mechanism" => mechanism = r.choice(value),
+                "user" => user = r.text(value),
+                "password_file" => password_file = r.text(value),
+                _ => r.unknown(key, SASL),
+            }
+        }
+        complete.then_some(())?;
+        Some(Self { mechanism: mechanism?, user: user?, password_file: password_file? })
+    }
+}
