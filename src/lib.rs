@@ -18,19 +18,34 @@
 //! | [`cli`] | what was typed | |
 //! | [`app`] | the composition root | |
 
+#[cfg(feature = "program")]
 pub mod app;
+#[cfg(feature = "program")]
 pub mod cli;
+#[cfg(feature = "program")]
 pub mod compression;
+#[cfg(feature = "program")]
 pub mod config;
+#[cfg(feature = "program")]
 pub mod containers;
 pub mod engine;
+#[cfg(feature = "program")]
 pub mod journal;
+#[cfg(feature = "program")]
 pub mod kafka;
+#[cfg(feature = "program")]
 pub mod metrics;
+#[cfg(feature = "program")]
 pub mod pipeline;
+#[cfg(feature = "program")]
 pub mod records;
+#[cfg(feature = "program")]
 pub mod serve;
+#[cfg(feature = "program")]
 pub mod shutdown;
+#[cfg(feature = "program")]
 pub mod sinks;
+#[cfg(feature = "program")]
 pub mod sources;
+#[cfg(feature = "program")]
 pub mod summary;
