@@ -78,6 +78,8 @@ events! {
     RotationFailed = "rotation_failed", Warn;
     /// The Kafka cluster has a fault; what failed is tried again.
     ClusterFault = "cluster_fault", Warn;
+    /// Records arrive exactly once, for who reads what is committed alone.
+    ExactlyOnce = "exactly_once", Warn;
     /// The configuration was read again and is in force.
     ConfigReloaded = "config_reloaded", Info;
     /// The configuration was read again and does not hold; what was in force stays.

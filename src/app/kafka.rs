@@ -77,6 +77,11 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     });
     let _reloading = reloadable.transpose().map_err(Trouble::failed)?;
     let report = {
+        if topics.transactional_id.is_some() {
+            let what = "exactly once: whoever reads the sink must set isolation.level=read_committed; \
+                        all others see what was taken back, too";
+            speak(Event::ExactlyOnce, what);
+        }
         let voice = Voice::new(Arc::new(move |what| speak(Event::ClusterFault, what)));
         let cluster = Cluster::new(topics.properties.clone(), voice);
         let opened = open(topics, &cluster, room.budget.sizes, &shutdown)?;

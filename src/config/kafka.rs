@@ -4,6 +4,7 @@ mod cluster;
 mod sink;
 mod source;
 
+use clap::ValueEnum;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -28,6 +29,22 @@ pub struct Streams {
     pub sink: Option<SinkEntry>,
     /// `[dead_letter]`
     pub dead_letter: Option<LetterEntry>,
+    /// How often a record arrives.
+    pub delivery: Option<Said<DeliveryChoice>>,
+    /// The name of this process, the same after a restart, and nobody else's.
+    pub instance: Option<Said<String>>,
+}
+
+/// `delivery`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum DeliveryChoice {
+    /// Never less than once
+    #[default]
+    #[value(name = "at_least_once")]
+    AtLeastOnce,
+    /// Once, for who reads what is committed
+    #[value(name = "exactly_once")]
+    ExactlyOnce,
 }
 
 type Table<'v, 'd> = &'v DeTable<'d>;
@@ -49,13 +66,16 @@ fn topic_name(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<S
 }
 
 fn named(r: &mut Reader<'_>, said: &Said<String>) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let name = &said.value;
-    let wrong = name.is_empty() || name.len() > LONGEST_NAME || matches!(name.as_str(), "." | "..");
-    if wrong || !name.chars().all(plain) {
+    if name.len() > LONGEST_NAME || matches!(name.as_str(), "." | "..") || !is_plain(name) {
         let mend = "letters, digits, `.`, `_` and `-`; templates are not there yet";
         r.complain(said.spot, format!("`{name}` is no topic's name: {mend}"));
     }
+}
+
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty() && name.chars().all(plain)
 }
 
 impl Streams {
@@ -66,7 +86,7 @@ impl Streams {
 
     /// What belongs together, and what would go in a circle.
     pub(super) fn check(&self, r: &mut Reader<'_>) {
-        let Self { kafka, source, sink, dead_letter } = self;
+        let Self { kafka, source, sink, dead_letter, delivery, instance } = self;
         let spots = [
             kafka.as_ref().map(|entry| entry.spot),
             source.as_ref().map(|entry| entry.spot),
@@ -74,6 +94,8 @@ impl Streams {
         ];
         let there = spots.iter().flatten().next();
         let there = there.or(dead_letter.as_ref().map(|entry| &entry.spot));
+        let there = there.or(delivery.as_ref().map(|said| &said.spot));
+        let there = there.or(instance.as_ref().map(|said| &said.spot));
         if let (Some(spot), true) = (there, spots.iter().any(Option::is_none)) {
             let missing = spots.iter().zip(["[kafka]", "[source]", "[sink]"]);
             let missing: Vec<_> =
@@ -81,6 +103,20 @@ impl Streams {
             if r.is_content() {
                 r.complain(*spot, format!("topics need {}, too", missing.join(" and ")));
             }
+        }
+        let exactly_once =
+            delivery.as_ref().filter(|said| said.value == DeliveryChoice::ExactlyOnce);
+        match (exactly_once, instance) {
+            (Some(said), None) => r.complain(
+                said.spot,
+                "exactly once needs a name for this process that stays after a restart and that no \
+                 other has: instance = \"${POD_NAME}\""
+                    .into(),
+            ),
+            (_, Some(said)) if !is_plain(&said.value) => {
+                r.complain(said.spot, "letters, digits, `.`, `_` and `-` are wanted here".into());
+            }
+            _ => {}
         }
         let Some(source) = source else { return };
         let sink = sink.as_ref().map(|entry| &entry.topic);

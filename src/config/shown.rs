@@ -46,6 +46,8 @@ impl Config {
             ("kafka", self.streams.kafka.as_ref().map(KafkaEntry::shown)),
             ("source", self.streams.source.as_ref().map(SourceEntry::shown)),
             ("sink", self.streams.sink.as_ref().map(SinkEntry::shown)),
+            ("delivery", self.streams.delivery.as_ref().map(choice)),
+            ("instance", self.streams.instance.as_ref().map(text)),
             ("stats", self.stats.as_ref().map(text)),
             ("schema", self.schema.as_ref().map(text)),
             ("require", self.require.as_ref().map(|all| texts(all))),

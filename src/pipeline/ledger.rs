@@ -33,6 +33,11 @@ impl Ledger {
         self.judged.fetch_add(lines, Relaxed);
     }
 
+    /// So many lines that were judged are taken back, and will be read again.
+    pub(super) fn forget(&self, lines: u64) {
+        self.judged.fetch_sub(lines, Relaxed);
+    }
+
     pub(super) fn hold(&self, lines: u64) {
         self.held.store(lines, Relaxed);
     }

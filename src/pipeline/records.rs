@@ -25,7 +25,7 @@ pub use judged::{Fate, How, Judged, Key, Verdict};
 use super::{Budget, Observer, Report, crew::Crew, ledger::Ledger, muster};
 use crate::{engine::Reason, metrics::Meters, shutdown::Shutdown};
 use batch::RecordBatch;
-use delivery::RecordDelivery;
+use delivery::{AtLeastOnce, Desk, ExactlyOnce, Outbox, RecordDelivery};
 use intake::RecordIntake;
 
 /// What a [`RecordSource`] came to.
@@ -60,6 +60,10 @@ pub struct Reached {
 pub trait Offsets: Send {
     /// Takes note; what is said of a partition later is further.
     fn acknowledge(&mut self, reached: &[Reached]);
+    /// What was handed out and is not acknowledged is not delivered, and is read again. All partitions
+    /// have new [places](Place) from now on, with numbers from this one; what comes of others is of
+    /// before.
+    fn rewind(&mut self) -> u64;
     /// Nothing more will be acknowledged.
     ///
     /// # Errors
@@ -104,26 +108,66 @@ pub struct Outgoing<'a> {
 pub enum Refusal {
     /// It is the record's fault: others may go.
     Record(Reason),
+    /// The transaction does not hold any more.
+    Undone,
     /// Nothing more can be sent.
     Sink(io::Error),
+}
+
+/// What became of a record that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It is durable; in a transaction, once that is committed.
+    Durable,
+    /// It is the record's own fault, or, in a transaction, of one that was sent with it.
+    Refused(Reason),
+    /// The transaction does not hold any more, for none of its records' sake.
+    Undone,
 }
 
 /// Where records go.
 pub trait RecordSink: Send {
     /// Takes a record, and waits while there is no room for it.
     fn send(&mut self, ticket: Ticket, record: &Outgoing<'_>) -> Result<(), Refusal>;
-    /// Adds what became of records that were sent: each is told once. It is durable, or refused for
-    /// this reason. What must be sent again was sent with these timestamps.
+    /// Adds what became of records that were sent: each is told once. What must be sent again was sent
+    /// with these timestamps.
     ///
     /// # Errors
     /// Nothing more can be sent.
     fn reports(
         &mut self,
-        reports: &mut Vec<(Ticket, Option<Reason>)>,
+        reports: &mut Vec<(Ticket, Told)>,
         timestamps: &dyn Fn(Ticket) -> Option<i64>,
     ) -> io::Result<()>;
     /// Waits until there is a report, at most `wait`.
     fn wait(&mut self, wait: Duration);
+    /// Where what is sent holds from commit to commit.
+    fn transactions(&mut self) -> Option<&mut dyn Transactions> {
+        None
+    }
+}
+
+/// Why a transaction goes no further.
+#[derive(Debug)]
+pub enum Undone {
+    /// It is to be aborted, and what was in it is to be sent again.
+    Abort,
+    /// Nothing more can be sent.
+    Failed(io::Error),
+}
+
+/// What makes records, and that they are delivered, hold at once, or not at all.
+pub trait Transactions {
+    /// Begins one.
+    fn begin(&mut self) -> Result<(), Undone>;
+    /// All that was sent since it began holds, and so does that everything before `reached` is
+    /// delivered. Everything that was sent is told of.
+    fn commit(&mut self, reached: &[Reached]) -> Result<(), Undone>;
+    /// Nothing holds that was sent since it began. What became of it is told by now.
+    ///
+    /// # Errors
+    /// Nothing more can be sent.
+    fn abort(&mut self) -> io::Result<()>;
 }
 
 /// A pipeline for records, ready to run once.
@@ -149,16 +193,46 @@ pub struct RecordPipeline {
 impl RecordPipeline {
     /// Reads until the source ends, through `workers`, one thread each.
     pub fn run<W: RecordWorker + 'static>(self, workers: Vec<W>) -> Report {
-        let Self { budget, source, offsets, sink, keeps, observer, meters, shutdown } = self;
+        let Self { budget, source, offsets, mut sink, keeps, observer, meters, shutdown } = self;
         meters.has_chunks(budget.batches);
         let ledger = Arc::new(Ledger::default());
         let intake = Box::new(RecordIntake::new(source, ledger.clone()));
-        let (watcher, stop, account) = (observer.clone(), shutdown.clone(), ledger.clone());
-        let delivery =
-            RecordDelivery::new(sink, offsets, keeps, observer, stop, account, meters.clone());
-        let batches = (0..budget.batches).map(|_| RecordBatch::default()).collect();
+        let exactly_once = sink.transactions().is_some();
+        let outbox = Outbox::new(sink, keeps, observer.clone());
+        let desk = Desk {
+            offsets,
+            shutdown: shutdown.clone(),
+            ledger: ledger.clone(),
+            meters: meters.clone(),
+        };
+        let around = Around { batches: budget.batches, ledger, meters, shutdown, observer };
+        match exactly_once {
+            true => around.run(intake, ExactlyOnce::new(outbox, desk), workers),
+            false => around.run(intake, AtLeastOnce::new(outbox, desk), workers),
+        }
+    }
+}
+
+/// What a run needs, however it delivers.
+struct Around {
+    batches: usize,
+    ledger: Arc<Ledger>,
+    meters: Arc<Meters>,
+    shutdown: Shutdown,
+    observer: Arc<dyn Observer>,
+}
+
+impl Around {
+    fn run<W: RecordWorker + 'static, D: RecordDelivery + 'static>(
+        self,
+        intake: Box<RecordIntake>,
+        delivery: D,
+        workers: Vec<W>,
+    ) -> Report {
+        let Self { batches, ledger, meters, shutdown, observer } = self;
+        let batches = (0..batches).map(|_| RecordBatch::default()).collect();
         let crew = Crew::new(intake, delivery, batches, ledger.clone(), meters);
-        match muster(crew, workers, &shutdown, &ledger, &*watcher) {
+        match muster(crew, workers, &shutdown, &ledger, &*observer) {
             Ok(delivery) => delivery.close(),
             Err(end) => ledger.report(end),
         }

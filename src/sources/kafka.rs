@@ -14,9 +14,14 @@ mod shared;
 
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, Weak},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
+};
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata},
 };
 
 use crate::{
@@ -25,6 +30,7 @@ use crate::{
     shutdown::Shutdown,
 };
 use reader::Reader;
+use rebalance::{Ear, list};
 use shared::Shared;
 
 /// So many filled blocks wait at most.
@@ -54,6 +60,8 @@ pub struct Settings {
     pub block_bytes: usize,
     /// The longest record that is judged, its key and headers included.
     pub max_event_bytes: usize,
+    /// How far records are delivered is committed in the sink's transactions.
+    pub in_transactions: bool,
     /// When to stop reading.
     pub shutdown: Shutdown,
 }
@@ -72,6 +80,7 @@ pub struct KafkaSource(Arc<Shared>);
 /// Keeps what it has delivered.
 pub struct KafkaOffsets {
     shared: Arc<Shared>,
+    consumer: Weak<BaseConsumer<Ear>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -83,8 +92,26 @@ impl KafkaSource {
     pub fn open(settings: Settings) -> io::Result<(Self, KafkaOffsets)> {
         let shared = Arc::new(Shared::default());
         let reader = Reader::join(settings, shared.clone())?;
+        // Who commits must not keep the member in its group.
+        let consumer = Arc::downgrade(&reader.consumer());
         let thread = thread::Builder::new().name("kafka".into()).spawn(move || reader.run())?;
-        Ok((Self(shared.clone()), KafkaOffsets { shared, thread: Some(thread) }))
+        Ok((Self(shared.clone()), KafkaOffsets { shared, consumer, thread: Some(thread) }))
+    }
+}
+
+impl KafkaOffsets {
+    /// What a transaction needs to know: how far the group has come, and as which of its members.
+    /// `None`, where this is no member for all of it any more.
+    pub fn group(
+        &self,
+    ) -> impl Fn(&[Reached]) -> Option<(TopicPartitionList, ConsumerGroupMetadata)> + Send + use<>
+    {
+        let (shared, consumer) = (self.shared.clone(), self.consumer.clone());
+        move |reached| {
+            // First as which member: should it lose a partition behind this, the group refuses it.
+            let member = consumer.upgrade()?.group_metadata()?;
+            Some((list(&shared.owned(reached)?), member))
+        }
     }
 }
 
@@ -97,6 +124,10 @@ impl RecordSource for KafkaSource {
 impl Offsets for KafkaOffsets {
     fn acknowledge(&mut self, reached: &[Reached]) {
         self.shared.acknowledge(reached);
+    }
+
+    fn rewind(&mut self) -> u64 {
+        self.shared.rewind()
     }
 
     fn finish(&mut self) -> io::Result<()> {

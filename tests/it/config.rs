@@ -368,11 +368,12 @@ fn the_schema_describes_every_key_and_its_examples_hold() {
                 config.insert("output".into(), "clean.ndjson".into());
                 config.insert("rotate_size".into(), "1MiB".into());
             }
-            if ["kafka", "source", "sink"].contains(&key.as_str()) {
+            if ["kafka", "source", "sink", "delivery", "instance"].contains(&key.as_str()) {
                 let others = serde_json::json!({
                     "kafka": { "brokers": ["127.0.0.1:9092"] },
                     "source": { "topics": ["a"], "group": "g" },
                     "sink": { "topic": "b" },
+                    "instance": "tamis-0",
                 });
                 config.extend(others.as_object().unwrap().clone());
             }

@@ -2,6 +2,7 @@
 
 pub(crate) mod broker;
 mod contract;
+mod exactly_once;
 mod faults;
 pub(crate) mod member;
 

@@ -15,7 +15,7 @@ use tamis::{
         budget::Demand,
         records::{
             Block, Fate, How, Incoming, Judged, Key, Next, Offsets, Outgoing, Place, Reached,
-            RecordPipeline, RecordSink, RecordSource, RecordWorker, Refusal, Ticket, Value,
+            RecordPipeline, RecordSink, RecordSource, RecordWorker, Refusal, Ticket, Told, Value,
             Verdict,
         },
     },
@@ -109,7 +109,7 @@ impl RecordWorker for Clerk {
 #[derive(Default)]
 struct Post {
     sent: Vec<(bool, i32, Option<String>, Vec<String>)>,
-    reports: VecDeque<(Ticket, Option<Reason>)>,
+    reports: VecDeque<(Ticket, Told)>,
     /// Of what is durable, the highest source offset by partition, and what was acknowledged.
     acknowledged: Vec<Reached>,
     told_durable: usize,
@@ -141,13 +141,14 @@ impl RecordSink for Tray {
         };
         let headers = record.headers.iter().map(header).collect();
         post.sent.push((record.dead, record.partition, value, headers));
-        post.reports.push_back((ticket, long.map(|_| Reason::TooLarge)));
+        let told = long.map_or(Told::Durable, |_| Told::Refused(Reason::TooLarge));
+        post.reports.push_back((ticket, told));
         Ok(())
     }
 
     fn reports(
         &mut self,
-        reports: &mut Vec<(Ticket, Option<Reason>)>,
+        reports: &mut Vec<(Ticket, Told)>,
         _: &dyn Fn(Ticket) -> Option<i64>,
     ) -> io::Result<()> {
         let mut post = self.post.lock().unwrap();
@@ -173,6 +174,10 @@ impl Offsets for Keeper {
             post.ahead += 1;
         }
         post.acknowledged.extend_from_slice(reached);
+    }
+
+    fn rewind(&mut self) -> u64 {
+        unreachable!("nothing was taken back")
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -43,9 +43,17 @@ pub(super) fn open(
         dead_letter: topics.dead_letter.clone(),
         same_partition: topics.same_partition,
         limit: limits.min(),
+        transactional_id: topics.transactional_id.clone(),
         shutdown: shutdown.clone(),
     });
     let max_event_bytes = sizes.max_event_bytes;
+    // Before the group is joined: what an earlier process left open is taken back, so that what is
+    // committed is known.
+    let mut sink = match sink {
+        Ok(sink) => Box::new(sink),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
+        Err(error) => return Err(trouble(error)),
+    };
     let joined = KafkaSource::open(source::Settings {
         cluster: cluster.clone(),
         topics: topics.source.topics.iter().map(|said| said.value.clone()).collect(),
@@ -53,10 +61,11 @@ pub(super) fn open(
         partitions,
         block_bytes: sizes.chunk_bytes - max_event_bytes,
         max_event_bytes,
+        in_transactions: topics.transactional_id.is_some(),
         shutdown: shutdown.clone(),
     });
-    let sink = Box::new(sink.map_err(trouble)?);
     let (source, offsets) = joined.map_err(trouble)?;
+    sink.with_group(Box::new(offsets.group()));
     Ok(Some(Opened { source: Box::new(source), offsets: Box::new(offsets), sink }))
 }
 

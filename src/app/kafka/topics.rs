@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::connect::{self, secret_file};
 use crate::{
-    config::kafka::{PartitionChoice, SourceEntry, Streams},
+    config::kafka::{DeliveryChoice, PartitionChoice, SourceEntry, Streams},
     kafka,
     records::Pseudonyms,
 };
@@ -18,13 +18,13 @@ pub(crate) struct Topics {
     pub(crate) dead_letter: Option<String>,
     pub(super) same_partition: bool,
     pub(super) pseudonyms: Option<Pseudonyms>,
+    /// The name of transactions, where records arrive exactly once.
+    pub(super) transactional_id: Option<String>,
 }
 
 /// Resolves and judges what is said of topics; `None` where nothing is.
 pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
-    let Streams { kafka: Some(kafka), source: Some(source), sink: Some(sink), dead_letter } =
-        streams
-    else {
+    let Streams { kafka: Some(kafka), source: Some(source), sink: Some(sink), .. } = streams else {
         return Ok(None);
     };
     let properties = connect::properties(kafka)?;
@@ -38,11 +38,19 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
         properties,
         source: source.clone(),
         sink: sink.topic.value.clone(),
-        dead_letter: dead_letter.as_ref().map(|entry| entry.topic.value.clone()),
+        dead_letter: streams.dead_letter.as_ref().map(|entry| entry.topic.value.clone()),
         same_partition: sink.partition.as_ref().map(|said| said.value)
             == Some(PartitionChoice::Same),
         pseudonyms: pseudonyms.transpose()?,
+        transactional_id: transactional_id(streams, &source.group.value),
     }))
+}
+
+fn transactional_id(streams: &Streams, group: &str) -> Option<String> {
+    let exactly_once =
+        streams.delivery.as_ref().is_some_and(|said| said.value == DeliveryChoice::ExactlyOnce);
+    let instance = streams.instance.as_ref().filter(|_| exactly_once)?;
+    Some(format!("{group}-{}", instance.value))
 }
 
 impl Topics {

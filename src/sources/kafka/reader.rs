@@ -8,7 +8,7 @@ use std::{
 };
 
 use rdkafka::{
-    Message as _,
+    Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer as _, base_consumer::PartitionQueue},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers as _},
@@ -27,6 +27,8 @@ use crate::{
 
 /// How long to rest at most: everything that happens wakes the thread up.
 const REST: Duration = Duration::from_millis(50);
+/// How long the group's coordinator has for an answer, before it is asked again.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A partition's queue.
 struct Lane {
@@ -45,13 +47,20 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// The member, for whoever commits for it.
+    pub(super) fn consumer(&self) -> Arc<BaseConsumer<Ear>> {
+        self.consumer.clone()
+    }
+
     pub(super) fn join(settings: Settings, shared: Arc<Shared>) -> io::Result<Self> {
         let invalid =
             |error: KafkaError| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
         let (ahead, answer) = settings.shares();
         let mut config = settings.cluster.client(&[
             ("group.id", &settings.group),
-            ("enable.auto.commit", "true"),
+            ("group.protocol", "classic"),
+            ("isolation.level", "read_committed"),
+            ("enable.auto.commit", if settings.in_transactions { "false" } else { "true" }),
             ("enable.auto.offset.store", "false"),
             ("auto.offset.reset", "error"),
             ("queued.max.messages.kbytes", &(ahead >> 10).to_string()),
@@ -71,6 +80,7 @@ impl Reader {
             shared: shared.clone(),
             voice: settings.cluster.voice.clone(),
             shutdown: settings.shutdown.clone(),
+            in_transactions: settings.in_transactions,
         };
         let mut consumer: BaseConsumer<Ear> = config.create_with_context(ear).map_err(invalid)?;
         let poked = shared.clone();
@@ -105,8 +115,11 @@ impl Reader {
                 Err(error) => self.told(&error, None),
             }
         }
+        self.go_back();
         self.follow_assignment();
-        self.store();
+        if !self.settings.in_transactions {
+            self.store();
+        }
         if self.shared.is_finishing() {
             return true;
         }
@@ -145,6 +158,48 @@ impl Reader {
             self.lanes.push(Lane { place, queue });
         }
         self.lanes.sort_by_key(|lane| lane.place.id);
+    }
+
+    /// Partitions whose transaction was taken back are read again from what is committed, and where
+    /// nothing is from where they began.
+    fn go_back(&mut self) {
+        let back = self.shared.to_rewind();
+        if back.is_empty() || self.ended {
+            return;
+        }
+        let mut asked = TopicPartitionList::new();
+        for (place, _) in &back {
+            asked.add_partition(&place.topic, place.partition);
+        }
+        let voice = &self.settings.cluster.voice;
+        let committed = match self.consumer.committed_offsets(asked, ANSWER_WITHIN) {
+            Ok(committed) => committed,
+            Err(error) => return voice.fault(&error),
+        };
+        let mut seeks = TopicPartitionList::new();
+        for (place, start) in &back {
+            let known = committed.find_partition(&place.topic, place.partition);
+            let offset = match known.map(|known| known.offset()) {
+                Some(offset @ Offset::Offset(_)) => offset,
+                _ => *start,
+            };
+            if let Err(error) = seeks.add_partition_offset(&place.topic, place.partition, offset) {
+                voice.fault(&error);
+            }
+        }
+        match self.consumer.seek_partitions(seeks, ANSWER_WITHIN) {
+            Err(error) => voice.fault(&error),
+            Ok(sought) => {
+                for (place, _) in &back {
+                    let found = sought.find_partition(&place.topic, place.partition);
+                    match found.map(|found| found.error()) {
+                        Some(Ok(())) => self.shared.rewound(place.id),
+                        Some(Err(error)) => voice.fault(&error),
+                        None => {}
+                    }
+                }
+            }
+        }
     }
 
     /// Fills a block with what is there; whether anything was.
@@ -239,6 +294,7 @@ impl Reader {
         let ids: Vec<_> = self.shared.places().iter().map(|place| place.id).collect();
         let reached = list(&self.shared.positions(&ids));
         let kept = match reached.count() {
+            _ if self.settings.in_transactions => Ok(()),
             0 => Ok(()),
             _ => self.consumer.commit(&reached, CommitMode::Sync),
         };

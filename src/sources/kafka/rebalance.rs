@@ -29,6 +29,8 @@ pub(super) struct Ear {
     pub(super) shared: Arc<Shared>,
     pub(super) voice: Voice,
     pub(super) shutdown: Shutdown,
+    /// Offsets are committed in transactions, not here.
+    pub(super) in_transactions: bool,
 }
 
 impl ClientContext for Ear {
@@ -52,8 +54,9 @@ impl ConsumerContext for Ear {
         let done = match event {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 let starts = self.starts(consumer, partitions);
-                for element in partitions.elements() {
-                    self.shared.assigned(element.topic(), element.partition());
+                for element in starts.elements() {
+                    let (topic, partition) = (element.topic(), element.partition());
+                    self.shared.assigned(topic, partition, element.offset());
                 }
                 match cooperative {
                     true => consumer.incremental_assign(&starts),
@@ -117,6 +120,8 @@ impl Ear {
     }
 
     /// Delivers what was read of partitions that go, and commits that, unless they are gone already.
+    /// Transactions commit themselves what was delivered; what is not by then they take back, when
+    /// they find that the partitions are gone.
     fn leave(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
         let elements = partitions.elements();
         let ids = elements.iter().map(|p| self.shared.id(p.topic(), p.partition()));
@@ -126,13 +131,16 @@ impl Ear {
             let given_up = || self.shutdown.phase() == Phase::GivenUp;
             self.shared.delivered(&ids, until, &given_up);
             let reached = list(&self.shared.positions(&ids));
-            if reached.count() > 0
+            if !self.in_transactions
+                && reached.count() > 0
                 && let Err(error) = consumer.commit(&reached, CommitMode::Sync)
             {
                 self.voice.fault(&error);
             }
         }
-        self.shared.revoked(&ids);
+        for element in &elements {
+            self.shared.revoked(element.topic(), element.partition());
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rdkafka::Offset;
+
 use crate::pipeline::records::{Block, Next, Place, Reached};
 
 /// Filled blocks, and how far each partition is.
@@ -35,10 +37,30 @@ struct State {
 
 struct Partition {
     place: Place,
+    /// Where it began.
+    start: Offset,
+    /// It is to be read again from what is committed.
+    goes_back: bool,
     /// What was handed out, what of it is delivered, and what of that was stored.
     handed: i64,
     acknowledged: i64,
     stored: i64,
+}
+
+impl State {
+    /// A number that no place has had.
+    fn number(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+}
+
+impl Partition {
+    /// One that nothing was handed out of.
+    fn new(place: Place, start: Offset) -> Self {
+        let none = i64::MIN;
+        Self { place, start, goes_back: false, handed: none, acknowledged: none, stored: none }
+    }
 }
 
 /// How far a partition is delivered.
@@ -110,25 +132,67 @@ impl Shared {
     }
 
     /// A partition is this member's from now on.
-    pub(super) fn assigned(&self, topic: &str, partition: i32) {
+    pub(super) fn assigned(&self, topic: &str, partition: i32, start: Offset) {
         let mut state = self.state();
-        let id = state.next_id;
-        state.next_id += 1;
-        let place = Place { id, topic: topic.into(), partition };
-        let none = i64::MIN;
-        let new = Partition { place, handed: none, acknowledged: none, stored: none };
-        state.partitions.insert(id, new);
+        let place = Place { id: state.number(), topic: topic.into(), partition };
+        state.partitions.insert(place.id, Partition::new(place, start));
     }
 
-    /// Those are another's now.
-    pub(super) fn revoked(&self, ids: &[u64]) {
+    /// That one is another's now.
+    pub(super) fn revoked(&self, topic: &str, partition: i32) {
         let mut state = self.state();
-        state.partitions.retain(|id, _| !ids.contains(id));
+        state.partitions.retain(|_, p| &*p.place.topic != topic || p.place.partition != partition);
+        drop(state);
+        self.changed.notify_all();
     }
 
-    /// The partitions that are this member's.
+    /// The partitions that are this member's, and are to be read where they are.
     pub(super) fn places(&self) -> Vec<Place> {
-        self.state().partitions.values().map(|partition| partition.place.clone()).collect()
+        let state = self.state();
+        let all = state.partitions.values().filter(|partition| !partition.goes_back);
+        all.map(|partition| partition.place.clone()).collect()
+    }
+
+    /// All partitions go back to what is committed, with new numbers from the one that is returned.
+    /// Whoever waits for what was handed out of them waits no more.
+    pub(super) fn rewind(&self) -> u64 {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let first = state.next_id;
+        for (_, Partition { place, start, .. }) in mem::take(&mut state.partitions) {
+            let place = Place { id: state.number(), ..place };
+            let partition = Partition { goes_back: true, ..Partition::new(place, start) };
+            state.partitions.insert(partition.place.id, partition);
+        }
+        state.free.extend(state.ready.drain(..));
+        state.poked = true;
+        drop(guard);
+        self.changed.notify_all();
+        first
+    }
+
+    /// Those that are to go back, and where each began.
+    pub(super) fn to_rewind(&self) -> Vec<(Place, Offset)> {
+        let state = self.state();
+        let all = state.partitions.values().filter(|partition| partition.goes_back);
+        all.map(|partition| (partition.place.clone(), partition.start)).collect()
+    }
+
+    /// That one is where it shall be read on.
+    pub(super) fn rewound(&self, id: u64) {
+        if let Some(partition) = self.state().partitions.get_mut(&id) {
+            partition.goes_back = false;
+        }
+    }
+
+    /// How far these partitions have come, if all of them are still this member's.
+    pub(super) fn owned(&self, reached: &[Reached]) -> Option<Vec<Position>> {
+        let state = self.state();
+        let position = |Reached { id, offset }: &Reached| {
+            let Place { topic, partition, .. } = &state.partitions.get(id)?.place;
+            Some((topic.clone(), *partition, *offset))
+        };
+        reached.iter().map(position).collect()
     }
 
     /// The number of a partition that is this member's.

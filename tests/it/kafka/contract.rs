@@ -8,12 +8,12 @@ use super::{
     names, topics,
 };
 
-const PARTITIONS: i32 = 4;
+pub(super) const PARTITIONS: i32 = 4;
 /// In every record, somewhere.
 const CANARY: &str = "canary.bird@example.com";
 
 /// Records with an id each: clean ones, redacted ones, malformed ones, keys and headers with canaries.
-fn records(ids: std::ops::Range<u64>) -> Vec<Written> {
+pub(super) fn records(ids: std::ops::Range<u64>) -> Vec<Written> {
     ids.map(|id| {
         let mut record = Written::value(format!("{{\"id\":{id},\"mail\":\"{CANARY}\"}}"));
         record.partition = (id % PARTITIONS as u64) as i32;
@@ -35,7 +35,7 @@ fn records(ids: std::ops::Range<u64>) -> Vec<Written> {
 
 /// Of each partition, the offsets that arrived anywhere: of what is forwarded, by the id in its
 /// header; of dead letters, by where they say that they came from.
-fn check(broker: &Broker, topics: &[String; 3], count: u64, said: &str) -> u64 {
+pub(super) fn check(broker: &Broker, topics: &[String; 3], count: u64, said: &str) -> u64 {
     let (clean, dead) = (broker.read(&topics[1]), broker.read(&topics[2]));
     let mut came: BTreeSet<u64> = BTreeSet::new();
     for record in &clean {
@@ -57,7 +57,7 @@ fn check(broker: &Broker, topics: &[String; 3], count: u64, said: &str) -> u64 {
 }
 
 /// Whether a group has committed everything.
-fn done(broker: &Broker, group: &str, topics: &[String; 3], count: u64) -> bool {
+pub(super) fn done(broker: &Broker, group: &str, topics: &[String; 3], count: u64) -> bool {
     broker.committed(group, &topics[0], PARTITIONS) as u64 == count
 }
 

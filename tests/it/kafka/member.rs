@@ -33,9 +33,13 @@ impl Desk {
         let secret =
             if more.contains("#secret") { "pseudonym_key_file = \"secret\"\n" } else { "" };
         let same = if more.contains("#same") { "partition = \"same\"\n" } else { "" };
+        let eager = match more.contains("#eager") {
+            true => ", \"partition.assignment.strategy\" = \"range\"",
+            false => "",
+        };
         let text = format!(
             "version = 1\n{more}\n[kafka]\nbrokers = [\"{address}\"]\n\
-             properties = {{ \"session.timeout.ms\" = \"6000\" }}\n\
+             properties = {{ \"session.timeout.ms\" = \"6000\"{eager} }}\n\
              [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n\
              [sink]\ntopic = \"{sink}\"\n{secret}{same}{dead}"
         );
@@ -49,13 +53,19 @@ impl Desk {
         self.folder.path().join(name)
     }
 
+    /// Starts it; what it says goes into the file `name`, which is its instance's name, too.
     pub(crate) fn start(&self, name: &str) -> Member<'_> {
+        self.start_as(name, name)
+    }
+
+    pub(crate) fn start_as(&self, name: &str, instance: &str) -> Member<'_> {
         let path = self.path(name);
         let said = OpenOptions::new().append(true).create(true).open(path).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_tamis"))
             .args(["--config", "tamis.toml"])
             .current_dir(self.folder.path())
             .env_remove("TAMIS_CONFIG")
+            .env("INSTANCE", instance)
             .stdin(Stdio::null())
             .stdout(Stdio::from(File::create(self.path("out")).unwrap()))
             .stderr(Stdio::from(said))

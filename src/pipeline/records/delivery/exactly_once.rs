@@ -1,0 +1,256 @@
+//! Commits batches and how far they reach together, or takes all of it back: who reads what is
+//! committed sees every record once.
+//!
+//! What is taken back is read again: the source goes back to what is committed, and what was read
+//! before that and still comes is passed over, uncounted.
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Desk, LOOK_EVERY, Outbox, RecordDelivery,
+    outbox::{Flight, find, timestamp},
+    suspects::{Held, Suspects},
+};
+use crate::pipeline::{
+    crew::Deliver,
+    records::{Reached, Ticket, Told, Transactions, Undone, batch::RecordBatch},
+    report::{End, Failure, Report},
+};
+
+/// So long a transaction collects records.
+const COLLECTS: Duration = Duration::from_millis(100);
+
+/// Why no more is done with a batch.
+enum Stop {
+    /// The transaction is to be taken back.
+    Back,
+    /// The run is over.
+    End(End),
+}
+
+pub(in crate::pipeline::records) struct ExactlyOnce {
+    outbox: Outbox,
+    desk: Desk,
+    reports: Vec<(Ticket, Told)>,
+    suspects: Suspects,
+    /// What is on its way alone.
+    alone: Option<Ticket>,
+    /// Since when there is a transaction.
+    open: Option<Instant>,
+    /// Places with numbers from this one are of what is to be delivered.
+    valid: u64,
+    end: End,
+}
+
+impl Deliver<RecordBatch> for ExactlyOnce {
+    fn deliver(&mut self, batch: &mut RecordBatch) {
+        if !matches!(self.end, End::Complete) {
+            return;
+        }
+        let done = match batch.failed.take() {
+            Some(failure) => Err(Stop::End(End::Failed(failure))),
+            None => self.take(batch).and_then(|()| self.look()),
+        };
+        let done = match done {
+            Err(Stop::Back) => self.back().map_err(Stop::End),
+            done => done,
+        };
+        if let Err(Stop::End(end)) = done {
+            self.end = end;
+            self.desk.shutdown.stop();
+        }
+        self.desk.ledger.owe(self.open.is_some());
+    }
+}
+
+impl RecordDelivery for ExactlyOnce {
+    /// Commits what can be, and takes back the rest: it is read again the next time.
+    fn close(mut self) -> Report {
+        if matches!(self.end, End::Complete) && self.open.is_some() {
+            match self.commit() {
+                Ok(()) => {}
+                Err(Stop::Back) => self.end = End::Stuck,
+                Err(Stop::End(end)) => self.end = end,
+            }
+        }
+        let broken = matches!(self.end, End::Failed(Failure::Sink(_)));
+        if self.open.is_some()
+            && !broken
+            && let Some(transactions) = self.outbox.sink.transactions()
+        {
+            // Where that fails the coordinator does it, once the transaction is too old.
+            let _ = transactions.abort();
+        }
+        if let Err(error) = self.desk.offsets.finish() {
+            self.outbox.observer.checkpoint_failed(&error);
+        }
+        self.desk.ledger.report(self.end)
+    }
+}
+
+impl ExactlyOnce {
+    pub(in crate::pipeline::records) fn new(outbox: Outbox, desk: Desk) -> Self {
+        Self {
+            outbox,
+            desk,
+            reports: Vec::new(),
+            suspects: Suspects::default(),
+            alone: None,
+            open: None,
+            valid: 0,
+            end: End::Complete,
+        }
+    }
+
+    /// Sends a batch within the transaction.
+    fn take(&mut self, batch: &RecordBatch) -> Result<(), Stop> {
+        let RecordBatch { block, judged, seq, .. } = batch;
+        if block.records().is_empty() {
+            return Ok(());
+        }
+        // A block is filled between two rewinds: its places are all of before, or none is.
+        if block.places().iter().any(|place| place.id < self.valid) {
+            self.desk.ledger.forget(judged.output.tally.read);
+            return Ok(());
+        }
+        self.begin()?;
+        self.outbox.push(batch);
+        for (at, record) in block.records().iter().enumerate() {
+            match self.suspects.about(&block.places()[record.place], record.offset) {
+                None => self.outbox.send(block, judged, at, None).map_err(Stop::End)?,
+                Some(Held::Guilty(reason)) => {
+                    self.outbox.send(block, judged, at, Some(reason)).map_err(Stop::End)?;
+                }
+                Some(Held::Suspected) => {
+                    self.all_told()?;
+                    self.alone = Some(Ticket { batch: *seq, record: at as u32 });
+                    self.outbox.send(block, judged, at, None).map_err(Stop::End)?;
+                    self.all_told()?;
+                    self.alone = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), Stop> {
+        if self.open.is_none() {
+            self.open = Some(Instant::now());
+            self.call(|transactions| transactions.begin())?;
+        }
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        call: impl FnOnce(&mut dyn Transactions) -> Result<(), Undone>,
+    ) -> Result<(), Stop> {
+        let Some(transactions) = self.outbox.sink.transactions() else { return Ok(()) };
+        call(transactions).map_err(|undone| match undone {
+            Undone::Abort => Stop::Back,
+            Undone::Failed(error) => Stop::End(End::Failed(Failure::Sink(error))),
+        })
+    }
+
+    /// Hears what the sink has to tell, and commits when it is time.
+    fn look(&mut self) -> Result<(), Stop> {
+        let Some(open) = self.open else { return Ok(()) };
+        self.hear()?;
+        if open.elapsed() < COLLECTS {
+            return Ok(());
+        }
+        self.commit()
+    }
+
+    fn commit(&mut self) -> Result<(), Stop> {
+        self.all_told()?;
+        let begun = Instant::now();
+        let mut furthest: BTreeMap<u64, i64> = BTreeMap::new();
+        for Reached { id, offset } in self.outbox.flying.iter().flat_map(|f| &f.reached) {
+            let known = furthest.entry(*id).or_insert(*offset);
+            *known = (*known).max(*offset);
+        }
+        let reached: Vec<_> =
+            furthest.into_iter().map(|(id, offset)| Reached { id, offset }).collect();
+        self.call(|transactions| transactions.commit(&reached))?;
+        self.open = None;
+        for flight in mem::take(&mut self.outbox.flying) {
+            self.desk.ledger.settle(&flight.tally, flight.tally.bytes_in);
+            self.desk.ledger.wrote();
+            self.desk.meters.acknowledged(flight.seq);
+            let Flight { places, reached, .. } = flight;
+            for (place, reached) in places.iter().zip(reached) {
+                self.suspects.acquit(place, reached.offset);
+            }
+        }
+        self.desk.offsets.acknowledge(&reached);
+        self.desk.meters.acknowledge.observe(begun.elapsed());
+        Ok(())
+    }
+
+    /// Takes the transaction back, and has the source go back with it.
+    fn back(&mut self) -> Result<(), End> {
+        let aborted = self.outbox.sink.transactions().map_or(Ok(()), |t| t.abort());
+        aborted.map_err(|error| End::Failed(Failure::Sink(error)))?;
+        // Others of the batch that was refused.
+        if let Err(Stop::End(end)) = self.hear() {
+            return Err(end);
+        }
+        (self.open, self.alone, self.outbox.undone) = (None, None, false);
+        self.valid = self.desk.offsets.rewind();
+        for flight in self.outbox.flying.drain(..) {
+            self.desk.ledger.forget(flight.read);
+            self.desk.meters.acknowledged(flight.seq);
+        }
+        Ok(())
+    }
+
+    /// Waits until everything that was sent is told of.
+    fn all_told(&mut self) -> Result<(), Stop> {
+        let outstanding =
+            |outbox: &Outbox| outbox.flying.iter().map(|flight| flight.outstanding).sum::<usize>();
+        let (mut left, mut moved) = (usize::MAX, Instant::now());
+        loop {
+            self.hear()?;
+            let now = outstanding(&self.outbox);
+            if now == 0 {
+                return Ok(());
+            }
+            if now < left {
+                (left, moved) = (now, Instant::now());
+            } else if self.desk.stuck(moved) {
+                return Err(Stop::End(End::Stuck));
+            }
+            self.outbox.sink.wait(LOOK_EVERY);
+        }
+    }
+
+    /// Hears what the sink has to tell.
+    fn hear(&mut self) -> Result<(), Stop> {
+        let mut reports = mem::take(&mut self.reports);
+        let Outbox { sink, flying, .. } = &mut self.outbox;
+        let heard = sink.reports(&mut reports, &|ticket| timestamp(flying, ticket));
+        let mut holds = !self.outbox.undone;
+        for (ticket, told) in reports.drain(..) {
+            let Some(found) = find(&self.outbox.flying, ticket) else { continue };
+            let flight = &mut self.outbox.flying[found];
+            flight.outstanding -= 1;
+            holds &= told == Told::Durable;
+            if let Told::Refused(reason) = told {
+                let sent = &flight.sent[ticket.record as usize];
+                let held = match self.alone == Some(ticket) {
+                    true => Held::Guilty(reason),
+                    false => Held::Suspected,
+                };
+                self.suspects.hold(&flight.places[sent.place], sent.offset, held);
+            }
+        }
+        self.reports = reports;
+        heard.map_err(|error| Stop::End(End::Failed(Failure::Sink(error))))?;
+        if holds { Ok(()) } else { Err(Stop::Back) }
+    }
+}

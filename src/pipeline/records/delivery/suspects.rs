@@ -1,0 +1,84 @@
+//! Records for whose sake a transaction was taken back.
+//!
+//! A broker refuses a whole batch for one record in it, and the transaction with it. What was in that
+//! batch is under suspicion until it is committed: it is sent with nothing else on its way. Of what is
+//! refused then it is known why, and when it comes again it goes to the dead letter.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use crate::{engine::Reason, pipeline::records::Place};
+
+/// What is held against a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// It was refused together with others.
+    Suspected,
+    /// It was refused alone.
+    Guilty(Reason),
+}
+
+/// By topic and partition, and by offset.
+#[derive(Default)]
+pub(super) struct Suspects(HashMap<(Arc<str>, i32), BTreeMap<i64, Held>>);
+
+impl Suspects {
+    /// What is held against a record.
+    pub(super) fn about(&self, place: &Place, offset: i64) -> Option<Held> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.get(&(place.topic.clone(), place.partition))?.get(&offset).copied()
+    }
+
+    /// Holds something against a record; what is known stays.
+    pub(super) fn hold(&mut self, place: &Place, offset: i64, held: Held) {
+        let all = self.0.entry((place.topic.clone(), place.partition)).or_default();
+        let known = all.entry(offset).or_insert(held);
+        if *known == Held::Suspected {
+            *known = held;
+        }
+    }
+
+    /// What is committed is free of all suspicion.
+    pub(super) fn acquit(&mut self, place: &Place, before: i64) {
+        if self.0.is_empty() {
+            return;
+        }
+        let key = (place.topic.clone(), place.partition);
+        if let Some(all) = self.0.get_mut(&key) {
+            *all = all.split_off(&before);
+            if all.is_empty() {
+                self.0.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guilty_stay_so_until_they_are_committed() {
+        let place = Place { id: 3, topic: "t".into(), partition: 1 };
+        let elsewhere = Place { partition: 2, ..place.clone() };
+        let mut suspects = Suspects::default();
+        for offset in 5..8 {
+            suspects.hold(&place, offset, Held::Suspected);
+        }
+        suspects.hold(&place, 6, Held::Guilty(Reason::TooLarge));
+        suspects.hold(&place, 6, Held::Suspected);
+        assert_eq!(suspects.about(&place, 6), Some(Held::Guilty(Reason::TooLarge)));
+        assert_eq!(suspects.about(&place, 7), Some(Held::Suspected));
+        assert_eq!(suspects.about(&elsewhere, 6), None);
+        suspects.acquit(&elsewhere, 100);
+        suspects.acquit(&place, 7);
+        assert_eq!(suspects.about(&place, 6), None);
+        assert_eq!(suspects.about(&place, 7), Some(Held::Suspected));
+        suspects.acquit(&place, 8);
+        assert!(suspects.0.is_empty());
+    }
+}

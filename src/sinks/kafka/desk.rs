@@ -1,0 +1,145 @@
+//! Where delivery reports come in.
+
+use std::{
+    io,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientContext, Message as _,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::OwnedMessage,
+    producer::{DeliveryResult, ProducerContext},
+    statistics::Statistics,
+};
+
+use crate::{
+    kafka::{Fault, Voice, about, of_record},
+    pipeline::{
+        Reason,
+        records::{Ticket, Told},
+    },
+};
+
+/// A record's place in its batch has so many bits of a ticket.
+const RECORD_BITS: u32 = 20;
+
+/// Where delivery reports come in.
+pub(super) struct Desk {
+    tray: Mutex<Tray>,
+    more: Condvar,
+    voice: Voice,
+    /// A transaction is taken back, for whatever reason; otherwise what fails is sent again.
+    takes_back: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Tray {
+    pub(super) reports: Vec<(Ticket, Told)>,
+    /// Refused with their batches: for their own fault, or another's.
+    pub(super) again: Vec<(usize, OwnedMessage)>,
+    /// What is on its way is alone in its batch.
+    pub(super) alone: bool,
+    /// The producer itself says that it can go no further.
+    pub(super) broken: bool,
+    pub(super) failed: Option<io::Error>,
+}
+
+impl Desk {
+    pub(super) fn new(voice: Voice, takes_back: bool) -> Arc<Self> {
+        Arc::new(Self { tray: Mutex::default(), more: Condvar::new(), voice, takes_back })
+    }
+
+    pub(super) fn tray(&self) -> MutexGuard<'_, Tray> {
+        self.tray.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something comes in.
+    pub(super) fn wait(&self, tray: MutexGuard<'_, Tray>, wait: Duration) {
+        drop(self.more.wait_timeout(tray, wait));
+    }
+}
+
+/// What librdkafka tells of.
+pub(super) struct Ear(pub(super) Arc<Desk>);
+
+impl ClientContext for Ear {
+    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
+
+    fn stats(&self, _: Statistics) {}
+
+    fn error(&self, error: KafkaError, _: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            let mut tray = self.0.tray();
+            tray.broken = true;
+            if !self.0.takes_back {
+                tray.failed.get_or_insert_with(|| about("the producer", &error));
+            }
+            drop(tray);
+            self.0.more.notify_all();
+        } else {
+            self.0.voice.fault(&error);
+        }
+    }
+}
+
+impl ProducerContext for Ear {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
+        let mut tray = self.0.tray();
+        match result {
+            Ok(_) => tray.reports.push((unpacked(opaque), Told::Durable)),
+            Err((error, message)) => match refusal(error) {
+                Some(reason) if tray.alone || self.0.takes_back => {
+                    tray.reports.push((unpacked(opaque), Told::Refused(reason)));
+                }
+                Some(_) => tray.again.push((opaque, message.detach())),
+                None if self.0.takes_back && !is_lasting(error) => {
+                    tray.reports.push((unpacked(opaque), Told::Undone));
+                }
+                None => {
+                    tray.failed.get_or_insert_with(|| about(message.topic(), error));
+                }
+            },
+        }
+        // Who waits for room or for reports looks again soon enough; each wake-up costs.
+        let first = tray.reports.len() == 1 || tray.failed.is_some() || !tray.again.is_empty();
+        drop(tray);
+        if first {
+            self.0.more.notify_all();
+        }
+    }
+}
+
+/// What is said against a record that was refused for its own fault, or with its batch for another's.
+fn refusal(error: &KafkaError) -> Option<Reason> {
+    let anothers = error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidDifferentRecord);
+    if anothers { Some(Reason::Refused) } else { of_record(error).map(reason) }
+}
+
+/// Whether a transaction that begins anew would fail again. That the producer is broken is told
+/// elsewhere.
+pub(super) fn is_lasting(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    let broken = matches!(code, Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced));
+    !broken && code.map(Fault::of) == Some(Fault::Lasting)
+}
+
+pub(super) fn reason(long: bool) -> Reason {
+    if long { Reason::TooLarge } else { Reason::Refused }
+}
+
+pub(super) fn same(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
+}
+
+pub(super) fn packed(ticket: Ticket) -> usize {
+    (ticket.batch << RECORD_BITS) as usize | ticket.record as usize
+}
+
+pub(super) fn unpacked(opaque: usize) -> Ticket {
+    let record = (opaque & ((1 << RECORD_BITS) - 1)) as u32;
+    Ticket { batch: (opaque >> RECORD_BITS) as u64, record }
+}

@@ -1,0 +1,179 @@
+//! Transactions: records, dead letters, and how far the source is delivered, at once or not at all.
+//!
+//! As librdkafka's manual has it: what is retriable is called again; what requires an abort is
+//! aborted; after a fatal error the producer is of no use any more.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::ConsumerGroupMetadata,
+    error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code},
+    producer::{Producer as _, ThreadedProducer},
+};
+
+use super::{KafkaSink, PATIENCE, ROOM, desk::Ear};
+use crate::{
+    kafka::about,
+    pipeline::records::{Reached, Transactions, Undone},
+    shutdown::Phase,
+};
+
+/// A coordinator takes back what is older. Ours end long before.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// One call has so long; then it is made again.
+const CALL: Duration = Duration::from_secs(2);
+/// So long to rest after a transaction that was taken back, twice as long after each further one.
+const REST: Duration = Duration::from_millis(50);
+const LONGEST_REST: Duration = Duration::from_secs(5);
+
+/// How far a group has come, and as which of its members: `None`, where this is no member any more
+/// for all of it.
+pub(super) type Group =
+    dyn Fn(&[Reached]) -> Option<(TopicPartitionList, ConsumerGroupMetadata)> + Send;
+
+/// What a sink of transactions has beside others.
+pub(super) struct Transacting {
+    /// For the time before there is a member: nobody's.
+    group: Option<Box<Group>>,
+    /// Taken back one after the other.
+    aborts: u32,
+}
+
+/// The properties of a producer of transactions under the name `id`.
+pub(super) fn properties(id: &str) -> [(&'static str, String); 2] {
+    [
+        ("transactional.id", id.to_owned()),
+        ("transaction.timeout.ms", TIMEOUT.as_millis().to_string()),
+    ]
+}
+
+impl Transacting {
+    /// Makes `producer` the only one of its name: one that still runs is fenced, and what it left
+    /// open is taken back.
+    pub(super) fn start(
+        producer: &ThreadedProducer<Ear>,
+        stopped: &dyn Fn() -> bool,
+    ) -> io::Result<Self> {
+        loop {
+            match producer.init_transactions(CALL) {
+                Ok(()) => return Ok(Self { group: None, aborts: 0 }),
+                Err(error) if is_retriable(&error) && !stopped() => {}
+                Err(_) if stopped() => return Err(io::ErrorKind::Interrupted.into()),
+                Err(error) => return Err(about("kafka: transactions", &error)),
+            }
+        }
+    }
+}
+
+impl KafkaSink {
+    /// From now on transactions hold how far this group has come.
+    pub fn with_group(&mut self, group: Box<Group>) {
+        if let Some(transacting) = &mut self.transacting {
+            transacting.group = Some(group);
+        }
+    }
+
+    /// Calls until there is an answer.
+    fn call(
+        &self,
+        call: impl Fn(&ThreadedProducer<Ear>) -> Result<(), KafkaError>,
+    ) -> Result<(), Undone> {
+        let begun = Instant::now();
+        loop {
+            let Err(error) = call(&self.producer) else { return Ok(()) };
+            if self.producer.client().fatal_error().is_some() {
+                return Err(Undone::Failed(self.broken()));
+            }
+            if !is_retriable(&error) {
+                return Err(Undone::Abort);
+            }
+            self.settings.cluster.voice.fault(&error);
+            if self.given_up(begun) {
+                return Err(Undone::Failed(about("kafka: the transaction", &error)));
+            }
+        }
+    }
+
+    /// Whether nobody waits any more for what was begun then.
+    fn given_up(&self, begun: Instant) -> bool {
+        match self.settings.shutdown.phase() {
+            Phase::GivenUp => true,
+            Phase::Stopped { since } => begun.max(since).elapsed() >= PATIENCE,
+            Phase::Running | Phase::Draining { .. } => false,
+        }
+    }
+
+    /// Why the producer is of no use any more.
+    fn broken(&self) -> io::Error {
+        match self.producer.client().fatal_error() {
+            Some((Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch, _)) => {
+                io::Error::other(
+                    "kafka: fenced: another process runs as this `instance`, or the brokers were away \
+                     for longer than a transaction lives (15 s); what was not committed is read again",
+                )
+            }
+            Some((code, _)) => io::Error::other(format!("kafka: the producer: {code}")),
+            None => io::Error::other("kafka: the producer is broken"),
+        }
+    }
+
+    /// Rests a while, longer each time.
+    fn rest(&self, aborts: u32) {
+        let rest = (REST * 2_u32.saturating_pow(aborts.min(10))).min(LONGEST_REST);
+        let until = Instant::now() + rest;
+        while Instant::now() < until && self.settings.shutdown.phase() == Phase::Running {
+            std::thread::sleep(ROOM);
+        }
+    }
+}
+
+impl Transactions for KafkaSink {
+    fn begin(&mut self) -> Result<(), Undone> {
+        self.call(|producer| producer.begin_transaction())
+    }
+
+    fn commit(&mut self, reached: &[Reached]) -> Result<(), Undone> {
+        // Reports come before librdkafka takes the records off its own account.
+        if !self.settled() {
+            return Err(Undone::Abort);
+        }
+        let group = self.transacting.as_ref().and_then(|it| it.group.as_ref()?(reached));
+        let Some((offsets, member)) = group else { return Err(Undone::Abort) };
+        self.call(|producer| producer.send_offsets_to_transaction(&offsets, &member, CALL))?;
+        self.call(|producer| producer.commit_transaction(CALL))?;
+        if let Some(transacting) = &mut self.transacting {
+            transacting.aborts = 0;
+        }
+        Ok(())
+    }
+
+    fn abort(&mut self) -> io::Result<()> {
+        match self.call(|producer| producer.abort_transaction(CALL)) {
+            Ok(()) => {}
+            Err(Undone::Failed(error)) => return Err(error),
+            Err(Undone::Abort) => return Err(self.broken()),
+        }
+        let aborts = self.transacting.as_mut().map_or(0, |transacting| {
+            transacting.aborts += 1;
+            transacting.aborts
+        });
+        self.settings.cluster.voice.say("kafka: a transaction was taken back; tried again");
+        if aborts > 1 {
+            self.rest(aborts);
+        }
+        Ok(())
+    }
+}
+
+fn is_retriable(error: &KafkaError) -> bool {
+    match error {
+        KafkaError::Transaction(error) => RDKafkaError::is_retriable(error),
+        // Records are still on their way.
+        KafkaError::Flush(Code::OperationTimedOut) => true,
+        _ => false,
+    }
+}
