@@ -1,6 +1,7 @@
 //! From topic to topic, with a real broker.
 
 pub(crate) mod broker;
+mod contents;
 mod contract;
 mod faults;
 pub(crate) mod member;
