@@ -4,10 +4,12 @@
 //! | file | does |
 //! | --- | --- |
 //! | `fault` | whose fault an error is |
+//! | `headers` | a message's headers, whatever their names |
 //! | `topics` | what a cluster holds, asked at the start |
 //! | `voice` | says what a cluster's faults are, and not again and again |
 
 mod fault;
+mod headers;
 mod topics;
 mod voice;
 
@@ -15,6 +17,7 @@ use rdkafka::ClientConfig;
 
 pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
+pub use headers::headers;
 pub use topics::{Topics, limit, list};
 pub use voice::Voice;
 

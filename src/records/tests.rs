@@ -36,8 +36,10 @@ impl Bench {
         let place = Place { id: 1, topic: "logs.app".into(), partition: 0 };
         let mut block = Block::default();
         for (offset, &(key, headers, value)) in (0..).zip(records) {
-            let timestamp = Some(5);
-            block.push(&place, &Incoming { offset, timestamp, key, headers, value }, 1 << 16);
+            let lost = headers.iter().any(|(name, _)| *name == "lost");
+            let headers = if lost { &headers[1..] } else { headers };
+            let record = Incoming { offset, timestamp: Some(5), key, headers, lost, value };
+            block.push(&place, &record, 1 << 16);
         }
         block.seal();
         let mut out = Judged::default();
@@ -185,6 +187,17 @@ fn headers_are_judged_with_their_names() {
     assert!(bench.verdict(1).headers.is_none());
     let raw = Bench::of(&[(None, &headers[2..3], None)], None, Settings::default());
     assert_eq!(raw.headers(0), [("raw", Some("[REDACTED:unreadable]"))]);
+}
+
+#[test]
+fn a_record_that_lost_a_header_is_not_clean() {
+    let headers: Headers<'_> = &[("lost", None), ("kind", Some(b"order"))];
+    let given: &[Given<'_>] =
+        &[(None, headers, Some(b"{\"a\":1}")), (None, &headers[1..], Some(b"{\"a\":1}"))];
+    let bench = Bench::of(given, None, Settings::default());
+    assert_eq!((bench.how(0), bench.how(1)), (How::Redacted, How::Clean));
+    assert_eq!(bench.value(0), "{\"a\":1}");
+    assert!(bench.verdict(0).headers.is_none(), "those that are left stay as they are");
 }
 
 #[test]

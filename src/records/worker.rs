@@ -89,7 +89,7 @@ impl Closing<'_> {
         told: &mut [Option<Reject>],
     ) {
         let key = self.key(record, beside.key);
-        let touched = !matches!(key, Key::Same) || beside.headers.is_some();
+        let touched = !matches!(key, Key::Same) || beside.headers.is_some() || record.lost;
         let refusal = match key {
             _ if beside.dropped => Some(Reason::Rule),
             Key::Withheld => Some(Reason::Key),

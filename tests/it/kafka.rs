@@ -1,6 +1,7 @@
 //! From topic to topic, with a real broker.
 
 pub(crate) mod broker;
+mod contents;
 mod contract;
 mod exactly_once;
 mod faults;

@@ -46,8 +46,8 @@ fn script(blocks: &[&[(u64, &str)]]) -> Script {
                 offset: *offset,
                 timestamp: Some(9),
                 key: Some(b"k"),
-                headers: &[],
                 value,
+                ..Incoming::default()
             };
             block.push(&place(*id), &record, 100);
             *offset += 1;

@@ -1,4 +1,4 @@
-//! The one home of `unsafe`: a block's byte classes and literal fingerprints by AVX-512, AVX2, or
+//! The home of `unsafe`: a block's byte classes and literal fingerprints by AVX-512, AVX2, or
 //! plain Rust.
 //!
 //! Invariant: a value of [`Avx2`] or [`Avx512`] exists only on a processor that has the features

@@ -74,12 +74,14 @@ pub struct Record {
     pub key: Option<Range<usize>>,
     /// Which of the block's headers.
     pub headers: Range<usize>,
+    /// It had other headers, which cannot be forwarded.
+    pub lost: bool,
     /// Its value.
     pub value: Value,
 }
 
 /// A record as a source has it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Incoming<'a> {
     /// Its offset.
     pub offset: i64,
@@ -89,6 +91,8 @@ pub struct Incoming<'a> {
     pub key: Option<&'a [u8]>,
     /// Its headers.
     pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+    /// It has other headers, which cannot be read.
+    pub lost: bool,
     /// Its value.
     pub value: Option<&'a [u8]>,
 }
@@ -141,9 +145,9 @@ impl Block {
             }
             value = record.value.map_or(Value::Tombstone, |value| self.line(value));
         }
-        let &Incoming { offset, timestamp, .. } = record;
+        let &Incoming { offset, timestamp, lost, .. } = record;
         let headers = first..self.headers.len();
-        self.records.push(Record { place: at, offset, timestamp, key, headers, value });
+        self.records.push(Record { place: at, offset, timestamp, key, headers, lost, value });
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -254,8 +258,7 @@ mod tests {
     fn only(value: &[u8]) -> (Block, Range<usize>, Breaks) {
         let mut block = Block::default();
         let place = Place { id: 7, topic: "t".into(), partition: 0 };
-        let record =
-            Incoming { offset: 4, timestamp: None, key: None, headers: &[], value: Some(value) };
+        let record = Incoming { offset: 4, value: Some(value), ..Incoming::default() };
         block.push(&place, &record, 1 << 10);
         block.seal();
         let Value::Line { range, breaks } = block.records()[0].value.clone() else { panic!() };
@@ -286,10 +289,10 @@ mod tests {
         let headers: [(&str, Option<&[u8]>); 1] = [("name", Some(&long))];
         let record = Incoming {
             offset: 41,
-            timestamp: None,
             key: Some(&long),
             headers: &headers,
             value: Some(&long),
+            ..Incoming::default()
         };
         block.push(&place, &record, 100);
         block.seal();

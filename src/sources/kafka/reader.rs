@@ -11,7 +11,7 @@ use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer as _, base_consumer::PartitionQueue},
     error::{KafkaError, RDKafkaErrorCode},
-    message::{BorrowedMessage, Headers as _},
+    message::BorrowedMessage,
 };
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, about},
+    kafka::{Fault, about, headers},
     pipeline::records::{Block, Incoming, Place},
     shutdown::Phase,
 };
@@ -303,15 +303,14 @@ impl Reader {
 }
 
 fn push(block: &mut Block, place: &Place, message: &BorrowedMessage<'_>, most: usize) {
-    let headers: Vec<_> = match message.headers() {
-        None => Vec::new(),
-        Some(headers) => headers.iter().map(|header| (header.key, header.value)).collect(),
-    };
+    let mut all = Vec::new();
+    let lost = !headers(message, &mut all);
     let record = Incoming {
         offset: message.offset(),
         timestamp: message.timestamp().to_millis().filter(|timestamp| *timestamp >= 0),
         key: message.key(),
-        headers: &headers,
+        headers: &all,
+        lost,
         value: message.payload(),
     };
     block.push(place, &record, most);
