@@ -4,6 +4,8 @@ pub(crate) mod broker;
 mod contract;
 mod faults;
 pub(crate) mod member;
+mod secured;
+mod three;
 
 use broker::{Broker, Written, broker, unique};
 use member::Desk;
