@@ -3,18 +3,21 @@
 //!
 //! | file | does |
 //! | --- | --- |
+//! | `cause` | why a broker is not reached, as librdkafka's log tells it |
 //! | `fault` | whose fault an error is |
 //! | `headers` | a message's headers, whatever their names |
 //! | `topics` | what a cluster holds, asked at the start |
 //! | `voice` | says what a cluster's faults are, and not again and again |
 
+mod cause;
 mod fault;
 mod headers;
 mod topics;
 mod voice;
 
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
+use cause::Cause;
 pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
 pub use headers::headers;
@@ -93,6 +96,7 @@ impl Cluster {
     /// The properties of a client, and those that it sets for itself.
     pub fn client(&self, own: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
+        config.set_log_level(RDKafkaLogLevel::Info);
         config.set("client.id", "tamis");
         for (name, value) in &self.properties {
             config.set(name, value);

@@ -7,8 +7,11 @@ use std::{
 };
 
 use rdkafka::{
-    ClientContext, consumer::ConsumerContext, error::KafkaError, statistics::Statistics,
+    ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
+    statistics::Statistics,
 };
+
+use super::Cause;
 
 /// The same is said again after so long.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -18,12 +21,13 @@ const AGAIN: Duration = Duration::from_secs(60);
 pub struct Voice {
     say: Arc<dyn Fn(&str) + Send + Sync>,
     said: Arc<Mutex<HashMap<String, Instant>>>,
+    cause: Arc<Mutex<Option<Cause>>>,
 }
 
 impl Voice {
     /// Tells by `say`.
     pub fn new(say: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
-        Self { say, said: Arc::default() }
+        Self { say, said: Arc::default(), cause: Arc::default() }
     }
 
     /// Says it, unless it was said lately. Only codes and names go in here, no text that a record
@@ -46,10 +50,26 @@ impl Voice {
             None => self.say("kafka: an error without a code; tried again"),
         }
     }
+
+    /// A line of librdkafka's log: why a broker is not reached stands there alone.
+    pub fn heard(&self, about: &str, line: &str) {
+        let told = if about == "FAIL" { Cause::of(line) } else { None };
+        if let Some(cause) = told {
+            *self.cause.lock().unwrap_or_else(PoisonError::into_inner) = told;
+            self.say(&format!("kafka: {}; tried again", cause.text()));
+        }
+    }
+
+    /// What was last heard of, if anything was.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        *self.cause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ClientContext for Voice {
-    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
+    fn log(&self, _: RDKafkaLogLevel, about: &str, line: &str) {
+        self.heard(about, line);
+    }
 
     fn stats(&self, _: Statistics) {}
 

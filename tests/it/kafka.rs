@@ -6,6 +6,8 @@ mod contract;
 mod exactly_once;
 mod faults;
 pub(crate) mod member;
+mod secured;
+mod three;
 
 use broker::{Broker, Written, broker, unique};
 use member::Desk;

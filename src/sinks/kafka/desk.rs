@@ -65,7 +65,9 @@ impl Desk {
 pub(super) struct Ear(pub(super) Arc<Desk>);
 
 impl ClientContext for Ear {
-    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
+    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, about: &str, line: &str) {
+        self.0.voice.heard(about, line);
+    }
 
     fn stats(&self, _: Statistics) {}
 

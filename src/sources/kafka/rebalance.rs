@@ -34,7 +34,9 @@ pub(super) struct Ear {
 }
 
 impl ClientContext for Ear {
-    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
+    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, about: &str, line: &str) {
+        self.voice.heard(about, line);
+    }
 
     fn stats(&self, _: Statistics) {}
 

@@ -7,10 +7,10 @@ use std::{
     env,
     io::Write as _,
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{self, Command},
     sync::{
-        OnceLock,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -74,16 +74,34 @@ impl Written {
 /// The broker of all tests; `None`: it cannot run here, and that was said.
 pub(crate) fn broker() -> Option<Broker> {
     static BROKER: OnceLock<Option<Broker>> = OnceLock::new();
-    let broker = BROKER.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_ports();
-        let broker = Broker { address: format!("127.0.0.1:{port}") };
-        let me = process::id().to_string();
-        // The script removes it when this process ends.
-        let dir = folder.keep();
-        runs(&["with", &me, dir.to_str().unwrap(), &port.to_string()]).then_some(broker)
-    });
-    broker.clone()
+    BROKER.get_or_init(|| Some(of_the_run("")?.broker)).clone()
+}
+
+/// The broker of all tests of secured connections: see `scripts/kafka`.
+pub(crate) fn secured() -> Option<Cluster> {
+    static SECURED: OnceLock<Option<Cluster>> = OnceLock::new();
+    SECURED.get_or_init(|| of_the_run("secured")).clone()
+}
+
+/// Three brokers, for all tests whose brokers come and go: each takes turns, by holding the guard, and
+/// leaves them as it found them.
+pub(crate) fn three() -> Option<(Cluster, MutexGuard<'static, ()>)> {
+    static THREE: OnceLock<Option<Cluster>> = OnceLock::new();
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    Some((THREE.get_or_init(|| of_the_run("three")).clone()?, turn))
+}
+
+/// Brokers that are the run's: the script removes them when this process ends.
+fn of_the_run(kind: &str) -> Option<Cluster> {
+    let (folder, port) = (tempfile::tempdir().unwrap().keep(), free_ports());
+    let me = process::id().to_string();
+    if !runs(&["with", &me, folder.to_str().unwrap(), &port.to_string(), kind]) {
+        return None;
+    }
+    let ports = (0..if kind == "three" { 3 } else { 1 }).map(|number| port + 2 * number);
+    let addresses: Vec<_> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
+    Some(Cluster { broker: Broker { address: addresses.join(",") }, folder, port })
 }
 
 /// A broker of a test's own, to be killed.
@@ -93,6 +111,49 @@ pub(crate) fn own_broker(folder: &Path) -> Option<(Broker, u16)> {
     let me = process::id().to_string();
     let dir = folder.join("broker");
     runs(&["with", &me, dir.to_str().unwrap(), &port.to_string()]).then_some((broker, port))
+}
+
+/// One broker or three, and where their files are.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    pub(crate) broker: Broker,
+    folder: PathBuf,
+    port: u16,
+}
+
+/// What befalls one of three brokers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Kill,
+    Stop,
+    Cont,
+    /// It starts again, with its data.
+    Up,
+}
+
+impl Cluster {
+    /// A file of a secured broker's.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.folder.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// An address of a secured broker's: with TLS (2), with certificates on both sides (3), with TLS
+    /// and a login (4).
+    pub(crate) fn listener(&self, number: u16) -> String {
+        format!("127.0.0.1:{}", self.port + number)
+    }
+
+    /// Deals with one of three: 1, 2 or 3.
+    pub(crate) fn befalls(&self, number: u16, fate: Fate) {
+        let folder = self.file(&number.to_string());
+        let port = (self.port + 2 * number - 2).to_string();
+        assert!(match fate {
+            Fate::Kill => runs(&["kill", &folder]),
+            Fate::Stop => runs(&["stop", &folder]),
+            Fate::Cont => runs(&["cont", &folder]),
+            Fate::Up => runs(&["up", &folder, &port]),
+        });
+    }
 }
 
 /// Runs the script; `false`: something is missing, and that was said.
@@ -111,12 +172,13 @@ pub(crate) fn runs(args: &[&str]) -> bool {
     }
 }
 
-/// A port that is free, as is the one behind.
+/// A port that is free, as are those behind that brokers need.
 fn free_ports() -> u16 {
     loop {
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
-        if port < 65000 && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+        let behind = || (1..6).all(|more| TcpListener::bind(("127.0.0.1", port + more)).is_ok());
+        if port < 65000 && behind() {
             return port;
         }
     }
@@ -142,7 +204,7 @@ impl Broker {
     /// A topic of a unique name.
     pub(crate) fn topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) -> String {
         let name = unique(name);
-        let mut topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        let mut topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(-1));
         topic.config = config.to_vec();
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = wait_for(self.admin().create_topics([&topic], &options)).unwrap();

@@ -43,6 +43,11 @@ impl Desk {
              [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n\
              [sink]\ntopic = \"{sink}\"\n{secret}{same}{dead}"
         );
+        Self::of(&text)
+    }
+
+    /// With this configuration.
+    pub(crate) fn of(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("tamis.toml"), text).unwrap();
         fs::write(folder.path().join("secret"), "0123456789abcdef0123456789abcdef\n").unwrap();

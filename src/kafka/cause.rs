@@ -1,0 +1,121 @@
+//! Why a broker is not reached, as librdkafka's log tells it: in words of this program, since a line of
+//! that log can hold anything.
+
+/// Why a broker is not reached, and what mends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// No broker listens there.
+    Refused,
+    /// No such host.
+    Host,
+    /// The broker speaks TLS, and this program does not; or the other way round.
+    Tls(bool),
+    /// Nobody vouches for the broker.
+    Untrusted,
+    /// The broker wants a certificate, or another one.
+    Certificate,
+    /// The broker wants to know who this is.
+    Anonymous,
+    /// The broker knows no such user, or another password.
+    Credentials,
+    /// The broker takes no such token.
+    Token,
+    /// The broker has no such mechanism.
+    Mechanism,
+}
+
+/// What is in a line of the log, and what it means; the first that is in it holds.
+const TOLD: &[(&str, Cause)] = &[
+    ("mechanism handshake failed", Cause::Mechanism),
+    ("invalid_token", Cause::Token),
+    ("SASL authentication error", Cause::Credentials),
+    ("broker might require SASL authentication", Cause::Anonymous),
+    ("connecting to a SSL listener?", Cause::Tls(false)),
+    ("connecting to a PLAINTEXT broker listener?", Cause::Tls(true)),
+    ("wrong version number", Cause::Tls(true)),
+    ("packet length too long", Cause::Tls(true)),
+    ("certificate verify failed", Cause::Untrusted),
+    ("alert bad certificate", Cause::Certificate),
+    ("alert certificate", Cause::Certificate),
+    ("alert unknown ca", Cause::Certificate),
+    ("alert unsupported certificate", Cause::Certificate),
+    ("client SSL authentication might be required", Cause::Certificate),
+    ("Failed to resolve", Cause::Host),
+    ("Connection refused", Cause::Refused),
+];
+
+impl Cause {
+    /// What a line of librdkafka's log tells.
+    pub(super) fn of(line: &str) -> Option<Self> {
+        let told = TOLD.iter().find(|(part, _)| line.contains(part));
+        told.map(|(_, cause)| *cause)
+    }
+
+    /// Whether it is no use to try again.
+    pub(super) fn lasts(self) -> bool {
+        match self {
+            Self::Untrusted
+            | Self::Certificate
+            | Self::Credentials
+            | Self::Token
+            | Self::Mechanism => true,
+            Self::Refused | Self::Host | Self::Tls(_) | Self::Anonymous => false,
+        }
+    }
+
+    /// What it is, and which keys mend it.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Refused => "no broker listens at an address of kafka.brokers",
+            Self::Host => "no such host: kafka.brokers, or a name that a broker tells of itself",
+            Self::Tls(false) => "a broker hangs up, as one that wants TLS does: see kafka.tls",
+            Self::Tls(true) => {
+                "a broker does not answer in TLS: leave out kafka.tls, or name another port in \
+                 kafka.brokers"
+            }
+            Self::Untrusted => {
+                "a broker's certificate is not trusted, has expired, or is for another name: \
+                 kafka.tls.ca is to hold the authority that signed it, and kafka.brokers the names \
+                 that it is for"
+            }
+            Self::Certificate => {
+                "a broker wants a certificate that it trusts: see kafka.tls.certificate and \
+                 kafka.tls.key"
+            }
+            Self::Anonymous => "a broker hangs up, as one that wants a login does: see kafka.sasl",
+            Self::Credentials => {
+                "a broker refuses the user or the password: see kafka.sasl (a password is read at \
+                 the start: a new one needs a restart)"
+            }
+            Self::Token => {
+                "a broker refuses the token: see kafka.sasl, and what the broker expects"
+            }
+            Self::Mechanism => "a broker does not have this mechanism: see kafka.sasl.mechanism",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cause;
+
+    #[test]
+    fn the_log_is_told_in_words_of_this_program() {
+        for (line, cause) in [
+            (
+                "ssl://k1:9093/bootstrap: SSL handshake failed: error:0A000086:SSL \
+                 routines::certificate verify failed: broker certificate could not be verified",
+                Cause::Untrusted,
+            ),
+            (
+                "ssl://k1:9093/bootstrap: Receive failed: error:0A000412:SSL routines::ssl/tls alert \
+                 bad certificate: SSL alert number 42 (after 5ms in state APIVERSION_QUERY)",
+                Cause::Certificate,
+            ),
+            ("k1:1: Connect to ipv4#10.0.0.1:1 failed: Connection refused", Cause::Refused),
+        ] {
+            assert_eq!(Cause::of(line), Some(cause));
+        }
+        assert_eq!(Cause::of("k1:9092: Disconnected (after 60000ms in state UP)"), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! Brokers that want to know who comes, and say who they are.
+
+use super::{
+    broker::{Cluster, secured, unique},
+    member::Desk,
+    names, record, topics,
+};
+use crate::cli::adds_up;
+
+/// A desk whose `[kafka]` says this, of a broker's listener.
+fn desk(cluster: &Cluster, listener: u16, kafka: &str, topics: [&str; 3]) -> Desk {
+    let [source, sink, dead] = topics;
+    let (address, group) = (cluster.listener(listener), unique("group"));
+    let desk = Desk::of(&format!(
+        "version = 1\n[kafka]\nbrokers = [\"{address}\"]\n{kafka}\n\
+         [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n\
+         [sink]\ntopic = \"{sink}\"\n[dead_letter]\ntopic = \"{dead}\"\n"
+    ));
+    for (name, password) in
+        [("right", "tamis-secret\n"), ("guest", "guest-secret"), ("wrong", "no-such-secret")]
+    {
+        std::fs::write(desk.path(name), password).unwrap();
+    }
+    desk
+}
+
+fn ca(cluster: &Cluster) -> String {
+    format!("tls.ca = \"{}\"", cluster.file("ca.pem"))
+}
+
+fn login(cluster: &Cluster, mechanism: &str, user: &str, file: &str) -> String {
+    let ca = ca(cluster);
+    format!(
+        "{ca}\nsasl = {{ mechanism = \"{mechanism}\", user = \"{user}\", password_file = \"{file}\" }}"
+    )
+}
+
+/// Twenty records go through.
+fn forwards(cluster: &Cluster, listener: u16, kafka: &str) {
+    let topics = topics(&cluster.broker, 1);
+    let sent: Vec<_> = (0..20).map(|n| record("k", &format!("{{\"n\":{n}}}"))).collect();
+    cluster.broker.write(&topics[0], &sent);
+    let desk = desk(cluster, listener, kafka, names(&topics));
+    let mut member = desk.start("err");
+    member.until("all", || cluster.broker.count(&topics[1]) >= 20);
+    let (code, account) = member.stop();
+    let said = desk.said("err");
+    assert_eq!((code, &account["clean"]), (0, &20.into()), "{kafka}: {said}");
+    assert!(!said.contains("-secret"), "{said}");
+    adds_up(&account);
+}
+
+/// The run ends with this exit code, and says this.
+fn ends(desk: &Desk, wanted: &str) {
+    let (code, _) = desk.start("err").end();
+    let said = desk.said("err");
+    assert!(code == 3 && said.contains(wanted), "{wanted}: {code} {said}");
+    assert!(!said.contains("-secret"), "{said}");
+}
+
+#[test]
+fn records_pass_by_tls_with_certificates_and_with_each_login() {
+    let Some(cluster) = secured() else { return };
+    forwards(&cluster, 2, &ca(&cluster));
+    let (certificate, key) = (cluster.file("client.pem"), cluster.file("client.key"));
+    let own = format!("tls.certificate = \"{certificate}\"\ntls.key = \"{key}\"");
+    forwards(&cluster, 3, &format!("{}\n{own}", ca(&cluster)));
+    for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        forwards(&cluster, 4, &login(&cluster, mechanism, "tamis", "right"));
+    }
+}
+
+#[test]
+fn who_is_not_trusted_is_said_with_the_key_that_mends_it() {
+    let Some(cluster) = secured() else { return };
+    let topics = topics(&cluster.broker, 1);
+    let names = names(&topics);
+    let other = format!("tls.ca = \"{}\"", cluster.file("other.pem"));
+    ends(&desk(&cluster, 2, &other, names), "is not trusted, has expired, or is for another name");
+    ends(&desk(&cluster, 3, &ca(&cluster), names), "see kafka.tls.certificate and kafka.tls.key");
+    for mechanism in ["PLAIN", "SCRAM-SHA-256"] {
+        let wrong = login(&cluster, mechanism, "tamis", "wrong");
+        ends(&desk(&cluster, 4, &wrong, names), "refuses the user or the password: see kafka.sasl");
+    }
+}
+
+#[test]
+fn what_waits_for_another_protocol_is_said_and_tried_again() {
+    let Some(cluster) = secured() else { return };
+    let topics = topics(&cluster.broker, 1);
+    for (listener, kafka, wanted) in [
+        (0, ca(&cluster), "does not answer in TLS: leave out kafka.tls"),
+        (2, String::new(), "kafka.brokers, kafka.tls and kafka.sasl say how"),
+    ] {
+        let desk = desk(&cluster, listener, &kafka, names(&topics));
+        let mut member = desk.start("err");
+        member.until("the word", || desk.said("err").contains(wanted));
+        assert_eq!(member.stop().0, 0);
+    }
+}
+
+#[test]
+fn what_access_lists_deny_ends_the_run_and_is_named() {
+    let Some(cluster) = secured() else { return };
+    let broker = &cluster.broker;
+    let [open, clean, dead] = topics(broker, 1);
+    broker.write(&open, &[record("k", "{\"n\":1}")]);
+    let (guarded, hidden) = (broker.topic("guarded-a", 1, &[]), broker.topic("hidden-a", 1, &[]));
+    let guest = login(&cluster, "SCRAM-SHA-256", "guest", "guest");
+    for (names, wanted) in [
+        // It may not write there, nor read, nor see it.
+        ([&*open, &*guarded, &*dead], format!("{guarded}: TopicAuthorizationFailed")),
+        ([&*guarded, &*clean, &*dead], "TopicAuthorizationFailed".into()),
+        ([&*open, &*hidden, &*dead], format!("no topic `{hidden}`, or none that this user may")),
+    ] {
+        ends(&desk(&cluster, 4, &guest, names), &wanted);
+    }
+    let desk = desk(&cluster, 4, &guest, [&open, &clean, &dead]);
+    let path = desk.path("tamis.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("group = \"", "group = \"guarded-")).unwrap();
+    ends(&desk, "GroupAuthorizationFailed");
+    assert_eq!(broker.count(&guarded) + broker.count(&hidden), 0);
+}

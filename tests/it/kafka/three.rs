@@ -1,0 +1,41 @@
+//! Three brokers, of which one or two go.
+
+use super::{
+    broker::{Fate, three, unique},
+    member::Desk,
+    names, record, topics,
+};
+use crate::cli::adds_up;
+
+#[test]
+fn records_pass_while_a_broker_is_killed_and_another_hangs() {
+    let Some((cluster, _turn)) = three() else { return };
+    let broker = &cluster.broker;
+    let topics = topics(broker, 6);
+    let group = unique("group");
+    let some = |from: i32| -> Vec<_> {
+        let one = |n: i32| record(&format!("k{n}"), &format!("{{\"n\":{n}}}"));
+        (from..from + 500).map(one).collect()
+    };
+    let desk = Desk::new(broker, names(&topics), &group, "");
+    broker.write(&topics[0], &some(0));
+    let mut member = desk.start("err");
+    member.until("the first", || broker.count(&topics[1]) >= 500);
+    cluster.befalls(1, Fate::Kill);
+    broker.write(&topics[0], &some(500));
+    member.until("the second", || broker.count(&topics[1]) >= 1000);
+    cluster.befalls(1, Fate::Up);
+    cluster.befalls(2, Fate::Stop);
+    broker.write(&topics[0], &some(1000));
+    member.until("the third", || broker.count(&topics[1]) >= 1500);
+    cluster.befalls(2, Fate::Cont);
+    let (code, account) = member.stop();
+    assert_eq!((code, &account["clean"]), (0, &1500.into()), "{}", desk.said("err"));
+    adds_up(&account);
+    assert_eq!(broker.committed(&group, &topics[0], 6), 1500);
+    // The producer is idempotent, and no process ended: each came once.
+    let mut keys: Vec<_> = broker.read(&topics[1]).into_iter().filter_map(|r| r.key).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!((keys.len(), broker.count(&topics[1])), (1500, 1500));
+}
