@@ -3,19 +3,25 @@
 //!
 //! | file | does |
 //! | --- | --- |
+//! | `backoff` | how long to wait before something is tried again |
 //! | `fault` | whose fault an error is |
 //! | `topics` | what a cluster holds, asked at the start |
+//! | `vitals` | what is known of a member while it runs: for probes and measures |
 //! | `voice` | says what a cluster's faults are, and not again and again |
 
+mod backoff;
 mod fault;
 mod topics;
+mod vitals;
 mod voice;
 
 use rdkafka::ClientConfig;
 
+pub use backoff::Backoff;
 pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
-pub use topics::{Topics, limit, list};
+pub use topics::{Topics, ask, limit, list};
+pub use vitals::{Client, Partition, Rebalance, Skip, Vitals};
 pub use voice::Voice;
 
 /// librdkafka's properties that carry a promise of this program: how often something arrives, in which
@@ -60,6 +66,9 @@ const KEPT: &[&str] = &[
     "ssl.key.password",
     "ssl.keystore.password",
 ];
+
+/// How often librdkafka says how it is, in milliseconds.
+pub(crate) const STATISTICS_EVERY: &str = "2000";
 
 /// Why a property may not be set, if it may not.
 pub fn kept(property: &str) -> Option<&'static str> {

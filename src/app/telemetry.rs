@@ -25,6 +25,7 @@ use super::{
 use crate::{
     cli::RunArgs,
     engine::{Reason, Tally},
+    kafka::Vitals,
     metrics::{Format, Meters, render},
     pipeline::Report,
     serve::Status,
@@ -34,6 +35,9 @@ use crate::{
 /// A run, for whoever asks.
 pub(crate) struct Telemetry {
     pub(crate) meters: Arc<Meters>,
+    /// Of a member of a consumer group; those of others say nothing.
+    pub(crate) vitals: Arc<Vitals>,
+    is_member: bool,
     live: Arc<Live>,
     counts: Arc<Counts>,
     shutdown: Shutdown,
@@ -77,6 +81,8 @@ impl Telemetry {
         };
         Ok(Arc::new(Self {
             meters: Arc::default(),
+            vitals: Arc::default(),
+            is_member: run.topics.is_some(),
             live: live.clone(),
             counts: counts.clone(),
             shutdown: shutdown.clone(),
@@ -121,6 +127,7 @@ impl Telemetry {
 impl Status for Telemetry {
     fn ready(&self) -> Result<(), String> {
         match self.shutdown.phase() {
+            Phase::Running if self.is_member => self.vitals.ready(),
             Phase::Running => Ok(()),
             Phase::Draining { .. } => Err("draining: it was asked to end".into()),
             Phase::Stopped { .. } | Phase::GivenUp => Err("stopped".into()),

@@ -1,6 +1,12 @@
 //! What a cluster holds, asked at the start.
 
-use std::{collections::BTreeMap, future::Future, io, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    io,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, ResourceSpecifier},
@@ -8,34 +14,52 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::{Cluster, Fault, Voice, fault::about};
+use super::{Backoff, Cluster, Fault, Voice, fault::about};
 
 /// Topics, and how many partitions each has.
 pub type Topics = BTreeMap<String, usize>;
 
 /// How long a cluster has for an answer, before it is asked again.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Where it says no at once, how long to wait before that, at first and at most.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const MOST_WAIT: Duration = Duration::from_secs(5);
+/// How often to look meanwhile whether somebody wants the end.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Asks for all topics, once.
+///
+/// # Errors
+/// The configuration is none of librdkafka's; no answer within `patience`, or another one.
+pub fn ask(cluster: &Cluster, patience: Duration) -> io::Result<Topics> {
+    fetch(&client(cluster)?, patience).map_err(|error| about("kafka", &error))
+}
+
+fn client(cluster: &Cluster) -> io::Result<BaseConsumer<Voice>> {
+    cluster
+        .client(&[])
+        .create_with_context(cluster.voice.clone())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
+}
+
+fn fetch(client: &BaseConsumer<Voice>, patience: Duration) -> Result<Topics, KafkaError> {
+    let metadata = client.fetch_metadata(None, patience)?;
+    let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
+    Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
+}
 
 /// Asks for all topics, until there is an answer or `stopped` says that nobody wants one any more.
 ///
 /// # Errors
 /// The configuration is none of librdkafka's; it is no use to ask again; or nobody wants to know.
 pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics> {
-    let client: BaseConsumer<Voice> = cluster
-        .client(&[])
-        .create_with_context(cluster.voice.clone())
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+    let client = client(cluster)?;
+    let mut backoff = Backoff::new(FIRST_WAIT, MOST_WAIT);
     while !stopped() {
-        match client.fetch_metadata(None, PATIENCE) {
-            Ok(metadata) => {
-                let topics = metadata.topics().iter();
-                let topics = topics.filter(|topic| topic.error().is_none());
-                return Ok(topics
-                    .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
-                    .collect());
-            }
+        match fetch(&client, PATIENCE) {
+            Ok(topics) => return Ok(topics),
             Err(error) => match error.rdkafka_error_code().map(Fault::of) {
-                Some(Fault::Lasting) => return Err(about("kafka", &error)),
+                Some(Fault::Lasting | Fault::Topic) => return Err(about("kafka", &error)),
                 _ => cluster.voice.say(
                     "kafka: no answer from the brokers; tried again (kafka.brokers, kafka.tls and \
                      kafka.sasl say how they are reached)",
@@ -52,6 +76,10 @@ pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics>
                 Some(code) => cluster.voice.say(&format!("kafka: {code}; tried again")),
                 None => {}
             }
+        }
+        let until = Instant::now() + backoff.next_wait();
+        while Instant::now() < until && !stopped() {
+            sleep(LOOK_EVERY);
         }
     }
     Err(io::ErrorKind::Interrupted.into())

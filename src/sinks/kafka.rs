@@ -18,7 +18,7 @@ use rdkafka::{
 };
 
 use crate::{
-    kafka::{Cluster, Voice, about, of_record},
+    kafka::{Client, Cluster, Fault, STATISTICS_EVERY, Voice, about, of_record},
     pipeline::{
         Reason,
         records::{Outgoing, RecordSink, Refusal, Ticket},
@@ -90,7 +90,11 @@ impl KafkaSink {
             ("queue.buffering.max.messages", "100000"),
             ("queue.buffering.max.kbytes", &BUFFER_KIB.to_string()),
         ]);
-        for (name, value) in [("compression.codec", "lz4"), ("linger.ms", "5")] {
+        for (name, value) in [
+            ("compression.codec", "lz4"),
+            ("linger.ms", "5"),
+            ("statistics.interval.ms", STATISTICS_EVERY),
+        ] {
             if config.get(name).is_none() {
                 config.set(name, value);
             }
@@ -207,7 +211,10 @@ impl RecordSink for KafkaSink {
             };
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(match of_record(&error) {
-                    Some(long) => Refusal::Record(reason(long)),
+                    Some(long) => {
+                        self.desk.voice.vitals.erred(Fault::Record);
+                        Refusal::Record(reason(long))
+                    }
                     None => Refusal::Sink(about(self.topic(record.dead), &error)),
                 });
             }
@@ -254,7 +261,9 @@ struct Ear(Arc<Desk>);
 impl ClientContext for Ear {
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
 
-    fn stats(&self, _: Statistics) {}
+    fn stats(&self, statistics: Statistics) {
+        self.0.voice.vitals.told(Client::Sink, &statistics);
+    }
 
     fn error(&self, error: KafkaError, _: &str) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
@@ -275,6 +284,7 @@ impl ProducerContext for Ear {
             Ok(_) => told.reports.push((unpacked(opaque), None)),
             Err((error, message)) => match of_record(error) {
                 Some(long) if told.alone => {
+                    self.0.voice.vitals.erred(Fault::Record);
                     told.reports.push((unpacked(opaque), Some(reason(long))));
                 }
                 Some(_) => told.again.push((opaque, message.detach())),

@@ -3,11 +3,13 @@
 //! | file | does |
 //! | --- | --- |
 //! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
+//! | `measure` | what is measured of blocks |
 //! | `rebalance` | partitions that come and go |
 //! | `reader` | the thread: serves the group whatever the sink does, and reads while there is room |
 //!
 //! What is read ahead waits in a queue for each partition and stays there while there is no room.
 
+mod measure;
 mod reader;
 mod rebalance;
 mod shared;
@@ -81,7 +83,7 @@ impl KafkaSource {
     /// # Errors
     /// A property that librdkafka does not take; no thread.
     pub fn open(settings: Settings) -> io::Result<(Self, KafkaOffsets)> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new(settings.cluster.voice.vitals.clone()));
         let reader = Reader::join(settings, shared.clone())?;
         let thread = thread::Builder::new().name("kafka".into()).spawn(move || reader.run())?;
         Ok((Self(shared.clone()), KafkaOffsets { shared, thread: Some(thread) }))

@@ -4,6 +4,7 @@ pub(crate) mod broker;
 mod contract;
 mod faults;
 pub(crate) mod member;
+mod watched;
 
 use broker::{Broker, Written, broker, unique};
 use member::Desk;

@@ -19,6 +19,9 @@ impl Telemetry {
         all.extend(inputs(&seen));
         all.extend(self.stages());
         all.extend(self.program());
+        if self.is_member {
+            all.extend(self.vitals.families());
+        }
         all
     }
 

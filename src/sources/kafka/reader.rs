@@ -20,7 +20,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, about},
+    kafka::{Fault, STATISTICS_EVERY, about},
     pipeline::records::{Block, Incoming, Place},
     shutdown::Phase,
 };
@@ -62,6 +62,7 @@ impl Reader {
             ("auto.commit.interval.ms", "1000"),
             ("fetch.queue.backoff.ms", "20"),
             ("partition.assignment.strategy", "cooperative-sticky"),
+            ("statistics.interval.ms", STATISTICS_EVERY),
         ] {
             if config.get(name).is_none() {
                 config.set(name, value);
@@ -199,7 +200,7 @@ impl Reader {
     fn told(&mut self, error: &KafkaError, place: Option<&Place>) {
         let code = error.rdkafka_error_code();
         let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
-        if !fatal && code.map(Fault::of) != Some(Fault::Lasting) {
+        if !fatal && code.map(Fault::of).is_none_or(|fault| fault == Fault::Cluster) {
             return self.settings.cluster.voice.fault(error);
         }
         let what = place.map_or_else(

@@ -14,7 +14,7 @@ use rdkafka::{
 
 use super::shared::{Position, Shared};
 use crate::{
-    kafka::Voice,
+    kafka::{Client, Rebalance, Voice},
     shutdown::{Phase, Shutdown},
 };
 
@@ -34,7 +34,9 @@ pub(super) struct Ear {
 impl ClientContext for Ear {
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, _: &str, _: &str) {}
 
-    fn stats(&self, _: Statistics) {}
+    fn stats(&self, statistics: Statistics) {
+        self.voice.vitals.told(Client::Source, &statistics);
+    }
 
     fn error(&self, error: KafkaError, _: &str) {
         self.voice.fault(&error);
@@ -52,9 +54,14 @@ impl ConsumerContext for Ear {
         let done = match event {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 let starts = self.starts(consumer, partitions);
-                for element in partitions.elements() {
-                    self.shared.assigned(element.topic(), element.partition());
+                for element in starts.elements() {
+                    let committed = match element.offset() {
+                        Offset::Offset(offset) => Some(offset),
+                        _ => None,
+                    };
+                    self.shared.assigned(element.topic(), element.partition(), committed);
                 }
+                self.voice.vitals.rebalanced(Rebalance::Assigned);
                 match cooperative {
                     true => consumer.incremental_assign(&starts),
                     false => consumer.assign(&starts),
@@ -74,6 +81,7 @@ impl ConsumerContext for Ear {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        self.voice.vitals.committed(result.is_ok());
         if let Err(error) = result {
             self.voice.fault(&error);
         }
@@ -121,7 +129,9 @@ impl Ear {
         let elements = partitions.elements();
         let ids = elements.iter().map(|p| self.shared.id(p.topic(), p.partition()));
         let ids: Vec<u64> = ids.flatten().collect();
-        if !consumer.assignment_lost() {
+        let lost = consumer.assignment_lost();
+        self.voice.vitals.rebalanced(if lost { Rebalance::Lost } else { Rebalance::Revoked });
+        if !lost {
             let until = Instant::now() + DELIVERED_WITHIN;
             let given_up = || self.shutdown.phase() == Phase::GivenUp;
             self.shared.delivered(&ids, until, &given_up);

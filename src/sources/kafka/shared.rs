@@ -7,13 +7,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::pipeline::records::{Block, Next, Place, Reached};
+use super::measure;
+use crate::{
+    kafka::{self, Vitals},
+    pipeline::records::{Block, Next, Place, Reached},
+};
 
 /// Filled blocks, and how far each partition is.
-#[derive(Default)]
 pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    pub(super) vitals: Arc<Vitals>,
 }
 
 #[derive(Default)]
@@ -45,6 +49,10 @@ struct Partition {
 pub(super) type Position = (Arc<str>, i32, i64);
 
 impl Shared {
+    pub(super) fn new(vitals: Arc<Vitals>) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), vitals }
+    }
+
     pub(super) fn next(&self, wait: Duration, block: &mut Block) -> Next {
         let until = Instant::now() + wait;
         let mut state = self.state();
@@ -73,6 +81,7 @@ impl Shared {
     pub(super) fn acknowledge(&self, reached: &[Reached]) {
         let mut state = self.state();
         for Reached { id, offset } in reached {
+            self.vitals.acknowledged(*id, *offset);
             // What is not this member's any more is another's to deliver.
             if let Some(partition) = state.partitions.get_mut(id) {
                 partition.acknowledged = partition.acknowledged.max(*offset);
@@ -109,12 +118,13 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// A partition is this member's from now on.
-    pub(super) fn assigned(&self, topic: &str, partition: i32) {
+    /// A partition is this member's from now on, and begins at its committed offset, if there is one.
+    pub(super) fn assigned(&self, topic: &str, partition: i32, committed: Option<i64>) {
         let mut state = self.state();
         let id = state.next_id;
         state.next_id += 1;
         let place = Place { id, topic: topic.into(), partition };
+        self.vitals.assigned(id, kafka::Partition::new(place.topic.clone(), partition, committed));
         let none = i64::MIN;
         let new = Partition { place, handed: none, acknowledged: none, stored: none };
         state.partitions.insert(id, new);
@@ -124,6 +134,7 @@ impl Shared {
     pub(super) fn revoked(&self, ids: &[u64]) {
         let mut state = self.state();
         state.partitions.retain(|id, _| !ids.contains(id));
+        ids.iter().for_each(|id| self.vitals.revoked(*id));
     }
 
     /// The partitions that are this member's.
@@ -170,6 +181,7 @@ impl Shared {
         let moved = state.partitions.values_mut().filter(|p| p.acknowledged > p.stored);
         moved
             .map(|partition| {
+                self.vitals.stored();
                 partition.stored = partition.acknowledged;
                 (partition.place.topic.clone(), partition.place.partition, partition.stored)
             })
@@ -189,6 +201,7 @@ impl Shared {
 
     /// Hands a block on.
     pub(super) fn hand(&self, block: Block) {
+        measure::handed(&self.vitals, &block);
         let mut state = self.state();
         for Reached { id, offset } in block.reaches() {
             if let Some(partition) = state.partitions.get_mut(&id) {
