@@ -78,6 +78,10 @@ events! {
     RotationFailed = "rotation_failed", Warn;
     /// The Kafka cluster has a fault; what failed is tried again.
     ClusterFault = "cluster_fault", Warn;
+    /// A Kafka topic has a fault of its own: it is paused, and tried again; others go on.
+    TopicPaused = "topic_paused", Error;
+    /// A Kafka topic is read again.
+    TopicResumed = "topic_resumed", Info;
     /// The configuration was read again and is in force.
     ConfigReloaded = "config_reloaded", Info;
     /// The configuration was read again and does not hold; what was in force stays.

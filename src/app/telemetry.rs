@@ -57,6 +57,7 @@ pub(crate) struct Telemetry {
 pub(crate) struct Snapshot {
     tally: Tally,
     in_flight: u64,
+    returned: u64,
     bytes_in: u64,
     failed_inputs: u64,
     truncated_inputs: u64,
@@ -102,6 +103,7 @@ impl Telemetry {
         *seen = Snapshot {
             tally: report.tally.clone(),
             in_flight: report.unwritten,
+            returned: report.returned,
             bytes_in: report.bytes_in,
             failed_inputs: report.failed_inputs,
             truncated_inputs: report.truncated_inputs,

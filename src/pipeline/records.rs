@@ -8,6 +8,7 @@
 //! | `batch` | what travels: a block, and what became of it |
 //! | `intake` | takes blocks from the source |
 //! | `delivery` | sink, dead letter, acknowledgement, accounting |
+//! | `returned` | what is given back unsettled, to be read again |
 //!
 //! Nothing is acknowledged to the source before the sink has acknowledged all that came before it.
 
@@ -16,6 +17,7 @@ mod block;
 mod delivery;
 mod intake;
 mod judged;
+mod returned;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -60,6 +62,16 @@ pub struct Reached {
 pub trait Offsets: Send {
     /// Takes note; what is said of a partition later is further.
     fn acknowledge(&mut self, reached: &[Reached]);
+    /// Whether what was read of a place is still wanted; if not, it is read again, here or elsewhere.
+    fn holds(&self, id: u64) -> bool {
+        let _ = id;
+        true
+    }
+    /// Something of this place could not be sent, for a fault of the topic that it was for: nothing of
+    /// it is wanted any more.
+    fn unsent(&mut self, id: u64, why: &io::Error) {
+        let _ = (id, why);
+    }
     /// Nothing more will be acknowledged.
     ///
     /// # Errors
@@ -104,6 +116,8 @@ pub struct Outgoing<'a> {
 pub enum Refusal {
     /// It is the record's fault: others may go.
     Record(Reason),
+    /// It is its topic's fault: those for others may go.
+    Topic(io::Error),
     /// Nothing more can be sent.
     Sink(io::Error),
 }
@@ -122,6 +136,11 @@ pub trait RecordSink: Send {
         reports: &mut Vec<(Ticket, Option<Reason>)>,
         timestamps: &dyn Fn(Ticket) -> Option<i64>,
     ) -> io::Result<()>;
+    /// Adds which of those that were sent did not arrive, for a fault of their topic's. They are told
+    /// here, and nowhere else.
+    fn unsent(&mut self, unsent: &mut Vec<(Ticket, io::Error)>) {
+        let _ = unsent;
+    }
     /// Waits until there is a report, at most `wait`.
     fn wait(&mut self, wait: Duration);
 }

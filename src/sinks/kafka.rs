@@ -1,7 +1,7 @@
 //! Topics as a sink: an idempotent producer, whose delivery reports say what is durable.
 //!
-//! A record's own fault is reported as such; the cluster's faults are waited out, for as long as it
-//! takes; all others end the run.
+//! A record's own fault is reported as such, and a topic's; the cluster's faults are waited out, for as
+//! long as it takes; all others end the run.
 
 use std::{
     io, mem,
@@ -75,6 +75,8 @@ struct Told {
     again: Vec<(usize, OwnedMessage)>,
     /// What is on its way is alone in its batch.
     alone: bool,
+    /// Those that a fault of their topic kept from it.
+    unsent: Vec<(Ticket, io::Error)>,
     failed: Option<io::Error>,
 }
 
@@ -152,6 +154,9 @@ impl KafkaSink {
         // There is room: nothing else is on its way, and all of them were in it before.
         if let Err((error, _)) = self.producer.send(sent) {
             let mut told = self.desk.told();
+            if is_topics(&error) {
+                return told.unsent.push((unpacked(opaque), about(message.topic(), &error)));
+            }
             told.failed.get_or_insert_with(|| about(message.topic(), &error));
         }
     }
@@ -215,6 +220,9 @@ impl RecordSink for KafkaSink {
                         self.desk.voice.vitals.erred(Fault::Record);
                         Refusal::Record(reason(long))
                     }
+                    None if is_topics(&error) => {
+                        Refusal::Topic(about(self.topic(record.dead), &error))
+                    }
                     None => Refusal::Sink(about(self.topic(record.dead), &error)),
                 });
             }
@@ -241,9 +249,14 @@ impl RecordSink for KafkaSink {
         told.failed.as_ref().map_or(Ok(()), |error| Err(same(error)))
     }
 
+    fn unsent(&mut self, unsent: &mut Vec<(Ticket, io::Error)>) {
+        unsent.append(&mut self.desk.told().unsent);
+    }
+
     fn wait(&mut self, wait: Duration) {
         let told = self.desk.told();
-        if told.reports.is_empty() && told.again.is_empty() && told.failed.is_none() {
+        let rare = told.failed.is_some() || !told.again.is_empty() || !told.unsent.is_empty();
+        if told.reports.is_empty() && !rare {
             drop(self.desk.more.wait_timeout(told, wait));
         }
     }
@@ -289,18 +302,26 @@ impl ProducerContext for Ear {
                 }
                 Some(_) => told.again.push((opaque, message.detach())),
                 None if is_anothers(error) => told.again.push((opaque, message.detach())),
+                None if is_topics(error) => {
+                    told.unsent.push((unpacked(opaque), about(message.topic(), error)));
+                }
                 None => {
                     told.failed.get_or_insert_with(|| about(message.topic(), error));
                 }
             },
         }
         // Who waits for room or for reports looks again soon enough; each wake-up costs.
-        let first = told.reports.len() == 1 || told.failed.is_some() || !told.again.is_empty();
+        let rare = told.failed.is_some() || !told.again.is_empty() || !told.unsent.is_empty();
+        let first = told.reports.len() == 1 || rare;
         drop(told);
         if first {
             self.0.more.notify_all();
         }
     }
+}
+
+fn is_topics(error: &KafkaError) -> bool {
+    error.rdkafka_error_code().map(Fault::of) == Some(Fault::Topic)
 }
 
 /// A broker refuses a whole batch for one record in it.

@@ -3,12 +3,14 @@
 //! | file | does |
 //! | --- | --- |
 //! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
+//! | `hold` | what is not read at present: topics with a fault of their own |
 //! | `measure` | what is measured of blocks |
 //! | `rebalance` | partitions that come and go |
 //! | `reader` | the thread: serves the group whatever the sink does, and reads while there is room |
 //!
 //! What is read ahead waits in a queue for each partition and stays there while there is no room.
 
+mod hold;
 mod measure;
 mod reader;
 mod rebalance;
@@ -99,6 +101,14 @@ impl RecordSource for KafkaSource {
 impl Offsets for KafkaOffsets {
     fn acknowledge(&mut self, reached: &[Reached]) {
         self.shared.acknowledge(reached);
+    }
+
+    fn holds(&self, id: u64) -> bool {
+        self.shared.holds(id)
+    }
+
+    fn unsent(&mut self, id: u64, why: &io::Error) {
+        self.shared.unsent(id, why);
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -34,35 +34,37 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct RecordDelivery {
     sink: Box<dyn RecordSink>,
-    offsets: Box<dyn Offsets>,
+    pub(super) offsets: Box<dyn Offsets>,
     keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
     observer: Arc<dyn Observer>,
     shutdown: Shutdown,
-    ledger: Arc<Ledger>,
+    pub(super) ledger: Arc<Ledger>,
     meters: Arc<Meters>,
-    flying: VecDeque<Flight>,
+    pub(super) flying: VecDeque<Flight>,
     reports: Vec<(Ticket, Option<Reason>)>,
     end: End,
 }
 
 /// A batch on its way.
-struct Flight {
+pub(super) struct Flight {
     seq: u64,
     /// What was sent and not told of.
     outstanding: usize,
-    tally: Tally,
+    pub(super) tally: Tally,
     reached: Vec<Reached>,
-    places: Vec<Place>,
-    sent: Vec<Sent>,
+    pub(super) places: Vec<Place>,
+    pub(super) sent: Vec<Sent>,
 }
 
 /// What a report can be about.
-struct Sent {
-    place: usize,
+pub(super) struct Sent {
+    pub(super) place: usize,
     offset: i64,
     timestamp: Option<i64>,
     /// `None`: it is a dead letter.
-    how: Option<How>,
+    pub(super) how: Option<How>,
+    /// Why it was rejected, if it was.
+    pub(super) reason: Option<Reason>,
 }
 
 impl Deliver<RecordBatch> for RecordDelivery {
@@ -143,8 +145,13 @@ impl RecordDelivery {
             places: block.places().to_vec(),
             sent: block.records().iter().map(Sent::of).collect(),
         });
-        for at in 0..block.records().len() {
-            self.send(block, judged, at)?;
+        let mut held = self.held(block);
+        for (at, record) in block.records().iter().enumerate() {
+            if held[record.place] {
+                self.send(block, judged, at, &mut held[record.place])?;
+            } else {
+                self.pass_over(judged, at);
+            }
         }
         let mut moved = Instant::now();
         while self.flying.len() > MOST_FLYING {
@@ -160,7 +167,14 @@ impl RecordDelivery {
         Ok(())
     }
 
-    fn send(&mut self, block: &Block, judged: &Judged, at: usize) -> Result<(), End> {
+    /// Sends a record; `held` is not, once that shows that its place is not.
+    fn send(
+        &mut self,
+        block: &Block,
+        judged: &Judged,
+        at: usize,
+        held: &mut bool,
+    ) -> Result<(), End> {
         let (record, verdict) = (&block.records()[at], &judged.verdicts[at]);
         let key = match &verdict.key {
             Key::Same => record.key.as_ref().map(|key| block.bytes(key)),
@@ -208,6 +222,11 @@ impl RecordDelivery {
                 Ok(())
             }
             Err(Refusal::Record(reason)) => self.refused(self.flying.len() - 1, at, reason),
+            Err(Refusal::Topic(why)) => {
+                self.unsent(self.flying.len() - 1, at, &why);
+                *held = false;
+                Ok(())
+            }
             Err(Refusal::Sink(error)) => Err(End::Failed(Failure::Sink(error))),
         }
     }
@@ -255,8 +274,8 @@ impl RecordDelivery {
     ) -> Result<(), End> {
         let kept = (self.keeps)(reject.reason);
         let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
-        let Sent { place, offset, timestamp, how } = &mut sent[at];
-        *how = None;
+        let Sent { place, offset, timestamp, how, reason } = &mut sent[at];
+        (*how, *reason) = (None, Some(reject.reason));
         let place = &places[*place];
         let input = format!("{}[{}]", place.topic, place.partition);
         let line = u64::try_from(*offset).unwrap_or_default();
@@ -306,6 +325,10 @@ impl RecordDelivery {
                 self.letter(flight, at, &bare, None, b"", schema)
             }
             Err(Refusal::Record(reason)) => self.refused(flight, at, reason),
+            Err(Refusal::Topic(why)) => {
+                self.unsent(flight, at, &why);
+                Ok(())
+            }
             Err(Refusal::Sink(error)) => Err(End::Failed(Failure::Sink(error))),
         }
     }
@@ -329,6 +352,13 @@ impl RecordDelivery {
         }
         self.reports = reports;
         outcome?;
+        let mut unsent = Vec::new();
+        self.sink.unsent(&mut unsent);
+        for (ticket, why) in unsent {
+            let Some(found) = find(&self.flying, ticket) else { continue };
+            self.flying[found].outstanding -= 1;
+            self.unsent(found, ticket.record as usize, &why);
+        }
         let mut reached: Vec<Reached> = Vec::new();
         while self.flying.front().is_some_and(|flight| flight.outstanding == 0) {
             let Some(flight) = self.flying.pop_front() else { break };
@@ -352,6 +382,6 @@ fn find(flying: &VecDeque<Flight>, ticket: Ticket) -> Option<usize> {
 impl Sent {
     fn of(record: &Record) -> Self {
         let &Record { place, offset, timestamp, .. } = record;
-        Self { place, offset, timestamp, how: None }
+        Self { place, offset, timestamp, how: None, reason: None }
     }
 }

@@ -16,3 +16,12 @@ pub(super) fn handed(vitals: &Vitals, block: &Block) {
         vitals.handed(reached.id, reached.offset, oldest);
     }
 }
+
+/// The first offset of each partition in a block.
+pub(super) fn firsts(block: &Block) -> Vec<i64> {
+    let mut firsts = vec![i64::MAX; block.places().len()];
+    for record in block.records() {
+        firsts[record.place] = firsts[record.place].min(record.offset);
+    }
+    firsts
+}

@@ -16,6 +16,7 @@ use rdkafka::{
 
 use super::{
     ANSWER_BYTES, MOST_READY, Settings,
+    hold::Holds,
     rebalance::{Ear, list},
     shared::Shared,
 };
@@ -35,9 +36,10 @@ struct Lane {
 }
 
 pub(super) struct Reader {
-    settings: Settings,
-    shared: Arc<Shared>,
-    consumer: Arc<BaseConsumer<Ear>>,
+    pub(super) settings: Settings,
+    pub(super) shared: Arc<Shared>,
+    pub(super) consumer: Arc<BaseConsumer<Ear>>,
+    pub(super) holds: Holds,
     lanes: Vec<Lane>,
     /// Which lane is first in the next block.
     first: usize,
@@ -79,7 +81,8 @@ impl Reader {
         let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(invalid)?;
         let (consumer, lanes) = (Arc::new(consumer), Vec::new());
-        Ok(Self { settings, shared, consumer, lanes, first: 0, ended: false })
+        let holds = Holds::default();
+        Ok(Self { settings, shared, consumer, holds, lanes, first: 0, ended: false })
     }
 
     /// Until everything that was read is delivered, or is given up.
@@ -105,6 +108,9 @@ impl Reader {
                 Ok(message) => self.astray(&message),
                 Err(error) => self.told(&error, None),
             }
+        }
+        if !self.ended {
+            self.serve_holds();
         }
         self.follow_assignment();
         self.store();
@@ -200,8 +206,17 @@ impl Reader {
     fn told(&mut self, error: &KafkaError, place: Option<&Place>) {
         let code = error.rdkafka_error_code();
         let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
-        if !fatal && code.map(Fault::of).is_none_or(|fault| fault == Fault::Cluster) {
-            return self.settings.cluster.voice.fault(error);
+        match code.map_or(Fault::Cluster, Fault::of) {
+            Fault::Cluster if !fatal => return self.settings.cluster.voice.fault(error),
+            Fault::Topic if !fatal => {
+                // What is of no partition was told with the topic's name.
+                if let Some(place) = place {
+                    let what = format!("{}[{}]", place.topic, place.partition);
+                    self.shared.broke(&place.topic, &about(&what, error).to_string());
+                }
+                return;
+            }
+            fault => self.settings.cluster.voice.vitals.erred(fault),
         }
         let what = place.map_or_else(
             || "kafka".to_owned(),

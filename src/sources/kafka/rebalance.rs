@@ -14,7 +14,7 @@ use rdkafka::{
 
 use super::shared::{Position, Shared};
 use crate::{
-    kafka::{Client, Rebalance, Voice},
+    kafka::{Client, Fault, Rebalance, Voice},
     shutdown::{Phase, Shutdown},
 };
 
@@ -38,8 +38,17 @@ impl ClientContext for Ear {
         self.voice.vitals.told(Client::Source, &statistics);
     }
 
-    fn error(&self, error: KafkaError, _: &str) {
-        self.voice.fault(&error);
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code().map(Fault::of) != Some(Fault::Topic) {
+            return self.voice.fault(&error);
+        }
+        // That of a partition that is read comes with its records.
+        if let Some((topic, why)) = reason
+            .strip_prefix("Subscribed topic not available: ")
+            .and_then(|rest| rest.split_once(": "))
+        {
+            self.shared.broke(topic, why);
+        }
     }
 }
 
@@ -55,11 +64,7 @@ impl ConsumerContext for Ear {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 let starts = self.starts(consumer, partitions);
                 for element in starts.elements() {
-                    let committed = match element.offset() {
-                        Offset::Offset(offset) => Some(offset),
-                        _ => None,
-                    };
-                    self.shared.assigned(element.topic(), element.partition(), committed);
+                    self.shared.assigned(element.topic(), element.partition(), element.offset());
                 }
                 self.voice.vitals.rebalanced(Rebalance::Assigned);
                 match cooperative {

@@ -1,5 +1,7 @@
 //! What the thread that reads and the pipeline share.
 
+mod rewind;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     io, mem,
@@ -7,11 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rdkafka::Offset;
+
 use super::measure;
 use crate::{
     kafka::{self, Vitals},
     pipeline::records::{Block, Next, Place, Reached},
 };
+
+pub(super) use rewind::Start;
 
 /// Filled blocks, and how far each partition is.
 pub(super) struct Shared {
@@ -27,6 +33,8 @@ struct State {
     /// Those that are this member's, by their places' numbers.
     partitions: BTreeMap<u64, Partition>,
     next_id: u64,
+    /// Topics that broke, and why.
+    broken: Vec<(String, String)>,
     /// Something may be there to read, or to do.
     poked: bool,
     failed: Option<io::Error>,
@@ -39,10 +47,14 @@ struct State {
 
 struct Partition {
     place: Place,
+    /// Where it was begun.
+    start: Offset,
     /// What was handed out, what of it is delivered, and what of that was stored.
     handed: i64,
     acknowledged: i64,
     stored: i64,
+    /// Its topic has a fault: it is to be read again from what is acknowledged.
+    broken: bool,
 }
 
 /// How far a partition is delivered.
@@ -81,9 +93,9 @@ impl Shared {
     pub(super) fn acknowledge(&self, reached: &[Reached]) {
         let mut state = self.state();
         for Reached { id, offset } in reached {
-            self.vitals.acknowledged(*id, *offset);
             // What is not this member's any more is another's to deliver.
-            if let Some(partition) = state.partitions.get_mut(id) {
+            if let Some(partition) = state.partitions.get_mut(id).filter(|p| !p.broken) {
+                self.vitals.acknowledged(*id, *offset);
                 partition.acknowledged = partition.acknowledged.max(*offset);
             }
         }
@@ -118,15 +130,20 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// A partition is this member's from now on, and begins at its committed offset, if there is one.
-    pub(super) fn assigned(&self, topic: &str, partition: i32, committed: Option<i64>) {
+    /// A partition is this member's from now on, and begins there.
+    pub(super) fn assigned(&self, topic: &str, partition: i32, start: Offset) {
         let mut state = self.state();
         let id = state.next_id;
         state.next_id += 1;
         let place = Place { id, topic: topic.into(), partition };
+        let committed = match start {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
         self.vitals.assigned(id, kafka::Partition::new(place.topic.clone(), partition, committed));
         let none = i64::MIN;
-        let new = Partition { place, handed: none, acknowledged: none, stored: none };
+        let (handed, acknowledged, stored) = (none, none, none);
+        let new = Partition { place, start, handed, acknowledged, stored, broken: false };
         state.partitions.insert(id, new);
     }
 
@@ -157,7 +174,7 @@ impl Shared {
         loop {
             let owes = |id: &u64| {
                 let partition = state.partitions.get(id);
-                partition.is_some_and(|partition| partition.acknowledged < partition.handed)
+                partition.is_some_and(|p| p.acknowledged < p.handed && !p.broken)
             };
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || state.finishing || given_up() || !ids.iter().any(owes) {
@@ -202,9 +219,13 @@ impl Shared {
     /// Hands a block on.
     pub(super) fn hand(&self, block: Block) {
         measure::handed(&self.vitals, &block);
+        let firsts = measure::firsts(&block);
         let mut state = self.state();
-        for Reached { id, offset } in block.reaches() {
+        for (Reached { id, offset }, first) in block.reaches().into_iter().zip(firsts) {
             if let Some(partition) = state.partitions.get_mut(&id) {
+                if !matches!(partition.start, Offset::Offset(_)) {
+                    partition.start = Offset::Offset(first);
+                }
                 partition.handed = partition.handed.max(offset);
             }
         }

@@ -36,7 +36,7 @@ impl Desk {
         let text = format!(
             "version = 1\n{more}\n[kafka]\nbrokers = [\"{address}\"]\n\
              properties = {{ \"session.timeout.ms\" = \"6000\", \
-             \"statistics.interval.ms\" = \"200\" }}\n\
+             \"statistics.interval.ms\" = \"200\", \"topic.metadata.refresh.interval.ms\" = \"1000\" }}\n\
              [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n\
              [sink]\ntopic = \"{sink}\"\n{secret}{same}{dead}"
         );
