@@ -80,6 +80,10 @@ events! {
     ClusterFault = "cluster_fault", Warn;
     /// Records arrive exactly once, for who reads what is committed alone.
     ExactlyOnce = "exactly_once", Warn;
+    /// A Kafka topic has a fault of its own: it is paused, and tried again; others go on.
+    TopicPaused = "topic_paused", Error;
+    /// A Kafka topic is read again.
+    TopicResumed = "topic_resumed", Info;
     /// The configuration was read again and is in force.
     ConfigReloaded = "config_reloaded", Info;
     /// The configuration was read again and does not hold; what was in force stays.

@@ -3,25 +3,31 @@
 //!
 //! | file | does |
 //! | --- | --- |
+//! | `backoff` | how long to wait before something is tried again |
 //! | `cause` | why a broker is not reached, as librdkafka's log tells it |
 //! | `fault` | whose fault an error is |
 //! | `headers` | a message's headers, whatever their names |
 //! | `topics` | what a cluster holds, asked at the start |
+//! | `vitals` | what is known of a member while it runs: for probes and measures |
 //! | `voice` | says what a cluster's faults are, and not again and again |
 
+mod backoff;
 mod cause;
 mod fault;
 mod headers;
 mod topics;
+mod vitals;
 mod voice;
 
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
+pub use backoff::Backoff;
 use cause::Cause;
 pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
 pub use headers::headers;
-pub use topics::{Topics, limit, list};
+pub use topics::{Topics, ask, limit, list};
+pub use vitals::{Client, Partition, Rebalance, Skip, Vitals};
 pub use voice::Voice;
 
 /// librdkafka's properties that carry a promise of this program: how often something arrives, in which
@@ -66,6 +72,9 @@ const KEPT: &[&str] = &[
     "ssl.key.password",
     "ssl.keystore.password",
 ];
+
+/// How often librdkafka says how it is, in milliseconds.
+pub(crate) const STATISTICS_EVERY: &str = "2000";
 
 /// Why a property may not be set, if it may not.
 pub fn kept(property: &str) -> Option<&'static str> {

@@ -2,6 +2,7 @@
 
 mod connect;
 mod open;
+mod reach;
 mod topics;
 
 use std::{
@@ -34,6 +35,7 @@ use crate::{
     summary::{Setting, Summary},
 };
 use open::{Opened, open};
+pub(crate) use reach::Reach;
 pub(crate) use topics::{Topics, resolve};
 
 /// Reads topics until somebody wants the end, and returns the exit code.
@@ -82,7 +84,7 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
                         all others see what was taken back, too";
             speak(Event::ExactlyOnce, what);
         }
-        let voice = Voice::new(Arc::new(move |what| speak(Event::ClusterFault, what)));
+        let voice = Voice::new(speak, telemetry.vitals.clone());
         let cluster = Cluster::new(topics.properties.clone(), voice);
         let opened = open(topics, &cluster, room.budget.sizes, &shutdown)?;
         let Some(Opened { source, offsets, sink }) = opened else { return Ok(Exit::Done as u8) };

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     cli::RunArgs,
     engine::{Reason, Tally},
+    kafka::Vitals,
     metrics::{Format, Meters, render},
     pipeline::Report,
     serve::Status,
@@ -34,6 +35,9 @@ use crate::{
 /// A run, for whoever asks.
 pub(crate) struct Telemetry {
     pub(crate) meters: Arc<Meters>,
+    /// Of a member of a consumer group; those of others say nothing.
+    pub(crate) vitals: Arc<Vitals>,
+    is_member: bool,
     live: Arc<Live>,
     counts: Arc<Counts>,
     shutdown: Shutdown,
@@ -53,6 +57,7 @@ pub(crate) struct Telemetry {
 pub(crate) struct Snapshot {
     tally: Tally,
     in_flight: u64,
+    returned: u64,
     bytes_in: u64,
     failed_inputs: u64,
     truncated_inputs: u64,
@@ -77,6 +82,8 @@ impl Telemetry {
         };
         Ok(Arc::new(Self {
             meters: Arc::default(),
+            vitals: Arc::default(),
+            is_member: run.topics.is_some(),
             live: live.clone(),
             counts: counts.clone(),
             shutdown: shutdown.clone(),
@@ -96,6 +103,7 @@ impl Telemetry {
         *seen = Snapshot {
             tally: report.tally.clone(),
             in_flight: report.unwritten,
+            returned: report.returned,
             bytes_in: report.bytes_in,
             failed_inputs: report.failed_inputs,
             truncated_inputs: report.truncated_inputs,
@@ -121,6 +129,7 @@ impl Telemetry {
 impl Status for Telemetry {
     fn ready(&self) -> Result<(), String> {
         match self.shutdown.phase() {
+            Phase::Running if self.is_member => self.vitals.ready(),
             Phase::Running => Ok(()),
             Phase::Draining { .. } => Err("draining: it was asked to end".into()),
             Phase::Stopped { .. } | Phase::GivenUp => Err("stopped".into()),

@@ -11,8 +11,8 @@ use crate::config::units::address;
 pub struct AdminArgs {
     /// Answer probes and scrapers at ADDR: a port of this machine, or an address and a port
     ///
-    /// /health: the process; /ready: it takes events, else 503; /ready/deps: outputs and folders,
-    /// really reached; /metrics: Prometheus or OpenMetrics; /version; /config, secrets masked. A port
+    /// /health: the process; /ready: it takes events, else 503; /ready/deps: outputs, folders and the
+    /// Kafka cluster, really reached; /metrics: Prometheus or OpenMetrics; /version; /config, secrets masked. A port
     /// alone is one of 127.0.0.1.
     #[arg(long, value_name = "ADDR", value_parser = address, hide_short_help = true)]
     pub admin: Option<SocketAddr>,

@@ -9,7 +9,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 pub enum Fault {
     /// The record's: others may go.
     Record,
-    /// The topic's, the group's, or this program's: nothing mends itself.
+    /// The topic's: others may be read and written.
+    Topic,
+    /// The group's, or this program's: nothing mends itself.
     Lasting,
     /// The cluster's: it is tried again for as long as it takes.
     Cluster,
@@ -24,15 +26,15 @@ impl Fault {
             | Code::MessageBatchTooLarge
             | Code::InvalidTimestamp
             | Code::InvalidRecord => Self::Record,
+            Code::TopicAuthorizationFailed
+            | Code::UnknownTopic
+            | Code::UnknownTopicOrPartition
+            | Code::UnknownPartition => Self::Topic,
             Code::AutoOffsetReset
             | Code::OffsetOutOfRange
-            | Code::TopicAuthorizationFailed
             | Code::GroupAuthorizationFailed
             | Code::ClusterAuthorizationFailed
             | Code::TransactionalIdAuthorizationFailed
-            | Code::UnknownTopic
-            | Code::UnknownTopicOrPartition
-            | Code::UnknownPartition
             | Code::InvalidTopic
             | Code::InvalidRequiredAcks
             | Code::FencedInstanceId

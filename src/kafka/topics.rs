@@ -4,16 +4,17 @@ use std::{
     collections::BTreeMap,
     future::Future,
     io,
+    thread::sleep,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, ResourceSpecifier},
     consumer::{BaseConsumer, Consumer as _},
-    error::RDKafkaErrorCode,
+    error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::{Cluster, Fault, Voice, fault::about};
+use super::{Backoff, Cluster, Fault, Voice, fault::about};
 
 /// Topics, and how many partitions each has.
 pub type Topics = BTreeMap<String, usize>;
@@ -26,6 +27,32 @@ const FIRST: Duration = Duration::from_millis(500);
 const SAID: Duration = Duration::from_secs(2);
 /// How long to listen for events before each.
 const SERVED: Duration = Duration::from_millis(20);
+/// Where it says no at once, how long to wait before that, at first and at most.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const MOST_WAIT: Duration = Duration::from_secs(5);
+/// How often to look meanwhile whether somebody wants the end.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Asks for all topics, once.
+///
+/// # Errors
+/// The configuration is none of librdkafka's; no answer within `patience`, or another one.
+pub fn ask(cluster: &Cluster, patience: Duration) -> io::Result<Topics> {
+    fetch(&client(cluster)?, patience).map_err(|error| about("kafka", &error))
+}
+
+fn client(cluster: &Cluster) -> io::Result<BaseConsumer<Voice>> {
+    cluster
+        .client(&[])
+        .create_with_context(cluster.voice.clone())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
+}
+
+fn fetch(client: &BaseConsumer<Voice>, patience: Duration) -> Result<Topics, KafkaError> {
+    let metadata = client.fetch_metadata(None, patience)?;
+    let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
+    Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
+}
 
 /// Asks for all topics, until there is an answer or `stopped` says that nobody wants one any more.
 ///
@@ -33,23 +60,15 @@ const SERVED: Duration = Duration::from_millis(20);
 /// The configuration is none of librdkafka's; it is no use to ask again; or nobody wants to know.
 pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics> {
     let voice = &cluster.voice;
-    let client: BaseConsumer<Voice> = cluster
-        .client(&[])
-        .create_with_context(voice.clone())
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+    let client = client(cluster)?;
+    let mut backoff = Backoff::new(FIRST_WAIT, MOST_WAIT);
     let mut patience = FIRST;
     while !stopped() {
         told(&client, voice)?;
-        match client.fetch_metadata(None, patience) {
-            Ok(metadata) => {
-                let topics = metadata.topics().iter();
-                let topics = topics.filter(|topic| topic.error().is_none());
-                return Ok(topics
-                    .map(|topic| (topic.name().to_owned(), topic.partitions().len()))
-                    .collect());
-            }
+        match fetch(&client, patience) {
+            Ok(topics) => return Ok(topics),
             Err(error) => match error.rdkafka_error_code().map(Fault::of) {
-                Some(Fault::Lasting) => return Err(about("kafka", &error)),
+                Some(Fault::Lasting | Fault::Topic) => return Err(about("kafka", &error)),
                 _ => told(&client, voice)?,
             },
         }
@@ -60,6 +79,10 @@ pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics>
             );
         }
         patience = PATIENCE.min(patience * 2);
+        let until = Instant::now() + backoff.next_wait();
+        while Instant::now() < until && !stopped() {
+            sleep(LOOK_EVERY);
+        }
     }
     Err(io::ErrorKind::Interrupted.into())
 }

@@ -11,23 +11,36 @@ use rdkafka::{
     statistics::Statistics,
 };
 
-use super::Cause;
+use super::{Cause, Fault, Vitals};
+use crate::journal::{Event, Say};
 
 /// The same is said again after so long.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// Who is told.
+/// Who is told, and where it is counted.
 #[derive(Clone)]
 pub struct Voice {
-    say: Arc<dyn Fn(&str) + Send + Sync>,
+    say: Say,
     said: Arc<Mutex<HashMap<String, Instant>>>,
     cause: Arc<Mutex<Option<Cause>>>,
+    /// What is known of the member.
+    pub vitals: Arc<Vitals>,
 }
 
 impl Voice {
-    /// Tells by `say`.
-    pub fn new(say: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
-        Self { say, said: Arc::default(), cause: Arc::default() }
+    /// Tells by `say`, and counts in `vitals`.
+    pub fn new(say: Say, vitals: Arc<Vitals>) -> Self {
+        Self { say, said: Arc::default(), cause: Arc::default(), vitals }
+    }
+
+    /// Tells nobody.
+    pub fn quiet() -> Self {
+        Self::new(Arc::new(|_, _| ()), Arc::default())
+    }
+
+    /// Tells what happened. Only codes and names go in here.
+    pub fn tell(&self, event: Event, what: &str) {
+        (self.say)(event, what);
     }
 
     /// Says it, unless it was said lately. Only codes and names go in here, no text that a record
@@ -39,12 +52,13 @@ impl Voice {
         if last.is_none_or(|last| now.duration_since(last) >= AGAIN) {
             said.insert(what.to_owned(), now);
             drop(said);
-            (self.say)(what);
+            self.tell(Event::ClusterFault, what);
         }
     }
 
     /// Says that the cluster has a fault, and that it is tried again.
     pub fn fault(&self, error: &KafkaError) {
+        self.vitals.erred(Fault::Cluster);
         match error.rdkafka_error_code() {
             Some(code) => self.say(&format!("kafka: {code}; tried again")),
             None => self.say("kafka: an error without a code; tried again"),

@@ -11,22 +11,48 @@ const BOUNDS: [f64; 18] = [
     2.5, 5.0, 15.0, 60.0,
 ];
 
+/// Those of ages, from a tenth of a second to a week.
+const AGES: [f64; BOUNDS.len()] = [
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0,
+    43200.0, 86400.0, 604_800.0,
+];
+/// How long a unit of the sum is; years of ages have room in it.
+const NANOSECOND: Duration = Duration::from_nanos(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// How long something took, again and again.
-#[derive(Default)]
 pub struct Histogram {
+    bounds: &'static [f64; BOUNDS.len()],
     /// Not cumulative; the last is for all beyond the bounds.
     counts: [AtomicU64; BOUNDS.len() + 1],
-    nanoseconds: AtomicU64,
+    unit: Duration,
+    sum: AtomicU64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::with(&BOUNDS, NANOSECOND)
+    }
 }
 
 impl Histogram {
+    /// For ages of events: up to a week and more.
+    pub fn of_ages() -> Self {
+        Self::with(&AGES, MILLISECOND)
+    }
+
+    fn with(bounds: &'static [f64; BOUNDS.len()], unit: Duration) -> Self {
+        let counts = [const { AtomicU64::new(0) }; BOUNDS.len() + 1];
+        Self { bounds, counts, unit, sum: AtomicU64::new(0) }
+    }
+
     /// Counts one duration.
     pub fn observe(&self, time: Duration) {
         let seconds = time.as_secs_f64();
-        let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
+        let bucket = self.bounds.partition_point(|bound| *bound < seconds);
         self.counts[bucket].fetch_add(1, Relaxed);
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.nanoseconds.fetch_add(nanoseconds, Relaxed);
+        let units = time.as_nanos() / self.unit.as_nanos();
+        self.sum.fetch_add(u64::try_from(units).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// How many there were.
@@ -37,7 +63,7 @@ impl Histogram {
     /// The buckets, cumulative: a bound in seconds, and how many took no longer.
     pub fn buckets(&self) -> Vec<(f64, u64)> {
         let mut sum = 0;
-        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
+        let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
         let cumulative = bounds.zip(&self.counts).map(|(bound, count)| {
             sum += count.load(Relaxed);
             (bound, sum)
@@ -47,7 +73,7 @@ impl Histogram {
 
     /// All durations together, in seconds.
     pub fn sum(&self) -> f64 {
-        self.nanoseconds.load(Relaxed) as f64 / 1e9
+        self.sum.load(Relaxed) as f64 * self.unit.as_secs_f64()
     }
 }
 
@@ -66,5 +92,16 @@ mod tests {
         assert_eq!((at(0.00005), at(0.001), at(0.0025), at(1.0)), (1, 2, 3, 4));
         assert_eq!((at(60.0), at(f64::INFINITY), histogram.count()), (4, 5, 5));
         assert!((histogram.sum() - 90.603).abs() < 1e-9);
+    }
+
+    #[test]
+    fn ages_of_years_have_room() {
+        let histogram = Histogram::of_ages();
+        let years = Duration::from_secs(20 * 365 * 86_400);
+        (0..10_000).for_each(|_| histogram.observe(years));
+        histogram.observe(Duration::from_millis(300));
+        assert_eq!(histogram.buckets()[2], (0.5, 1));
+        assert_eq!(histogram.buckets()[18], (f64::INFINITY, 10_001));
+        assert!((histogram.sum() - 1e4 * years.as_secs_f64()).abs() < 1.0);
     }
 }

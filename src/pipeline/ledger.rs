@@ -12,6 +12,8 @@ use crate::engine::Tally;
 #[derive(Default)]
 pub(super) struct Ledger {
     judged: AtomicU64,
+    /// Of these, given back to be read again.
+    returned: AtomicU64,
     /// A line is read in part and waits in the reader for a free batch.
     held: AtomicU64,
     writes: AtomicU64,
@@ -33,9 +35,9 @@ impl Ledger {
         self.judged.fetch_add(lines, Relaxed);
     }
 
-    /// So many lines that were judged are taken back, and will be read again.
-    pub(super) fn forget(&self, lines: u64) {
-        self.judged.fetch_sub(lines, Relaxed);
+    /// So many that were judged are read again, and counted then.
+    pub(super) fn give_back(&self, records: u64) {
+        self.returned.fetch_add(records, Relaxed);
     }
 
     pub(super) fn hold(&self, lines: u64) {
@@ -73,8 +75,10 @@ impl Ledger {
     pub(super) fn report(&self, end: End) -> Report {
         let Settled { tally, bytes_in } = self.settled().clone();
         let read = self.judged.load(Relaxed) + self.held.load(Relaxed);
+        let returned = self.returned.load(Relaxed);
         Report {
-            unwritten: read.saturating_sub(tally.read),
+            unwritten: read.saturating_sub(tally.read + returned),
+            returned,
             tally,
             bytes_in,
             failed_inputs: self.failed_inputs.load(Relaxed),

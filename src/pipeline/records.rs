@@ -60,10 +60,18 @@ pub struct Reached {
 pub trait Offsets: Send {
     /// Takes note; what is said of a partition later is further.
     fn acknowledge(&mut self, reached: &[Reached]);
-    /// What was handed out and is not acknowledged is not delivered, and is read again. All partitions
-    /// have new [places](Place) from now on, with numbers from this one; what comes of others is of
-    /// before.
-    fn rewind(&mut self) -> u64;
+    /// Whether what was read of a place is still wanted; if not, it is read again, here or elsewhere.
+    fn holds(&self, id: u64) -> bool {
+        let _ = id;
+        true
+    }
+    /// Something of this place could not be sent, for a fault of the topic that it was for: nothing of
+    /// it is wanted any more.
+    fn unsent(&mut self, id: u64, why: &io::Error) {
+        let _ = (id, why);
+    }
+    /// What was handed out and is not acknowledged is not wanted any more: it is read again.
+    fn take_back(&mut self) {}
     /// Nothing more will be acknowledged.
     ///
     /// # Errors
@@ -110,6 +118,8 @@ pub enum Refusal {
     Record(Reason),
     /// The transaction does not hold any more.
     Undone,
+    /// It is its topic's fault: those for others may go.
+    Topic(io::Error),
     /// Nothing more can be sent.
     Sink(io::Error),
 }
@@ -139,6 +149,11 @@ pub trait RecordSink: Send {
         reports: &mut Vec<(Ticket, Told)>,
         timestamps: &dyn Fn(Ticket) -> Option<i64>,
     ) -> io::Result<()>;
+    /// Adds which of those that were sent did not arrive, for a fault of their topic's. They are told
+    /// here, and nowhere else.
+    fn unsent(&mut self, unsent: &mut Vec<(Ticket, io::Error)>) {
+        let _ = unsent;
+    }
     /// Waits until there is a report, at most `wait`.
     fn wait(&mut self, wait: Duration);
     /// Where what is sent holds from commit to commit.
@@ -198,17 +213,17 @@ impl RecordPipeline {
         let ledger = Arc::new(Ledger::default());
         let intake = Box::new(RecordIntake::new(source, ledger.clone()));
         let exactly_once = sink.transactions().is_some();
-        let outbox = Outbox::new(sink, keeps, observer.clone());
         let desk = Desk {
             offsets,
             shutdown: shutdown.clone(),
             ledger: ledger.clone(),
             meters: meters.clone(),
         };
+        let outbox = Outbox::new(sink, keeps, observer.clone(), desk);
         let around = Around { batches: budget.batches, ledger, meters, shutdown, observer };
         match exactly_once {
-            true => around.run(intake, ExactlyOnce::new(outbox, desk), workers),
-            false => around.run(intake, AtLeastOnce::new(outbox, desk), workers),
+            true => around.run(intake, ExactlyOnce::new(outbox), workers),
+            false => around.run(intake, AtLeastOnce::new(outbox), workers),
         }
     }
 }

@@ -45,6 +45,8 @@ pub struct Report {
     pub tally: Tally,
     /// Lines that were read, and neither written nor dead-lettered.
     pub unwritten: u64,
+    /// Records that were read and given back unsettled; they are read again, and counted then.
+    pub returned: u64,
     /// Bytes of input, byte order marks and discarded rests of lines included.
     pub bytes_in: u64,
     /// Inputs that could not be opened or read to their end.

@@ -6,8 +6,8 @@
 //! | `isolate` | finds records for whose sake batches are refused |
 //! | `transactions` | records, and how far the source is delivered, at once or not at all |
 //!
-//! A record's own fault is reported as such; the cluster's faults are waited out, for as long as it
-//! takes; all others end the run.
+//! A record's own fault is reported as such, and a topic's; the cluster's faults are waited out, for as
+//! long as it takes; all others end the run.
 
 mod desk;
 mod isolate;
@@ -22,11 +22,11 @@ use rdkafka::{
 };
 
 use crate::{
-    kafka::{Cluster, about, of_record},
+    kafka::{Cluster, Fault, STATISTICS_EVERY, about, of_record},
     pipeline::records::{Outgoing, RecordSink, Refusal, Ticket, Told, Transactions},
     shutdown::{Phase, Shutdown},
 };
-use desk::{Desk, Ear, is_lasting, packed, reason, same};
+use desk::{Desk, Ear, is_lasting, is_topics, packed, reason, same};
 use transactions::Transacting;
 
 /// What the producer holds at most, in KiB.
@@ -90,7 +90,11 @@ impl KafkaSink {
                 config.set("message.timeout.ms", "0");
             }
         }
-        for (name, value) in [("compression.codec", "lz4"), ("linger.ms", "5")] {
+        for (name, value) in [
+            ("compression.codec", "lz4"),
+            ("linger.ms", "5"),
+            ("statistics.interval.ms", STATISTICS_EVERY),
+        ] {
             if config.get(name).is_none() {
                 config.set(name, value);
             }
@@ -140,7 +144,13 @@ impl RecordSink for KafkaSink {
             };
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(match of_record(&error) {
-                    Some(long) => Refusal::Record(reason(long)),
+                    Some(long) => {
+                        self.desk.voice.vitals.erred(Fault::Record);
+                        Refusal::Record(reason(long))
+                    }
+                    None if is_topics(&error) => {
+                        Refusal::Topic(about(self.topic(record.dead), &error))
+                    }
                     None if self.transacting.is_some() && !is_lasting(&error) => Refusal::Undone,
                     None => Refusal::Sink(about(self.topic(record.dead), &error)),
                 });
@@ -172,9 +182,13 @@ impl RecordSink for KafkaSink {
         tray.failed.as_ref().map_or(Ok(()), |error| Err(same(error)))
     }
 
+    fn unsent(&mut self, unsent: &mut Vec<(Ticket, io::Error)>) {
+        unsent.append(&mut self.desk.tray().unsent);
+    }
+
     fn wait(&mut self, wait: Duration) {
         let tray = self.desk.tray();
-        if tray.reports.is_empty() && tray.again.is_empty() && tray.failed.is_none() {
+        if tray.reports.is_empty() && !tray.is_rare() {
             self.desk.wait(tray, wait);
         }
     }

@@ -3,11 +3,15 @@
 //! | file | does |
 //! | --- | --- |
 //! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
+//! | `hold` | what is not read at present: topics with a fault of their own |
+//! | `measure` | what is measured of blocks |
 //! | `rebalance` | partitions that come and go |
 //! | `reader` | the thread: serves the group whatever the sink does, and reads while there is room |
 //!
 //! What is read ahead waits in a queue for each partition and stays there while there is no room.
 
+mod hold;
+mod measure;
 mod reader;
 mod rebalance;
 mod shared;
@@ -90,7 +94,7 @@ impl KafkaSource {
     /// # Errors
     /// A property that librdkafka does not take; no thread.
     pub fn open(settings: Settings) -> io::Result<(Self, KafkaOffsets)> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new(settings.cluster.voice.vitals.clone()));
         let reader = Reader::join(settings, shared.clone())?;
         // Who commits must not keep the member in its group.
         let consumer = Arc::downgrade(&reader.consumer());
@@ -126,8 +130,16 @@ impl Offsets for KafkaOffsets {
         self.shared.acknowledge(reached);
     }
 
-    fn rewind(&mut self) -> u64 {
-        self.shared.rewind()
+    fn holds(&self, id: u64) -> bool {
+        self.shared.holds(id)
+    }
+
+    fn unsent(&mut self, id: u64, why: &io::Error) {
+        self.shared.unsent(id, why);
+    }
+
+    fn take_back(&mut self) {
+        self.shared.take_back();
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -8,11 +8,13 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Child, Stdio},
+    sync::{Mutex, PoisonError},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use tamis::metrics::{Family, Kind};
 use tempfile::TempDir;
 
 use crate::cli::{code, folder, run, sieve, stderr, tamis};
@@ -61,14 +63,7 @@ impl Watched {
 
     /// The status and the body.
     fn get(&self, path: &str, headers: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        get(self.port, path, headers)
     }
 
     fn measures(&self) -> BTreeMap<String, f64> {
@@ -83,7 +78,18 @@ impl Drop for Watched {
     }
 }
 
-fn measures(text: &str) -> BTreeMap<String, f64> {
+/// What an admin server answers: the status and the body.
+pub(crate) fn get(port: u16, path: &str, headers: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+pub(crate) fn measures(text: &str) -> BTreeMap<String, f64> {
     let values = text.lines().filter(|line| !line.starts_with('#'));
     let values = values.map(|line| line.rsplit_once(' ').unwrap());
     values.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
@@ -195,7 +201,27 @@ fn the_documentation_lists_every_measure() {
             .collect();
         let _ = writeln!(wanted, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
     }
-    let head = "| name | kind | labels | |\n| --- | --- | --- | --- |\n";
+    documented("| name | kind | labels | |\n| --- | --- | --- | --- |\n", &wanted);
+}
+
+/// Those of a member of a consumer group, as a member has them that did nothing.
+#[test]
+fn the_documentation_lists_every_measure_of_kafka() {
+    let mut wanted = String::new();
+    for Family { name, kind, labels, help, .. } in tamis::kafka::Vitals::default().families() {
+        let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let total = if kind == Kind::Counter { "_total" } else { "" };
+        let (kind, labels) = (kind.name(), labels.join(", "));
+        let _ = writeln!(wanted, "| `{name}{total}` | {kind} | {labels} | {help} |");
+    }
+    documented("| of Kafka | kind | labels | |\n| --- | --- | --- | --- |\n", &wanted);
+}
+
+/// Compares a table of the documentation, or writes it.
+fn documented(head: &str, wanted: &str) {
+    // Both tables are of one page.
+    static PAGE: Mutex<()> = Mutex::new(());
+    let _page = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
     let page = fs::read_to_string(&path).unwrap();
     let (before, rest) = page.split_once(head).expect("the table's head");

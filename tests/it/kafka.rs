@@ -8,6 +8,7 @@ mod faults;
 pub(crate) mod member;
 mod secured;
 mod three;
+mod watched;
 
 use broker::{Broker, Written, broker, unique};
 use member::Desk;

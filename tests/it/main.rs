@@ -39,3 +39,4 @@ mod signals;
 mod stand_ins;
 mod tidy;
 mod tokens;
+mod transactions;

@@ -72,7 +72,7 @@ impl RecordSource for Script {
 }
 
 /// Takes what holds `bad` for a reject and dawdles as long as a block's first digit says.
-struct Clerk;
+pub(crate) struct Clerk;
 
 impl RecordWorker for Clerk {
     fn process(&mut self, block: &Block, out: &mut Judged) {
@@ -114,6 +114,9 @@ struct Post {
     acknowledged: Vec<Reached>,
     told_durable: usize,
     ahead: usize,
+    /// What did not arrive for its topic's fault, and the places that are read again for that.
+    unsent: Vec<Ticket>,
+    given_up: Vec<u64>,
 }
 
 /// Tells of what was sent only when asked to wait, the latest first.
@@ -121,6 +124,8 @@ struct Tray {
     post: Arc<Mutex<Post>>,
     /// Refuses values that hold this, at once or later.
     refuses: Option<(&'static str, bool)>,
+    /// The topic of values that hold this has a fault, which shows at once or later.
+    lacks: Option<(&'static str, bool)>,
     fails: bool,
 }
 
@@ -135,6 +140,16 @@ impl RecordSink for Tray {
             self.refuses.filter(|(word, _)| value.as_ref().is_some_and(|v| v.contains(word)));
         if let Some((_, true)) = long {
             return Err(Refusal::Record(Reason::TooLarge));
+        }
+        let lacking =
+            self.lacks.filter(|(word, _)| value.as_ref().is_some_and(|v| v.contains(word)));
+        match lacking {
+            Some((_, true)) => return Err(Refusal::Topic(io::Error::other("no such topic"))),
+            Some((_, false)) => {
+                post.unsent.push(ticket);
+                return Ok(());
+            }
+            None => {}
         }
         let header = |(name, value): &(&str, Option<&[u8]>)| {
             format!("{name}={}", String::from_utf8_lossy(value.unwrap_or_default()))
@@ -160,6 +175,11 @@ impl RecordSink for Tray {
         Ok(())
     }
 
+    fn unsent(&mut self, unsent: &mut Vec<(Ticket, io::Error)>) {
+        let told = std::mem::take(&mut self.post.lock().unwrap().unsent);
+        unsent.extend(told.into_iter().map(|ticket| (ticket, io::Error::other("no such topic"))));
+    }
+
     fn wait(&mut self, _: Duration) {}
 }
 
@@ -176,8 +196,13 @@ impl Offsets for Keeper {
         post.acknowledged.extend_from_slice(reached);
     }
 
-    fn rewind(&mut self) -> u64 {
-        unreachable!("nothing was taken back")
+    fn holds(&self, id: u64) -> bool {
+        !self.0.lock().unwrap().given_up.contains(&id)
+    }
+
+    fn unsent(&mut self, id: u64, why: &io::Error) {
+        assert_eq!(why.to_string(), "no such topic");
+        self.0.lock().unwrap().given_up.push(id);
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -187,7 +212,7 @@ impl Offsets for Keeper {
 
 fn run(source: Script, change: impl FnOnce(&mut Tray), letters: bool) -> (Report, Post, Seen) {
     let (post, seen) = (Arc::new(Mutex::new(Post::default())), Seen::default());
-    let mut tray = Tray { post: post.clone(), refuses: None, fails: false };
+    let mut tray = Tray { post: post.clone(), refuses: None, lacks: None, fails: false };
     change(&mut tray);
     let demand = Demand { workers: 3, dead_letter: true, engine_bytes: 0, fixed_bytes: 0 };
     let pipeline = RecordPipeline {
@@ -279,4 +304,24 @@ fn a_sink_that_fails_ends_the_run_and_what_is_not_sent_is_unwritten() {
     assert_eq!((report.read(), post.sent.len()), (4, 3));
     assert_eq!(report.unwritten + report.tally.read, 4);
     assert!(post.acknowledged.iter().all(|reached| reached.offset <= 2));
+}
+
+#[test]
+fn a_topics_fault_gives_back_what_was_for_it_and_others_go_on() {
+    let blocks: &[&[(u64, &str)]] = &[
+        &[(1, "a"), (2, "x"), (1, "lost"), (1, "bad"), (1, ""), (2, "y")],
+        &[(1, "b"), (2, "z"), (1, "none")],
+    ];
+    for (at_once, sent, returned) in [(true, vec!["a"], 5), (false, vec!["a", ""], 3)] {
+        let change = |tray: &mut Tray| tray.lacks = Some(("lost", at_once));
+        let (report, post, _) = run(script(blocks), change, false);
+        assert!(matches!(report.end, End::Complete), "{:?}", report.end);
+        assert_eq!((values(&post, 1), values(&post, 2)), (sent, vec!["x", "y", "z"]), "{at_once}");
+        // What was in the same block is settled where the fault shows later only.
+        assert_eq!((report.returned, report.read(), report.unwritten), (returned, 9 - returned, 0));
+        let tally = &report.tally;
+        assert_eq!((tally.clean, tally.tombstones), (if at_once { 4 } else { 5 }, 0));
+        assert_eq!(tally.rejected[Reason::Syntax.index()], u64::from(!at_once));
+        assert!(post.given_up.iter().all(|id| *id == 1));
+    }
 }

@@ -1,6 +1,6 @@
 //! How a cluster is reached, as librdkafka's properties.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -30,8 +30,7 @@ pub(super) fn properties(kafka: &KafkaEntry) -> Result<Vec<(String, String)>> {
     for (name, said) in &kafka.properties {
         set(name, &said.value);
     }
-    let quiet = Voice::new(Arc::new(|_| ()));
-    Cluster::new(properties.clone(), quiet)
+    Cluster::new(properties.clone(), Voice::quiet())
         .client(&[])
         .create_native_config()
         .map_err(|error| anyhow!("kafka.properties: {error}"))?;

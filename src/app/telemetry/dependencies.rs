@@ -9,6 +9,7 @@ use std::{
 use crate::app::{
     cause::cause,
     inputs::InputChoice,
+    kafka::Reach,
     resolved::{Output, Run},
 };
 
@@ -24,6 +25,8 @@ enum Need {
     Writable(PathBuf),
     /// A folder in which files can be made durable.
     Folder(PathBuf),
+    /// A cluster that answers, and has the topics that are written.
+    Topics(Reach),
 }
 
 impl Dependencies {
@@ -61,21 +64,25 @@ impl Dependencies {
         if let Some(path) = run.follow.as_ref().and_then(|follow| follow.data_dir.clone()) {
             all.push(("data_dir", Need::Folder(path)));
         }
+        all.extend(run.topics.iter().map(|topics| ("kafka", Need::Topics(topics.reach()))));
         Self(all)
     }
 
     /// Reaches each; why not, where it cannot be.
     pub(crate) fn reach(&self) -> Vec<(String, Result<(), String>)> {
-        let reach = |(name, need): &(&str, Need)| {
-            let (path, reached) = match need {
-                Need::Readable(path) => (path, File::open(path).map(drop)),
-                Need::Writable(path) => (path, File::options().append(true).open(path).map(drop)),
-                Need::Folder(path) => (path, write_in(path)),
-            };
-            let name = format!("{name} {}", path.display());
-            (name, reached.map_err(|error| cause(&error)))
+        self.0.iter().flat_map(|(name, need)| need.reach(name)).collect()
+    }
+}
+
+impl Need {
+    fn reach(&self, name: &str) -> Vec<(String, Result<(), String>)> {
+        let (path, reached) = match self {
+            Self::Readable(path) => (path, File::open(path).map(drop)),
+            Self::Writable(path) => (path, File::options().append(true).open(path).map(drop)),
+            Self::Folder(path) => (path, write_in(path)),
+            Self::Topics(reach) => return reach.reach(),
         };
-        self.0.iter().map(reach).collect()
+        vec![(format!("{name} {}", path.display()), reached.map_err(|error| cause(&error)))]
     }
 }
 

@@ -19,6 +19,9 @@ impl Telemetry {
         all.extend(inputs(&seen));
         all.extend(self.stages());
         all.extend(self.program());
+        if self.is_member {
+            all.extend(self.vitals.families());
+        }
         all
     }
 
@@ -187,9 +190,15 @@ fn lines(seen: &Snapshot) -> Vec<Family> {
         ),
         counter(
             "tamis_lines_read",
-            "Lines read: those that are settled, and those in flight.",
+            "Lines read: those that are settled, those in flight, and those given back.",
             &[],
-            value((tally.read + seen.in_flight) as f64),
+            value((tally.read + seen.in_flight + seen.returned) as f64),
+        ),
+        counter(
+            "tamis_returned_records",
+            "Records that were read and given back unsettled: they are read again, and counted then.",
+            &[],
+            value(seen.returned as f64),
         ),
         gauge(
             "tamis_lines_in_flight",

@@ -6,11 +6,13 @@
 //! | `outbox` | what is on its way |
 //! | `at_least_once` | acknowledges what is durable, batch by batch |
 //! | `exactly_once` | commits batches and how far they reach together, or takes all of it back |
+//! | `returned` | what is given back unsettled, to be read again |
 //! | `suspects` | records for whose sake a transaction was taken back |
 
 mod at_least_once;
 mod exactly_once;
 mod outbox;
+mod returned;
 mod suspects;
 
 use std::{

@@ -15,7 +15,7 @@ use rdkafka::{
 };
 
 use crate::{
-    kafka::{Fault, Voice, about, of_record},
+    kafka::{Client, Fault, Voice, about, of_record},
     pipeline::{
         Reason,
         records::{Ticket, Told},
@@ -29,7 +29,7 @@ const RECORD_BITS: u32 = 20;
 pub(super) struct Desk {
     tray: Mutex<Tray>,
     more: Condvar,
-    voice: Voice,
+    pub(super) voice: Voice,
     /// A transaction is taken back, for whatever reason; otherwise what fails is sent again.
     takes_back: bool,
 }
@@ -41,6 +41,8 @@ pub(super) struct Tray {
     pub(super) again: Vec<(usize, OwnedMessage)>,
     /// What is on its way is alone in its batch.
     pub(super) alone: bool,
+    /// Those that a fault of their topic kept from it.
+    pub(super) unsent: Vec<(Ticket, io::Error)>,
     /// The producer itself says that it can go no further.
     pub(super) broken: bool,
     pub(super) failed: Option<io::Error>,
@@ -61,6 +63,13 @@ impl Desk {
     }
 }
 
+impl Tray {
+    /// Whether there is more in it than reports.
+    pub(super) fn is_rare(&self) -> bool {
+        self.failed.is_some() || !self.again.is_empty() || !self.unsent.is_empty()
+    }
+}
+
 /// What librdkafka tells of.
 pub(super) struct Ear(pub(super) Arc<Desk>);
 
@@ -69,7 +78,9 @@ impl ClientContext for Ear {
         self.0.voice.heard(about, line);
     }
 
-    fn stats(&self, _: Statistics) {}
+    fn stats(&self, statistics: Statistics) {
+        self.0.voice.vitals.told(Client::Sink, &statistics);
+    }
 
     fn error(&self, error: KafkaError, _: &str) {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
@@ -95,9 +106,13 @@ impl ProducerContext for Ear {
             Ok(_) => tray.reports.push((unpacked(opaque), Told::Durable)),
             Err((error, message)) => match refusal(error) {
                 Some(reason) if tray.alone || self.0.takes_back => {
+                    self.0.voice.vitals.erred(Fault::Record);
                     tray.reports.push((unpacked(opaque), Told::Refused(reason)));
                 }
                 Some(_) => tray.again.push((opaque, message.detach())),
+                None if is_topics(error) => {
+                    tray.unsent.push((unpacked(opaque), about(message.topic(), error)));
+                }
                 None if self.0.takes_back && !is_lasting(error) => {
                     tray.reports.push((unpacked(opaque), Told::Undone));
                 }
@@ -107,7 +122,7 @@ impl ProducerContext for Ear {
             },
         }
         // Who waits for room or for reports looks again soon enough; each wake-up costs.
-        let first = tray.reports.len() == 1 || tray.failed.is_some() || !tray.again.is_empty();
+        let first = tray.reports.len() == 1 || tray.is_rare();
         drop(tray);
         if first {
             self.0.more.notify_all();
@@ -119,6 +134,11 @@ impl ProducerContext for Ear {
 fn refusal(error: &KafkaError) -> Option<Reason> {
     let anothers = error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidDifferentRecord);
     if anothers { Some(Reason::Refused) } else { of_record(error).map(reason) }
+}
+
+/// Whether a topic has a fault of its own.
+pub(super) fn is_topics(error: &KafkaError) -> bool {
+    error.rdkafka_error_code().map(Fault::of) == Some(Fault::Topic)
 }
 
 /// Whether a transaction that begins anew would fail again. That the producer is broken is told

@@ -8,7 +8,10 @@ use rdkafka::{
     producer::{BaseRecord, Producer as _},
 };
 
-use super::{KafkaSink, PATIENCE, ROOM, desk::unpacked};
+use super::{
+    KafkaSink, PATIENCE, ROOM,
+    desk::{is_topics, unpacked},
+};
 use crate::{kafka::about, pipeline::records::Ticket, shutdown::Phase};
 
 impl KafkaSink {
@@ -54,6 +57,9 @@ impl KafkaSink {
         // There is room: nothing else is on its way, and all of them were in it before.
         if let Err((error, _)) = self.producer.send(sent) {
             let mut tray = self.desk.tray();
+            if is_topics(&error) {
+                return tray.unsent.push((unpacked(opaque), about(message.topic(), &error)));
+            }
             tray.failed.get_or_insert_with(|| about(message.topic(), &error));
         }
     }

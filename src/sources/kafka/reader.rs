@@ -8,7 +8,7 @@ use std::{
 };
 
 use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
+    Message as _,
     consumer::{BaseConsumer, CommitMode, Consumer as _, base_consumer::PartitionQueue},
     error::{KafkaError, RDKafkaErrorCode},
     message::BorrowedMessage,
@@ -16,19 +16,18 @@ use rdkafka::{
 
 use super::{
     ANSWER_BYTES, MOST_READY, Settings,
+    hold::Holds,
     rebalance::{Ear, list},
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, about, headers},
+    kafka::{Fault, STATISTICS_EVERY, about, headers},
     pipeline::records::{Block, Incoming, Place},
     shutdown::Phase,
 };
 
 /// How long to rest at most: everything that happens wakes the thread up.
 const REST: Duration = Duration::from_millis(50);
-/// How long the group's coordinator has for an answer, before it is asked again.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A partition's queue.
 struct Lane {
@@ -37,9 +36,10 @@ struct Lane {
 }
 
 pub(super) struct Reader {
-    settings: Settings,
-    shared: Arc<Shared>,
-    consumer: Arc<BaseConsumer<Ear>>,
+    pub(super) settings: Settings,
+    pub(super) shared: Arc<Shared>,
+    pub(super) consumer: Arc<BaseConsumer<Ear>>,
+    pub(super) holds: Holds,
     lanes: Vec<Lane>,
     /// Which lane is first in the next block.
     first: usize,
@@ -71,6 +71,7 @@ impl Reader {
             ("auto.commit.interval.ms", "1000"),
             ("fetch.queue.backoff.ms", "20"),
             ("partition.assignment.strategy", "cooperative-sticky"),
+            ("statistics.interval.ms", STATISTICS_EVERY),
         ] {
             if config.get(name).is_none() {
                 config.set(name, value);
@@ -88,7 +89,8 @@ impl Reader {
         let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(invalid)?;
         let (consumer, lanes) = (Arc::new(consumer), Vec::new());
-        Ok(Self { settings, shared, consumer, lanes, first: 0, ended: false })
+        let holds = Holds::default();
+        Ok(Self { settings, shared, consumer, holds, lanes, first: 0, ended: false })
     }
 
     /// Until everything that was read is delivered, or is given up.
@@ -115,7 +117,9 @@ impl Reader {
                 Err(error) => self.told(&error, None),
             }
         }
-        self.go_back();
+        if !self.ended {
+            self.serve_holds();
+        }
         self.follow_assignment();
         if !self.settings.in_transactions {
             self.store();
@@ -158,48 +162,6 @@ impl Reader {
             self.lanes.push(Lane { place, queue });
         }
         self.lanes.sort_by_key(|lane| lane.place.id);
-    }
-
-    /// Partitions whose transaction was taken back are read again from what is committed, and where
-    /// nothing is from where they began.
-    fn go_back(&mut self) {
-        let back = self.shared.to_rewind();
-        if back.is_empty() || self.ended {
-            return;
-        }
-        let mut asked = TopicPartitionList::new();
-        for (place, _) in &back {
-            asked.add_partition(&place.topic, place.partition);
-        }
-        let voice = &self.settings.cluster.voice;
-        let committed = match self.consumer.committed_offsets(asked, ANSWER_WITHIN) {
-            Ok(committed) => committed,
-            Err(error) => return voice.fault(&error),
-        };
-        let mut seeks = TopicPartitionList::new();
-        for (place, start) in &back {
-            let known = committed.find_partition(&place.topic, place.partition);
-            let offset = match known.map(|known| known.offset()) {
-                Some(offset @ Offset::Offset(_)) => offset,
-                _ => *start,
-            };
-            if let Err(error) = seeks.add_partition_offset(&place.topic, place.partition, offset) {
-                voice.fault(&error);
-            }
-        }
-        match self.consumer.seek_partitions(seeks, ANSWER_WITHIN) {
-            Err(error) => voice.fault(&error),
-            Ok(sought) => {
-                for (place, _) in &back {
-                    let found = sought.find_partition(&place.topic, place.partition);
-                    match found.map(|found| found.error()) {
-                        Some(Ok(())) => self.shared.rewound(place.id),
-                        Some(Err(error)) => voice.fault(&error),
-                        None => {}
-                    }
-                }
-            }
-        }
     }
 
     /// Fills a block with what is there; whether anything was.
@@ -254,8 +216,17 @@ impl Reader {
     fn told(&mut self, error: &KafkaError, place: Option<&Place>) {
         let code = error.rdkafka_error_code();
         let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
-        if !fatal && code.map(Fault::of) != Some(Fault::Lasting) {
-            return self.settings.cluster.voice.fault(error);
+        match code.map_or(Fault::Cluster, Fault::of) {
+            Fault::Cluster if !fatal => return self.settings.cluster.voice.fault(error),
+            Fault::Topic if !fatal => {
+                // What is of no partition was told with the topic's name.
+                if let Some(place) = place {
+                    let what = format!("{}[{}]", place.topic, place.partition);
+                    self.shared.broke(&place.topic, &about(&what, error).to_string());
+                }
+                return;
+            }
+            fault => self.settings.cluster.voice.vitals.erred(fault),
         }
         let what = place.map_or_else(
             || "kafka".to_owned(),

@@ -14,7 +14,7 @@ use rdkafka::{
 
 use super::shared::{Position, Shared};
 use crate::{
-    kafka::Voice,
+    kafka::{Client, Fault, Rebalance, Voice},
     shutdown::{Phase, Shutdown},
 };
 
@@ -38,10 +38,21 @@ impl ClientContext for Ear {
         self.voice.heard(about, line);
     }
 
-    fn stats(&self, _: Statistics) {}
+    fn stats(&self, statistics: Statistics) {
+        self.voice.vitals.told(Client::Source, &statistics);
+    }
 
-    fn error(&self, error: KafkaError, _: &str) {
-        self.voice.fault(&error);
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code().map(Fault::of) != Some(Fault::Topic) {
+            return self.voice.fault(&error);
+        }
+        // That of a partition that is read comes with its records.
+        if let Some((topic, why)) = reason
+            .strip_prefix("Subscribed topic not available: ")
+            .and_then(|rest| rest.split_once(": "))
+        {
+            self.shared.broke(topic, why);
+        }
     }
 }
 
@@ -57,9 +68,9 @@ impl ConsumerContext for Ear {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 let starts = self.starts(consumer, partitions);
                 for element in starts.elements() {
-                    let (topic, partition) = (element.topic(), element.partition());
-                    self.shared.assigned(topic, partition, element.offset());
+                    self.shared.assigned(element.topic(), element.partition(), element.offset());
                 }
+                self.voice.vitals.rebalanced(Rebalance::Assigned);
                 match cooperative {
                     true => consumer.incremental_assign(&starts),
                     false => consumer.assign(&starts),
@@ -79,6 +90,7 @@ impl ConsumerContext for Ear {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        self.voice.vitals.committed(result.is_ok());
         if let Err(error) = result {
             self.voice.fault(&error);
         }
@@ -128,7 +140,9 @@ impl Ear {
         let elements = partitions.elements();
         let ids = elements.iter().map(|p| self.shared.id(p.topic(), p.partition()));
         let ids: Vec<u64> = ids.flatten().collect();
-        if !consumer.assignment_lost() {
+        let lost = consumer.assignment_lost();
+        self.voice.vitals.rebalanced(if lost { Rebalance::Lost } else { Rebalance::Revoked });
+        if !lost {
             let until = Instant::now() + DELIVERED_WITHIN;
             let given_up = || self.shutdown.phase() == Phase::GivenUp;
             self.shared.delivered(&ids, until, &given_up);
@@ -140,9 +154,7 @@ impl Ear {
                 self.voice.fault(&error);
             }
         }
-        for element in &elements {
-            self.shared.revoked(element.topic(), element.partition());
-        }
+        self.shared.revoked(&ids);
     }
 }
 

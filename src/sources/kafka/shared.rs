@@ -1,5 +1,7 @@
 //! What the thread that reads and the pipeline share.
 
+mod rewind;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     io, mem,
@@ -9,13 +11,19 @@ use std::{
 
 use rdkafka::Offset;
 
-use crate::pipeline::records::{Block, Next, Place, Reached};
+use super::measure;
+use crate::{
+    kafka::{self, Vitals},
+    pipeline::records::{Block, Next, Place, Reached},
+};
+
+pub(super) use rewind::Start;
 
 /// Filled blocks, and how far each partition is.
-#[derive(Default)]
 pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    pub(super) vitals: Arc<Vitals>,
 }
 
 #[derive(Default)]
@@ -25,6 +33,10 @@ struct State {
     /// Those that are this member's, by their places' numbers.
     partitions: BTreeMap<u64, Partition>,
     next_id: u64,
+    /// Topics that broke, and why.
+    broken: Vec<(String, String)>,
+    /// What was handed out was taken back: everything is to be read again from what is acknowledged.
+    taken_back: bool,
     /// Something may be there to read, or to do.
     poked: bool,
     failed: Option<io::Error>,
@@ -37,36 +49,24 @@ struct State {
 
 struct Partition {
     place: Place,
-    /// Where it began.
+    /// Where it was begun.
     start: Offset,
-    /// It is to be read again from what is committed.
-    goes_back: bool,
     /// What was handed out, what of it is delivered, and what of that was stored.
     handed: i64,
     acknowledged: i64,
     stored: i64,
-}
-
-impl State {
-    /// A number that no place has had.
-    fn number(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id - 1
-    }
-}
-
-impl Partition {
-    /// One that nothing was handed out of.
-    fn new(place: Place, start: Offset) -> Self {
-        let none = i64::MIN;
-        Self { place, start, goes_back: false, handed: none, acknowledged: none, stored: none }
-    }
+    /// Its topic has a fault: it is to be read again from what is acknowledged.
+    broken: bool,
 }
 
 /// How far a partition is delivered.
 pub(super) type Position = (Arc<str>, i32, i64);
 
 impl Shared {
+    pub(super) fn new(vitals: Arc<Vitals>) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), vitals }
+    }
+
     pub(super) fn next(&self, wait: Duration, block: &mut Block) -> Next {
         let until = Instant::now() + wait;
         let mut state = self.state();
@@ -96,7 +96,8 @@ impl Shared {
         let mut state = self.state();
         for Reached { id, offset } in reached {
             // What is not this member's any more is another's to deliver.
-            if let Some(partition) = state.partitions.get_mut(id) {
+            if let Some(partition) = state.partitions.get_mut(id).filter(|p| !p.broken) {
+                self.vitals.acknowledged(*id, *offset);
                 partition.acknowledged = partition.acknowledged.max(*offset);
             }
         }
@@ -131,68 +132,33 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// A partition is this member's from now on.
+    /// A partition is this member's from now on, and begins there.
     pub(super) fn assigned(&self, topic: &str, partition: i32, start: Offset) {
         let mut state = self.state();
-        let place = Place { id: state.number(), topic: topic.into(), partition };
-        state.partitions.insert(place.id, Partition::new(place, start));
-    }
-
-    /// That one is another's now.
-    pub(super) fn revoked(&self, topic: &str, partition: i32) {
-        let mut state = self.state();
-        state.partitions.retain(|_, p| &*p.place.topic != topic || p.place.partition != partition);
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// The partitions that are this member's, and are to be read where they are.
-    pub(super) fn places(&self) -> Vec<Place> {
-        let state = self.state();
-        let all = state.partitions.values().filter(|partition| !partition.goes_back);
-        all.map(|partition| partition.place.clone()).collect()
-    }
-
-    /// All partitions go back to what is committed, with new numbers from the one that is returned.
-    /// Whoever waits for what was handed out of them waits no more.
-    pub(super) fn rewind(&self) -> u64 {
-        let mut guard = self.state();
-        let state = &mut *guard;
-        let first = state.next_id;
-        for (_, Partition { place, start, .. }) in mem::take(&mut state.partitions) {
-            let place = Place { id: state.number(), ..place };
-            let partition = Partition { goes_back: true, ..Partition::new(place, start) };
-            state.partitions.insert(partition.place.id, partition);
-        }
-        state.free.extend(state.ready.drain(..));
-        state.poked = true;
-        drop(guard);
-        self.changed.notify_all();
-        first
-    }
-
-    /// Those that are to go back, and where each began.
-    pub(super) fn to_rewind(&self) -> Vec<(Place, Offset)> {
-        let state = self.state();
-        let all = state.partitions.values().filter(|partition| partition.goes_back);
-        all.map(|partition| (partition.place.clone(), partition.start)).collect()
-    }
-
-    /// That one is where it shall be read on.
-    pub(super) fn rewound(&self, id: u64) {
-        if let Some(partition) = self.state().partitions.get_mut(&id) {
-            partition.goes_back = false;
-        }
-    }
-
-    /// How far these partitions have come, if all of them are still this member's.
-    pub(super) fn owned(&self, reached: &[Reached]) -> Option<Vec<Position>> {
-        let state = self.state();
-        let position = |Reached { id, offset }: &Reached| {
-            let Place { topic, partition, .. } = &state.partitions.get(id)?.place;
-            Some((topic.clone(), *partition, *offset))
+        let id = state.next_id;
+        state.next_id += 1;
+        let place = Place { id, topic: topic.into(), partition };
+        let committed = match start {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
         };
-        reached.iter().map(position).collect()
+        self.vitals.assigned(id, kafka::Partition::new(place.topic.clone(), partition, committed));
+        let none = i64::MIN;
+        let (handed, acknowledged, stored) = (none, none, none);
+        let new = Partition { place, start, handed, acknowledged, stored, broken: false };
+        state.partitions.insert(id, new);
+    }
+
+    /// Those are another's now.
+    pub(super) fn revoked(&self, ids: &[u64]) {
+        let mut state = self.state();
+        state.partitions.retain(|id, _| !ids.contains(id));
+        ids.iter().for_each(|id| self.vitals.revoked(*id));
+    }
+
+    /// The partitions that are this member's.
+    pub(super) fn places(&self) -> Vec<Place> {
+        self.state().partitions.values().map(|partition| partition.place.clone()).collect()
     }
 
     /// The number of a partition that is this member's.
@@ -210,7 +176,7 @@ impl Shared {
         loop {
             let owes = |id: &u64| {
                 let partition = state.partitions.get(id);
-                partition.is_some_and(|partition| partition.acknowledged < partition.handed)
+                partition.is_some_and(|p| p.acknowledged < p.handed && !p.broken)
             };
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || state.finishing || given_up() || !ids.iter().any(owes) {
@@ -234,6 +200,7 @@ impl Shared {
         let moved = state.partitions.values_mut().filter(|p| p.acknowledged > p.stored);
         moved
             .map(|partition| {
+                self.vitals.stored();
                 partition.stored = partition.acknowledged;
                 (partition.place.topic.clone(), partition.place.partition, partition.stored)
             })
@@ -253,9 +220,14 @@ impl Shared {
 
     /// Hands a block on.
     pub(super) fn hand(&self, block: Block) {
+        measure::handed(&self.vitals, &block);
+        let firsts = measure::firsts(&block);
         let mut state = self.state();
-        for Reached { id, offset } in block.reaches() {
+        for (Reached { id, offset }, first) in block.reaches().into_iter().zip(firsts) {
             if let Some(partition) = state.partitions.get_mut(&id) {
+                if !matches!(partition.start, Offset::Offset(_)) {
+                    partition.start = Offset::Offset(first);
+                }
                 partition.handed = partition.handed.max(offset);
             }
         }

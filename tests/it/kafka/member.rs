@@ -39,7 +39,8 @@ impl Desk {
         };
         let text = format!(
             "version = 1\n{more}\n[kafka]\nbrokers = [\"{address}\"]\n\
-             properties = {{ \"session.timeout.ms\" = \"6000\"{eager} }}\n\
+             properties = {{ \"session.timeout.ms\" = \"6000\", \
+             \"statistics.interval.ms\" = \"200\", \"topic.metadata.refresh.interval.ms\" = \"1000\"{eager} }}\n\
              [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n\
              [sink]\ntopic = \"{sink}\"\n{secret}{same}{dead}"
         );
@@ -77,6 +78,18 @@ impl Desk {
             .spawn()
             .unwrap();
         Member { desk: self, child, name: name.to_owned() }
+    }
+
+    /// Where its admin server listens, once it said so.
+    pub(crate) fn admin(&self, name: &str) -> Option<u16> {
+        let said = self.said(name);
+        let port: String = said
+            .split("--admin: at 127.0.0.1:")
+            .nth(1)?
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
+        port.parse().ok()
     }
 
     pub(crate) fn said(&self, name: &str) -> String {

@@ -100,21 +100,27 @@ fn what_waits_for_another_protocol_is_said_and_tried_again() {
 }
 
 #[test]
-fn what_access_lists_deny_ends_the_run_and_is_named() {
+fn what_access_lists_deny_is_named_and_pauses_a_topic_or_ends_the_run() {
     let Some(cluster) = secured() else { return };
     let broker = &cluster.broker;
     let [open, clean, dead] = topics(broker, 1);
     broker.write(&open, &[record("k", "{\"n\":1}")]);
     let (guarded, hidden) = (broker.topic("guarded-a", 1, &[]), broker.topic("hidden-a", 1, &[]));
     let guest = login(&cluster, "SCRAM-SHA-256", "guest", "guest");
+    // It may not write there, nor read: others would go on.
     for (names, wanted) in [
-        // It may not write there, nor read, nor see it.
         ([&*open, &*guarded, &*dead], format!("{guarded}: TopicAuthorizationFailed")),
         ([&*guarded, &*clean, &*dead], "TopicAuthorizationFailed".into()),
-        ([&*open, &*hidden, &*dead], format!("no topic `{hidden}`, or none that this user may")),
     ] {
-        ends(&desk(&cluster, 4, &guest, names), &wanted);
+        let desk = desk(&cluster, 4, &guest, names);
+        let mut member = desk.start("err");
+        let paused = |said: String| said.contains("topic_paused") && said.contains(&wanted);
+        member.until("the pause", || paused(desk.said("err")));
+        let (code, account) = member.stop();
+        assert_eq!((code, &account["clean"]), (0, &0.into()), "{}", desk.said("err"));
     }
+    let unseen = format!("no topic `{hidden}`, or none that this user may");
+    ends(&desk(&cluster, 4, &guest, [&open, &hidden, &dead]), &unseen);
     let desk = desk(&cluster, 4, &guest, [&open, &clean, &dead]);
     let path = desk.path("tamis.toml");
     let text = std::fs::read_to_string(&path).unwrap();

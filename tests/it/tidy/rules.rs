@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pipeline", &["engine", "metrics", "shutdown"]),
     ("containers", &["engine", "pipeline"]),
     ("records", &["engine", "pipeline"]),
-    ("kafka", &["journal"]),
+    ("kafka", &["journal", "metrics"]),
     ("sources", &["pipeline", "journal", "metrics", "shutdown", "compression", "kafka"]),
     ("sinks", &["pipeline", "journal", "metrics", "shutdown", "compression", "kafka"]),
     ("serve", &["metrics", "shutdown"]),

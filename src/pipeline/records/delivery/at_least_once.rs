@@ -4,7 +4,7 @@
 use std::{mem, time::Instant};
 
 use super::{
-    Desk, LOOK_EVERY, Outbox, RecordDelivery,
+    LOOK_EVERY, Outbox, RecordDelivery,
     outbox::{find, timestamp},
 };
 use crate::pipeline::{
@@ -18,7 +18,6 @@ const MOST_FLYING: usize = 4096;
 
 pub(in crate::pipeline::records) struct AtLeastOnce {
     outbox: Outbox,
-    desk: Desk,
     reports: Vec<(Ticket, Told)>,
     end: End,
 }
@@ -34,9 +33,9 @@ impl Deliver<RecordBatch> for AtLeastOnce {
         };
         if let Err(end) = delivered {
             self.end = end;
-            self.desk.shutdown.stop();
+            self.outbox.desk.shutdown.stop();
         }
-        self.desk.ledger.owe(!self.outbox.flying.is_empty());
+        self.outbox.desk.ledger.owe(!self.outbox.flying.is_empty());
     }
 }
 
@@ -45,32 +44,32 @@ impl RecordDelivery for AtLeastOnce {
     fn close(mut self) -> Report {
         let mut moved = Instant::now();
         while !self.outbox.flying.is_empty() && !matches!(self.end, End::Failed(Failure::Sink(_))) {
-            let before = self.desk.ledger.writes();
+            let before = self.outbox.desk.ledger.writes();
             self.outbox.sink.wait(LOOK_EVERY);
             if let Err(end) = self.settle() {
                 self.end = end;
                 break;
             }
-            if self.desk.ledger.writes() != before {
+            if self.outbox.desk.ledger.writes() != before {
                 moved = Instant::now();
             }
-            if self.desk.stuck(moved) {
+            if self.outbox.desk.stuck(moved) {
                 if matches!(self.end, End::Complete) {
                     self.end = End::Stuck;
                 }
                 break;
             }
         }
-        if let Err(error) = self.desk.offsets.finish() {
+        if let Err(error) = self.outbox.desk.offsets.finish() {
             self.outbox.observer.checkpoint_failed(&error);
         }
-        self.desk.ledger.report(self.end)
+        self.outbox.desk.ledger.report(self.end)
     }
 }
 
 impl AtLeastOnce {
-    pub(in crate::pipeline::records) fn new(outbox: Outbox, desk: Desk) -> Self {
-        Self { outbox, desk, reports: Vec::new(), end: End::Complete }
+    pub(in crate::pipeline::records) fn new(outbox: Outbox) -> Self {
+        Self { outbox, reports: Vec::new(), end: End::Complete }
     }
 
     fn write(&mut self, batch: &mut RecordBatch) -> Result<(), End> {
@@ -78,8 +77,17 @@ impl AtLeastOnce {
             return Ok(());
         }
         self.outbox.push(batch);
-        for at in 0..batch.block.records().len() {
-            self.outbox.send(&batch.block, &batch.judged, at, None)?;
+        let RecordBatch { block, judged, .. } = batch;
+        let mut held = self.outbox.held(block);
+        for (at, record) in block.records().iter().enumerate() {
+            if !held[record.place] {
+                self.outbox.pass_over(judged, at);
+                continue;
+            }
+            self.outbox.send(block, judged, at, None)?;
+            if mem::take(&mut self.outbox.topic_broke) {
+                held = self.outbox.held(block);
+            }
         }
         let mut moved = Instant::now();
         while self.outbox.flying.len() > MOST_FLYING {
@@ -88,7 +96,7 @@ impl AtLeastOnce {
             self.settle()?;
             if self.outbox.flying.len() < flying {
                 moved = Instant::now();
-            } else if self.desk.stuck(moved) {
+            } else if self.outbox.desk.stuck(moved) {
                 return Err(End::Stuck);
             }
         }
@@ -111,16 +119,23 @@ impl AtLeastOnce {
         }
         self.reports = reports;
         outcome?;
+        let mut unsent = Vec::new();
+        self.outbox.sink.unsent(&mut unsent);
+        for (ticket, why) in unsent {
+            let Some(found) = find(&self.outbox.flying, ticket) else { continue };
+            self.outbox.flying[found].outstanding -= 1;
+            self.outbox.unsent(found, ticket.record as usize, &why);
+        }
         let mut reached: Vec<Reached> = Vec::new();
         while self.outbox.flying.front().is_some_and(|flight| flight.outstanding == 0) {
             let Some(flight) = self.outbox.flying.pop_front() else { break };
-            self.desk.ledger.settle(&flight.tally, flight.tally.bytes_in);
-            self.desk.ledger.wrote();
-            self.desk.meters.acknowledged(flight.seq);
+            self.outbox.desk.ledger.settle(&flight.tally, flight.tally.bytes_in);
+            self.outbox.desk.ledger.wrote();
+            self.outbox.desk.meters.acknowledged(flight.seq);
             reached.extend(flight.reached);
         }
         if !reached.is_empty() {
-            self.desk.offsets.acknowledge(&reached);
+            self.outbox.desk.offsets.acknowledge(&reached);
         }
         told.map_err(|error| End::Failed(Failure::Sink(error)))
     }

@@ -1,8 +1,8 @@
 //! Commits batches and how far they reach together, or takes all of it back: who reads what is
 //! committed sees every record once.
 //!
-//! What is taken back is read again: the source goes back to what is committed, and what was read
-//! before that and still comes is passed over, uncounted.
+//! What is taken back is given back: the source goes back to what is committed, and what was read before
+//! that and still comes is passed over.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Desk, LOOK_EVERY, Outbox, RecordDelivery,
+    LOOK_EVERY, Outbox, RecordDelivery,
     outbox::{Flight, find, timestamp},
     suspects::{Held, Suspects},
 };
@@ -34,15 +34,12 @@ enum Stop {
 
 pub(in crate::pipeline::records) struct ExactlyOnce {
     outbox: Outbox,
-    desk: Desk,
     reports: Vec<(Ticket, Told)>,
     suspects: Suspects,
     /// What is on its way alone.
     alone: Option<Ticket>,
     /// Since when there is a transaction.
     open: Option<Instant>,
-    /// Places with numbers from this one are of what is to be delivered.
-    valid: u64,
     end: End,
 }
 
@@ -61,9 +58,9 @@ impl Deliver<RecordBatch> for ExactlyOnce {
         };
         if let Err(Stop::End(end)) = done {
             self.end = end;
-            self.desk.shutdown.stop();
+            self.outbox.desk.shutdown.stop();
         }
-        self.desk.ledger.owe(self.open.is_some());
+        self.outbox.desk.ledger.owe(self.open.is_some());
     }
 }
 
@@ -85,23 +82,21 @@ impl RecordDelivery for ExactlyOnce {
             // Where that fails the coordinator does it, once the transaction is too old.
             let _ = transactions.abort();
         }
-        if let Err(error) = self.desk.offsets.finish() {
+        if let Err(error) = self.outbox.desk.offsets.finish() {
             self.outbox.observer.checkpoint_failed(&error);
         }
-        self.desk.ledger.report(self.end)
+        self.outbox.desk.ledger.report(self.end)
     }
 }
 
 impl ExactlyOnce {
-    pub(in crate::pipeline::records) fn new(outbox: Outbox, desk: Desk) -> Self {
+    pub(in crate::pipeline::records) fn new(outbox: Outbox) -> Self {
         Self {
             outbox,
-            desk,
             reports: Vec::new(),
             suspects: Suspects::default(),
             alone: None,
             open: None,
-            valid: 0,
             end: End::Complete,
         }
     }
@@ -112,26 +107,39 @@ impl ExactlyOnce {
         if block.records().is_empty() {
             return Ok(());
         }
-        // A block is filled between two rewinds: its places are all of before, or none is.
-        if block.places().iter().any(|place| place.id < self.valid) {
-            self.desk.ledger.forget(judged.output.tally.read);
+        // What is not wanted any more is not sent, and says nothing of how far its partition has come.
+        let held = self.outbox.held(block);
+        if !held.contains(&true) {
+            self.outbox.desk.ledger.give_back(judged.output.tally.read);
             return Ok(());
         }
         self.begin()?;
         self.outbox.push(batch);
+        if let Some(flight) = self.outbox.flying.back_mut() {
+            let mut of = held.iter();
+            flight.reached.retain(|_| of.next() == Some(&true));
+        }
         for (at, record) in block.records().iter().enumerate() {
-            match self.suspects.about(&block.places()[record.place], record.offset) {
-                None => self.outbox.send(block, judged, at, None).map_err(Stop::End)?,
-                Some(Held::Guilty(reason)) => {
-                    self.outbox.send(block, judged, at, Some(reason)).map_err(Stop::End)?;
-                }
+            if !held[record.place] {
+                self.outbox.pass_over(judged, at);
+                continue;
+            }
+            let refused = match self.suspects.about(&block.places()[record.place], record.offset) {
+                None => None,
+                Some(Held::Guilty(reason)) => Some(reason),
                 Some(Held::Suspected) => {
                     self.all_told()?;
                     self.alone = Some(Ticket { batch: *seq, record: at as u32 });
-                    self.outbox.send(block, judged, at, None).map_err(Stop::End)?;
-                    self.all_told()?;
-                    self.alone = None;
+                    None
                 }
+            };
+            self.outbox.send(block, judged, at, refused).map_err(Stop::End)?;
+            if self.outbox.topic_broke {
+                return Err(Stop::Back);
+            }
+            if self.alone.is_some() {
+                self.all_told()?;
+                self.alone = None;
             }
         }
         Ok(())
@@ -179,16 +187,18 @@ impl ExactlyOnce {
         self.call(|transactions| transactions.commit(&reached))?;
         self.open = None;
         for flight in mem::take(&mut self.outbox.flying) {
-            self.desk.ledger.settle(&flight.tally, flight.tally.bytes_in);
-            self.desk.ledger.wrote();
-            self.desk.meters.acknowledged(flight.seq);
+            self.outbox.desk.ledger.settle(&flight.tally, flight.tally.bytes_in);
+            self.outbox.desk.ledger.wrote();
+            self.outbox.desk.meters.acknowledged(flight.seq);
             let Flight { places, reached, .. } = flight;
-            for (place, reached) in places.iter().zip(reached) {
-                self.suspects.acquit(place, reached.offset);
+            for Reached { id, offset } in reached {
+                if let Some(place) = places.iter().find(|place| place.id == id) {
+                    self.suspects.acquit(place, offset);
+                }
             }
         }
-        self.desk.offsets.acknowledge(&reached);
-        self.desk.meters.acknowledge.observe(begun.elapsed());
+        self.outbox.desk.offsets.acknowledge(&reached);
+        self.outbox.desk.meters.acknowledge.observe(begun.elapsed());
         Ok(())
     }
 
@@ -200,11 +210,12 @@ impl ExactlyOnce {
         if let Err(Stop::End(end)) = self.hear() {
             return Err(end);
         }
-        (self.open, self.alone, self.outbox.undone) = (None, None, false);
-        self.valid = self.desk.offsets.rewind();
-        for flight in self.outbox.flying.drain(..) {
-            self.desk.ledger.forget(flight.read);
-            self.desk.meters.acknowledged(flight.seq);
+        (self.open, self.alone) = (None, None);
+        (self.outbox.undone, self.outbox.topic_broke) = (false, false);
+        self.outbox.desk.offsets.take_back();
+        for flight in mem::take(&mut self.outbox.flying) {
+            self.outbox.desk.ledger.give_back(flight.tally.read);
+            self.outbox.desk.meters.acknowledged(flight.seq);
         }
         Ok(())
     }
@@ -222,7 +233,7 @@ impl ExactlyOnce {
             }
             if now < left {
                 (left, moved) = (now, Instant::now());
-            } else if self.desk.stuck(moved) {
+            } else if self.outbox.desk.stuck(moved) {
                 return Err(Stop::End(End::Stuck));
             }
             self.outbox.sink.wait(LOOK_EVERY);
@@ -251,6 +262,14 @@ impl ExactlyOnce {
         }
         self.reports = reports;
         heard.map_err(|error| Stop::End(End::Failed(Failure::Sink(error))))?;
+        let mut unsent = Vec::new();
+        self.outbox.sink.unsent(&mut unsent);
+        for (ticket, why) in unsent {
+            let Some(found) = find(&self.outbox.flying, ticket) else { continue };
+            self.outbox.flying[found].outstanding -= 1;
+            self.outbox.unsent(found, ticket.record as usize, &why);
+            holds = false;
+        }
         if holds { Ok(()) } else { Err(Stop::Back) }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, io, sync::Arc};
 
+use super::Desk;
 use crate::{
     engine::{Payload, Reason, Reject, Tally},
     pipeline::{
@@ -21,10 +22,13 @@ pub(in crate::pipeline::records) struct Outbox {
     pub(super) sink: Box<dyn RecordSink>,
     pub(super) keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) desk: Desk,
     /// Batches whose records are not all told of, in the order of the input.
     pub(super) flying: VecDeque<Flight>,
     /// The transaction that records were sent in does not hold any more.
     pub(super) undone: bool,
+    /// A topic showed a fault of its own since this was looked at.
+    pub(super) topic_broke: bool,
 }
 
 /// A batch on its way.
@@ -32,8 +36,6 @@ pub(super) struct Flight {
     pub(super) seq: u64,
     /// What was sent and not told of.
     pub(super) outstanding: usize,
-    /// So many lines were read with it.
-    pub(super) read: u64,
     pub(super) tally: Tally,
     pub(super) reached: Vec<Reached>,
     pub(super) places: Vec<Place>,
@@ -47,6 +49,8 @@ pub(super) struct Sent {
     pub(super) timestamp: Option<i64>,
     /// `None`: it is a dead letter.
     pub(super) how: Option<How>,
+    /// Why it was rejected, if it was.
+    pub(super) reason: Option<Reason>,
 }
 
 impl Outbox {
@@ -55,8 +59,17 @@ impl Outbox {
         sink: Box<dyn RecordSink>,
         keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
         observer: Arc<dyn Observer>,
+        desk: Desk,
     ) -> Self {
-        Self { sink, keeps, observer, flying: VecDeque::new(), undone: false }
+        Self {
+            sink,
+            keeps,
+            observer,
+            desk,
+            flying: VecDeque::new(),
+            undone: false,
+            topic_broke: false,
+        }
     }
 
     /// A batch goes on its way.
@@ -65,7 +78,6 @@ impl Outbox {
         self.flying.push_back(Flight {
             seq: *seq,
             outstanding: 0,
-            read: judged.output.tally.read,
             tally: judged.output.tally.clone(),
             reached: block.reaches(),
             places: block.places().to_vec(),
@@ -137,6 +149,10 @@ impl Outbox {
                 Ok(())
             }
             Err(Refusal::Record(reason)) => self.refused(self.flying.len() - 1, at, reason),
+            Err(Refusal::Topic(why)) => {
+                self.unsent(self.flying.len() - 1, at, &why);
+                Ok(())
+            }
             Err(Refusal::Undone) => {
                 self.undone = true;
                 Ok(())
@@ -188,8 +204,8 @@ impl Outbox {
     ) -> Result<(), End> {
         let kept = (self.keeps)(reject.reason);
         let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
-        let Sent { place, offset, timestamp, how } = &mut sent[at];
-        *how = None;
+        let Sent { place, offset, timestamp, how, reason } = &mut sent[at];
+        (*how, *reason) = (None, Some(reject.reason));
         let place = &places[*place];
         let input = format!("{}[{}]", place.topic, place.partition);
         let line = u64::try_from(*offset).unwrap_or_default();
@@ -239,6 +255,10 @@ impl Outbox {
                 self.letter(flight, at, &bare, None, b"", schema)
             }
             Err(Refusal::Record(reason)) => self.refused(flight, at, reason),
+            Err(Refusal::Topic(why)) => {
+                self.unsent(flight, at, &why);
+                Ok(())
+            }
             Err(Refusal::Undone) => {
                 self.undone = true;
                 Ok(())
@@ -262,6 +282,6 @@ pub(super) fn timestamp(flying: &VecDeque<Flight>, ticket: Ticket) -> Option<i64
 impl Sent {
     fn of(record: &Record) -> Self {
         let &Record { place, offset, timestamp, .. } = record;
-        Self { place, offset, timestamp, how: None }
+        Self { place, offset, timestamp, how: None, reason: None }
     }
 }

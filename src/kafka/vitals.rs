@@ -1,0 +1,298 @@
+//! What is known of a member of a group while it runs: for probes and for measures.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `partition` | how far a partition is, and how far it could be |
+//! | `families` | the measures by name |
+
+mod families;
+mod partition;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use rdkafka::statistics::Statistics;
+
+use super::Fault;
+use crate::metrics::Histogram;
+pub use partition::Partition;
+
+/// What happens to partitions of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rebalance {
+    /// Some came.
+    Assigned,
+    /// Some went, after a last commit.
+    Revoked,
+    /// Some were another's already.
+    Lost,
+}
+
+/// Why records were skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skip {
+    /// The committed offset does not exist any more.
+    OutOfRange,
+    /// There was no committed offset, and the configuration says `latest`.
+    Latest,
+    /// Somebody asked for it.
+    ByHand,
+}
+
+/// Which of librdkafka's clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// The consumer.
+    Source,
+    /// The producer.
+    Sink,
+}
+
+/// What is known of a member.
+pub struct Vitals {
+    joined: AtomicBool,
+    rebalances: [AtomicU64; 3],
+    errors: [AtomicU64; 4],
+    skipped: [AtomicU64; 3],
+    commit_failures: AtomicU64,
+    /// From an acknowledgement to the answer to its commit.
+    commit: Histogram,
+    /// How old a record was when it was acknowledged.
+    age: Histogram,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The oldest offset was stored then that is not committed.
+    stored: Option<Instant>,
+    partitions: BTreeMap<u64, Partition>,
+    /// What waits inside librdkafka: read ahead, and to be sent.
+    waiting: [Waiting; 2],
+    retries: [u64; 2],
+    /// Topics that are paused for a fault of their own, and which.
+    faults: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Waiting {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Default for Vitals {
+    fn default() -> Self {
+        Self {
+            joined: AtomicBool::new(false),
+            rebalances: Default::default(),
+            errors: Default::default(),
+            skipped: Default::default(),
+            commit_failures: AtomicU64::new(0),
+            commit: Histogram::default(),
+            age: Histogram::of_ages(),
+            state: Mutex::default(),
+        }
+    }
+}
+
+impl Vitals {
+    /// Whether it takes records; if not, why.
+    ///
+    /// # Errors
+    /// It did not join yet, or a topic is paused for a fault of its own.
+    pub fn ready(&self) -> Result<(), String> {
+        if !self.joined.load(Relaxed) {
+            return Err("not joined yet: the group has not assigned partitions".into());
+        }
+        let state = self.state();
+        let faults = state.faults.iter().map(|(topic, why)| format!("`{topic}` is paused: {why}"));
+        let faults: Vec<_> = faults.collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+    }
+
+    /// Partitions came or went, if only none of them.
+    pub fn rebalanced(&self, what: Rebalance) {
+        if what == Rebalance::Assigned {
+            self.joined.store(true, Relaxed);
+        }
+        self.rebalances[what as usize].fetch_add(1, Relaxed);
+    }
+
+    /// There was an error.
+    pub fn erred(&self, fault: Fault) {
+        self.errors[fault as usize].fetch_add(1, Relaxed);
+    }
+
+    /// So many offsets were skipped.
+    pub fn skipped(&self, why: Skip, offsets: u64) {
+        self.skipped[why as usize].fetch_add(offsets, Relaxed);
+    }
+
+    /// A partition is this member's, by this number.
+    pub fn assigned(&self, id: u64, partition: Partition) {
+        self.state().partitions.insert(id, partition);
+    }
+
+    /// It is another's.
+    pub fn revoked(&self, id: u64) {
+        self.state().partitions.remove(&id);
+    }
+
+    /// Records before `end` were handed out, the oldest of this timestamp.
+    pub fn handed(&self, id: u64, end: i64, oldest: Option<i64>) {
+        if let Some(partition) = self.state().partitions.get_mut(&id) {
+            partition.handed(end, oldest);
+        }
+    }
+
+    /// Records before `end` are durable where they went.
+    pub fn acknowledged(&self, id: u64, end: i64) {
+        let now = now();
+        let mut state = self.state();
+        let partition = state.partitions.get_mut(&id);
+        let times = partition.map(|partition| partition.acknowledged(end)).unwrap_or_default();
+        drop(state);
+        for time in times {
+            self.age.observe(Duration::from_millis(u64::try_from(now - time).unwrap_or_default()));
+        }
+    }
+
+    /// Offsets are there to be committed.
+    pub fn stored(&self) {
+        self.state().stored.get_or_insert_with(Instant::now);
+    }
+
+    /// A commit was answered.
+    pub fn committed(&self, kept: bool) {
+        if !kept {
+            self.commit_failures.fetch_add(1, Relaxed);
+        } else if let Some(since) = self.state().stored.take() {
+            self.commit.observe(since.elapsed());
+        }
+    }
+
+    /// Takes over what librdkafka says of itself.
+    pub fn told(&self, client: Client, statistics: &Statistics) {
+        let retries = statistics.brokers.values().map(|broker| broker.txretries).sum::<u64>();
+        let mut state = self.state();
+        let known = &mut state.retries[client as usize];
+        *known = retries.max(*known);
+        state.waiting[client as usize] = match client {
+            Client::Sink => Waiting { messages: statistics.msg_cnt, bytes: statistics.msg_size },
+            Client::Source => {
+                let all = statistics.topics.values().flat_map(|topic| topic.partitions.values());
+                all.fold(Waiting::default(), |sum, partition| Waiting {
+                    messages: sum.messages + partition.fetchq_cnt.unsigned_abs(),
+                    bytes: sum.bytes + partition.fetchq_size,
+                })
+            }
+        };
+        if client == Client::Source {
+            for partition in state.partitions.values_mut() {
+                let topic = statistics.topics.get(&*partition.topic);
+                if let Some(told) = topic.and_then(|t| t.partitions.get(&partition.partition)) {
+                    partition.told(told);
+                }
+            }
+        }
+    }
+
+    /// A topic is paused for this fault of its own; whether that is new.
+    pub fn paused(&self, topic: &str, why: &str) -> bool {
+        self.state().faults.insert(topic.to_owned(), why.to_owned()).is_none()
+    }
+
+    /// It is read again; whether it was paused.
+    pub fn resumed(&self, topic: &str) -> bool {
+        self.state().faults.remove(topic).is_some()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// In milliseconds since 1970.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(vitals: &Vitals, name: &str) -> Vec<(Vec<String>, f64)> {
+        let families = vitals.families();
+        let family = families.iter().find(|family| family.name == name).unwrap();
+        family.samples.iter().map(|sample| (sample.labels.clone(), sample.value)).collect()
+    }
+
+    #[test]
+    fn it_is_ready_once_it_joined_and_while_no_topic_is_at_fault() {
+        let vitals = Vitals::default();
+        assert!(vitals.ready().unwrap_err().starts_with("not joined yet"));
+        vitals.rebalanced(Rebalance::Assigned);
+        vitals.rebalanced(Rebalance::Lost);
+        assert_eq!(vitals.ready(), Ok(()));
+        assert!(vitals.paused("a", "no right") && !vitals.paused("a", "no right"));
+        assert_eq!(vitals.ready(), Err("`a` is paused: no right".into()));
+        assert!(vitals.resumed("a") && !vitals.resumed("a"));
+        assert_eq!(vitals.ready(), Ok(()));
+    }
+
+    #[test]
+    fn what_goes_has_no_labels_any_more() {
+        let vitals = Vitals::default();
+        vitals.assigned(7, Partition::new("t".into(), 3, Some(10)));
+        let text = r#"{"name":"","client_id":"","type":"consumer","ts":0,"time":0,"age":0,
+            "replyq":0,"msg_cnt":0,"msg_size":0,"msg_max":0,"msg_size_max":0,"tx":0,"tx_bytes":0,
+            "rx":0,"rx_bytes":0,"txmsgs":0,"txmsg_bytes":0,"rxmsgs":0,"rxmsg_bytes":0,
+            "simple_cnt":0,"metadata_cache_cnt":0,"brokers":{},"topics":{}}"#;
+        let mut told: Statistics = serde_json::from_str(text).unwrap();
+        let mut topic = rdkafka::statistics::Topic::default();
+        let partition = rdkafka::statistics::Partition {
+            ls_offset: 30,
+            next_offset: 20,
+            fetchq_cnt: 4,
+            fetchq_size: 400,
+            ..Default::default()
+        };
+        topic.partitions.insert(3, partition);
+        told.topics.insert("t".into(), topic);
+        vitals.told(Client::Source, &told);
+        let at = vec!["t".to_owned(), "3".to_owned()];
+        assert_eq!(values(&vitals, "tamis_kafka_lag_records"), [(at, 20.0)]);
+        assert_eq!(values(&vitals, "tamis_kafka_assigned_partitions"), [(vec![], 1.0)]);
+        let ahead = (vec!["ahead".to_owned()], 400.0);
+        assert_eq!(values(&vitals, "tamis_kafka_queue_bytes")[0], ahead);
+        vitals.revoked(7);
+        assert_eq!(values(&vitals, "tamis_kafka_lag_records"), []);
+        assert_eq!(values(&vitals, "tamis_kafka_assigned_partitions"), [(vec![], 0.0)]);
+    }
+
+    #[test]
+    fn ages_and_commits_are_counted() {
+        let vitals = Vitals::default();
+        vitals.assigned(1, Partition::new("t".into(), 0, None));
+        vitals.handed(1, 10, Some(now() - 5_000));
+        vitals.acknowledged(1, 10);
+        vitals.acknowledged(2, 10);
+        assert_eq!(vitals.age.count(), 1);
+        assert!(vitals.age.sum() >= 5.0);
+        vitals.committed(true);
+        vitals.stored();
+        vitals.committed(false);
+        vitals.committed(true);
+        assert_eq!(
+            (vitals.commit.count(), values(&vitals, "tamis_kafka_commit_failures")[0].1),
+            (1, 1.0)
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! The measures by name. Labels are words of this program, topics that are read, and numbers of
+//! partitions: there are as many as are assigned.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::{State, Vitals, now};
+use crate::metrics::{Family, Histogram, Kind, Sample};
+
+impl Vitals {
+    /// All measures of a member.
+    pub fn families(&self) -> Vec<Family> {
+        let state = self.state();
+        let mut all = lag(&state);
+        all.extend(self.group(&state));
+        all.extend(self.faults(&state));
+        all.extend(queues(&state));
+        all
+    }
+
+    fn group(&self, state: &State) -> Vec<Family> {
+        vec![
+            gauge(
+                "tamis_kafka_assigned_partitions",
+                "Partitions that are this member's.",
+                &[],
+                vec![Sample::of(&[], state.partitions.len() as f64)],
+            ),
+            counter(
+                "tamis_kafka_rebalances",
+                "Times that partitions came, went after a last commit, or were another's already.",
+                &["event"],
+                counts(&["assigned", "revoked", "lost"], &self.rebalances),
+            ),
+            histogram(
+                "tamis_kafka_commit_seconds",
+                "From the first acknowledgement that a commit holds to the broker's answer; `auto.commit.interval.ms` is in it.",
+                &self.commit,
+            ),
+            counter(
+                "tamis_kafka_commit_failures",
+                "Commits that a broker did not take; the next one holds the same.",
+                &[],
+                vec![Sample::of(&[], self.commit_failures.load(Relaxed) as f64)],
+            ),
+            histogram(
+                "tamis_kafka_event_age_seconds",
+                "How old the oldest record of each partition in a chunk was when it was acknowledged, by its timestamp.",
+                &self.age,
+            ),
+        ]
+    }
+
+    fn faults(&self, state: &State) -> Vec<Family> {
+        let retries = ["source", "sink"].iter().zip(state.retries);
+        let retries = retries.map(|(client, n)| Sample::of(&[client], n as f64));
+        let paused = state.faults.keys().map(|topic| Sample::of(&[topic], 1.0));
+        vec![
+            counter(
+                "tamis_kafka_errors",
+                "Errors, by whose fault they are; `run`: of the group, or the program.",
+                &["class"],
+                counts(&["record", "topic", "run", "cluster"], &self.errors),
+            ),
+            counter(
+                "tamis_kafka_retries",
+                "Requests that were sent again.",
+                &["client"],
+                retries.collect(),
+            ),
+            gauge(
+                "tamis_kafka_topic_paused",
+                "1, of each topic that is paused for a fault of its own.",
+                &["topic"],
+                paused.collect(),
+            ),
+            counter(
+                "tamis_offsets_skipped",
+                "Offsets that were skipped, by reason.",
+                &["reason"],
+                counts(&["out_of_range", "latest", "by_hand"], &self.skipped),
+            ),
+        ]
+    }
+}
+
+fn lag(state: &State) -> Vec<Family> {
+    let now = now();
+    let all = state.partitions.values();
+    let records = all.clone().filter_map(|p| Some((p, p.lag()? as f64)));
+    let seconds = all.filter_map(|p| Some((p, p.lag_time(now)? as f64 / 1e3)));
+    let samples = |values: Vec<(&super::Partition, f64)>| -> Vec<Sample> {
+        let sample = |(p, value): (&super::Partition, f64)| {
+            Sample::of(&[&p.topic, &p.partition.to_string()], value)
+        };
+        values.into_iter().map(sample).collect()
+    };
+    vec![
+        gauge(
+            "tamis_kafka_lag_records",
+            "Offsets of a partition that are not delivered.",
+            &["topic", "partition"],
+            samples(records.collect()),
+        ),
+        gauge(
+            "tamis_kafka_lag_seconds",
+            "How old a partition's oldest record is that is not delivered, by its timestamp.",
+            &["topic", "partition"],
+            samples(seconds.collect()),
+        ),
+    ]
+}
+
+fn queues(state: &State) -> Vec<Family> {
+    let [ahead, producer] = state.waiting;
+    let both = |ahead: u64, producer: u64| {
+        vec![Sample::of(&["ahead"], ahead as f64), Sample::of(&["producer"], producer as f64)]
+    };
+    vec![
+        gauge(
+            "tamis_kafka_queue_messages",
+            "Records that wait in librdkafka: read ahead, or on their way out.",
+            &["queue"],
+            both(ahead.messages, producer.messages),
+        ),
+        gauge(
+            "tamis_kafka_queue_bytes",
+            "What these come to.",
+            &["queue"],
+            both(ahead.bytes, producer.bytes),
+        ),
+    ]
+}
+
+fn counts(words: &[&str], counts: &[AtomicU64]) -> Vec<Sample> {
+    let all = words.iter().zip(counts);
+    all.map(|(word, count)| Sample::of(&[word], count.load(Relaxed) as f64)).collect()
+}
+
+fn histogram(name: &'static str, help: &'static str, histogram: &Histogram) -> Family {
+    let samples = vec![Sample::histogram(&[], histogram)];
+    Family { name, kind: Kind::Histogram, help, labels: &[], samples }
+}
+
+fn counter(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    samples: Vec<Sample>,
+) -> Family {
+    Family { name, kind: Kind::Counter, help, labels, samples }
+}
+
+fn gauge(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    samples: Vec<Sample>,
+) -> Family {
+    Family { name, kind: Kind::Gauge, help, labels, samples }
+}

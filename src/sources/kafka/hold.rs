@@ -1,0 +1,172 @@
+//! What is not read at present: topics with a fault of their own.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{TopicPartitionList, consumer::Consumer as _};
+
+use super::{reader::Reader, shared::Start};
+use crate::{
+    journal::Event,
+    kafka::{Backoff, Fault},
+    pipeline::records::Place,
+};
+
+/// A topic that broke is tried again after so long at first, and at most.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const MOST_WAIT: Duration = Duration::from_secs(60);
+/// No less, so that what broke is not read on a treadmill.
+const LEAST_WAIT: Duration = Duration::from_millis(250);
+/// A topic of which nothing comes works again when it was tried for so long.
+const QUIET: Duration = Duration::from_secs(10);
+/// How long a change of position may take.
+const SEEK: Duration = Duration::from_secs(5);
+
+/// What is not read.
+#[derive(Default)]
+pub(super) struct Holds {
+    broken: BTreeMap<String, Broken>,
+    /// What librdkafka has paused.
+    paused: BTreeSet<(String, i32)>,
+    /// Positions that are not taken yet; until then nothing is read there.
+    seeks: Vec<Start>,
+}
+
+/// A topic with a fault.
+struct Broken {
+    backoff: Backoff,
+    /// It is tried again then; `None`: it is being tried.
+    until: Option<Instant>,
+    tried: Instant,
+    /// How far it was delivered when it was tried.
+    reached: i64,
+}
+
+impl Holds {
+    fn holds(&self, place: &Place) -> bool {
+        let waits = |broken: &Broken| broken.until.is_some();
+        let seeks =
+            |(topic, partition, _): &Start| *topic == place.topic && *partition == place.partition;
+        self.broken.get(&*place.topic).is_some_and(waits) || self.seeks.iter().any(seeks)
+    }
+}
+
+impl Reader {
+    /// Pauses what broke, tries it again, and says so.
+    pub(super) fn serve_holds(&mut self) {
+        // First as a whole: what broke is paused then, too.
+        for topic in self.shared.taken_back() {
+            self.go_back(&topic);
+        }
+        for (topic, why) in self.shared.broken() {
+            self.broke(topic, &why);
+        }
+        let now = Instant::now();
+        for (topic, broken) in &mut self.holds.broken {
+            if broken.until.is_some_and(|until| until <= now) {
+                (broken.until, broken.tried) = (None, now);
+                broken.reached = self.shared.progress(topic).map_or(0, |(reached, _)| reached);
+            }
+        }
+        let all = self.holds.broken.iter();
+        let works = all.filter(|(topic, broken)| self.works(topic, broken));
+        let works: Vec<String> = works.map(|(topic, _)| topic.clone()).collect();
+        for topic in works {
+            self.holds.broken.remove(&topic);
+            let voice = &self.settings.cluster.voice;
+            if voice.vitals.resumed(&topic) {
+                voice.tell(Event::TopicResumed, &format!("`{topic}` is read again"));
+            }
+        }
+        self.apply();
+    }
+
+    /// Whether a topic that broke works again, or is nobody's concern any more.
+    fn works(&self, topic: &str, broken: &Broken) -> bool {
+        if broken.until.is_some() {
+            return false;
+        }
+        let quiet = broken.tried.elapsed() >= QUIET;
+        match self.shared.progress(topic) {
+            Some((reached, owes)) => reached > broken.reached || quiet && !owes,
+            // Another member has it, or it is no more: what is named is waited for.
+            None => quiet && !self.settings.topics.iter().any(|named| named == topic),
+        }
+    }
+
+    fn broke(&mut self, topic: String, why: &str) {
+        let voice = &self.settings.cluster.voice;
+        voice.vitals.erred(Fault::Topic);
+        if voice.vitals.paused(&topic, why) {
+            let what = "it is paused and tried again, nothing of it is lost; other topics go on";
+            voice.tell(Event::TopicPaused, &format!("`{topic}`: {why}: {what}"));
+        }
+        self.go_back(&topic);
+        let now = Instant::now();
+        let broken = self.holds.broken.entry(topic).or_insert_with(|| Broken {
+            backoff: Backoff::new(FIRST_WAIT, MOST_WAIT),
+            until: None,
+            tried: now,
+            reached: 0,
+        });
+        broken.until = Some(now + broken.backoff.next_wait().max(LEAST_WAIT));
+    }
+
+    /// A topic is read again from what is acknowledged.
+    fn go_back(&mut self, topic: &str) {
+        self.holds.seeks.retain(|(known, ..)| **known != *topic);
+        self.holds.seeks.extend(self.shared.rewind(topic, None));
+    }
+
+    /// Tells librdkafka what to read, and from where.
+    fn apply(&mut self) {
+        let Self { holds, consumer, shared, .. } = self;
+        if holds.broken.is_empty() && holds.paused.is_empty() && holds.seeks.is_empty() {
+            return;
+        }
+        let places = shared.places();
+        holds.seeks.retain(|(topic, partition, _)| {
+            places.iter().any(|place| place.topic == *topic && place.partition == *partition)
+        });
+        let key = |place: &Place| (place.topic.to_string(), place.partition);
+        let held = |holds: &Holds, wanted: bool| -> Vec<(String, i32)> {
+            let all = places.iter().filter(|place| holds.holds(place) == wanted);
+            all.map(key).filter(|key| holds.paused.contains(key) != wanted).collect()
+        };
+        let pause = held(holds, true);
+        if !pause.is_empty() && consumer.pause(&partitions(&pause)).is_ok() {
+            holds.paused.extend(pause);
+        }
+        if !holds.seeks.is_empty() {
+            let mut list = TopicPartitionList::new();
+            for (topic, partition, offset) in &holds.seeks {
+                // Only offsets below zero are refused, and none of these is.
+                let _ = list.add_partition_offset(topic, *partition, *offset);
+            }
+            // What fails is tried again at the next turn; it is paused until then.
+            if let Ok(done) = consumer.seek_partitions(list, SEEK) {
+                let elements = done.elements();
+                holds.seeks.retain(|(topic, partition, _)| {
+                    let found = elements.iter().find(|element| {
+                        element.topic() == &**topic && element.partition() == *partition
+                    });
+                    found.is_none_or(|element| element.error().is_err())
+                });
+            }
+        }
+        let resume = held(holds, false);
+        if !resume.is_empty() && consumer.resume(&partitions(&resume)).is_ok() {
+            holds.paused.retain(|key| !resume.contains(key));
+        }
+    }
+}
+
+fn partitions(all: &[(String, i32)]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in all {
+        list.add_partition(topic, *partition);
+    }
+    list
+}
