@@ -1,0 +1,197 @@
+//! The benchmark from topic to topic: `cargo bench --bench kafka`.
+//!
+//! Starts a broker (`scripts/kafka`; a JDK and Maven), writes generated events to twelve partitions, and
+//! has `tamis` and a bare program of librdkafka's take them to another topic, in turn. What is compared
+//! is the CPU time of the client's process per gigabyte read; the broker runs on the same processor.
+//!
+//! Options, after `--`: `--events N` (500000), `--runs N` (3), `--only NAME` (`bare`, `exactly`,
+//! `instances`, `memory`, `delay`).
+
+#[path = "support/cluster.rs"]
+mod cluster;
+#[path = "support/generator.rs"]
+mod generator;
+#[path = "support/process.rs"]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
+mod process;
+#[path = "support/report.rs"]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
+mod report;
+
+use std::{
+    process::ExitCode,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use cluster::{Cluster, Delivery, PARTITIONS, Tamis};
+use generator::{Generator, Variant};
+use process::{Outcome, median};
+use report::{Target, cores, processor};
+
+const BARE: &str = "bare";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.split_first() {
+        Some((first, rest)) if first == BARE => cluster::bare(rest),
+        // `cargo test --all-targets` starts this too; it has nothing to test.
+        _ if !arguments.iter().any(|a| a == "--bench") => {
+            println!("kafka: run with `cargo bench --bench kafka`");
+            Ok(())
+        }
+        _ => Options::parse(&arguments).and_then(|options| Bench::new(options)?.run()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kafka: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Options {
+    events: u64,
+    runs: usize,
+    only: Option<String>,
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Outcome<Self> {
+        let mut options = Self { events: 500_000, runs: 3, only: None };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--bench" => {}
+                "--events" => options.events = value()?.parse()?,
+                "--runs" => options.runs = value()?.parse::<usize>()?.max(1),
+                "--only" => options.only = Some(value()?.clone()),
+                _ => return Err(format!("unknown option {argument}").into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+struct Bench {
+    options: Options,
+    cluster: Cluster,
+    source: String,
+    bytes: u64,
+}
+
+impl Bench {
+    fn new(options: Options) -> Outcome<Self> {
+        let cluster = Cluster::start()?;
+        let source = cluster.topic(PARTITIONS)?;
+        let bytes = cluster.fill(&source, PARTITIONS, events(options.events), None)?;
+        Ok(Self { options, cluster, source, bytes })
+    }
+
+    fn run(&self) -> Outcome<()> {
+        let Options { events, runs, .. } = self.options;
+        println!("{} ({} threads)", processor(), cores());
+        let megabytes = self.bytes as f64 / 1e6;
+        println!(
+            "{events} events, {megabytes:.0} MB, {PARTITIONS} partitions, medians of {runs}\n"
+        );
+        println!("{:38}{:>9}{:>9}{:>8}   target", "CPU s/GB", "base", "this", "ratio");
+        let one = |delivery| {
+            move |cluster: &Cluster, source: &str, n| cluster.tamis(source, n, delivery, 1)
+        };
+        let bare = |cluster: &Cluster, source: &str, n| cluster.copy(source, n);
+        let (at_least, exactly) = (one(Delivery::AtLeastOnce), one(Delivery::ExactlyOnce));
+        self.pairs("bare", "at least once / bare rdkafka", Target::AtMost(1.5), bare, at_least)?;
+        self.pairs("exactly", "exactly / at least once", Target::AtMost(1.2), at_least, exactly)?;
+        let three =
+            |cluster: &Cluster, source: &str, n| cluster.tamis(source, n, Delivery::AtLeastOnce, 3);
+        self.pairs("instances", "three instances / one", Target::AtMost(1.1), at_least, three)?;
+        if self.wants("memory") {
+            self.memory()?;
+        }
+        if self.wants("delay") {
+            self.delay()?;
+        }
+        Ok(())
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.options.only.as_ref().is_none_or(|only| only == name)
+    }
+
+    fn pairs(
+        &self,
+        section: &str,
+        name: &str,
+        target: Target,
+        base: impl Fn(&Cluster, &str, u64) -> Outcome<f64>,
+        own: impl Fn(&Cluster, &str, u64) -> Outcome<f64>,
+    ) -> Outcome<()> {
+        if !self.wants(section) {
+            return Ok(());
+        }
+        let gigabytes = self.bytes as f64 / 1e9;
+        let Self { cluster, source, options, .. } = self;
+        let mut all = Vec::new();
+        for _ in 0..options.runs {
+            let base = base(cluster, source, options.events)?;
+            all.push((base / gigabytes, own(cluster, source, options.events)? / gigabytes));
+        }
+        let ratio = median(all.iter().map(|(base, own)| own / base));
+        let (base, own) = (median(all.iter().map(|a| a.0)), median(all.iter().map(|a| a.1)));
+        println!("{name:38}{base:>9.2}{own:>9.2}{ratio:>8.2}   {}", target.verdict(ratio));
+        Ok(())
+    }
+
+    /// Most memory with fifty partitions and a backlog, beside what the formula says.
+    fn memory(&self) -> Outcome<()> {
+        const BACKLOG: u64 = 1 << 30;
+        const MANY: i32 = 50;
+        let source = self.cluster.topic(MANY)?;
+        let count = BACKLOG * self.options.events / self.bytes;
+        self.cluster.fill(&source, MANY, events(count), None)?;
+        let mut tamis = Tamis::start(&self.cluster, &source, Delivery::AtLeastOnce, 1)?;
+        tamis.until_committed(count, MANY)?;
+        let (peak, ceiling) = (tamis.peak()?, tamis.ceiling()?);
+        let (peak, ceiling) = (peak as f64 / 1e6, ceiling as f64 / 1e6);
+        let verdict = Target::AtMost(1.0).verdict(peak / ceiling);
+        let name = "MB, 50 partitions, 1 GiB / formula";
+        println!("{name:38}{ceiling:>9.0}{peak:>9.0}{:>8.2}   {verdict}", peak / ceiling);
+        Ok(())
+    }
+
+    /// From a record's timestamp to its acknowledgement, at half of what this machine takes.
+    fn delay(&self) -> Outcome<()> {
+        let Options { events: count, .. } = self.options;
+        let begun = Instant::now();
+        self.cluster.tamis(&self.source, count, Delivery::AtLeastOnce, 1)?;
+        let half = count as f64 / begun.elapsed().as_secs_f64() / 2.0;
+        let source = self.cluster.topic(PARTITIONS)?;
+        let mut tamis = Tamis::start(&self.cluster, &source, Delivery::AtLeastOnce, 1)?;
+        sleep(Duration::from_secs(2));
+        self.cluster.fill(&source, PARTITIONS, events(count / 2), Some(half))?;
+        tamis.until_committed(count / 2, PARTITIONS)?;
+        let delay = tamis.delay(0.99)? * 1e3;
+        let name = format!("ms, age at acknowledgement, p99, {half:.0}/s");
+        println!(
+            "{name:38}{:>9}{delay:>9.0}{:>8}   {}",
+            "",
+            "",
+            Target::AtMost(100.0).verdict(delay)
+        );
+        Ok(())
+    }
+}
+
+/// So many generated events.
+fn events(count: u64) -> impl Iterator<Item = Vec<u8>> {
+    let mut generator = Generator::new(Variant::Compact, 1);
+    (0..count).map(move |_| {
+        let mut event = Vec::with_capacity(1024);
+        generator.event(&mut event);
+        event.pop();
+        event
+    })
+}

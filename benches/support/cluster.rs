@@ -1,0 +1,365 @@
+//! A broker, what is written to it, and programs that go from topic to topic.
+
+use std::{
+    fs,
+    io::Read as _,
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use rdkafka::{
+    ClientConfig, ClientContext, Message as _, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
+    error::RDKafkaErrorCode,
+    producer::{
+        BaseRecord, DefaultProducerContext, DeliveryResult, Producer as _, ProducerContext,
+        ThreadedProducer,
+    },
+};
+
+use crate::process::Outcome;
+
+pub(crate) const PARTITIONS: i32 = 12;
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
+const TAMIS: &str = env!("CARGO_BIN_EXE_tamis");
+const PATIENCE: Duration = Duration::from_secs(600);
+const ANSWER: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Copy)]
+pub(crate) enum Delivery {
+    AtLeastOnce,
+    ExactlyOnce,
+}
+
+/// A broker; it ends with this process.
+pub(crate) struct Cluster {
+    address: String,
+    next: AtomicU32,
+}
+
+/// A program from topic to topic.
+pub(crate) struct Client(Child);
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Client {
+    /// Its user and system time so far, in seconds.
+    fn cpu(&self) -> Outcome<f64> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        let fields = text.rsplit_once(") ").ok_or("no statistics")?.1;
+        let ticks: Vec<f64> =
+            fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+        Ok(ticks.iter().sum::<f64>() / rustix::param::clock_ticks_per_second() as f64)
+    }
+
+    fn check(&mut self) -> Outcome<()> {
+        match self.0.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(format!("a program ended early: {status}").into()),
+        }
+    }
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Outcome<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let folder = tempfile::tempdir()?.keep();
+        let me = std::process::id().to_string();
+        let out =
+            Command::new(SCRIPT).args(["with", &me]).arg(&folder).arg(port.to_string()).output()?;
+        if !out.status.success() {
+            return Err(String::from_utf8_lossy(&out.stderr).into_owned().into());
+        }
+        Ok(Self { address: format!("127.0.0.1:{port}"), next: AtomicU32::new(0) })
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.address);
+        config
+    }
+
+    fn unique(&self, name: &str) -> String {
+        format!("{name}-{}", self.next.fetch_add(1, Relaxed))
+    }
+
+    /// A new topic.
+    pub(crate) fn topic(&self, partitions: i32) -> Outcome<String> {
+        let name = self.unique("topic");
+        let admin: AdminClient<DefaultClientContext> = self.client().create()?;
+        let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        let options = AdminOptions::new().operation_timeout(Some(ANSWER));
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        for made in runtime.block_on(admin.create_topics([&topic], &options))? {
+            made.map_err(|(name, code)| format!("{name}: {code}"))?;
+        }
+        Ok(name)
+    }
+
+    /// Writes values, `rate` a second if that is said, and returns how many bytes they have.
+    pub(crate) fn fill(
+        &self,
+        topic: &str,
+        partitions: i32,
+        values: impl Iterator<Item = Vec<u8>>,
+        rate: Option<f64>,
+    ) -> Outcome<u64> {
+        let producer: ThreadedProducer<DefaultProducerContext> = self
+            .client()
+            .set("compression.codec", "lz4")
+            .set("linger.ms", if rate.is_some() { "1" } else { "50" })
+            .create()?;
+        let (mut bytes, begun) = (0, Instant::now());
+        for (at, value) in values.enumerate() {
+            if let Some(rate) = rate
+                && at % 64 == 0
+            {
+                let due = begun + Duration::from_secs_f64(at as f64 / rate);
+                sleep(due.saturating_duration_since(Instant::now()));
+            }
+            bytes += value.len() as u64;
+            let mut record =
+                BaseRecord::<(), [u8]>::to(topic).partition(at as i32 % partitions).payload(&value);
+            while let Err((error, back)) = producer.send(record) {
+                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                    return Err(error.into());
+                }
+                record = back;
+                sleep(Duration::from_millis(2));
+            }
+        }
+        producer.flush(PATIENCE)?;
+        Ok(bytes)
+    }
+
+    /// How many records a topic holds.
+    fn count(&self, topic: &str, partitions: i32) -> Outcome<u64> {
+        let consumer: BaseConsumer = self.client().create()?;
+        let mut sum = 0;
+        for partition in 0..partitions {
+            let (low, high) = consumer.fetch_watermarks(topic, partition, ANSWER)?;
+            sum += (high - low) as u64;
+        }
+        Ok(sum)
+    }
+
+    /// CPU seconds of a bare program of librdkafka's for `count` records.
+    pub(crate) fn copy(&self, source: &str, count: u64) -> Outcome<f64> {
+        let sink = self.topic(PARTITIONS)?;
+        let mut client = Client(
+            Command::new(std::env::current_exe()?)
+                .args([crate::BARE, &self.address, source, &sink, &self.unique("group")])
+                .stdin(Stdio::null())
+                .spawn()?,
+        );
+        let begun = Instant::now();
+        while self.count(&sink, PARTITIONS)? < count {
+            client.check()?;
+            if begun.elapsed() > PATIENCE {
+                return Err("the bare program does not end".into());
+            }
+            sleep(Duration::from_millis(200));
+        }
+        client.cpu()
+    }
+
+    /// CPU seconds of so many instances of tamis, all together, for `count` records.
+    pub(crate) fn tamis(
+        &self,
+        source: &str,
+        count: u64,
+        delivery: Delivery,
+        instances: usize,
+    ) -> Outcome<f64> {
+        let mut tamis = Tamis::start(self, source, delivery, instances)?;
+        tamis.until_committed(count, PARTITIONS)?;
+        tamis.clients.iter().map(Client::cpu).sum()
+    }
+}
+
+/// Instances of tamis.
+pub(crate) struct Tamis<'a> {
+    cluster: &'a Cluster,
+    source: String,
+    group: String,
+    folder: PathBuf,
+    admin: u16,
+    clients: Vec<Client>,
+}
+
+impl<'a> Tamis<'a> {
+    pub(crate) fn start(
+        cluster: &'a Cluster,
+        source: &str,
+        delivery: Delivery,
+        instances: usize,
+    ) -> Outcome<Self> {
+        let (sink, group) = (cluster.topic(PARTITIONS)?, cluster.unique("group"));
+        let folder = tempfile::tempdir()?.keep();
+        let admin = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut clients = Vec::new();
+        for number in 0..instances {
+            let exactly = match delivery {
+                Delivery::AtLeastOnce => String::new(),
+                Delivery::ExactlyOnce => {
+                    format!("delivery = \"exactly_once\"\ninstance = \"i{number}\"\n")
+                }
+            };
+            let admin = match number {
+                0 => format!("admin = {admin}\n"),
+                _ => String::new(),
+            };
+            let text = format!(
+                "version = 1\nthreads = 1\n{admin}{exactly}[kafka]\nbrokers = [\"{}\"]\n\
+                 [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n[sink]\ntopic = \"{sink}\"\n",
+                cluster.address
+            );
+            let config = folder.join(format!("{number}.toml"));
+            fs::write(&config, text)?;
+            let said = fs::File::create(folder.join(format!("{number}.err")))?;
+            let child = Command::new(TAMIS)
+                .arg("--config")
+                .arg(&config)
+                .stdin(Stdio::null())
+                .stderr(said)
+                .spawn()?;
+            clients.push(Client(child));
+        }
+        Ok(Self { cluster, source: source.into(), group, folder, admin, clients })
+    }
+
+    pub(crate) fn until_committed(&mut self, count: u64, partitions: i32) -> Outcome<()> {
+        let consumer: BaseConsumer = self.cluster.client().set("group.id", &self.group).create()?;
+        let begun = Instant::now();
+        loop {
+            self.clients.iter_mut().try_for_each(Client::check)?;
+            let mut list = TopicPartitionList::new();
+            list.add_partition_range(&self.source, 0, partitions - 1);
+            let committed = consumer.committed_offsets(list, ANSWER)?;
+            let offset =
+                |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element
+                    .offset()
+                {
+                    Offset::Offset(offset) => offset as u64,
+                    _ => 0,
+                };
+            if committed.elements().iter().map(offset).sum::<u64>() >= count {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err("tamis does not come to the end".into());
+            }
+            sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Most memory resident, in bytes.
+    pub(crate) fn peak(&self) -> Outcome<u64> {
+        let client = self.clients.first().ok_or("no instance")?;
+        let text = fs::read_to_string(format!("/proc/{}/status", client.0.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib: u64 = line.ok_or("no peak")?.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib << 10)
+    }
+
+    /// What the memory formula says, in bytes.
+    pub(crate) fn ceiling(&mut self) -> Outcome<u64> {
+        let client = self.clients.first_mut().ok_or("no instance")?;
+        kill(Pid::from_raw(client.0.id() as i32), Signal::SIGTERM)?;
+        client.0.wait()?;
+        let said = fs::read_to_string(self.folder.join("0.err"))?;
+        let line = said.lines().rev().find(|line| line.contains("memory_ceiling_bytes"));
+        let summary: serde_json::Value = serde_json::from_str(line.ok_or("no summary")?)?;
+        Ok(summary["memory_ceiling_bytes"].as_u64().ok_or("no ceiling")?)
+    }
+
+    /// The age at acknowledgement of so many of the events, in seconds: the bound of the bucket that
+    /// they are in.
+    pub(crate) fn delay(&self, part: f64) -> Outcome<f64> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.admin))?;
+        let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        std::io::Write::write_all(&mut stream, request.as_bytes())?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        let bucket = |line: &str| -> Option<(f64, f64)> {
+            let rest = line.strip_prefix("tamis_kafka_event_age_seconds_bucket{le=\"")?;
+            let (bound, count) = rest.split_once("\"} ")?;
+            let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().ok()? };
+            Some((bound, count.trim().parse().ok()?))
+        };
+        let buckets: Vec<_> = text.lines().filter_map(bucket).collect();
+        let all = buckets.last().ok_or("no ages")?.1;
+        let found = buckets.iter().find(|(_, count)| *count >= part * all);
+        Ok(found.ok_or("no such age")?.0)
+    }
+}
+
+/// Counts what is durable.
+struct Reports(Arc<AtomicU64>);
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, _: usize) {
+        if result.is_ok() {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// The yardstick: takes everything from one topic to another as fast as librdkafka can, for ever.
+pub(crate) fn bare(arguments: &[String]) -> Outcome<()> {
+    let [address, source, sink, group] = arguments else { return Err("four arguments".into()) };
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", address);
+    let consumer: BaseConsumer = config
+        .clone()
+        .set("group.id", group)
+        .set("auto.offset.reset", "earliest")
+        .set("fetch.queue.backoff.ms", "20")
+        .set("enable.auto.offset.store", "true")
+        .create()?;
+    let producer: ThreadedProducer<Reports> = config
+        .set("enable.idempotence", "true")
+        .set("compression.codec", "lz4")
+        .set("linger.ms", "5")
+        .set("queue.buffering.max.kbytes", "32768")
+        .create_with_context(Reports(Arc::default()))?;
+    consumer.subscribe(&[source])?;
+    loop {
+        let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
+        let message = message?;
+        let mut record =
+            BaseRecord::<[u8], [u8], usize>::with_opaque_to(sink, 1).partition(message.partition());
+        record.key = message.key();
+        record.payload = message.payload();
+        record.timestamp = message.timestamp().to_millis();
+        while let Err((error, back)) = producer.send(record) {
+            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+                return Err(error.into());
+            }
+            record = back;
+            sleep(Duration::from_millis(1));
+        }
+    }
+}
