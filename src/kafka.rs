@@ -5,11 +5,13 @@
 //! | --- | --- |
 //! | `fault` | whose fault an error is |
 //! | `headers` | a message's headers, whatever their names |
+//! | `routes` | which topics are written of what is read of one |
 //! | `topics` | what a cluster holds, asked at the start |
 //! | `voice` | says what a cluster's faults are, and not again and again |
 
 mod fault;
 mod headers;
+mod routes;
 mod topics;
 mod voice;
 
@@ -18,7 +20,8 @@ use rdkafka::ClientConfig;
 pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
 pub use headers::headers;
-pub use topics::{Topics, limit, list};
+pub use routes::{Routes, Written, check_pattern, filled};
+pub use topics::{Topics, limits, list};
 pub use voice::Voice;
 
 /// librdkafka's properties that carry a promise of this program: how often something arrives, in which

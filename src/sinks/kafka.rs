@@ -4,10 +4,13 @@
 //! takes; all others end the run.
 
 use std::{
+    collections::BTreeMap,
     io, mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+mod ways;
 
 use rdkafka::{
     ClientContext, Message as _,
@@ -18,13 +21,15 @@ use rdkafka::{
 };
 
 use crate::{
-    kafka::{Cluster, Voice, about, of_record},
+    kafka::{Cluster, Routes, Voice, about, of_record},
     pipeline::{
         Reason,
         records::{Outgoing, RecordSink, Refusal, Ticket},
     },
     shutdown::{Phase, Shutdown},
 };
+
+use ways::{Ways, limit};
 
 /// What the producer holds at most, in KiB.
 const BUFFER_KIB: u64 = 32 << 10;
@@ -41,15 +46,13 @@ const RECORD_BITS: u32 = 20;
 pub struct Settings {
     /// The cluster.
     pub cluster: Cluster,
-    /// The topic of what is forwarded.
-    pub topic: String,
-    /// The topic of dead letters.
-    pub dead_letter: Option<String>,
+    /// Which topics are written of each that is read.
+    pub routes: Routes,
     /// Each record goes to the partition of the number that it came from; otherwise its key decides,
     /// as it does with the Java client.
     pub same_partition: bool,
-    /// The longest record that all these topics take.
-    pub limit: Option<usize>,
+    /// The longest record that each of these topics takes, as far as that is known.
+    pub limits: BTreeMap<String, usize>,
     /// When to stop waiting.
     pub shutdown: Shutdown,
 }
@@ -58,6 +61,7 @@ pub struct Settings {
 pub struct KafkaSink {
     producer: ThreadedProducer<Ear>,
     desk: Arc<Desk>,
+    ways: Ways,
     settings: Settings,
 }
 
@@ -86,6 +90,7 @@ impl KafkaSink {
         let mut config = settings.cluster.client(&[
             ("enable.idempotence", "true"),
             ("message.timeout.ms", "0"),
+            ("allow.auto.create.topics", "false"),
             ("partitioner", "murmur2_random"),
             ("queue.buffering.max.messages", "100000"),
             ("queue.buffering.max.kbytes", &BUFFER_KIB.to_string()),
@@ -95,15 +100,12 @@ impl KafkaSink {
                 config.set(name, value);
             }
         }
-        if let Some(limit) = settings.limit {
-            // librdkafka knows no less than that, and what is longer than its buffer would wait for ever.
-            let limit = limit.clamp(1000, (BUFFER_KIB << 10) as usize);
-            config.set("message.max.bytes", limit.to_string());
-        }
+        limit(&settings.limits, &mut config);
+        let ways = Ways::new(settings.routes.clone(), settings.limits.clone());
         let producer = config
             .create_with_context(Ear(desk.clone()))
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
-        Ok(Self { producer, desk, settings })
+        Ok(Self { producer, desk, ways, settings })
     }
 
     /// Finds the records whose own fault it is that their batches were refused: what was refused is
@@ -175,18 +177,11 @@ impl KafkaSink {
             drop(self.desk.more.wait_timeout(told, ROOM));
         }
     }
-
-    fn topic(&self, dead: bool) -> &str {
-        match &self.settings.dead_letter {
-            Some(topic) if dead => topic,
-            _ => &self.settings.topic,
-        }
-    }
 }
 
 impl RecordSink for KafkaSink {
     fn send(&mut self, ticket: Ticket, record: &Outgoing<'_>) -> Result<(), Refusal> {
-        let topic = self.topic(record.dead);
+        let topic = self.ways.way(record)?;
         let mut sent = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, packed(ticket));
         sent.key = record.key;
         sent.payload = record.value;
@@ -208,7 +203,7 @@ impl RecordSink for KafkaSink {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(match of_record(&error) {
                     Some(long) => Refusal::Record(reason(long)),
-                    None => Refusal::Sink(about(self.topic(record.dead), &error)),
+                    None => Refusal::Sink(about(topic, &error)),
                 });
             }
             sent = back;

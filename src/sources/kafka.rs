@@ -2,12 +2,14 @@
 //!
 //! | file | does |
 //! | --- | --- |
+//! | `arrival` | a message as a record of a block, decompressed |
 //! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
 //! | `rebalance` | partitions that come and go |
 //! | `reader` | the thread: serves the group whatever the sink does, and reads while there is room |
 //!
 //! What is read ahead waits in a queue for each partition and stays there while there is no room.
 
+mod arrival;
 mod reader;
 mod rebalance;
 mod shared;
@@ -21,9 +23,10 @@ use std::{
 
 use crate::{
     kafka::Cluster,
-    pipeline::records::{Block, Next, Offsets, Reached, RecordSource},
+    pipeline::records::{Block, Next, Offsets, Reached, RecordSource, ValueFraming},
     shutdown::Shutdown,
 };
+use arrival::DECODER_BYTES;
 use reader::Reader;
 use shared::Shared;
 
@@ -35,8 +38,8 @@ pub const BLOCKS: usize = MOST_READY + 1;
 const AHEAD_BYTES: usize = 64 << 20;
 /// What a broker answers at most at once.
 const ANSWER_BYTES: usize = 16 << 20;
-/// What the source holds in memory at most, beside blocks.
-pub const KAFKA_SOURCE_BYTES: u64 = (AHEAD_BYTES + 2 * ANSWER_BYTES) as u64;
+/// What the source holds in memory at most, beside blocks and the text of a compressed event.
+pub const KAFKA_SOURCE_BYTES: u64 = (AHEAD_BYTES + 2 * ANSWER_BYTES) as u64 + DECODER_BYTES;
 /// How long offsets may take to be kept at the end.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -54,6 +57,8 @@ pub struct Settings {
     pub block_bytes: usize,
     /// The longest record that is judged, its key and headers included.
     pub max_event_bytes: usize,
+    /// What a value is.
+    pub framing: ValueFraming,
     /// When to stop reading.
     pub shutdown: Shutdown,
 }

@@ -16,12 +16,13 @@ use rdkafka::{
 
 use super::{
     ANSWER_BYTES, MOST_READY, Settings,
+    arrival::Arrival,
     rebalance::{Ear, list},
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, about, headers},
-    pipeline::records::{Block, Incoming, Place},
+    kafka::{Fault, about},
+    pipeline::records::{Block, Place},
     shutdown::Phase,
 };
 
@@ -39,6 +40,7 @@ pub(super) struct Reader {
     shared: Arc<Shared>,
     consumer: Arc<BaseConsumer<Ear>>,
     lanes: Vec<Lane>,
+    arrival: Arrival,
     /// Which lane is first in the next block.
     first: usize,
     ended: bool,
@@ -78,7 +80,8 @@ impl Reader {
         let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(invalid)?;
         let (consumer, lanes) = (Arc::new(consumer), Vec::new());
-        Ok(Self { settings, shared, consumer, lanes, first: 0, ended: false })
+        let arrival = Arrival::new(settings.max_event_bytes, settings.framing);
+        Ok(Self { settings, shared, consumer, lanes, arrival, first: 0, ended: false })
     }
 
     /// Until everything that was read is delivered, or is given up.
@@ -152,7 +155,7 @@ impl Reader {
         let Some(mut block) = self.shared.room(MOST_READY) else { return false };
         block.clear();
         let lanes = std::mem::take(&mut self.lanes);
-        let (bytes, most) = (self.settings.block_bytes, self.settings.max_event_bytes);
+        let bytes = self.settings.block_bytes;
         'full: for at in 0..lanes.len() {
             let number = (self.first + at) % lanes.len();
             let lane = &lanes[number];
@@ -163,7 +166,7 @@ impl Reader {
                     break 'full;
                 }
                 match lane.queue.poll(Duration::ZERO) {
-                    Some(Ok(message)) => push(&mut block, &lane.place, &message, most),
+                    Some(Ok(message)) => self.arrival.push(&mut block, &lane.place, &message),
                     Some(Err(error)) => self.told(&error, Some(&lane.place)),
                     None => break,
                 }
@@ -190,7 +193,7 @@ impl Reader {
         // After the end, what is not handed out is read again by the next.
         if let Some(place) = known.filter(|_| !self.ended) {
             let mut block = Block::default();
-            push(&mut block, place, message, self.settings.max_event_bytes);
+            self.arrival.push(&mut block, place, message);
             block.seal();
             self.shared.hand(block);
         }
@@ -244,18 +247,4 @@ impl Reader {
         };
         kept.map_err(|error| about("kafka: the offsets were not committed", &error))
     }
-}
-
-fn push(block: &mut Block, place: &Place, message: &BorrowedMessage<'_>, most: usize) {
-    let mut all = Vec::new();
-    let lost = !headers(message, &mut all);
-    let record = Incoming {
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis().filter(|timestamp| *timestamp >= 0),
-        key: message.key(),
-        headers: &all,
-        lost,
-        value: message.payload(),
-    };
-    block.push(place, &record, most);
 }

@@ -141,12 +141,17 @@ impl Broker {
     /// A topic of a unique name.
     pub(crate) fn topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) -> String {
         let name = unique(name);
-        let mut topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        self.exact_topic(&name, partitions, config);
+        name
+    }
+
+    /// A topic of this name.
+    pub(crate) fn exact_topic(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         topic.config = config.to_vec();
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = wait_for(self.admin().create_topics([&topic], &options)).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
-        name
     }
 
     /// Writes records, each to its partition, or, where that is negative, by its key.
