@@ -7,6 +7,7 @@
 //! | `cause` | why a broker is not reached, as librdkafka's log tells it |
 //! | `fault` | whose fault an error is |
 //! | `headers` | a message's headers, whatever their names |
+//! | `routes` | which topics are written of what is read of one |
 //! | `topics` | what a cluster holds, asked at the start |
 //! | `vitals` | what is known of a member while it runs: for probes and measures |
 //! | `voice` | says what a cluster's faults are, and not again and again |
@@ -15,6 +16,7 @@ mod backoff;
 mod cause;
 mod fault;
 mod headers;
+mod routes;
 mod topics;
 mod vitals;
 mod voice;
@@ -26,7 +28,8 @@ use cause::Cause;
 pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
 pub use headers::headers;
-pub use topics::{Topics, ask, limit, list};
+pub use routes::{Routes, Written, check_pattern, filled};
+pub use topics::{Topics, ask, limits, list};
 pub use vitals::{Client, Partition, Rebalance, Skip, Vitals};
 pub use voice::Voice;
 

@@ -3,10 +3,12 @@
 //! | file | does |
 //! | --- | --- |
 //! | `beside` | keys and headers as lines of a chunk of their own, and what became of them |
+//! | `packed` | values that came compressed |
 //! | `pseudonym` | what stands for a key that may not be seen |
 //! | `worker` | a block of records, judged |
 
 mod beside;
+mod packed;
 mod pseudonym;
 mod worker;
 

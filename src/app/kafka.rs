@@ -92,7 +92,7 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
         let (budget, shutdown) = (room.budget, shutdown.clone());
         let meters = telemetry.meters.clone();
         RecordPipeline { budget, source, offsets, sink, keeps, observer, meters, shutdown }
-            .run(live.record_workers(run.threads, topics.pseudonyms.clone()))
+            .run(live.record_workers(run.threads, topics.pseudonyms.clone(), topics.hops))
     };
     telemetry.see(&report);
     notices.clear();

@@ -1,9 +1,11 @@
-//! What is said at once: the first reject of each reason, and inputs that fail.
+//! What is said at once: the first reject of each reason (of each topic, where it is the topic's), and
+//! inputs that fail.
 
 use std::{
+    collections::BTreeSet,
     io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
@@ -25,12 +27,14 @@ pub(crate) struct Notices {
     progress: Option<Progress>,
     telemetry: Arc<Telemetry>,
     said: [AtomicBool; Reason::ALL.len()],
+    /// Topics of which it was said that they hold no text.
+    binary: Mutex<BTreeSet<String>>,
 }
 
 impl Notices {
     pub(crate) fn new(quiet: bool, progress: Option<Progress>, telemetry: Arc<Telemetry>) -> Self {
         let said = [const { AtomicBool::new(false) }; Reason::ALL.len()];
-        Self { quiet, progress, telemetry, said }
+        Self { quiet, progress, telemetry, said, binary: Mutex::default() }
     }
 
     /// What was named is not there yet.
@@ -39,6 +43,13 @@ impl Notices {
             self.clear();
             tell(Event::InputAwaited, &format_args!("waits for {name}: {why}"));
         }
+    }
+
+    /// Whether nothing was said of a partition's topic.
+    fn is_new(&self, partition: &str) -> bool {
+        let topic = partition.split('[').next().unwrap_or_default();
+        let mut binary = self.binary.lock().unwrap_or_else(PoisonError::into_inner);
+        !binary.contains(topic) && binary.insert(topic.to_owned())
     }
 
     /// Says nothing more about how far the run is.
@@ -52,7 +63,11 @@ impl Notices {
 impl Observer for Notices {
     fn rejected(&self, place: &Place<'_>, reject: &Reject, kept: bool) {
         let said = &self.said[reject.reason.index()];
-        if !self.quiet && !said.load(Relaxed) && !said.swap(true, Relaxed) {
+        let first = match reject.reason {
+            Reason::Binary => !self.quiet && self.is_new(place.input),
+            _ => !self.quiet && !said.load(Relaxed) && !said.swap(true, Relaxed),
+        };
+        if first {
             self.clear();
             tell(Event::LineRejected, &notice(place, reject, kept));
         }

@@ -179,8 +179,8 @@ impl Run {
 impl Run {
     /// Whether there is a dead letter.
     pub(crate) fn keeps_letters(&self) -> bool {
-        let topic = self.topics.as_ref().and_then(|topics| topics.dead_letter.as_ref());
-        self.dead_letter.is_some() || topic.is_some()
+        let topic = self.topics.as_ref().is_some_and(|topics| topics.has_dead_letter);
+        self.dead_letter.is_some() || topic
     }
 }
 

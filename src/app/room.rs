@@ -31,6 +31,9 @@ const ENCODER_BYTES: u64 = 20 << 20;
 /// the configuration, the policy, the plan's settings and the table.
 const LISTED_BYTES: u64 = 256;
 
+/// What a worker needs to compress a record's value again: gzip's and zstd's encoders are as large as this.
+const PACKER_BYTES: u64 = 8 << 20;
+
 /// What is known of records on their way: where each came from, and its report.
 const FLIGHTS_BYTES: u64 = 16 << 20;
 
@@ -78,12 +81,17 @@ pub(crate) fn fit_records(run: &Run, rules: &Rules) -> Result<Room> {
     let block = (sizes.chunk_bytes + sizes.most()) as u64;
     // Keys and headers stand beside a block's values.
     let blocks = (BLOCKS + 2 * run.threads) as u64 * 2 * block;
+    // An event's text while it is decompressed, or put together with what stood before it; and what
+    // comes out of the encoders.
+    let texts = (2 + 2 * run.threads) * 2 * sizes.max_event_bytes;
+    let packers = run.threads as u64 * PACKER_BYTES + texts as u64;
+    let kafka = KAFKA_SOURCE_BYTES + KAFKA_SINK_BYTES + packers;
     let shape = Shape {
         workers: run.threads,
         dead_letter: true,
         wrapped: true,
         records: true,
-        fixed_bytes: FIXED_BYTES + KAFKA_SOURCE_BYTES + KAFKA_SINK_BYTES + FLIGHTS_BYTES + blocks,
+        fixed_bytes: FIXED_BYTES + kafka + FLIGHTS_BYTES + blocks,
     };
     let (sizes, demand) = shape.demand(rules);
     match Budget::fit(sizes, demand, run.memory) {

@@ -11,9 +11,10 @@ use toml::{
 };
 
 use super::{Said, Spot, reader::Reader};
+use crate::kafka::{Routes, filled};
 pub use cluster::{KafkaEntry, SaslChoice, SaslEntry, TlsEntry};
-pub use sink::{LetterEntry, PartitionChoice, SinkEntry};
-pub use source::SourceEntry;
+pub use sink::{LetterEntry, PartitionChoice, RouteEntry, SinkEntry};
+pub use source::{FramingChoice, SourceEntry};
 
 /// Kafka's own limit on names.
 const LONGEST_NAME: usize = 249;
@@ -59,18 +60,25 @@ fn complete(r: &mut Reader<'_>, spot: Spot, table: Table<'_, '_>, wanted: &[&str
     missing.is_empty()
 }
 
-fn topic_name(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {
+/// A topic that is written; `{topic}` in it is the name of the one that is read.
+fn template(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {
     let said = r.text(value)?;
-    named(r, &said);
+    if !is_name(&filled(&said.value, "t")) {
+        let mend = "letters, digits, `.`, `_`, `-`, and `{topic}` for the topic that is read";
+        r.complain(said.spot, format!("`{}` is no topic's name: {mend}", said.value));
+    }
     Some(said)
 }
 
 fn named(r: &mut Reader<'_>, said: &Said<String>) {
-    let name = &said.value;
-    if name.len() > LONGEST_NAME || matches!(name.as_str(), "." | "..") || !is_plain(name) {
-        let mend = "letters, digits, `.`, `_` and `-`; templates are not there yet";
-        r.complain(said.spot, format!("`{name}` is no topic's name: {mend}"));
+    if !is_name(&said.value) {
+        let mend = "letters, digits, `.`, `_` and `-`";
+        r.complain(said.spot, format!("`{}` is no topic's name: {mend}", said.value));
     }
+}
+
+fn is_name(name: &str) -> bool {
+    is_plain(name) && name.len() <= LONGEST_NAME && !matches!(name, "." | "..")
 }
 
 fn is_plain(name: &str) -> bool {
@@ -118,19 +126,49 @@ impl Streams {
             }
             _ => {}
         }
-        let Some(source) = source else { return };
-        let sink = sink.as_ref().map(|entry| &entry.topic);
+        let (Some(source), Some(sink)) = (source, sink) else { return };
         let letters = dead_letter.as_ref().map(|entry| &entry.topic);
-        for said in [sink, letters].into_iter().flatten() {
-            if source.covers(&said.value) {
-                let what = "what is written there would be read again: [source] has this topic";
+        // What cannot be read was complained of.
+        let Ok(routes) = Routes::resolve(source, sink, dead_letter.as_ref()) else { return };
+        let routed = sink.routes.iter().map(|route| &route.topic);
+        let sinks: Vec<_> = routed.chain([&sink.topic]).collect();
+        // Routes may have all that would come back by the template behind them.
+        let known = |said: &&&Said<String>| sink.routes.is_empty() || !said.value.contains('{');
+        for said in sinks.iter().filter(known).copied().chain(letters) {
+            if let Some(again) = routes.circle(&said.value) {
+                let mut what =
+                    "what is written there would be read again: [source] has this topic".to_owned();
+                if again != said.value {
+                    what = format!("what is written there would be read again, by `{again}`");
+                }
+                if again.starts_with('^') && again != said.value {
+                    what += ", which takes any end: end it with `$`";
+                }
                 r.complain(said.spot, format!("`{}`: {what}", said.value));
             }
         }
-        if let (Some(sink), Some(letters)) = (sink, letters)
-            && sink.value == letters.value
+        if let Some(letters) = letters
+            && sinks.iter().any(|said| said.value == letters.value)
         {
             r.complain(letters.spot, "the dead letter needs a topic of its own".into());
         }
+    }
+}
+
+impl Routes {
+    /// As the entries say.
+    ///
+    /// # Errors
+    /// A regular expression that cannot be read.
+    pub fn resolve(
+        source: &SourceEntry,
+        sink: &SinkEntry,
+        dead_letter: Option<&LetterEntry>,
+    ) -> Result<Self, String> {
+        let read = source.topics.iter().map(|said| said.value.as_str());
+        let routes = sink.routes.iter();
+        let routes = routes.map(|route| (route.from.value.as_str(), route.topic.value.as_str()));
+        let letters = dead_letter.map(|entry| entry.topic.value.as_str());
+        Self::new(read, routes, &sink.topic.value, letters)
     }
 }

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::{
     Config, Said,
-    kafka::{KafkaEntry, SinkEntry, SourceEntry},
+    kafka::{KafkaEntry, RouteEntry, SinkEntry, SourceEntry},
     policy::{AllowEntry, RuleEntry},
     units::shown as time,
 };
@@ -106,14 +106,24 @@ impl KafkaEntry {
 
 impl SourceEntry {
     fn shown(&self) -> String {
-        inline(vec![("topics", texts(&self.topics)), ("group", text(&self.group))])
+        let mut all = vec![("topics", texts(&self.topics)), ("group", text(&self.group))];
+        all.extend(self.framing.iter().map(|said| ("framing", choice(said))));
+        inline(all)
     }
 }
 
 impl SinkEntry {
     fn shown(&self) -> String {
         let mut all = vec![("topic", text(&self.topic))];
+        if !self.routes.is_empty() {
+            let route = |route: &RouteEntry| {
+                inline(vec![("from", text(&route.from)), ("topic", text(&route.topic))])
+            };
+            let routes: Vec<_> = self.routes.iter().map(route).collect();
+            all.push(("routes", format!("[{}]", routes.join(", "))));
+        }
         all.extend(self.partition.iter().map(|said| ("partition", choice(said))));
+        all.extend(self.hops.iter().map(|said| ("hops", plain(said))));
         let file = self.pseudonym_key_file.iter();
         all.extend(file.map(|said| ("pseudonym_key_file", text(said))));
         inline(all)

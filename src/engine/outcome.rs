@@ -82,6 +82,14 @@ reasons! {
     TooLarge = "too_large", "longer than the topic takes: see its `max.message.bytes`";
     /// The sink's topic does not take this record.
     Refused = "refused", "the topic refuses it: an invalid timestamp, or no key where it is compacted";
+    /// A value that is no text.
+    Binary = "binary", "Avro, Protobuf, or compressed in another way than gzip and zstd: convert it to JSON, or leave its topic out";
+    /// A compressed value that cannot be decompressed.
+    Corrupt = "corrupt", "compressed, and damaged or cut short";
+    /// A compressed value that would take too much room.
+    Expands = "expands", "compressed beyond what is opened: 256 times its length, or a window of 8 MiB";
+    /// A record that goes in a circle.
+    Loop = "loop", "forwarded as often as `sink.hops` allows: does it go in a circle?";
     /// Not a line of the container runtime's.
     NoWrapper = "no_wrapper", "not a line that the container runtime writes: see --input-format";
 }
@@ -184,7 +192,7 @@ impl Reject {
 ///
 /// `read` lines or records end in exactly one of the outcomes: `read == clean + redacted + wrapped +
 /// blank + tombstones + joined + Σ rejected`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
     /// Lines read.
     pub read: u64,
@@ -213,6 +221,27 @@ pub struct Tally {
     pub bytes_in: u64,
     /// Bytes forwarded.
     pub bytes_out: u64,
+}
+
+// No array as long as that of reasons has a default of its own.
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            read: 0,
+            clean: 0,
+            redacted: 0,
+            wrapped: 0,
+            blank: 0,
+            tombstones: 0,
+            joined: 0,
+            rejected: [0; Reason::ALL.len()],
+            redactions: Vec::new(),
+            observed: Vec::new(),
+            hits: Vec::new(),
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
 }
 
 impl Tally {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, ResourceSpecifier},
+    admin::{AdminClient, AdminOptions, ConfigResource, OwnedResourceSpecifier, ResourceSpecifier},
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
 };
@@ -111,16 +111,29 @@ fn told(client: &BaseConsumer<Voice>, voice: &Voice) -> io::Result<()> {
     }
 }
 
-/// The longest record that a topic takes; `None` where that is not for everybody to know.
-pub fn limit(cluster: &Cluster, topic: &str) -> Option<usize> {
+/// The longest record that each of these topics takes, where that is for this user to know.
+pub fn limits<'a>(
+    cluster: &Cluster,
+    topics: impl Iterator<Item = &'a str>,
+) -> BTreeMap<String, usize> {
+    described(cluster, topics).unwrap_or_default()
+}
+
+fn described<'a>(
+    cluster: &Cluster,
+    topics: impl Iterator<Item = &'a str>,
+) -> Option<BTreeMap<String, usize>> {
     let admin: AdminClient<Voice> =
         cluster.client(&[]).create_with_context(cluster.voice.clone()).ok()?;
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-    let about = [ResourceSpecifier::Topic(topic)];
-    let described = admin.describe_configs(&about, &options);
-    let described = wait_for(described)?.ok()?;
-    let entry = described.into_iter().next()?.ok()?;
-    entry.get("max.message.bytes")?.value.as_ref()?.parse().ok()
+    let about: Vec<_> = topics.map(ResourceSpecifier::Topic).collect();
+    let described = wait_for(admin.describe_configs(&about, &options))?.ok()?;
+    let limit = |resource: ConfigResource| {
+        let OwnedResourceSpecifier::Topic(topic) = &resource.specifier else { return None };
+        let limit = resource.get("max.message.bytes")?.value.as_ref()?.parse().ok()?;
+        Some((topic.clone(), limit))
+    };
+    Some(described.into_iter().flatten().filter_map(limit).collect())
 }
 
 fn wait_for<T>(future: impl Future<Output = T>) -> Option<T> {

@@ -4,9 +4,12 @@
 //! | file | does |
 //! | --- | --- |
 //! | `block` | records as they came, their values as the lines of a chunk |
+//! | `hops` | how often a record was forwarded |
+//! | `value` | what is judged of a value: a line, or several |
 //! | `judged` | what became of each |
 //! | `batch` | what travels: a block, and what became of it |
 //! | `intake` | takes blocks from the source |
+//! | `letter` | what a dead letter says of what was sent |
 //! | `delivery` | sink, dead letter, acknowledgement, accounting |
 //!
 //! Nothing is acknowledged to the source before the sink has acknowledged all that came before it.
@@ -14,13 +17,18 @@
 mod batch;
 mod block;
 mod delivery;
+mod hops;
 mod intake;
 mod judged;
+mod letter;
+mod value;
 
 use std::{io, sync::Arc, time::Duration};
 
-pub use block::{Block, Breaks, Header, Incoming, Place, Record, Value};
-pub use judged::{Fate, How, Judged, Key, Verdict};
+pub use block::{Block, Header, Incoming, Place, Record};
+pub use hops::HOP;
+pub use judged::{Body, Counts, Fate, How, Judged, Key, Lines, Verdict};
+pub use value::{Breaks, Codec, Value, ValueFraming};
 
 use super::{Budget, Observer, Report, crew::Crew, ledger::Ledger, muster};
 use crate::{engine::Reason, metrics::Meters, shutdown::Shutdown};
@@ -99,7 +107,9 @@ pub struct Ticket {
 pub struct Outgoing<'a> {
     /// For the dead letter.
     pub dead: bool,
-    /// The partition that it came from.
+    /// The topic that it came from.
+    pub topic: &'a str,
+    /// The partition of it.
     pub partition: i32,
     /// Its key.
     pub key: Option<&'a [u8]>,

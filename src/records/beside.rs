@@ -69,16 +69,18 @@ enum Told {
 }
 
 impl Besides {
-    /// Judges keys and headers of all records; `engine` judges by the form for inner lines.
+    /// Judges keys and headers of all records; `engine` judges by the form for inner lines. The header
+    /// that counts hops, where somebody counts, is none of them.
     pub(super) fn judge(
         &mut self,
         engine: &mut Engine,
         block: &Block,
+        counts_hops: bool,
         out: &mut Judged,
     ) -> Vec<Beside> {
         let mut all: Vec<Beside> = Vec::new();
         all.resize_with(block.records().len(), Beside::default);
-        self.ask(block);
+        self.ask(block, counts_hops);
         if self.asked.is_empty() {
             return all;
         }
@@ -124,7 +126,7 @@ impl Besides {
     }
 
     /// Writes the lines.
-    fn ask(&mut self, block: &Block) {
+    fn ask(&mut self, block: &Block, counts_hops: bool) {
         self.chunk.clear();
         self.asked.clear();
         self.unreadable = false;
@@ -138,6 +140,10 @@ impl Besides {
                 self.push();
             }
             for (number, header) in block.headers(record).iter().enumerate() {
+                if counts_hops && block.is_hop(&header.name) {
+                    // It is written anew.
+                    continue;
+                }
                 let name = str::from_utf8(block.bytes(&header.name)).unwrap_or_default();
                 let value = header.value.as_ref().map(|value| block.bytes(value));
                 if name == TRACE_PARENT && value.is_some_and(is_trace_parent) {

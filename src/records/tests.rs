@@ -11,12 +11,17 @@ use crate::{
         schema::Schema,
     },
     pipeline::records::{
-        Block, Fate, How, Incoming, Judged, Key, Place, RecordWorker as _, Verdict,
+        Block, Body, Fate, HOP, How, Incoming, Judged, Key, Place, RecordWorker as _, Verdict,
     },
 };
 
+mod values;
+
 type Headers<'a> = &'a [(&'a str, Option<&'a [u8]>)];
 type Given<'a> = (Option<&'a [u8]>, Headers<'a>, Option<&'a [u8]>);
+
+/// So often a record is forwarded at most.
+const HOPS: u32 = 3;
 
 struct Bench {
     block: Block,
@@ -25,28 +30,36 @@ struct Bench {
 
 impl Bench {
     fn of(records: &[Given<'_>], secret: Option<&[u8]>, settings: Settings) -> Self {
-        let pack = |name: &str, text: &str| Pack::parse(name, text).unwrap();
-        let packs = vec![
-            pack("core.toml", include_str!("../../patterns/core.toml")),
-            pack("secrets.toml", include_str!("../../patterns/secrets.toml")),
-        ];
-        let plan = Plan::compile(Settings { packs, bodies: true, ..settings }).unwrap();
-        let secret = secret.map(|secret| Pseudonyms::new(secret).unwrap());
-        let mut worker = RecordJudge::new(&Judgement::new(Arc::new(plan), secret));
         let place = Place { id: 1, topic: "logs.app".into(), partition: 0 };
         let mut block = Block::default();
         for (offset, &(key, headers, value)) in (0..).zip(records) {
             let lost = headers.iter().any(|(name, _)| *name == "lost");
             let headers = if lost { &headers[1..] } else { headers };
-            let record = Incoming { offset, timestamp: Some(5), key, headers, lost, value };
+            let record = Incoming {
+                offset,
+                timestamp: Some(5),
+                key,
+                headers,
+                lost,
+                value,
+                ..Incoming::default()
+            };
             block.push(&place, &record, 1 << 16);
         }
+        let bench = Self::judged(block, secret, settings);
+        assert_eq!(bench.out.output.tally.read, records.len() as u64);
+        bench
+    }
+
+    fn judged(mut block: Block, secret: Option<&[u8]>, settings: Settings) -> Self {
+        let plan = plan(settings);
+        let secret = secret.map(|secret| Pseudonyms::new(secret).unwrap());
+        let mut worker = RecordJudge::new(&Judgement::new(Arc::new(plan), secret, HOPS));
         block.seal();
         let mut out = Judged::default();
         worker.process(&block, &mut out);
         assert_eq!(out.output.tally.unaccounted(), 0);
-        assert_eq!(out.output.tally.read, records.len() as u64);
-        assert_eq!(out.verdicts.len(), records.len());
+        assert_eq!(out.verdicts.len(), block.records().len());
         Self { block, out }
     }
 
@@ -69,7 +82,9 @@ impl Bench {
     }
 
     fn value(&self, at: usize) -> &str {
-        let Fate::Forwarded(_, Some(range)) = &self.verdict(at).fate else { panic!("{at}") };
+        let Fate::Forwarded(_, Some(Body::Clean(range))) = &self.verdict(at).fate else {
+            panic!("{at}")
+        };
         str::from_utf8(&self.out.output.clean[range.clone()]).unwrap()
     }
 
@@ -89,6 +104,15 @@ impl Bench {
         let all = &self.out.headers[range];
         all.iter().map(|h| (text(&h.name), h.value.as_ref().map(text))).collect()
     }
+}
+
+fn plan(settings: Settings) -> Plan {
+    let pack = |name: &str, text: &str| Pack::parse(name, text).unwrap();
+    let packs = vec![
+        pack("core.toml", include_str!("../../patterns/core.toml")),
+        pack("secrets.toml", include_str!("../../patterns/secrets.toml")),
+    ];
+    Plan::compile(Settings { packs, bodies: true, ..settings }).unwrap()
 }
 
 #[test]
@@ -187,6 +211,30 @@ fn headers_are_judged_with_their_names() {
     assert!(bench.verdict(1).headers.is_none());
     let raw = Bench::of(&[(None, &headers[2..3], None)], None, Settings::default());
     assert_eq!(raw.headers(0), [("raw", Some("[REDACTED:unreadable]"))]);
+}
+
+#[test]
+fn a_record_that_was_forwarded_too_often_goes_nowhere() {
+    let hops = |hops: &'static [u8]| [("kind", Some(&b"order"[..])), (HOP, Some(hops))];
+    let (two, three, wrong) = (hops(b"2"), hops(b"3"), hops(b"ada@example.com"));
+    let good = Some(&b"{\"a\":1}"[..]);
+    let given: &[Given<'_>] = &[
+        (None, &[], good),
+        (None, &two, good),
+        (None, &three, good),
+        (None, &three, Some(b"{\"a\":")),
+        (None, &three, None),
+        (None, &wrong, good),
+    ];
+    let bench = Bench::of(given, None, Settings::default());
+    for (at, hop) in [(0, 1), (1, 3), (5, 1)] {
+        assert_eq!((bench.how(at), bench.verdict(at).hop), (How::Clean, Some(hop)));
+        assert!(bench.verdict(at).headers.is_none());
+    }
+    for at in 2..5 {
+        assert_eq!(bench.reason(at), Reason::Loop);
+    }
+    assert_eq!(bench.out.output.tally.rejected_total(), 3);
 }
 
 #[test]

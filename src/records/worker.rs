@@ -2,16 +2,21 @@
 
 use std::{
     mem,
+    ops::Range,
     sync::{Arc, OnceLock},
 };
 
 use super::{
     beside::{Beside, Besides, KeyIs},
+    packed::pack,
     pseudonym::Pseudonyms,
 };
 use crate::{
-    engine::{Engine, Fate as LineFate, Plan, Reason, Reject, Tally},
-    pipeline::records::{Block, Fate, How, Judged, Key, Record, RecordWorker, Value, Verdict},
+    engine::{Engine, Fate as LineFate, Payload, Plan, Reason, Reject},
+    pipeline::records::{
+        self as record, Block, Body, Breaks, Counts, Fate, How, Judged, Key, Record, RecordWorker,
+        Value, Verdict,
+    },
 };
 
 /// What records are judged by, shared by all workers.
@@ -19,16 +24,18 @@ pub struct Judgement {
     plan: Arc<Plan>,
     inside: OnceLock<Arc<Plan>>,
     pseudonyms: Option<Pseudonyms>,
+    hops: u32,
 }
 
 impl Judgement {
-    /// By `plan`, whose rejects must carry bodies.
+    /// By `plan`, whose rejects must carry bodies. A record goes on that was forwarded less than `hops`
+    /// times; where that is 0, nobody counts.
     ///
     /// # Panics
     /// If they do not.
-    pub fn new(plan: Arc<Plan>, pseudonyms: Option<Pseudonyms>) -> Arc<Self> {
+    pub fn new(plan: Arc<Plan>, pseudonyms: Option<Pseudonyms>, hops: u32) -> Arc<Self> {
         assert!(plan.settings().bodies, "every reject is told of records");
-        Arc::new(Self { plan, inside: OnceLock::new(), pseudonyms })
+        Arc::new(Self { plan, inside: OnceLock::new(), pseudonyms, hops })
     }
 }
 
@@ -53,29 +60,42 @@ impl RecordJudge {
 impl RecordWorker for RecordJudge {
     fn process(&mut self, block: &Block, out: &mut Judged) {
         let judgement = self.judgement.clone();
-        let Judgement { plan, inside, pseudonyms } = &*judgement;
+        let Judgement { plan, inside, pseudonyms, hops } = &*judgement;
         self.engine.judge_by(plan);
         self.engine.process(block.chunk(), &mut out.output);
         let lines = LineFate::of_lines(block.chunk(), &out.output);
         self.engine.judge_by(inside.get_or_init(|| Arc::new(plan.for_inner_lines())));
-        let besides = self.besides.judge(&mut self.engine, block, out);
-        let mut closing = Closing { block, pseudonyms: pseudonyms.as_ref(), out };
+        let besides = self.besides.judge(&mut self.engine, block, *hops > 0, out);
+        let mut closing = Closing { block, pseudonyms: pseudonyms.as_ref(), hops: *hops, out };
         let (mut lines, told) = (lines.into_iter(), mem::take(&mut closing.out.output.rejects));
         let mut told: Vec<_> = told.into_iter().map(Some).collect();
         for ((at, record), beside) in block.records().iter().enumerate().zip(besides) {
-            let line = match record.value {
-                Value::Line { .. } => lines.next(),
-                _ => None,
-            };
-            closing.close(at, record, line, beside, &mut told);
+            closing.close(at, record, &mut lines, beside, &mut told);
         }
     }
 }
+
+/// What is known of a record beyond its value.
+#[derive(Clone, Copy)]
+struct Beyond<'a> {
+    /// Its key or its headers are others now.
+    touched: bool,
+    /// Why it is not forwarded, whatever its value.
+    refusal: Option<Reason>,
+    /// Nothing is shown of what cannot be parsed.
+    shapeless: bool,
+    /// Its value as it came, compressed.
+    raw: Option<&'a Range<usize>>,
+}
+
+/// The fates of the lines of a block.
+type Lines = std::vec::IntoIter<LineFate>;
 
 /// Puts together what became of a record's parts.
 struct Closing<'a> {
     block: &'a Block,
     pseudonyms: Option<&'a Pseudonyms>,
+    hops: u32,
     out: &'a mut Judged,
 }
 
@@ -84,62 +104,159 @@ impl Closing<'_> {
         &mut self,
         at: usize,
         record: &Record,
-        line: Option<LineFate>,
+        lines: &mut Lines,
         beside: Beside,
         told: &mut [Option<Reject>],
     ) {
         let key = self.key(record, beside.key);
         let touched = !matches!(key, Key::Same) || beside.headers.is_some() || record.lost;
+        let hop = (self.hops > 0).then(|| self.block.hops(record));
         let refusal = match key {
+            _ if hop.is_some_and(|hop| hop >= self.hops) => Some(Reason::Loop),
             _ if beside.dropped => Some(Reason::Rule),
             Key::Withheld => Some(Reason::Key),
             _ => None,
         };
-        let fate = match (&record.value, line) {
-            (Value::Oversize(_), _) => {
+        // Its shape would show bytes of what may be no text at all.
+        let shapeless = self.block.bytes(&record.prefix).starts_with(&[0]);
+        let raw = record.packed.as_ref().map(|(_, raw)| raw);
+        let beyond = Beyond { touched, refusal, shapeless, raw };
+        let mut fate = match &record.value {
+            Value::Refused(reason) => {
                 self.out.output.tally.read += 1;
-                self.reject(at, Reason::Oversize)
+                self.reject(at as u32, *reason)
             }
-            (Value::Tombstone, _) => {
+            Value::Tombstone => {
                 self.out.output.tally.read += 1;
                 match refusal {
-                    Some(reason) => self.reject(at, reason),
+                    Some(reason) => self.reject(at as u32, reason),
                     None => {
                         self.out.output.tally.tombstones += 1;
                         Fate::Forwarded(How::Tombstone, None)
                     }
                 }
             }
-            (_, None | Some(LineFate::Blank)) => Fate::Blank,
-            (_, Some(LineFate::Rejected(reject))) => {
-                if let Some(reject) = told[reject].take() {
-                    let reject = Reject { line: at as u32, ..reject };
-                    self.out.output.rejects.push(reject);
-                }
-                Fate::Rejected(self.out.output.rejects.len() - 1)
+            Value::Line { range, breaks } => {
+                self.line(at as u32, range, breaks, lines.next(), beyond, told)
             }
-            (Value::Line { range, breaks }, Some(LineFate::Forwarded(clean))) => {
+            Value::Lines { range, count, ended } => {
+                let lines = lines.take(*count as usize);
+                self.lines(range, *ended, lines, beyond, told)
+            }
+        };
+        if let Some((codec, _)) = &record.packed {
+            let prefix = self.block.bytes(&record.prefix);
+            pack(*codec, prefix, at as u32, &mut fate, self.out);
+        }
+        let hop = hop.map(|hop| hop.saturating_add(1));
+        self.out.verdicts.push(Verdict { fate, key, headers: beside.headers, hop });
+    }
+
+    /// A value that is one event.
+    fn line(
+        &mut self,
+        at: u32,
+        range: &Range<usize>,
+        breaks: &Breaks,
+        line: Option<LineFate>,
+        beyond: Beyond<'_>,
+        told: &mut [Option<Reject>],
+    ) -> Fate {
+        match line {
+            None | Some(LineFate::Blank) => Fate::Blank,
+            Some(LineFate::Rejected(reject)) => self.rejected(at, reject, beyond, told),
+            Some(LineFate::Forwarded(clean)) => {
                 let line = &self.block.chunk().data()[range.clone()];
                 let value = &mut self.out.output.clean[clean.clone()];
-                let text = line.trim_ascii_start().first() != Some(&b'{');
-                let how = match value == line {
-                    true => How::Clean,
-                    false if text => How::Wrapped,
-                    false => How::Redacted,
-                };
+                let how = how(line, value);
                 breaks.restore(value, how == How::Clean, how == How::Wrapped);
-                *count(&mut self.out.output.tally, how) -= 1;
-                match refusal {
-                    Some(reason) => self.reject(at, reason),
-                    None => {
-                        let how = if touched && how == How::Clean { How::Redacted } else { how };
-                        *count(&mut self.out.output.tally, how) += 1;
-                        Fate::Forwarded(how, Some(clean))
+                let body = match beyond.raw {
+                    Some(raw) if how == How::Clean => Body::Kept(raw.clone()),
+                    _ => Body::Clean(clean),
+                };
+                match self.counted(at, how, beyond) {
+                    Ok(how) => Fate::Forwarded(how, Some(body)),
+                    Err(fate) => fate,
+                }
+            }
+        }
+    }
+
+    /// A value that is lines: those that are forwarded stay together.
+    fn lines(
+        &mut self,
+        range: &Range<usize>,
+        ended: bool,
+        lines: impl Iterator<Item = LineFate>,
+        beyond: Beyond<'_>,
+        told: &mut [Option<Reject>],
+    ) -> Fate {
+        let first = self.out.output.rejects.len();
+        let (mut counts, mut forwarded, mut same) = (Counts::default(), None, true);
+        let mut texts = self.block.chunk().data()[range.clone()].split(|byte| *byte == b'\n');
+        for (number, line) in (1..).zip(lines) {
+            let text = texts.next().unwrap_or_default();
+            match line {
+                LineFate::Blank => {}
+                LineFate::Rejected(reject) => {
+                    same = false;
+                    self.rejected(number, reject, beyond, told);
+                }
+                LineFate::Forwarded(clean) => {
+                    let how = how(text, &self.out.output.clean[clean.clone()]);
+                    same &= how == How::Clean;
+                    if let Ok(how) = self.counted(number, how, beyond) {
+                        counts.add(how);
+                        let start = forwarded.map_or(clean.start, |all: Range<usize>| all.start);
+                        forwarded = Some(start..clean.end);
                     }
                 }
             }
-        };
-        self.out.verdicts.push(Verdict { fate, key, headers: beside.headers });
+        }
+        let rejects = first..self.out.output.rejects.len();
+        if forwarded.is_none() && rejects.is_empty() {
+            return Fate::Blank;
+        }
+        let value = forwarded.map(|all| match beyond.raw {
+            Some(raw) if same => Body::Kept(raw.clone()),
+            None if same => Body::Chunk(range.clone()),
+            // Without blank ones, and with a line end behind the last if the value had one.
+            _ => Body::Clean(all.start..all.end + usize::from(ended)),
+        });
+        Fate::Lines(record::Lines { value, counts, rejects })
+    }
+
+    /// A line that is not forwarded.
+    fn rejected(
+        &mut self,
+        number: u32,
+        reject: usize,
+        beyond: Beyond<'_>,
+        told: &mut [Option<Reject>],
+    ) -> Fate {
+        let Some(reject) = told[reject].take() else { return Fate::Blank };
+        if beyond.refusal == Some(Reason::Loop) {
+            // Whatever else it is: a dead letter would go on in the circle.
+            self.out.output.tally.rejected[reject.reason.index()] -= 1;
+            return self.reject(number, Reason::Loop);
+        }
+        let mut reject = Reject { line: number, ..reject };
+        if beyond.shapeless && reject.payload == Payload::Shape {
+            (reject.payload, reject.body) = (Payload::None, 0..0);
+        }
+        self.out.output.rejects.push(reject);
+        Fate::Rejected(self.out.output.rejects.len() - 1)
+    }
+
+    /// Counts a line that would be forwarded as what it is with its key and headers.
+    fn counted(&mut self, number: u32, how: How, beyond: Beyond<'_>) -> Result<How, Fate> {
+        *how.count(&mut self.out.output.tally) -= 1;
+        if let Some(reason) = beyond.refusal {
+            return Err(self.reject(number, reason));
+        }
+        let how = if beyond.touched && how == How::Clean { How::Redacted } else { how };
+        *how.count(&mut self.out.output.tally) += 1;
+        Ok(how)
     }
 
     fn key(&mut self, record: &Record, is: KeyIs) -> Key {
@@ -154,18 +271,18 @@ impl Closing<'_> {
         }
     }
 
-    fn reject(&mut self, at: usize, reason: Reason) -> Fate {
+    fn reject(&mut self, line: u32, reason: Reason) -> Fate {
         self.out.output.tally.rejected[reason.index()] += 1;
-        self.out.output.rejects.push(Reject::of(reason, at as u32));
+        self.out.output.rejects.push(Reject::of(reason, line));
         Fate::Rejected(self.out.output.rejects.len() - 1)
     }
 }
 
-fn count(tally: &mut Tally, how: How) -> &mut u64 {
-    match how {
-        How::Clean => &mut tally.clean,
-        How::Redacted => &mut tally.redacted,
-        How::Wrapped => &mut tally.wrapped,
-        How::Tombstone => &mut tally.tombstones,
+/// What became of a line that is forwarded as `value`.
+fn how(line: &[u8], value: &[u8]) -> How {
+    match value == line {
+        true => How::Clean,
+        false if line.trim_ascii_start().first() != Some(&b'{') => How::Wrapped,
+        false => How::Redacted,
     }
 }

@@ -49,7 +49,8 @@ fn has_half_a_letter(path: &Path) -> io::Result<bool> {
 impl Settings {
     /// Whether rejects for this reason are kept.
     pub fn takes(&self, reason: Reason) -> bool {
-        !(self.drop_text && reason == Reason::Text)
+        // What goes in a circle would go on in it, by its dead letters.
+        reason != Reason::Loop && !(self.drop_text && reason == Reason::Text)
     }
 }
 

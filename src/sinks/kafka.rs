@@ -5,6 +5,7 @@
 //! | `desk` | where delivery reports come in |
 //! | `isolate` | finds records for whose sake batches are refused |
 //! | `transactions` | records, and how far the source is delivered, at once or not at all |
+//! | `ways` | where a record goes, and whether its topic takes one as long |
 //!
 //! A record's own fault is reported as such, and a topic's; the cluster's faults are waited out, for as
 //! long as it takes; all others end the run.
@@ -12,8 +13,9 @@
 mod desk;
 mod isolate;
 mod transactions;
+mod ways;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use rdkafka::{
     error::RDKafkaErrorCode,
@@ -22,12 +24,13 @@ use rdkafka::{
 };
 
 use crate::{
-    kafka::{Cluster, Fault, STATISTICS_EVERY, about, of_record},
+    kafka::{Cluster, Fault, Routes, STATISTICS_EVERY, about, of_record},
     pipeline::records::{Outgoing, RecordSink, Refusal, Ticket, Told, Transactions},
     shutdown::{Phase, Shutdown},
 };
 use desk::{Desk, Ear, is_lasting, is_topics, packed, reason, same};
 use transactions::Transacting;
+use ways::{Ways, limit};
 
 /// What the producer holds at most, in KiB.
 const BUFFER_KIB: u64 = 32 << 10;
@@ -41,15 +44,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Settings {
     /// The cluster.
     pub cluster: Cluster,
-    /// The topic of what is forwarded.
-    pub topic: String,
-    /// The topic of dead letters.
-    pub dead_letter: Option<String>,
+    /// Which topics are written of what is read of one.
+    pub routes: Routes,
     /// Each record goes to the partition of the number that it came from; otherwise its key decides,
     /// as it does with the Java client.
     pub same_partition: bool,
-    /// The longest record that all these topics take.
-    pub limit: Option<usize>,
+    /// The longest record that each of these topics takes, as far as that is known.
+    pub limits: BTreeMap<String, usize>,
     /// The name of the producer's transactions, if what it sends holds from commit to commit. It is this
     /// process's alone, and the same after a restart.
     pub transactional_id: Option<String>,
@@ -61,6 +62,7 @@ pub struct Settings {
 pub struct KafkaSink {
     producer: ThreadedProducer<Ear>,
     desk: Arc<Desk>,
+    ways: Ways,
     transacting: Option<Transacting>,
     settings: Settings,
 }
@@ -76,6 +78,7 @@ impl KafkaSink {
         let desk = Desk::new(settings.cluster.voice.clone(), transactional.is_some());
         let mut config = settings.cluster.client(&[
             ("enable.idempotence", "true"),
+            ("allow.auto.create.topics", "false"),
             ("partitioner", "murmur2_random"),
             ("queue.buffering.max.messages", "100000"),
             ("queue.buffering.max.kbytes", &BUFFER_KIB.to_string()),
@@ -99,31 +102,21 @@ impl KafkaSink {
                 config.set(name, value);
             }
         }
-        if let Some(limit) = settings.limit {
-            // librdkafka knows no less than that, and what is longer than its buffer would wait for ever.
-            let limit = limit.clamp(1000, (BUFFER_KIB << 10) as usize);
-            config.set("message.max.bytes", limit.to_string());
-        }
+        limit(&settings.limits, &mut config);
+        let ways = Ways::new(settings.routes.clone(), settings.limits.clone());
         let producer = config
             .create_with_context(Ear(desk.clone()))
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
         let stopped = || settings.shutdown.phase() != Phase::Running;
         let transacting = transactional.map(|_| Transacting::start(&producer, &stopped));
         let transacting = transacting.transpose()?;
-        Ok(Self { producer, desk, transacting, settings })
-    }
-
-    fn topic(&self, dead: bool) -> &str {
-        match &self.settings.dead_letter {
-            Some(topic) if dead => topic,
-            _ => &self.settings.topic,
-        }
+        Ok(Self { producer, desk, ways, transacting, settings })
     }
 }
 
 impl RecordSink for KafkaSink {
     fn send(&mut self, ticket: Ticket, record: &Outgoing<'_>) -> Result<(), Refusal> {
-        let topic = self.topic(record.dead);
+        let topic = self.ways.way(record)?;
         let mut sent = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, packed(ticket));
         sent.key = record.key;
         sent.payload = record.value;
@@ -148,11 +141,9 @@ impl RecordSink for KafkaSink {
                         self.desk.voice.vitals.erred(Fault::Record);
                         Refusal::Record(reason(long))
                     }
-                    None if is_topics(&error) => {
-                        Refusal::Topic(about(self.topic(record.dead), &error))
-                    }
+                    None if is_topics(&error) => Refusal::Topic(about(topic, &error)),
                     None if self.transacting.is_some() && !is_lasting(&error) => Refusal::Undone,
-                    None => Refusal::Sink(about(self.topic(record.dead), &error)),
+                    None => Refusal::Sink(about(topic, &error)),
                 });
             }
             sent = back;

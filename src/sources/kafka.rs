@@ -2,6 +2,7 @@
 //!
 //! | file | does |
 //! | --- | --- |
+//! | `arrival` | a message as a record of a block, decompressed |
 //! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
 //! | `hold` | what is not read at present: topics with a fault of their own |
 //! | `measure` | what is measured of blocks |
@@ -10,6 +11,7 @@
 //!
 //! What is read ahead waits in a queue for each partition and stays there while there is no room.
 
+mod arrival;
 mod hold;
 mod measure;
 mod reader;
@@ -30,9 +32,10 @@ use rdkafka::{
 
 use crate::{
     kafka::Cluster,
-    pipeline::records::{Block, Next, Offsets, Reached, RecordSource},
+    pipeline::records::{Block, Next, Offsets, Reached, RecordSource, ValueFraming},
     shutdown::Shutdown,
 };
+use arrival::DECODER_BYTES;
 use reader::Reader;
 use rebalance::{Ear, list};
 use shared::Shared;
@@ -45,8 +48,8 @@ pub const BLOCKS: usize = MOST_READY + 1;
 const AHEAD_BYTES: usize = 64 << 20;
 /// What a broker answers at most at once.
 const ANSWER_BYTES: usize = 16 << 20;
-/// What the source holds in memory at most, beside blocks.
-pub const KAFKA_SOURCE_BYTES: u64 = (AHEAD_BYTES + 2 * ANSWER_BYTES) as u64;
+/// What the source holds in memory at most, beside blocks and the text of a compressed event.
+pub const KAFKA_SOURCE_BYTES: u64 = (AHEAD_BYTES + 2 * ANSWER_BYTES) as u64 + DECODER_BYTES;
 /// How long offsets may take to be kept at the end.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -66,6 +69,8 @@ pub struct Settings {
     pub max_event_bytes: usize,
     /// How far records are delivered is committed in the sink's transactions.
     pub in_transactions: bool,
+    /// What a value is.
+    pub framing: ValueFraming,
     /// When to stop reading.
     pub shutdown: Shutdown,
 }

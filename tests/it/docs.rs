@@ -58,6 +58,38 @@ fn every_command_prints_what_the_page_on_measures_shows() {
     assert!(commands("docs/metrics.md").is_empty());
 }
 
+#[test]
+fn the_page_on_kafka_shows_configurations_that_hold() {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/kafka.md")).unwrap();
+    let dir = tempdir().unwrap();
+    let (head, tail) = (
+        "[kafka]\nbrokers = [\"k:9092\"]\n",
+        "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\n",
+    );
+    let blocks: Vec<_> = page.split("```toml\n").skip(1).collect();
+    assert!(blocks.len() >= 3);
+    for block in blocks {
+        let block = block.split("```").next().unwrap();
+        let mut text = match (block.contains("[kafka]"), block.contains("[source]")) {
+            (true, _) => block.to_owned(),
+            (false, true) => format!("version = 1\n{head}{block}"),
+            (false, false) => format!("version = 1\n{block}{head}{tail}"),
+        };
+        for file in ["/etc/tamis/ca.pem", "/run/secrets/kafka", "/run/secrets/pseudonyms"] {
+            let here = dir.path().join(file.rsplit('/').next().unwrap());
+            fs::write(&here, "0123456789abcdef0123456789abcdef\n").unwrap();
+            text = text.replace(file, here.to_str().unwrap());
+        }
+        fs::write(dir.path().join("tamis.toml"), &text).unwrap();
+        let output = tamis(&["config", "check", "tamis.toml"])
+            .env("POD_NAME", "tamis-0")
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 /// Runs the commands of a page, in a folder of their own, and returns the excuses that it needed.
 fn commands(page: &str) -> BTreeSet<&'static str> {
     let text = fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
@@ -173,7 +205,10 @@ fn links_lead_to_files() {
         "CHANGELOG.md",
         "docs/cli.md",
         "docs/configuration.md",
+        "docs/delivery.md",
         "docs/files.md",
+        "docs/kafka.md",
+        "docs/metrics.md",
     ] {
         let page = Path::new(ROOT).join(name);
         let text = fs::read_to_string(&page).unwrap();

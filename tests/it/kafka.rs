@@ -264,6 +264,31 @@ fn a_configuration_that_goes_in_a_circle_is_refused_with_its_place() {
         ("[source]\ntopics = [\"a\"]\ngroup = \"g\"\n", "2:1: topics need [sink], too"),
         ("[source]\ntopics = [\"a\"]\n[sink]\ntopic = \"{topic}.b\"\n", "4:1: `group` is missing"),
         (
+            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"{name}.b\"\n",
+            "8:9: `{name}.b` is no topic's name: letters, digits",
+        ),
+        (
+            "[source]\ntopics = [\"^logs\\\\..*\"]\ngroup = \"g\"\n[sink]\ntopic = \"{topic}.b\"\n",
+            "8:9: `{topic}.b`: what is written there would be read again, by `^logs\\..*`, which takes \
+             any end: end it with `$`",
+        ),
+        (
+            "[source]\ntopics = [\"a\", \"a.b\"]\ngroup = \"g\"\n[sink]\ntopic = \"{topic}.b\"\n",
+            "8:9: `{topic}.b`: what is written there would be read again, by `a.b`",
+        ),
+        (
+            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\nroutes = [{ from = \"x\", topic = \"a\" }]\n",
+            "9:33: `a`: what is written there would be read again: [source] has this topic",
+        ),
+        (
+            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\nroutes = [{ from = \"^(\", topic = \"c\" }]\n",
+            "9:20: `^(` is no regex",
+        ),
+        (
+            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\nroutes = [{ form = \"a\", topic = \"c\" }]\n",
+            "`from` is missing",
+        ),
+        (
             "properties = { \"acks\" = \"1\" }\n[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\n",
             "4:16: `acks` cannot be set: tamis keeps a promise by it",
         ),

@@ -9,14 +9,14 @@ use std::{
 };
 
 use tamis::{
-    engine::Reason,
+    engine::{Reason, Reject},
     pipeline::{
         Budget, End, Failure, Report, Sizes,
         budget::Demand,
         records::{
-            Block, Fate, How, Incoming, Judged, Key, Next, Offsets, Outgoing, Place, Reached,
-            RecordPipeline, RecordSink, RecordSource, RecordWorker, Refusal, Ticket, Told, Value,
-            Verdict,
+            Block, Body, Counts, Fate, HOP, How, Incoming, Judged, Key, Lines, Next, Offsets,
+            Outgoing, Place, Reached, RecordPipeline, RecordSink, RecordSource, RecordWorker,
+            Refusal, Ticket, Told, Value, ValueFraming, Verdict,
         },
     },
     shutdown::Shutdown,
@@ -72,6 +72,7 @@ impl RecordSource for Script {
 }
 
 /// Takes what holds `bad` for a reject and dawdles as long as a block's first digit says.
+#[derive(Clone)]
 pub(crate) struct Clerk;
 
 impl RecordWorker for Clerk {
@@ -91,16 +92,17 @@ impl RecordWorker for Clerk {
                     let from = out.output.clean.len();
                     out.output.clean.extend_from_slice(&data[range.clone()]);
                     out.output.tally.clean += 1;
-                    Fate::Forwarded(How::Clean, Some(from..out.output.clean.len()))
+                    Fate::Forwarded(How::Clean, Some(Body::Clean(from..out.output.clean.len())))
                 }
                 _ => {
                     out.output.tally.rejected[Reason::Syntax.index()] += 1;
-                    let reject = tamis::engine::Reject::of(Reason::Syntax, at as u32);
+                    let reject = Reject::of(Reason::Syntax, at as u32);
                     out.output.rejects.push(reject);
                     Fate::Rejected(out.output.rejects.len() - 1)
                 }
             };
-            out.verdicts.push(Verdict { fate, key: Key::Same, headers: None });
+            let hop = data.windows(3).any(|word| word == b"hop").then(|| block.hops(record) + 1);
+            out.verdicts.push(Verdict { fate, key: Key::Same, headers: None, hop });
         }
     }
 }
@@ -211,6 +213,15 @@ impl Offsets for Keeper {
 }
 
 fn run(source: Script, change: impl FnOnce(&mut Tray), letters: bool) -> (Report, Post, Seen) {
+    run_with(source, change, letters, Clerk)
+}
+
+fn run_with<W: RecordWorker + Clone + 'static>(
+    source: Script,
+    change: impl FnOnce(&mut Tray),
+    letters: bool,
+    worker: W,
+) -> (Report, Post, Seen) {
     let (post, seen) = (Arc::new(Mutex::new(Post::default())), Seen::default());
     let mut tray = Tray { post: post.clone(), refuses: None, lacks: None, fails: false };
     change(&mut tray);
@@ -225,7 +236,7 @@ fn run(source: Script, change: impl FnOnce(&mut Tray), letters: bool) -> (Report
         meters: Arc::default(),
         shutdown: Shutdown::new(Duration::from_secs(1)).unwrap(),
     };
-    let report = pipeline.run(vec![Clerk, Clerk, Clerk]);
+    let report = pipeline.run(vec![worker.clone(), worker.clone(), worker]);
     assert_eq!(report.tally.unaccounted(), 0);
     let post = std::mem::take(&mut *post.lock().unwrap());
     (report, post, seen)
@@ -282,6 +293,106 @@ fn letters_say_where_and_why_and_nothing_else() {
         );
         assert_eq!(letters[1].2.as_deref(), Some(""));
         assert_eq!(post.acknowledged, [Reached { id: 1, offset: 3 }]);
+    }
+}
+
+/// Judges as [`Clerk`] does, each line of a value by itself.
+#[derive(Clone)]
+struct LineClerk;
+
+impl RecordWorker for LineClerk {
+    fn process(&mut self, block: &Block, out: &mut Judged) {
+        let data = block.chunk().data();
+        for record in block.records() {
+            let Value::Lines { range, .. } = &record.value else { panic!() };
+            let (first, mut counts) = (out.output.rejects.len(), Counts::default());
+            let from = out.output.clean.len();
+            for (number, line) in (1..).zip(data[range.clone()].split_inclusive(|b| *b == b'\n')) {
+                out.output.tally.read += 1;
+                if line.starts_with(b"bad") {
+                    out.output.tally.rejected[Reason::Syntax.index()] += 1;
+                    out.output.rejects.push(Reject::of(Reason::Syntax, number));
+                } else {
+                    out.output.clean.extend_from_slice(line);
+                    out.output.tally.clean += 1;
+                    counts.add(How::Clean);
+                }
+            }
+            let to = out.output.clean.len();
+            let value = (to > from).then_some(Body::Clean(from..to));
+            let fate =
+                Fate::Lines(Lines { value, counts, rejects: first..out.output.rejects.len() });
+            out.verdicts.push(Verdict { fate, key: Key::Same, headers: None, hop: None });
+        }
+    }
+}
+
+/// What becomes of records whose values are lines, where the sink refuses what holds `long`.
+fn lines(refused_at_once: bool) -> (Report, Post, Seen) {
+    let values: [&[u8]; 3] = [b"a\nbad\nb\nbad\n", b"bad", b"long\nbad\nlong, too\n"];
+    let mut block = Block::default();
+    for (offset, value) in (0..).zip(values) {
+        let (value, framing) = (Some(value), ValueFraming::Lines);
+        block.push(&place(1), &Incoming { offset, value, framing, ..Incoming::default() }, 1000);
+    }
+    block.seal();
+    let source = Script { blocks: [block].into(), fails: false };
+    let change = |tray: &mut Tray| tray.refuses = Some(("long", refused_at_once));
+    run_with(source, change, true, LineClerk)
+}
+
+#[test]
+fn lines_are_counted_and_have_letters_of_their_own() {
+    for at_once in [true, false] {
+        let (report, post, seen) = lines(at_once);
+        assert!(matches!(report.end, End::Complete), "{:?}", report.end);
+        let tally = &report.tally;
+        assert_eq!((report.read(), tally.clean), (8, 2));
+        let rejected = |reason: Reason| tally.rejected[reason.index()];
+        assert_eq!((rejected(Reason::Syntax), rejected(Reason::TooLarge)), (4, 2));
+        let forwarded: Vec<_> = values(&post, 1);
+        assert_eq!(forwarded.first(), Some(&"a\nb\n"));
+        let said = |(_, _, _, headers): &(bool, i32, Option<String>, Vec<String>)| {
+            let of = |name: &str| {
+                let name = format!("__tamis.errors.{name}=");
+                let found = headers.iter().find_map(|header| header.strip_prefix(&name));
+                found.unwrap_or("-").to_owned()
+            };
+            [of("offset"), of("line"), of("reason")].join(":")
+        };
+        let mut letters: Vec<_> = post.sent.iter().filter(|(dead, ..)| *dead).map(said).collect();
+        letters.sort();
+        let wanted = ["0:2:syntax", "0:4:syntax", "1:1:syntax", "2:-:too_large", "2:2:syntax"];
+        assert_eq!(letters, wanted);
+        assert_eq!(post.acknowledged, [Reached { id: 1, offset: 3 }]);
+        let notices = &seen.get().notices;
+        assert!(notices.contains(&"in[1]:0:4 syntax true".to_owned()), "{notices:?}");
+        assert!(notices.contains(&"in[1]:2 too_large true".to_owned()), "{notices:?}");
+    }
+}
+
+#[test]
+fn what_goes_on_says_how_often_it_did() {
+    let mut source = script(&[&[(1, "hop"), (1, "bad hop"), (1, "a")]]);
+    let before = [(HOP, Some(&b"6"[..])), ("kind", Some(b"order"))];
+    let mut block = Block::default();
+    for record in source.blocks[0].records() {
+        let value = match record.offset {
+            1 => b"bad hop",
+            _ => b"hop....",
+        };
+        let (offset, headers, value) = (record.offset, &before[..], Some(&value[..]));
+        block.push(&place(1), &Incoming { offset, headers, value, ..Incoming::default() }, 1000);
+    }
+    block.seal();
+    source.blocks[0] = block;
+    let (report, post, _) = run(source, |_| {}, true);
+    assert_eq!((report.tally.clean, report.tally.rejected_total()), (2, 1));
+    for (dead, _, _, headers) in &post.sent {
+        match dead {
+            false => assert_eq!(headers, &["kind=order", "__tamis.hop=7"]),
+            true => assert_eq!(headers.last().map(String::as_str), Some("__tamis.hop=7")),
+        }
     }
 }
 

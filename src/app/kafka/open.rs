@@ -4,7 +4,7 @@ use std::io;
 
 use anyhow::anyhow;
 
-use super::Topics;
+use super::{Topics, topics::Known};
 use crate::{
     app::exit::Trouble,
     kafka::{self, Cluster},
@@ -34,15 +34,13 @@ pub(super) fn open(
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
         Err(error) => return Err(trouble(error)),
     };
-    let partitions = topics.check(&all).map_err(Trouble::Failed)?;
-    let written = [Some(&topics.sink), topics.dead_letter.as_ref()];
-    let limits = written.into_iter().flatten().filter_map(|topic| kafka::limit(cluster, topic));
+    let Known { partitions, written } = topics.check(&all).map_err(Trouble::Failed)?;
+    let limits = kafka::limits(cluster, written.iter().map(String::as_str));
     let sink = KafkaSink::open(sink::Settings {
         cluster: cluster.clone(),
-        topic: topics.sink.clone(),
-        dead_letter: topics.dead_letter.clone(),
+        routes: topics.routes.clone(),
         same_partition: topics.same_partition,
-        limit: limits.min(),
+        limits,
         transactional_id: topics.transactional_id.clone(),
         shutdown: shutdown.clone(),
     });
@@ -62,6 +60,7 @@ pub(super) fn open(
         block_bytes: sizes.chunk_bytes - max_event_bytes,
         max_event_bytes,
         in_transactions: topics.transactional_id.is_some(),
+        framing: topics.framing,
         shutdown: shutdown.clone(),
     });
     let (source, offsets) = joined.map_err(trouble)?;

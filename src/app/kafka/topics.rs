@@ -1,25 +1,34 @@
 //! What a configuration says of topics, resolved, and whether a cluster has them.
 
-use anyhow::{Context as _, Result, bail};
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::connect::{self, secret_file};
 use crate::{
-    config::kafka::{DeliveryChoice, PartitionChoice, SourceEntry, Streams},
-    kafka,
+    config::kafka::{DeliveryChoice, FramingChoice, PartitionChoice, SourceEntry, Streams},
+    kafka::{self, Routes, Written},
+    pipeline::records::ValueFraming,
     records::Pseudonyms,
 };
+
+/// A record that was forwarded so often goes in a circle.
+const HOPS: u32 = 8;
 
 /// Topics, resolved.
 pub(crate) struct Topics {
     /// How the cluster is reached, as librdkafka's properties.
     pub(super) properties: Vec<(String, String)>,
     pub(super) source: SourceEntry,
-    pub(super) sink: String,
-    pub(crate) dead_letter: Option<String>,
+    pub(super) framing: ValueFraming,
+    pub(super) routes: Routes,
+    pub(crate) has_dead_letter: bool,
     pub(super) same_partition: bool,
     pub(super) pseudonyms: Option<Pseudonyms>,
     /// The name of transactions, where records arrive exactly once.
     pub(super) transactional_id: Option<String>,
+    /// A record is forwarded so often at most; 0: nobody counts.
+    pub(super) hops: u32,
 }
 
 /// Resolves and judges what is said of topics; `None` where nothing is.
@@ -37,13 +46,27 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
     Ok(Some(Topics {
         properties,
         source: source.clone(),
-        sink: sink.topic.value.clone(),
-        dead_letter: streams.dead_letter.as_ref().map(|entry| entry.topic.value.clone()),
+        framing: match source.framing.as_ref().map(|said| said.value) {
+            None | Some(FramingChoice::Event) => ValueFraming::Event,
+            Some(FramingChoice::Ndjson) => ValueFraming::Lines,
+        },
+        routes: Routes::resolve(source, sink, streams.dead_letter.as_ref())
+            .map_err(|what| anyhow!(what))?,
+        has_dead_letter: streams.dead_letter.is_some(),
         same_partition: sink.partition.as_ref().map(|said| said.value)
             == Some(PartitionChoice::Same),
         pseudonyms: pseudonyms.transpose()?,
         transactional_id: transactional_id(streams, &source.group.value),
+        hops: sink.hops.as_ref().map_or(HOPS, |said| said.value),
     }))
+}
+
+/// What a cluster has of what is read and written.
+pub(super) struct Known {
+    /// How many partitions are read.
+    pub(super) partitions: usize,
+    /// All that is written.
+    pub(super) written: BTreeSet<String>,
 }
 
 fn transactional_id(streams: &Streams, group: &str) -> Option<String> {
@@ -54,29 +77,49 @@ fn transactional_id(streams: &Streams, group: &str) -> Option<String> {
 }
 
 impl Topics {
-    /// Whether a cluster has what is named; how many partitions the source has.
-    pub(super) fn check(&self, all: &kafka::Topics) -> Result<usize> {
-        let written = [Some(&self.sink), self.dead_letter.as_ref()];
-        let named = self.source.topics.iter().map(|said| &said.value);
-        let named = named.filter(|topic| !topic.starts_with('^'));
-        for topic in written.into_iter().flatten().chain(named) {
-            if !all.contains_key(topic) {
-                bail!("kafka: no topic `{topic}`, or none that this user may see: make it first");
+    /// Whether a cluster has what is named, and nothing goes in a circle there.
+    pub(super) fn check(&self, all: &kafka::Topics) -> Result<Known> {
+        let routes = &self.routes;
+        let mut sinks: BTreeSet<_> = routes.fixed_sinks().map(str::to_owned).collect();
+        let mut letters: BTreeSet<_> = routes.fixed_letters().map(str::to_owned).collect();
+        let named = routes.named();
+        for topic in sinks.iter().chain(&letters).map(String::as_str).chain(named) {
+            has(all, topic)?;
+        }
+        let mut read = 0;
+        for (topic, partitions) in all.iter().filter(|(topic, _)| routes.covers(topic)) {
+            if let Some(fault) = routes.fault(topic) {
+                bail!("kafka: {fault}");
+            }
+            let Written { sink, dead_letter } = routes.of(topic);
+            let wanted = has(all, &sink)?;
+            if self.same_partition && *partitions != wanted {
+                bail!(
+                    "kafka: partition = \"same\" needs as many partitions on both sides: \
+                     `{topic}` has {partitions}, `{sink}` has {wanted}"
+                );
+            }
+            read += partitions;
+            sinks.insert(sink);
+            if let Some(letter) = dead_letter {
+                has(all, &letter)?;
+                letters.insert(letter);
             }
         }
-        let read: Vec<_> = all.iter().filter(|(topic, _)| self.source.covers(topic)).collect();
-        if self.same_partition {
-            let wanted = all.get(&self.sink).copied().unwrap_or_default();
-            for (topic, has) in &read {
-                if **has != wanted {
-                    bail!(
-                        "kafka: partition = \"same\" needs as many partitions on both sides: \
-                         `{topic}` has {has}, `{}` has {wanted}",
-                        self.sink
-                    );
-                }
-            }
+        if let Some(both) = sinks.intersection(&letters).next() {
+            bail!(
+                "kafka: `{both}` is a sink, and has dead letters: they need a topic of their own"
+            );
         }
-        Ok(read.iter().map(|(_, partitions)| **partitions).sum())
+        sinks.append(&mut letters);
+        Ok(Known { partitions: read, written: sinks })
     }
+}
+
+/// How many partitions a topic has that must be there.
+fn has(all: &kafka::Topics, topic: &str) -> Result<usize> {
+    let Some(partitions) = all.get(topic) else {
+        bail!("kafka: no topic `{topic}`, or none that this user may see: make it first");
+    };
+    Ok(*partitions)
 }

@@ -66,10 +66,11 @@ impl Live {
         self: &Arc<Self>,
         workers: usize,
         pseudonyms: Option<Pseudonyms>,
+        hops: u32,
     ) -> Vec<LiveWorker<RecordJudge>> {
         let make = move |generation: &Generation| {
             let plan = generation.plan.clone();
-            RecordJudge::new(&records::Judgement::new(plan, pseudonyms.clone()))
+            RecordJudge::new(&records::Judgement::new(plan, pseudonyms.clone(), hops))
         };
         self.each(workers, Arc::new(make))
     }

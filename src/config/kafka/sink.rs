@@ -3,10 +3,13 @@
 use clap::ValueEnum;
 use toml::{Spanned, de::DeValue};
 
-use super::{complete, topic_name};
+use super::{complete, source::pattern, template};
 use crate::config::{Said, Spot, reader::Reader};
 
-const SINK: &[&str] = &["topic", "partition", "pseudonym_key_file"];
+const SINK: &[&str] = &["topic", "routes", "partition", "hops", "pseudonym_key_file"];
+/// More stages than anybody has.
+const MOST_HOPS: u32 = 1000;
+const ROUTE: &[&str] = &["from", "topic"];
 const DEAD_LETTER: &[&str] = &["topic"];
 
 /// `[sink]`
@@ -14,12 +17,25 @@ const DEAD_LETTER: &[&str] = &["topic"];
 pub struct SinkEntry {
     /// Where it stands.
     pub spot: Spot,
-    /// The topic.
+    /// The topic; `{topic}` in it is the name of the one that is read.
     pub topic: Said<String>,
+    /// Others for some that are read: the first that has a topic wins.
+    pub routes: Vec<RouteEntry>,
     /// What decides about partitions.
     pub partition: Option<Said<PartitionChoice>>,
+    /// How often a record is forwarded at most; 0: nobody counts.
+    pub hops: Option<Said<u32>>,
     /// Where the secret is that pseudonyms of keys are made with.
     pub pseudonym_key_file: Option<Said<String>>,
+}
+
+/// One of `sink.routes`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteEntry {
+    /// A topic that is read, or a regular expression with `^` in front.
+    pub from: Said<String>,
+    /// Where it goes.
+    pub topic: Said<String>,
 }
 
 /// `sink.partition`
@@ -37,7 +53,7 @@ pub enum PartitionChoice {
 pub struct LetterEntry {
     /// Where it stands.
     pub spot: Spot,
-    /// The topic.
+    /// The topic; `{topic}` in it is the name of the one that is read.
     pub topic: Said<String>,
 }
 
@@ -47,18 +63,41 @@ impl SinkEntry {
         value: &Spanned<DeValue<'_>>,
     ) -> Option<Self> {
         let (spot, table) = r.entry(value)?;
-        let (mut topic, mut partition, mut pseudonym_key_file) = (None, None, None);
+        let (mut topic, mut routes) = (None, Vec::new());
+        let (mut partition, mut hops, mut pseudonym_key_file) = (None, None, None);
         let complete = complete(r, spot, table, &SINK[..1]);
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "topic" => topic = topic_name(r, value),
+                "topic" => topic = template(r, value),
+                "routes" => routes = r.tables("sink.routes", value, RouteEntry::read),
                 "partition" => partition = r.choice(value),
+                "hops" => hops = r.whole(value, 0..=MOST_HOPS),
                 "pseudonym_key_file" => pseudonym_key_file = r.text(value),
                 _ => r.unknown(key, SINK),
             }
         }
         complete.then_some(())?;
-        Some(Self { spot, topic: topic?, partition, pseudonym_key_file })
+        Some(Self { spot, topic: topic?, routes, partition, hops, pseudonym_key_file })
+    }
+}
+
+impl RouteEntry {
+    fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
+        let (spot, table) = r.entry(value)?;
+        let (mut from, mut topic) = (None, None);
+        let complete = complete(r, spot, table, ROUTE);
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "from" => {
+                    from = r.text(value);
+                    from.iter().for_each(|said| pattern(r, said));
+                }
+                "topic" => topic = template(r, value),
+                _ => r.unknown(key, ROUTE),
+            }
+        }
+        complete.then_some(())?;
+        Some(Self { from: from?, topic: topic? })
     }
 }
 
@@ -72,7 +111,7 @@ impl LetterEntry {
         let complete = complete(r, spot, table, DEAD_LETTER);
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "topic" => topic = topic_name(r, value),
+                "topic" => topic = template(r, value),
                 _ => r.unknown(key, DEAD_LETTER),
             }
         }

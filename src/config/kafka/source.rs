@@ -1,11 +1,15 @@
 //! `[source]`: which topics are read.
 
+use clap::ValueEnum;
 use toml::{Spanned, de::DeValue};
 
 use super::{complete, named};
-use crate::config::{Said, Spot, reader::Reader};
+use crate::{
+    config::{Said, Spot, reader::Reader},
+    kafka::check_pattern,
+};
 
-const SOURCE: &[&str] = &["topics", "group"];
+const SOURCE: &[&str] = &["topics", "group", "framing"];
 
 /// `[source]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +20,18 @@ pub struct SourceEntry {
     pub topics: Vec<Said<String>>,
     /// The consumer group.
     pub group: Said<String>,
+    /// What a value is.
+    pub framing: Option<Said<FramingChoice>>,
+}
+
+/// `source.framing`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum FramingChoice {
+    /// One event, which may span lines
+    #[default]
+    Event,
+    /// Lines, each an event
+    Ndjson,
 }
 
 impl SourceEntry {
@@ -24,36 +40,30 @@ impl SourceEntry {
         value: &Spanned<DeValue<'_>>,
     ) -> Option<Self> {
         let (spot, table) = r.entry(value)?;
-        let (mut topics, mut group) = (Vec::new(), None);
-        let complete = complete(r, spot, table, SOURCE);
+        let (mut topics, mut group, mut framing) = (Vec::new(), None, None);
+        let complete = complete(r, spot, table, &SOURCE[..2]);
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "topics" => topics = r.one_or_more(value)?,
                 "group" => group = r.text(value),
+                "framing" => framing = r.choice(value),
                 _ => r.unknown(key, SOURCE),
             }
         }
         for said in &topics {
-            match said.value.starts_with('^') {
-                true => {
-                    if let Err(error) = regex::Regex::new(&said.value) {
-                        let what = error.to_string();
-                        let what = what.lines().last().unwrap_or_default().to_owned();
-                        r.complain(said.spot, format!("`{}` is no regex: {what}", said.value));
-                    }
-                }
-                false => named(r, said),
-            }
+            pattern(r, said);
         }
         complete.then_some(())?;
-        Some(Self { spot, topics, group: group? })
+        Some(Self { spot, topics, group: group?, framing })
     }
+}
 
-    /// Whether the group reads a topic of this name.
-    pub fn covers(&self, topic: &str) -> bool {
-        self.topics.iter().any(|said| match said.value.starts_with('^') {
-            true => regex::Regex::new(&said.value).is_ok_and(|regex| regex.is_match(topic)),
-            false => said.value == topic,
-        })
+/// A topic's name, or, with `^` in front, a regular expression for names.
+pub(super) fn pattern(r: &mut Reader<'_>, said: &Said<String>) {
+    if !said.value.starts_with('^') {
+        return named(r, said);
+    }
+    if let Err(what) = check_pattern(&said.value) {
+        r.complain(said.spot, what);
     }
 }

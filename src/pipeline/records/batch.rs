@@ -39,7 +39,8 @@ impl<W: RecordWorker> Load<W> for RecordBatch {
         if !empty && !survives(|| worker.process(block, judged)) {
             self.failed = Some(Failure::Worker);
             self.judged.clear();
+            return self.block.records().len() as u64;
         }
-        self.block.records().len() as u64
+        self.judged.output.tally.read
     }
 }

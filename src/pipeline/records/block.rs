@@ -2,17 +2,15 @@
 
 use std::{ops::Range, sync::Arc};
 
-use memchr::{memchr, memchr_iter};
-
-use crate::engine::Chunk;
+use super::value::{Codec, Value, ValueFraming, prefix};
+use crate::engine::{Chunk, Reason};
 
 /// A block has no more records than this: memory is for what they come to.
 const MOST_RECORDS: usize = 8192;
 /// What a header costs beside its bytes.
 const HEADER: usize = size_of::<Header>();
-/// What stands for a line end inside a value while that is judged. Both are white space of JSON's,
-/// and, as a line end, forbidden inside its strings.
-const STAND_INS: [u8; 2] = [b'\t', b'\r'];
+/// Nor more lines; one record alone may have more.
+const MOST_LINES: usize = 8 * MOST_RECORDS;
 
 /// Where records come from.
 #[derive(Debug, Clone)]
@@ -34,33 +32,6 @@ pub struct Header {
     pub value: Option<Range<usize>>,
 }
 
-/// A record's value.
-#[derive(Debug, Clone)]
-pub enum Value {
-    /// There is none.
-    Tombstone,
-    /// A line of the chunk, its end apart.
-    Line {
-        /// Where in the chunk's data.
-        range: Range<usize>,
-        /// Where line ends were.
-        breaks: Breaks,
-    },
-    /// Longer than any may be, with its key and headers; nothing of these is kept.
-    Oversize(u64),
-}
-
-/// How the line ends inside a value are found again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Breaks {
-    /// There are none.
-    None,
-    /// They are this byte now, which the value had not.
-    As(u8),
-    /// They were here, in the value, and are `\r` now, as others are.
-    At(Vec<u32>),
-}
-
 /// A record.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -76,7 +47,11 @@ pub struct Record {
     pub headers: Range<usize>,
     /// It had other headers, which cannot be forwarded.
     pub lost: bool,
-    /// Its value.
+    /// What stands before its value's text and is kept as it is, in the arena.
+    pub prefix: Range<usize>,
+    /// Its value as it came, in the arena, where that was compressed.
+    pub packed: Option<(Codec, Range<usize>)>,
+    /// Its value, without these.
     pub value: Value,
 }
 
@@ -93,8 +68,14 @@ pub struct Incoming<'a> {
     pub headers: &'a [(&'a str, Option<&'a [u8]>)],
     /// It has other headers, which cannot be read.
     pub lost: bool,
-    /// Its value.
+    /// Its value, decompressed.
     pub value: Option<&'a [u8]>,
+    /// Its value as it came, where that was compressed.
+    pub packed: Option<(Codec, &'a [u8])>,
+    /// What its value is.
+    pub framing: ValueFraming,
+    /// Why it cannot be judged.
+    pub refused: Option<Reason>,
 }
 
 /// A run of records.
@@ -105,6 +86,7 @@ pub struct Block {
     records: Vec<Record>,
     headers: Vec<Header>,
     places: Vec<Place>,
+    lines: usize,
 }
 
 impl Block {
@@ -115,15 +97,17 @@ impl Block {
         self.records.clear();
         self.headers.clear();
         self.places.clear();
+        self.lines = 0;
     }
 
     /// Whether it holds `bytes`, or as many records as it may.
     pub fn is_full(&self, bytes: usize) -> bool {
         let held = self.chunk.data().len() + self.arena.len() + HEADER * self.headers.len();
-        held >= bytes || self.records.len() >= MOST_RECORDS
+        held >= bytes || self.records.len() >= MOST_RECORDS || self.lines >= MOST_RECORDS
     }
 
-    /// Adds a record; of one whose parts are longer than `most`, only where it stood.
+    /// Adds a record; of one whose parts are longer than `most`, or that cannot be judged, only where it
+    /// stood.
     pub fn push(&mut self, place: &Place, record: &Incoming<'_>, most: usize) {
         let at = self.places.iter().position(|known| known.id == place.id);
         let at = at.unwrap_or_else(|| {
@@ -135,49 +119,51 @@ impl Block {
         let headers = headers.map(|bytes| bytes + HEADER).sum::<usize>();
         let size = length(record.value) + length(record.key) + headers;
         let first = self.headers.len();
-        let (mut key, mut value) = (None, Value::Oversize(size as u64));
-        if size <= most {
+        let long = (size > most).then_some(Reason::Oversize);
+        let head = prefix(record.value.unwrap_or_default());
+        let mut value = match long.or(record.refused).or(head.err()) {
+            Some(reason) => Value::Refused(reason),
+            None => Value::Tombstone,
+        };
+        let (mut key, mut prefix, mut packed) = (None, 0..0, None);
+        if let (Value::Tombstone, Ok(head)) = (&value, head) {
             key = record.key.map(|key| self.keep(key));
             for (name, value) in record.headers {
                 let name = self.keep(name.as_bytes());
                 let value = value.map(|value| self.keep(value));
                 self.headers.push(Header { name, value });
             }
-            value = record.value.map_or(Value::Tombstone, |value| self.line(value));
+            if let Some(whole) = record.value {
+                prefix = self.keep(&whole[..head]);
+                packed = record.packed.map(|(codec, bytes)| (codec, self.keep(bytes)));
+                value = match record.framing {
+                    ValueFraming::Event => Value::line(&mut self.chunk, &whole[head..]),
+                    ValueFraming::Lines => {
+                        Value::lines(&mut self.chunk, &whole[head..], MOST_LINES)
+                    }
+                };
+            }
         }
+        self.lines += value.count();
         let &Incoming { offset, timestamp, lost, .. } = record;
         let headers = first..self.headers.len();
-        self.records.push(Record { place: at, offset, timestamp, key, headers, lost, value });
+        self.records.push(Record {
+            place: at,
+            offset,
+            timestamp,
+            key,
+            headers,
+            lost,
+            prefix,
+            packed,
+            value,
+        });
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
         let from = self.arena.len();
         self.arena.extend_from_slice(bytes);
         from..self.arena.len()
-    }
-
-    /// A value as a line. A byte order mark says nothing that is not known.
-    fn line(&mut self, value: &[u8]) -> Value {
-        let value = value.strip_prefix(b"\xef\xbb\xbf").unwrap_or(value);
-        let start = self.chunk.data().len();
-        let breaks = if memchr(b'\n', value).is_none() {
-            self.chunk.extend(value);
-            Breaks::None
-        } else {
-            let unused = STAND_INS.into_iter().find(|byte| memchr(*byte, value).is_none());
-            let stand_in = unused.unwrap_or(b'\r');
-            let room = self.chunk.spare(value.len());
-            room.copy_from_slice(value);
-            room.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = stand_in);
-            self.chunk.commit(value.len());
-            match unused {
-                Some(byte) => Breaks::As(byte),
-                None => Breaks::At(memchr_iter(b'\n', value).map(|at| at as u32).collect()),
-            }
-        };
-        let range = start..self.chunk.data().len();
-        self.chunk.extend(b"\n");
-        Value::Line { range, breaks }
     }
 
     /// No record comes any more.
@@ -222,38 +208,9 @@ impl Block {
     }
 }
 
-impl Breaks {
-    /// Puts line ends back into what became of a value: as it was (`same`), redacted, or, as text that
-    /// is `wrapped` into an event, written as an escape.
-    pub fn restore(&self, bytes: &mut [u8], same: bool, wrapped: bool) {
-        match self {
-            Self::None => {}
-            // Others that were `\r` all along cannot be told apart any more.
-            Self::At(places) if same => {
-                places.iter().for_each(|at| bytes[*at as usize] = b'\n');
-            }
-            Self::At(_) => {}
-            Self::As(byte) if wrapped => {
-                let letter = if *byte == b'\t' { b't' } else { b'r' };
-                let mut at = 0;
-                while let Some(slash) = memchr(b'\\', &bytes[at..]) {
-                    let escaped = at + slash + 1;
-                    if bytes.get(escaped) == Some(&letter) {
-                        bytes[escaped] = b'n';
-                    }
-                    at = (escaped + 1).min(bytes.len());
-                }
-            }
-            Self::As(stand_in) => {
-                bytes.iter_mut().filter(|byte| *byte == stand_in).for_each(|byte| *byte = b'\n');
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::value::Breaks, *};
 
     fn only(value: &[u8]) -> (Block, Range<usize>, Breaks) {
         let mut block = Block::default();
@@ -296,7 +253,7 @@ mod tests {
         };
         block.push(&place, &record, 100);
         block.seal();
-        assert!(matches!(block.records()[0].value, Value::Oversize(_)));
+        assert!(matches!(block.records()[0].value, Value::Refused(Reason::Oversize)));
         assert_eq!((block.arena.len(), block.chunk.data().len()), (0, 0));
         assert_eq!(block.reaches(), [super::super::Reached { id: 7, offset: 42 }]);
     }

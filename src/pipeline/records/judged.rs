@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::block::Header;
-use crate::engine::Output;
+use crate::engine::{Output, Tally};
 
 /// Of which outcome a record was counted that is forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,15 +18,79 @@ pub enum How {
     Tombstone,
 }
 
+/// Where a value is that is forwarded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// This range of [`Output::clean`].
+    Clean(Range<usize>),
+    /// This one of the block's chunk, where all of a value's lines are as they came.
+    Chunk(Range<usize>),
+    /// This one of the block's arena: as it came, compressed.
+    Kept(Range<usize>),
+    /// This one of [`Judged::arena`].
+    Arena(Range<usize>),
+}
+
+/// How many lines of a record are forwarded, by what they were counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts([u32; 4]);
+
+/// What becomes of a value's lines.
+#[derive(Debug, Clone)]
+pub struct Lines {
+    /// Those that are forwarded, in one value.
+    pub value: Option<Body>,
+    /// How many those are.
+    pub counts: Counts,
+    /// The others, of [`Output::rejects`]: their lines are counted from 1.
+    pub rejects: Range<usize>,
+}
+
 /// What becomes of a record.
 #[derive(Debug, Clone)]
 pub enum Fate {
-    /// It is forwarded, with this range of [`Output::clean`] as its value.
-    Forwarded(How, Option<Range<usize>>),
+    /// It is forwarded, with this value.
+    Forwarded(How, Option<Body>),
+    /// Its lines are.
+    Lines(Lines),
     /// It has nothing in it.
     Blank,
     /// As this one of [`Output::rejects`] says.
     Rejected(usize),
+}
+
+impl Counts {
+    /// A record of one event.
+    pub fn of(how: How) -> Self {
+        let mut counts = Self::default();
+        counts.add(how);
+        counts
+    }
+
+    /// One more.
+    pub fn add(&mut self, how: How) {
+        self.0[how as usize] += 1;
+    }
+
+    /// They are not forwarded after all: takes them out of `tally`, and returns how many they are.
+    pub fn withdraw(&self, tally: &mut Tally) -> u64 {
+        for how in [How::Clean, How::Redacted, How::Wrapped, How::Tombstone] {
+            *how.count(tally) -= u64::from(self.0[how as usize]);
+        }
+        self.0.iter().map(|count| u64::from(*count)).sum()
+    }
+}
+
+impl How {
+    /// Where it is counted.
+    pub fn count(self, tally: &mut Tally) -> &mut u64 {
+        match self {
+            Self::Clean => &mut tally.clean,
+            Self::Redacted => &mut tally.redacted,
+            Self::Wrapped => &mut tally.wrapped,
+            Self::Tombstone => &mut tally.tombstones,
+        }
+    }
 }
 
 /// What becomes of a record's key.
@@ -49,12 +113,15 @@ pub struct Verdict {
     pub key: Key,
     /// Its headers, as these of [`Judged::headers`]; `None`: they stay as they are.
     pub headers: Option<Range<usize>>,
+    /// What its [header](super::HOP) says where it goes; `None`: none is added.
+    pub hop: Option<u32>,
 }
 
 /// What a worker made of a block. Reused from block to block.
 #[derive(Default)]
 pub struct Judged {
-    /// Values, rejects and counts. A reject's line is the record's place in the block.
+    /// Values, rejects and counts. A reject's line is the record's place in the block, but for
+    /// [`Lines`].
     pub output: Output,
     /// A verdict for each record.
     pub verdicts: Vec<Verdict>,

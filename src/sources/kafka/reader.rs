@@ -16,13 +16,14 @@ use rdkafka::{
 
 use super::{
     ANSWER_BYTES, MOST_READY, Settings,
+    arrival::Arrival,
     hold::Holds,
     rebalance::{Ear, list},
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, STATISTICS_EVERY, about, headers},
-    pipeline::records::{Block, Incoming, Place},
+    kafka::{Fault, STATISTICS_EVERY, about},
+    pipeline::records::{Block, Place},
     shutdown::Phase,
 };
 
@@ -41,6 +42,7 @@ pub(super) struct Reader {
     pub(super) consumer: Arc<BaseConsumer<Ear>>,
     pub(super) holds: Holds,
     lanes: Vec<Lane>,
+    arrival: Arrival,
     /// Which lane is first in the next block.
     first: usize,
     ended: bool,
@@ -89,8 +91,10 @@ impl Reader {
         let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(invalid)?;
         let (consumer, lanes) = (Arc::new(consumer), Vec::new());
-        let holds = Holds::default();
-        Ok(Self { settings, shared, consumer, holds, lanes, first: 0, ended: false })
+        let (holds, arrival) =
+            (Holds::default(), Arrival::new(settings.max_event_bytes, settings.framing));
+        let (first, ended) = (0, false);
+        Ok(Self { settings, shared, consumer, holds, lanes, arrival, first, ended })
     }
 
     /// Until everything that was read is delivered, or is given up.
@@ -169,7 +173,7 @@ impl Reader {
         let Some(mut block) = self.shared.room(MOST_READY) else { return false };
         block.clear();
         let lanes = std::mem::take(&mut self.lanes);
-        let (bytes, most) = (self.settings.block_bytes, self.settings.max_event_bytes);
+        let bytes = self.settings.block_bytes;
         'full: for at in 0..lanes.len() {
             let number = (self.first + at) % lanes.len();
             let lane = &lanes[number];
@@ -180,7 +184,7 @@ impl Reader {
                     break 'full;
                 }
                 match lane.queue.poll(Duration::ZERO) {
-                    Some(Ok(message)) => push(&mut block, &lane.place, &message, most),
+                    Some(Ok(message)) => self.arrival.push(&mut block, &lane.place, &message),
                     Some(Err(error)) => self.told(&error, Some(&lane.place)),
                     None => break,
                 }
@@ -207,7 +211,7 @@ impl Reader {
         // After the end, what is not handed out is read again by the next.
         if let Some(place) = known.filter(|_| !self.ended) {
             let mut block = Block::default();
-            push(&mut block, place, message, self.settings.max_event_bytes);
+            self.arrival.push(&mut block, place, message);
             block.seal();
             self.shared.hand(block);
         }
@@ -271,18 +275,4 @@ impl Reader {
         };
         kept.map_err(|error| about("kafka: the offsets were not committed", &error))
     }
-}
-
-fn push(block: &mut Block, place: &Place, message: &BorrowedMessage<'_>, most: usize) {
-    let mut all = Vec::new();
-    let lost = !headers(message, &mut all);
-    let record = Incoming {
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis().filter(|timestamp| *timestamp >= 0),
-        key: message.key(),
-        headers: &all,
-        lost,
-        value: message.payload(),
-    };
-    block.push(place, &record, most);
 }

@@ -32,6 +32,14 @@ impl Desk {
         };
         let secret =
             if more.contains("#secret") { "pseudonym_key_file = \"secret\"\n" } else { "" };
+        // What stands behind a word there belongs to the sink.
+        let said = |word: &str, key: &str| {
+            let value = more.lines().find_map(|line| line.strip_prefix(word));
+            value.map(|value| format!("{key} ={value}\n")).unwrap_or_default()
+        };
+        let (routes, framing) = (said("#routes", "routes"), said("#framing", "framing"));
+        // What is compared with what was sent has no header more.
+        let hops = if more.contains("#hops") { "" } else { "hops = 0\n" };
         let same = if more.contains("#same") { "partition = \"same\"\n" } else { "" };
         let eager = match more.contains("#eager") {
             true => ", \"partition.assignment.strategy\" = \"range\"",
@@ -41,8 +49,8 @@ impl Desk {
             "version = 1\n{more}\n[kafka]\nbrokers = [\"{address}\"]\n\
              properties = {{ \"session.timeout.ms\" = \"6000\", \
              \"statistics.interval.ms\" = \"200\", \"topic.metadata.refresh.interval.ms\" = \"1000\"{eager} }}\n\
-             [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n\
-             [sink]\ntopic = \"{sink}\"\n{secret}{same}{dead}"
+             [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n{framing}\
+             [sink]\ntopic = \"{sink}\"\n{secret}{same}{hops}{routes}{dead}"
         );
         Self::of(&text)
     }

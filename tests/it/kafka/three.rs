@@ -2,6 +2,8 @@
 
 use super::{
     broker::{Fate, three, unique},
+    contract::{PARTITIONS, check, done, records},
+    exactly_once::EXACTLY_ONCE,
     member::Desk,
     names, record, topics,
 };
@@ -38,4 +40,30 @@ fn records_pass_while_a_broker_is_killed_and_another_hangs() {
     keys.sort();
     keys.dedup();
     assert_eq!((keys.len(), broker.count(&topics[1])), (1500, 1500));
+}
+
+#[test]
+fn leaders_move_and_each_record_arrives_once() {
+    const COUNT: u64 = 40_000;
+    let Some((cluster, _turn)) = three() else { return };
+    let broker = &cluster.broker;
+    let topics = topics(broker, PARTITIONS);
+    let group = unique("group");
+    let desk = Desk::new(broker, names(&topics), &group, EXACTLY_ONCE);
+    let part = |n: u64| records(n * COUNT / 4..(n + 1) * COUNT / 4);
+    broker.write(&topics[0], &part(0));
+    let mut member = desk.start("err");
+    member.until("a record", || broker.count(&topics[1]) > 0);
+    // One after the other, so that whoever coordinates is among them.
+    for gone in 1..=3_u16 {
+        cluster.befalls(gone, Fate::Kill);
+        broker.write(&topics[0], &part(gone.into()));
+        let so_far = (u64::from(gone) + 1) * COUNT / 4;
+        member.until("more", || done(broker, &group, &topics, so_far));
+        cluster.befalls(gone, Fate::Up);
+    }
+    let (code, account) = member.stop();
+    assert_eq!((code, &account["unwritten"]), (0, &0.into()), "{}", desk.said("err"));
+    adds_up(&account);
+    assert_eq!(check(broker, &topics, COUNT, &desk.said("err")), COUNT);
 }

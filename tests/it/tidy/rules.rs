@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("compression", &[]),
     ("pipeline", &["engine", "metrics", "shutdown"]),
     ("containers", &["engine", "pipeline"]),
-    ("records", &["engine", "pipeline"]),
+    ("records", &["engine", "pipeline", "compression"]),
     ("kafka", &["journal", "metrics"]),
     ("sources", &["pipeline", "journal", "metrics", "shutdown", "compression", "kafka"]),
     ("sinks", &["pipeline", "journal", "metrics", "shutdown", "compression", "kafka"]),

@@ -81,7 +81,7 @@ impl AtLeastOnce {
         let mut held = self.outbox.held(block);
         for (at, record) in block.records().iter().enumerate() {
             if !held[record.place] {
-                self.outbox.pass_over(judged, at);
+                self.outbox.pass_over(block, judged, at);
                 continue;
             }
             self.outbox.send(block, judged, at, None)?;

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    mem,
+    io, mem,
     time::{Duration, Instant},
 };
 
@@ -36,8 +36,8 @@ pub(in crate::pipeline::records) struct ExactlyOnce {
     outbox: Outbox,
     reports: Vec<(Ticket, Told)>,
     suspects: Suspects,
-    /// What is on its way alone.
-    alone: Option<Ticket>,
+    /// What is on its way alone: a batch, which of its places, and the offset.
+    alone: Option<(u64, usize, i64)>,
     /// Since when there is a transaction.
     open: Option<Instant>,
     end: End,
@@ -121,17 +121,17 @@ impl ExactlyOnce {
         }
         for (at, record) in block.records().iter().enumerate() {
             if !held[record.place] {
-                self.outbox.pass_over(judged, at);
+                self.outbox.pass_over(block, judged, at);
                 continue;
             }
-            let refused = match self.suspects.about(&block.places()[record.place], record.offset) {
-                None => None,
+            let held = self.suspects.about(&block.places()[record.place], record.offset);
+            if held.is_some() {
+                self.all_told()?;
+                self.alone = Some((*seq, record.place, record.offset));
+            }
+            let refused = match held {
                 Some(Held::Guilty(reason)) => Some(reason),
-                Some(Held::Suspected) => {
-                    self.all_told()?;
-                    self.alone = Some(Ticket { batch: *seq, record: at as u32 });
-                    None
-                }
+                Some(Held::Suspected) | None => None,
             };
             self.outbox.send(block, judged, at, refused).map_err(Stop::End)?;
             if self.outbox.topic_broke {
@@ -245,23 +245,28 @@ impl ExactlyOnce {
         let mut reports = mem::take(&mut self.reports);
         let Outbox { sink, flying, .. } = &mut self.outbox;
         let heard = sink.reports(&mut reports, &|ticket| timestamp(flying, ticket));
-        let mut holds = !self.outbox.undone;
+        let (mut holds, mut given_up) = (!self.outbox.undone, None);
         for (ticket, told) in reports.drain(..) {
             let Some(found) = find(&self.outbox.flying, ticket) else { continue };
             let flight = &mut self.outbox.flying[found];
             flight.outstanding -= 1;
             holds &= told == Told::Durable;
-            if let Told::Refused(reason) = told {
-                let sent = &flight.sent[ticket.record as usize];
-                let held = match self.alone == Some(ticket) {
-                    true => Held::Guilty(reason),
-                    false => Held::Suspected,
-                };
-                self.suspects.hold(&flight.places[sent.place], sent.offset, held);
+            let Told::Refused(reason) = told else { continue };
+            let sent = &flight.sent[ticket.record as usize];
+            let place = &flight.places[sent.place];
+            let alone = self.alone == Some((flight.seq, sent.place, sent.offset));
+            match self.suspects.about(place, sent.offset) {
+                Some(Held::Guilty(_)) if alone => given_up = Some(reason),
+                _ if alone => self.suspects.hold(place, sent.offset, Held::Guilty(reason)),
+                _ => self.suspects.hold(place, sent.offset, Held::Suspected),
             }
         }
         self.reports = reports;
         heard.map_err(|error| Stop::End(End::Failed(Failure::Sink(error))))?;
+        if let Some(reason) = given_up {
+            let what = format!("the dead letter topic refuses a letter ({})", reason.word());
+            return Err(Stop::End(End::Failed(Failure::DeadLetter(io::Error::other(what)))));
+        }
         let mut unsent = Vec::new();
         self.outbox.sink.unsent(&mut unsent);
         for (ticket, why) in unsent {

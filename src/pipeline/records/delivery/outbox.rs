@@ -10,8 +10,10 @@ use crate::{
         records::{
             Outgoing, Reached, RecordSink, Refusal, Ticket,
             batch::RecordBatch,
-            block::{Block, Place, Record},
-            judged::{Fate, How, Judged, Key},
+            block::{Block, Place},
+            hops::HOP,
+            judged::{Body, Counts, Fate, Judged, Key},
+            letter::{self, Sent},
         },
         report::{End, Failure},
     },
@@ -42,17 +44,6 @@ pub(super) struct Flight {
     pub(super) sent: Vec<Sent>,
 }
 
-/// What a report can be about.
-pub(super) struct Sent {
-    pub(super) place: usize,
-    pub(super) offset: i64,
-    pub(super) timestamp: Option<i64>,
-    /// `None`: it is a dead letter.
-    pub(super) how: Option<How>,
-    /// Why it was rejected, if it was.
-    pub(super) reason: Option<Reason>,
-}
-
 impl Outbox {
     /// Nothing is on its way yet.
     pub(in crate::pipeline::records) fn new(
@@ -81,7 +72,7 @@ impl Outbox {
             tally: judged.output.tally.clone(),
             reached: block.reaches(),
             places: block.places().to_vec(),
-            sent: block.records().iter().map(Sent::of).collect(),
+            sent: block.records().iter().zip(&judged.verdicts).map(Sent::of).collect(),
         });
     }
 
@@ -100,21 +91,52 @@ impl Outbox {
             Key::Changed(range) => Some(&judged.arena[range.clone()]),
             Key::Withheld => None,
         };
-        let (how, value) = match &verdict.fate {
-            Fate::Blank => return Ok(()),
-            Fate::Rejected(reject) => {
-                let reject = &judged.output.rejects[*reject];
-                let schema = judged.output.schema.as_deref();
-                if refused.is_some() {
-                    // Nor the letter as it was: its place is enough.
-                    let bare = Reject { payload: Payload::None, ..reject.clone() };
-                    return self.reject(at, &bare, None, b"", schema);
-                }
-                let body = &judged.output.bodies[reject.body.clone()];
-                return self.reject(at, reject, key, body, schema);
+        match &verdict.fate {
+            Fate::Blank => Ok(()),
+            Fate::Rejected(reject) => self.reject(at, *reject, key, judged, refused.is_some()),
+            Fate::Forwarded(how, body) => {
+                let counts = Counts::of(*how);
+                self.forward(block, judged, at, key, body.as_ref(), counts, refused)
             }
-            Fate::Forwarded(how, value) => (how, value),
-        };
+            Fate::Lines(lines) => {
+                if let Some(body) = &lines.value {
+                    self.forward(block, judged, at, key, Some(body), lines.counts, refused)?;
+                }
+                for reject in lines.rejects.clone() {
+                    // A report is about one thing that was sent.
+                    let Some(flight) = self.flying.back_mut() else { return Ok(()) };
+                    let line = Some(judged.output.rejects[reject].line);
+                    flight.sent.push(Sent { line, ..Sent::of((record, verdict)) });
+                    let at = flight.sent.len() - 1;
+                    self.reject(at, reject, key, judged, refused.is_some())?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn forward(
+        &mut self,
+        block: &Block,
+        judged: &Judged,
+        at: usize,
+        key: Option<&[u8]>,
+        body: Option<&Body>,
+        counts: Counts,
+        refused: Option<Reason>,
+    ) -> Result<(), End> {
+        let (record, verdict) = (&block.records()[at], &judged.verdicts[at]);
+        let mut value = body.map(|body| match body {
+            Body::Clean(range) => &judged.output.clean[range.clone()],
+            Body::Chunk(range) => &block.chunk().data()[range.clone()],
+            Body::Kept(range) => block.bytes(range),
+            Body::Arena(range) => &judged.arena[range.clone()],
+        });
+        let whole: Vec<u8>;
+        if let (Some(text), None, false) = (value, &record.packed, record.prefix.is_empty()) {
+            whole = [block.bytes(&record.prefix), text].concat();
+            value = Some(&whole);
+        }
         let (arena, all) = match &verdict.headers {
             None => (None, block.headers(record)),
             Some(range) => (Some(&judged.arena), &judged.headers[range.clone()]),
@@ -123,23 +145,27 @@ impl Outbox {
             None => block.bytes(range),
             Some(arena) => &arena[range.clone()],
         };
-        let headers: Vec<_> = all
+        let hop = verdict.hop.map(|hop| hop.to_string());
+        let mut headers: Vec<_> = all
             .iter()
+            .filter(|header| hop.is_none() || bytes(&header.name) != HOP.as_bytes())
             .map(|header| {
                 let name = str::from_utf8(bytes(&header.name)).unwrap_or_default();
                 (name, header.value.as_ref().map(bytes))
             })
             .collect();
+        headers.extend(hop.as_ref().map(|hop| (HOP, Some(hop.as_bytes()))));
         let outgoing = Outgoing {
             dead: false,
+            topic: &block.places()[record.place].topic,
             partition: block.places()[record.place].partition,
             key,
-            value: value.as_ref().map(|range| &judged.output.clean[range.clone()]),
+            value,
             timestamp: record.timestamp,
             headers: &headers,
         };
         let Some(flight) = self.flying.back_mut() else { return Ok(()) };
-        flight.sent[at].how = Some(*how);
+        flight.sent[at].counts = Some(counts);
         if let Some(reason) = refused {
             return self.refused(self.flying.len() - 1, at, reason);
         }
@@ -161,33 +187,36 @@ impl Outbox {
         }
     }
 
-    /// A record of the last flight is not forwarded.
+    /// A record of the last flight, or a line of one, is not forwarded.
     fn reject(
         &mut self,
         at: usize,
-        reject: &Reject,
+        reject: usize,
         key: Option<&[u8]>,
-        body: &[u8],
-        schema: Option<&str>,
+        judged: &Judged,
+        bare: bool,
     ) -> Result<(), End> {
         let last = self.flying.len() - 1;
+        let reject = &judged.output.rejects[reject];
+        let schema = judged.output.schema.as_deref();
+        if bare {
+            // The letter was refused as it was: its place is enough.
+            let bare = Reject { payload: Payload::None, ..reject.clone() };
+            return self.letter(last, at, &bare, None, b"", schema);
+        }
+        let body = &judged.output.bodies[reject.body.clone()];
         self.letter(last, at, reject, key, body, schema)
     }
 
     /// The sink does not take a record: its count moves, and of it only the place is kept.
     pub(super) fn refused(&mut self, flight: usize, at: usize, reason: Reason) -> Result<(), End> {
         let Flight { tally, sent, .. } = &mut self.flying[flight];
-        match sent[at].how {
-            Some(How::Clean) => tally.clean -= 1,
-            Some(How::Redacted) => tally.redacted -= 1,
-            Some(How::Wrapped) => tally.wrapped -= 1,
-            Some(How::Tombstone) => tally.tombstones -= 1,
-            None => {
-                let what = format!("the dead letter topic refuses a letter ({})", reason.word());
-                return Err(End::Failed(Failure::DeadLetter(io::Error::other(what))));
-            }
-        }
-        tally.rejected[reason.index()] += 1;
+        let Some(counts) = sent[at].counts else {
+            let what = format!("the dead letter topic refuses a letter ({})", reason.word());
+            return Err(End::Failed(Failure::DeadLetter(io::Error::other(what))));
+        };
+        sent[at].stands_for = counts.withdraw(tally);
+        tally.rejected[reason.index()] += sent[at].stands_for;
         let reject = Reject::of(reason, at as u32);
         self.letter(flight, at, &reject, None, b"", None)
     }
@@ -204,46 +233,27 @@ impl Outbox {
     ) -> Result<(), End> {
         let kept = (self.keeps)(reject.reason);
         let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
-        let Sent { place, offset, timestamp, how, reason } = &mut sent[at];
-        (*how, *reason) = (None, Some(reject.reason));
-        let place = &places[*place];
-        let input = format!("{}[{}]", place.topic, place.partition);
-        let line = u64::try_from(*offset).unwrap_or_default();
+        let sent = &mut sent[at];
+        (sent.counts, sent.reason) = (None, Some(reject.reason));
+        let place = &places[sent.place];
+        let (input, line) = letter::place(place, sent);
         let told = ports::Place { input: &input, line, offset: 0, length: reject.len.into() };
         self.observer.rejected(&told, reject, kept);
         if !kept {
             return Ok(());
         }
-        let (partition, offset) = (place.partition.to_string(), offset.to_string());
-        let timestamp = timestamp.map(|timestamp| timestamp.to_string());
-        let payload = match reject.payload {
-            Payload::None => None,
-            Payload::Shape => Some("shape"),
-            Payload::Redacted if matches!(reject.reason, Reason::Text | Reason::NotJson) => {
-                Some("text")
-            }
-            Payload::Redacted => Some("event"),
+        let said = letter::headers(place, sent, reject, schema);
+        let headers: Vec<_> =
+            said.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
+        let letter = Outgoing {
+            dead: true,
+            topic: &place.topic,
+            partition: place.partition,
+            key,
+            value: Some(body),
+            timestamp: None,
+            headers: &headers,
         };
-        let said = |text: &'static str, value| (text, value);
-        let headers = [
-            said("__tamis.errors.reason", Some(reject.reason.word())),
-            said("__tamis.errors.topic", Some(&*place.topic)),
-            said("__tamis.errors.partition", Some(&partition)),
-            said("__tamis.errors.offset", Some(&offset)),
-            said("__tamis.errors.timestamp", timestamp.as_deref()),
-            said("__tamis.errors.schema", schema.filter(|_| reject.reason.is_violation())),
-            said("__tamis.errors.pointer", Some(&*reject.pointer).filter(|text| !text.is_empty())),
-            said("__tamis.errors.missing", Some(&*reject.missing).filter(|text| !text.is_empty())),
-            said("__tamis.errors.payload", payload),
-        ];
-        let headers: Vec<_> = headers
-            .iter()
-            .filter_map(|(name, value)| Some((*name, Some(value.as_ref()?.as_bytes()))))
-            .collect();
-        let partition = place.partition;
-        let value = Some(body);
-        let letter =
-            Outgoing { dead: true, partition, key, value, timestamp: None, headers: &headers };
         match self.sink.send(Ticket { batch: *seq, record: at as u32 }, &letter) {
             Ok(()) => {
                 *outstanding += 1;
@@ -276,12 +286,5 @@ pub(super) fn find(flying: &VecDeque<Flight>, ticket: Ticket) -> Option<usize> {
 /// With which timestamp a ticket's record was sent; a dead letter has the time at which it is written.
 pub(super) fn timestamp(flying: &VecDeque<Flight>, ticket: Ticket) -> Option<i64> {
     let sent = &flying[find(flying, ticket)?].sent[ticket.record as usize];
-    sent.how.and(sent.timestamp)
-}
-
-impl Sent {
-    fn of(record: &Record) -> Self {
-        let &Record { place, offset, timestamp, .. } = record;
-        Self { place, offset, timestamp, how: None, reason: None }
-    }
+    sent.counts.and(sent.timestamp)
 }

@@ -1,0 +1,198 @@
+//! Which topics are written of what is read of one, and whether those would be read again.
+
+use regex::Regex;
+
+/// What stands for the name of the topic that is read.
+const TOPIC: &str = "{topic}";
+
+/// A topic's name, or, with `^` in front, a regular expression for names.
+#[derive(Debug, Clone)]
+enum Pattern {
+    Name(String),
+    Regex(Regex),
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self, String> {
+        if !text.starts_with('^') {
+            return Ok(Self::Name(text.to_owned()));
+        }
+        let wrong = |error: regex::Error| {
+            let what = error.to_string();
+            format!("`{text}` is no regex: {}", what.lines().last().unwrap_or_default())
+        };
+        Regex::new(text).map(Self::Regex).map_err(wrong)
+    }
+
+    fn covers(&self, topic: &str) -> bool {
+        match self {
+            Self::Name(name) => name == topic,
+            Self::Regex(regex) => regex.is_match(topic),
+        }
+    }
+
+    /// It covers whatever begins with a name that it covers.
+    fn is_open(&self) -> bool {
+        let Self::Regex(regex) = self else { return false };
+        let looks = regex_syntax::parse(regex.as_str()).map(|hir| hir.properties().look_set());
+        looks.is_ok_and(|set| {
+            set.iter().all(|look| {
+                use regex_syntax::hir::Look;
+                matches!(look, Look::Start | Look::StartLF | Look::StartCRLF)
+            })
+        })
+    }
+}
+
+/// What is written of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Where that goes which is forwarded.
+    pub sink: String,
+    /// Where dead letters go.
+    pub dead_letter: Option<String>,
+}
+
+/// Topics that are read, and those that are written of each.
+#[derive(Debug, Clone)]
+pub struct Routes {
+    read: Vec<Pattern>,
+    routes: Vec<(Pattern, String)>,
+    sink: String,
+    dead_letter: Option<String>,
+}
+
+/// Whether a text is a pattern for topics' names.
+///
+/// # Errors
+/// It is a regular expression that cannot be read.
+pub fn check_pattern(text: &str) -> Result<(), String> {
+    Pattern::parse(text).map(drop)
+}
+
+/// The name that a template comes to.
+pub fn filled(template: &str, topic: &str) -> String {
+    template.replace(TOPIC, topic)
+}
+
+impl Routes {
+    /// What is `read`, by name or, with `^` in front, by regular expression, goes where the first of
+    /// `routes` says that has it, else to `sink`. All that is written are templates.
+    ///
+    /// # Errors
+    /// A regular expression that cannot be read.
+    pub fn new<'a>(
+        read: impl Iterator<Item = &'a str>,
+        routes: impl Iterator<Item = (&'a str, &'a str)>,
+        sink: &str,
+        dead_letter: Option<&str>,
+    ) -> Result<Self, String> {
+        let route = |(from, to): (&str, &str)| Ok((Pattern::parse(from)?, to.to_owned()));
+        Ok(Self {
+            read: read.map(Pattern::parse).collect::<Result<_, _>>()?,
+            routes: routes.map(route).collect::<Result<_, String>>()?,
+            sink: sink.to_owned(),
+            dead_letter: dead_letter.map(str::to_owned),
+        })
+    }
+
+    /// Whether a topic is read.
+    pub fn covers(&self, topic: &str) -> bool {
+        self.read.iter().any(|pattern| pattern.covers(topic))
+    }
+
+    /// What is written of a topic.
+    pub fn of(&self, topic: &str) -> Written {
+        let route = self.routes.iter().find(|(from, _)| from.covers(topic));
+        let sink = route.map_or(&self.sink, |(_, to)| to);
+        let dead_letter = self.dead_letter.as_ref().map(|template| filled(template, topic));
+        Written { sink: filled(sink, topic), dead_letter }
+    }
+
+    /// The names that are read whatever the cluster holds.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.read.iter().filter_map(|pattern| match pattern {
+            Pattern::Name(name) => Some(name.as_str()),
+            Pattern::Regex(_) => None,
+        })
+    }
+
+    /// The sinks that are written whatever is read: the templates that are none.
+    pub fn fixed_sinks(&self) -> impl Iterator<Item = &str> {
+        let sinks = self.routes.iter().map(|(_, to)| to).chain([&self.sink]);
+        sinks.map(String::as_str).filter(|topic| !topic.contains(TOPIC))
+    }
+
+    /// The same of dead letters.
+    pub fn fixed_letters(&self) -> impl Iterator<Item = &str> {
+        self.dead_letter.as_deref().into_iter().filter(|topic| !topic.contains(TOPIC))
+    }
+
+    /// What is written by `template` that would be read again, as far as that is known without a
+    /// cluster: a topic, or the regular expression that has any name with something behind it.
+    pub fn circle(&self, template: &str) -> Option<String> {
+        if !template.contains(TOPIC) {
+            return self.covers(template).then(|| template.to_owned());
+        }
+        let named = self.named().map(|name| filled(template, name));
+        let open = self.read.iter().filter(|pattern| pattern.is_open());
+        let open = open.filter(|_| template.starts_with(TOPIC));
+        named.into_iter().find(|topic| self.covers(topic)).or_else(|| {
+            open.into_iter().find_map(|pattern| match pattern {
+                Pattern::Regex(regex) => Some(regex.as_str().to_owned()),
+                Pattern::Name(_) => None,
+            })
+        })
+    }
+
+    /// Why what is written of a topic may not be written, if it may not.
+    pub fn fault(&self, topic: &str) -> Option<String> {
+        let Written { sink, dead_letter } = self.of(topic);
+        let again = [Some(&sink), dead_letter.as_ref()].into_iter().flatten();
+        if let Some(again) = again.into_iter().find(|topic| self.covers(topic)) {
+            let what = "would be read again: [source] has that topic";
+            return Some(format!("what is written of `{topic}` to `{again}` {what}"));
+        }
+        (dead_letter.as_ref() == Some(&sink)).then(|| {
+            format!("`{topic}` goes to `{sink}`, and so do its dead letters: they need their own")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(read: &[&str], routes: &[(&str, &str)], sink: &str) -> Routes {
+        let (read, routes) = (read.iter().copied(), routes.iter().copied());
+        Routes::new(read, routes, sink, Some("{topic}.dead")).unwrap()
+    }
+
+    #[test]
+    fn the_first_route_that_has_a_topic_wins() {
+        let given = [("logs.app", "app"), ("^logs\\.", "{topic}.x"), ("^logs\\.b", "never")];
+        let routes = routes(&["^logs\\.[a-z]+$", "other"], &given, "{topic}.clean");
+        let sink = |topic| routes.of(topic).sink;
+        assert_eq!(["logs.app", "logs.b", "other"].map(sink), ["app", "logs.b.x", "other.clean"]);
+        assert_eq!(routes.of("other").dead_letter.as_deref(), Some("other.dead"));
+        assert_eq!(routes.named().collect::<Vec<_>>(), ["other"]);
+        assert_eq!(routes.fixed_sinks().collect::<Vec<_>>(), ["app", "never"]);
+        assert_eq!(routes.fault("logs.app"), None);
+    }
+
+    #[test]
+    fn circles_are_found() {
+        let all = routes(&["^logs\\..*"], &[], "{topic}.clean");
+        assert_eq!(all.circle("{topic}.clean").as_deref(), Some("^logs\\..*"));
+        assert_eq!(all.circle("clean.{topic}"), None);
+        assert_eq!(all.circle("logs.clean").as_deref(), Some("logs.clean"));
+        assert!(all.fault("logs.app").is_some_and(|what| what.contains("`logs.app.clean`")));
+        let ended = routes(&["^logs\\.[a-z]+$"], &[], "{topic}.clean");
+        assert_eq!((ended.circle("{topic}.clean"), ended.fault("logs.app")), (None, None));
+        let named = routes(&["a", "a.clean"], &[], "{topic}.clean");
+        assert_eq!(named.circle("{topic}.clean").as_deref(), Some("a.clean"));
+        let same = routes(&["a"], &[], "{topic}.dead");
+        assert!(same.fault("a").is_some_and(|what| what.contains("dead letters")));
+        assert!(Routes::new(["^("].into_iter(), [].into_iter(), "b", None).is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! Values that came compressed: a clean one leaves as it came, another is compressed again.
+
+use std::io;
+
+use crate::{
+    compression::{Encoder, Format},
+    engine::{Reason, Reject},
+    pipeline::records::{Body, Codec, Counts, Fate, Judged},
+};
+
+/// Compresses a value that is another now, with what stood before its text.
+pub(super) fn pack(codec: Codec, prefix: &[u8], at: u32, fate: &mut Fate, out: &mut Judged) {
+    let (body, counts) = match fate {
+        Fate::Forwarded(how, Some(body)) => (body, Counts::of(*how)),
+        Fate::Lines(lines) => match &mut lines.value {
+            Some(body) => (body, lines.counts),
+            None => return,
+        },
+        Fate::Forwarded(_, None) | Fate::Blank | Fate::Rejected(_) => return,
+    };
+    let Body::Clean(range) = body else { return };
+    let text = &mut out.output.clean[range.clone()];
+    match compressed(codec, &[prefix, text]) {
+        // There is room where it stood, but for what is shorter than a format's own bytes.
+        Ok(bytes) if bytes.len() <= text.len() => {
+            text[..bytes.len()].copy_from_slice(&bytes);
+            *body = Body::Clean(range.start..range.start + bytes.len());
+        }
+        Ok(bytes) => {
+            let from = out.arena.len();
+            out.arena.extend_from_slice(&bytes);
+            *body = Body::Arena(from..out.arena.len());
+        }
+        // What has not the form that it came in is not forwarded.
+        Err(_) => {
+            let reason = Reason::TooCostly;
+            let tally = &mut out.output.tally;
+            tally.rejected[reason.index()] += counts.withdraw(tally);
+            out.output.rejects.push(Reject::of(reason, at));
+            let last = out.output.rejects.len() - 1;
+            match fate {
+                Fate::Lines(lines) => (lines.value, lines.rejects.end) = (None, last + 1),
+                _ => *fate = Fate::Rejected(last),
+            }
+        }
+    }
+}
+
+fn compressed(codec: Codec, parts: &[&[u8]]) -> io::Result<Vec<u8>> {
+    let mut encoder = Encoder::new(match codec {
+        Codec::Gzip => Format::Gzip,
+        Codec::Zstd => Format::Zstd,
+    })?;
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.append(&mut encoder.write(part)?);
+    }
+    bytes.append(&mut encoder.finish()?);
+    Ok(bytes)
+}

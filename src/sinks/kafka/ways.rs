@@ -1,0 +1,128 @@
+//! Where a record goes, and whether its topic takes one as long.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+};
+
+use rdkafka::ClientConfig;
+
+use super::BUFFER_KIB;
+use crate::{
+    kafka::{Routes, Written},
+    pipeline::{
+        Reason,
+        records::{Outgoing, Refusal},
+    },
+};
+
+/// What a header costs beside its bytes, at most: two lengths.
+const HEADER_BYTES: usize = 10;
+/// What librdkafka puts into one request of a topic as a rule.
+const BATCH_BYTES: usize = 1_000_000;
+
+/// The topics that are written, by those that are read.
+pub(super) struct Ways {
+    routes: Routes,
+    limits: BTreeMap<String, usize>,
+    /// Of all that were seen so far: what is written of them, or why nothing may be.
+    known: HashMap<String, Result<Written, String>>,
+}
+
+impl Ways {
+    pub(super) fn new(routes: Routes, limits: BTreeMap<String, usize>) -> Self {
+        Self { routes, limits, known: HashMap::new() }
+    }
+
+    /// The topic that a record goes to.
+    pub(super) fn way(&mut self, record: &Outgoing<'_>) -> Result<&str, Refusal> {
+        if !self.known.contains_key(record.topic) {
+            // A topic that was not there at the start is judged as those that were.
+            let written = match self.routes.fault(record.topic) {
+                None => Ok(self.routes.of(record.topic)),
+                Some(fault) => Err(fault),
+            };
+            self.known.insert(record.topic.to_owned(), written);
+        }
+        let written = match self.known.get(record.topic) {
+            Some(Ok(written)) => written,
+            Some(Err(fault)) => return Err(refused(fault)),
+            None => return Err(refused("no way for a record")),
+        };
+        let topic = match &written.dead_letter {
+            Some(topic) if record.dead => topic,
+            _ => &written.sink,
+        };
+        match self.limits.get(topic) {
+            Some(limit) if size(record) > *limit => Err(Refusal::Record(Reason::TooLarge)),
+            _ => Ok(topic),
+        }
+    }
+}
+
+fn refused(fault: &str) -> Refusal {
+    Refusal::Sink(io::Error::other(fault.to_owned()))
+}
+
+/// What a record is about, as librdkafka counts it.
+fn size(record: &Outgoing<'_>) -> usize {
+    let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
+    let header = |(name, value): &(&str, Option<&[u8]>)| HEADER_BYTES + name.len() + length(*value);
+    length(record.key) + length(record.value) + record.headers.iter().map(header).sum::<usize>()
+}
+
+/// What the producer takes is for the topic that takes the most; what it puts together, for the one
+/// that takes the least.
+pub(super) fn limit(limits: &BTreeMap<String, usize>, config: &mut ClientConfig) {
+    let (Some(most), Some(least)) = (limits.values().max(), limits.values().min()) else { return };
+    // librdkafka knows no less than that, and what is longer than its buffer would wait for ever.
+    let most = (*most).clamp(1000, (BUFFER_KIB << 10) as usize);
+    config.set("message.max.bytes", most.to_string());
+    let batch = (*least).clamp(1, BATCH_BYTES);
+    if config.get("batch.size").is_none() && batch < BATCH_BYTES {
+        config.set("batch.size", batch.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record<'a>(topic: &'a str, dead: bool, value: &'a [u8]) -> Outgoing<'a> {
+        let headers = &[];
+        let (partition, key, timestamp) = (0, None, None);
+        Outgoing { dead, topic, partition, key, value: Some(value), timestamp, headers }
+    }
+
+    #[test]
+    fn each_topic_has_its_way_and_its_limit() {
+        let read = ["^logs\\.[a-z.]+$"].into_iter();
+        let routes = [("logs.app", "app")].into_iter();
+        let routes = Routes::new(read, routes, "{topic}-clean", Some("dead")).unwrap();
+        let limits = [("app".to_owned(), 10), ("dead".to_owned(), 5)].into();
+        let mut ways = Ways::new(routes, limits);
+        let mut way = |topic: &str, dead, value: &[u8]| match ways.way(&record(topic, dead, value))
+        {
+            Ok(topic) => topic.to_owned(),
+            Err(Refusal::Record(reason)) => reason.word().to_owned(),
+            Err(other) => format!("{other:?}"),
+        };
+        assert_eq!(way("logs.app", false, b"ten bytes."), "app");
+        assert_eq!(way("logs.app", false, b"and eleven."), "too_large");
+        assert_eq!(way("logs.app", true, b"ten bytes."), "too_large");
+        assert_eq!(way("logs.b", true, b"five."), "dead");
+        assert_eq!(way("logs.b", false, &[b'x'; 99]), "logs.b-clean");
+    }
+
+    #[test]
+    fn a_topic_that_comes_later_goes_in_no_circle() {
+        let read = ["^logs\\..*"].into_iter();
+        let routes = Routes::new(read, [].into_iter(), "{topic}.clean", None).unwrap();
+        let mut ways = Ways::new(routes, BTreeMap::new());
+        for _ in 0..2 {
+            let refusal = ways.way(&record("logs.new", false, b"x")).unwrap_err();
+            let Refusal::Sink(error) = refusal else { panic!("{refusal:?}") };
+            assert!(error.to_string().contains("`logs.new.clean` would be read again"), "{error}");
+        }
+    }
+}

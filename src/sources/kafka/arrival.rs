@@ -1,0 +1,188 @@
+//! A message as a record of a block. What is compressed, which its first bytes say, is decompressed here.
+
+use rdkafka::{Message as _, message::BorrowedMessage};
+
+use crate::{
+    compression::{Decode, Fault, Format, Start, decoder},
+    kafka::headers,
+    pipeline::{
+        Reason,
+        records::{Block, Codec, Incoming, Place, ValueFraming},
+    },
+};
+
+/// The window that a decoder may have: what every one of zstd's is asked to have.
+const WINDOW_LOG: u32 = 23;
+/// What decoders hold at most, beside the text of one event: zstd's window, and the tables of both.
+pub(super) const DECODER_BYTES: u64 = (1 << WINDOW_LOG) + (2 << 20);
+/// A text may be so many times as long as what it was decompressed from, once it is longer than that.
+const MOST_EXPANDED: usize = 256;
+const FREE: usize = 64 << 10;
+/// A text grows in steps of this.
+const STEP: usize = 16 << 10;
+
+/// Takes messages in.
+pub(super) struct Arrival {
+    most: usize,
+    framing: ValueFraming,
+    gzip: Option<Box<dyn Decode>>,
+    zstd: Option<Box<dyn Decode>>,
+    text: Vec<u8>,
+}
+
+impl Arrival {
+    /// Of texts of at most `most` bytes.
+    pub(super) fn new(most: usize, framing: ValueFraming) -> Self {
+        Self { most, framing, gzip: None, zstd: None, text: Vec::new() }
+    }
+
+    /// Adds a message to a block.
+    pub(super) fn push(&mut self, block: &mut Block, place: &Place, message: &BorrowedMessage<'_>) {
+        let mut all = Vec::new();
+        let lost = !headers(message, &mut all);
+        let (mut value, mut packed, mut refused) = (message.payload(), None, None);
+        if let Some(bytes) = value
+            && let Start::Packed(format) = Format::of(bytes)
+        {
+            match self.open(format, bytes) {
+                Ok(codec) => (value, packed) = (Some(self.text.as_slice()), Some((codec, bytes))),
+                Err(reason) => refused = Some(reason),
+            }
+        }
+        let record = Incoming {
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis().filter(|timestamp| *timestamp >= 0),
+            key: message.key(),
+            headers: &all,
+            lost,
+            value,
+            packed,
+            framing: self.framing,
+            refused,
+        };
+        block.push(place, &record, self.most);
+    }
+
+    /// Decompresses a value to `self.text`.
+    fn open(&mut self, format: Format, bytes: &[u8]) -> Result<Codec, Reason> {
+        let (kept, codec) = match format {
+            Format::Gzip => (&mut self.gzip, Codec::Gzip),
+            Format::Zstd => (&mut self.zstd, Codec::Zstd),
+            Format::Lz4 | Format::Xz | Format::Bzip2 => return Err(Reason::Binary),
+        };
+        if bytes.len() > self.most {
+            return Err(Reason::Oversize);
+        }
+        let new = || decoder(format, WINDOW_LOG).map_err(|_| Reason::TooCostly);
+        let mut decoder = kept.take().map_or_else(new, Ok)?;
+        self.text.clear();
+        decode(&mut *decoder, bytes, self.most, &mut self.text)?;
+        // Between two members it is as good as new; after an error it is not.
+        *kept = Some(decoder);
+        Ok(codec)
+    }
+}
+
+/// All of `bytes`, as a text of at most `most`.
+fn decode(
+    decoder: &mut dyn Decode,
+    bytes: &[u8],
+    most: usize,
+    text: &mut Vec<u8>,
+) -> Result<(), Reason> {
+    let mut done = 0;
+    loop {
+        let from = text.len();
+        // One byte more than it may have tells that it has more.
+        text.resize((from + STEP).min(most + 1), 0);
+        let step = decoder.step(&bytes[done..], true, &mut text[from..]).map_err(|fault| {
+            text.clear();
+            match fault {
+                Fault::Corrupt => Reason::Corrupt,
+                Fault::TooLarge => Reason::Expands,
+            }
+        })?;
+        done += step.consumed;
+        text.truncate(from + step.produced);
+        if text.len() > most {
+            return Err(Reason::Oversize);
+        }
+        if text.len() > FREE && text.len() / MOST_EXPANDED > bytes.len() {
+            return Err(Reason::Expands);
+        }
+        match done == bytes.len() {
+            true if step.whole => return Ok(()),
+            _ if step.consumed == 0 && step.produced == 0 => return Err(Reason::Corrupt),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compression::Encoder;
+
+    fn packed(format: Format, text: &[u8]) -> Vec<u8> {
+        let mut encoder = Encoder::new(format).unwrap();
+        [encoder.write(text).unwrap(), encoder.finish().unwrap()].concat()
+    }
+
+    fn opened(arrival: &mut Arrival, format: Format, bytes: &[u8]) -> Result<Vec<u8>, Reason> {
+        arrival.open(format, bytes).map(|_| arrival.text.clone())
+    }
+
+    #[test]
+    fn whole_values_within_the_limits_are_opened() {
+        let mut arrival = Arrival::new(1 << 20, ValueFraming::Event);
+        let text: Vec<u8> = (0..40_000_u32).flat_map(|n| n.to_string().into_bytes()).collect();
+        for format in [Format::Gzip, Format::Zstd] {
+            let bytes = packed(format, &text);
+            let twice = [&bytes[..], &packed(format, b"more")].concat();
+            for _ in 0..2 {
+                assert_eq!(opened(&mut arrival, format, &bytes).as_ref(), Ok(&text));
+                assert_eq!(opened(&mut arrival, format, &packed(format, b"")), Ok(vec![]));
+                let both = opened(&mut arrival, format, &twice).unwrap();
+                assert_eq!(both, [&text[..], b"more"].concat());
+                // What was left unfinished is not seen by the next.
+                let cut = &bytes[..bytes.len() - 9];
+                assert_eq!(opened(&mut arrival, format, cut), Err(Reason::Corrupt));
+                let mut damaged = bytes.clone();
+                damaged[bytes.len() / 2] ^= 0x55;
+                assert!(opened(&mut arrival, format, &damaged).is_err());
+                let behind = [&bytes[..], b"{\"mail\":\"ada@example.com\"}"].concat();
+                assert_eq!(opened(&mut arrival, format, &behind), Err(Reason::Corrupt));
+            }
+        }
+    }
+
+    #[test]
+    fn what_expands_too_far_is_not_opened() {
+        let mut arrival = Arrival::new(1 << 20, ValueFraming::Event);
+        let zeros = vec![b'0'; 1 << 20];
+        for format in [Format::Gzip, Format::Zstd] {
+            let bytes = packed(format, &zeros);
+            assert_eq!(opened(&mut arrival, format, &bytes), Err(Reason::Expands));
+            assert_eq!(
+                opened(&mut arrival, format, &packed(format, &zeros[..60 << 10])).unwrap().len(),
+                60 << 10
+            );
+            let noise: Vec<u8> = (0..500_000_u32).flat_map(|n| (n % 9973).to_le_bytes()).collect();
+            assert_eq!(
+                opened(&mut arrival, format, &packed(format, &noise)),
+                Err(Reason::Oversize)
+            );
+            let random = vec![1; (1 << 20) + 1];
+            assert_eq!(opened(&mut arrival, format, &random), Err(Reason::Oversize));
+        }
+        for format in [Format::Lz4, Format::Xz, Format::Bzip2] {
+            assert_eq!(opened(&mut arrival, format, &packed(format, b"{}")), Err(Reason::Binary));
+        }
+        let mut wide = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        wide.window_log(27).unwrap();
+        std::io::Write::write_all(&mut wide, b"{}").unwrap();
+        std::io::Write::flush(&mut wide).unwrap();
+        let wide = wide.finish().unwrap();
+        assert_eq!(opened(&mut arrival, Format::Zstd, &wide), Err(Reason::Expands));
+    }
+}
