@@ -74,44 +74,49 @@ impl KafkaSink {
     /// A property that librdkafka does not take; transactions that the cluster does not allow; or, of kind
     /// `Interrupted`, somebody wants the end.
     pub fn open(settings: Settings) -> io::Result<Self> {
-        let transactional = settings.transactional_id.as_deref();
-        let desk = Desk::new(settings.cluster.voice.clone(), transactional.is_some());
-        let mut config = settings.cluster.client(&[
-            ("enable.idempotence", "true"),
-            ("allow.auto.create.topics", "false"),
-            ("partitioner", "murmur2_random"),
-            ("queue.buffering.max.messages", "100000"),
-            ("queue.buffering.max.kbytes", &BUFFER_KIB.to_string()),
-        ]);
-        match transactional {
-            Some(id) => {
-                for (name, value) in transactions::properties(id) {
-                    config.set(name, value);
-                }
-            }
-            None => {
-                config.set("message.timeout.ms", "0");
-            }
-        }
-        for (name, value) in [
-            ("compression.codec", "lz4"),
-            ("linger.ms", "5"),
-            ("statistics.interval.ms", STATISTICS_EVERY),
-        ] {
-            if config.get(name).is_none() {
-                config.set(name, value);
-            }
-        }
-        limit(&settings.limits, &mut config);
+        let desk = Desk::new(settings.cluster.voice.clone(), settings.transactional_id.is_some());
         let ways = Ways::new(settings.routes.clone(), settings.limits.clone());
-        let producer = config
-            .create_with_context(Ear(desk.clone()))
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+        let producer = producer(&settings, &desk)?;
         let stopped = || settings.shutdown.phase() != Phase::Running;
+        let transactional = settings.transactional_id.as_ref();
         let transacting = transactional.map(|_| Transacting::start(&producer, &stopped));
         let transacting = transacting.transpose()?;
         Ok(Self { producer, desk, ways, transacting, settings })
     }
+}
+
+/// A producer whose reports come to this desk.
+fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<ThreadedProducer<Ear>> {
+    let mut config = settings.cluster.client(&[
+        ("enable.idempotence", "true"),
+        ("allow.auto.create.topics", "false"),
+        ("partitioner", "murmur2_random"),
+        ("queue.buffering.max.messages", "100000"),
+        ("queue.buffering.max.kbytes", &BUFFER_KIB.to_string()),
+    ]);
+    match &settings.transactional_id {
+        Some(id) => {
+            for (name, value) in transactions::properties(id) {
+                config.set(name, value);
+            }
+        }
+        None => {
+            config.set("message.timeout.ms", "0");
+        }
+    }
+    for (name, value) in [
+        ("compression.codec", "lz4"),
+        ("linger.ms", "5"),
+        ("statistics.interval.ms", STATISTICS_EVERY),
+    ] {
+        if config.get(name).is_none() {
+            config.set(name, value);
+        }
+    }
+    limit(&settings.limits, &mut config);
+    config
+        .create_with_context(Ear(desk.clone()))
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
 }
 
 impl RecordSink for KafkaSink {
@@ -167,6 +172,9 @@ impl RecordSink for KafkaSink {
         reports: &mut Vec<(Ticket, Told)>,
         timestamps: &dyn Fn(Ticket) -> Option<i64>,
     ) -> io::Result<()> {
+        if let Some(transacting) = &mut self.transacting {
+            transacting.look();
+        }
         self.isolate(timestamps);
         let mut tray = self.desk.tray();
         reports.append(&mut tray.reports);

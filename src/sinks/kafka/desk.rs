@@ -45,6 +45,8 @@ pub(super) struct Tray {
     pub(super) unsent: Vec<(Ticket, io::Error)>,
     /// The producer itself says that it can go no further.
     pub(super) broken: bool,
+    /// Brokers were away since the transaction began.
+    pub(super) outage: bool,
     pub(super) failed: Option<io::Error>,
 }
 
@@ -92,6 +94,7 @@ impl ClientContext for Ear {
             drop(tray);
             self.0.more.notify_all();
         } else {
+            self.0.tray().outage = true;
             self.0.voice.fault(&error);
         }
     }

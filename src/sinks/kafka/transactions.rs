@@ -1,7 +1,8 @@
 //! Transactions: records, dead letters, and how far the source is delivered, at once or not at all.
 //!
 //! As librdkafka's manual has it: what is retriable is called again; what requires an abort is
-//! aborted; after a fatal error the producer is of no use any more.
+//! aborted; after a fatal error the producer is of no use any more. If brokers were away for longer than
+//! a transaction lives, there is a new one; otherwise it is fenced, and so is this process.
 
 use std::{
     io,
@@ -15,7 +16,7 @@ use rdkafka::{
     producer::{Producer as _, ThreadedProducer},
 };
 
-use super::{KafkaSink, PATIENCE, ROOM, desk::Ear};
+use super::{KafkaSink, PATIENCE, ROOM, desk::Ear, producer};
 use crate::{
     kafka::about,
     pipeline::records::{Reached, Transactions, Undone},
@@ -29,6 +30,8 @@ const CALL: Duration = Duration::from_secs(2);
 /// So long to rest after a transaction that was taken back, twice as long after each further one.
 const REST: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_secs(5);
+/// Who does not look for so long was stopped: another may have taken over meanwhile.
+const SLEPT: Duration = Duration::from_secs(8);
 
 /// How far a group has come, and as which of its members: `None`, where this is no member any more
 /// for all of it.
@@ -41,6 +44,9 @@ pub(super) struct Transacting {
     group: Option<Box<Group>>,
     /// Taken back one after the other.
     aborts: u32,
+    /// When somebody last looked, and whether that was too late since the transaction began.
+    looked: Instant,
+    slept: bool,
 }
 
 /// The properties of a producer of transactions under the name `id`.
@@ -60,12 +66,21 @@ impl Transacting {
     ) -> io::Result<Self> {
         loop {
             match producer.init_transactions(CALL) {
-                Ok(()) => return Ok(Self { group: None, aborts: 0 }),
+                Ok(()) => {
+                    let looked = Instant::now();
+                    return Ok(Self { group: None, aborts: 0, looked, slept: false });
+                }
                 Err(error) if is_retriable(&error) && !stopped() => {}
                 Err(_) if stopped() => return Err(io::ErrorKind::Interrupted.into()),
                 Err(error) => return Err(about("kafka: transactions", &error)),
             }
         }
+    }
+
+    /// Somebody looks.
+    pub(super) fn look(&mut self) {
+        self.slept |= self.looked.elapsed() >= SLEPT;
+        self.looked = Instant::now();
     }
 }
 
@@ -85,10 +100,8 @@ impl KafkaSink {
         let begun = Instant::now();
         loop {
             let Err(error) = call(&self.producer) else { return Ok(()) };
-            if self.producer.client().fatal_error().is_some() {
-                return Err(Undone::Failed(self.broken()));
-            }
-            if !is_retriable(&error) {
+            let fatal = self.producer.client().fatal_error().is_some();
+            if fatal || !is_retriable(&error) {
                 return Err(Undone::Abort);
             }
             self.settings.cluster.voice.fault(&error);
@@ -121,6 +134,26 @@ impl KafkaSink {
         }
     }
 
+    /// Has a new producer in the place of one that is broken, if nobody else has taken over.
+    fn renew(&mut self) -> io::Result<()> {
+        let why = self.broken();
+        let stopped = || self.settings.shutdown.phase() != Phase::Running;
+        let slept = self.transacting.as_ref().is_none_or(|transacting| transacting.slept);
+        if slept || stopped() || !self.desk.tray().outage {
+            return Err(why);
+        }
+        let voice = &self.settings.cluster.voice;
+        voice.say("kafka: brokers were away for longer than a transaction lives; begun anew");
+        // What is still in the old one is given up with it, and told.
+        self.producer = producer(&self.settings, &self.desk)?;
+        let started = Transacting::start(&self.producer, &stopped).map_err(|_| why)?;
+        if let Some(transacting) = &mut self.transacting {
+            (transacting.looked, transacting.slept) = (started.looked, false);
+        }
+        self.desk.tray().broken = false;
+        Ok(())
+    }
+
     /// Rests a while, longer each time.
     fn rest(&self, aborts: u32) {
         let rest = (REST * 2_u32.saturating_pow(aborts.min(10))).min(LONGEST_REST);
@@ -133,6 +166,10 @@ impl KafkaSink {
 
 impl Transactions for KafkaSink {
     fn begin(&mut self) -> Result<(), Undone> {
+        if let Some(transacting) = &mut self.transacting {
+            (transacting.looked, transacting.slept) = (Instant::now(), false);
+        }
+        self.desk.tray().outage = false;
         self.call(|producer| producer.begin_transaction())
     }
 
@@ -155,7 +192,12 @@ impl Transactions for KafkaSink {
         match self.call(|producer| producer.abort_transaction(CALL)) {
             Ok(()) => {}
             Err(Undone::Failed(error)) => return Err(error),
-            Err(Undone::Abort) => return Err(self.broken()),
+            Err(Undone::Abort) => {
+                if let Some(transacting) = &mut self.transacting {
+                    transacting.look();
+                }
+                self.renew()?;
+            }
         }
         let aborts = self.transacting.as_mut().map_or(0, |transacting| {
             transacting.aborts += 1;

@@ -5,9 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{TopicPartitionList, consumer::Consumer as _};
+use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _};
 
-use super::{reader::Reader, shared::Start};
+use super::{
+    reader::Reader,
+    shared::{Position, Start},
+};
 use crate::{
     journal::Event,
     kafka::{Backoff, Fault},
@@ -57,8 +60,11 @@ impl Reader {
     /// Pauses what broke, tries it again, and says so.
     pub(super) fn serve_holds(&mut self) {
         // First as a whole: what broke is paused then, too.
-        for topic in self.shared.taken_back() {
-            self.go_back(&topic);
+        if self.shared.is_taken_back() {
+            let Some(committed) = self.committed() else { return };
+            for topic in self.shared.set_back(&committed) {
+                self.go_back(&topic);
+            }
         }
         for (topic, why) in self.shared.broken() {
             self.broke(topic, &why);
@@ -112,6 +118,34 @@ impl Reader {
             reached: 0,
         });
         broken.until = Some(now + broken.backoff.next_wait().max(LEAST_WAIT));
+    }
+
+    /// How far all partitions are committed; `None`, where that cannot be known yet: a commit whose end
+    /// nobody told of may hold.
+    fn committed(&self) -> Option<Vec<Position>> {
+        let mut asked = TopicPartitionList::new();
+        for place in self.shared.places() {
+            asked.add_partition(&place.topic, place.partition);
+        }
+        if asked.count() == 0 {
+            return Some(Vec::new());
+        }
+        match self.consumer.committed_offsets(asked, SEEK) {
+            Err(error) => {
+                self.settings.cluster.voice.fault(&error);
+                None
+            }
+            Ok(committed) => {
+                let elements = committed.elements();
+                let known = elements.iter().filter_map(|element| match element.offset() {
+                    Offset::Offset(offset) => {
+                        Some((element.topic().into(), element.partition(), offset))
+                    }
+                    _ => None,
+                });
+                Some(known.collect())
+            }
+        }
     }
 
     /// A topic is read again from what is acknowledged.

@@ -134,7 +134,7 @@ impl Reader {
         if !self.ended && self.settings.shutdown.phase() != Phase::Running {
             self.end(None);
         }
-        if self.ended || !self.fill() {
+        if self.ended || self.shared.is_taken_back() || !self.fill() {
             self.shared.rest(REST);
         }
         false

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::cli::adds_up;
 
-pub(super) const EXACTLY_ONCE: &str = "delivery = \"exactly_once\"\ninstance = \"${INSTANCE}\"\n#secret";
+pub(super) const EXACTLY_ONCE: &str =
+    "delivery = \"exactly_once\"\ninstance = \"${INSTANCE}\"\n#secret";
 
 #[test]
 fn killed_at_any_moment_each_record_arrives_once() {

@@ -54,13 +54,27 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// The topics of which everything was taken back since this was asked.
-    pub(in super::super) fn taken_back(&self) -> BTreeSet<Arc<str>> {
+    /// Whether everything was taken back, and is not where it was committed yet.
+    pub(in super::super) fn is_taken_back(&self) -> bool {
+        self.state().taken_back
+    }
+
+    /// Everything that was taken back is committed so far, and, where nothing is said, not at all; of
+    /// which topics that is.
+    pub(in super::super) fn set_back(&self, committed: &[Position]) -> BTreeSet<Arc<str>> {
         let mut state = self.state();
-        if !std::mem::take(&mut state.taken_back) {
-            return BTreeSet::new();
+        state.taken_back = false;
+        let mut topics = BTreeSet::new();
+        for partition in state.partitions.values_mut().filter(|partition| partition.broken) {
+            let place = &partition.place;
+            let known = committed
+                .iter()
+                .find(|(topic, number, _)| *topic == place.topic && *number == place.partition);
+            let offset = known.map_or(i64::MIN, |(.., offset)| *offset);
+            (partition.acknowledged, partition.handed) = (offset, offset);
+            topics.insert(place.topic.clone());
         }
-        state.partitions.values().map(|partition| partition.place.topic.clone()).collect()
+        topics
     }
 
     /// How far these partitions have come, if what was read of them is still wanted.
