@@ -5,11 +5,15 @@
 //! | --- | --- |
 //! | `cause` | why a broker is not reached, as librdkafka's log tells it |
 //! | `fault` | whose fault an error is |
+//! | `secret` | passwords, as a file or the environment has them now |
+//! | `token` | tokens for OAUTHBEARER |
 //! | `topics` | what a cluster holds, asked at the start |
 //! | `voice` | says what a cluster's faults are, and not again and again |
 
 mod cause;
 mod fault;
+mod secret;
+mod token;
 mod topics;
 mod voice;
 
@@ -18,6 +22,8 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use cause::Cause;
 pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
+pub use secret::Secret;
+pub use token::{Provider, Tokens};
 pub use topics::{Topics, limit, list};
 pub use voice::Voice;
 
@@ -60,6 +66,10 @@ const KEPT: &[&str] = &[
     "bootstrap.servers",
     "metadata.broker.list",
     "sasl.password",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.config",
+    "enable.sasl.oauthbearer.unsecure.jwt",
+    "sasl.kerberos.kinit.cmd",
     "ssl.key.password",
     "ssl.keystore.password",
 ];
@@ -72,6 +82,11 @@ pub fn kept(property: &str) -> Option<&'static str> {
         "sasl.password" | "ssl.key.password" | "ssl.keystore.password" => {
             Some("secrets are read from files: `password_file`")
         }
+        "sasl.oauthbearer.client.secret" | "sasl.oauthbearer.config" => {
+            Some("tokens have keys of their own: `token_url` of `sasl`")
+        }
+        "enable.sasl.oauthbearer.unsecure.jwt" => Some("a token that nobody signs proves nothing"),
+        "sasl.kerberos.kinit.cmd" => Some("what is run is not for a configuration to say"),
         _ => KEPT.contains(&property).then_some("tamis keeps a promise by it"),
     }
 }

@@ -1,6 +1,7 @@
 //! `[kafka]`, `[source]`, `[sink]` and `[dead_letter]`: topics in place of files.
 
 mod cluster;
+mod sasl;
 mod sink;
 mod source;
 
@@ -10,7 +11,8 @@ use toml::{
 };
 
 use super::{Said, Spot, reader::Reader};
-pub use cluster::{KafkaEntry, SaslChoice, SaslEntry, TlsEntry};
+pub use cluster::{KafkaEntry, TlsEntry};
+pub use sasl::{Proof, SaslChoice, SaslEntry, SecretEntry, TokenUrl};
 pub use sink::{LetterEntry, PartitionChoice, SinkEntry};
 pub use source::SourceEntry;
 

@@ -2,16 +2,17 @@
 
 use std::{
     collections::HashMap,
+    error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use rdkafka::{
-    ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
-    statistics::Statistics,
+    ClientContext, client::OAuthToken, config::RDKafkaLogLevel, consumer::ConsumerContext,
+    error::KafkaError, statistics::Statistics,
 };
 
-use super::Cause;
+use super::{Cause, Tokens};
 
 /// The same is said again after so long.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -21,13 +22,19 @@ const AGAIN: Duration = Duration::from_secs(60);
 pub struct Voice {
     say: Arc<dyn Fn(&str) + Send + Sync>,
     said: Arc<Mutex<HashMap<String, Instant>>>,
-    cause: Arc<Mutex<Option<Cause>>>,
+    lasting: Arc<Mutex<Option<String>>>,
+    tokens: Option<Tokens>,
 }
 
 impl Voice {
     /// Tells by `say`.
     pub fn new(say: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
-        Self { say, said: Arc::default(), cause: Arc::default() }
+        Self { say, said: Arc::default(), lasting: Arc::default(), tokens: None }
+    }
+
+    /// Who asks for tokens gets them from there, and who is told hears where there is none.
+    pub fn with_tokens(self, tokens: Option<Tokens>) -> Self {
+        Self { tokens, ..self }
     }
 
     /// Says it, unless it was said lately. Only codes and names go in here, no text that a record
@@ -53,20 +60,53 @@ impl Voice {
 
     /// A line of librdkafka's log: why a broker is not reached stands there alone.
     pub fn heard(&self, about: &str, line: &str) {
-        let told = if about == "FAIL" { Cause::of(line) } else { None };
-        if let Some(cause) = told {
-            *self.cause.lock().unwrap_or_else(PoisonError::into_inner) = told;
-            self.say(&format!("kafka: {}; tried again", cause.text()));
+        let cause = Cause::of(line).filter(|_| about == "FAIL");
+        if let Some(cause) = cause {
+            self.hears(cause.text(), cause.lasts());
         }
     }
 
-    /// What was last heard of, if anything was.
-    pub(super) fn cause(&self) -> Option<Cause> {
-        *self.cause.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hears(&self, what: &str, lasts: bool) {
+        if lasts {
+            let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+            *lasting = Some(what.to_owned());
+        }
+        self.say(&format!("kafka: {what}; tried again"));
+    }
+
+    /// What was heard of last, of what it is no use to try again after.
+    pub(super) fn lasting(&self) -> Option<String> {
+        self.lasting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether OAUTHBEARER is how this program is known.
+    pub(super) fn has_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// A token, for librdkafka, which tries again 10 s after there was none.
+    ///
+    /// # Errors
+    /// There is none, which was said.
+    pub fn token(&self) -> Result<OAuthToken, Box<dyn Error>> {
+        let Some(tokens) = &self.tokens else { return Err("no token is asked for".into()) };
+        match tokens.get() {
+            Ok(token) => Ok(OAuthToken {
+                token: token.text,
+                principal_name: "tamis".into(),
+                lifetime_ms: i64::try_from(token.until)?,
+            }),
+            Err(none) => {
+                self.hears(&format!("no token: {}", none.what), none.lasts);
+                Err("no token".into())
+            }
+        }
     }
 }
 
 impl ClientContext for Voice {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn log(&self, _: RDKafkaLogLevel, about: &str, line: &str) {
         self.heard(about, line);
     }
@@ -75,6 +115,10 @@ impl ClientContext for Voice {
 
     fn error(&self, error: KafkaError, _: &str) {
         self.fault(&error);
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.token()
     }
 }
 

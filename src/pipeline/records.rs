@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `block` | records as they came, their values as the lines of a chunk |
 //! | `judged` | what became of each |
+//! | `original` | a record as it came, to be sealed |
 //! | `batch` | what travels: a block, and what became of it |
 //! | `intake` | takes blocks from the source |
 //! | `delivery` | sink, dead letter, acknowledgement, accounting |
@@ -16,6 +17,7 @@ mod block;
 mod delivery;
 mod intake;
 mod judged;
+mod original;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -23,7 +25,7 @@ pub use block::{Block, Breaks, Header, Incoming, Place, Record, Value};
 pub use judged::{Fate, How, Judged, Key, Verdict};
 
 use super::{Budget, Observer, Report, crew::Crew, ledger::Ledger, muster};
-use crate::{engine::Reason, metrics::Meters, shutdown::Shutdown};
+use crate::{engine::Reason, metrics::Meters, seal::Seal, shutdown::Shutdown};
 use batch::RecordBatch;
 use delivery::RecordDelivery;
 use intake::RecordIntake;
@@ -138,6 +140,8 @@ pub struct RecordPipeline {
     pub sink: Box<dyn RecordSink>,
     /// Which rejects go to the dead letter; the others are dropped.
     pub keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
+    /// Whom the originals of dead letters are sealed to.
+    pub seal: Option<Seal>,
     /// Who hears at once what happens.
     pub observer: Arc<dyn Observer>,
     /// What is measured.
@@ -149,13 +153,14 @@ pub struct RecordPipeline {
 impl RecordPipeline {
     /// Reads until the source ends, through `workers`, one thread each.
     pub fn run<W: RecordWorker + 'static>(self, workers: Vec<W>) -> Report {
-        let Self { budget, source, offsets, sink, keeps, observer, meters, shutdown } = self;
+        let Self { budget, source, offsets, sink, keeps, seal, observer, meters, shutdown } = self;
         meters.has_chunks(budget.batches);
         let ledger = Arc::new(Ledger::default());
         let intake = Box::new(RecordIntake::new(source, ledger.clone()));
         let (watcher, stop, account) = (observer.clone(), shutdown.clone(), ledger.clone());
-        let delivery =
+        let mut delivery =
             RecordDelivery::new(sink, offsets, keeps, observer, stop, account, meters.clone());
+        delivery.seal = seal;
         let batches = (0..budget.batches).map(|_| RecordBatch::default()).collect();
         let crew = Crew::new(intake, delivery, batches, ledger.clone(), meters);
         match muster(crew, workers, &shutdown, &ledger, &*watcher) {

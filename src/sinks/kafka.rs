@@ -4,6 +4,7 @@
 //! takes; all others end the run.
 
 use std::{
+    error::Error,
     io, mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -11,6 +12,7 @@ use std::{
 
 use rdkafka::{
     ClientContext, Message as _,
+    client::OAuthToken,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders, OwnedMessage},
     producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer},
@@ -252,6 +254,8 @@ impl Desk {
 struct Ear(Arc<Desk>);
 
 impl ClientContext for Ear {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, about: &str, line: &str) {
         self.0.voice.heard(about, line);
     }
@@ -265,6 +269,10 @@ impl ClientContext for Ear {
         } else {
             self.0.voice.fault(&error);
         }
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.0.voice.token()
     }
 }
 

@@ -4,8 +4,10 @@ pub(crate) mod broker;
 mod contract;
 mod faults;
 pub(crate) mod member;
+mod sealed;
 mod secured;
 mod three;
+mod tokens;
 
 use broker::{Broker, Written, broker, unique};
 use member::Desk;

@@ -186,6 +186,7 @@ fn run(source: Script, change: impl FnOnce(&mut Tray), letters: bool) -> (Report
     change(&mut tray);
     let demand = Demand { workers: 3, dead_letter: true, engine_bytes: 0, fixed_bytes: 0 };
     let pipeline = RecordPipeline {
+        seal: None,
         budget: Budget::fit(Sizes::new(1 << 10), demand, None).unwrap(),
         source: Box::new(source),
         offsets: Box::new(Keeper(post.clone())),

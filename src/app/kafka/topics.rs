@@ -7,15 +7,20 @@ use crate::{
     config::kafka::{PartitionChoice, SourceEntry, Streams},
     kafka,
     records::Pseudonyms,
+    seal::Seal,
 };
 
 /// Topics, resolved.
 pub(crate) struct Topics {
     /// How the cluster is reached, as librdkafka's properties.
     pub(super) properties: Vec<(String, String)>,
+    /// Where tokens come from, if it is reached by tokens.
+    pub(super) tokens: Option<kafka::Tokens>,
     pub(super) source: SourceEntry,
     pub(super) sink: String,
     pub(crate) dead_letter: Option<String>,
+    /// Whom the originals of dead letters are sealed to.
+    pub(super) seal: Option<Seal>,
     pub(super) same_partition: bool,
     pub(super) pseudonyms: Option<Pseudonyms>,
 }
@@ -27,18 +32,24 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
     else {
         return Ok(None);
     };
-    let properties = connect::properties(kafka)?;
+    let (properties, tokens) = connect::properties(kafka)?;
     let secret = sink.pseudonym_key_file.as_ref();
     let pseudonyms = secret.map(|said| {
         let secret = secret_file("sink.pseudonym_key_file", &said.value)?;
         let made = Pseudonyms::new(secret.as_bytes());
         made.with_context(|| format!("sink.pseudonym_key_file {}", said.value))
     });
+    let seal = dead_letter
+        .as_ref()
+        .and_then(|entry| entry.encrypt_to.as_ref())
+        .map(|said| said.value.parse::<Seal>().context("dead_letter.encrypt_to"));
     Ok(Some(Topics {
         properties,
+        tokens,
         source: source.clone(),
         sink: sink.topic.value.clone(),
         dead_letter: dead_letter.as_ref().map(|entry| entry.topic.value.clone()),
+        seal: seal.transpose()?,
         same_partition: sink.partition.as_ref().map(|said| said.value)
             == Some(PartitionChoice::Same),
         pseudonyms: pseudonyms.transpose()?,

@@ -7,7 +7,7 @@ use super::{complete, topic_name};
 use crate::config::{Said, Spot, reader::Reader};
 
 const SINK: &[&str] = &["topic", "partition", "pseudonym_key_file"];
-const DEAD_LETTER: &[&str] = &["topic"];
+const DEAD_LETTER: &[&str] = &["topic", "encrypt_to"];
 
 /// `[sink]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct LetterEntry {
     pub spot: Spot,
     /// The topic.
     pub topic: Said<String>,
+    /// A public key of age's: originals are sealed to it.
+    pub encrypt_to: Option<Said<String>>,
 }
 
 impl SinkEntry {
@@ -68,15 +70,16 @@ impl LetterEntry {
         value: &Spanned<DeValue<'_>>,
     ) -> Option<Self> {
         let (spot, table) = r.entry(value)?;
-        let mut topic = None;
-        let complete = complete(r, spot, table, DEAD_LETTER);
+        let (mut topic, mut encrypt_to) = (None, None);
+        let complete = complete(r, spot, table, &DEAD_LETTER[..1]);
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "topic" => topic = topic_name(r, value),
+                "encrypt_to" => encrypt_to = r.text(value),
                 _ => r.unknown(key, DEAD_LETTER),
             }
         }
         complete.then_some(())?;
-        Some(Self { spot, topic: topic? })
+        Some(Self { spot, topic: topic?, encrypt_to })
     }
 }

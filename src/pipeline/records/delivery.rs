@@ -13,6 +13,7 @@ use super::{
     batch::RecordBatch,
     block::{Block, Place, Record},
     judged::{Fate, How, Judged, Key},
+    original::original,
 };
 use crate::{
     engine::{Payload, Reason, Reject, Tally},
@@ -24,6 +25,7 @@ use crate::{
         ports::{self, Observer},
         report::{End, Failure, Report},
     },
+    seal::Seal,
     shutdown::{Phase, Shutdown},
 };
 
@@ -36,6 +38,8 @@ pub(super) struct RecordDelivery {
     sink: Box<dyn RecordSink>,
     offsets: Box<dyn Offsets>,
     keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
+    /// Whom the originals of dead letters are sealed to.
+    pub(super) seal: Option<Seal>,
     observer: Arc<dyn Observer>,
     shutdown: Shutdown,
     ledger: Arc<Ledger>,
@@ -63,6 +67,15 @@ struct Sent {
     timestamp: Option<i64>,
     /// `None`: it is a dead letter.
     how: Option<How>,
+}
+
+/// What is kept of a record that is not forwarded.
+#[derive(Default, Clone, Copy)]
+struct Kept<'a> {
+    key: Option<&'a [u8]>,
+    body: &'a [u8],
+    schema: Option<&'a str>,
+    sealed: Option<&'a [u8]>,
 }
 
 impl Deliver<RecordBatch> for RecordDelivery {
@@ -93,7 +106,20 @@ impl RecordDelivery {
         meters: Arc<Meters>,
     ) -> Self {
         let (flying, reports, end) = (VecDeque::new(), Vec::new(), End::Complete);
-        Self { sink, offsets, keeps, observer, shutdown, ledger, meters, flying, reports, end }
+        let seal = None;
+        Self {
+            sink,
+            offsets,
+            keeps,
+            seal,
+            observer,
+            shutdown,
+            ledger,
+            meters,
+            flying,
+            reports,
+            end,
+        }
     }
 
     /// Waits for what is on its way, also after a failure that is not the sink's own.
@@ -173,7 +199,9 @@ impl RecordDelivery {
                 let reject = &judged.output.rejects[*reject];
                 let schema = judged.output.schema.as_deref();
                 let body = &judged.output.bodies[reject.body.clone()];
-                return self.reject(at, reject, key, body, schema);
+                let sealed = self.sealed(block, record, reject.reason)?;
+                let kept = Kept { key, body, schema, sealed: sealed.as_deref() };
+                return self.letter(self.flying.len() - 1, at, reject, &kept);
             }
             Fate::Forwarded(how, value) => (how, value),
         };
@@ -207,26 +235,36 @@ impl RecordDelivery {
                 flight.outstanding += 1;
                 Ok(())
             }
-            Err(Refusal::Record(reason)) => self.refused(self.flying.len() - 1, at, reason),
+            Err(Refusal::Record(reason)) => {
+                let sealed = self.sealed(block, record, reason)?;
+                self.refused(self.flying.len() - 1, at, reason, sealed.as_deref())
+            }
             Err(Refusal::Sink(error)) => Err(End::Failed(Failure::Sink(error))),
         }
     }
 
-    /// A record of the last flight is not forwarded.
-    fn reject(
-        &mut self,
-        at: usize,
-        reject: &Reject,
-        key: Option<&[u8]>,
-        body: &[u8],
-        schema: Option<&str>,
-    ) -> Result<(), End> {
-        let last = self.flying.len() - 1;
-        self.letter(last, at, reject, key, body, schema)
+    /// The record as it came, sealed, where its dead letter is kept.
+    fn sealed(
+        &self,
+        block: &Block,
+        record: &Record,
+        reason: Reason,
+    ) -> Result<Option<Vec<u8>>, End> {
+        let Some(seal) = self.seal.as_ref().filter(|_| (self.keeps)(reason)) else {
+            return Ok(None);
+        };
+        let sealed = original(block, record).map(|original| seal.seal(&original)).transpose();
+        sealed.map_err(|error| End::Failed(Failure::DeadLetter(io::Error::other(error))))
     }
 
     /// The sink does not take a record: its count moves, and of it only the place is kept.
-    fn refused(&mut self, flight: usize, at: usize, reason: Reason) -> Result<(), End> {
+    fn refused(
+        &mut self,
+        flight: usize,
+        at: usize,
+        reason: Reason,
+        sealed: Option<&[u8]>,
+    ) -> Result<(), End> {
         let Flight { tally, sent, .. } = &mut self.flying[flight];
         match sent[at].how {
             Some(How::Clean) => tally.clean -= 1,
@@ -240,7 +278,7 @@ impl RecordDelivery {
         }
         tally.rejected[reason.index()] += 1;
         let reject = Reject::of(reason, at as u32);
-        self.letter(flight, at, &reject, None, b"", None)
+        self.letter(flight, at, &reject, &Kept { sealed, ..Kept::default() })
     }
 
     /// Tells of a reject, and keeps it where it is wanted.
@@ -249,10 +287,9 @@ impl RecordDelivery {
         flight: usize,
         at: usize,
         reject: &Reject,
-        key: Option<&[u8]>,
-        body: &[u8],
-        schema: Option<&str>,
+        parts: &Kept<'_>,
     ) -> Result<(), End> {
+        let &Kept { key, body, schema, sealed } = parts;
         let kept = (self.keeps)(reject.reason);
         let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
         let Sent { place, offset, timestamp, how } = &mut sent[at];
@@ -287,10 +324,11 @@ impl RecordDelivery {
             said("__tamis.errors.missing", Some(&*reject.missing).filter(|text| !text.is_empty())),
             said("__tamis.errors.payload", payload),
         ];
-        let headers: Vec<_> = headers
+        let mut headers: Vec<_> = headers
             .iter()
             .filter_map(|(name, value)| Some((*name, Some(value.as_ref()?.as_bytes()))))
             .collect();
+        headers.extend(sealed.map(|sealed| ("__tamis.sealed", Some(sealed))));
         let partition = place.partition;
         let value = Some(body);
         let letter =
@@ -300,12 +338,15 @@ impl RecordDelivery {
                 *outstanding += 1;
                 Ok(())
             }
-            // What cannot be kept whole is kept as its place.
+            // What cannot be kept whole is kept as its sealed original, or else as its place.
             Err(Refusal::Record(_)) if !body.is_empty() => {
                 let bare = Reject { payload: Payload::None, ..reject.clone() };
-                self.letter(flight, at, &bare, None, b"", schema)
+                self.letter(flight, at, &bare, &Kept { key: None, body: b"", ..*parts })
             }
-            Err(Refusal::Record(reason)) => self.refused(flight, at, reason),
+            Err(Refusal::Record(_)) if sealed.is_some() => {
+                self.letter(flight, at, reject, &Kept { sealed: None, ..*parts })
+            }
+            Err(Refusal::Record(reason)) => self.refused(flight, at, reason, None),
             Err(Refusal::Sink(error)) => Err(End::Failed(Failure::Sink(error))),
         }
     }
@@ -324,7 +365,7 @@ impl RecordDelivery {
             let Some(found) = find(&self.flying, ticket) else { continue };
             self.flying[found].outstanding -= 1;
             if let Some(reason) = refused {
-                outcome = outcome.and(self.refused(found, ticket.record as usize, reason));
+                outcome = outcome.and(self.refused(found, ticket.record as usize, reason, None));
             }
         }
         self.reports = reports;

@@ -192,7 +192,7 @@ pub(crate) fn unique(name: &str) -> String {
 impl Broker {
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.address);
+        config.set("bootstrap.servers", &self.address).set("socket.timeout.ms", "3000");
         config
     }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::cli::adds_up;
 
 /// A desk whose `[kafka]` says this, of a broker's listener.
-fn desk(cluster: &Cluster, listener: u16, kafka: &str, topics: [&str; 3]) -> Desk {
+pub(crate) fn desk(cluster: &Cluster, listener: u16, kafka: &str, topics: [&str; 3]) -> Desk {
     let [source, sink, dead] = topics;
     let (address, group) = (cluster.listener(listener), unique("group"));
     let desk = Desk::of(&format!(
@@ -24,7 +24,7 @@ fn desk(cluster: &Cluster, listener: u16, kafka: &str, topics: [&str; 3]) -> Des
     desk
 }
 
-fn ca(cluster: &Cluster) -> String {
+pub(crate) fn ca(cluster: &Cluster) -> String {
     format!("tls.ca = \"{}\"", cluster.file("ca.pem"))
 }
 
@@ -51,7 +51,7 @@ fn forwards(cluster: &Cluster, listener: u16, kafka: &str) {
 }
 
 /// The run ends with this exit code, and says this.
-fn ends(desk: &Desk, wanted: &str) {
+pub(crate) fn ends(desk: &Desk, wanted: &str) {
     let (code, _) = desk.start("err").end();
     let said = desk.said("err");
     assert!(code == 3 && said.contains(wanted), "{wanted}: {code} {said}");
