@@ -22,7 +22,7 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use cause::Cause;
 pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
-pub use secret::Secret;
+pub use secret::{Login, Password, Secret};
 pub use token::{Provider, Tokens};
 pub use topics::{Topics, limit, list};
 pub use voice::Voice;

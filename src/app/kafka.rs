@@ -78,7 +78,7 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     let _reloading = reloadable.transpose().map_err(Trouble::failed)?;
     let report = {
         let voice = Voice::new(Arc::new(move |what| speak(Event::ClusterFault, what)));
-        let voice = voice.with_tokens(topics.tokens.clone());
+        let voice = voice.with_login(topics.login.clone());
         let cluster = Cluster::new(topics.properties.clone(), voice);
         let opened = open(topics, &cluster, room.budget.sizes, &shutdown)?;
         let Some(Opened { source, offsets, sink }) = opened else { return Ok(Exit::Done as u8) };

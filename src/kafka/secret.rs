@@ -2,6 +2,8 @@
 
 use std::{env, fs};
 
+use super::Tokens;
+
 /// Where a secret is, and which key says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
@@ -44,5 +46,41 @@ impl Secret {
             true => Err(format!("{key}: it is empty")),
             false => Ok(text.to_owned()),
         }
+    }
+}
+
+/// What this program is known by.
+#[derive(Clone)]
+pub enum Login {
+    /// A password.
+    Password(Password),
+    /// Tokens.
+    Tokens(Tokens),
+}
+
+/// A password, as it was at the start: a client keeps it as long as it lives.
+#[derive(Clone)]
+pub struct Password {
+    secret: Secret,
+    text: String,
+}
+
+impl Password {
+    /// What the secret is now.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn read(secret: Secret) -> Result<Self, String> {
+        Ok(Self { text: secret.read()?, secret })
+    }
+
+    /// The password.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether there is another by now.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.secret.read().is_ok_and(|now| now != self.text)
     }
 }

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     error::Error,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,7 +15,7 @@ use rdkafka::{
     error::KafkaError, statistics::Statistics,
 };
 
-use super::{Cause, Tokens};
+use super::{Cause, Login, Password};
 
 /// The same is said again after so long.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -23,18 +26,21 @@ pub struct Voice {
     say: Arc<dyn Fn(&str) + Send + Sync>,
     said: Arc<Mutex<HashMap<String, Instant>>>,
     lasting: Arc<Mutex<Option<String>>>,
-    tokens: Option<Tokens>,
+    login: Option<Login>,
+    /// A broker refuses the password, and there is another by now.
+    outdated: Arc<AtomicBool>,
 }
 
 impl Voice {
     /// Tells by `say`.
     pub fn new(say: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
-        Self { say, said: Arc::default(), lasting: Arc::default(), tokens: None }
+        let (said, lasting, outdated) = Default::default();
+        Self { say, said, lasting, login: None, outdated }
     }
 
-    /// Who asks for tokens gets them from there, and who is told hears where there is none.
-    pub fn with_tokens(self, tokens: Option<Tokens>) -> Self {
-        Self { tokens, ..self }
+    /// What the program is known by: who asks for tokens gets them from there.
+    pub fn with_login(self, login: Option<Login>) -> Self {
+        Self { login, ..self }
     }
 
     /// Says it, unless it was said lately. Only codes and names go in here, no text that a record
@@ -63,7 +69,26 @@ impl Voice {
         let cause = Cause::of(line).filter(|_| about == "FAIL");
         if let Some(cause) = cause {
             self.hears(cause.text(), cause.lasts());
+            let password = self.password().filter(|_| cause == Cause::Credentials);
+            if password.is_some_and(Password::is_outdated) {
+                self.outdated.store(true, Relaxed);
+            }
         }
+    }
+
+    fn password(&self) -> Option<&Password> {
+        match &self.login {
+            Some(Login::Password(password)) => Some(password),
+            _ => None,
+        }
+    }
+
+    /// Why another run would do better, if it would.
+    pub fn outdated(&self) -> Option<&'static str> {
+        self.outdated.load(Relaxed).then_some(
+            "kafka: a broker refuses the password, and kafka.sasl.password_file holds another one \
+             now: the next run takes it",
+        )
     }
 
     fn hears(&self, what: &str, lasts: bool) {
@@ -81,7 +106,7 @@ impl Voice {
 
     /// Whether OAUTHBEARER is how this program is known.
     pub(super) fn has_tokens(&self) -> bool {
-        self.tokens.is_some()
+        matches!(self.login, Some(Login::Tokens(_)))
     }
 
     /// A token, for librdkafka, which tries again 10 s after there was none.
@@ -89,7 +114,9 @@ impl Voice {
     /// # Errors
     /// There is none, which was said.
     pub fn token(&self) -> Result<OAuthToken, Box<dyn Error>> {
-        let Some(tokens) = &self.tokens else { return Err("no token is asked for".into()) };
+        let Some(Login::Tokens(tokens)) = &self.login else {
+            return Err("no token is asked for".into());
+        };
         match tokens.get() {
             Ok(token) => Ok(OAuthToken {
                 token: token.text,

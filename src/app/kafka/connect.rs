@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
     config::kafka::{KafkaEntry, Proof, SaslChoice, SaslEntry, SecretEntry, TlsEntry, TokenUrl},
-    kafka::{Cluster, Provider, Secret, Tokens, Voice},
+    kafka::{Cluster, Login, Password, Provider, Secret, Tokens, Voice},
 };
 
 type Properties = Vec<(String, String)>;
 
-/// The properties that an entry comes to, judged, and where tokens come from, if it is by tokens.
-pub(super) fn properties(kafka: &KafkaEntry) -> Result<(Properties, Option<Tokens>)> {
+/// The properties that an entry comes to, judged, and what this program is known by.
+pub(super) fn properties(kafka: &KafkaEntry) -> Result<(Properties, Option<Login>)> {
     let brokers: Vec<_> = kafka.brokers.iter().map(|said| said.value.as_str()).collect();
     let mut properties = vec![("bootstrap.servers".to_owned(), brokers.join(","))];
     let mut set = |name: &str, value: &str| properties.push((name.to_owned(), value.to_owned()));
@@ -26,7 +26,7 @@ pub(super) fn properties(kafka: &KafkaEntry) -> Result<(Properties, Option<Token
     if let Some(tls) = &kafka.tls {
         secure(tls, &mut set)?;
     }
-    let tokens = match &kafka.sasl {
+    let login = match &kafka.sasl {
         Some(sasl) => known(sasl, &mut set)?,
         None => None,
     };
@@ -38,7 +38,7 @@ pub(super) fn properties(kafka: &KafkaEntry) -> Result<(Properties, Option<Token
         .client(&[])
         .create_native_config()
         .map_err(|error| anyhow!("kafka.properties: {error}"))?;
-    Ok((properties, tokens))
+    Ok((properties, login))
 }
 
 fn secure(tls: &TlsEntry, set: &mut dyn FnMut(&str, &str)) -> Result<()> {
@@ -63,7 +63,7 @@ fn secure(tls: &TlsEntry, set: &mut dyn FnMut(&str, &str)) -> Result<()> {
     Ok(())
 }
 
-fn known(sasl: &SaslEntry, set: &mut dyn FnMut(&str, &str)) -> Result<Option<Tokens>> {
+fn known(sasl: &SaslEntry, set: &mut dyn FnMut(&str, &str)) -> Result<Option<Login>> {
     use clap::ValueEnum as _;
     let mechanism = sasl.mechanism.value;
     if mechanism == SaslChoice::Gssapi && !cfg!(feature = "gssapi") {
@@ -78,10 +78,14 @@ fn known(sasl: &SaslEntry, set: &mut dyn FnMut(&str, &str)) -> Result<Option<Tok
         Proof::Password { user, password } => {
             set("sasl.username", &user.value);
             let secret = secret(password, "kafka.sasl.password_file", "kafka.sasl.password_env");
-            set("sasl.password", &secret.read().map_err(|what| anyhow!(what))?);
+            let password = Password::read(secret).map_err(|what| anyhow!(what))?;
+            set("sasl.password", password.text());
+            return Ok(Some(Login::Password(password)));
         }
-        Proof::TokenFile(file) => return Ok(Some(Tokens::in_file(&file.value))),
-        Proof::TokenUrl(said) => return Ok(Some(Tokens::from_provider(provider(said)?))),
+        Proof::TokenFile(file) => return Ok(Some(Login::Tokens(Tokens::in_file(&file.value)))),
+        Proof::TokenUrl(said) => {
+            return Ok(Some(Login::Tokens(Tokens::from_provider(provider(said)?))));
+        }
         Proof::Ticket { principal, keytab, service } => {
             set("sasl.kerberos.principal", &principal.value);
             fs::metadata(&keytab.value)

@@ -14,8 +14,8 @@ use crate::{
 pub(crate) struct Topics {
     /// How the cluster is reached, as librdkafka's properties.
     pub(super) properties: Vec<(String, String)>,
-    /// Where tokens come from, if it is reached by tokens.
-    pub(super) tokens: Option<kafka::Tokens>,
+    /// What this program is known by there.
+    pub(super) login: Option<kafka::Login>,
     pub(super) source: SourceEntry,
     pub(super) sink: String,
     pub(crate) dead_letter: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
     else {
         return Ok(None);
     };
-    let (properties, tokens) = connect::properties(kafka)?;
+    let (properties, login) = connect::properties(kafka)?;
     let secret = sink.pseudonym_key_file.as_ref();
     let pseudonyms = secret.map(|said| {
         let secret = secret_file("sink.pseudonym_key_file", &said.value)?;
@@ -45,7 +45,7 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
         .map(|said| said.value.parse::<Seal>().context("dead_letter.encrypt_to"));
     Ok(Some(Topics {
         properties,
-        tokens,
+        login,
         source: source.clone(),
         sink: sink.topic.value.clone(),
         dead_letter: dead_letter.as_ref().map(|entry| entry.topic.value.clone()),

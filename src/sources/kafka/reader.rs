@@ -105,6 +105,9 @@ impl Reader {
                 Err(error) => self.told(&error, None),
             }
         }
+        if let Some(what) = self.settings.cluster.voice.outdated().filter(|_| !self.ended) {
+            self.end(Some(io::Error::other(what)));
+        }
         self.follow_assignment();
         self.store();
         if self.shared.is_finishing() {
