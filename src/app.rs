@@ -21,6 +21,7 @@ mod plan;
 mod policy;
 mod progress;
 mod reload;
+mod replay;
 mod resolved;
 mod room;
 mod schemas;
@@ -71,6 +72,7 @@ fn dispatch(cli: Cli) -> Result<u8, Trouble> {
         None if cli.run.version => print(&version::version()?),
         None => return sieve::run(cli.run),
         Some(Command::Exec(args)) => return exec::run(*args),
+        Some(Command::Replay(args)) => return replay::run(*args),
         Some(Command::Explain(args)) => explain::run(*args),
         Some(Command::Config(args)) => {
             let (text, exit) = config::command::run(args)?;

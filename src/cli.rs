@@ -9,6 +9,7 @@ pub mod log;
 pub mod man;
 pub mod patterns;
 pub mod refusal;
+pub mod replay;
 pub mod rules;
 pub mod run;
 
@@ -50,6 +51,8 @@ pub struct Cli {
 pub enum Command {
     /// Run an application and sieve what it writes
     Exec(Box<exec::ExecArgs>),
+    /// Send dead letters through the sieve again
+    Replay(Box<replay::ReplayArgs>),
     /// Say why an event becomes what it becomes
     Explain(Box<explain::ExplainArgs>),
     /// List, show and test the detectors

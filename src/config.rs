@@ -44,6 +44,7 @@ pub const KEYS: &[&str] = &[
     "admin_token_file",
     "metrics_textfile",
     "dead_letter",
+    "dead_letter_encrypt_to",
     "kafka",
     "source",
     "sink",
@@ -159,6 +160,8 @@ pub struct Config {
     pub metrics_textfile: Option<Said<String>>,
     /// Where the rest goes.
     pub dead_letter: Option<Said<String>>,
+    /// A public key of age's: what is not forwarded is kept, sealed to it.
+    pub dead_letter_encrypt_to: Option<Said<String>>,
     /// Topics in place of files.
     pub streams: Streams,
     /// Where the summary goes as JSON.
@@ -243,6 +246,7 @@ impl Config {
                     true => config.streams.dead_letter = LetterEntry::read(&mut r, value),
                     false => config.dead_letter = r.text(value),
                 },
+                "dead_letter_encrypt_to" => config.dead_letter_encrypt_to = r.text(value),
                 "kafka" => config.streams.kafka = KafkaEntry::read(&mut r, value),
                 "source" => config.streams.source = SourceEntry::read(&mut r, value),
                 "sink" => config.streams.sink = SinkEntry::read(&mut r, value),
@@ -310,6 +314,7 @@ impl Config {
             ("fsync", self.fsync.as_ref().map(|said| said.spot)),
             ("follow", self.follow.as_ref().map(|said| said.spot)),
             ("dead_letter", self.dead_letter.as_ref().map(|said| said.spot)),
+            ("dead_letter_encrypt_to", self.dead_letter_encrypt_to.as_ref().map(|said| said.spot)),
         ];
         for (key, spot) in files {
             if let Some(spot) = spot {

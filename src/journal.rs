@@ -76,6 +76,8 @@ events! {
     FsyncFailed = "fsync_failed", Error;
     /// Rotated files could not be compressed or removed.
     RotationFailed = "rotation_failed", Warn;
+    /// Dead letters are not replayed: they were tried often enough, or cannot be opened.
+    LettersStay = "letters_stay", Info;
     /// The Kafka cluster has a fault; what failed is tried again.
     ClusterFault = "cluster_fault", Warn;
     /// Records arrive exactly once, for who reads what is committed alone.

@@ -8,6 +8,8 @@
 //! | `fault` | whose fault an error is |
 //! | `headers` | a message's headers, whatever their names |
 //! | `routes` | which topics are written of what is read of one |
+//! | `secret` | passwords, as a file or the environment has them now |
+//! | `token` | tokens for OAUTHBEARER |
 //! | `topics` | what a cluster holds, asked at the start |
 //! | `vitals` | what is known of a member while it runs: for probes and measures |
 //! | `voice` | says what a cluster's faults are, and not again and again |
@@ -17,6 +19,8 @@ mod cause;
 mod fault;
 mod headers;
 mod routes;
+mod secret;
+mod token;
 mod topics;
 mod vitals;
 mod voice;
@@ -29,6 +33,8 @@ pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
 pub use headers::headers;
 pub use routes::{Routes, Written, check_pattern, filled};
+pub use secret::{Login, Password, Secret};
+pub use token::{Provider, Tokens};
 pub use topics::{Topics, ask, limits, list};
 pub use vitals::{Client, Partition, Rebalance, Skip, Vitals};
 pub use voice::Voice;
@@ -72,6 +78,10 @@ const KEPT: &[&str] = &[
     "bootstrap.servers",
     "metadata.broker.list",
     "sasl.password",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.config",
+    "enable.sasl.oauthbearer.unsecure.jwt",
+    "sasl.kerberos.kinit.cmd",
     "ssl.key.password",
     "ssl.keystore.password",
 ];
@@ -87,6 +97,11 @@ pub fn kept(property: &str) -> Option<&'static str> {
         "sasl.password" | "ssl.key.password" | "ssl.keystore.password" => {
             Some("secrets are read from files: `password_file`")
         }
+        "sasl.oauthbearer.client.secret" | "sasl.oauthbearer.config" => {
+            Some("tokens have keys of their own: `token_url` of `sasl`")
+        }
+        "enable.sasl.oauthbearer.unsecure.jwt" => Some("a token that nobody signs proves nothing"),
+        "sasl.kerberos.kinit.cmd" => Some("what is run is not for a configuration to say"),
         _ => KEPT.contains(&property).then_some("tamis keeps a promise by it"),
     }
 }

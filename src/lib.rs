@@ -9,9 +9,11 @@
 //! | [`sources`], [`sinks`] | one file each per adapter | each other, the engine's insides |
 //! | [`compression`] | compressed formats: told, decoded, encoded | the rest |
 //! | [`journal`] | the program's own log | the rest |
+//! | [`letters`] | the dead letter as a file, read again | the rest |
 //! | [`metrics`] | what a run measures of itself, and how that is written | the rest |
 //! | [`serve`] | the admin server: probes, measures, what is in force | the rest |
 //! | [`kafka`] | what a source and a sink of Kafka share: the cluster, its faults | the rest |
+//! | [`seal`] | originals, sealed to a public key and opened again | the rest |
 //! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
 //! | [`summary`] | the account of a run, as a table and as JSON | where it is printed |
 //! | [`config`] | what the configuration file says, and where | |
@@ -34,11 +36,15 @@ pub mod journal;
 #[cfg(feature = "program")]
 pub mod kafka;
 #[cfg(feature = "program")]
+pub mod letters;
+#[cfg(feature = "program")]
 pub mod metrics;
 #[cfg(feature = "program")]
 pub mod pipeline;
 #[cfg(feature = "program")]
 pub mod records;
+#[cfg(feature = "program")]
+pub mod seal;
 #[cfg(feature = "program")]
 pub mod serve;
 #[cfg(feature = "program")]

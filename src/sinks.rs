@@ -1,5 +1,6 @@
 //! Sinks: one file per adapter, each as the pipeline's `Sink` or `RejectSink`.
 
+pub mod again;
 pub mod compress;
 pub mod dead_letter;
 pub mod each;

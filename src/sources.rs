@@ -6,6 +6,7 @@ mod descriptor;
 pub mod file;
 pub mod follow;
 pub mod kafka;
+pub mod letters;
 pub mod refused;
 pub mod stdin;
 
@@ -14,5 +15,6 @@ pub use decompress::DecompressSource;
 pub use file::FileSource;
 pub use follow::Follow;
 pub use kafka::{KafkaOffsets, KafkaSource};
+pub use letters::LettersSource;
 pub use refused::RefusedSource;
 pub use stdin::StdinSource;

@@ -50,7 +50,7 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     };
     let room = room::fit_records(&run, &rules)?;
     let live = Live::new(None, plan::compile(rules, true)?);
-    let letters = dead_letter::Settings { drop_text: run.drop_text };
+    let letters = dead_letter::Settings { drop_text: run.drop_text, seal: run.seal.clone() };
     let keeps_letters = run.keeps_letters();
     let keeps = move |reason: Reason| keeps_letters && letters.takes(reason);
     let counts = Arc::new(reload::Counts::default());
@@ -85,13 +85,14 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
             speak(Event::ExactlyOnce, what);
         }
         let voice = Voice::new(speak, telemetry.vitals.clone());
+        let voice = voice.with_login(topics.login.clone());
         let cluster = Cluster::new(topics.properties.clone(), voice);
         let opened = open(topics, &cluster, room.budget.sizes, &shutdown)?;
         let Some(Opened { source, offsets, sink }) = opened else { return Ok(Exit::Done as u8) };
         let (keeps, observer) = (Arc::new(keeps.clone()), notices.clone());
         let (budget, shutdown) = (room.budget, shutdown.clone());
-        let meters = telemetry.meters.clone();
-        RecordPipeline { budget, source, offsets, sink, keeps, observer, meters, shutdown }
+        let (meters, seal) = (telemetry.meters.clone(), topics.seal.clone());
+        RecordPipeline { budget, source, offsets, sink, keeps, seal, observer, meters, shutdown }
             .run(live.record_workers(run.threads, topics.pseudonyms.clone(), topics.hops))
     };
     telemetry.see(&report);

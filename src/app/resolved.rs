@@ -8,7 +8,7 @@ use std::{
 };
 
 use anstream::{AutoStream, stream::RawStream};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::CommandFactory as _;
 
 use super::{
@@ -29,6 +29,7 @@ use crate::{
     },
     containers,
     engine::{IpPolicy, Limits, TextPolicy, detect::Pack, policy::Policy},
+    seal::Seal,
     sinks::Existing,
 };
 
@@ -47,6 +48,8 @@ pub(crate) struct Run {
     pub(crate) compress: Option<Format>,
     pub(crate) dead_letter: Option<PathBuf>,
     pub(crate) drop_text: bool,
+    /// Whom the originals of what goes there are sealed to.
+    pub(crate) seal: Option<Seal>,
     /// Lines may be a container runtime's.
     pub(crate) format: Option<containers::Format>,
     pub(crate) threads: usize,
@@ -135,6 +138,7 @@ impl Run {
             CompressChoice::Zstd => Format::Zstd,
         });
         let output = output(&args, &inputs, compress)?;
+        let seal = seal(&args)?;
         Ok(Self {
             inputs,
             names: args.rules.names,
@@ -148,6 +152,7 @@ impl Run {
             // Of a log only what is rotated is compressed.
             compress: compress.filter(|_| !matches!(output, Output::Log(_))),
             output,
+            seal,
             dead_letter: args.dead_letter,
             format: match args.input_format.unwrap_or_default() {
                 FormatChoice::Auto => Some(containers::Format::Auto),
@@ -261,6 +266,18 @@ fn check_text(args: &RunArgs) -> Result<()> {
         bail!("{text} dead-letter needs {beside}");
     }
     Ok(())
+}
+
+/// Whom originals are sealed to.
+fn seal(args: &RunArgs) -> Result<Option<Seal>> {
+    let Some(key) = &args.dead_letter_encrypt_to else { return Ok(None) };
+    let names = &args.rules.names;
+    let option = names.at("--dead-letter-encrypt-to");
+    if args.dead_letter.is_none() {
+        let beside = names.beside("--dead-letter-encrypt-to", "--dead-letter FILE");
+        bail!("{option} needs {beside}");
+    }
+    key.parse().map(Some).with_context(|| option)
 }
 
 /// Resolves and judges what was typed about the rules.

@@ -33,7 +33,7 @@ use crate::{
     containers::Frames,
     engine::Reason,
     journal::{self, Event, Form, Say, tell},
-    pipeline::{End, Framing, Input, Inputs, Pipeline, Report, Source},
+    pipeline::{End, Framing, Input, Inputs, Pipeline, RejectSink, Report, Source},
     shutdown::{
         Shutdown,
         signals::{self, Heard},
@@ -54,6 +54,11 @@ pub(crate) trait Feed {
     /// Hears signals from now on. `hang_up`: what SIGHUP means, if anything.
     fn listen(&mut self, shutdown: &Shutdown, hang_up: Option<Sender<Word>>) -> io::Result<()> {
         listen(shutdown.clone(), hang_up)
+    }
+
+    /// What a dead letter goes through on its way.
+    fn letters(&self, inner: Box<dyn RejectSink>) -> Box<dyn RejectSink> {
+        inner
     }
 
     /// Opens the inputs; all else is ready.
@@ -131,7 +136,7 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     let room = room::fit(&run, &rules, feed.memory(rules.limits.max_event_bytes))?;
     let all_text = rules.all_text;
     let live = Live::new(run.format, plan::compile(rules, run.dead_letter.is_some())?);
-    let letters = dead_letter::Settings { drop_text: run.drop_text };
+    let letters = dead_letter::Settings { drop_text: run.drop_text, seal: run.seal.clone() };
     let counts = Arc::new(reload::Counts::default());
     let reloadable = origin.map(|origin| Reloadable { origin, all_text, counts: counts.clone() });
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
@@ -226,7 +231,8 @@ impl Parts<'_> {
         let reloading = reloadable.map(|it| it.start(run, live, room, say.clone(), words, heard));
         let _reloading = reloading.transpose().map_err(Trouble::failed)?;
         let around = Around { found: &found, notices: &notices, shutdown: &shutdown, say };
-        let outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
+        let mut outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
+        outlets.dead_letter = outlets.dead_letter.map(|sink| feed.letters(sink));
         let inputs = feed.inputs(run, &around, room)?;
         let framing = run.format.map(|format| -> Arc<dyn Framing> {
             Arc::new(Frames::new(format, room.budget.sizes.max_event_bytes))

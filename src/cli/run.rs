@@ -131,6 +131,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub dead_letter: Option<PathBuf>,
 
+    /// Keep the originals there, sealed to the public key KEY
+    ///
+    /// KEY is age's (age1…; `age-keygen -o key.txt` makes one). Each letter then has a field `sealed`, base64:
+    /// the line as it came, which `tamis replay` opens with key.txt, and `base64 -d | age -d -i key.txt`, too.
+    /// What is longer than --max-event-bytes is not sealed.
+    #[arg(long, value_name = "KEY", hide_short_help = true)]
+    pub dead_letter_encrypt_to: Option<String>,
+
     /// Exit with 1 if something was dropped
     #[arg(long, hide_short_help = true)]
     pub fail_on_drop: bool,

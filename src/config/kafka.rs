@@ -1,6 +1,7 @@
 //! `[kafka]`, `[source]`, `[sink]` and `[dead_letter]`: topics in place of files.
 
 mod cluster;
+mod sasl;
 mod sink;
 mod source;
 
@@ -12,7 +13,8 @@ use toml::{
 
 use super::{Said, Spot, reader::Reader};
 use crate::kafka::{Routes, filled};
-pub use cluster::{KafkaEntry, SaslChoice, SaslEntry, TlsEntry};
+pub use cluster::{KafkaEntry, TlsEntry};
+pub use sasl::{Proof, SaslChoice, SaslEntry, SecretEntry, TokenUrl};
 pub use sink::{LetterEntry, PartitionChoice, RouteEntry, SinkEntry};
 pub use source::{FramingChoice, SourceEntry};
 

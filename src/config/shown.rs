@@ -40,9 +40,12 @@ impl Config {
                 "dead_letter",
                 self.dead_letter.as_ref().map(text).or_else(|| {
                     let letters = self.streams.dead_letter.as_ref()?;
-                    Some(inline(vec![("topic", text(&letters.topic))]))
+                    let mut all = vec![("topic", text(&letters.topic))];
+                    all.extend(letters.encrypt_to.iter().map(|said| ("encrypt_to", text(said))));
+                    Some(inline(all))
                 }),
             ),
+            ("dead_letter_encrypt_to", self.dead_letter_encrypt_to.as_ref().map(text)),
             ("kafka", self.streams.kafka.as_ref().map(KafkaEntry::shown)),
             ("source", self.streams.source.as_ref().map(SourceEntry::shown)),
             ("sink", self.streams.sink.as_ref().map(SinkEntry::shown)),
@@ -86,14 +89,9 @@ impl KafkaEntry {
             all.push(("tls", inline(said.collect())));
         }
         if let Some(sasl) = &self.sasl {
-            all.push((
-                "sasl",
-                inline(vec![
-                    ("mechanism", choice(&sasl.mechanism)),
-                    ("user", text(&sasl.user)),
-                    ("password_file", text(&sasl.password_file)),
-                ]),
-            ));
+            let mut pairs = vec![("mechanism", choice(&sasl.mechanism))];
+            pairs.extend(sasl.settings().into_iter().map(|(key, said)| (key, text(said))));
+            all.push(("sasl", inline(pairs)));
         }
         if !self.properties.is_empty() {
             let all_said = self.properties.iter().map(|(key, said)| (quoted(key), text(said)));

@@ -1,5 +1,7 @@
 //! Wrappers, closed again around what became of their text.
 
+use std::ops::Range;
+
 use super::{
     Wrapper, cri, docker,
     open::{Line, Opened, Record, Verdict},
@@ -32,6 +34,8 @@ impl Closing<'_> {
         // What is refused or changed in any of its wrappers holds for the whole record.
         let mut refused = vec![false; records.len()];
         let mut changed = vec![false; records.len()];
+        // Which reject tells of it, where one does.
+        let mut told: Vec<Option<usize>> = vec![None; records.len()];
         for line in lines {
             let Some(outer) = line.outer else { continue };
             match self.wrapper_of(outer) {
@@ -54,9 +58,15 @@ impl Closing<'_> {
                     if !first || matches!(record.verdict, Verdict::Lost) =>
                 {
                     out.tally.joined += 1;
+                    if let Some(reject) = told[line.record] {
+                        let Range { start, end } = line.range;
+                        out.rejects[reject].joined.push(start as u32..end as u32);
+                    }
                 }
                 End::Blank => out.tally.blank += 1,
-                End::Refused(reason, reject) => self.reject(line, reason, reject, out),
+                End::Refused(reason, reject) => {
+                    told[line.record] = self.reject(line, reason, reject, out);
+                }
                 End::Forwarded(inner, text) => {
                     let same = !changed[line.record] && text == self.inner_line(&starts, inner);
                     match (same, first) {
@@ -145,11 +155,18 @@ impl Closing<'_> {
         out.clean.push(b'\n');
     }
 
-    /// Tells of a record that is not forwarded, at the place of its first wrapper.
-    fn reject(&self, line: &Line, reason: Reason, inner: Option<&Reject>, out: &mut Output) {
+    /// Tells of a record that is not forwarded, at the place of its first wrapper; by which reject,
+    /// where more than the first of a reason is wanted.
+    fn reject(
+        &self,
+        line: &Line,
+        reason: Reason,
+        inner: Option<&Reject>,
+        out: &mut Output,
+    ) -> Option<usize> {
         out.tally.rejected[reason.index()] += 1;
         if !self.bodies && out.tally.rejected[reason.index()] > 1 {
-            return;
+            return None;
         }
         let range = &line.range;
         let from = out.bodies.len();
@@ -170,6 +187,8 @@ impl Closing<'_> {
             at: 0,
             payload,
             body: from..out.bodies.len(),
+            joined: Vec::new(),
         });
+        self.bodies.then(|| out.rejects.len() - 1)
     }
 }

@@ -309,5 +309,6 @@ fn reject(
         at: at as u32,
         payload,
         body: body..out.bodies.len(),
+        joined: Vec::new(),
     });
 }

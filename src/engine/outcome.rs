@@ -159,6 +159,8 @@ pub struct Reject {
     pub payload: Payload,
     /// A range of [`Output::bodies`].
     pub body: Range<usize>,
+    /// The lines of the chunk that were joined with it, as ranges of its data.
+    pub joined: Vec<Range<u32>>,
 }
 
 impl Reject {
@@ -175,6 +177,7 @@ impl Reject {
             at: 0,
             payload: Payload::None,
             body: 0..0,
+            joined: Vec::new(),
         }
     }
 

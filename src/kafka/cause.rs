@@ -84,8 +84,8 @@ impl Cause {
             }
             Self::Anonymous => "a broker hangs up, as one that wants a login does: see kafka.sasl",
             Self::Credentials => {
-                "a broker refuses the user or the password: see kafka.sasl (a password is read at \
-                 the start: a new one needs a restart)"
+                "a broker refuses the user or the password: see kafka.sasl.user and \
+                 kafka.sasl.password_file"
             }
             Self::Token => {
                 "a broker refuses the token: see kafka.sasl, and what the broker expects"

@@ -2,16 +2,20 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    error::Error,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use rdkafka::{
-    ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
-    statistics::Statistics,
+    ClientContext, client::OAuthToken, config::RDKafkaLogLevel, consumer::ConsumerContext,
+    error::KafkaError, statistics::Statistics,
 };
 
-use super::{Cause, Fault, Vitals};
+use super::{Cause, Fault, Login, Password, Vitals};
 use crate::journal::{Event, Say};
 
 /// The same is said again after so long.
@@ -22,7 +26,10 @@ const AGAIN: Duration = Duration::from_secs(60);
 pub struct Voice {
     say: Say,
     said: Arc<Mutex<HashMap<String, Instant>>>,
-    cause: Arc<Mutex<Option<Cause>>>,
+    lasting: Arc<Mutex<Option<String>>>,
+    login: Option<Login>,
+    /// A broker refuses the password, and there is another by now.
+    outdated: Arc<AtomicBool>,
     /// What is known of the member.
     pub vitals: Arc<Vitals>,
 }
@@ -30,12 +37,18 @@ pub struct Voice {
 impl Voice {
     /// Tells by `say`, and counts in `vitals`.
     pub fn new(say: Say, vitals: Arc<Vitals>) -> Self {
-        Self { say, said: Arc::default(), cause: Arc::default(), vitals }
+        let (said, lasting, outdated) = Default::default();
+        Self { say, said, lasting, login: None, outdated, vitals }
     }
 
     /// Tells nobody.
     pub fn quiet() -> Self {
         Self::new(Arc::new(|_, _| ()), Arc::default())
+    }
+
+    /// What the program is known by: who asks for tokens gets them from there.
+    pub fn with_login(self, login: Option<Login>) -> Self {
+        Self { login, ..self }
     }
 
     /// Tells what happened. Only codes and names go in here.
@@ -67,20 +80,74 @@ impl Voice {
 
     /// A line of librdkafka's log: why a broker is not reached stands there alone.
     pub fn heard(&self, about: &str, line: &str) {
-        let told = if about == "FAIL" { Cause::of(line) } else { None };
-        if let Some(cause) = told {
-            *self.cause.lock().unwrap_or_else(PoisonError::into_inner) = told;
-            self.say(&format!("kafka: {}; tried again", cause.text()));
+        let cause = Cause::of(line).filter(|_| about == "FAIL");
+        if let Some(cause) = cause {
+            self.hears(cause.text(), cause.lasts());
+            let password = self.password().filter(|_| cause == Cause::Credentials);
+            if password.is_some_and(Password::is_outdated) {
+                self.outdated.store(true, Relaxed);
+            }
         }
     }
 
-    /// What was last heard of, if anything was.
-    pub(super) fn cause(&self) -> Option<Cause> {
-        *self.cause.lock().unwrap_or_else(PoisonError::into_inner)
+    fn password(&self) -> Option<&Password> {
+        match &self.login {
+            Some(Login::Password(password)) => Some(password),
+            _ => None,
+        }
+    }
+
+    /// Why another run would do better, if it would.
+    pub fn outdated(&self) -> Option<&'static str> {
+        self.outdated.load(Relaxed).then_some(
+            "kafka: a broker refuses the password, and kafka.sasl.password_file holds another one \
+             now: the next run takes it",
+        )
+    }
+
+    fn hears(&self, what: &str, lasts: bool) {
+        if lasts {
+            let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+            *lasting = Some(what.to_owned());
+        }
+        self.say(&format!("kafka: {what}; tried again"));
+    }
+
+    /// What was heard of last, of what it is no use to try again after.
+    pub(super) fn lasting(&self) -> Option<String> {
+        self.lasting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether OAUTHBEARER is how this program is known.
+    pub(super) fn has_tokens(&self) -> bool {
+        matches!(self.login, Some(Login::Tokens(_)))
+    }
+
+    /// A token, for librdkafka, which tries again 10 s after there was none.
+    ///
+    /// # Errors
+    /// There is none, which was said.
+    pub fn token(&self) -> Result<OAuthToken, Box<dyn Error>> {
+        let Some(Login::Tokens(tokens)) = &self.login else {
+            return Err("no token is asked for".into());
+        };
+        match tokens.get() {
+            Ok(token) => Ok(OAuthToken {
+                token: token.text,
+                principal_name: "tamis".into(),
+                lifetime_ms: i64::try_from(token.until)?,
+            }),
+            Err(none) => {
+                self.hears(&format!("no token: {}", none.what), none.lasts);
+                Err("no token".into())
+            }
+        }
     }
 }
 
 impl ClientContext for Voice {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn log(&self, _: RDKafkaLogLevel, about: &str, line: &str) {
         self.heard(about, line);
     }
@@ -89,6 +156,10 @@ impl ClientContext for Voice {
 
     fn error(&self, error: KafkaError, _: &str) {
         self.fault(&error);
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.token()
     }
 }
 

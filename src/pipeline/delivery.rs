@@ -11,8 +11,9 @@ use super::{
     report::{End, Failure, Report, fit},
 };
 use crate::{
-    engine::{Reject, Tally},
+    engine::{Reason, Reject, Tally},
     metrics::Meters,
+    seal::Seal,
     shutdown::Shutdown,
 };
 
@@ -174,7 +175,21 @@ impl Delivery {
                 Some(dead_letter) if dead_letter.takes(reject) => {
                     let body = &output.bodies[reject.body.clone()];
                     let schema = output.schema.as_deref();
-                    dead_letter.write(&Letter { place, reject, body, schema })?;
+                    // Of what is too long, nothing is kept, however much of it was read.
+                    let whole = batch.discarded.is_none() && reject.reason != Reason::Oversize;
+                    let sealed = match dead_letter.seal() {
+                        Some(seal) if whole => Some(sealed(seal, batch, reject)?),
+                        _ => None,
+                    };
+                    let sealed = sealed.as_deref();
+                    dead_letter.write(&Letter {
+                        place,
+                        reject,
+                        body,
+                        schema,
+                        sealed,
+                        attempts: 0,
+                    })?;
                     self.ledger.wrote();
                     true
                 }
@@ -187,6 +202,22 @@ impl Delivery {
             _ => Ok(()),
         }
     }
+}
+
+/// A line as it came, sealed, with those that were joined with it.
+fn sealed(seal: &Seal, batch: &Batch, reject: &Reject) -> io::Result<Vec<u8>> {
+    let data = batch.chunk.data();
+    let (from, len) = (reject.offset as usize, reject.len as usize);
+    let first = &data[from..from + len];
+    if reject.joined.is_empty() {
+        return seal.seal(first).map_err(io::Error::other);
+    }
+    let mut whole = first.to_vec();
+    for line in &reject.joined {
+        whole.push(b'\n');
+        whole.extend_from_slice(&data[line.start as usize..line.end as usize]);
+    }
+    seal.seal(&whole).map_err(io::Error::other)
 }
 
 /// A batch whose line was cut holds that line only. What it holds of it, a `\r` at the cut

@@ -3,7 +3,10 @@
 use std::{io, time::Duration};
 
 use super::report::Report;
-use crate::engine::{Chunk, Engine, Output, Reject};
+use crate::{
+    engine::{Chunk, Engine, Output, Reject},
+    seal::Seal,
+};
 
 /// What a [`Source::read`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,12 +114,20 @@ pub struct Letter<'a> {
     pub body: &'a [u8],
     /// The schema that it was judged by, by name.
     pub schema: Option<&'a str>,
+    /// The line as it came, sealed.
+    pub sealed: Option<&'a [u8]>,
+    /// How often it was a dead letter before.
+    pub attempts: u32,
 }
 
 /// Where lines go that were not forwarded.
 pub trait RejectSink: Send {
     /// Whether this reject belongs here; if not it is dropped.
     fn takes(&self, reject: &Reject) -> bool;
+    /// Whom originals are sealed to, if they are kept.
+    fn seal(&self) -> Option<&Seal> {
+        None
+    }
     /// Takes one.
     fn write(&mut self, letter: &Letter<'_>) -> io::Result<()>;
     /// Lets others see what was written so far.

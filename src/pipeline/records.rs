@@ -7,6 +7,7 @@
 //! | `hops` | how often a record was forwarded |
 //! | `value` | what is judged of a value: a line, or several |
 //! | `judged` | what became of each |
+//! | `original` | a record as it came, to be sealed |
 //! | `batch` | what travels: a block, and what became of it |
 //! | `intake` | takes blocks from the source |
 //! | `letter` | what a dead letter says of what was sent |
@@ -21,6 +22,7 @@ mod hops;
 mod intake;
 mod judged;
 mod letter;
+mod original;
 mod value;
 
 use std::{io, sync::Arc, time::Duration};
@@ -31,7 +33,7 @@ pub use judged::{Body, Counts, Fate, How, Judged, Key, Lines, Verdict};
 pub use value::{Breaks, Codec, Value, ValueFraming};
 
 use super::{Budget, Observer, Report, crew::Crew, ledger::Ledger, muster};
-use crate::{engine::Reason, metrics::Meters, shutdown::Shutdown};
+use crate::{engine::Reason, metrics::Meters, seal::Seal, shutdown::Shutdown};
 use batch::RecordBatch;
 use delivery::{AtLeastOnce, Desk, ExactlyOnce, Outbox, RecordDelivery};
 use intake::RecordIntake;
@@ -207,6 +209,8 @@ pub struct RecordPipeline {
     pub sink: Box<dyn RecordSink>,
     /// Which rejects go to the dead letter; the others are dropped.
     pub keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
+    /// Whom the originals of dead letters are sealed to.
+    pub seal: Option<Seal>,
     /// Who hears at once what happens.
     pub observer: Arc<dyn Observer>,
     /// What is measured.
@@ -218,7 +222,8 @@ pub struct RecordPipeline {
 impl RecordPipeline {
     /// Reads until the source ends, through `workers`, one thread each.
     pub fn run<W: RecordWorker + 'static>(self, workers: Vec<W>) -> Report {
-        let Self { budget, source, offsets, mut sink, keeps, observer, meters, shutdown } = self;
+        let Self { budget, source, offsets, mut sink, keeps, seal, observer, meters, shutdown } =
+            self;
         meters.has_chunks(budget.batches);
         let ledger = Arc::new(Ledger::default());
         let intake = Box::new(RecordIntake::new(source, ledger.clone()));
@@ -229,7 +234,7 @@ impl RecordPipeline {
             ledger: ledger.clone(),
             meters: meters.clone(),
         };
-        let outbox = Outbox::new(sink, keeps, observer.clone(), desk);
+        let outbox = Outbox::new(sink, keeps, seal, observer.clone(), desk);
         let around = Around { batches: budget.batches, ledger, meters, shutdown, observer };
         match exactly_once {
             true => around.run(intake, ExactlyOnce::new(outbox), workers),

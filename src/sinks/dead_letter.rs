@@ -6,8 +6,13 @@ use std::{
     path::Path,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 use super::file::{ends_inside_a_line, or_nothing_to_sync};
-use crate::pipeline::{Letter, Payload, Place, Reason, Reject, RejectSink};
+use crate::{
+    pipeline::{Letter, Payload, Place, Reason, Reject, RejectSink},
+    seal::Seal,
+};
 
 /// A file that rejects are appended to; a restart keeps what an earlier run left there.
 pub struct DeadLetterFile {
@@ -16,10 +21,12 @@ pub struct DeadLetterFile {
 }
 
 /// What a dead letter knows beside its rejects.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     /// Text lines are dropped, not kept.
     pub drop_text: bool,
+    /// Whom originals are sealed to.
+    pub seal: Option<Seal>,
 }
 
 impl DeadLetterFile {
@@ -59,6 +66,10 @@ impl RejectSink for DeadLetterFile {
         self.settings.takes(reject.reason)
     }
 
+    fn seal(&self) -> Option<&Seal> {
+        self.settings.seal.as_ref()
+    }
+
     fn write(&mut self, letter: &Letter<'_>) -> io::Result<()> {
         write(&mut self.file, letter)
     }
@@ -78,7 +89,7 @@ impl RejectSink for DeadLetterFile {
 }
 
 fn write(out: &mut impl Write, letter: &Letter<'_>) -> io::Result<()> {
-    let Letter { place, reject, body, schema } = letter;
+    let Letter { place, reject, body, schema, sealed, attempts } = letter;
     write!(out, r#"{{"reason":"{}""#, reject.reason.word())?;
     if let Some(keyword) = reject.reason.keyword() {
         write!(out, r#","keyword":"{keyword}""#)?;
@@ -95,6 +106,12 @@ fn write(out: &mut impl Write, letter: &Letter<'_>) -> io::Result<()> {
     string(out, "input", place.input)?;
     let Place { line, offset, length, .. } = place;
     write!(out, r#","line":{line},"offset":{offset},"length":{length}"#)?;
+    if *attempts > 0 {
+        write!(out, r#","attempts":{attempts}"#)?;
+    }
+    if let Some(sealed) = sealed {
+        string(out, "sealed", &STANDARD.encode(sealed))?;
+    }
     match reject.payload {
         Payload::None => {}
         Payload::Shape => string(out, "shape", &String::from_utf8_lossy(body))?,
@@ -147,10 +164,13 @@ mod tests {
             at: 0,
             payload,
             body: 0..body.len(),
+            joined: Vec::new(),
         };
         let place = Place { input: "a \"b\".log", line: 17, offset: 99, length: 9 };
         let (schema, mut out) = (Some("service-log"), Vec::new());
-        write(&mut out, &Letter { place, reject: &reject, body, schema }).unwrap();
+        let (sealed, attempts) = (None, 0);
+        let reject = &reject;
+        write(&mut out, &Letter { place, reject, body, schema, sealed, attempts }).unwrap();
         let text = String::from_utf8(out).unwrap();
         serde_json::from_str::<serde_json::Value>(&text).unwrap();
         text

@@ -368,6 +368,9 @@ fn the_schema_describes_every_key_and_its_examples_hold() {
                 config.insert("output".into(), "clean.ndjson".into());
                 config.insert("rotate_size".into(), "1MiB".into());
             }
+            if key == "dead_letter_encrypt_to" {
+                config.insert("dead_letter".into(), "dead.ndjson".into());
+            }
             if ["kafka", "source", "sink", "delivery", "instance"].contains(&key.as_str()) {
                 let others = serde_json::json!({
                     "kafka": { "brokers": ["127.0.0.1:9092"] },

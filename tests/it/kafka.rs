@@ -6,8 +6,10 @@ mod contract;
 mod exactly_once;
 mod faults;
 pub(crate) mod member;
+mod sealed;
 mod secured;
 mod three;
+mod tokens;
 mod watched;
 
 use broker::{Broker, Written, broker, unique};

@@ -33,6 +33,7 @@ mod policy;
 mod properties;
 mod records;
 mod reload;
+mod replay;
 mod schema;
 mod shipped;
 mod signals;

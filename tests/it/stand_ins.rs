@@ -123,6 +123,7 @@ impl Worker for Clerk {
                     at: 0,
                     payload: Payload::Shape,
                     body: from..out.bodies.len(),
+                    joined: Vec::new(),
                 });
             } else {
                 out.tally.clean += 1;

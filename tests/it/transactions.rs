@@ -189,6 +189,7 @@ fn run(values: &[String], mishaps: Vec<Mishap>) -> (Report, Cluster) {
         offsets: Box::new(Group(shared.clone())),
         sink: Box::new(Sink(shared.clone())),
         keeps: Arc::new(|_| true),
+        seal: None,
         observer: Arc::new(Seen::default()),
         meters: Arc::default(),
         shutdown: Shutdown::new(Duration::from_secs(1)).unwrap(),

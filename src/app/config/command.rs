@@ -190,6 +190,7 @@ pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
         line_timeout: flags.line_timeout.map(Said::elsewhere),
         poll: flags.poll.then_some(Said::elsewhere(true)),
         dead_letter: path(&flags.dead_letter),
+        dead_letter_encrypt_to: flags.dead_letter_encrypt_to.clone().map(Said::elsewhere),
         streams: (*flags.streams).clone(),
         stats: path(&flags.stats),
         memory: flags.memory.map(Said::elsewhere),

@@ -11,7 +11,11 @@ use super::{
 use crate::{
     app::{cause::cause, packs, wrong::Wrong},
     cli::{RuleArgs, RunArgs},
-    config::{Config, Said, Spot, kafka::Streams, names::Names},
+    config::{
+        Config, Said, Spot,
+        kafka::{SaslEntry, Streams},
+        names::Names,
+    },
 };
 
 impl Loaded {
@@ -49,6 +53,8 @@ impl Loaded {
         fill(&mut args.line_timeout, value(c.line_timeout.as_ref()));
         args.poll |= value(c.poll.as_ref()).unwrap_or(false);
         fill(&mut args.dead_letter, self.path(c.dead_letter.as_ref()));
+        let key = c.dead_letter_encrypt_to.as_ref();
+        fill(&mut args.dead_letter_encrypt_to, key.map(|said| said.value.clone()));
         *args.streams = self.streams();
         fill(&mut args.stats, self.path(c.stats.as_ref()));
         fill(&mut args.color, value(c.color.as_ref()));
@@ -122,7 +128,7 @@ impl Loaded {
         let files = kafka.flat_map(|entry| {
             let tls = entry.tls.iter_mut();
             let tls = tls.flat_map(|tls| [&mut tls.ca, &mut tls.certificate, &mut tls.key]);
-            tls.flatten().chain(entry.sasl.iter_mut().map(|sasl| &mut sasl.password_file))
+            tls.flatten().chain(entry.sasl.iter_mut().flat_map(SaslEntry::files))
         });
         let secret = streams.sink.iter_mut().filter_map(|sink| sink.pseudonym_key_file.as_mut());
         for said in files.chain(secret) {

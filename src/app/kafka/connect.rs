@@ -5,12 +5,14 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    config::kafka::{KafkaEntry, SaslEntry, TlsEntry},
-    kafka::{Cluster, Voice},
+    config::kafka::{KafkaEntry, Proof, SaslChoice, SaslEntry, SecretEntry, TlsEntry, TokenUrl},
+    kafka::{Cluster, Login, Password, Provider, Secret, Tokens, Voice},
 };
 
-/// The properties that an entry comes to, judged.
-pub(super) fn properties(kafka: &KafkaEntry) -> Result<Vec<(String, String)>> {
+type Properties = Vec<(String, String)>;
+
+/// The properties that an entry comes to, judged, and what this program is known by.
+pub(super) fn properties(kafka: &KafkaEntry) -> Result<(Properties, Option<Login>)> {
     let brokers: Vec<_> = kafka.brokers.iter().map(|said| said.value.as_str()).collect();
     let mut properties = vec![("bootstrap.servers".to_owned(), brokers.join(","))];
     let mut set = |name: &str, value: &str| properties.push((name.to_owned(), value.to_owned()));
@@ -24,9 +26,10 @@ pub(super) fn properties(kafka: &KafkaEntry) -> Result<Vec<(String, String)>> {
     if let Some(tls) = &kafka.tls {
         secure(tls, &mut set)?;
     }
-    if let Some(sasl) = &kafka.sasl {
-        known(sasl, &mut set)?;
-    }
+    let login = match &kafka.sasl {
+        Some(sasl) => known(sasl, &mut set)?,
+        None => None,
+    };
     for (name, said) in &kafka.properties {
         set(name, &said.value);
     }
@@ -34,7 +37,7 @@ pub(super) fn properties(kafka: &KafkaEntry) -> Result<Vec<(String, String)>> {
         .client(&[])
         .create_native_config()
         .map_err(|error| anyhow!("kafka.properties: {error}"))?;
-    Ok(properties)
+    Ok((properties, login))
 }
 
 fn secure(tls: &TlsEntry, set: &mut dyn FnMut(&str, &str)) -> Result<()> {
@@ -59,14 +62,64 @@ fn secure(tls: &TlsEntry, set: &mut dyn FnMut(&str, &str)) -> Result<()> {
     Ok(())
 }
 
-fn known(sasl: &SaslEntry, set: &mut dyn FnMut(&str, &str)) -> Result<()> {
+fn known(sasl: &SaslEntry, set: &mut dyn FnMut(&str, &str)) -> Result<Option<Login>> {
     use clap::ValueEnum as _;
-    let mechanism = sasl.mechanism.value.to_possible_value();
-    set("sasl.mechanism", mechanism.as_ref().map_or("", |value| value.get_name()));
-    set("sasl.username", &sasl.user.value);
-    let password = secret_file("kafka.sasl.password_file", &sasl.password_file.value)?;
-    set("sasl.password", password.trim_end_matches(['\r', '\n']));
-    Ok(())
+    let mechanism = sasl.mechanism.value;
+    if mechanism == SaslChoice::Gssapi && !cfg!(feature = "gssapi") {
+        bail!(
+            "kafka.sasl.mechanism GSSAPI (Kerberos) is not in this build: `cargo build --release \
+             --features gssapi` has it (it needs libsasl2 and its headers)"
+        );
+    }
+    let name = mechanism.to_possible_value();
+    set("sasl.mechanism", name.as_ref().map_or("", |value| value.get_name()));
+    match &sasl.proof {
+        Proof::Password { user, password } => {
+            set("sasl.username", &user.value);
+            let secret = secret(password, "kafka.sasl.password_file", "kafka.sasl.password_env");
+            let password = Password::read(secret).map_err(|what| anyhow!(what))?;
+            set("sasl.password", password.text());
+            return Ok(Some(Login::Password(password)));
+        }
+        Proof::TokenFile(file) => return Ok(Some(Login::Tokens(Tokens::in_file(&file.value)))),
+        Proof::TokenUrl(said) => {
+            return Ok(Some(Login::Tokens(Tokens::from_provider(provider(said)?))));
+        }
+        Proof::Ticket { principal, keytab, service } => {
+            set("sasl.kerberos.principal", &principal.value);
+            fs::metadata(&keytab.value)
+                .with_context(|| format!("kafka.sasl.keytab {}", keytab.value))?;
+            set("sasl.kerberos.keytab", &keytab.value);
+            if let Some(service) = service {
+                set("sasl.kerberos.service.name", &service.value);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn provider(said: &TokenUrl) -> Result<Provider> {
+    let TokenUrl { url, ca, client_id, client_secret, scope } = said;
+    let (file, env) = ("kafka.sasl.client_secret_file", "kafka.sasl.client_secret_env");
+    let secret = secret(client_secret, file, env);
+    // What is not there shows at the start.
+    secret.read().map_err(|what| anyhow!(what))?;
+    let key = |ca: &str| format!("kafka.sasl.token_ca {ca}");
+    let ca = ca.as_ref().map(|said| said.value.as_str());
+    let pem = ca.map(|ca| fs::read(ca).with_context(|| key(ca))).transpose()?;
+    let scope = scope.as_ref().map(|said| said.value.as_str());
+    let made = Provider::new(&url.value, pem.as_deref(), &client_id.value, secret, scope);
+    made.map_err(|what| match ca {
+        Some(ca) => anyhow!("{}: {what}", key(ca)),
+        None => anyhow!(what),
+    })
+}
+
+fn secret(said: &SecretEntry, file: &'static str, env: &'static str) -> Secret {
+    match said {
+        SecretEntry::File(said) => Secret::in_file(file, &said.value),
+        SecretEntry::Env(said) => Secret::in_env(env, &said.value),
+    }
 }
 
 /// A secret, as its file has it now.

@@ -17,7 +17,8 @@ pub(crate) struct Reach {
 impl Topics {
     /// What must be reached.
     pub(crate) fn reach(&self) -> Reach {
-        let cluster = Cluster::new(self.properties.clone(), Voice::quiet());
+        let voice = Voice::quiet().with_login(self.login.clone());
+        let cluster = Cluster::new(self.properties.clone(), voice);
         Reach { cluster, routes: self.routes.clone() }
     }
 }

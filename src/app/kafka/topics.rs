@@ -10,6 +10,7 @@ use crate::{
     kafka::{self, Routes, Written},
     pipeline::records::ValueFraming,
     records::Pseudonyms,
+    seal::Seal,
 };
 
 /// A record that was forwarded so often goes in a circle.
@@ -19,10 +20,14 @@ const HOPS: u32 = 8;
 pub(crate) struct Topics {
     /// How the cluster is reached, as librdkafka's properties.
     pub(super) properties: Vec<(String, String)>,
+    /// What this program is known by there.
+    pub(super) login: Option<kafka::Login>,
     pub(super) source: SourceEntry,
     pub(super) framing: ValueFraming,
     pub(super) routes: Routes,
     pub(crate) has_dead_letter: bool,
+    /// Whom the originals of dead letters are sealed to.
+    pub(super) seal: Option<Seal>,
     pub(super) same_partition: bool,
     pub(super) pseudonyms: Option<Pseudonyms>,
     /// The name of transactions, where records arrive exactly once.
@@ -36,15 +41,21 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
     let Streams { kafka: Some(kafka), source: Some(source), sink: Some(sink), .. } = streams else {
         return Ok(None);
     };
-    let properties = connect::properties(kafka)?;
+    let (properties, login) = connect::properties(kafka)?;
     let secret = sink.pseudonym_key_file.as_ref();
     let pseudonyms = secret.map(|said| {
         let secret = secret_file("sink.pseudonym_key_file", &said.value)?;
         let made = Pseudonyms::new(secret.as_bytes());
         made.with_context(|| format!("sink.pseudonym_key_file {}", said.value))
     });
+    let seal = streams
+        .dead_letter
+        .as_ref()
+        .and_then(|entry| entry.encrypt_to.as_ref())
+        .map(|said| said.value.parse::<Seal>().context("dead_letter.encrypt_to"));
     Ok(Some(Topics {
         properties,
+        login,
         source: source.clone(),
         framing: match source.framing.as_ref().map(|said| said.value) {
             None | Some(FramingChoice::Event) => ValueFraming::Event,
@@ -53,6 +64,7 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
         routes: Routes::resolve(source, sink, streams.dead_letter.as_ref())
             .map_err(|what| anyhow!(what))?,
         has_dead_letter: streams.dead_letter.is_some(),
+        seal: seal.transpose()?,
         same_partition: sink.partition.as_ref().map(|said| said.value)
             == Some(PartitionChoice::Same),
         pseudonyms: pseudonyms.transpose()?,

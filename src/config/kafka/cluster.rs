@@ -1,12 +1,11 @@
 //! `[kafka]`: how the cluster is reached.
 
-use clap::ValueEnum;
 use toml::{
     Spanned,
     de::{DeString, DeValue},
 };
 
-use super::complete;
+use super::SaslEntry;
 use crate::{
     config::{Said, Spot, reader::Reader},
     kafka,
@@ -14,7 +13,6 @@ use crate::{
 
 const KAFKA: &[&str] = &["brokers", "tls", "sasl", "properties"];
 const TLS: &[&str] = &["ca", "certificate", "key"];
-const SASL: &[&str] = &["mechanism", "user", "password_file"];
 type Key<'d> = Spanned<DeString<'d>>;
 
 /// `[kafka]`
@@ -41,31 +39,6 @@ pub struct TlsEntry {
     pub certificate: Option<Said<String>>,
     /// Its key.
     pub key: Option<Said<String>>,
-}
-
-/// `kafka.sasl`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SaslEntry {
-    /// How.
-    pub mechanism: Said<SaslChoice>,
-    /// Who.
-    pub user: Said<String>,
-    /// Where the password is.
-    pub password_file: Said<String>,
-}
-
-/// `kafka.sasl.mechanism`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SaslChoice {
-    /// PLAIN
-    #[value(name = "PLAIN")]
-    Plain,
-    /// SCRAM-SHA-256
-    #[value(name = "SCRAM-SHA-256")]
-    Scram256,
-    /// SCRAM-SHA-512
-    #[value(name = "SCRAM-SHA-512")]
-    Scram512,
 }
 
 impl KafkaEntry {
@@ -124,23 +97,5 @@ impl TlsEntry {
             }
         }
         Some(entry)
-    }
-}
-
-impl SaslEntry {
-    fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
-        let (spot, table) = r.entry(value)?;
-        let (mut mechanism, mut user, mut password_file) = (None, None, None);
-        let complete = complete(r, spot, table, SASL);
-        for (key, value) in table {
-            match key.get_ref().as_ref() {
-                "mechanism" => mechanism = r.choice(value),
-                "user" => user = r.text(value),
-                "password_file" => password_file = r.text(value),
-                _ => r.unknown(key, SASL),
-            }
-        }
-        complete.then_some(())?;
-        Some(Self { mechanism: mechanism?, user: user?, password_file: password_file? })
     }
 }

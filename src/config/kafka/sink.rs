@@ -10,7 +10,7 @@ const SINK: &[&str] = &["topic", "routes", "partition", "hops", "pseudonym_key_f
 /// More stages than anybody has.
 const MOST_HOPS: u32 = 1000;
 const ROUTE: &[&str] = &["from", "topic"];
-const DEAD_LETTER: &[&str] = &["topic"];
+const DEAD_LETTER: &[&str] = &["topic", "encrypt_to"];
 
 /// `[sink]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct LetterEntry {
     pub spot: Spot,
     /// The topic; `{topic}` in it is the name of the one that is read.
     pub topic: Said<String>,
+    /// A public key of age's: originals are sealed to it.
+    pub encrypt_to: Option<Said<String>>,
 }
 
 impl SinkEntry {
@@ -107,15 +109,16 @@ impl LetterEntry {
         value: &Spanned<DeValue<'_>>,
     ) -> Option<Self> {
         let (spot, table) = r.entry(value)?;
-        let mut topic = None;
-        let complete = complete(r, spot, table, DEAD_LETTER);
+        let (mut topic, mut encrypt_to) = (None, None);
+        let complete = complete(r, spot, table, &DEAD_LETTER[..1]);
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "topic" => topic = template(r, value),
+                "encrypt_to" => encrypt_to = r.text(value),
                 _ => r.unknown(key, DEAD_LETTER),
             }
         }
         complete.then_some(())?;
-        Some(Self { spot, topic: topic? })
+        Some(Self { spot, topic: topic?, encrypt_to })
     }
 }

@@ -1,6 +1,7 @@
 //! Where delivery reports come in.
 
 use std::{
+    error::Error,
     io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -8,6 +9,7 @@ use std::{
 
 use rdkafka::{
     ClientContext, Message as _,
+    client::OAuthToken,
     error::{KafkaError, RDKafkaErrorCode},
     message::OwnedMessage,
     producer::{DeliveryResult, ProducerContext},
@@ -76,6 +78,8 @@ impl Tray {
 pub(super) struct Ear(pub(super) Arc<Desk>);
 
 impl ClientContext for Ear {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, about: &str, line: &str) {
         self.0.voice.heard(about, line);
     }
@@ -97,6 +101,10 @@ impl ClientContext for Ear {
             self.0.tray().outage = true;
             self.0.voice.fault(&error);
         }
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.0.voice.token()
     }
 }
 

@@ -121,6 +121,9 @@ impl Reader {
                 Err(error) => self.told(&error, None),
             }
         }
+        if let Some(what) = self.settings.cluster.voice.outdated().filter(|_| !self.ended) {
+            self.end(Some(io::Error::other(what)));
+        }
         if !self.ended {
             self.serve_holds();
         }

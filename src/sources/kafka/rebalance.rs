@@ -1,12 +1,14 @@
 //! Partitions that come and go.
 
 use std::{
+    error::Error,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
     ClientContext, Offset, Statistics, TopicPartitionList,
+    client::OAuthToken,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol},
     error::{KafkaError, KafkaResult},
     types::RDKafkaRespErr,
@@ -34,6 +36,8 @@ pub(super) struct Ear {
 }
 
 impl ClientContext for Ear {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, about: &str, line: &str) {
         self.voice.heard(about, line);
     }
@@ -53,6 +57,10 @@ impl ClientContext for Ear {
         {
             self.shared.broke(topic, why);
         }
+    }
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.voice.token()
     }
 }
 

@@ -113,6 +113,15 @@ pub(crate) fn own_broker(folder: &Path) -> Option<(Broker, u16)> {
     runs(&["with", &me, dir.to_str().unwrap(), &port.to_string()]).then_some((broker, port))
 }
 
+/// A secured broker of a test's own.
+pub(crate) fn own_secured(folder: &Path) -> Option<Cluster> {
+    let (folder, port) = (folder.join("broker"), free_ports());
+    let me = process::id().to_string();
+    let args = ["with", &me, folder.to_str().unwrap(), &port.to_string(), "secured"];
+    let broker = Broker { address: format!("127.0.0.1:{port}") };
+    runs(&args).then_some(Cluster { broker, folder, port })
+}
+
 /// One broker or three, and where their files are.
 #[derive(Clone)]
 pub(crate) struct Cluster {
@@ -141,6 +150,15 @@ impl Cluster {
     /// and a login (4).
     pub(crate) fn listener(&self, number: u16) -> String {
         format!("127.0.0.1:{}", self.port + number)
+    }
+
+    /// A secured broker that is killed, and comes again with other properties.
+    pub(crate) fn again(&self, change: impl Fn(String) -> String) {
+        let (folder, properties) = (self.file(""), self.file("server.properties"));
+        assert!(runs(&["kill", &folder]));
+        let text = std::fs::read_to_string(&properties).unwrap();
+        std::fs::write(&properties, change(text)).unwrap();
+        assert!(runs(&["up", &folder, &self.port.to_string(), "secured"]));
     }
 
     /// Deals with one of three: 1, 2 or 3.
@@ -193,7 +211,7 @@ pub(crate) fn unique(name: &str) -> String {
 impl Broker {
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.address);
+        config.set("bootstrap.servers", &self.address).set("socket.timeout.ms", "3000");
         config
     }
 

@@ -1,14 +1,14 @@
 //! Brokers that want to know who comes, and say who they are.
 
 use super::{
-    broker::{Cluster, secured, unique},
+    broker::{Cluster, own_secured, secured, unique},
     member::Desk,
     names, record, topics,
 };
 use crate::cli::adds_up;
 
 /// A desk whose `[kafka]` says this, of a broker's listener.
-fn desk(cluster: &Cluster, listener: u16, kafka: &str, topics: [&str; 3]) -> Desk {
+pub(crate) fn desk(cluster: &Cluster, listener: u16, kafka: &str, topics: [&str; 3]) -> Desk {
     let [source, sink, dead] = topics;
     let (address, group) = (cluster.listener(listener), unique("group"));
     let desk = Desk::of(&format!(
@@ -24,7 +24,7 @@ fn desk(cluster: &Cluster, listener: u16, kafka: &str, topics: [&str; 3]) -> Des
     desk
 }
 
-fn ca(cluster: &Cluster) -> String {
+pub(crate) fn ca(cluster: &Cluster) -> String {
     format!("tls.ca = \"{}\"", cluster.file("ca.pem"))
 }
 
@@ -51,7 +51,7 @@ fn forwards(cluster: &Cluster, listener: u16, kafka: &str) {
 }
 
 /// The run ends with this exit code, and says this.
-fn ends(desk: &Desk, wanted: &str) {
+pub(crate) fn ends(desk: &Desk, wanted: &str) {
     let (code, _) = desk.start("err").end();
     let said = desk.said("err");
     assert!(code == 3 && said.contains(wanted), "{wanted}: {code} {said}");
@@ -97,6 +97,30 @@ fn what_waits_for_another_protocol_is_said_and_tried_again() {
         member.until("the word", || desk.said("err").contains(wanted));
         assert_eq!(member.stop().0, 0);
     }
+}
+
+#[test]
+fn a_password_that_changed_ends_the_run_and_the_next_takes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(cluster) = own_secured(folder.path()) else { return };
+    let broker = &cluster.broker;
+    let topics = topics(broker, 1);
+    broker.write(&topics[0], &[record("k", "{\"n\":1}")]);
+    let kafka = login(&cluster, "PLAIN", "tamis", "right");
+    let desk = desk(&cluster, 4, &kafka, names(&topics));
+    let mut member = desk.start("err");
+    member.until("the first", || broker.count(&topics[1]) >= 1);
+    std::fs::write(desk.path("right"), "new-secret").unwrap();
+    cluster.again(|text| text.replace("=\"tamis-secret\"", "=\"new-secret\""));
+    let (code, account) = member.end();
+    let said = desk.said("err");
+    assert!(code == 3 && said.contains("holds another one now"), "{code} {said}");
+    assert!(!said.contains("-secret"), "{said}");
+    adds_up(&account);
+    broker.write(&topics[0], &[record("k", "{\"n\":2}")]);
+    let mut member = desk.start("again");
+    member.until("the second", || broker.count(&topics[1]) >= 2);
+    assert_eq!(member.stop().0, 0);
 }
 
 #[test]

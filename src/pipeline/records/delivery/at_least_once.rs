@@ -114,7 +114,7 @@ impl AtLeastOnce {
             self.outbox.flying[found].outstanding -= 1;
             if let Told::Refused(reason) = told {
                 let record = ticket.record as usize;
-                outcome = outcome.and(self.outbox.refused(found, record, reason));
+                outcome = outcome.and(self.outbox.refused(found, record, reason, None));
             }
         }
         self.reports = reports;

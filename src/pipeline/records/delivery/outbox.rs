@@ -10,19 +10,23 @@ use crate::{
         records::{
             Outgoing, Reached, RecordSink, Refusal, Ticket,
             batch::RecordBatch,
-            block::{Block, Place},
+            block::{Block, Place, Record},
             hops::HOP,
             judged::{Body, Counts, Fate, Judged, Key},
             letter::{self, Sent},
+            original::original,
         },
         report::{End, Failure},
     },
+    seal::Seal,
 };
 
 /// Sends what became of batches.
 pub(in crate::pipeline::records) struct Outbox {
     pub(super) sink: Box<dyn RecordSink>,
     pub(super) keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
+    /// Whom the originals of dead letters are sealed to.
+    pub(super) seal: Option<Seal>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) desk: Desk,
     /// Batches whose records are not all told of, in the order of the input.
@@ -44,23 +48,26 @@ pub(super) struct Flight {
     pub(super) sent: Vec<Sent>,
 }
 
+/// What is kept of a record that is not forwarded.
+#[derive(Default, Clone, Copy)]
+struct Kept<'a> {
+    key: Option<&'a [u8]>,
+    body: &'a [u8],
+    schema: Option<&'a str>,
+    sealed: Option<&'a [u8]>,
+}
+
 impl Outbox {
     /// Nothing is on its way yet.
     pub(in crate::pipeline::records) fn new(
         sink: Box<dyn RecordSink>,
         keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
+        seal: Option<Seal>,
         observer: Arc<dyn Observer>,
         desk: Desk,
     ) -> Self {
-        Self {
-            sink,
-            keeps,
-            observer,
-            desk,
-            flying: VecDeque::new(),
-            undone: false,
-            topic_broke: false,
-        }
+        let (flying, undone, topic_broke) = (VecDeque::new(), false, false);
+        Self { sink, keeps, seal, observer, desk, flying, undone, topic_broke }
     }
 
     /// A batch goes on its way.
@@ -93,7 +100,9 @@ impl Outbox {
         };
         match &verdict.fate {
             Fate::Blank => Ok(()),
-            Fate::Rejected(reject) => self.reject(at, *reject, key, judged, refused.is_some()),
+            Fate::Rejected(reject) => {
+                self.reject(block, judged, at, (record, *reject), key, refused.is_some())
+            }
             Fate::Forwarded(how, body) => {
                 let counts = Counts::of(*how);
                 self.forward(block, judged, at, key, body.as_ref(), counts, refused)
@@ -108,7 +117,7 @@ impl Outbox {
                     let line = Some(judged.output.rejects[reject].line);
                     flight.sent.push(Sent { line, ..Sent::of((record, verdict)) });
                     let at = flight.sent.len() - 1;
-                    self.reject(at, reject, key, judged, refused.is_some())?;
+                    self.reject(block, judged, at, (record, reject), key, refused.is_some())?;
                 }
                 Ok(())
             }
@@ -167,14 +176,18 @@ impl Outbox {
         let Some(flight) = self.flying.back_mut() else { return Ok(()) };
         flight.sent[at].counts = Some(counts);
         if let Some(reason) = refused {
-            return self.refused(self.flying.len() - 1, at, reason);
+            let sealed = self.sealed(block, record, reason)?;
+            return self.refused(self.flying.len() - 1, at, reason, sealed.as_deref());
         }
         match self.sink.send(Ticket { batch: flight.seq, record: at as u32 }, &outgoing) {
             Ok(()) => {
                 flight.outstanding += 1;
                 Ok(())
             }
-            Err(Refusal::Record(reason)) => self.refused(self.flying.len() - 1, at, reason),
+            Err(Refusal::Record(reason)) => {
+                let sealed = self.sealed(block, record, reason)?;
+                self.refused(self.flying.len() - 1, at, reason, sealed.as_deref())
+            }
             Err(Refusal::Topic(why)) => {
                 self.unsent(self.flying.len() - 1, at, &why);
                 Ok(())
@@ -187,29 +200,51 @@ impl Outbox {
         }
     }
 
-    /// A record of the last flight, or a line of one, is not forwarded.
+    /// A record of the last flight, or a line of one, is not forwarded. `bare`: the dead letter was
+    /// refused as it was, and is no more than its place.
     fn reject(
         &mut self,
-        at: usize,
-        reject: usize,
-        key: Option<&[u8]>,
+        block: &Block,
         judged: &Judged,
+        at: usize,
+        (record, reject): (&Record, usize),
+        key: Option<&[u8]>,
         bare: bool,
     ) -> Result<(), End> {
         let last = self.flying.len() - 1;
         let reject = &judged.output.rejects[reject];
         let schema = judged.output.schema.as_deref();
         if bare {
-            // The letter was refused as it was: its place is enough.
             let bare = Reject { payload: Payload::None, ..reject.clone() };
-            return self.letter(last, at, &bare, None, b"", schema);
+            return self.letter(last, at, &bare, &Kept { schema, ..Kept::default() });
         }
         let body = &judged.output.bodies[reject.body.clone()];
-        self.letter(last, at, reject, key, body, schema)
+        let sealed = self.sealed(block, record, reject.reason)?;
+        self.letter(last, at, reject, &Kept { key, body, schema, sealed: sealed.as_deref() })
+    }
+
+    /// The record as it came, sealed, where its dead letter is kept.
+    fn sealed(
+        &self,
+        block: &Block,
+        record: &Record,
+        reason: Reason,
+    ) -> Result<Option<Vec<u8>>, End> {
+        let Some(seal) = self.seal.as_ref().filter(|_| (self.keeps)(reason)) else {
+            return Ok(None);
+        };
+        let sealed = original(block, record).map(|original| seal.seal(&original)).transpose();
+        sealed.map_err(|error| End::Failed(Failure::DeadLetter(io::Error::other(error))))
     }
 
     /// The sink does not take a record: its count moves, and of it only the place is kept.
-    pub(super) fn refused(&mut self, flight: usize, at: usize, reason: Reason) -> Result<(), End> {
+    pub(super) fn refused(
+        &mut self,
+        flight: usize,
+        at: usize,
+        reason: Reason,
+        sealed: Option<&[u8]>,
+    ) -> Result<(), End> {
         let Flight { tally, sent, .. } = &mut self.flying[flight];
         let Some(counts) = sent[at].counts else {
             let what = format!("the dead letter topic refuses a letter ({})", reason.word());
@@ -218,7 +253,7 @@ impl Outbox {
         sent[at].stands_for = counts.withdraw(tally);
         tally.rejected[reason.index()] += sent[at].stands_for;
         let reject = Reject::of(reason, at as u32);
-        self.letter(flight, at, &reject, None, b"", None)
+        self.letter(flight, at, &reject, &Kept { sealed, ..Kept::default() })
     }
 
     /// Tells of a reject, and keeps it where it is wanted.
@@ -227,10 +262,9 @@ impl Outbox {
         flight: usize,
         at: usize,
         reject: &Reject,
-        key: Option<&[u8]>,
-        body: &[u8],
-        schema: Option<&str>,
+        parts: &Kept<'_>,
     ) -> Result<(), End> {
+        let &Kept { key, body, schema, sealed } = parts;
         let kept = (self.keeps)(reject.reason);
         let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
         let sent = &mut sent[at];
@@ -243,8 +277,9 @@ impl Outbox {
             return Ok(());
         }
         let said = letter::headers(place, sent, reject, schema);
-        let headers: Vec<_> =
+        let mut headers: Vec<_> =
             said.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
+        headers.extend(sealed.map(|sealed| ("__tamis.sealed", Some(sealed))));
         let letter = Outgoing {
             dead: true,
             topic: &place.topic,
@@ -259,12 +294,15 @@ impl Outbox {
                 *outstanding += 1;
                 Ok(())
             }
-            // What cannot be kept whole is kept as its place.
+            // What cannot be kept whole is kept as its sealed original, or else as its place.
             Err(Refusal::Record(_)) if !body.is_empty() => {
                 let bare = Reject { payload: Payload::None, ..reject.clone() };
-                self.letter(flight, at, &bare, None, b"", schema)
+                self.letter(flight, at, &bare, &Kept { key: None, body: b"", ..*parts })
             }
-            Err(Refusal::Record(reason)) => self.refused(flight, at, reason),
+            Err(Refusal::Record(_)) if sealed.is_some() => {
+                self.letter(flight, at, reject, &Kept { sealed: None, ..*parts })
+            }
+            Err(Refusal::Record(reason)) => self.refused(flight, at, reason, None),
             Err(Refusal::Topic(why)) => {
                 self.unsent(flight, at, &why);
                 Ok(())

@@ -1,0 +1,13 @@
+# Tamis alone, on Debian's C library. Build: docker build -t tamis .
+FROM rust:1-bookworm AS build
+WORKDIR /src
+COPY . .
+# librdkafka and OpenSSL are built from source: the image has what that needs (a C++ compiler, make, perl).
+RUN cargo build --release --locked --bin tamis
+
+FROM debian:bookworm-slim
+# Whom the system trusts, for TLS without a `ca` of its own.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
+COPY --from=build /src/target/release/tamis /usr/local/bin/tamis
+USER nobody
+ENTRYPOINT ["tamis"]

@@ -1,0 +1,146 @@
+//! `tamis replay`: dead letters go through the sieve again.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, BufWriter, Write as _},
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use anyhow::{Context as _, anyhow};
+
+use super::{
+    cause::cause,
+    config,
+    exit::Trouble,
+    outlets::Around,
+    resolved::Run,
+    room::Room,
+    sieve::{self, Feed},
+};
+use crate::{
+    cli::replay::ReplayArgs,
+    journal::Event,
+    letters::{self, Chosen, Stays, Terms},
+    pipeline::{Input, Inputs, RejectSink},
+    seal::Identities,
+    sinks::again::{AgainSink, Replayed},
+    sources::LettersSource,
+};
+
+/// Replays a file of dead letters, and returns the exit code.
+pub(crate) fn run(args: ReplayArgs) -> Result<u8, Trouble> {
+    let ReplayArgs { mut run, identity, remaining, attempts } = args;
+    let (true, Some(path)) = (run.files.is_empty(), run.dead_letter.take()) else {
+        return Err(anyhow!(
+            "replay reads dead letters: `tamis replay --dead-letter FILE --identity KEYFILE`, and no \
+             other files"
+        )
+        .into());
+    };
+    if run.out_dir.is_some() || run.recursive || run.follow {
+        return Err(
+            anyhow!("replay has one output: use -o FILE, and no --out-dir, -r or -f").into()
+        );
+    }
+    let identities = identity.map(|path| {
+        Identities::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => anyhow!("--identity {}: {error}", path.display()),
+            _ => anyhow!("--identity {}: {}", path.display(), cause(&error)),
+        })
+    });
+    let identities = identities.transpose()?;
+    if !path.is_file() {
+        return Err(anyhow!("--dead-letter {}: a file is wanted here", path.display()).into());
+    }
+    (run.files, run.dead_letter) = (vec![path.clone()], remaining);
+    let applied = config::applied(run)?;
+    if applied.args.follow {
+        return Err(anyhow!("replay follows no files: leave `follow` out").into());
+    }
+    let chosen = Arc::default();
+    sieve::with(applied, &mut Replay { path, identities, attempts, chosen })
+}
+
+struct Replay {
+    path: PathBuf,
+    identities: Option<Identities>,
+    attempts: u32,
+    /// The letters, and the longest event, once they were chosen.
+    chosen: Arc<OnceLock<(Arc<Chosen>, usize)>>,
+}
+
+impl Feed for Replay {
+    fn letters(&self, inner: Box<dyn RejectSink>) -> Box<dyn RejectSink> {
+        let (path, chosen) = (self.path.clone(), self.chosen.clone());
+        let ask = move || {
+            let (chosen, max_event_bytes) = chosen.get()?;
+            let (path, chosen, max_event_bytes) = (path.clone(), chosen.clone(), *max_event_bytes);
+            Some(Replayed { path, chosen, max_event_bytes })
+        };
+        Box::new(AgainSink::new(inner, Box::new(ask)))
+    }
+
+    fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble> {
+        let max_event_bytes = room.budget.sizes.max_event_bytes;
+        let (identities, attempts) = (self.identities.take(), self.attempts);
+        let terms = Terms { identities, attempts, max_event_bytes };
+        let (chosen, stay) = choose(&self.path, &terms, run.dead_letter.as_deref())
+            .with_context(|| format!("--dead-letter {}", self.path.display()))
+            .map_err(Trouble::Failed)?;
+        if stay.0.iter().any(|count| *count > 0) && !run.quiet {
+            let where_to = match &run.dead_letter {
+                Some(path) => format!("are kept in {}", path.display()),
+                None => "stay where they are (--remaining FILE keeps them)".into(),
+            };
+            (around.say)(Event::LettersStay, &format!("{} {where_to}", stay.text()));
+        }
+        let chosen = Arc::new(chosen);
+        // Nobody asked before.
+        let _ = self.chosen.set((chosen.clone(), max_event_bytes));
+        let shutdown = around.shutdown.clone();
+        let name = self.path.display().to_string();
+        let source = LettersSource::new(self.path.clone(), Arc::new(terms), chosen, shutdown);
+        Ok(Inputs::InTurn(vec![Input { name, source: Box::new(source) }]))
+    }
+}
+
+/// How many letters stay, by why.
+#[derive(Default)]
+struct Stay([u64; 4]);
+
+impl Stay {
+    fn text(&self) -> String {
+        let words = [
+            "tried often enough (--attempts)",
+            "sealed, and not opened by --identity",
+            "without a whole event",
+            "no dead letters",
+        ];
+        let counts = self.0.iter().zip(words).filter(|(count, _)| **count > 0);
+        let all: Vec<_> = counts.map(|(count, why)| format!("{count} {why}")).collect();
+        format!("{} not replayed: {};", self.0.iter().sum::<u64>(), all.join(", "))
+    }
+}
+
+/// Chooses the letters to replay; the others are kept in `remaining`, as they are.
+fn choose(path: &Path, terms: &Terms, remaining: Option<&Path>) -> io::Result<(Chosen, Stay)> {
+    let file = remaining.map(|path| OpenOptions::new().append(true).open(path)).transpose()?;
+    let mut file = file.map(BufWriter::new);
+    let mut stay = Stay::default();
+    let chosen = letters::choose(path, terms, &mut |letter, why| {
+        stay.0[match why {
+            Stays::Tried => 0,
+            Stays::Shut => 1,
+            Stays::InPart => 2,
+            Stays::NoLetter => 3,
+        }] += 1;
+        let Some(file) = &mut file else { return Ok(()) };
+        file.write_all(letter)?;
+        file.write_all(b"\n")
+    })?;
+    if let Some(file) = &mut file {
+        file.flush()?;
+    }
+    Ok((chosen, stay))
+}

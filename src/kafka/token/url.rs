@@ -1,0 +1,186 @@
+//! A token that an identity provider gives: OAuth 2.0, client credentials (RFC 6749, section 4.4).
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rustls::crypto::ring;
+use serde::Deserialize;
+use ureq::{
+    Agent,
+    tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem},
+};
+
+use super::{NoToken, Token, expiry};
+use crate::kafka::Secret;
+
+/// How long all of it may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// An answer is not longer than this.
+const LONGEST: u64 = 64 << 10;
+/// A token that does not say how long it holds is asked for again after so long.
+const UNSAID: u64 = 300;
+const KEY: &str = "kafka.sasl.token_url";
+/// What an identity provider may say, and no more of what it says is told.
+const REFUSALS: &[&str] = &[
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+];
+
+/// An identity provider, and how it knows this program.
+pub struct Provider {
+    agent: Agent,
+    url: String,
+    client_id: String,
+    secret: Secret,
+    scope: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    access_token: Option<String>,
+    expires_in: Option<f64>,
+    error: Option<String>,
+}
+
+impl Provider {
+    /// At `url`, vouched for by `ca`, or by whom the system trusts.
+    ///
+    /// # Errors
+    /// There are no certificates.
+    pub fn new(
+        url: &str,
+        ca: Option<&[u8]>,
+        client_id: &str,
+        secret: Secret,
+        scope: Option<&str>,
+    ) -> Result<Self, String> {
+        let roots = match ca {
+            Some(pem) => from_pem(pem)?,
+            // Where TLS is not spoken, nobody needs to vouch.
+            None if url.starts_with("http://") => Vec::new(),
+            None => of_the_system()?,
+        };
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::from(roots))
+            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+            .build();
+        let agent = Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .http_status_as_error(false)
+            // The secret is for this one alone.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_idle_connections(0)
+            .user_agent("tamis")
+            .tls_config(tls)
+            .build()
+            .new_agent();
+        let (url, client_id) = (url.to_owned(), client_id.to_owned());
+        Ok(Self { agent, url, client_id, secret, scope: scope.map(str::to_owned) })
+    }
+
+    pub(super) fn ask(&self, now: u64) -> Result<Token, NoToken> {
+        let secret = self.secret.read().map_err(|what| NoToken { what, lasts: false })?;
+        let known = format!("{}:{}", form(&self.client_id), form(&secret));
+        let scope = self.scope.iter().map(|scope| format!("&scope={}", form(scope)));
+        let body = format!("grant_type=client_credentials{}", scope.collect::<String>());
+        let passing = |what: String| NoToken { what: format!("{KEY}: {what}"), lasts: false };
+        let mut answer = self
+            .agent
+            .post(&self.url)
+            .header("Authorization", format!("Basic {}", STANDARD.encode(known)))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("Accept", "application/json")
+            .send(&body)
+            .map_err(|error| passing(told(&error)))?;
+        let status = answer.status().as_u16();
+        let text = answer.body_mut().with_config().limit(LONGEST).read_to_string();
+        let parsed = text.ok().and_then(|text| serde_json::from_str::<Answer>(&text).ok());
+        let Some(answer) = parsed else {
+            return Err(passing(format!("status {status}, and no answer as of RFC 6749")));
+        };
+        match answer {
+            Answer { access_token: Some(text), expires_in, .. } if status == 200 => {
+                let said = expires_in.filter(|s| *s > 0.0).map(|s| now + (s * 1000.0) as u64);
+                let until = said.or_else(|| expiry(&text)).filter(|until| *until > now);
+                Ok(Token { text, since: now, until: until.unwrap_or(now + UNSAID * 1000) })
+            }
+            Answer { error, .. } => {
+                let error = error.and_then(|said| REFUSALS.iter().find(|known| **known == said));
+                let error = error.map_or(String::new(), |error| format!(" ({error})"));
+                let what = format!("{KEY}: refused, status {status}{error}: see client_id, ");
+                let what = format!("{what}client_secret_file and scope of kafka.sasl");
+                Err(NoToken { what, lasts: matches!(status, 400 | 401 | 403 | 404) })
+            }
+        }
+    }
+}
+
+fn from_pem(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
+    let mut all = Vec::new();
+    for item in parse_pem(pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| "this is no PEM".to_owned())? {
+            all.push(certificate);
+        }
+    }
+    if all.is_empty() { Err("there is no certificate in it".into()) } else { Ok(all) }
+}
+
+fn of_the_system() -> Result<Vec<Certificate<'static>>, String> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let mend = "name a file with `token_ca`";
+        return Err(format!("{KEY}: this system trusts nobody (no ca-certificates): {mend}"));
+    }
+    Ok(found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
+}
+
+/// What went wrong on the way. What a library says of it can hold the URL.
+fn told(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Io(error) => match error.get_ref().and_then(|e| e.downcast_ref()) {
+            Some(error) => untrusted(error),
+            None => error.to_string(),
+        },
+        ureq::Error::Timeout(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+        ureq::Error::HostNotFound => "no such host".into(),
+        ureq::Error::ConnectionFailed => "nobody listens there".into(),
+        ureq::Error::Rustls(error) => untrusted(error),
+        ureq::Error::BadUri(_) => "this is no URL".into(),
+        ureq::Error::InvalidProxyUrl => "the environment names a proxy that is no URL".into(),
+        _ => "no answer in HTTP".into(),
+    }
+}
+
+fn untrusted(error: &rustls::Error) -> String {
+    format!("{error}: see token_ca of kafka.sasl")
+}
+
+/// `application/x-www-form-urlencoded`
+fn form(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
+                out.push(char::from(byte));
+            }
+            b' ' => out.push('+'),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::form;
+
+    #[test]
+    fn secrets_are_escaped() {
+        assert_eq!(form("a b+c%ü~*"), "a+b%2Bc%25%C3%BC%7E*");
+    }
+}

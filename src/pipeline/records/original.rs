@@ -1,0 +1,95 @@
+//! A record as it came, as JSON: what is sealed into its dead letter.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value as Json, json};
+
+use super::{
+    block::{Block, Record},
+    value::Value,
+};
+
+/// The whole record; `None` where it was too long for its bytes to be kept.
+pub(super) fn original(block: &Block, record: &Record) -> Option<Vec<u8>> {
+    let value = match (&record.packed, &record.value) {
+        // Nothing of it was kept.
+        (_, Value::Refused(_)) => return None,
+        (_, Value::Tombstone) => Json::Null,
+        (Some((_, range)), _) => readable(block.bytes(range)),
+        (None, Value::Line { range, breaks }) => {
+            let mut value = block.chunk().data()[range.clone()].to_vec();
+            breaks.restore(&mut value, true, false);
+            readable(&[block.bytes(&record.prefix), &value].concat())
+        }
+        (None, Value::Lines { range, .. }) => {
+            let lines = &block.chunk().data()[range.clone()];
+            readable(&[block.bytes(&record.prefix), lines].concat())
+        }
+    };
+    let place = &block.places()[record.place];
+    let part = |part: &Option<std::ops::Range<usize>>| match part {
+        Some(range) => readable(block.bytes(range)),
+        None => Json::Null,
+    };
+    let headers = block.headers(record).iter().map(|header| {
+        let name = String::from_utf8_lossy(block.bytes(&header.name));
+        json!({ "name": name, "value": part(&header.value) })
+    });
+    let whole = json!({
+        "topic": &*place.topic,
+        "partition": place.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp,
+        "key": part(&record.key),
+        "headers": headers.collect::<Vec<_>>(),
+        "value": value,
+    });
+    Some(whole.to_string().into_bytes())
+}
+
+/// As text where it is one.
+fn readable(bytes: &[u8]) -> Json {
+    match str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => json!({ "base64": STANDARD.encode(bytes) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::block::{Incoming, Place},
+        *,
+    };
+
+    #[test]
+    fn every_part_comes_back() {
+        let mut block = Block::default();
+        let place = Place { id: 7, topic: "logs".into(), partition: 3 };
+        let headers: [(&str, Option<&[u8]>); 2] = [("a", Some(b"x")), ("b", None)];
+        let record = Incoming {
+            offset: 41,
+            timestamp: Some(5),
+            key: Some(b"\xff"),
+            headers: &headers,
+            value: Some(b"{\n\t\"a\": 1\r\n}"),
+            ..Incoming::default()
+        };
+        block.push(&place, &record, 1 << 10);
+        block.push(&place, &Incoming { value: None, key: None, headers: &[], ..record }, 1 << 10);
+        block.push(&place, &record, 3);
+        block.seal();
+        let whole = |at: usize| original(&block, &block.records()[at]);
+        let text = String::from_utf8(whole(0).unwrap()).unwrap();
+        assert_eq!(
+            text,
+            concat!(
+                r#"{"topic":"logs","partition":3,"offset":41,"timestamp":5,"key":{"base64":"/w=="},"#,
+                r#""headers":[{"name":"a","value":"x"},{"name":"b","value":null}],"#,
+                r#""value":"{\n\t\"a\": 1\r\n}"}"#
+            )
+        );
+        let tombstone: Json = serde_json::from_slice(&whole(1).unwrap()).unwrap();
+        assert_eq!((&tombstone["value"], &tombstone["key"]), (&Json::Null, &Json::Null));
+        assert_eq!(whole(2), None);
+    }
+}

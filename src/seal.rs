@@ -1,0 +1,112 @@
+//! Sealed originals: age, to the public key of whoever may open them (<https://age-encryption.org/v1>).
+//!
+//! Who runs this program has the public key alone, and cannot open what it seals.
+
+use std::{io::BufReader, path::Path, str::FromStr};
+
+use age::{IdentityFile, x25519::Recipient};
+
+/// Whom originals are sealed to.
+#[derive(Clone)]
+pub struct Seal(Recipient);
+
+/// A text that is no public key.
+#[derive(Debug, thiserror::Error)]
+#[error("this is no public key of age's: `age-keygen -o key.txt` makes one (age1…)")]
+pub struct NoKey;
+
+/// What opens sealed originals: identities of age's.
+pub struct Identities(Vec<Box<dyn age::Identity + Send + Sync>>);
+
+/// Something could not be sealed or opened; nothing of it is told.
+#[derive(Debug, thiserror::Error)]
+#[error("it cannot be sealed, or is not sealed to one of these identities, or damaged")]
+pub struct Shut;
+
+impl FromStr for Seal {
+    type Err = NoKey;
+
+    fn from_str(text: &str) -> Result<Self, NoKey> {
+        text.parse().map(Self).map_err(|_| NoKey)
+    }
+}
+
+impl Seal {
+    /// An original, sealed: some 200 bytes longer.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn seal(&self, original: &[u8]) -> Result<Vec<u8>, Shut> {
+        age::encrypt(&self.0, original).map_err(|_| Shut)
+    }
+}
+
+impl Identities {
+    /// Those of a file, as `age-keygen` writes it.
+    ///
+    /// # Errors
+    /// It cannot be read, or holds anything else; which line, and nothing of it.
+    pub fn read(path: &Path) -> std::io::Result<Self> {
+        let file = IdentityFile::from_buffer(BufReader::new(std::fs::File::open(path)?))?;
+        let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+        let identities =
+            file.into_identities().map_err(|_| wrong("these identities cannot be used"))?;
+        if identities.is_empty() {
+            return Err(wrong("there is no identity in it (AGE-SECRET-KEY-…)"));
+        }
+        Ok(Self(identities))
+    }
+
+    /// An original, opened; longer than `most` bytes it may not be.
+    ///
+    /// # Errors
+    /// It is not for these, or not as it was sealed.
+    pub fn open(&self, sealed: &[u8], most: usize) -> Result<Vec<u8>, Shut> {
+        use std::io::Read as _;
+        let decryptor = age::Decryptor::new_buffered(sealed).map_err(|_| Shut)?;
+        let identities = self.0.iter().map(|identity| &**identity as &dyn age::Identity);
+        let opened = decryptor.decrypt(identities).map_err(|_| Shut)?;
+        let mut original = Vec::new();
+        opened.take(most as u64 + 1).read_to_end(&mut original).map_err(|_| Shut)?;
+        if original.len() > most { Err(Shut) } else { Ok(original) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use age::secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn identity() -> (tempfile::NamedTempFile, String) {
+        let identity = age::x25519::Identity::generate();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "# made by a test\n{}", identity.to_string().expose_secret()).unwrap();
+        (file, identity.to_public().to_string())
+    }
+
+    #[test]
+    fn who_has_the_identity_opens_it_and_nobody_else() {
+        let ((file, public), (other, _)) = (identity(), identity());
+        let seal: Seal = public.parse().unwrap();
+        let sealed = seal.seal(b"ada@example.com").unwrap();
+        assert!(!sealed.windows(4).any(|part| part == b"ada@"));
+        assert_ne!(sealed, seal.seal(b"ada@example.com").unwrap());
+        let own = Identities::read(file.path()).unwrap();
+        assert_eq!(own.open(&sealed, 15).unwrap(), b"ada@example.com");
+        assert!(own.open(&sealed, 14).is_err());
+        assert!(own.open(&sealed[..sealed.len() - 1], 99).is_err());
+        assert!(Identities::read(other.path()).unwrap().open(&sealed, 99).is_err());
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_and_not_told() {
+        assert!("age1qqqq".parse::<Seal>().is_err());
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "AGE-SECRET-KEY-1WRONG").unwrap();
+        let Err(error) = Identities::read(file.path()) else { panic!("no identity") };
+        assert!(!error.to_string().contains("WRONG"), "{error}");
+    }
+}

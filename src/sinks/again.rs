@@ -1,0 +1,93 @@
+//! Dead letters of dead letters: each says where it stood at first, and how often it was tried.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use crate::{
+    letters::{Chosen, Letters, Told},
+    pipeline::{Letter, Place, Reject, RejectSink},
+    seal::Seal,
+};
+
+/// Letters that are replayed, and how they are told apart.
+pub struct Replayed {
+    /// Their file.
+    pub path: PathBuf,
+    /// Those that are replayed.
+    pub chosen: Arc<Chosen>,
+    /// The longest event.
+    pub max_event_bytes: usize,
+}
+
+/// What asks for [`Replayed`], once it is known.
+pub type Ask = Box<dyn Fn() -> Option<Replayed> + Send>;
+
+/// A dead letter that knows which letter a line is of.
+pub struct AgainSink {
+    inner: Box<dyn RejectSink>,
+    ask: Ask,
+    letters: Option<(Replayed, Letters)>,
+    /// The letter that was last looked for.
+    told: Option<Told>,
+    /// The next letter's number.
+    at: usize,
+    /// The line that it begins with.
+    line: u64,
+}
+
+impl AgainSink {
+    /// In front of `inner`.
+    pub fn new(inner: Box<dyn RejectSink>, ask: Ask) -> Self {
+        Self { inner, ask, letters: None, told: None, at: 0, line: 1 }
+    }
+
+    /// Finds the letter that has this line; lines come in order.
+    fn letter(&mut self, line: u64) -> io::Result<()> {
+        if self.letters.is_none() {
+            let Some(replayed) = (self.ask)() else { return Ok(()) };
+            let Replayed { path, chosen, max_event_bytes } = &replayed;
+            let letters = Letters::open(path, chosen.bytes, *max_event_bytes)?;
+            self.letters = Some((replayed, letters));
+        }
+        let Some((replayed, letters)) = &mut self.letters else { return Ok(()) };
+        while line >= self.line {
+            let Some(lines) = replayed.chosen.lines.get(self.at) else { break };
+            let Some(letter) = letters.read()? else { break };
+            self.at += 1;
+            self.line += u64::from(*lines);
+            if line < self.line {
+                self.told = serde_json::from_slice(letter).ok();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RejectSink for AgainSink {
+    fn takes(&self, reject: &Reject) -> bool {
+        self.inner.takes(reject)
+    }
+
+    fn seal(&self) -> Option<&Seal> {
+        self.inner.seal()
+    }
+
+    fn write(&mut self, letter: &Letter<'_>) -> io::Result<()> {
+        self.letter(letter.place.line)?;
+        let Some(told) = &self.told else { return self.inner.write(letter) };
+        let Told { input, line, offset, length, attempts, .. } = told;
+        let place = Place { input, line: *line, offset: *offset, length: *length };
+        self.inner.write(&Letter { place, attempts: attempts.saturating_add(1), ..*letter })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.inner.sync()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.inner.finish()
+    }
+}

@@ -1,0 +1,69 @@
+//! Dead letters as a source: what they are about, as it came.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use crate::{
+    letters::{Chosen, Letters, Terms},
+    pipeline::{Read, Source},
+    shutdown::{Phase, Shutdown},
+};
+
+/// The originals of those letters that were chosen, a line each.
+pub struct LettersSource {
+    path: PathBuf,
+    letters: Option<Letters>,
+    terms: Arc<Terms>,
+    chosen: Arc<Chosen>,
+    shutdown: Shutdown,
+    /// The next letter's number.
+    at: usize,
+    /// What was opened and not yet read.
+    open: Vec<u8>,
+    read: usize,
+}
+
+impl LettersSource {
+    /// Of this file.
+    pub fn new(path: PathBuf, terms: Arc<Terms>, chosen: Arc<Chosen>, shutdown: Shutdown) -> Self {
+        let (letters, open) = (None, Vec::new());
+        Self { path, letters, terms, chosen, shutdown, at: 0, open, read: 0 }
+    }
+
+    /// Opens the next; `false`: there is none.
+    fn next(&mut self) -> io::Result<bool> {
+        let Self { path, terms, chosen, .. } = self;
+        let letters = match &mut self.letters {
+            Some(letters) => letters,
+            none => none.insert(Letters::open(path, chosen.bytes, terms.max_event_bytes)?),
+        };
+        loop {
+            let Some(lines) = chosen.lines.get(self.at) else { return Ok(false) };
+            self.at += 1;
+            let changed = || io::Error::other("it was changed while it was read");
+            let letter = letters.read()?.ok_or_else(changed)?;
+            if *lines == 0 {
+                continue;
+            }
+            let (_, original) = terms.original(letter).map_err(|_| changed())?;
+            (self.open, self.read) = (original, 0);
+            self.open.push(b'\n');
+            return Ok(true);
+        }
+    }
+}
+
+impl Source for LettersSource {
+    fn read(&mut self, buf: &mut [u8], _: Option<Duration>) -> io::Result<Read> {
+        if self.read == self.open.len() {
+            let stopped = !matches!(self.shutdown.phase(), Phase::Running | Phase::Draining { .. });
+            if stopped || !self.next()? {
+                return Ok(Read::End);
+            }
+        }
+        let left = &self.open[self.read..];
+        let bytes = left.len().min(buf.len());
+        buf[..bytes].copy_from_slice(&left[..bytes]);
+        self.read += bytes;
+        Ok(Read::Bytes(bytes))
+    }
+}
