@@ -98,7 +98,9 @@ impl ClientContext for Ear {
             drop(tray);
             self.0.more.notify_all();
         } else {
-            self.0.tray().outage = true;
+            if is_outage(&error) {
+                self.0.tray().outage = true;
+            }
             self.0.voice.fault(&error);
         }
     }
@@ -145,6 +147,14 @@ impl ProducerContext for Ear {
 fn refusal(error: &KafkaError) -> Option<Reason> {
     let anothers = error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidDifferentRecord);
     if anothers { Some(Reason::Refused) } else { of_record(error).map(reason) }
+}
+
+/// Whether brokers cannot be reached.
+fn is_outage(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure)
+    )
 }
 
 /// Whether a topic has a fault of its own.
