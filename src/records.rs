@@ -3,11 +3,15 @@
 //! | file | does |
 //! | --- | --- |
 //! | `beside` | keys and headers as lines of a chunk of their own, and what became of them |
+//! | `logs` | OTLP's log records and attributes, judged |
+//! | `otlp` | where they stand in a value |
 //! | `packed` | values that came compressed |
 //! | `pseudonym` | what stands for a key that may not be seen |
 //! | `worker` | a block of records, judged |
 
 mod beside;
+mod logs;
+mod otlp;
 mod packed;
 mod pseudonym;
 mod worker;

@@ -81,9 +81,9 @@ pub(crate) fn fit_records(run: &Run, rules: &Rules) -> Result<Room> {
     let block = (sizes.chunk_bytes + sizes.most()) as u64;
     // Keys and headers stand beside a block's values.
     let blocks = (BLOCKS + 2 * run.threads) as u64 * 2 * block;
-    // An event's text while it is decompressed, or put together with what stood before it; and what
-    // comes out of the encoders.
-    let texts = (2 + 2 * run.threads) * 2 * sizes.max_event_bytes;
+    // An event's text while it is decompressed, or put together with what stood before it or of its log
+    // records; and what comes out of the encoders.
+    let texts = (2 + 8 * run.threads) * 2 * sizes.max_event_bytes;
     let packers = run.threads as u64 * PACKER_BYTES + texts as u64;
     let kafka = KAFKA_SOURCE_BYTES + KAFKA_SINK_BYTES + packers;
     let shape = Shape {

@@ -165,33 +165,14 @@ impl Besides {
         self.chunk.extend(b"\n");
     }
 
-    /// What a line became. The schema is for values, so its refusals do not count here, nor does what
-    /// becomes of text lines.
-    fn became(&self, fate: &Fate) -> Result<Option<&[u8]>, Reason> {
-        match fate {
-            Fate::Blank => Ok(None),
-            Fate::Forwarded(range) => Ok(Some(&self.judged.clean[range.clone()])),
-            Fate::Rejected(at) => {
-                let reject = &self.judged.rejects[*at];
-                let apart = reject.reason.is_violation() || reject.reason == Reason::Text;
-                match reject.payload {
-                    Payload::Redacted if apart => {
-                        Ok(Some(&self.judged.bodies[reject.body.clone()]))
-                    }
-                    _ => Err(reject.reason),
-                }
-            }
-        }
-    }
-
     /// Whether nothing was found in a text; why it was not judged, where it was not.
     fn text(&self, fate: &Fate, line: &[u8]) -> Result<bool, Reason> {
-        let became = self.became(fate)?;
+        let became = became(fate, &self.judged)?;
         Ok(became.is_none_or(|became| became.trim_ascii() == line.trim_ascii()))
     }
 
     fn header(&self, fate: &Fate, line: &[u8]) -> Told {
-        let became = match self.became(fate) {
+        let became = match became(fate, &self.judged) {
             Ok(Some(became)) => became,
             Err(Reason::Rule) => return Told::Dropped,
             // Its name cannot be trusted more than its value.
@@ -204,6 +185,23 @@ impl Besides {
             return Told::Gone;
         };
         first(event)
+    }
+}
+
+/// What a line became. The schema is for values, so its refusals do not count here, nor does what
+/// becomes of text lines.
+pub(super) fn became<'a>(fate: &Fate, judged: &'a Output) -> Result<Option<&'a [u8]>, Reason> {
+    match fate {
+        Fate::Blank => Ok(None),
+        Fate::Forwarded(range) => Ok(Some(&judged.clean[range.clone()])),
+        Fate::Rejected(at) => {
+            let reject = &judged.rejects[*at];
+            let apart = reject.reason.is_violation() || reject.reason == Reason::Text;
+            match reject.payload {
+                Payload::Redacted if apart => Ok(Some(&judged.bodies[reject.body.clone()])),
+                _ => Err(reject.reason),
+            }
+        }
     }
 }
 

@@ -18,13 +18,16 @@ pub(super) fn pack(codec: Codec, prefix: &[u8], at: u32, fate: &mut Fate, out: &
         },
         Fate::Forwarded(_, None) | Fate::Blank | Fate::Rejected(_) => return,
     };
-    let Body::Clean(range) = body else { return };
-    let text = &mut out.output.clean[range.clone()];
+    let (text, range) = match body {
+        Body::Clean(range) => (&mut out.output.clean[range.clone()], range),
+        Body::Arena(range) => (&mut out.arena[range.clone()], range),
+        Body::Chunk(_) | Body::Kept(_) => return,
+    };
     match compressed(codec, &[prefix, text]) {
         // There is room where it stood, but for what is shorter than a format's own bytes.
         Ok(bytes) if bytes.len() <= text.len() => {
             text[..bytes.len()].copy_from_slice(&bytes);
-            *body = Body::Clean(range.start..range.start + bytes.len());
+            range.end = range.start + bytes.len();
         }
         Ok(bytes) => {
             let from = out.arena.len();

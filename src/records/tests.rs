@@ -15,6 +15,7 @@ use crate::{
     },
 };
 
+mod logs;
 mod values;
 
 type Headers<'a> = &'a [(&'a str, Option<&'a [u8]>)];

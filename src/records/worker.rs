@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     beside::{Beside, Besides, KeyIs},
+    logs::{Log, LogJudge, Plans},
     packed::pack,
     pseudonym::Pseudonyms,
 };
@@ -47,13 +48,19 @@ pub struct RecordJudge {
     judgement: Arc<Judgement>,
     engine: Engine,
     besides: Besides,
+    logs: LogJudge,
 }
 
 impl RecordJudge {
     /// A worker.
     pub fn new(judgement: &Arc<Judgement>) -> Self {
         let engine = Engine::new(judgement.plan.clone());
-        Self { judgement: judgement.clone(), engine, besides: Besides::default() }
+        Self {
+            judgement: judgement.clone(),
+            engine,
+            besides: Besides::default(),
+            logs: LogJudge::default(),
+        }
     }
 }
 
@@ -64,9 +71,13 @@ impl RecordWorker for RecordJudge {
         self.engine.judge_by(plan);
         self.engine.process(block.chunk(), &mut out.output);
         let lines = LineFate::of_lines(block.chunk(), &out.output);
-        self.engine.judge_by(inside.get_or_init(|| Arc::new(plan.for_inner_lines())));
+        let inside = inside.get_or_init(|| Arc::new(plan.for_inner_lines()));
+        self.engine.judge_by(inside);
         let besides = self.besides.judge(&mut self.engine, block, *hops > 0, out);
-        let mut closing = Closing { block, pseudonyms: pseudonyms.as_ref(), hops: *hops, out };
+        let (engine, logs, plans) = (&mut self.engine, &mut self.logs, [plan, inside]);
+        let apart = Apart { engine, logs, plans };
+        let pseudonyms = pseudonyms.as_ref();
+        let mut closing = Closing { block, pseudonyms, hops: *hops, apart, out };
         let (mut lines, told) = (lines.into_iter(), mem::take(&mut closing.out.output.rejects));
         let mut told: Vec<_> = told.into_iter().map(Some).collect();
         for ((at, record), beside) in block.records().iter().enumerate().zip(besides) {
@@ -96,7 +107,15 @@ struct Closing<'a> {
     block: &'a Block,
     pseudonyms: Option<&'a Pseudonyms>,
     hops: u32,
+    apart: Apart<'a>,
     out: &'a mut Judged,
+}
+
+/// What judges values that are not in the block's chunk.
+struct Apart<'a> {
+    engine: &'a mut Engine,
+    logs: &'a mut LogJudge,
+    plans: Plans<'a>,
 }
 
 impl Closing<'_> {
@@ -143,6 +162,7 @@ impl Closing<'_> {
                 let lines = lines.take(*count as usize);
                 self.lines(range, *ended, lines, beyond, told)
             }
+            Value::Whole(range) => self.whole(at as u32, range, beyond),
         };
         if let Some((codec, _)) = &record.packed {
             let prefix = self.block.bytes(&record.prefix);
@@ -226,6 +246,61 @@ impl Closing<'_> {
         Fate::Lines(record::Lines { value, counts, rejects })
     }
 
+    /// A value with events somewhere in it.
+    fn whole(&mut self, at: u32, range: &Range<usize>, beyond: Beyond<'_>) -> Fate {
+        let (text, Apart { engine, logs, plans }) = (self.block.bytes(range), &mut self.apart);
+        let judged = match logs.judge(engine, *plans, text, &mut self.out.output) {
+            Ok(judged) => judged,
+            Err(reason) => {
+                self.out.output.tally.read += 1;
+                return self.reject(at, reason);
+            }
+        };
+        let first = self.out.output.rejects.len();
+        let (mut counts, mut same) = (Counts::default(), judged.same);
+        let mut kept = Vec::new();
+        for (number, log) in (1..).zip(&judged.logs) {
+            kept.push(match log {
+                Log::Blank => None,
+                Log::Rejected(reject) => {
+                    self.rejected(number, 0, beyond, &mut [Some(reject.clone())]);
+                    None
+                }
+                Log::Forwarded(how, text) => {
+                    same &= *how == How::Clean;
+                    let how = self.counted(number, *how, beyond).ok();
+                    how.iter().for_each(|how| counts.add(*how));
+                    how.map(|_| text.as_slice())
+                }
+            });
+        }
+        let mut rejects = first..self.out.output.rejects.len();
+        let all = kept.iter().all(Option::is_some);
+        if kept.iter().all(Option::is_none) {
+            return match rejects.is_empty() {
+                true => Fate::Blank,
+                false => Fate::Lines(record::Lines { value: None, counts, rejects }),
+            };
+        }
+        if all && same {
+            let value = Some(Body::Kept(beyond.raw.unwrap_or(range).clone()));
+            return Fate::Lines(record::Lines { value, counts, rejects });
+        }
+        let from = self.out.arena.len();
+        let value = match judged.append(&kept, &mut self.out.arena) {
+            Some(()) => Some(Body::Arena(from..self.out.arena.len())),
+            None => {
+                // What cannot be put together again is not forwarded.
+                let tally = &mut self.out.output.tally;
+                tally.rejected[Reason::TooCostly.index()] += counts.withdraw(tally);
+                self.out.output.rejects.push(Reject::of(Reason::TooCostly, at));
+                rejects.end += 1;
+                None
+            }
+        };
+        Fate::Lines(record::Lines { value, counts, rejects })
+    }
+
     /// A line that is not forwarded.
     fn rejected(
         &mut self,
@@ -279,7 +354,7 @@ impl Closing<'_> {
 }
 
 /// What became of a line that is forwarded as `value`.
-fn how(line: &[u8], value: &[u8]) -> How {
+pub(super) fn how(line: &[u8], value: &[u8]) -> How {
     match value == line {
         true => How::Clean,
         false if line.trim_ascii_start().first() != Some(&b'{') => How::Wrapped,

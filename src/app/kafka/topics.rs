@@ -60,6 +60,7 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
         framing: match source.framing.as_ref().map(|said| said.value) {
             None | Some(FramingChoice::Event) => ValueFraming::Event,
             Some(FramingChoice::Ndjson) => ValueFraming::Lines,
+            Some(FramingChoice::Otlp) => ValueFraming::Whole,
         },
         routes: Routes::resolve(source, sink, streams.dead_letter.as_ref())
             .map_err(|what| anyhow!(what))?,

@@ -26,7 +26,7 @@ enum Need {
     /// A folder in which files can be made durable.
     Folder(PathBuf),
     /// A cluster that answers, and has the topics that are written.
-    Topics(Reach),
+    Topics(Box<Reach>),
 }
 
 impl Dependencies {
@@ -64,7 +64,9 @@ impl Dependencies {
         if let Some(path) = run.follow.as_ref().and_then(|follow| follow.data_dir.clone()) {
             all.push(("data_dir", Need::Folder(path)));
         }
-        all.extend(run.topics.iter().map(|topics| ("kafka", Need::Topics(topics.reach()))));
+        all.extend(
+            run.topics.iter().map(|topics| ("kafka", Need::Topics(Box::new(topics.reach())))),
+        );
         Self(all)
     }
 

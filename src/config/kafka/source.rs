@@ -32,6 +32,8 @@ pub enum FramingChoice {
     Event,
     /// Lines, each an event
     Ndjson,
+    /// OTLP's logs as JSON, each log record an event
+    Otlp,
 }
 
 impl SourceEntry {

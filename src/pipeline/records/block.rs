@@ -138,6 +138,7 @@ impl Block {
                 packed = record.packed.map(|(codec, bytes)| (codec, self.keep(bytes)));
                 value = match record.framing {
                     ValueFraming::Event => Value::line(&mut self.chunk, &whole[head..]),
+                    ValueFraming::Whole => Value::Whole(self.keep(&whole[head..])),
                     ValueFraming::Lines => {
                         Value::lines(&mut self.chunk, &whole[head..], MOST_LINES)
                     }

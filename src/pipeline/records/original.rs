@@ -20,6 +20,9 @@ pub(super) fn original(block: &Block, record: &Record) -> Option<Vec<u8>> {
             breaks.restore(&mut value, true, false);
             readable(&[block.bytes(&record.prefix), &value].concat())
         }
+        (None, Value::Whole(range)) => {
+            readable(&[block.bytes(&record.prefix), block.bytes(range)].concat())
+        }
         (None, Value::Lines { range, .. }) => {
             let lines = &block.chunk().data()[range.clone()];
             readable(&[block.bytes(&record.prefix), lines].concat())

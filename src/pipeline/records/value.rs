@@ -22,6 +22,8 @@ pub enum ValueFraming {
     Event,
     /// Lines, each an event.
     Lines,
+    /// Something in which a worker finds events; see [`Value::Whole`].
+    Whole,
 }
 
 /// How a value was compressed.
@@ -54,6 +56,8 @@ pub enum Value {
         /// The last one had a line end.
         ended: bool,
     },
+    /// All of it, in the arena: events of it are counted as lines are.
+    Whole(Range<usize>),
     /// Not judged; nothing is kept of it.
     Refused(Reason),
 }
@@ -98,7 +102,7 @@ fn is_json(text: &[u8]) -> bool {
 
 impl Value {
     /// The text of a value that is one event, in `chunk`.
-    pub(super) fn line(chunk: &mut Chunk, text: &[u8]) -> Self {
+    pub fn line(chunk: &mut Chunk, text: &[u8]) -> Self {
         let start = chunk.data().len();
         let breaks = if memchr(b'\n', text).is_none() {
             chunk.extend(text);
@@ -140,7 +144,7 @@ impl Value {
     pub(super) fn count(&self) -> usize {
         match self {
             Self::Tombstone | Self::Refused(_) => 0,
-            Self::Line { .. } => 1,
+            Self::Line { .. } | Self::Whole(_) => 1,
             Self::Lines { count, .. } => *count as usize,
         }
     }

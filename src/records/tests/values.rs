@@ -252,6 +252,42 @@ const LINES: &[&str] = &[
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    /// Whatever the bytes, there is an end for each line, and what is redacted leaves with none of it.
+    #[test]
+    fn no_bytes_are_lost_or_leak(
+        values in vec((0..4_usize, 0..LINES.len(), vec(any::<u8>(), 0..40), 0..LINES.len()), 1..5),
+        lines in any::<bool>(),
+        packed in any::<bool>(),
+    ) {
+        let heads: [&[u8]; 4] = [b"", ID, b"\xef\xbb\xbf", b"\0"];
+        let value = |(head, first, noise, last): &(usize, usize, Vec<u8>, usize)| {
+            let lines = [LINES[*first].as_bytes(), noise, LINES[*last].as_bytes()];
+            [heads[*head], &lines.join(&b'\n')].concat()
+        };
+        let values: Vec<_> = values.iter().map(value).collect();
+        let bench = Bench::incoming(values.iter().map(|value| Incoming {
+            value: Some(value),
+            framing: if lines { ValueFraming::Lines } else { ValueFraming::Event },
+            packed: packed.then_some((Codec::Gzip, b"as it came")),
+            ..Incoming::default()
+        }));
+        for (at, value) in values.iter().enumerate() {
+            let Some(mut sent) = bench.sent(at) else { continue };
+            if packed && sent == b"as it came" {
+                continue;
+            }
+            if packed {
+                sent = unpacked(Format::Gzip, &sent);
+            }
+            prop_assert!(!sent.windows(4).any(|bytes| bytes == b"ada@"));
+            if matches!(bench.verdict(at).fate, Fate::Forwarded(How::Clean, _)) {
+                prop_assert_eq!(&sent, value);
+            }
+        }
+        let bodies = String::from_utf8_lossy(&bench.out.output.bodies);
+        prop_assert!(!bodies.contains("ada@"));
+    }
+
     /// Lines of values become what they become as lines of files.
     #[test]
     fn lines_of_values_are_as_lines_of_files(

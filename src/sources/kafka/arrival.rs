@@ -120,8 +120,36 @@ fn decode(
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
     use crate::compression::Encoder;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// What is damaged is refused, or is text within the limit; the next value is read as ever.
+        #[test]
+        fn damage_harms_nothing_else(
+            damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in any::<prop::sample::Index>(),
+            gzip in any::<bool>(),
+        ) {
+            let format = if gzip { Format::Gzip } else { Format::Zstd };
+            let mut arrival = Arrival::new(4 << 10, ValueFraming::Event);
+            let text = b"{\"mail\":\"ada@example.com\"}\n".repeat(100);
+            let whole = packed(format, &text);
+            let mut bytes = whole.clone();
+            for (at, byte) in damage {
+                *at.get_mut(&mut bytes) = byte;
+            }
+            bytes.truncate(cut.index(whole.len()) + 1);
+            if let Ok(text) = opened(&mut arrival, format, &bytes) {
+                prop_assert!(text.len() <= 4 << 10);
+            }
+            prop_assert_eq!(opened(&mut arrival, format, &whole), Ok(text));
+        }
+    }
 
     fn packed(format: Format, text: &[u8]) -> Vec<u8> {
         let mut encoder = Encoder::new(format).unwrap();

@@ -1,6 +1,6 @@
 //! What a record's parts may be, from topic to topic, with a real broker.
 
-use std::{ffi::CString, time::Duration};
+use std::{ffi::CString, str::FromStr as _, time::Duration};
 
 use rdkafka::{
     ClientConfig,
@@ -260,4 +260,25 @@ fn lines_of_a_value_leave_together() {
     assert_eq!(of("__tamis.errors.offset"), ["1", "2"]);
     assert_eq!(of("__tamis.errors.line"), ["2", "1"]);
     assert!(said.contains(&format!("{}[0]:1:2: ", topics[0])), "{said}");
+}
+
+#[test]
+fn what_is_said_of_topics_is_shown_as_a_configuration() {
+    let text = "version = 1\nkafka = { brokers = [\"localhost:1\"] }\n\
+                source = { topics = ['^logs\\.[a-z]+$'], group = \"g\", framing = \"ndjson\" }\n\
+                sink = { topic = \"{topic}.clean\", routes = [{ from = '^logs\\.a', topic = \"audit\" }], \
+                partition = \"same\", hops = 0 }\ndead_letter = { topic = \"dead\" }\n";
+    let dir = crate::cli::folder(&[("t.toml", text)]);
+    let output = crate::cli::tamis(&["config", "show", "--config", "t.toml"])
+        .env_remove("TAMIS_CONFIG")
+        .current_dir(&dir)
+        .output()
+        .unwrap();
+    assert_eq!(crate::cli::code(&output), 0, "{}", crate::cli::stderr(&output));
+    let (said, shown) =
+        (toml::Table::from_str(text).unwrap(), String::from_utf8(output.stdout).unwrap());
+    let shown = toml::Table::from_str(&shown).unwrap();
+    for key in ["kafka", "source", "sink", "dead_letter"] {
+        assert_eq!(shown[key], said[key], "{key}");
+    }
 }

@@ -48,6 +48,18 @@ pub(super) struct Flight {
     pub(super) sent: Vec<Sent>,
 }
 
+/// A record of a block, and what became of it.
+#[derive(Clone, Copy)]
+struct One<'a> {
+    block: &'a Block,
+    judged: &'a Judged,
+    at: usize,
+    /// Its key, as far as it may be seen.
+    key: Option<&'a [u8]>,
+    /// The sink is known not to take it.
+    refused: Option<Reason>,
+}
+
 /// What is kept of a record that is not forwarded.
 #[derive(Default, Clone, Copy)]
 struct Kept<'a> {
@@ -98,42 +110,33 @@ impl Outbox {
             Key::Changed(range) => Some(&judged.arena[range.clone()]),
             Key::Withheld => None,
         };
+        let one = One { block, judged, at, key, refused };
         match &verdict.fate {
             Fate::Blank => Ok(()),
-            Fate::Rejected(reject) => {
-                self.reject(block, judged, at, (record, *reject), key, refused.is_some())
-            }
+            Fate::Rejected(reject) => self.reject(one, at, *reject),
             Fate::Forwarded(how, body) => {
                 let counts = Counts::of(*how);
-                self.forward(block, judged, at, key, body.as_ref(), counts, refused)
+                self.forward(one, body.as_ref(), counts)
             }
             Fate::Lines(lines) => {
                 if let Some(body) = &lines.value {
-                    self.forward(block, judged, at, key, Some(body), lines.counts, refused)?;
+                    self.forward(one, Some(body), lines.counts)?;
                 }
                 for reject in lines.rejects.clone() {
                     // A report is about one thing that was sent.
                     let Some(flight) = self.flying.back_mut() else { return Ok(()) };
                     let line = Some(judged.output.rejects[reject].line);
                     flight.sent.push(Sent { line, ..Sent::of((record, verdict)) });
-                    let at = flight.sent.len() - 1;
-                    self.reject(block, judged, at, (record, reject), key, refused.is_some())?;
+                    let letter = flight.sent.len() - 1;
+                    self.reject(one, letter, reject)?;
                 }
                 Ok(())
             }
         }
     }
 
-    fn forward(
-        &mut self,
-        block: &Block,
-        judged: &Judged,
-        at: usize,
-        key: Option<&[u8]>,
-        body: Option<&Body>,
-        counts: Counts,
-        refused: Option<Reason>,
-    ) -> Result<(), End> {
+    fn forward(&mut self, one: One<'_>, body: Option<&Body>, counts: Counts) -> Result<(), End> {
+        let One { block, judged, at, key, refused } = one;
         let (record, verdict) = (&block.records()[at], &judged.verdicts[at]);
         let mut value = body.map(|body| match body {
             Body::Clean(range) => &judged.output.clean[range.clone()],
@@ -200,27 +203,20 @@ impl Outbox {
         }
     }
 
-    /// A record of the last flight, or a line of one, is not forwarded. `bare`: the dead letter was
-    /// refused as it was, and is no more than its place.
-    fn reject(
-        &mut self,
-        block: &Block,
-        judged: &Judged,
-        at: usize,
-        (record, reject): (&Record, usize),
-        key: Option<&[u8]>,
-        bare: bool,
-    ) -> Result<(), End> {
+    /// A record of the last flight, or a line of one, is not forwarded: that is `letter` among what was
+    /// sent. One that was refused as it was is no more than its place.
+    fn reject(&mut self, one: One<'_>, letter: usize, reject: usize) -> Result<(), End> {
+        let One { block, judged, at, key, refused } = one;
         let last = self.flying.len() - 1;
         let reject = &judged.output.rejects[reject];
         let schema = judged.output.schema.as_deref();
-        if bare {
+        if refused.is_some() {
             let bare = Reject { payload: Payload::None, ..reject.clone() };
-            return self.letter(last, at, &bare, &Kept { schema, ..Kept::default() });
+            return self.letter(last, letter, &bare, &Kept { schema, ..Kept::default() });
         }
         let body = &judged.output.bodies[reject.body.clone()];
-        let sealed = self.sealed(block, record, reject.reason)?;
-        self.letter(last, at, reject, &Kept { key, body, schema, sealed: sealed.as_deref() })
+        let sealed = self.sealed(block, &block.records()[at], reject.reason)?;
+        self.letter(last, letter, reject, &Kept { key, body, schema, sealed: sealed.as_deref() })
     }
 
     /// The record as it came, sealed, where its dead letter is kept.

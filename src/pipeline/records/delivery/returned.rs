@@ -21,14 +21,14 @@ impl Outbox {
     pub(super) fn pass_over(&mut self, block: &Block, judged: &Judged, at: usize) {
         let Some(flight) = self.flying.back_mut() else { return };
         let rejects = &judged.output.rejects;
-        let lines = block.records()[at].value.count().max(1) as u64;
+        let most = block.records()[at].value.count().max(1) as u64;
         let (forwarded, rejects) = match &judged.verdicts[at].fate {
             Fate::Blank => (Counts::default(), &rejects[..0]),
             Fate::Forwarded(how, _) => (Counts::of(*how), &rejects[..0]),
             Fate::Rejected(reject) => (Counts::default(), &rejects[*reject..=*reject]),
             Fate::Lines(lines) => (lines.counts, &rejects[lines.rejects.clone()]),
         };
-        uncount(&mut flight.tally, lines, forwarded, rejects);
+        let lines = uncount(&mut flight.tally, most, forwarded, rejects);
         self.desk.ledger.give_back(lines);
     }
 
@@ -51,12 +51,15 @@ impl Outbox {
     }
 }
 
-/// Takes a record's lines out of its batch's account. What was found in them stays counted as found.
-fn uncount(tally: &mut Tally, lines: u64, forwarded: Counts, rejects: &[Reject]) {
-    tally.read -= lines;
-    let blank = lines - forwarded.withdraw(tally) - rejects.len() as u64;
-    tally.blank -= blank;
+/// Takes a record's lines out of its batch's account, and returns how many they are: `lines` in the chunk,
+/// or as many as events were found in it. What was found in them stays counted as found.
+fn uncount(tally: &mut Tally, lines: u64, forwarded: Counts, rejects: &[Reject]) -> u64 {
+    let told = forwarded.withdraw(tally) + rejects.len() as u64;
+    let lines = lines.max(told);
     for reject in rejects {
         tally.rejected[reject.reason.index()] -= 1;
     }
+    tally.blank -= lines - told;
+    tally.read -= lines;
+    lines
 }
