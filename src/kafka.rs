@@ -18,10 +18,10 @@ mod voice;
 use rdkafka::ClientConfig;
 
 pub use backoff::Backoff;
-pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
-pub use topics::{Topics, ask, limit, list};
-pub use vitals::{Client, Partition, Rebalance, Skip, Vitals};
+pub(crate) use fault::{about, is_gone};
+pub use topics::{Prober, Topics, ask, limit, list};
+pub use vitals::{Client, Partition, Rebalance, Skip, Unfit, Vitals};
 pub use voice::Voice;
 
 /// librdkafka's properties that carry a promise of this program: how often something arrives, in which

@@ -71,7 +71,7 @@ pub struct RuleArgs {
     /// Use only these detectors, categories or packs
     ///
     /// `tamis patterns list` shows the names.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_short_help = true)]
     pub only: Vec<String>,
 
     /// Leave these out: phone,network

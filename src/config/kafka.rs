@@ -3,6 +3,7 @@
 mod cluster;
 mod sink;
 mod source;
+mod start;
 
 use toml::{
     Spanned,
@@ -13,6 +14,7 @@ use super::{Said, Spot, reader::Reader};
 pub use cluster::{KafkaEntry, SaslChoice, SaslEntry, TlsEntry};
 pub use sink::{LetterEntry, PartitionChoice, SinkEntry};
 pub use source::SourceEntry;
+pub use start::{StartChoice, StartEntry};
 
 /// Kafka's own limit on names.
 const LONGEST_NAME: usize = 249;

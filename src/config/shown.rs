@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::{
     Config, Said,
-    kafka::{KafkaEntry, SinkEntry, SourceEntry},
+    kafka::{KafkaEntry, SinkEntry, SourceEntry, StartEntry},
     policy::{AllowEntry, RuleEntry},
     units::shown as time,
 };
@@ -93,6 +93,7 @@ impl KafkaEntry {
                 ]),
             ));
         }
+        all.extend(self.data_dir.iter().map(|said| ("data_dir", text(said))));
         if !self.properties.is_empty() {
             let all_said = self.properties.iter().map(|(key, said)| (quoted(key), text(said)));
             let pairs: Vec<_> = all_said.map(|(key, said)| format!("{key} = {said}")).collect();
@@ -104,7 +105,12 @@ impl KafkaEntry {
 
 impl SourceEntry {
     fn shown(&self) -> String {
-        inline(vec![("topics", texts(&self.topics)), ("group", text(&self.group))])
+        let mut all = vec![("topics", texts(&self.topics)), ("group", text(&self.group))];
+        let StartEntry { no_offset, new_partition, out_of_range } = &self.start;
+        all.extend(no_offset.iter().map(|said| ("no_offset", choice(said))));
+        all.extend(new_partition.iter().map(|said| ("new_partition", choice(said))));
+        all.extend(out_of_range.iter().map(|said| ("out_of_range", choice(said))));
+        inline(all)
     }
 }
 

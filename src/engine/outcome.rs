@@ -82,6 +82,10 @@ reasons! {
     TooLarge = "too_large", "longer than the topic takes: see its `max.message.bytes`";
     /// The sink's topic does not take this record.
     Refused = "refused", "the topic refuses it: an invalid timestamp, or no key where it is compacted";
+    /// An operator had it skipped.
+    Skipped = "skipped", "an operator had it skipped: see `tamis kafka skip`";
+    /// The process died whenever it judged this.
+    Poison = "poison", "runs died of it: it is not judged any more";
     /// Not a line of the container runtime's.
     NoWrapper = "no_wrapper", "not a line that the container runtime writes: see --input-format";
 }

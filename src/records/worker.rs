@@ -100,6 +100,10 @@ impl Closing<'_> {
                 self.out.output.tally.read += 1;
                 self.reject(at, Reason::Oversize)
             }
+            (Value::Skipped(why), _) => {
+                self.out.output.tally.read += 1;
+                self.reject(at, *why)
+            }
             (Value::Tombstone, _) => {
                 self.out.output.tally.read += 1;
                 match refusal {

@@ -5,16 +5,22 @@
 //! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
 //! | `hold` | what is not read at present: topics with a fault of their own |
 //! | `measure` | what is measured of blocks |
+//! | `poison` | records that kill the process that judges them |
 //! | `rebalance` | partitions that come and go |
+//! | `survey` | looks whether topics that come later fit |
+//! | `start` | where a partition begins |
 //! | `reader` | the thread: serves the group whatever the sink does, and reads while there is room |
 //!
 //! What is read ahead waits in a queue for each partition and stays there while there is no room.
 
 mod hold;
 mod measure;
+mod poison;
 mod reader;
 mod rebalance;
 mod shared;
+mod start;
+mod survey;
 
 use std::{
     io,
@@ -24,12 +30,16 @@ use std::{
 };
 
 use crate::{
+    journal::Event,
     kafka::Cluster,
     pipeline::records::{Block, Next, Offsets, Reached, RecordSource},
     shutdown::Shutdown,
 };
+pub use poison::{Notes, Noting};
 use reader::Reader;
 use shared::Shared;
+pub use start::{Begin, Starts};
+pub use survey::Judge;
 
 /// So many filled blocks wait at most.
 const MOST_READY: usize = 2;
@@ -58,6 +68,12 @@ pub struct Settings {
     pub block_bytes: usize,
     /// The longest record that is judged, its key and headers included.
     pub max_event_bytes: usize,
+    /// Where partitions begin without an offset that holds.
+    pub starts: Starts,
+    /// What is known of records that kill, where notes are kept of them.
+    pub notes: Option<Arc<Notes>>,
+    /// Judges the cluster's topics, whenever they may be others; what it says ends the run.
+    pub judge: Judge,
     /// When to stop reading.
     pub shutdown: Shutdown,
 }
@@ -86,8 +102,22 @@ impl KafkaSource {
     /// A property that librdkafka does not take; no thread.
     pub fn open(settings: Settings) -> io::Result<(Self, KafkaOffsets)> {
         let shared = Arc::new(Shared::new(settings.cluster.voice.vitals.clone()));
+        let voice = &settings.cluster.voice;
+        if let Some(notes) = &settings.notes {
+            for what in notes.shown() {
+                let what = format!("{what}; they are judged one by one");
+                voice.tell(Event::RecordsSuspected, &what);
+            }
+            for (topic, partition, offset) in notes.quarantined() {
+                let what =
+                    format!("{topic}[{partition}]:{offset}: runs died of it: it is not judged");
+                voice.tell(Event::RecordQuarantined, &what);
+            }
+        }
+        let (cluster, judge) = (settings.cluster.clone(), settings.judge.clone());
         let reader = Reader::join(settings, shared.clone())?;
         let thread = thread::Builder::new().name("kafka".into()).spawn(move || reader.run())?;
+        survey::start(cluster, judge, shared.clone())?;
         Ok((Self(shared.clone()), KafkaOffsets { shared, thread: Some(thread) }))
     }
 }

@@ -4,6 +4,8 @@ pub(crate) mod broker;
 mod contract;
 mod faults;
 pub(crate) mod member;
+mod orders;
+mod starts;
 mod watched;
 
 use broker::{Broker, Written, broker, unique};

@@ -1,5 +1,7 @@
 //! What a configuration says of topics, resolved, and whether a cluster has them.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, bail};
 
 use super::connect::{self, secret_file};
@@ -18,6 +20,8 @@ pub(crate) struct Topics {
     pub(crate) dead_letter: Option<String>,
     pub(super) same_partition: bool,
     pub(super) pseudonyms: Option<Pseudonyms>,
+    /// Where notes of what is being judged are kept.
+    pub(super) data_dir: Option<PathBuf>,
 }
 
 /// Resolves and judges what is said of topics; `None` where nothing is.
@@ -42,6 +46,7 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
         same_partition: sink.partition.as_ref().map(|said| said.value)
             == Some(PartitionChoice::Same),
         pseudonyms: pseudonyms.transpose()?,
+        data_dir: kafka.data_dir.as_ref().map(|said| PathBuf::from(&said.value)),
     }))
 }
 
@@ -56,19 +61,8 @@ impl Topics {
                 bail!("kafka: no topic `{topic}`, or none that this user may see: make it first");
             }
         }
-        let read: Vec<_> = all.iter().filter(|(topic, _)| self.source.covers(topic)).collect();
-        if self.same_partition {
-            let wanted = all.get(&self.sink).copied().unwrap_or_default();
-            for (topic, has) in &read {
-                if **has != wanted {
-                    bail!(
-                        "kafka: partition = \"same\" needs as many partitions on both sides: \
-                         `{topic}` has {has}, `{}` has {wanted}",
-                        self.sink
-                    );
-                }
-            }
-        }
-        Ok(read.iter().map(|(_, partitions)| **partitions).sum())
+        self.fit().judge(all)?;
+        let read = all.iter().filter(|(topic, _)| self.source.covers(topic));
+        Ok(read.map(|(_, partitions)| *partitions).sum())
     }
 }

@@ -2,10 +2,10 @@
 
 use toml::{Spanned, de::DeValue};
 
-use super::{complete, named};
+use super::{StartEntry, complete, named};
 use crate::config::{Said, Spot, reader::Reader};
 
-const SOURCE: &[&str] = &["topics", "group"];
+const SOURCE: &[&str] = &["topics", "group", "no_offset", "new_partition", "out_of_range"];
 
 /// `[source]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct SourceEntry {
     pub topics: Vec<Said<String>>,
     /// The consumer group.
     pub group: Said<String>,
+    /// Where partitions begin.
+    pub start: StartEntry,
 }
 
 impl SourceEntry {
@@ -25,11 +27,13 @@ impl SourceEntry {
     ) -> Option<Self> {
         let (spot, table) = r.entry(value)?;
         let (mut topics, mut group) = (Vec::new(), None);
-        let complete = complete(r, spot, table, SOURCE);
+        let mut start = StartEntry::default();
+        let complete = complete(r, spot, table, &SOURCE[..2]);
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "topics" => topics = r.one_or_more(value)?,
                 "group" => group = r.text(value),
+                other if StartEntry::KEYS.contains(&other) => start.read(r, other, value),
                 _ => r.unknown(key, SOURCE),
             }
         }
@@ -46,7 +50,7 @@ impl SourceEntry {
             }
         }
         complete.then_some(())?;
-        Some(Self { spot, topics, group: group? })
+        Some(Self { spot, topics, group: group?, start })
     }
 
     /// Whether the group reads a topic of this name.

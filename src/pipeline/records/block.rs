@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use memchr::{memchr, memchr_iter};
 
-use crate::engine::Chunk;
+use crate::engine::{Chunk, Reason};
 
 /// A block has no more records than this: memory is for what they come to.
 const MOST_RECORDS: usize = 8192;
@@ -48,6 +48,8 @@ pub enum Value {
     },
     /// Longer than any may be, with its key and headers; nothing of these is kept.
     Oversize(u64),
+    /// It is not to be judged; nothing of it is kept.
+    Skipped(Reason),
 }
 
 /// How the line ends inside a value are found again.
@@ -76,6 +78,13 @@ pub struct Record {
     pub headers: Range<usize>,
     /// Its value.
     pub value: Value,
+}
+
+impl Record {
+    /// Whether it is not to be judged.
+    pub fn is_skipped(&self) -> bool {
+        matches!(self.value, Value::Skipped(_))
+    }
 }
 
 /// A record as a source has it.
@@ -121,11 +130,7 @@ impl Block {
 
     /// Adds a record; of one whose parts are longer than `most`, only where it stood.
     pub fn push(&mut self, place: &Place, record: &Incoming<'_>, most: usize) {
-        let at = self.places.iter().position(|known| known.id == place.id);
-        let at = at.unwrap_or_else(|| {
-            self.places.push(place.clone());
-            self.places.len() - 1
-        });
+        let at = self.place(place);
         let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
         let headers = record.headers.iter().map(|(name, value)| name.len() + length(*value));
         let headers = headers.map(|bytes| bytes + HEADER).sum::<usize>();
@@ -144,6 +149,22 @@ impl Block {
         let &Incoming { offset, timestamp, .. } = record;
         let headers = first..self.headers.len();
         self.records.push(Record { place: at, offset, timestamp, key, headers, value });
+    }
+
+    /// Adds a record that is not to be judged: only where it stood.
+    pub fn skip(&mut self, place: &Place, offset: i64, timestamp: Option<i64>, why: Reason) {
+        let place = self.place(place);
+        let headers = self.headers.len()..self.headers.len();
+        let value = Value::Skipped(why);
+        self.records.push(Record { place, offset, timestamp, key: None, headers, value });
+    }
+
+    fn place(&mut self, place: &Place) -> usize {
+        let at = self.places.iter().position(|known| known.id == place.id);
+        at.unwrap_or_else(|| {
+            self.places.push(place.clone());
+            self.places.len() - 1
+        })
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Range<usize> {

@@ -21,8 +21,11 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, STATISTICS_EVERY, about},
-    pipeline::records::{Block, Incoming, Place},
+    kafka::{Fault, STATISTICS_EVERY, about, is_gone},
+    pipeline::{
+        Reason,
+        records::{Block, Incoming, Place},
+    },
     shutdown::Phase,
 };
 
@@ -74,6 +77,7 @@ impl Reader {
             shared: shared.clone(),
             voice: settings.cluster.voice.clone(),
             shutdown: settings.shutdown.clone(),
+            starts: settings.starts,
         };
         let mut consumer: BaseConsumer<Ear> = config.create_with_context(ear).map_err(invalid)?;
         let poked = shared.clone();
@@ -81,7 +85,7 @@ impl Reader {
         let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(invalid)?;
         let (consumer, lanes) = (Arc::new(consumer), Vec::new());
-        let holds = Holds::default();
+        let holds = Holds::quarantined(settings.notes.as_deref());
         Ok(Self { settings, shared, consumer, holds, lanes, first: 0, ended: false })
     }
 
@@ -110,7 +114,10 @@ impl Reader {
             }
         }
         if !self.ended {
-            self.serve_holds();
+            match self.shared.refusal() {
+                Some(why) => self.end(Some(why)),
+                None => self.serve_holds(),
+            }
         }
         self.follow_assignment();
         self.store();
@@ -160,9 +167,28 @@ impl Reader {
         block.clear();
         let lanes = std::mem::take(&mut self.lanes);
         let (bytes, most) = (self.settings.block_bytes, self.settings.max_event_bytes);
+        let first = self.first;
         'full: for at in 0..lanes.len() {
-            let number = (self.first + at) % lanes.len();
+            let number = (first + at) % lanes.len();
             let lane = &lanes[number];
+            let skips = self.holds.skips(&lane.place);
+            if self.one_by_one(lane) {
+                // It is alone in its block: behind others it waits for the next.
+                if block.records().is_empty() {
+                    match lane.queue.poll(Duration::ZERO) {
+                        Some(Ok(message)) => add(&mut block, &lane.place, &message, most, &skips),
+                        Some(Err(error)) => self.told(&error, Some(&lane.place)),
+                        None => {}
+                    }
+                    if !block.records().is_empty() {
+                        self.first = number + 1;
+                        break 'full;
+                    }
+                } else {
+                    self.first = number;
+                }
+                continue;
+            }
             loop {
                 if block.is_full(bytes) {
                     // The one that filled it comes last the next time.
@@ -170,7 +196,7 @@ impl Reader {
                     break 'full;
                 }
                 match lane.queue.poll(Duration::ZERO) {
-                    Some(Ok(message)) => push(&mut block, &lane.place, &message, most),
+                    Some(Ok(message)) => add(&mut block, &lane.place, &message, most, &skips),
                     Some(Err(error)) => self.told(&error, Some(&lane.place)),
                     None => break,
                 }
@@ -189,6 +215,15 @@ impl Reader {
         filled
     }
 
+    /// Whether runs died of what comes next in a lane.
+    fn one_by_one(&self, lane: &Lane) -> bool {
+        let last = self.settings.notes.as_ref().and_then(|notes| notes.one_by_one(&lane.place));
+        last.is_some_and(|last| {
+            let reached = self.shared.reached(&lane.place.topic, lane.place.partition);
+            reached.is_none_or(|(handed, _)| handed <= last)
+        })
+    }
+
     /// A record that came before its partition had a lane.
     fn astray(&mut self, message: &BorrowedMessage<'_>) {
         let (topic, partition) = (message.topic(), message.partition());
@@ -196,8 +231,8 @@ impl Reader {
         let known = places.iter().find(|p| &*p.topic == topic && p.partition == partition);
         // After the end, what is not handed out is read again by the next.
         if let Some(place) = known.filter(|_| !self.ended) {
-            let mut block = Block::default();
-            push(&mut block, place, message, self.settings.max_event_bytes);
+            let (mut block, most) = (Block::default(), self.settings.max_event_bytes);
+            add(&mut block, place, message, most, &self.holds.skips(place));
             block.seal();
             self.shared.hand(block);
         }
@@ -212,7 +247,8 @@ impl Reader {
                 // What is of no partition was told with the topic's name.
                 if let Some(place) = place {
                     let what = format!("{}[{}]", place.topic, place.partition);
-                    self.shared.broke(&place.topic, &about(&what, error).to_string());
+                    let (why, gone) = (about(&what, error).to_string(), code.is_some_and(is_gone));
+                    self.shared.broke(&place.topic, &why, gone);
                 }
                 return;
             }
@@ -226,7 +262,7 @@ impl Reader {
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
                 let mend = "what stood there is deleted, or the topic was made anew; nothing is \
                             skipped unasked: set the group's offset (kafka-consumer-groups.sh \
-                            --reset-offsets)";
+                            --reset-offsets), or source.out_of_range, which holds at the next start";
                 io::Error::other(format!("{what}: the committed offset does not exist: {mend}"))
             }
             _ => about(&what, error),
@@ -262,6 +298,25 @@ impl Reader {
     }
 }
 
+/// Adds a record, or, of one that is skipped, its place.
+fn add(
+    block: &mut Block,
+    place: &Place,
+    message: &BorrowedMessage<'_>,
+    most: usize,
+    skips: &[(i64, Reason)],
+) {
+    let offset = message.offset();
+    match skips.iter().find(|(skipped, _)| *skipped == offset) {
+        Some((_, why)) => block.skip(place, offset, timestamp(message), *why),
+        None => push(block, place, message, most),
+    }
+}
+
+fn timestamp(message: &BorrowedMessage<'_>) -> Option<i64> {
+    message.timestamp().to_millis().filter(|timestamp| *timestamp >= 0)
+}
+
 fn push(block: &mut Block, place: &Place, message: &BorrowedMessage<'_>, most: usize) {
     let headers: Vec<_> = match message.headers() {
         None => Vec::new(),
@@ -269,7 +324,7 @@ fn push(block: &mut Block, place: &Place, message: &BorrowedMessage<'_>, most: u
     };
     let record = Incoming {
         offset: message.offset(),
-        timestamp: message.timestamp().to_millis().filter(|timestamp| *timestamp >= 0),
+        timestamp: timestamp(message),
         key: message.key(),
         headers: &headers,
         value: message.payload(),
