@@ -78,6 +78,7 @@ fn dispatch(cli: Cli) -> Result<u8, Trouble> {
             let (text, exit) = config::command::run(args)?;
             print(&text).map(|_| exit)
         }
+        Some(Command::Kafka(args)) => kafka::command::run(args),
         Some(Command::Patterns(args)) => {
             let (text, exit) = patterns::run(args)?;
             print(&text).map(|_| exit)

@@ -5,6 +5,7 @@ pub mod config;
 pub mod exec;
 pub mod explain;
 pub mod help;
+pub mod kafka;
 pub mod log;
 pub mod man;
 pub mod patterns;
@@ -59,6 +60,8 @@ pub enum Command {
     Patterns(patterns::PatternsArgs),
     /// Judge, show or describe a configuration file
     Config(config::ConfigArgs),
+    /// Tell a run that reads Kafka what to pause, resume or skip
+    Kafka(kafka::KafkaArgs),
     /// Print completions for a shell
     Completions {
         /// The shell

@@ -86,6 +86,16 @@ events! {
     TopicPaused = "topic_paused", Error;
     /// A Kafka topic is read again.
     TopicResumed = "topic_resumed", Info;
+    /// An operator paused a Kafka topic or partition.
+    ReadingPaused = "reading_paused", Warn;
+    /// An operator had a Kafka topic or partition read again.
+    ReadingResumed = "reading_resumed", Info;
+    /// Records of a Kafka topic are skipped, for an operator or by the configuration.
+    OffsetsSkipped = "offsets_skipped", Warn;
+    /// Runs died again and again of the same Kafka records: they are judged one by one.
+    RecordsSuspected = "records_suspected", Warn;
+    /// Runs died of a Kafka record: it is not judged any more, and not forwarded.
+    RecordQuarantined = "record_quarantined", Error;
     /// The configuration was read again and is in force.
     ConfigReloaded = "config_reloaded", Info;
     /// The configuration was read again and does not hold; what was in force stays.

@@ -29,14 +29,14 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
 pub use backoff::Backoff;
 use cause::Cause;
-pub(crate) use fault::about;
 pub use fault::{Fault, of_record};
+pub(crate) use fault::{about, is_gone};
 pub use headers::headers;
 pub use routes::{Routes, Written, check_pattern, filled};
 pub use secret::{Login, Password, Secret};
 pub use token::{Provider, Tokens};
-pub use topics::{Topics, ask, limits, list};
-pub use vitals::{Client, Partition, Rebalance, Skip, Vitals};
+pub use topics::{Prober, Topics, ask, limits, list};
+pub use vitals::{Client, Partition, Rebalance, Skip, Unfit, Vitals};
 pub use voice::Voice;
 
 /// librdkafka's properties that carry a promise of this program: how often something arrives, in which

@@ -7,8 +7,11 @@
 //! | `/ready/deps` | each dependency, really reached: 200, or 503 and why |
 //! | `/metrics` | Prometheus, or OpenMetrics where that is asked for |
 //! | `/version`, `/config` | what runs, and with what; secrets are masked |
+//! | `/kafka/…` | takes an operator's orders: see `orders` |
 //!
 //! It has a thread of its own, a bounded number of connections, and a timeout for everything.
+
+mod orders;
 
 use std::{
     io,
@@ -60,6 +63,22 @@ pub trait Status: Send + Sync + 'static {
     fn version(&self) -> String;
     /// What is in force, as TOML, secrets masked.
     fn config(&self) -> String;
+    /// Follows an order of an operator's.
+    fn order(&self, verb: &str, target: &str) -> Order {
+        let _ = (verb, target);
+        Order::Refused("this run reads no topics".into())
+    }
+}
+
+/// What became of an order, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// It is followed.
+    Done(String),
+    /// It cannot be read.
+    Malformed(String),
+    /// It makes no sense here and now.
+    Refused(String),
 }
 
 /// The server; it ends when this is dropped.
@@ -88,7 +107,7 @@ impl Server {
             tokio::net::TcpListener::from_std(listener)?
         };
         let (end, ended) = oneshot::channel();
-        let routes = routes(token, status);
+        let routes = routes(address, token, status);
         let work = move || {
             runtime.block_on(async {
                 tokio::select! {
@@ -140,7 +159,8 @@ async fn accept(listener: tokio::net::TcpListener, routes: Router) {
 
 type Shared = Arc<dyn Status>;
 
-fn routes(token: Option<String>, status: Shared) -> Router {
+fn routes(address: SocketAddr, token: Option<String>, status: Shared) -> Router {
+    let orders = orders::routes(address, token.is_none(), status.clone());
     let open = Router::new()
         .route("/health", get(async || "ok\n"))
         .route("/ready", get(ready))
@@ -150,7 +170,8 @@ fn routes(token: Option<String>, status: Shared) -> Router {
         .route("/metrics", get(metrics))
         .route("/version", get(async |State(status): State<Shared>| json(status.version())))
         .route("/config", get(async |State(status): State<Shared>| status.config()))
-        .with_state(status);
+        .with_state(status)
+        .merge(orders);
     let guarded = match token {
         None => guarded,
         Some(token) => {
@@ -241,6 +262,9 @@ mod tests {
         fn config(&self) -> String {
             "version = 1\n".into()
         }
+        fn order(&self, verb: &str, target: &str) -> Order {
+            Order::Done(format!("{verb} {target}"))
+        }
     }
 
     fn get(server: &Server, path: &str, headers: &str) -> String {
@@ -290,6 +314,34 @@ mod tests {
             let right = "Authorization: Bearer secret\r\n";
             assert!(get(&server, guarded, right).starts_with("HTTP/1.1 200"));
         }
+    }
+
+    fn order(server: &Server, headers: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.address().port())).unwrap();
+        let request = format!(
+            "POST /kafka/pause HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\
+             Content-Length: 1\r\n\r\nt"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn orders_want_a_token_or_come_from_this_machine() {
+        let server = start(true, None);
+        let answer = order(&server, "");
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("pause t\n"), "{answer}");
+        assert!(order(&server, "Origin: http://x\r\n").starts_with("HTTP/1.1 403"));
+        assert!(get(&server, "/kafka/pause", "").starts_with("HTTP/1.1 405"));
+        let server = start(true, Some("secret"));
+        assert!(order(&server, "").starts_with("HTTP/1.1 401"));
+        assert!(order(&server, "Authorization: Bearer secret\r\n").starts_with("HTTP/1.1 200"));
+        let anywhere = "0.0.0.0:0".parse().unwrap();
+        let server = Server::start(anywhere, None, Arc::new(Still(true))).unwrap();
+        let answer = order(&server, "");
+        assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("--admin-token-file"));
     }
 
     #[test]

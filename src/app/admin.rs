@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         mpsc::{RecvTimeoutError, Sender, channel},
@@ -41,12 +41,17 @@ impl Watchers {
 
     /// The bearer token, if one is wanted.
     pub(crate) fn token(&self, names: &Names) -> Result<Option<String>> {
-        let Some(path) = &self.token_file else { return Ok(None) };
-        let what = || format!("{} {}", names.at("--admin-token-file"), path.display());
-        match fs::read_to_string(path).with_context(what)?.trim() {
-            "" => bail!("{}: it is empty", what()),
-            token => Ok(Some(token.to_owned())),
-        }
+        let path = self.token_file.as_ref();
+        path.map(|path| token_in(&names.at("--admin-token-file"), path)).transpose()
+    }
+}
+
+/// The bearer token in a file, which somebody called `name`.
+pub(crate) fn token_in(name: &str, path: &Path) -> Result<String> {
+    let what = || format!("{name} {}", path.display());
+    match fs::read_to_string(path).with_context(what)?.trim() {
+        "" => bail!("{}: it is empty", what()),
+        token => Ok(token.to_owned()),
     }
 }
 

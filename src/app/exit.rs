@@ -10,8 +10,8 @@ use super::cause::cause;
 pub(crate) enum Exit {
     /// Done.
     Done = 0,
-    /// Finished, and the answer is no: something was dropped and `--fail-on-drop` is set, or a
-    /// pattern's test failed.
+    /// Finished, and the answer is no: something was dropped and `--fail-on-drop` is set, a
+    /// pattern's test failed, or a run refuses an order.
     Unfit = 1,
     /// Bad usage or configuration; nothing was read.
     Usage = 2,

@@ -1,11 +1,14 @@
 //! Topics: what a configuration says of them, resolved; and the job from topic to topic.
 
+pub(crate) mod command;
 mod connect;
+mod fit;
 mod open;
 mod reach;
 mod topics;
 
 use std::{
+    io,
     sync::{Arc, mpsc::channel},
     time::Instant,
 };
@@ -32,6 +35,7 @@ use crate::{
     pipeline::{Report, records::RecordPipeline},
     shutdown::Shutdown,
     sinks::dead_letter,
+    sources::kafka::{Notes, Noting},
     summary::{Setting, Summary},
 };
 use open::{Opened, open};
@@ -88,12 +92,28 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
         let voice = voice.with_login(topics.login.clone());
         let cluster = Cluster::new(topics.properties.clone(), voice);
         let opened = open(topics, &cluster, room.budget.sizes, &shutdown)?;
-        let Some(Opened { source, offsets, sink }) = opened else { return Ok(Exit::Done as u8) };
+        let Some(Opened { source, offsets, sink, notes }) = opened else {
+            return Ok(Exit::Done as u8);
+        };
         let (keeps, observer) = (Arc::new(keeps.clone()), notices.clone());
         let (budget, shutdown) = (room.budget, shutdown.clone());
         let (meters, seal) = (telemetry.meters.clone(), topics.seal.clone());
-        RecordPipeline { budget, source, offsets, sink, keeps, seal, observer, meters, shutdown }
-            .run(live.record_workers(run.threads, topics.pseudonyms.clone(), topics.hops))
+        let pipeline = RecordPipeline {
+            budget,
+            source,
+            offsets,
+            sink,
+            keeps,
+            seal,
+            observer,
+            meters,
+            shutdown,
+        };
+        let workers = live.record_workers(run.threads, topics.pseudonyms.clone(), topics.hops);
+        match notes {
+            None => pipeline.run(workers),
+            Some(notes) => pipeline.run(noting(workers, &notes).map_err(Trouble::failed)?),
+        }
     };
     telemetry.see(&report);
     notices.clear();
@@ -110,6 +130,12 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
         },
     );
     finish(&run, &report, &mut summary)
+}
+
+/// Workers that note what they judge.
+fn noting<W>(workers: Vec<W>, notes: &Arc<Notes>) -> io::Result<Vec<Noting<W>>> {
+    let workers = workers.into_iter().enumerate();
+    workers.map(|(slot, worker)| Noting::new(worker, notes, slot)).collect()
 }
 
 fn finish(run: &Run, report: &Report, summary: &mut Summary) -> Result<u8, Trouble> {

@@ -25,10 +25,10 @@ use super::{
 use crate::{
     cli::RunArgs,
     engine::{Reason, Tally},
-    kafka::Vitals,
+    kafka::{Unfit, Vitals},
     metrics::{Format, Meters, render},
     pipeline::Report,
-    serve::Status,
+    serve::{Order, Status},
     shutdown::{Phase, Shutdown},
 };
 
@@ -150,5 +150,16 @@ impl Status for Telemetry {
 
     fn config(&self) -> String {
         self.config.clone()
+    }
+
+    fn order(&self, verb: &str, target: &str) -> Order {
+        if !self.is_member {
+            return Order::Refused("this run reads no topics".into());
+        }
+        match self.vitals.order(verb, target) {
+            Ok(said) => Order::Done(said),
+            Err(Unfit::Malformed(why)) => Order::Malformed(why),
+            Err(Unfit::Refused(why)) => Order::Refused(why),
+        }
     }
 }

@@ -41,7 +41,7 @@ Examples:
 
 Exit codes:
   0  done; also when whoever reads the output closes it
-  1  finished, but something was dropped and --fail-on-drop is set, or a pattern's test failed
+  1  something was dropped and --fail-on-drop is set, a pattern's test failed, or an order is refused
   2  bad usage or configuration; nothing was read
   3  input or output failed, or input was read and nothing could be forwarded
 

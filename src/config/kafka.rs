@@ -4,6 +4,7 @@ mod cluster;
 mod sasl;
 mod sink;
 mod source;
+mod start;
 
 use clap::ValueEnum;
 use toml::{
@@ -17,6 +18,7 @@ pub use cluster::{KafkaEntry, TlsEntry};
 pub use sasl::{Proof, SaslChoice, SaslEntry, SecretEntry, TokenUrl};
 pub use sink::{LetterEntry, PartitionChoice, RouteEntry, SinkEntry};
 pub use source::{FramingChoice, SourceEntry};
+pub use start::{StartChoice, StartEntry};
 
 /// Kafka's own limit on names.
 const LONGEST_NAME: usize = 249;

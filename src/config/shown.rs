@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::{
     Config, Said,
-    kafka::{KafkaEntry, RouteEntry, SinkEntry, SourceEntry},
+    kafka::{KafkaEntry, RouteEntry, SinkEntry, SourceEntry, StartEntry},
     policy::{AllowEntry, RuleEntry},
     units::shown as time,
 };
@@ -93,6 +93,7 @@ impl KafkaEntry {
             pairs.extend(sasl.settings().into_iter().map(|(key, said)| (key, text(said))));
             all.push(("sasl", inline(pairs)));
         }
+        all.extend(self.data_dir.iter().map(|said| ("data_dir", text(said))));
         if !self.properties.is_empty() {
             let all_said = self.properties.iter().map(|(key, said)| (quoted(key), text(said)));
             let pairs: Vec<_> = all_said.map(|(key, said)| format!("{key} = {said}")).collect();
@@ -106,6 +107,10 @@ impl SourceEntry {
     fn shown(&self) -> String {
         let mut all = vec![("topics", texts(&self.topics)), ("group", text(&self.group))];
         all.extend(self.framing.iter().map(|said| ("framing", choice(said))));
+        let StartEntry { no_offset, new_partition, out_of_range } = &self.start;
+        all.extend(no_offset.iter().map(|said| ("no_offset", choice(said))));
+        all.extend(new_partition.iter().map(|said| ("new_partition", choice(said))));
+        all.extend(out_of_range.iter().map(|said| ("out_of_range", choice(said))));
         inline(all)
     }
 }

@@ -90,6 +90,10 @@ reasons! {
     Expands = "expands", "compressed beyond what is opened: 256 times its length, or a window of 8 MiB";
     /// A record that goes in a circle.
     Loop = "loop", "forwarded as often as `sink.hops` allows: does it go in a circle?";
+    /// An operator had it skipped.
+    Skipped = "skipped", "an operator had it skipped: see `tamis kafka skip`";
+    /// The process died whenever it judged this.
+    Poison = "poison", "runs died of it: it is not judged any more";
     /// Not a line of the container runtime's.
     NoWrapper = "no_wrapper", "not a line that the container runtime writes: see --input-format";
 }

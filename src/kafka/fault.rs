@@ -58,6 +58,12 @@ pub fn of_record(error: &KafkaError) -> Option<bool> {
     (Fault::of(code) == Fault::Record).then_some(long)
 }
 
+/// Whether a topic is not there.
+pub(crate) fn is_gone(code: Code) -> bool {
+    let unknown = [Code::UnknownTopic, Code::UnknownTopicOrPartition, Code::UnknownPartition];
+    unknown.contains(&code)
+}
+
 /// An error with what it is about.
 pub(crate) fn about(what: &str, error: &KafkaError) -> io::Error {
     match error.rdkafka_error_code() {

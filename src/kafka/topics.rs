@@ -41,6 +41,24 @@ pub fn ask(cluster: &Cluster, patience: Duration) -> io::Result<Topics> {
     fetch(&client(cluster)?, patience).map_err(|error| about("kafka", &error))
 }
 
+/// Asks for ends of partitions.
+pub struct Prober(BaseConsumer<Voice>);
+
+impl Prober {
+    /// A client of its own, so that nobody waits for what it asks.
+    ///
+    /// # Errors
+    /// The configuration is none of librdkafka's.
+    pub fn open(cluster: &Cluster) -> io::Result<Self> {
+        client(cluster).map(Self)
+    }
+
+    /// The offset behind a partition's last record, if there is an answer within `patience`.
+    pub fn end(&self, topic: &str, partition: i32, patience: Duration) -> Option<i64> {
+        self.0.fetch_watermarks(topic, partition, patience).ok().map(|(_, end)| end)
+    }
+}
+
 fn client(cluster: &Cluster) -> io::Result<BaseConsumer<Voice>> {
     cluster
         .client(&[])

@@ -3,9 +3,11 @@
 //! | file | does |
 //! | --- | --- |
 //! | `partition` | how far a partition is, and how far it could be |
+//! | `orders` | what an operator wants |
 //! | `families` | the measures by name |
 
 mod families;
+mod orders;
 mod partition;
 
 use std::{
@@ -21,6 +23,8 @@ use rdkafka::statistics::Statistics;
 
 use super::Fault;
 use crate::metrics::Histogram;
+use orders::Orders;
+pub use orders::Unfit;
 pub use partition::Partition;
 
 /// What happens to partitions of a group.
@@ -43,6 +47,8 @@ pub enum Skip {
     Latest,
     /// Somebody asked for it.
     ByHand,
+    /// Runs died of it.
+    Poison,
 }
 
 /// Which of librdkafka's clients.
@@ -59,7 +65,7 @@ pub struct Vitals {
     joined: AtomicBool,
     rebalances: [AtomicU64; 3],
     errors: [AtomicU64; 4],
-    skipped: [AtomicU64; 3],
+    skipped: [AtomicU64; 4],
     commit_failures: AtomicU64,
     /// From an acknowledgement to the answer to its commit.
     commit: Histogram,
@@ -78,6 +84,7 @@ struct State {
     retries: [u64; 2],
     /// Topics that are paused for a fault of their own, and which.
     faults: BTreeMap<String, String>,
+    orders: Orders,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -200,6 +207,26 @@ impl Vitals {
                     partition.told(told);
                 }
             }
+        }
+    }
+
+    /// Partitions that are not read at present: of these librdkafka does not know the end.
+    pub fn held(&self) -> Vec<(String, i32)> {
+        let state = self.state();
+        let is_held = |partition: &&Partition| {
+            state.faults.contains_key(&*partition.topic)
+                || state.orders.holds(&partition.topic, partition.partition)
+        };
+        let held = state.partitions.values().filter(is_held);
+        held.map(|partition| (partition.topic.to_string(), partition.partition)).collect()
+    }
+
+    /// A partition that is not read ends there.
+    pub fn ends(&self, topic: &str, partition: i32, end: i64) {
+        let mut state = self.state();
+        let mut all = state.partitions.values_mut();
+        if let Some(found) = all.find(|p| *p.topic == *topic && p.partition == partition) {
+            found.ends(end);
         }
     }
 

@@ -6,7 +6,10 @@
 //! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
 //! | `hold` | what is not read at present: topics with a fault of their own |
 //! | `measure` | what is measured of blocks |
+//! | `poison` | records that kill the process that judges them |
 //! | `rebalance` | partitions that come and go |
+//! | `survey` | looks whether topics that come later fit |
+//! | `start` | where a partition begins |
 //! | `reader` | the thread: serves the group whatever the sink does, and reads while there is room |
 //!
 //! What is read ahead waits in a queue for each partition and stays there while there is no room.
@@ -14,9 +17,12 @@
 mod arrival;
 mod hold;
 mod measure;
+mod poison;
 mod reader;
 mod rebalance;
 mod shared;
+mod start;
+mod survey;
 
 use std::{
     io,
@@ -31,14 +37,18 @@ use rdkafka::{
 };
 
 use crate::{
+    journal::Event,
     kafka::Cluster,
     pipeline::records::{Block, Next, Offsets, Reached, RecordSource, ValueFraming},
     shutdown::Shutdown,
 };
 use arrival::DECODER_BYTES;
+pub use poison::{Notes, Noting};
 use reader::Reader;
 use rebalance::{Ear, list};
 use shared::Shared;
+pub use start::{Begin, Starts};
+pub use survey::Judge;
 
 /// So many filled blocks wait at most.
 const MOST_READY: usize = 2;
@@ -71,6 +81,12 @@ pub struct Settings {
     pub in_transactions: bool,
     /// What a value is.
     pub framing: ValueFraming,
+    /// Where partitions begin without an offset that holds.
+    pub starts: Starts,
+    /// What is known of records that kill, where notes are kept of them.
+    pub notes: Option<Arc<Notes>>,
+    /// Judges the cluster's topics, whenever they may be others; what it says ends the run.
+    pub judge: Judge,
     /// When to stop reading.
     pub shutdown: Shutdown,
 }
@@ -100,10 +116,24 @@ impl KafkaSource {
     /// A property that librdkafka does not take; no thread.
     pub fn open(settings: Settings) -> io::Result<(Self, KafkaOffsets)> {
         let shared = Arc::new(Shared::new(settings.cluster.voice.vitals.clone()));
+        let voice = &settings.cluster.voice;
+        if let Some(notes) = &settings.notes {
+            for what in notes.shown() {
+                let what = format!("{what}; they are judged one by one");
+                voice.tell(Event::RecordsSuspected, &what);
+            }
+            for (topic, partition, offset) in notes.quarantined() {
+                let what =
+                    format!("{topic}[{partition}]:{offset}: runs died of it: it is not judged");
+                voice.tell(Event::RecordQuarantined, &what);
+            }
+        }
+        let (cluster, judge) = (settings.cluster.clone(), settings.judge.clone());
         let reader = Reader::join(settings, shared.clone())?;
         // Who commits must not keep the member in its group.
         let consumer = Arc::downgrade(&reader.consumer());
         let thread = thread::Builder::new().name("kafka".into()).spawn(move || reader.run())?;
+        survey::start(cluster, judge, shared.clone())?;
         Ok((Self(shared.clone()), KafkaOffsets { shared, consumer, thread: Some(thread) }))
     }
 }

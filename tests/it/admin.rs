@@ -22,14 +22,14 @@ use crate::cli::{code, folder, run, sieve, stderr, tamis};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program with an admin server at a port that was free.
-struct Watched {
-    folder: TempDir,
+pub(crate) struct Watched {
+    pub(crate) folder: TempDir,
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Watched {
-    fn start(files: &[(&str, &str)], args: &[&str]) -> Self {
+    pub(crate) fn start(files: &[(&str, &str)], args: &[&str]) -> Self {
         let folder = folder(files);
         let err = fs::File::create(folder.path().join("err")).unwrap();
         let child = tamis(&["--admin", "0"])

@@ -128,7 +128,8 @@ impl Loaded {
         let files = kafka.flat_map(|entry| {
             let tls = entry.tls.iter_mut();
             let tls = tls.flat_map(|tls| [&mut tls.ca, &mut tls.certificate, &mut tls.key]);
-            tls.flatten().chain(entry.sasl.iter_mut().flat_map(SaslEntry::files))
+            let sasl = entry.sasl.iter_mut().flat_map(SaslEntry::files);
+            tls.flatten().chain(sasl).chain(entry.data_dir.iter_mut())
         });
         let secret = streams.sink.iter_mut().filter_map(|sink| sink.pseudonym_key_file.as_mut());
         for said in files.chain(secret) {

@@ -1,12 +1,16 @@
 //! Opens topics.
 
-use std::io;
+use std::{io, sync::Arc};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 
 use super::{Topics, topics::Known};
 use crate::{
     app::exit::Trouble,
+    config::{
+        Said,
+        kafka::{StartChoice, StartEntry},
+    },
     kafka::{self, Cluster},
     pipeline::Sizes,
     shutdown::{Phase, Shutdown},
@@ -19,6 +23,7 @@ pub(super) struct Opened {
     pub(super) source: Box<KafkaSource>,
     pub(super) offsets: Box<source::KafkaOffsets>,
     pub(super) sink: Box<KafkaSink>,
+    pub(super) notes: Option<Arc<source::Notes>>,
 }
 
 /// Asks the cluster whether it has what is named, and opens it; `None`: somebody wants the end.
@@ -44,6 +49,7 @@ pub(super) fn open(
         transactional_id: topics.transactional_id.clone(),
         shutdown: shutdown.clone(),
     });
+    let notes = notes(topics)?;
     let max_event_bytes = sizes.max_event_bytes;
     // Before the group is joined: what an earlier process left open is taken back, so that what is
     // committed is known.
@@ -61,11 +67,46 @@ pub(super) fn open(
         max_event_bytes,
         in_transactions: topics.transactional_id.is_some(),
         framing: topics.framing,
+        starts: starts(&topics.source.start),
+        notes: notes.clone(),
+        judge: judge(topics),
         shutdown: shutdown.clone(),
     });
     let (source, offsets) = joined.map_err(trouble)?;
     sink.with_group(Box::new(offsets.group()));
-    Ok(Some(Opened { source: Box::new(source), offsets: Box::new(offsets), sink }))
+    Ok(Some(Opened { source: Box::new(source), offsets: Box::new(offsets), sink, notes }))
+}
+
+/// The notes of what is being judged, where they are wanted.
+fn notes(topics: &Topics) -> Result<Option<Arc<source::Notes>>, Trouble> {
+    let Some(folder) = &topics.data_dir else { return Ok(None) };
+    let mut all = topics.properties.iter().rev();
+    let instance = all.find(|(name, _)| name == "group.instance.id").map(|(_, id)| id.as_str());
+    let notes = source::Notes::open(folder, &topics.source.group.value, instance);
+    let notes = notes.with_context(|| format!("kafka.data_dir {}", folder.display()));
+    notes.map(Some).map_err(Trouble::Failed)
+}
+
+/// What must hold of topics that come later, too.
+fn judge(topics: &Topics) -> source::Judge {
+    let fit = topics.fit();
+    Arc::new(move |all| fit.judge(all).map_err(|why| io::Error::other(why.to_string())))
+}
+
+/// Where partitions begin.
+fn starts(said: &StartEntry) -> source::Starts {
+    let begin = |said: &Option<Said<StartChoice>>, default| match said.as_ref().map(|s| s.value) {
+        None => default,
+        Some(StartChoice::Earliest) => source::Begin::Earliest,
+        Some(StartChoice::Latest) => source::Begin::Latest,
+        Some(StartChoice::Stop) => source::Begin::Stop,
+    };
+    let default = source::Starts::default();
+    source::Starts {
+        no_offset: begin(&said.no_offset, default.no_offset),
+        new_partition: begin(&said.new_partition, default.new_partition),
+        out_of_range: begin(&said.out_of_range, default.out_of_range),
+    }
 }
 
 /// What librdkafka does not take is the configuration's fault.

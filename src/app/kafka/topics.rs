@@ -1,6 +1,6 @@
 //! What a configuration says of topics, resolved, and whether a cluster has them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -34,6 +34,8 @@ pub(crate) struct Topics {
     pub(super) transactional_id: Option<String>,
     /// A record is forwarded so often at most; 0: nobody counts.
     pub(super) hops: u32,
+    /// Where notes of what is being judged are kept.
+    pub(super) data_dir: Option<PathBuf>,
 }
 
 /// Resolves and judges what is said of topics; `None` where nothing is.
@@ -71,6 +73,7 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
         pseudonyms: pseudonyms.transpose()?,
         transactional_id: transactional_id(streams, &source.group.value),
         hops: sink.hops.as_ref().map_or(HOPS, |said| said.value),
+        data_dir: kafka.data_dir.as_ref().map(|said| PathBuf::from(&said.value)),
     }))
 }
 
@@ -99,19 +102,11 @@ impl Topics {
         for topic in sinks.iter().chain(&letters).map(String::as_str).chain(named) {
             has(all, topic)?;
         }
+        self.fit().judge(all)?;
         let mut read = 0;
         for (topic, partitions) in all.iter().filter(|(topic, _)| routes.covers(topic)) {
-            if let Some(fault) = routes.fault(topic) {
-                bail!("kafka: {fault}");
-            }
             let Written { sink, dead_letter } = routes.of(topic);
-            let wanted = has(all, &sink)?;
-            if self.same_partition && *partitions != wanted {
-                bail!(
-                    "kafka: partition = \"same\" needs as many partitions on both sides: \
-                     `{topic}` has {partitions}, `{sink}` has {wanted}"
-                );
-            }
+            has(all, &sink)?;
             read += partitions;
             sinks.insert(sink);
             if let Some(letter) = dead_letter {
@@ -129,10 +124,10 @@ impl Topics {
     }
 }
 
-/// How many partitions a topic has that must be there.
-fn has(all: &kafka::Topics, topic: &str) -> Result<usize> {
-    let Some(partitions) = all.get(topic) else {
+/// A topic must be there.
+fn has(all: &kafka::Topics, topic: &str) -> Result<()> {
+    if !all.contains_key(topic) {
         bail!("kafka: no topic `{topic}`, or none that this user may see: make it first");
-    };
-    Ok(*partitions)
+    }
+    Ok(())
 }

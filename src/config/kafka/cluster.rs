@@ -11,7 +11,7 @@ use crate::{
     kafka,
 };
 
-const KAFKA: &[&str] = &["brokers", "tls", "sasl", "properties"];
+const KAFKA: &[&str] = &["brokers", "tls", "sasl", "properties", "data_dir"];
 const TLS: &[&str] = &["ca", "certificate", "key"];
 type Key<'d> = Spanned<DeString<'d>>;
 
@@ -28,6 +28,8 @@ pub struct KafkaEntry {
     pub sasl: Option<SaslEntry>,
     /// librdkafka's.
     pub properties: Vec<(String, Said<String>)>,
+    /// Where notes are kept that outlive the process.
+    pub data_dir: Option<Said<String>>,
 }
 
 /// `kafka.tls`
@@ -47,12 +49,19 @@ impl KafkaEntry {
         value: &Spanned<DeValue<'_>>,
     ) -> Option<Self> {
         let (spot, table) = r.entry(value)?;
-        let mut entry =
-            Self { spot, brokers: Vec::new(), tls: None, sasl: None, properties: vec![] };
+        let mut entry = Self {
+            spot,
+            brokers: Vec::new(),
+            tls: None,
+            sasl: None,
+            properties: vec![],
+            data_dir: None,
+        };
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "brokers" => entry.brokers = r.one_or_more(value)?,
                 "tls" => entry.tls = TlsEntry::read(r, value),
+                "data_dir" => entry.data_dir = r.text(value),
                 "sasl" => entry.sasl = SaslEntry::read(r, value),
                 "properties" => {
                     let (_, all) = r.entry(value)?;

@@ -3,13 +3,14 @@
 use clap::ValueEnum;
 use toml::{Spanned, de::DeValue};
 
-use super::{complete, named};
+use super::{StartEntry, complete, named};
 use crate::{
     config::{Said, Spot, reader::Reader},
     kafka::check_pattern,
 };
 
-const SOURCE: &[&str] = &["topics", "group", "framing"];
+const SOURCE: &[&str] =
+    &["topics", "group", "framing", "no_offset", "new_partition", "out_of_range"];
 
 /// `[source]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct SourceEntry {
     pub group: Said<String>,
     /// What a value is.
     pub framing: Option<Said<FramingChoice>>,
+    /// Where partitions begin.
+    pub start: StartEntry,
 }
 
 /// `source.framing`
@@ -43,12 +46,14 @@ impl SourceEntry {
     ) -> Option<Self> {
         let (spot, table) = r.entry(value)?;
         let (mut topics, mut group, mut framing) = (Vec::new(), None, None);
+        let mut start = StartEntry::default();
         let complete = complete(r, spot, table, &SOURCE[..2]);
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "topics" => topics = r.one_or_more(value)?,
                 "group" => group = r.text(value),
                 "framing" => framing = r.choice(value),
+                other if StartEntry::KEYS.contains(&other) => start.read(r, other, value),
                 _ => r.unknown(key, SOURCE),
             }
         }
@@ -56,7 +61,7 @@ impl SourceEntry {
             pattern(r, said);
         }
         complete.then_some(())?;
-        Some(Self { spot, topics, group: group?, framing })
+        Some(Self { spot, topics, group: group?, framing, start })
     }
 }
 

@@ -1,7 +1,10 @@
 //! The measures by name. Labels are words of this program, topics that are read, and numbers of
 //! partitions: there are as many as are assigned.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use super::{State, Vitals, now};
 use crate::metrics::{Family, Histogram, Kind, Sample};
@@ -53,7 +56,9 @@ impl Vitals {
     fn faults(&self, state: &State) -> Vec<Family> {
         let retries = ["source", "sink"].iter().zip(state.retries);
         let retries = retries.map(|(client, n)| Sample::of(&[client], n as f64));
-        let paused = state.faults.keys().map(|topic| Sample::of(&[topic], 1.0));
+        let paused = state.faults.keys().map(|topic| Sample::of(&[topic, "fault"], 1.0));
+        let by_hand: BTreeSet<_> = state.orders.paused.iter().map(|(topic, _)| topic).collect();
+        let by_hand = by_hand.into_iter().map(|topic| Sample::of(&[topic, "hand"], 1.0));
         vec![
             counter(
                 "tamis_kafka_errors",
@@ -69,15 +74,15 @@ impl Vitals {
             ),
             gauge(
                 "tamis_kafka_topic_paused",
-                "1, of each topic that is paused for a fault of its own.",
-                &["topic"],
-                paused.collect(),
+                "1, of each topic that is paused, for a fault of its own or by hand (or some partition of it).",
+                &["topic", "by"],
+                paused.chain(by_hand).collect(),
             ),
             counter(
                 "tamis_offsets_skipped",
                 "Offsets that were skipped, by reason.",
                 &["reason"],
-                counts(&["out_of_range", "latest", "by_hand"], &self.skipped),
+                counts(&["out_of_range", "latest", "by_hand", "poison"], &self.skipped),
             ),
         ]
     }

@@ -60,9 +60,19 @@ impl Partition {
     pub(super) fn told(&mut self, told: &statistics::Partition) {
         let stable = Some(told.ls_offset).filter(|offset| *offset >= 0);
         let end = stable.unwrap_or(told.hi_offset);
-        if end >= 0 {
+        // Of one that is not read it does not know the end.
+        let known = self.told.as_ref().map_or(0, |told| told.end);
+        if end >= known {
             let (low, next, waits) = (told.lo_offset, told.next_offset, told.fetchq_cnt > 0);
             self.told = Some(Told { low, end, next, waits });
+        }
+    }
+
+    /// Somebody asked where it ends.
+    pub(super) fn ends(&mut self, end: i64) {
+        match &mut self.told {
+            Some(told) => told.end = end.max(told.end),
+            None => self.told = Some(Told { low: 0, end, next: 0, waits: false }),
         }
     }
 
@@ -120,5 +130,10 @@ mod tests {
         // Offset 149 is a transaction's marker.
         partition.told(&told(150, 150, 0));
         assert_eq!((partition.lag(), partition.lag_time(5_000)), (Some(0), Some(0)));
+        partition.ends(170);
+        partition.told(&told(150, 150, 0));
+        assert_eq!(partition.lag(), Some(20));
+        partition.told(&told(170, 170, 0));
+        assert_eq!(partition.lag(), Some(0));
     }
 }

@@ -55,6 +55,13 @@ pub struct Record {
     pub value: Value,
 }
 
+impl Record {
+    /// Whether it is not to be judged.
+    pub fn is_skipped(&self) -> bool {
+        matches!(self.value, Value::Refused(Reason::Skipped | Reason::Poison))
+    }
+}
+
 /// A record as a source has it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Incoming<'a> {
@@ -109,11 +116,7 @@ impl Block {
     /// Adds a record; of one whose parts are longer than `most`, or that cannot be judged, only where it
     /// stood.
     pub fn push(&mut self, place: &Place, record: &Incoming<'_>, most: usize) {
-        let at = self.places.iter().position(|known| known.id == place.id);
-        let at = at.unwrap_or_else(|| {
-            self.places.push(place.clone());
-            self.places.len() - 1
-        });
+        let at = self.place(place);
         let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
         let headers = record.headers.iter().map(|(name, value)| name.len() + length(*value));
         let headers = headers.map(|bytes| bytes + HEADER).sum::<usize>();
@@ -159,6 +162,31 @@ impl Block {
             packed,
             value,
         });
+    }
+
+    /// Adds a record that is not to be judged: only where it stood.
+    pub fn skip(&mut self, place: &Place, offset: i64, timestamp: Option<i64>, why: Reason) {
+        let place = self.place(place);
+        let (none, headers) = (self.arena.len(), self.headers.len());
+        self.records.push(Record {
+            place,
+            offset,
+            timestamp,
+            key: None,
+            headers: headers..headers,
+            lost: false,
+            prefix: none..none,
+            packed: None,
+            value: Value::Refused(why),
+        });
+    }
+
+    fn place(&mut self, place: &Place) -> usize {
+        let at = self.places.iter().position(|known| known.id == place.id);
+        at.unwrap_or_else(|| {
+            self.places.push(place.clone());
+            self.places.len() - 1
+        })
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Range<usize> {

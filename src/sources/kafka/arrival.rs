@@ -36,8 +36,19 @@ impl Arrival {
         Self { most, framing, gzip: None, zstd: None, text: Vec::new() }
     }
 
-    /// Adds a message to a block.
-    pub(super) fn push(&mut self, block: &mut Block, place: &Place, message: &BorrowedMessage<'_>) {
+    /// Adds a message to a block, or, of one that is skipped, its place.
+    pub(super) fn push(
+        &mut self,
+        block: &mut Block,
+        place: &Place,
+        message: &BorrowedMessage<'_>,
+        skips: &[(i64, Reason)],
+    ) {
+        let offset = message.offset();
+        let timestamp = message.timestamp().to_millis().filter(|timestamp| *timestamp >= 0);
+        if let Some((_, why)) = skips.iter().find(|(skipped, _)| *skipped == offset) {
+            return block.skip(place, offset, timestamp, *why);
+        }
         let mut all = Vec::new();
         let lost = !headers(message, &mut all);
         let (mut value, mut packed, mut refused) = (message.payload(), None, None);
@@ -50,8 +61,8 @@ impl Arrival {
             }
         }
         let record = Incoming {
-            offset: message.offset(),
-            timestamp: message.timestamp().to_millis().filter(|timestamp| *timestamp >= 0),
+            offset,
+            timestamp,
             key: message.key(),
             headers: &all,
             lost,

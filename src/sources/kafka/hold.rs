@@ -1,4 +1,4 @@
-//! What is not read at present: topics with a fault of their own.
+//! What is not read: topics with a fault of their own, what an operator paused, records to be skipped.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,13 +8,14 @@ use std::{
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _};
 
 use super::{
+    poison::Notes,
     reader::Reader,
     shared::{Position, Start},
 };
 use crate::{
     journal::Event,
-    kafka::{Backoff, Fault},
-    pipeline::records::Place,
+    kafka::{Backoff, Fault, Skip},
+    pipeline::{Reason, records::Place},
 };
 
 /// A topic that broke is tried again after so long at first, and at most.
@@ -31,6 +32,10 @@ const SEEK: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Holds {
     broken: BTreeMap<String, Broken>,
+    /// What an operator paused.
+    by_hand: BTreeSet<(String, Option<i32>)>,
+    /// What is skipped, and why, until that is delivered.
+    skips: BTreeMap<(String, i32, i64), Reason>,
     /// What librdkafka has paused.
     paused: BTreeSet<(String, i32)>,
     /// Positions that are not taken yet; until then nothing is read there.
@@ -52,7 +57,26 @@ impl Holds {
         let waits = |broken: &Broken| broken.until.is_some();
         let seeks =
             |(topic, partition, _): &Start| *topic == place.topic && *partition == place.partition;
-        self.broken.get(&*place.topic).is_some_and(waits) || self.seeks.iter().any(seeks)
+        self.broken.get(&*place.topic).is_some_and(waits)
+            || self.seeks.iter().any(seeks)
+            || self.by_hand.iter().any(|(topic, partition)| {
+                **topic == *place.topic && partition.is_none_or(|number| number == place.partition)
+            })
+    }
+
+    /// Those that runs died of, as a member has them from its start.
+    pub(super) fn quarantined(notes: Option<&Notes>) -> Self {
+        let spots = notes.map(Notes::quarantined).unwrap_or_default();
+        let skips = spots.into_iter().map(|spot| (spot, Reason::Poison)).collect();
+        Self { skips, ..Self::default() }
+    }
+
+    /// Which offsets of a partition are skipped, and why.
+    pub(super) fn skips(&self, place: &Place) -> Vec<(i64, Reason)> {
+        let of = self.skips.iter().filter(|((topic, number, _), _)| {
+            **topic == *place.topic && *number == place.partition
+        });
+        of.map(|((.., offset), why)| (*offset, *why)).collect()
     }
 }
 
@@ -86,7 +110,71 @@ impl Reader {
                 voice.tell(Event::TopicResumed, &format!("`{topic}` is read again"));
             }
         }
+        self.follow_orders();
         self.apply();
+    }
+
+    /// Takes notice of what an operator wants.
+    fn follow_orders(&mut self) {
+        let voice = self.settings.cluster.voice.clone();
+        let wanted = voice.vitals.paused_by_hand();
+        if wanted != self.holds.by_hand {
+            let shown = |(topic, partition): &(String, Option<i32>)| match partition {
+                Some(number) => format!("`{topic}:{number}`"),
+                None => format!("`{topic}`"),
+            };
+            for new in wanted.difference(&self.holds.by_hand) {
+                voice.tell(Event::ReadingPaused, &format!("{} is paused by hand", shown(new)));
+            }
+            for old in self.holds.by_hand.difference(&wanted) {
+                voice.tell(Event::ReadingResumed, &format!("{} is read again", shown(old)));
+            }
+            self.holds.by_hand = wanted;
+        }
+        for (topic, partition, offset) in voice.vitals.new_skips() {
+            let what = format!("{topic}[{partition}]:{offset}");
+            let reached = self.shared.reached(&topic, partition);
+            if reached.is_some_and(|(_, delivered)| delivered > offset) {
+                let what = format!("{what} is not skipped: it was delivered meanwhile");
+                voice.tell(Event::OffsetsSkipped, &what);
+                voice.vitals.skip_is_over(&(topic, partition, offset));
+                continue;
+            }
+            voice.tell(Event::OffsetsSkipped, &format!("{what} is skipped by hand"));
+            // What was handed out already is read again, without it.
+            if reached.is_some_and(|(handed, _)| handed > offset) {
+                let starts = self.shared.rewind(&topic, Some(partition));
+                self.holds
+                    .seeks
+                    .retain(|(known, number, _)| **known != *topic || *number != partition);
+                self.holds.seeks.extend(starts);
+            }
+            self.holds.skips.insert((topic, partition, offset), Reason::Skipped);
+        }
+        self.forget_skips();
+    }
+
+    /// What was skipped and delivered as such is over.
+    fn forget_skips(&mut self) {
+        let skips = self.holds.skips.iter();
+        let over = skips.filter(|((topic, partition, offset), _)| {
+            self.shared.reached(topic, *partition).is_some_and(|(_, reached)| reached > *offset)
+        });
+        let over: Vec<_> = over.map(|(spot, why)| (spot.clone(), *why)).collect();
+        let vitals = self.settings.cluster.voice.vitals.clone();
+        for (spot, why) in over {
+            self.holds.skips.remove(&spot);
+            match (why, &self.settings.notes) {
+                (Reason::Poison, Some(notes)) => {
+                    vitals.skipped(Skip::Poison, 1);
+                    notes.is_over(&spot);
+                }
+                _ => {
+                    vitals.skipped(Skip::ByHand, 1);
+                    vitals.skip_is_over(&spot);
+                }
+            }
+        }
     }
 
     /// Whether a topic that broke works again, or is nobody's concern any more.
@@ -157,7 +245,8 @@ impl Reader {
     /// Tells librdkafka what to read, and from where.
     fn apply(&mut self) {
         let Self { holds, consumer, shared, .. } = self;
-        if holds.broken.is_empty() && holds.paused.is_empty() && holds.seeks.is_empty() {
+        let nothing = holds.broken.is_empty() && holds.by_hand.is_empty();
+        if nothing && holds.paused.is_empty() && holds.seeks.is_empty() {
             return;
         }
         let places = shared.places();

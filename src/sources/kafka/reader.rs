@@ -22,7 +22,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, STATISTICS_EVERY, about},
+    kafka::{Fault, STATISTICS_EVERY, about, is_gone},
     pipeline::records::{Block, Place},
     shutdown::Phase,
 };
@@ -84,6 +84,7 @@ impl Reader {
             voice: settings.cluster.voice.clone(),
             shutdown: settings.shutdown.clone(),
             in_transactions: settings.in_transactions,
+            starts: settings.starts,
         };
         let mut consumer: BaseConsumer<Ear> = config.create_with_context(ear).map_err(invalid)?;
         let poked = shared.clone();
@@ -91,8 +92,8 @@ impl Reader {
         let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(invalid)?;
         let (consumer, lanes) = (Arc::new(consumer), Vec::new());
-        let (holds, arrival) =
-            (Holds::default(), Arrival::new(settings.max_event_bytes, settings.framing));
+        let holds = Holds::quarantined(settings.notes.as_deref());
+        let arrival = Arrival::new(settings.max_event_bytes, settings.framing);
         let (first, ended) = (0, false);
         Ok(Self { settings, shared, consumer, holds, lanes, arrival, first, ended })
     }
@@ -125,7 +126,10 @@ impl Reader {
             self.end(Some(io::Error::other(what)));
         }
         if !self.ended {
-            self.serve_holds();
+            match self.shared.refusal() {
+                Some(why) => self.end(Some(why)),
+                None => self.serve_holds(),
+            }
         }
         self.follow_assignment();
         if !self.settings.in_transactions {
@@ -176,10 +180,30 @@ impl Reader {
         let Some(mut block) = self.shared.room(MOST_READY) else { return false };
         block.clear();
         let lanes = std::mem::take(&mut self.lanes);
-        let bytes = self.settings.block_bytes;
+        let (bytes, first) = (self.settings.block_bytes, self.first);
         'full: for at in 0..lanes.len() {
-            let number = (self.first + at) % lanes.len();
+            let number = (first + at) % lanes.len();
             let lane = &lanes[number];
+            let skips = self.holds.skips(&lane.place);
+            if self.one_by_one(lane) {
+                // It is alone in its block: behind others it waits for the next.
+                if block.records().is_empty() {
+                    match lane.queue.poll(Duration::ZERO) {
+                        Some(Ok(message)) => {
+                            self.arrival.push(&mut block, &lane.place, &message, &skips);
+                        }
+                        Some(Err(error)) => self.told(&error, Some(&lane.place)),
+                        None => {}
+                    }
+                    if !block.records().is_empty() {
+                        self.first = number + 1;
+                        break 'full;
+                    }
+                } else {
+                    self.first = number;
+                }
+                continue;
+            }
             loop {
                 if block.is_full(bytes) {
                     // The one that filled it comes last the next time.
@@ -187,7 +211,9 @@ impl Reader {
                     break 'full;
                 }
                 match lane.queue.poll(Duration::ZERO) {
-                    Some(Ok(message)) => self.arrival.push(&mut block, &lane.place, &message),
+                    Some(Ok(message)) => {
+                        self.arrival.push(&mut block, &lane.place, &message, &skips);
+                    }
                     Some(Err(error)) => self.told(&error, Some(&lane.place)),
                     None => break,
                 }
@@ -206,6 +232,15 @@ impl Reader {
         filled
     }
 
+    /// Whether runs died of what comes next in a lane.
+    fn one_by_one(&self, lane: &Lane) -> bool {
+        let last = self.settings.notes.as_ref().and_then(|notes| notes.one_by_one(&lane.place));
+        last.is_some_and(|last| {
+            let reached = self.shared.reached(&lane.place.topic, lane.place.partition);
+            reached.is_none_or(|(handed, _)| handed <= last)
+        })
+    }
+
     /// A record that came before its partition had a lane.
     fn astray(&mut self, message: &BorrowedMessage<'_>) {
         let (topic, partition) = (message.topic(), message.partition());
@@ -214,7 +249,7 @@ impl Reader {
         // After the end, what is not handed out is read again by the next.
         if let Some(place) = known.filter(|_| !self.ended) {
             let mut block = Block::default();
-            self.arrival.push(&mut block, place, message);
+            self.arrival.push(&mut block, place, message, &self.holds.skips(place));
             block.seal();
             self.shared.hand(block);
         }
@@ -229,7 +264,8 @@ impl Reader {
                 // What is of no partition was told with the topic's name.
                 if let Some(place) = place {
                     let what = format!("{}[{}]", place.topic, place.partition);
-                    self.shared.broke(&place.topic, &about(&what, error).to_string());
+                    let (why, gone) = (about(&what, error).to_string(), code.is_some_and(is_gone));
+                    self.shared.broke(&place.topic, &why, gone);
                 }
                 return;
             }
@@ -243,7 +279,7 @@ impl Reader {
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
                 let mend = "what stood there is deleted, or the topic was made anew; nothing is \
                             skipped unasked: set the group's offset (kafka-consumer-groups.sh \
-                            --reset-offsets)";
+                            --reset-offsets), or source.out_of_range, which holds at the next start";
                 io::Error::other(format!("{what}: the committed offset does not exist: {mend}"))
             }
             _ => about(&what, error),

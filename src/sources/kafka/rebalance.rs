@@ -14,17 +14,18 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use super::shared::{Position, Shared};
+use super::{
+    shared::{Position, Shared},
+    start::{Known, Starts},
+};
 use crate::{
-    kafka::{Client, Fault, Rebalance, Voice},
+    kafka::{Client, Fault, Rebalance, Voice, is_gone},
     shutdown::{Phase, Shutdown},
 };
 
 /// How long a partition that goes may wait for what was read of it to be delivered. What is not by
 /// then is read again by whoever has it next.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
-/// How long to ask for committed offsets.
-const COMMITTED_WITHIN: Duration = Duration::from_secs(20);
 
 /// What librdkafka tells of.
 pub(super) struct Ear {
@@ -33,6 +34,7 @@ pub(super) struct Ear {
     pub(super) shutdown: Shutdown,
     /// Offsets are committed in transactions, not here.
     pub(super) in_transactions: bool,
+    pub(super) starts: Starts,
 }
 
 impl ClientContext for Ear {
@@ -55,7 +57,8 @@ impl ClientContext for Ear {
             .strip_prefix("Subscribed topic not available: ")
             .and_then(|rest| rest.split_once(": "))
         {
-            self.shared.broke(topic, why);
+            let gone = error.rdkafka_error_code().is_some_and(is_gone);
+            self.shared.broke(topic, why, gone);
         }
     }
 
@@ -74,9 +77,10 @@ impl ConsumerContext for Ear {
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let done = match event {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                let starts = self.starts(consumer, partitions);
-                for element in starts.elements() {
-                    self.shared.assigned(element.topic(), element.partition(), element.offset());
+                let (starts, pinned) = self.starts(consumer, partitions);
+                for (element, pinned) in starts.elements().iter().zip(pinned) {
+                    let (topic, partition) = (element.topic(), element.partition());
+                    self.shared.assigned(topic, partition, element.offset(), pinned);
                 }
                 self.voice.vitals.rebalanced(Rebalance::Assigned);
                 match cooperative {
@@ -106,39 +110,29 @@ impl ConsumerContext for Ear {
 }
 
 impl Ear {
-    /// Where to begin: at the committed offset, and where there is none at the beginning. That an
-    /// offset does not exist any more is another matter, and no reason to begin elsewhere.
+    /// Where to begin, and which of these offsets are to be committed soon.
     fn starts(
         &self,
         consumer: &BaseConsumer<Self>,
         partitions: &TopicPartitionList,
-    ) -> TopicPartitionList {
-        let until = Instant::now() + COMMITTED_WITHIN;
-        loop {
-            match consumer.committed_offsets(partitions.clone(), Duration::from_secs(5)) {
-                Ok(committed) => {
-                    let mut starts = TopicPartitionList::new();
-                    for element in committed.elements() {
-                        let start = match element.offset() {
-                            Offset::Invalid => Offset::Beginning,
-                            offset => offset,
-                        };
-                        let (topic, partition) = (element.topic(), element.partition());
-                        if let Err(error) = starts.add_partition_offset(topic, partition, start) {
-                            self.voice.fault(&error);
-                        }
-                    }
-                    return starts;
-                }
-                Err(error) => {
-                    self.voice.fault(&error);
-                    if Instant::now() >= until || self.shutdown.phase() != Phase::Running {
-                        // librdkafka asks itself, and where there is none says so.
-                        return partitions.clone();
-                    }
-                }
+    ) -> (TopicPartitionList, Vec<bool>) {
+        let ask = || consumer.committed_offsets(partitions.clone(), Duration::from_secs(5));
+        let Some(committed) = self.patiently(ask) else {
+            // librdkafka asks itself, and where there is none says so.
+            return (partitions.clone(), vec![false; partitions.count()]);
+        };
+        let (mut starts, mut pinned) = (TopicPartitionList::new(), Vec::new());
+        let mut known = Known::new();
+        for element in committed.elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            let begun = self.begin(consumer, (topic, partition), element.offset(), &mut known);
+            let Some(begun) = begun else { continue };
+            match starts.add_partition_offset(topic, partition, begun.at) {
+                Ok(()) => pinned.push(begun.pinned),
+                Err(error) => self.voice.fault(&error),
             }
         }
+        (starts, pinned)
     }
 
     /// Delivers what was read of partitions that go, and commits that, unless they are gone already.

@@ -40,6 +40,8 @@ struct State {
     /// Something may be there to read, or to do.
     poked: bool,
     failed: Option<io::Error>,
+    /// A partition may not begin, and why.
+    refusal: Option<io::Error>,
     /// No more blocks come.
     ended: bool,
     /// Nothing more will be acknowledged.
@@ -57,6 +59,8 @@ struct Partition {
     stored: i64,
     /// Its topic has a fault: it is to be read again from what is acknowledged.
     broken: bool,
+    /// Its topic was not there any more: until more is delivered, its offsets are of no use.
+    gone: bool,
 }
 
 /// How far a partition is delivered.
@@ -98,6 +102,7 @@ impl Shared {
             // What is not this member's any more is another's to deliver.
             if let Some(partition) = state.partitions.get_mut(id).filter(|p| !p.broken) {
                 self.vitals.acknowledged(*id, *offset);
+                partition.gone &= *offset <= partition.acknowledged;
                 partition.acknowledged = partition.acknowledged.max(*offset);
             }
         }
@@ -132,8 +137,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// A partition is this member's from now on, and begins there.
-    pub(super) fn assigned(&self, topic: &str, partition: i32, start: Offset) {
+    /// A partition is this member's from now on, and begins there; `pinned`: that is to be committed.
+    pub(super) fn assigned(&self, topic: &str, partition: i32, start: Offset, pinned: bool) {
         let mut state = self.state();
         let id = state.next_id;
         state.next_id += 1;
@@ -144,8 +149,10 @@ impl Shared {
         };
         self.vitals.assigned(id, kafka::Partition::new(place.topic.clone(), partition, committed));
         let none = i64::MIN;
-        let (handed, acknowledged, stored) = (none, none, none);
-        let new = Partition { place, start, handed, acknowledged, stored, broken: false };
+        let reached = committed.filter(|_| pinned).unwrap_or(none);
+        let (handed, acknowledged, stored) = (reached, reached, none);
+        let new =
+            Partition { place, start, handed, acknowledged, stored, broken: false, gone: false };
         state.partitions.insert(id, new);
     }
 
@@ -190,14 +197,14 @@ impl Shared {
     pub(super) fn positions(&self, ids: &[u64]) -> Vec<Position> {
         let state = self.state();
         let known = ids.iter().filter_map(|id| state.partitions.get(id));
-        let moved = known.filter(|partition| partition.acknowledged > i64::MIN);
+        let moved = known.filter(|partition| partition.acknowledged > i64::MIN && !partition.gone);
         moved.map(|p| (p.place.topic.clone(), p.place.partition, p.acknowledged)).collect()
     }
 
     /// What was delivered since the last time that this was asked.
     pub(super) fn to_store(&self) -> Vec<Position> {
         let mut state = self.state();
-        let moved = state.partitions.values_mut().filter(|p| p.acknowledged > p.stored);
+        let moved = state.partitions.values_mut().filter(|p| p.acknowledged > p.stored && !p.gone);
         moved
             .map(|partition| {
                 self.vitals.stored();
@@ -244,6 +251,22 @@ impl Shared {
         }
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// A partition may not begin, or topics do not fit: the run ends.
+    pub(super) fn refuse(&self, why: io::Error) {
+        self.state().refusal.get_or_insert(why);
+    }
+
+    /// Whether nothing more is read.
+    pub(super) fn is_over(&self) -> bool {
+        let state = self.state();
+        state.ended || state.finishing
+    }
+
+    /// Why a partition may not begin.
+    pub(super) fn refusal(&self) -> Option<io::Error> {
+        self.state().refusal.take()
     }
 
     /// There may be something to read.

@@ -18,7 +18,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
@@ -233,6 +233,14 @@ impl Broker {
         topic.config = config.to_vec();
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = wait_for(self.admin().create_topics([&topic], &options)).unwrap();
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+
+    /// Gives a topic more partitions.
+    pub(crate) fn grow(&self, name: &str, partitions: usize) {
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let more = NewPartitions::new(name, partitions);
+        let made = wait_for(self.admin().create_partitions([&more], &options)).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
     }
 

@@ -22,7 +22,8 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// From `source` to `sink` and `dead`, in the group `group`; `more` comes first in the file.
+    /// From `source` to `sink` and `dead`, in the group `group`; `more` comes first in the file, and what
+    /// stands behind `#source ` in the table of that name.
     pub(crate) fn new(broker: &Broker, topics: [&str; 3], group: &str, more: &str) -> Self {
         let [source, sink, dead] = topics;
         let address = &broker.address;
@@ -41,6 +42,12 @@ impl Desk {
         // What is compared with what was sent has no header more.
         let hops = if more.contains("#hops") { "" } else { "hops = 0\n" };
         let same = if more.contains("#same") { "partition = \"same\"\n" } else { "" };
+        let data = if more.contains("#data") { "data_dir = \"data\"\n" } else { "" };
+        let start: String = more
+            .lines()
+            .filter_map(|line| line.strip_prefix("#source "))
+            .map(|line| format!("{line}\n"))
+            .collect();
         let eager = match more.contains("#eager") {
             true => ", \"partition.assignment.strategy\" = \"range\"",
             false => "",
@@ -48,8 +55,8 @@ impl Desk {
         let text = format!(
             "version = 1\n{more}\n[kafka]\nbrokers = [\"{address}\"]\n\
              properties = {{ \"session.timeout.ms\" = \"6000\", \
-             \"statistics.interval.ms\" = \"200\", \"topic.metadata.refresh.interval.ms\" = \"1000\"{eager} }}\n\
-             [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n{framing}\
+             \"statistics.interval.ms\" = \"200\", \"topic.metadata.refresh.interval.ms\" = \"1000\"{eager} }}\n{data}\
+             [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n{framing}{start}\
              [sink]\ntopic = \"{sink}\"\n{secret}{same}{hops}{routes}{dead}"
         );
         Self::of(&text)

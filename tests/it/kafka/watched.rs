@@ -7,9 +7,9 @@ use super::{
 };
 use crate::admin::{get, measures};
 
-const ADMIN: &str = "admin = \"127.0.0.1:0\"";
+pub(super) const ADMIN: &str = "admin = \"127.0.0.1:0\"";
 
-fn port(desk: &Desk, member: &mut Member<'_>) -> u16 {
+pub(super) fn port(desk: &Desk, member: &mut Member<'_>) -> u16 {
     member.until("the address", || desk.admin("err").is_some());
     desk.admin("err").unwrap()
 }
@@ -68,7 +68,7 @@ fn who_has_not_joined_is_not_ready() {
     assert_eq!(member.stop().0, 0);
 }
 
-fn numbered(name: &str, range: std::ops::Range<u32>) -> Vec<Written> {
+pub(super) fn numbered(name: &str, range: std::ops::Range<u32>) -> Vec<Written> {
     range.map(|n| record("k", &format!("{{\"{name}\":{n}}}"))).collect()
 }
 
@@ -89,9 +89,13 @@ fn a_source_topic_that_is_deleted_pauses_alone_and_comes_back() {
     let (_, why) = get(port, "/ready", "");
     assert!(why.starts_with(&format!("`{other}` is paused: ")), "{why}");
     let m = measures(&get(port, "/metrics", "").1);
-    assert_eq!(m[&format!("tamis_kafka_topic_paused{{topic=\"{other}\"}}")], 1.0);
+    assert_eq!(m[&format!("tamis_kafka_topic_paused{{topic=\"{other}\",by=\"fault\"}}")], 1.0);
     broker.write(&topics[0], &numbered("in", 10..20));
     member.until("the one that is there", || broker.count(&topics[1]) == 30);
+    // Once the group has noticed, what is made anew is a new topic.
+    member.until("the rebalance", || {
+        measures(&get(port, "/metrics", "").1)["tamis_kafka_assigned_partitions"] == 1.0
+    });
     broker.make(&other, 2, &[]);
     broker.write(&other, &numbered("other", 10..15));
     member.until("the other", || broker.count(&topics[1]) == 35);

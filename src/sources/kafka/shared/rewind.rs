@@ -26,17 +26,21 @@ impl Shared {
         let topic = state.partitions.get(&id).map(|partition| partition.place.topic.clone());
         drop(state);
         if let Some(topic) = topic {
-            self.broke(&topic, &why.to_string());
+            self.broke(&topic, &why.to_string(), false);
         }
     }
 
     /// A topic cannot be read, or what is read of it cannot be sent: nothing more of what was read of
-    /// it is taken for delivered.
-    pub(in super::super) fn broke(&self, topic: &str, why: &str) {
+    /// it is taken for delivered. Of one that is `gone` no offset is committed any more: one that is made
+    /// anew has others.
+    pub(in super::super) fn broke(&self, topic: &str, why: &str, gone: bool) {
         let mut state = self.state();
         let State { partitions, broken, .. } = &mut *state;
         let all = partitions.values_mut().filter(|partition| &*partition.place.topic == topic);
-        all.for_each(|partition| partition.broken = true);
+        all.for_each(|partition| {
+            partition.broken = true;
+            partition.gone |= gone;
+        });
         if !broken.iter().any(|(known, _)| known == topic) {
             broken.push((topic.to_owned(), why.to_owned()));
         }
@@ -105,7 +109,7 @@ impl Shared {
             let Some(partition) = state.partitions.remove(&old) else { continue };
             let id = state.next_id;
             state.next_id += 1;
-            let Partition { place, start, acknowledged, stored, .. } = partition;
+            let Partition { place, start, acknowledged, stored, gone, .. } = partition;
             let start = match acknowledged {
                 i64::MIN => start,
                 offset => Offset::Offset(offset),
@@ -126,10 +130,19 @@ impl Shared {
                 acknowledged,
                 stored,
                 broken: false,
+                gone,
             };
             state.partitions.insert(id, new);
         }
         starts
+    }
+
+    /// Up to where a partition was handed out, and delivered.
+    pub(in super::super) fn reached(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
+        let state = self.state();
+        let mut all = state.partitions.values();
+        let found = all.find(|p| &*p.place.topic == topic && p.place.partition == partition);
+        found.map(|partition| (partition.handed, partition.acknowledged))
     }
 
     /// How far the partitions of a topic are delivered, all together, and whether anything of them is
@@ -140,5 +153,90 @@ impl Shared {
         let one =
             |p: &Partition| (p.acknowledged.saturating_add(1).max(0), p.acknowledged < p.handed);
         all.map(one).reduce(|(sum, owes), (reached, more)| (sum + reached, owes || more))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::records::{Block, Incoming, Reached};
+
+    fn shared() -> (Shared, Vec<Place>) {
+        let shared = Shared::new(Arc::default());
+        shared.assigned("t", 0, Offset::Beginning, false);
+        shared.assigned("t", 1, Offset::Offset(50), false);
+        shared.assigned("u", 0, Offset::Offset(7), false);
+        let places = shared.places();
+        (shared, places)
+    }
+
+    fn hand(shared: &Shared, place: &Place, offsets: std::ops::Range<i64>) {
+        let mut block = Block::default();
+        for offset in offsets {
+            let value = Some(&b"{}"[..]);
+            block.push(place, &Incoming { offset, value, ..Incoming::default() }, 99);
+        }
+        shared.hand(block);
+    }
+
+    fn acknowledge(shared: &Shared, place: &Place, offset: i64) {
+        shared.acknowledge(&[Reached { id: place.id, offset }]);
+    }
+
+    #[test]
+    fn what_broke_begins_anew_where_it_was_delivered_and_late_reports_do_not_count() {
+        let (shared, places) = shared();
+        hand(&shared, &places[0], 20..30);
+        hand(&shared, &places[1], 50..60);
+        hand(&shared, &places[2], 7..9);
+        acknowledge(&shared, &places[1], 55);
+        assert_eq!(shared.progress("t"), Some((56, true)));
+        shared.unsent(places[0].id, &io::Error::other("no such topic"));
+        assert_eq!(shared.broken(), [("t".to_owned(), "no such topic".to_owned())]);
+        assert!(!shared.holds(places[0].id) && !shared.holds(places[1].id));
+        assert!(shared.holds(places[2].id));
+        for place in &places {
+            acknowledge(&shared, place, 1_000);
+        }
+        let mut starts = shared.rewind("t", None);
+        starts.sort_by_key(|(_, partition, _)| *partition);
+        // Where nothing was delivered, at the first record that there was.
+        let at = |partition, offset| (Arc::from("t"), partition, Offset::Offset(offset));
+        assert_eq!(starts, [at(0, 20), at(1, 55)]);
+        acknowledge(&shared, &places[1], 1_000);
+        assert_eq!(shared.progress("t"), Some((56, false)));
+        assert_eq!(shared.progress("u"), Some((1_001, false)));
+        let new: Vec<_> =
+            shared.places().into_iter().filter(|place| &*place.topic == "t").collect();
+        assert!(new.iter().all(|place| place.id > 2 && shared.holds(place.id)));
+        // What was stored stays so, and what comes now is stored behind it.
+        assert_eq!(shared.to_store(), [(Arc::from("u"), 0, 1_000), (Arc::from("t"), 1, 55)]);
+    }
+
+    #[test]
+    fn of_a_topic_that_is_gone_nothing_is_committed() {
+        let (shared, places) = shared();
+        for (place, end) in places.iter().zip([30, 60, 9]) {
+            hand(&shared, place, end - 1..end);
+            acknowledge(&shared, place, end);
+        }
+        shared.broke("t", "unknown topic", true);
+        let _ = shared.rewind("t", None);
+        let ids: Vec<_> = shared.places().iter().map(|place| place.id).collect();
+        let left = [(Arc::from("u"), 0, 9)];
+        assert_eq!((shared.positions(&ids), shared.to_store()), (left.to_vec(), left.to_vec()));
+        // It is there again.
+        hand(&shared, shared.places().iter().find(|p| p.partition == 1).unwrap(), 70..71);
+        let place = shared.places().into_iter().find(|p| p.partition == 1).unwrap();
+        acknowledge(&shared, &place, 71);
+        assert_eq!(shared.to_store(), [(Arc::from("t"), 1, 71)]);
+    }
+
+    #[test]
+    fn one_partition_can_begin_anew_alone() {
+        let (shared, places) = shared();
+        hand(&shared, &places[1], 50..60);
+        assert_eq!(shared.rewind("t", Some(1)), [(Arc::from("t"), 1, Offset::Offset(50))]);
+        assert!(shared.holds(places[0].id) && !shared.holds(places[1].id));
     }
 }

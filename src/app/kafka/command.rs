@@ -1,0 +1,76 @@
+//! `tamis kafka`: tells a run what an operator wants, through its admin server.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow};
+
+use crate::{
+    app::{
+        admin::token_in,
+        exit::{Exit, Trouble},
+        print, say,
+    },
+    cli::kafka::{KafkaArgs, KafkaCommand, RunAt},
+};
+
+/// How long a run has to be reached, and to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// No answer is longer.
+const LONGEST: u64 = 64 << 10;
+
+/// Asks, and prints the answer.
+pub(crate) fn run(args: KafkaArgs) -> Result<Exit, Trouble> {
+    let (verb, target, at) = match args.command {
+        KafkaCommand::Pause { target, run } => ("pause", target, run),
+        KafkaCommand::Resume { target, run } => ("resume", target, run),
+        KafkaCommand::Skip { target, run } => ("skip", target, run),
+    };
+    let RunAt { admin, admin_token_file } = at;
+    let token =
+        admin_token_file.map(|path: PathBuf| token_in("--admin-token-file", &path)).transpose()?;
+    let (status, body) = ask(admin, verb, &target, token.as_deref())
+        .with_context(|| format!("--admin {admin}"))
+        .map_err(Trouble::Failed)?;
+    let said = body.trim_end();
+    match status {
+        200 => print(&format!("{said}\n")),
+        // The answer is no.
+        409 => {
+            say(&said);
+            Ok(Exit::Unfit)
+        }
+        400 => Err(Trouble::Usage(anyhow!("`{target}`: {said}"))),
+        401 | 403 => Err(Trouble::Usage(anyhow!("--admin {admin}: {said}"))),
+        404 => {
+            Err(Trouble::Failed(anyhow!("--admin {admin}: no tamis of a version that knows this")))
+        }
+        status => Err(Trouble::Failed(anyhow!("--admin {admin}: status {status}: {said}"))),
+    }
+}
+
+/// The status and the text of an answer.
+fn ask(at: SocketAddr, verb: &str, target: &str, token: Option<&str>) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect_timeout(&at, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let length = target.len();
+    let request = format!(
+        "POST /kafka/{verb} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n{token}\
+         Content-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{target}"
+    );
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.take(LONGEST).read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let parts = answer.split_once("\r\n\r\n").and_then(|(head, body)| {
+        let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+        Some((status, body.to_owned()))
+    });
+    parts.ok_or_else(|| io::Error::other("what answers there is no admin server"))
+}

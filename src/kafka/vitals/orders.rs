@@ -1,0 +1,195 @@
+//! What an operator wants of a member. It is remembered while the process lives.
+
+use std::collections::BTreeSet;
+
+use super::Vitals;
+
+/// A topic, or one partition of it.
+type Target = (String, Option<i32>);
+/// A record.
+type Spot = (String, i32, i64);
+
+/// Why an order is not followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfit {
+    /// It cannot be read.
+    Malformed(String),
+    /// It makes no sense here and now.
+    Refused(String),
+}
+
+/// What was ordered.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    pub(super) paused: BTreeSet<Target>,
+    skips: BTreeSet<Spot>,
+    /// Of these, those that the source was not told of.
+    new: Vec<Spot>,
+}
+
+impl Orders {
+    /// Whether a partition is paused by hand.
+    pub(super) fn holds(&self, topic: &str, partition: i32) -> bool {
+        self.paused.iter().any(|(known, number)| {
+            known == topic && number.is_none_or(|number| number == partition)
+        })
+    }
+}
+
+impl Vitals {
+    /// Follows an order: `pause` or `resume` of a topic or a partition, `skip` of a record. What was
+    /// done, for people.
+    ///
+    /// # Errors
+    /// It cannot be followed, and why.
+    pub fn order(&self, verb: &str, target: &str) -> Result<String, Unfit> {
+        match verb {
+            "pause" | "resume" => {
+                let (topic, partition) =
+                    parsed(target).ok_or_else(|| malformed("TOPIC[:PARTITION]"))?;
+                if verb == "pause" {
+                    self.pause(topic, partition)
+                } else {
+                    self.resume(topic, partition)
+                }
+            }
+            "skip" => {
+                let wanted = || malformed("TOPIC:PARTITION@OFFSET");
+                let (place, offset) = target.rsplit_once('@').ok_or_else(wanted)?;
+                let offset =
+                    offset.parse().ok().filter(|offset| *offset >= 0).ok_or_else(wanted)?;
+                match parsed(place) {
+                    Some((topic, Some(partition))) => self.skip(topic, partition, offset),
+                    _ => Err(wanted()),
+                }
+            }
+            _ => Err(Unfit::Malformed("no such order: pause, resume or skip".into())),
+        }
+    }
+
+    fn pause(&self, topic: String, partition: Option<i32>) -> Result<String, Unfit> {
+        let mut state = self.state();
+        let here = state.partitions.values();
+        let here =
+            here.filter(|p| *p.topic == *topic && partition.is_none_or(|n| n == p.partition));
+        let here = here.count();
+        if here == 0 {
+            return Err(Unfit::Refused(format!(
+                "{} is not this member's: ask another one of the group",
+                shown(&topic, partition)
+            )));
+        }
+        let what = shown(&topic, partition);
+        state.orders.paused.insert((topic, partition));
+        Ok(format!("{what} is paused ({here} here), until it is resumed or this process ends"))
+    }
+
+    fn resume(&self, topic: String, partition: Option<i32>) -> Result<String, Unfit> {
+        let what = shown(&topic, partition);
+        let orders = &mut self.state().orders;
+        let before = orders.paused.len();
+        // A topic's resumption is one of its partitions, too.
+        orders.paused.retain(|(known, number)| {
+            *known != topic || partition.is_some() && *number != partition
+        });
+        if orders.paused.len() < before {
+            Ok(format!("{what} is read again"))
+        } else if partition.is_some() && orders.paused.contains(&(topic, None)) {
+            Err(Unfit::Refused(format!("{what} is paused with its whole topic: resume that")))
+        } else {
+            Err(Unfit::Refused(format!("{what} was not paused by hand")))
+        }
+    }
+
+    fn skip(&self, topic: String, partition: i32, offset: i64) -> Result<String, Unfit> {
+        let what = format!("{topic}[{partition}]:{offset}");
+        let mut state = self.state();
+        let mut here = state.partitions.values();
+        let Some(here) = here.find(|p| *p.topic == *topic && p.partition == partition) else {
+            let why = "is not this member's: ask another one of the group";
+            return Err(Unfit::Refused(format!("{what} {why}")));
+        };
+        if here.reached.is_some_and(|reached| reached > offset) {
+            return Err(Unfit::Refused(format!("{what} is delivered already")));
+        }
+        let spot = (topic, partition, offset);
+        if state.orders.skips.insert(spot.clone()) {
+            state.orders.new.push(spot);
+        }
+        Ok(format!(
+            "{what} is skipped when its turn comes; it goes to the dead letter by its place"
+        ))
+    }
+
+    /// What is paused by hand.
+    pub fn paused_by_hand(&self) -> BTreeSet<(String, Option<i32>)> {
+        self.state().orders.paused.clone()
+    }
+
+    /// Records to be skipped that this was not asked for yet.
+    pub fn new_skips(&self) -> Vec<(String, i32, i64)> {
+        std::mem::take(&mut self.state().orders.new)
+    }
+
+    /// A record need not be skipped any more: it was, or it was delivered.
+    pub fn skip_is_over(&self, spot: &(String, i32, i64)) {
+        self.state().orders.skips.remove(spot);
+    }
+}
+
+fn malformed(wanted: &str) -> Unfit {
+    Unfit::Malformed(format!("{wanted} is wanted"))
+}
+
+fn parsed(target: &str) -> Option<Target> {
+    let (topic, partition) = match target.split_once(':') {
+        None => (target, None),
+        Some((topic, number)) => (topic, Some(number.parse().ok().filter(|n| *n >= 0)?)),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (!topic.is_empty() && topic.chars().all(plain)).then(|| (topic.to_owned(), partition))
+}
+
+fn shown(topic: &str, partition: Option<i32>) -> String {
+    partition.map_or_else(|| format!("`{topic}`"), |number| format!("`{topic}:{number}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Partition;
+    use super::*;
+
+    #[test]
+    fn orders_are_judged_before_they_are_followed() {
+        let vitals = Vitals::default();
+        vitals.assigned(1, Partition::new("t".into(), 0, Some(10)));
+        vitals.assigned(2, Partition::new("t".into(), 1, None));
+        let said = |verb: &str, target: &str| match vitals.order(verb, target) {
+            Ok(said) => said,
+            Err(Unfit::Refused(why)) => format!("no: {why}"),
+            Err(Unfit::Malformed(why)) => format!("what: {why}"),
+        };
+        assert!(said("pause", "t").starts_with("`t` is paused (2 here)"));
+        assert!(said("pause", "t:1").starts_with("`t:1` is paused (1 here)"));
+        assert!(said("pause", "t:2").starts_with("no: `t:2` is not this member's"));
+        assert!(said("resume", "t:0").starts_with("no: `t:0` is paused with its whole topic"));
+        assert_eq!(said("resume", "t"), "`t` is read again");
+        assert!(vitals.paused_by_hand().is_empty());
+        assert!(said("resume", "t").starts_with("no: `t` was not paused"));
+        assert!(said("skip", "t:0@9").starts_with("no: t[0]:9 is delivered already"));
+        assert!(said("skip", "u:0@9").starts_with("no: u[0]:9 is not this member's"));
+        assert!(said("skip", "t:0@10").starts_with("t[0]:10 is skipped when"));
+        assert!(said("skip", "t:0@10").starts_with("t[0]:10 is skipped when"));
+        assert_eq!(vitals.new_skips(), [("t".to_owned(), 0, 10)]);
+        for (verb, target) in [
+            ("skip", "t:0"),
+            ("skip", "t@1"),
+            ("skip", "t:0@-1"),
+            ("pause", "t:x"),
+            ("pause", "a b"),
+            ("x", "t"),
+        ] {
+            assert!(said(verb, target).starts_with("what: "), "{verb} {target}");
+        }
+    }
+}

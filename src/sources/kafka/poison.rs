@@ -1,0 +1,333 @@
+//! Records that kill the process that judges them, told by notes that outlive it.
+//!
+//! Each worker notes what it is about to judge, and strikes it out behind that. What is left at a start
+//! was being judged when the process before died. What is left three times in a row is judged record by
+//! record; a record that is left alone then is not judged again: it is quarantined.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::pipeline::records::{Block, Judged, Place, RecordWorker};
+
+/// So many deaths in a row are no accident.
+const DEATHS: u32 = 3;
+
+/// A run of offsets of a partition, and how many processes in a row died of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Suspect {
+    topic: String,
+    partition: i32,
+    first: i64,
+    last: i64,
+    deaths: u32,
+}
+
+/// What is known of earlier deaths.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    suspects: Vec<Suspect>,
+    /// Topic, partition and offset of records that are not judged any more.
+    quarantined: Vec<(String, i32, i64)>,
+}
+
+impl Suspect {
+    fn is_of(&self, topic: &str, partition: i32) -> bool {
+        self.topic == topic && self.partition == partition
+    }
+}
+
+impl Record {
+    /// What is known after the next death, which left `left`.
+    fn after(mut self, left: Vec<Suspect>) -> Self {
+        let old = std::mem::take(&mut self.suspects);
+        for mut suspect in left {
+            let same = old.iter().filter(|known| {
+                known.is_of(&suspect.topic, suspect.partition)
+                    && known.first <= suspect.last
+                    && suspect.first <= known.last
+            });
+            suspect.deaths = same.map(|known| known.deaths).max().unwrap_or_default() + 1;
+            if suspect.first == suspect.last && suspect.deaths >= DEATHS {
+                self.quarantined.push((suspect.topic, suspect.partition, suspect.first));
+            } else {
+                self.suspects.push(suspect);
+            }
+        }
+        self
+    }
+}
+
+/// Notes of one member, in a folder.
+pub struct Notes {
+    folder: PathBuf,
+    name: String,
+    record: Mutex<Record>,
+    /// Held while a suspect is judged: so only the culprit is left.
+    alone: Mutex<()>,
+    /// No other process has these notes.
+    _lock: File,
+}
+
+impl Notes {
+    /// Takes over the notes of a member of `group`, and what they say.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or another process has the same notes.
+    pub fn open(folder: &Path, group: &str, instance: Option<&str>) -> io::Result<Arc<Self>> {
+        fs::create_dir_all(folder)?;
+        let name = file_name(&format!("{group}.{}", instance.unwrap_or_default()));
+        let lock = File::create(folder.join(format!("{name}.lock")))?;
+        if lock.try_lock().is_err() {
+            let mend = "another process of this group has it; give each a `group.instance.id`, or a \
+                        folder of its own";
+            return Err(io::Error::other(mend));
+        }
+        let path = folder.join(format!("{name}.deaths"));
+        let old = fs::read(&path).unwrap_or_default();
+        // What cannot be read is as good as none.
+        let old: Record = serde_json::from_slice(&old).unwrap_or_default();
+        let mut left = Vec::new();
+        for slot in 0.. {
+            let path = folder.join(format!("{name}.{slot}.work"));
+            let Ok(text) = fs::read_to_string(&path) else { break };
+            let line = text.lines().next().unwrap_or_default();
+            left.extend(serde_json::from_str::<Vec<Suspect>>(line).unwrap_or_default());
+        }
+        let record = old.after(left);
+        let notes = Self {
+            folder: folder.to_path_buf(),
+            name,
+            record: Mutex::new(record),
+            alone: Mutex::default(),
+            _lock: lock,
+        };
+        notes.keep()?;
+        // Only now: who dies before this finds them again.
+        for slot in 0.. {
+            let path = notes.work(slot);
+            if !path.exists() {
+                break;
+            }
+            fs::write(path, "\n")?;
+        }
+        Ok(Arc::new(notes))
+    }
+
+    fn work(&self, slot: usize) -> PathBuf {
+        self.folder.join(format!("{}.{slot}.work", self.name))
+    }
+
+    fn keep(&self) -> io::Result<()> {
+        let text = {
+            let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+            serde_json::to_vec(&*record)?
+        };
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(&text)?;
+        file.as_file().sync_all()?;
+        file.persist(self.folder.join(format!("{}.deaths", self.name)))?;
+        Ok(())
+    }
+
+    /// The records that are not judged any more.
+    pub(super) fn quarantined(&self) -> Vec<(String, i32, i64)> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).quarantined.clone()
+    }
+
+    /// One of these was delivered as such.
+    pub(super) fn is_over(&self, spot: &(String, i32, i64)) {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        record.quarantined.retain(|known| known != spot);
+        drop(record);
+        // What stays written is written again at the next start.
+        let _ = self.keep();
+    }
+
+    /// Up to which offset a partition's records are judged one by one.
+    pub(super) fn one_by_one(&self, place: &Place) -> Option<i64> {
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = record.suspects.iter().filter(|suspect| {
+            suspect.deaths >= DEATHS && suspect.is_of(&place.topic, place.partition)
+        });
+        of.map(|suspect| suspect.last).max()
+    }
+
+    /// What is suspected, in words.
+    pub(super) fn shown(&self) -> Vec<String> {
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = record.suspects.iter().filter(|suspect| suspect.deaths >= DEATHS);
+        of.map(|s| {
+            format!(
+                "{}[{}]:{} to {}: {} runs died of it",
+                s.topic, s.partition, s.first, s.last, s.deaths
+            )
+        })
+        .collect()
+    }
+
+    fn suspects(&self, ranges: &[Suspect]) -> bool {
+        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        ranges.iter().any(|range| {
+            record.suspects.iter().any(|known| {
+                known.is_of(&range.topic, range.partition)
+                    && known.first <= range.last
+                    && range.first <= known.last
+            })
+        })
+    }
+}
+
+/// A worker that notes what it judges.
+pub struct Noting<W> {
+    worker: W,
+    notes: Arc<Notes>,
+    file: File,
+}
+
+impl<W> Noting<W> {
+    /// The worker of this number.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn new(worker: W, notes: &Arc<Notes>, slot: usize) -> io::Result<Self> {
+        let file =
+            File::options().create(true).truncate(true).write(true).open(notes.work(slot))?;
+        Ok(Self { worker, notes: notes.clone(), file })
+    }
+}
+
+impl<W: RecordWorker> RecordWorker for Noting<W> {
+    fn process(&mut self, block: &Block, out: &mut Judged) {
+        let ranges = ranges(block);
+        let suspected = self.notes.suspects(&ranges);
+        let _alone =
+            suspected.then(|| self.notes.alone.lock().unwrap_or_else(PoisonError::into_inner));
+        // A process that dies leaves what it wrote; only a machine does not. Where this fails there is
+        // no note, and nothing else is lost.
+        if let Ok(mut text) = serde_json::to_vec(&ranges) {
+            text.push(b'\n');
+            let _ = self.file.write_all_at(&text, 0);
+        }
+        self.worker.process(block, out);
+        let _ = self.file.write_all_at(b"\n", 0);
+    }
+}
+
+/// What a block holds of each partition. What is skipped is not judged.
+fn ranges(block: &Block) -> Vec<Suspect> {
+    let mut all: Vec<Option<Suspect>> = vec![None; block.places().len()];
+    for record in block.records().iter().filter(|record| !record.is_skipped()) {
+        let place = &block.places()[record.place];
+        let known = all[record.place].get_or_insert_with(|| Suspect {
+            topic: place.topic.to_string(),
+            partition: place.partition,
+            first: record.offset,
+            last: record.offset,
+            deaths: 0,
+        });
+        known.first = known.first.min(record.offset);
+        known.last = known.last.max(record.offset);
+    }
+    all.into_iter().flatten().collect()
+}
+
+/// A group's name may hold anything.
+fn file_name(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    format!("tamis-{}", name.chars().map(plain).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::pipeline::records::Incoming;
+
+    fn block(offsets: std::ops::RangeInclusive<i64>) -> Block {
+        let mut block = Block::default();
+        let place = Place { id: 1, topic: "t".into(), partition: 3 };
+        for offset in offsets {
+            let value = Some(&b"{}"[..]);
+            block.push(&place, &Incoming { offset, value, ..Incoming::default() }, 99);
+        }
+        block
+    }
+
+    /// Dies of a block that holds this offset.
+    struct Mortal(i64);
+
+    impl RecordWorker for Mortal {
+        fn process(&mut self, block: &Block, _: &mut Judged) {
+            assert!(block.records().iter().all(|record| record.offset != self.0));
+        }
+    }
+
+    /// A life: judges these blocks until it dies.
+    fn live(folder: &Path, blocks: &[std::ops::RangeInclusive<i64>]) -> Arc<Notes> {
+        let notes = Notes::open(folder, "g/1", None).unwrap();
+        let mut worker = Noting::new(Mortal(17), &notes, 0).unwrap();
+        for range in blocks {
+            let block = block(range.clone());
+            if catch_unwind(AssertUnwindSafe(|| worker.process(&block, &mut Judged::default())))
+                .is_err()
+            {
+                break;
+            }
+        }
+        notes
+    }
+
+    #[test]
+    fn what_dies_three_times_is_judged_one_by_one_and_then_quarantined() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place { id: 9, topic: "t".into(), partition: 3 };
+        for deaths in 0..3 {
+            let notes = live(folder.path(), &[0..=9, 10..=19 + deaths, 30..=39]);
+            assert_eq!((notes.one_by_one(&place), notes.quarantined()), (None, vec![]), "{deaths}");
+        }
+        let notes = live(folder.path(), &[0..=9, 10..=10, 16..=16, 17..=17]);
+        assert_eq!(notes.one_by_one(&place), Some(21));
+        assert_eq!(notes.shown(), ["t[3]:10 to 21: 3 runs died of it"]);
+        drop(notes);
+        let notes = live(folder.path(), &[0..=9, 18..=30]);
+        let spot = ("t".to_owned(), 3, 17);
+        assert_eq!((notes.one_by_one(&place), notes.quarantined()), (None, vec![spot.clone()]));
+        drop(notes);
+        // Until it was delivered.
+        let notes = live(folder.path(), &[18..=30]);
+        assert_eq!(notes.quarantined(), std::slice::from_ref(&spot));
+        notes.is_over(&spot);
+        drop(notes);
+        assert!(live(folder.path(), &[]).quarantined().is_empty());
+    }
+
+    #[test]
+    fn deaths_elsewhere_do_not_add_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place { id: 9, topic: "t".into(), partition: 3 };
+        for _ in 0..2 {
+            live(folder.path(), &[10..=19]);
+        }
+        live(folder.path(), &[0..=9]);
+        for _ in 0..2 {
+            let notes = live(folder.path(), &[10..=19]);
+            assert_eq!(notes.one_by_one(&place), None);
+        }
+    }
+
+    #[test]
+    fn two_processes_do_not_share_their_notes() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = Notes::open(folder.path(), "g", None).unwrap();
+        assert!(Notes::open(folder.path(), "g", None).is_err());
+        assert!(Notes::open(folder.path(), "g", Some("b")).is_ok());
+    }
+}

@@ -1,0 +1,186 @@
+//! Where a partition begins that this member gets. Nothing is skipped unasked, nor unsaid.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaResult,
+};
+
+use super::rebalance::Ear;
+use crate::{journal::Event, kafka::Skip, shutdown::Phase};
+
+/// How long the cluster may take to say what is needed, and at once.
+const ASKED_WITHIN: Duration = Duration::from_secs(20);
+const ASK: Duration = Duration::from_secs(5);
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At the first record that there is.
+    Earliest,
+    /// Behind the last.
+    Latest,
+    /// Nowhere: the run ends.
+    Stop,
+}
+
+/// Where partitions begin without an offset that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Starts {
+    /// The group has no offset of the topic.
+    pub no_offset: Begin,
+    /// It has offsets of other partitions of the topic.
+    pub new_partition: Begin,
+    /// The committed offset does not exist (any more).
+    pub out_of_range: Begin,
+}
+
+impl Default for Starts {
+    fn default() -> Self {
+        let (no_offset, new_partition) = (Begin::Earliest, Begin::Earliest);
+        Self { no_offset, new_partition, out_of_range: Begin::Stop }
+    }
+}
+
+/// Where one begins. What is pinned is committed soon, so that it holds for later starts, too.
+pub(super) struct Begun {
+    pub(super) at: Offset,
+    pub(super) pinned: bool,
+}
+
+/// Of which topics the group has offsets.
+pub(super) type Known = BTreeMap<String, Option<bool>>;
+
+impl Ear {
+    /// Where a partition begins with this committed offset; `None`: nowhere, and the run ends.
+    pub(super) fn begin(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        place: (&str, i32),
+        committed: Offset,
+        known: &mut Known,
+    ) -> Option<Begun> {
+        let Offset::Offset(committed) = committed else {
+            return self.without(consumer, place, known);
+        };
+        let as_it_is = Begun { at: Offset::Offset(committed), pinned: false };
+        let policy = self.starts.out_of_range;
+        if policy == Begin::Stop {
+            // Where it does not exist, librdkafka says so.
+            return Some(as_it_is);
+        }
+        let Some((low, high)) = self.watermarks(consumer, place) else { return Some(as_it_is) };
+        if (low..=high).contains(&committed) {
+            return Some(as_it_is);
+        }
+        let (at, word) = match policy {
+            Begin::Latest => (high, "latest"),
+            _ => (low, "earliest"),
+        };
+        let why = format!(
+            "the committed offset {committed} does not exist (there are {low} to {high}), and \
+             source.out_of_range = \"{word}\""
+        );
+        // One that is behind the end is of a topic that was made anew.
+        let from = if committed > high { low } else { committed };
+        Some(self.skip(place, Skip::OutOfRange, from, at, &why))
+    }
+
+    /// Where one begins that has no committed offset.
+    fn without(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        place: (&str, i32),
+        known: &mut Known,
+    ) -> Option<Begun> {
+        let settings = self.starts;
+        let (topic, partition) = place;
+        let (policy, key) = if settings.no_offset == settings.new_partition {
+            (settings.no_offset, "no_offset")
+        } else {
+            let known = known.entry(topic.to_owned());
+            match known.or_insert_with(|| self.is_known(consumer, topic)) {
+                Some(false) => (settings.no_offset, "no_offset"),
+                Some(true) => (settings.new_partition, "new_partition"),
+                // What cannot be known skips nothing.
+                None => return Some(Begun { at: Offset::Beginning, pinned: false }),
+            }
+        };
+        let all_earliest = [settings.no_offset, settings.new_partition] == [Begin::Earliest; 2];
+        match policy {
+            Begin::Stop => {
+                let mend = "set one (kafka-consumer-groups.sh --reset-offsets), or another policy";
+                let why = format!(
+                    "{topic}[{partition}]: the group has no committed offset, and source.{key} = \
+                     \"stop\": {mend}"
+                );
+                self.shared.refuse(io::Error::other(why));
+                None
+            }
+            Begin::Earliest if all_earliest => Some(Begun { at: Offset::Beginning, pinned: false }),
+            Begin::Earliest => Some(match self.watermarks(consumer, place) {
+                Some((low, _)) => Begun { at: Offset::Offset(low), pinned: true },
+                None => Begun { at: Offset::Beginning, pinned: false },
+            }),
+            Begin::Latest => Some(match self.watermarks(consumer, place) {
+                Some((low, high)) => {
+                    let why =
+                        format!("the group has no committed offset, and source.{key} = \"latest\"");
+                    self.skip(place, Skip::Latest, low, high, &why)
+                }
+                None => Begun { at: Offset::Beginning, pinned: false },
+            }),
+        }
+    }
+
+    fn skip(&self, place: (&str, i32), skip: Skip, from: i64, at: i64, why: &str) -> Begun {
+        let (topic, partition) = place;
+        let skipped = (at - from).max(0);
+        self.voice.vitals.skipped(skip, skipped.unsigned_abs());
+        if skipped > 0 || skip == Skip::OutOfRange {
+            let what = format!("{skipped} offsets are skipped, it begins at {at}");
+            self.voice.tell(Event::OffsetsSkipped, &format!("{topic}[{partition}]: {why}: {what}"));
+        }
+        Begun { at: Offset::Offset(at), pinned: true }
+    }
+
+    /// Whether the group has offsets of a topic; `None`: nobody says.
+    fn is_known(&self, consumer: &BaseConsumer<Self>, topic: &str) -> Option<bool> {
+        let metadata = self.patiently(|| consumer.fetch_metadata(Some(topic), ASK))?;
+        let mut all = TopicPartitionList::new();
+        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
+            all.add_partition(topic, partition.id());
+        }
+        let committed = self.patiently(|| consumer.committed_offsets(all.clone(), ASK))?;
+        let mut elements = committed.elements().into_iter();
+        Some(elements.any(|element| matches!(element.offset(), Offset::Offset(_))))
+    }
+
+    fn watermarks(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        (topic, partition): (&str, i32),
+    ) -> Option<(i64, i64)> {
+        self.patiently(|| consumer.fetch_watermarks(topic, partition, ASK))
+    }
+
+    /// Asks until there is an answer; `None`: for too long, or somebody wants the end.
+    pub(super) fn patiently<T>(&self, ask: impl Fn() -> KafkaResult<T>) -> Option<T> {
+        let until = Instant::now() + ASKED_WITHIN;
+        loop {
+            match ask() {
+                Ok(answer) => return Some(answer),
+                Err(error) => self.voice.fault(&error),
+            }
+            if Instant::now() >= until || self.shutdown.phase() != Phase::Running {
+                return None;
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What an operator tells a run.
+
+use super::{
+    broker::{broker, unique},
+    member::Desk,
+    names, topics,
+    watched::{ADMIN, numbered, port},
+};
+use crate::{
+    admin::{get, measures},
+    cli::{adds_up, code, stderr, tamis},
+};
+
+/// The exit code, and what was said.
+fn order(verb: &str, target: &str, at: &str) -> (i32, String) {
+    let output = tamis(&["kafka", verb, target, "--admin", at]).output().unwrap();
+    (code(&output), String::from_utf8(output.stdout.clone()).unwrap() + &stderr(&output))
+}
+
+#[test]
+fn a_topic_is_paused_a_record_skipped_and_the_topic_read_again() {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 1);
+    let group = unique("group");
+    broker.write(&topics[0], &numbered("in", 0..5));
+    let desk = Desk::new(&broker, names(&topics), &group, ADMIN);
+    let mut member = desk.start("err");
+    let port = port(&desk, &mut member);
+    let at = port.to_string();
+    member.until("the first", || broker.committed(&group, &topics[0], 1) == 5);
+    let (code, said) = order("pause", &topics[0], &at);
+    assert!(code == 0 && said.contains("is paused (1 here)"), "{code} {said}");
+    member.until("the pause", || desk.said("err").contains("is paused by hand"));
+    broker.write(&topics[0], &numbered("in", 5..10));
+    let all = || measures(&get(port, "/metrics", "").1);
+    let lag = format!("tamis_kafka_lag_records{{topic=\"{}\",partition=\"0\"}}", topics[0]);
+    member.until("lag", || all()[&lag] == 5.0);
+    assert_eq!(broker.count(&topics[1]), 5);
+    assert_eq!(
+        all()[&format!("tamis_kafka_topic_paused{{topic=\"{}\",by=\"hand\"}}", topics[0])],
+        1.0
+    );
+    assert_eq!(get(port, "/ready", "").0, 200, "it is what somebody wants");
+    let spot = |offset| format!("{}:0@{offset}", topics[0]);
+    assert_eq!(order("skip", &spot(7), &at).0, 0);
+    for (verb, target, wanted, why) in [
+        ("skip", spot(3), 1, "is delivered already"),
+        ("pause", "nowhere".into(), 1, "is not this member's"),
+        ("resume", format!("{}:0", topics[0]), 1, "with its whole topic"),
+        ("pause", "a b".into(), 2, "TOPIC[:PARTITION] is wanted"),
+        ("skip", topics[0].clone(), 2, "TOPIC:PARTITION@OFFSET is wanted"),
+    ] {
+        let (code, said) = order(verb, &target, &at);
+        assert!(code == wanted && said.contains(why), "{verb} {target}: {code} {said}");
+    }
+    assert_eq!(order("resume", &topics[0], &at).0, 0);
+    member.until("the rest", || broker.committed(&group, &topics[0], 1) == 10);
+    member.until("the count", || all()["tamis_offsets_skipped_total{reason=\"by_hand\"}"] == 1.0);
+    let (code, account) = member.stop();
+    let said = desk.said("err");
+    assert_eq!((code, &account["clean"]), (0, &9.into()), "{said}");
+    assert_eq!(account["dead_lettered"]["skipped"], 1, "{account}");
+    adds_up(&account);
+    let letters = broker.read(&topics[2]);
+    assert_eq!((letters.len(), letters[0].text()), (1, String::new()));
+    assert_eq!(letters[0].header("__tamis.errors.reason").as_deref(), Some("skipped"));
+    assert_eq!(letters[0].header("__tamis.errors.offset").as_deref(), Some("7"));
+    for wanted in ["[0]:7 is skipped by hand", "` is read again"] {
+        assert!(said.contains(wanted), "{said}");
+    }
+}
+
+#[test]
+fn an_order_finds_no_run_or_one_without_topics() {
+    // Nobody listens there.
+    let (code, said) = order("pause", "t", "127.0.0.1:1");
+    assert!(code == 3 && said.contains("--admin 127.0.0.1:1: "), "{code} {said}");
+    let watched =
+        crate::admin::Watched::start(&[("token", "secret\n")], &["--admin-token-file", "token"]);
+    let at = watched.port.to_string();
+    let (code, said) = order("pause", "t", &at);
+    assert!(code == 2 && said.contains("a bearer token is wanted"), "{code} {said}");
+    let token = watched.folder.path().join("token");
+    let args =
+        ["kafka", "pause", "t", "--admin", &at, "--admin-token-file", token.to_str().unwrap()];
+    let output = tamis(&args).output().unwrap();
+    let said = stderr(&output);
+    assert!(crate::cli::code(&output) == 1 && said.contains("reads no topics"), "{said}");
+}

@@ -1,0 +1,199 @@
+//! Where partitions begin, and topics that do not fit any more.
+
+use super::{
+    broker::{Broker, Written, broker, unique},
+    member::Desk,
+    names, topics,
+    watched::{ADMIN, numbered, port},
+};
+use crate::admin::{get, measures};
+
+fn skipped(port: u16, reason: &str) -> f64 {
+    let all = measures(&get(port, "/metrics", "").1);
+    all[&format!("tamis_offsets_skipped_total{{reason=\"{reason}\"}}")]
+}
+
+fn texts(broker: &Broker, topic: &str) -> Vec<String> {
+    broker.read(topic).iter().map(Written::text).collect()
+}
+
+#[test]
+fn a_group_without_offsets_begins_where_it_is_told() {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 1);
+    broker.write(&topics[0], &numbered("in", 0..10));
+    let desk = Desk::new(&broker, names(&topics), &unique("group"), "#source no_offset = \"stop\"");
+    let (code, account) = desk.start("err").end();
+    let said = desk.said("err");
+    assert_eq!((code, &account["read"]), (3, &0.into()), "{said}");
+    assert!(said.contains("no committed offset, and source.no_offset = "), "{said}");
+
+    let group = unique("group");
+    let more = format!("{ADMIN}\n#source no_offset = \"latest\"");
+    let desk = Desk::new(&broker, names(&topics), &group, &more);
+    let mut member = desk.start("err");
+    let port = port(&desk, &mut member);
+    member.until("its start", || get(port, "/ready", "").0 == 200);
+    assert_eq!(skipped(port, "latest"), 10.0);
+    // Where it began is kept, though nothing was read.
+    member.until("the commit", || broker.committed(&group, &topics[0], 1) == 10);
+    assert_eq!(member.stop().0, 0);
+    assert!(desk.said("err").contains("10 offsets are skipped, it begins at 10"));
+    broker.write(&topics[0], &numbered("in", 10..13));
+    let mut member = desk.start("again");
+    member.until("the rest", || broker.committed(&group, &topics[0], 1) == 13);
+    assert_eq!(member.stop().0, 0);
+    assert_eq!(texts(&broker, &topics[1]), ["{\"in\":10}", "{\"in\":11}", "{\"in\":12}"]);
+    assert!(!desk.said("again").contains("skipped,"), "{}", desk.said("again"));
+}
+
+#[test]
+fn a_new_partition_begins_where_it_is_told() {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 1);
+    let group = unique("group");
+    let of = |partition, range| -> Vec<_> {
+        numbered("in", range).into_iter().map(|record| Written { partition, ..record }).collect()
+    };
+    broker.write(&topics[0], &of(0, 0..5));
+    let more = format!("{ADMIN}\n#source new_partition = \"latest\"");
+    let desk = Desk::new(&broker, names(&topics), &group, &more);
+    let mut member = desk.start("first");
+    member.until("all", || broker.committed(&group, &topics[0], 1) == 5);
+    assert_eq!(member.stop().0, 0);
+    broker.grow(&topics[0], 2);
+    broker.write(&topics[0], &of(1, 5..9));
+    let mut member = desk.start("err");
+    let port = port(&desk, &mut member);
+    member.until("its start", || get(port, "/ready", "").0 == 200);
+    assert_eq!(skipped(port, "latest"), 4.0);
+    broker.write(&topics[0], &of(1, 9..11));
+    member.until("the rest", || broker.count(&topics[1]) == 7);
+    assert_eq!(member.stop().0, 0);
+    assert!(desk.said("err").contains(": 4 offsets are skipped"));
+}
+
+#[test]
+fn an_offset_that_is_gone_leads_where_it_is_told() {
+    let Some(broker) = broker() else { return };
+    for (policy, skips, comes) in [("earliest", 5.0, 15), ("latest", 10.0, 10)] {
+        let topics = topics(&broker, 1);
+        let group = unique("group");
+        broker.write(&topics[0], &numbered("in", 0..10));
+        let more = format!("{ADMIN}\n#source out_of_range = \"{policy}\"");
+        let desk = Desk::new(&broker, names(&topics), &group, &more);
+        let mut member = desk.start("first");
+        member.until("all", || broker.committed(&group, &topics[0], 1) == 10);
+        assert_eq!(member.stop().0, 0);
+        broker.write(&topics[0], &numbered("in", 10..20));
+        broker.delete_before(&topics[0], 0, 15);
+        let mut member = desk.start("err");
+        let port = port(&desk, &mut member);
+        member.until("the end", || broker.committed(&group, &topics[0], 1) == 20);
+        assert_eq!(skipped(port, "out_of_range"), skips);
+        assert_eq!(member.stop().0, 0);
+        let said = desk.said("err");
+        assert!(
+            said.contains("the committed offset 10 does not exist (there are 15 to 20)"),
+            "{said}"
+        );
+        assert_eq!(broker.count(&topics[1]), comes);
+    }
+}
+
+#[test]
+fn a_topic_that_comes_later_must_fit_too() {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 2);
+    let pattern = format!("^{}(-more)?$", topics[0]);
+    let desk = Desk::new(&broker, [&pattern, &topics[1], &topics[2]], &unique("group"), "#same");
+    broker.write(&topics[0], &numbered("in", 0..5));
+    let mut member = desk.start("err");
+    member.until("the first", || broker.count(&topics[1]) == 5);
+    broker.make(&format!("{}-more", topics[0]), 3, &[]);
+    let (code, account) = member.end();
+    let said = desk.said("err");
+    assert_eq!((code, &account["clean"]), (3, &5.into()), "{said}");
+    assert!(said.contains("-more` has 3, `"), "{said}");
+}
+
+#[test]
+fn start_policies_are_judged() {
+    let dir = crate::cli::folder(&[]);
+    let head = "version = 1\n[kafka]\nbrokers = [\"localhost:1\"]\n[sink]\ntopic = \"b\"\n\
+                [source]\ntopics = [\"a\"]\ngroup = \"g\"\n";
+    for (line, wanted) in [
+        ("new_partition = \"stop\"", "`stop` is not for new partitions"),
+        ("no_offset = \"first\"", "earliest, latest, stop"),
+        ("no_offsets = \"stop\"", "did you mean `no_offset`"),
+    ] {
+        std::fs::write(dir.path().join("t.toml"), format!("{head}{line}\n")).unwrap();
+        let output = crate::cli::tamis(&["config", "check", "t.toml"])
+            .env_remove("TAMIS_CONFIG")
+            .current_dir(&dir)
+            .output()
+            .unwrap();
+        let said = crate::cli::stderr(&output);
+        assert!(crate::cli::code(&output) == 2 && said.contains(wanted), "{line}: {said}");
+    }
+}
+
+/// Notes as runs leave them that died of these offsets, the last of them of the latter.
+fn died(desk: &Desk, group: &str, topic: &str, deaths: u32, [first, last]: [i64; 2]) {
+    let suspect = |first, last, deaths| {
+        let place = format!("\"topic\":\"{topic}\",\"partition\":0");
+        format!("{{{place},\"first\":{first},\"last\":{last},\"deaths\":{deaths}}}")
+    };
+    let path = |end: &str| desk.path(&format!("data/tamis-{group}.{end}"));
+    std::fs::create_dir_all(desk.path("data")).unwrap();
+    let known = format!("{{\"suspects\":[{}],\"quarantined\":[]}}", suspect(0, 9, deaths));
+    std::fs::write(path(".deaths"), known).unwrap();
+    std::fs::write(path(".0.work"), format!("[{}]\n", suspect(first, last, 0))).unwrap();
+}
+
+#[test]
+fn records_that_runs_died_of_are_judged_one_by_one() {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 1);
+    let group = unique("group");
+    broker.write(&topics[0], &numbered("in", 0..30));
+    let desk = Desk::new(&broker, names(&topics), &group, &format!("{ADMIN}\n#data"));
+    died(&desk, &group, &topics[0], 2, [0, 9]);
+    let mut member = desk.start("err");
+    let port = port(&desk, &mut member);
+    member.until("all", || broker.committed(&group, &topics[0], 1) == 30);
+    let m = measures(&get(port, "/metrics", "").1);
+    // Ten by themselves, and the others together.
+    let chunks = m["tamis_acknowledged_age_seconds_count"];
+    assert!((11.0..30.0).contains(&chunks), "{chunks}");
+    assert_eq!(member.stop().0, 0);
+    let said = desk.said("err");
+    assert!(said.contains("[0]:0 to 9: 3 runs died of it; they are judged one by one"), "{said}");
+    assert_eq!(broker.count(&topics[1]), 30);
+}
+
+#[test]
+fn a_record_that_runs_died_of_is_quarantined() {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 1);
+    let group = unique("group");
+    broker.write(&topics[0], &numbered("in", 0..10));
+    let desk = Desk::new(&broker, names(&topics), &group, &format!("{ADMIN}\n#data"));
+    died(&desk, &group, &topics[0], 3, [4, 4]);
+    let mut member = desk.start("err");
+    let port = port(&desk, &mut member);
+    member.until("all", || broker.committed(&group, &topics[0], 1) == 10);
+    member.until("the count", || skipped(port, "poison") == 1.0);
+    let (code, account) = member.stop();
+    let said = desk.said("err");
+    assert_eq!((code, &account["dead_lettered"]["poison"]), (0, &1.into()), "{said}");
+    assert!(said.contains("[0]:4: runs died of it: it is not judged"), "{said}");
+    let letters = broker.read(&topics[2]);
+    assert_eq!((letters.len(), letters[0].text()), (1, String::new()));
+    assert_eq!(letters[0].header("__tamis.errors.offset").as_deref(), Some("4"));
+    assert!(!texts(&broker, &topics[1]).contains(&"{\"in\":4}".to_owned()));
+    // It is over: the notes have nothing left.
+    let deaths =
+        std::fs::read_to_string(desk.path(&format!("data/tamis-{group}..deaths"))).unwrap();
+    assert!(deaths.contains("\"quarantined\":[]"), "{deaths}");
+}
