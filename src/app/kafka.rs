@@ -32,7 +32,10 @@ use crate::{
     engine::Reason,
     journal::{Event, Say, tell},
     kafka::{Cluster, Voice},
-    pipeline::{Report, records::RecordPipeline},
+    pipeline::{
+        Report,
+        records::{Digest, RecordPipeline},
+    },
     shutdown::Shutdown,
     sinks::dead_letter,
     sources::kafka::{Notes, Noting},
@@ -98,6 +101,10 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
         let (keeps, observer) = (Arc::new(keeps.clone()), notices.clone());
         let (budget, shutdown) = (room.budget, shutdown.clone());
         let (meters, seal) = (telemetry.meters.clone(), topics.seal.clone());
+        let digest = topics
+            .pseudonyms
+            .clone()
+            .map(|pseudonyms| -> Digest { Arc::new(move |value| pseudonyms.of(value)) });
         let pipeline = RecordPipeline {
             budget,
             source,
@@ -105,6 +112,7 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
             sink,
             keeps,
             seal,
+            digest,
             observer,
             meters,
             shutdown,

@@ -197,6 +197,9 @@ pub trait Transactions {
     fn abort(&mut self) -> io::Result<()>;
 }
 
+/// What stands for a value that is not kept: the same for the same, and of no use to anybody else.
+pub type Digest = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
+
 /// A pipeline for records, ready to run once.
 pub struct RecordPipeline {
     /// How many batches there are.
@@ -211,6 +214,8 @@ pub struct RecordPipeline {
     pub keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
     /// Whom the originals of dead letters are sealed to.
     pub seal: Option<Seal>,
+    /// What tells values apart that no dead letter can hold.
+    pub digest: Option<Digest>,
     /// Who hears at once what happens.
     pub observer: Arc<dyn Observer>,
     /// What is measured.
@@ -222,8 +227,18 @@ pub struct RecordPipeline {
 impl RecordPipeline {
     /// Reads until the source ends, through `workers`, one thread each.
     pub fn run<W: RecordWorker + 'static>(self, workers: Vec<W>) -> Report {
-        let Self { budget, source, offsets, mut sink, keeps, seal, observer, meters, shutdown } =
-            self;
+        let Self {
+            budget,
+            source,
+            offsets,
+            mut sink,
+            keeps,
+            seal,
+            digest,
+            observer,
+            meters,
+            shutdown,
+        } = self;
         meters.has_chunks(budget.batches);
         let ledger = Arc::new(Ledger::default());
         let intake = Box::new(RecordIntake::new(source, ledger.clone()));
@@ -234,7 +249,7 @@ impl RecordPipeline {
             ledger: ledger.clone(),
             meters: meters.clone(),
         };
-        let outbox = Outbox::new(sink, keeps, seal, observer.clone(), desk);
+        let outbox = Outbox::new(sink, keeps, (seal, digest), observer.clone(), desk);
         let around = Around { batches: budget.batches, ledger, meters, shutdown, observer };
         match exactly_once {
             true => around.run(intake, ExactlyOnce::new(outbox), workers),

@@ -29,6 +29,13 @@ impl Pseudonyms {
         }
     }
 
+    /// What stands for a value.
+    pub fn of(&self, value: &[u8]) -> String {
+        let mut digits = Vec::new();
+        self.append(value, &mut digits);
+        String::from_utf8(digits).unwrap_or_default()
+    }
+
     /// Appends what stands for `key`.
     pub(super) fn append(&self, key: &[u8], out: &mut Vec<u8>) {
         let mut hmac = self.0.clone();

@@ -14,6 +14,8 @@ mod three;
 mod tokens;
 mod watched;
 
+use tamis::records::Pseudonyms;
+
 use broker::{Broker, Written, broker, unique};
 use member::Desk;
 
@@ -130,7 +132,7 @@ fn what_a_topic_does_not_take_goes_to_the_dead_letter() {
         &topics[0],
         &[record("k", "{\"n\":1}"), record("k", &long), record("k", "{\"n\":2}")],
     );
-    let desk = Desk::new(&broker, names(&topics), &unique("group"), "");
+    let desk = Desk::new(&broker, names(&topics), &unique("group"), "#secret");
     let mut member = desk.start("err");
     member.until("all", || broker.count(&topics[1]) + broker.count(&topics[2]) >= 3);
     let (code, account) = member.stop();
@@ -140,6 +142,9 @@ fn what_a_topic_does_not_take_goes_to_the_dead_letter() {
     let letter = &broker.read(&topics[2])[0];
     assert_eq!(letter.header("__tamis.errors.offset").as_deref(), Some("1"));
     assert!(letter.text().is_empty());
+    // Who has the secret can tell which one it was.
+    let pseudonyms = Pseudonyms::new(b"0123456789abcdef0123456789abcdef").unwrap();
+    assert_eq!(letter.header("__tamis.errors.digest"), Some(pseudonyms.of(long.as_bytes())));
 }
 
 #[test]

@@ -228,6 +228,7 @@ fn run_with<W: RecordWorker + Clone + 'static>(
     let demand = Demand { workers: 3, dead_letter: true, engine_bytes: 0, fixed_bytes: 0 };
     let pipeline = RecordPipeline {
         seal: None,
+        digest: None,
         budget: Budget::fit(Sizes::new(1 << 10), demand, None).unwrap(),
         source: Box::new(source),
         offsets: Box::new(Keeper(post.clone())),

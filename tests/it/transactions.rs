@@ -190,6 +190,7 @@ fn run(values: &[String], mishaps: Vec<Mishap>) -> (Report, Cluster) {
         sink: Box::new(Sink(shared.clone())),
         keeps: Arc::new(|_| true),
         seal: None,
+        digest: None,
         observer: Arc::new(Seen::default()),
         meters: Arc::default(),
         shutdown: Shutdown::new(Duration::from_secs(1)).unwrap(),

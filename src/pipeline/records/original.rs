@@ -8,25 +8,31 @@ use super::{
     value::Value,
 };
 
-/// The whole record; `None` where it was too long for its bytes to be kept.
-pub(super) fn original(block: &Block, record: &Record) -> Option<Vec<u8>> {
-    let value = match (&record.packed, &record.value) {
-        // Nothing of it was kept.
+/// A value as it came; `None` where its bytes were not kept.
+pub(super) fn value(block: &Block, record: &Record) -> Option<Vec<u8>> {
+    let prefix = block.bytes(&record.prefix);
+    Some(match (&record.packed, &record.value) {
         (_, Value::Refused(_)) => return None,
-        (_, Value::Tombstone) => Json::Null,
-        (Some((_, range)), _) => readable(block.bytes(range)),
+        (_, Value::Tombstone) => Vec::new(),
+        (Some((_, range)), _) => block.bytes(range).to_vec(),
         (None, Value::Line { range, breaks }) => {
             let mut value = block.chunk().data()[range.clone()].to_vec();
             breaks.restore(&mut value, true, false);
-            readable(&[block.bytes(&record.prefix), &value].concat())
+            [prefix, &value].concat()
         }
-        (None, Value::Whole(range)) => {
-            readable(&[block.bytes(&record.prefix), block.bytes(range)].concat())
-        }
+        (None, Value::Whole(range)) => [prefix, block.bytes(range)].concat(),
         (None, Value::Lines { range, .. }) => {
-            let lines = &block.chunk().data()[range.clone()];
-            readable(&[block.bytes(&record.prefix), lines].concat())
+            [prefix, &block.chunk().data()[range.clone()]].concat()
         }
+    })
+}
+
+/// The whole record; `None` where it was too long for its bytes to be kept.
+pub(super) fn original(block: &Block, record: &Record) -> Option<Vec<u8>> {
+    let value = value(block, record)?;
+    let value = match record.value {
+        Value::Tombstone => Json::Null,
+        _ => readable(&value),
     };
     let place = &block.places()[record.place];
     let part = |part: &Option<std::ops::Range<usize>>| match part {

@@ -180,8 +180,13 @@ impl Transactions for KafkaSink {
         }
         let group = self.transacting.as_ref().and_then(|it| it.group.as_ref()?(reached));
         let Some((offsets, member)) = group else { return Err(Undone::Abort) };
-        self.call(|producer| producer.send_offsets_to_transaction(&offsets, &member, CALL))?;
-        self.call(|producer| producer.commit_transaction(CALL))?;
+        let vitals = self.settings.cluster.voice.vitals.clone();
+        vitals.stored();
+        let committed = self
+            .call(|producer| producer.send_offsets_to_transaction(&offsets, &member, CALL))
+            .and_then(|()| self.call(|producer| producer.commit_transaction(CALL)));
+        vitals.committed(committed.is_ok());
+        committed?;
         if let Some(transacting) = &mut self.transacting {
             transacting.aborts = 0;
         }

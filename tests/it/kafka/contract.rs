@@ -56,6 +56,21 @@ pub(super) fn check(broker: &Broker, topics: &[String; 3], count: u64, said: &st
     clean.len() as u64 + dead.len() as u64
 }
 
+/// How many processes are killed: ten, or `TAMIS_KILLS` in the long run.
+pub(super) fn kills() -> u64 {
+    std::env::var("TAMIS_KILLS").map_or(10, |kills| kills.parse().unwrap())
+}
+
+/// From a seed: so long lives each process, from its first record on.
+pub(super) fn lifetimes() -> impl FnMut() -> Duration {
+    let mut seed: u64 =
+        std::env::var("TAMIS_SEED").map_or(20_261_128, |seed| seed.parse().unwrap());
+    move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_millis(seed >> 54)
+    }
+}
+
 /// Whether a group has committed everything.
 pub(super) fn done(broker: &Broker, group: &str, topics: &[String; 3], count: u64) -> bool {
     broker.committed(group, &topics[0], PARTITIONS) as u64 == count
@@ -63,27 +78,26 @@ pub(super) fn done(broker: &Broker, group: &str, topics: &[String; 3], count: u6
 
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_leaks() {
-    const COUNT: u64 = 200_000;
+    const ROUND: u64 = 20_000;
+    let count = kills() * ROUND;
     let Some(broker) = broker() else { return };
     let topics = topics(&broker, PARTITIONS);
     let group = unique("group");
     let desk = Desk::new(&broker, names(&topics), &group, "#secret");
-    // From a seed: so long lives each, from its first record on.
-    let mut seed: u64 = 20_261_128;
-    for round in 0..10 {
-        broker.write(&topics[0], &records(round * COUNT / 10..(round + 1) * COUNT / 10));
+    let mut lives = lifetimes();
+    for round in 0..kills() {
+        broker.write(&topics[0], &records(round * ROUND..(round + 1) * ROUND));
         let before = broker.count(&topics[1]);
         let mut member = desk.start("err");
         member.until("a record", || broker.count(&topics[1]) > before);
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        sleep(Duration::from_millis(seed >> 54));
+        sleep(lives());
         member.kill();
     }
     let mut member = desk.start("err");
-    member.until("the end", || done(&broker, &group, &topics, COUNT));
+    member.until("the end", || done(&broker, &group, &topics, count));
     assert_eq!(member.stop().0, 0, "{}", desk.said("err"));
-    let came = check(&broker, &topics, COUNT, &desk.said("err"));
-    println!("{COUNT} records, {} of them twice after 10 kills", came - COUNT);
+    let came = check(&broker, &topics, count, &desk.said("err"));
+    println!("{count} records, {} of them twice after {} kills", came - count, kills());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use super::{
     broker::{Written, broker, own_broker, runs, unique},
-    contract::{PARTITIONS, check, done, records},
+    contract::{PARTITIONS, check, done, kills, lifetimes, records},
     member::Desk,
     names, topics,
 };
@@ -18,25 +18,25 @@ pub(super) const EXACTLY_ONCE: &str =
 
 #[test]
 fn killed_at_any_moment_each_record_arrives_once() {
-    const COUNT: u64 = 200_000;
+    const ROUND: u64 = 20_000;
+    let count = kills() * ROUND;
     let Some(broker) = broker() else { return };
     let topics = topics(&broker, PARTITIONS);
     let group = unique("group");
     let desk = Desk::new(&broker, names(&topics), &group, EXACTLY_ONCE);
-    let mut seed: u64 = 20_261_129;
-    for round in 0..10 {
-        broker.write(&topics[0], &records(round * COUNT / 10..(round + 1) * COUNT / 10));
+    let mut lives = lifetimes();
+    for round in 0..kills() {
+        broker.write(&topics[0], &records(round * ROUND..(round + 1) * ROUND));
         let before = broker.count(&topics[1]);
         let mut member = desk.start("err");
         member.until("a record", || broker.count(&topics[1]) > before);
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        sleep(Duration::from_millis(seed >> 54));
+        sleep(lives());
         member.kill();
     }
     let mut member = desk.start("err");
-    member.until("the end", || done(&broker, &group, &topics, COUNT));
+    member.until("the end", || done(&broker, &group, &topics, count));
     assert_eq!(member.stop().0, 0, "{}", desk.said("err"));
-    assert_eq!(check(&broker, &topics, COUNT, &desk.said("err")), COUNT);
+    assert_eq!(check(&broker, &topics, count, &desk.said("err")), count);
     assert!(desk.said("err").contains("isolation.level=read_committed"));
 }
 

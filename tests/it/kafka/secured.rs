@@ -152,3 +152,29 @@ fn what_access_lists_deny_is_named_and_pauses_a_topic_or_ends_the_run() {
     ends(&desk, "GroupAuthorizationFailed");
     assert_eq!(broker.count(&guarded) + broker.count(&hidden), 0);
 }
+
+#[test]
+fn the_rights_that_the_page_asks_for_are_enough() {
+    let Some(cluster) = secured() else { return };
+    let broker = &cluster.broker;
+    let topic = |name| broker.topic(name, 1, &[]);
+    let [source, sink, dead] =
+        [topic("granted-in"), topic("granted-out"), topic("granted-out-dead")];
+    let guest = login(&cluster, "SCRAM-SHA-256", "guest", "guest");
+    let mut so_far = 0;
+    for delivery in ["", "delivery = \"exactly_once\"\ninstance = \"a\"\n"] {
+        broker.write(&source, &[record("k", "{\"n\":1}"), record("k", "{\"broken\"")]);
+        so_far += 2;
+        let desk = desk(&cluster, 4, &guest, [&source, &sink, &dead]);
+        let path = desk.path("tamis.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let text = text.replace("version = 1\n", &format!("version = 1\n{delivery}"));
+        let at = text.find("group = \"").unwrap();
+        let end = at + text[at..].find('\n').unwrap();
+        let text = [&text[..at], "group = \"granted-group\"", &text[end..]].concat();
+        std::fs::write(&path, text).unwrap();
+        let mut member = desk.start("err");
+        member.until("both", || broker.committed("granted-group", &source, 1) == so_far);
+        assert_eq!(member.stop().0, 0, "{}", desk.said("err"));
+    }
+}

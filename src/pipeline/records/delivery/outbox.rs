@@ -8,13 +8,13 @@ use crate::{
     pipeline::{
         ports::{self, Observer},
         records::{
-            Outgoing, Reached, RecordSink, Refusal, Ticket,
+            Digest, Outgoing, Reached, RecordSink, Refusal, Ticket,
             batch::RecordBatch,
             block::{Block, Place, Record},
             hops::HOP,
             judged::{Body, Counts, Fate, Judged, Key},
             letter::{self, Sent},
-            original::original,
+            original::{original, value},
         },
         report::{End, Failure},
     },
@@ -27,6 +27,8 @@ pub(in crate::pipeline::records) struct Outbox {
     pub(super) keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
     /// Whom the originals of dead letters are sealed to.
     pub(super) seal: Option<Seal>,
+    /// What tells values apart that are not kept.
+    pub(super) digest: Option<Digest>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) desk: Desk,
     /// Batches whose records are not all told of, in the order of the input.
@@ -67,6 +69,8 @@ struct Kept<'a> {
     body: &'a [u8],
     schema: Option<&'a str>,
     sealed: Option<&'a [u8]>,
+    /// Where its bytes are, while they are at hand.
+    from: Option<(&'a Block, &'a Record)>,
 }
 
 impl Outbox {
@@ -74,12 +78,12 @@ impl Outbox {
     pub(in crate::pipeline::records) fn new(
         sink: Box<dyn RecordSink>,
         keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
-        seal: Option<Seal>,
+        (seal, digest): (Option<Seal>, Option<Digest>),
         observer: Arc<dyn Observer>,
         desk: Desk,
     ) -> Self {
         let (flying, undone, topic_broke) = (VecDeque::new(), false, false);
-        Self { sink, keeps, seal, observer, desk, flying, undone, topic_broke }
+        Self { sink, keeps, seal, digest, observer, desk, flying, undone, topic_broke }
     }
 
     /// A batch goes on its way.
@@ -179,8 +183,7 @@ impl Outbox {
         let Some(flight) = self.flying.back_mut() else { return Ok(()) };
         flight.sent[at].counts = Some(counts);
         if let Some(reason) = refused {
-            let sealed = self.sealed(block, record, reason)?;
-            return self.refused(self.flying.len() - 1, at, reason, sealed.as_deref());
+            return self.refused(self.flying.len() - 1, at, reason, Some((block, record)));
         }
         match self.sink.send(Ticket { batch: flight.seq, record: at as u32 }, &outgoing) {
             Ok(()) => {
@@ -188,8 +191,7 @@ impl Outbox {
                 Ok(())
             }
             Err(Refusal::Record(reason)) => {
-                let sealed = self.sealed(block, record, reason)?;
-                self.refused(self.flying.len() - 1, at, reason, sealed.as_deref())
+                self.refused(self.flying.len() - 1, at, reason, Some((block, record)))
             }
             Err(Refusal::Topic(why)) => {
                 self.unsent(self.flying.len() - 1, at, &why);
@@ -210,13 +212,15 @@ impl Outbox {
         let last = self.flying.len() - 1;
         let reject = &judged.output.rejects[reject];
         let schema = judged.output.schema.as_deref();
+        let from = Some((block, &block.records()[at]));
         if refused.is_some() {
             let bare = Reject { payload: Payload::None, ..reject.clone() };
-            return self.letter(last, letter, &bare, &Kept { schema, ..Kept::default() });
+            return self.letter(last, letter, &bare, &Kept { schema, from, ..Kept::default() });
         }
         let body = &judged.output.bodies[reject.body.clone()];
         let sealed = self.sealed(block, &block.records()[at], reject.reason)?;
-        self.letter(last, letter, reject, &Kept { key, body, schema, sealed: sealed.as_deref() })
+        let sealed = sealed.as_deref();
+        self.letter(last, letter, reject, &Kept { key, body, schema, sealed, from })
     }
 
     /// The record as it came, sealed, where its dead letter is kept.
@@ -239,7 +243,7 @@ impl Outbox {
         flight: usize,
         at: usize,
         reason: Reason,
-        sealed: Option<&[u8]>,
+        from: Option<(&Block, &Record)>,
     ) -> Result<(), End> {
         let Flight { tally, sent, .. } = &mut self.flying[flight];
         let Some(counts) = sent[at].counts else {
@@ -249,7 +253,12 @@ impl Outbox {
         sent[at].stands_for = counts.withdraw(tally);
         tally.rejected[reason.index()] += sent[at].stands_for;
         let reject = Reject::of(reason, at as u32);
-        self.letter(flight, at, &reject, &Kept { sealed, ..Kept::default() })
+        let sealed = match from {
+            Some((block, record)) => self.sealed(block, record, reason)?,
+            None => None,
+        };
+        let sealed = sealed.as_deref();
+        self.letter(flight, at, &reject, &Kept { sealed, from, ..Kept::default() })
     }
 
     /// Tells of a reject, and keeps it where it is wanted.
@@ -260,8 +269,13 @@ impl Outbox {
         reject: &Reject,
         parts: &Kept<'_>,
     ) -> Result<(), End> {
-        let &Kept { key, body, schema, sealed } = parts;
+        let &Kept { key, body, schema, sealed, from } = parts;
         let kept = (self.keeps)(reject.reason);
+        // What is nowhere else is told apart by that.
+        let from = from.filter(|_| kept && body.is_empty() && sealed.is_none());
+        let digest =
+            self.digest.as_ref().zip(from.and_then(|(block, record)| value(block, record)));
+        let digest = digest.map(|(digest, value)| digest(&value));
         let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
         let sent = &mut sent[at];
         (sent.counts, sent.reason) = (None, Some(reject.reason));
@@ -276,6 +290,8 @@ impl Outbox {
         let mut headers: Vec<_> =
             said.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
         headers.extend(sealed.map(|sealed| ("__tamis.sealed", Some(sealed))));
+        let digest = digest.as_ref().map(|digest| ("__tamis.errors.digest", digest.as_bytes()));
+        headers.extend(digest.map(|(name, digest)| (name, Some(digest))));
         let letter = Outgoing {
             dead: true,
             topic: &place.topic,
