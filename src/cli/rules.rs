@@ -75,7 +75,7 @@ pub struct RuleArgs {
     pub only: Vec<String>,
 
     /// Leave these out: phone,network
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_short_help = true)]
     pub without: Vec<String>,
 
     /// The longest line that is judged [default: 1MiB]
