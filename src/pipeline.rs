@@ -59,7 +59,7 @@ pub use ports::{
     Framing, Input, Letter, MOST_WAITING, Observer, Outlets, Place, Read, RejectSink, Sink, Source,
     Worker,
 };
-pub use report::{End, Failure, Report};
+pub use report::{End, Failure, Report, Violations};
 
 use crate::{
     metrics::Meters,

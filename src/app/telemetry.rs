@@ -27,7 +27,7 @@ use crate::{
     engine::{Reason, Tally},
     kafka::{Unfit, Vitals},
     metrics::{Format, Meters, render},
-    pipeline::Report,
+    pipeline::{Report, Violations},
     serve::{Order, Status},
     shutdown::{Phase, Shutdown},
 };
@@ -56,6 +56,7 @@ pub(crate) struct Telemetry {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     tally: Tally,
+    violations: Violations,
     in_flight: u64,
     returned: u64,
     bytes_in: u64,
@@ -102,6 +103,7 @@ impl Telemetry {
         let mut seen = self.seen();
         *seen = Snapshot {
             tally: report.tally.clone(),
+            violations: report.violations.clone(),
             in_flight: report.unwritten,
             returned: report.returned,
             bytes_in: report.bytes_in,

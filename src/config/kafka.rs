@@ -119,7 +119,8 @@ impl Streams {
         let exactly_once =
             delivery.as_ref().filter(|said| said.value == DeliveryChoice::ExactlyOnce);
         match (exactly_once, instance) {
-            (Some(said), None) => r.complain(
+            // One that cannot be read was complained of.
+            (Some(said), None) if r.is_content() => r.complain(
                 said.spot,
                 "exactly once needs a name for this process that stays after a restart and that no \
                  other has: instance = \"${POD_NAME}\""

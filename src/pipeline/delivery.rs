@@ -44,7 +44,10 @@ impl Deliver<Batch> for Delivery {
             return;
         }
         match self.write(batch) {
-            Ok(()) => self.ledger.settle(&batch.output.tally, batch.source_bytes),
+            Ok(()) => {
+                let output = &batch.output;
+                self.ledger.settle(&output.tally, batch.source_bytes, output.schema.as_ref());
+            }
             Err(end) => return self.fail(end),
         }
         self.last = Some(batch.seq);

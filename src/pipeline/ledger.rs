@@ -1,12 +1,12 @@
 //! The ledger of a run.
 
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
-use super::report::{End, Report};
-use crate::engine::Tally;
+use super::report::{End, Report, Violations};
+use crate::engine::{Reason, Tally};
 
 /// What is known of a run while it runs; the only state that threads share beside the channels.
 #[derive(Default)]
@@ -28,6 +28,7 @@ pub(super) struct Ledger {
 struct Settled {
     tally: Tally,
     bytes_in: u64,
+    violations: Violations,
 }
 
 impl Ledger {
@@ -73,13 +74,14 @@ impl Ledger {
 
     /// What was settled, and the rest as unwritten.
     pub(super) fn report(&self, end: End) -> Report {
-        let Settled { tally, bytes_in } = self.settled().clone();
+        let Settled { tally, bytes_in, violations } = self.settled().clone();
         let read = self.judged.load(Relaxed) + self.held.load(Relaxed);
         let returned = self.returned.load(Relaxed);
         Report {
             unwritten: read.saturating_sub(tally.read + returned),
             returned,
             tally,
+            violations,
             bytes_in,
             failed_inputs: self.failed_inputs.load(Relaxed),
             truncated_inputs: self.truncated_inputs.load(Relaxed),
@@ -87,11 +89,18 @@ impl Ledger {
         }
     }
 
-    /// What was judged is delivered.
-    pub(super) fn settle(&self, tally: &Tally, bytes_in: u64) {
+    /// What was judged, by a schema of this name if by one, is delivered.
+    pub(super) fn settle(&self, tally: &Tally, bytes_in: u64, schema: Option<&Arc<str>>) {
         let mut settled = self.settled();
         settled.tally += tally;
         settled.bytes_in += bytes_in;
+        let Some(schema) = schema.filter(|_| tally.rejected_total() > 0) else { return };
+        for reason in Reason::ALL.iter().filter(|reason| reason.is_violation()) {
+            let count = tally.rejected[reason.index()];
+            if count > 0 {
+                *settled.violations.entry((schema.clone(), reason.word())).or_default() += count;
+            }
+        }
     }
 
     fn settled(&self) -> MutexGuard<'_, Settled> {

@@ -1,6 +1,6 @@
 //! What a run came to.
 
-use std::io;
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use crate::engine::Tally;
 
@@ -38,11 +38,16 @@ pub enum Failure {
     Threads(#[source] io::Error),
 }
 
+/// Lines that a schema refused, by its name and the reason.
+pub type Violations = BTreeMap<(Arc<str>, &'static str), u64>;
+
 /// The counts of a run, and its end.
 #[derive(Debug, Default)]
 pub struct Report {
     /// What was judged *and* delivered.
     pub tally: Tally,
+    /// What of that schemas refused: a reload can change the one in force.
+    pub violations: Violations,
     /// Lines that were read, and neither written nor dead-lettered.
     pub unwritten: u64,
     /// Records that were read and given back unsettled; they are read again, and counted then.

@@ -171,6 +171,13 @@ fn a_pipe_leaves_its_measures_in_a_file() {
     let m = measures(&fs::read_to_string(&path).unwrap());
     assert_eq!(m["tamis_lines_read_total"], 2.0);
     assert_eq!(m["tamis_rejected_lines_total{reason=\"unterminated\",to=\"dropped\"}"], 1.0);
+    let args = ["--schema", "service-log", "--metrics-textfile", path.to_str().unwrap()];
+    sieve(&args, b"{\"n\":1}\n{\"n\":2}\n");
+    let m = measures(&fs::read_to_string(&path).unwrap());
+    let of = |reason: &str| {
+        m[&format!("tamis_schema_violations_total{{schema=\"service-log\",reason=\"{reason}\"}}")]
+    };
+    assert_eq!((of("schema_required"), of("schema_enum")), (2.0, 0.0));
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
     let output = sieve(&["--metrics-textfile", "/nowhere/m.prom"], b"{\"n\":1}\n");
     assert_eq!(code(&output), 3);
@@ -179,7 +186,7 @@ fn a_pipe_leaves_its_measures_in_a_file() {
 /// Every name, what it is, and its labels, as the program gives them.
 #[test]
 fn the_documentation_lists_every_measure() {
-    let watched = Watched::start(&[], &[]);
+    let watched = Watched::start(&[], &["--schema", "service-log"]);
     let text = watched.get("/metrics", "").1;
     let (mut help, mut wanted) = (String::new(), String::new());
     for line in text.lines() {

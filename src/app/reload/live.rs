@@ -101,6 +101,12 @@ impl Live {
         self.state().detectors.clone()
     }
 
+    /// The name of the schema in force.
+    pub(crate) fn schema(&self) -> Option<Arc<str>> {
+        let state = self.state();
+        state.current.plan.settings().schema.as_ref().map(|schema| schema.shared_name())
+    }
+
     /// The labels of all entries of policies so far, in the order of the counts; `None`: not in
     /// force any more.
     pub(crate) fn policy(&self) -> Vec<Option<String>> {

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::{Snapshot, Telemetry, process};
 use crate::{
     app::packs,
-    engine::{Reason, Tally},
+    engine::Reason,
     metrics::{Family, Kind, Sample},
 };
 
@@ -15,7 +15,7 @@ impl Telemetry {
     pub(super) fn families(&self) -> Vec<Family> {
         let seen = self.seen().clone();
         let mut all = lines(&seen);
-        all.extend(self.findings(&seen.tally));
+        all.extend(self.findings(&seen));
         all.extend(inputs(&seen));
         all.extend(self.stages());
         all.extend(self.program());
@@ -25,14 +25,21 @@ impl Telemetry {
         all
     }
 
-    fn findings(&self, tally: &Tally) -> Vec<Family> {
+    fn findings(&self, seen: &Snapshot) -> Vec<Family> {
+        let tally = &seen.tally;
         let rejected = |reason: Reason| tally.rejected[reason.index()] as f64;
         let by_reason = Reason::ALL.iter().map(|&reason| {
             let to = if (self.keeps)(reason) { "dead_letter" } else { "dropped" };
             Sample::of(&[reason.word(), to], rejected(reason))
         });
-        let violations = Reason::ALL.iter().filter(|reason| reason.is_violation());
-        let violations = violations.map(|&reason| Sample::of(&[reason.word()], rejected(reason)));
+        let mut violations = seen.violations.clone();
+        for reason in Reason::ALL.iter().filter(|reason| reason.is_violation()) {
+            let in_force = self.live.schema();
+            in_force.map(|schema| violations.entry((schema, reason.word())).or_default());
+        }
+        let violations = violations
+            .iter()
+            .map(|((schema, reason), count)| Sample::of(&[schema, reason], *count as f64));
         let detectors = self.live.detectors();
         let by_detector = |counts: &[u64]| -> Vec<Sample> {
             let counts = counts.iter().copied().chain(std::iter::repeat(0));
@@ -48,8 +55,8 @@ impl Telemetry {
             ),
             counter(
                 "tamis_schema_violations",
-                "Lines that the schema refused, by reason.",
-                &["reason"],
+                "Lines that a schema refused, by its name and the reason.",
+                &["schema", "reason"],
                 violations.collect(),
             ),
             counter(

@@ -184,8 +184,8 @@ fn a_record_that_the_topic_refuses_goes_to_the_dead_letter_in_the_transaction() 
     assert_eq!(came, sent);
 }
 
-#[test]
-fn a_broker_that_is_killed_is_waited_for_and_each_record_arrives_once() {
+/// The only broker is killed in the middle, and is back after so long.
+fn without_a_broker_for(away: Duration) {
     const COUNT: u64 = 60_000;
     let folder = tempfile::tempdir().unwrap();
     let Some((broker, port)) = own_broker(folder.path()) else { return };
@@ -198,10 +198,20 @@ fn a_broker_that_is_killed_is_waited_for_and_each_record_arrives_once() {
     let dir = folder.path().join("broker");
     let dir = dir.to_str().unwrap();
     assert!(runs(&["kill", dir]));
-    sleep(Duration::from_secs(1));
+    sleep(away);
     assert!(runs(&["up", dir, &port.to_string()]));
     broker.write(&topics[0], &records(COUNT / 2..COUNT));
     member.until("the end", || done(&broker, &group, &topics, COUNT));
     assert_eq!(member.stop().0, 0, "{}", desk.said("err"));
     assert_eq!(check(&broker, &topics, COUNT, &desk.said("err")), COUNT);
+}
+
+#[test]
+fn a_broker_that_is_killed_is_waited_for_and_each_record_arrives_once() {
+    without_a_broker_for(Duration::from_secs(1));
+}
+
+#[test]
+fn brokers_that_are_away_for_longer_than_a_transaction_lives_are_waited_for() {
+    without_a_broker_for(Duration::from_secs(20));
 }

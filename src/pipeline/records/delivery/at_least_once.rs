@@ -129,7 +129,8 @@ impl AtLeastOnce {
         let mut reached: Vec<Reached> = Vec::new();
         while self.outbox.flying.front().is_some_and(|flight| flight.outstanding == 0) {
             let Some(flight) = self.outbox.flying.pop_front() else { break };
-            self.outbox.desk.ledger.settle(&flight.tally, flight.tally.bytes_in);
+            let (tally, schema) = (&flight.tally, flight.schema.as_ref());
+            self.outbox.desk.ledger.settle(tally, tally.bytes_in, schema);
             self.outbox.desk.ledger.wrote();
             self.outbox.desk.meters.acknowledged(flight.seq);
             reached.extend(flight.reached);

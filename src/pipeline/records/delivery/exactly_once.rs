@@ -187,7 +187,8 @@ impl ExactlyOnce {
         self.call(|transactions| transactions.commit(&reached))?;
         self.open = None;
         for flight in mem::take(&mut self.outbox.flying) {
-            self.outbox.desk.ledger.settle(&flight.tally, flight.tally.bytes_in);
+            let (tally, schema) = (&flight.tally, flight.schema.as_ref());
+            self.outbox.desk.ledger.settle(tally, tally.bytes_in, schema);
             self.outbox.desk.ledger.wrote();
             self.outbox.desk.meters.acknowledged(flight.seq);
             let Flight { places, reached, .. } = flight;

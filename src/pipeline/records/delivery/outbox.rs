@@ -45,6 +45,8 @@ pub(super) struct Flight {
     /// What was sent and not told of.
     pub(super) outstanding: usize,
     pub(super) tally: Tally,
+    /// The schema that it was judged by, by name.
+    pub(super) schema: Option<Arc<str>>,
     pub(super) reached: Vec<Reached>,
     pub(super) places: Vec<Place>,
     pub(super) sent: Vec<Sent>,
@@ -93,6 +95,7 @@ impl Outbox {
             seq: *seq,
             outstanding: 0,
             tally: judged.output.tally.clone(),
+            schema: judged.output.schema.clone(),
             reached: block.reaches(),
             places: block.places().to_vec(),
             sent: block.records().iter().zip(&judged.verdicts).map(Sent::of).collect(),
