@@ -64,9 +64,12 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
     let telemetry = Telemetry::of(&run, &room, &live, &counts, &shutdown, keeps.clone(), typed)?;
     let notices = Arc::new(Notices::new(run.quiet, Progress::of(&run, &[]), telemetry.clone()));
-    let watcher = notices.clone();
+    let (watcher, seen) = (notices.clone(), telemetry.clone());
     let speak: Say = Arc::new(move |event, text| {
         watcher.clear();
+        if event == Event::ConfigReloaded {
+            seen.reloaded();
+        }
         tell(event, &text);
     });
     let token = run.watchers.token(&run.names)?;

@@ -221,9 +221,12 @@ impl Parts<'_> {
         let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
         let progress = Progress::of(run, &found);
         let notices = Arc::new(Notices::new(run.quiet, progress, telemetry.clone()));
-        let watcher = notices.clone();
+        let (watcher, seen) = (notices.clone(), telemetry.clone());
         let say: Say = Arc::new(move |event, text| {
             watcher.clear();
+            if event == Event::ConfigReloaded {
+                seen.reloaded();
+            }
             tell(event, &text);
         });
         let _admin =

@@ -47,7 +47,9 @@ pub(crate) struct Telemetry {
     threads: usize,
     ceiling_bytes: u64,
     /// What is in force, as TOML, secrets masked.
-    config: String,
+    config: Mutex<String>,
+    /// What was typed, where somebody can ask what is in force.
+    typed: Option<RunArgs>,
     started: SystemTime,
     seen: Mutex<Snapshot>,
 }
@@ -77,10 +79,8 @@ impl Telemetry {
         typed: RunArgs,
     ) -> Result<Arc<Self>> {
         // Nobody else can ask for it.
-        let config = match run.watchers.listen {
-            Some(_) => config::command::show(typed)?,
-            None => String::new(),
-        };
+        let typed = run.watchers.listen.is_some().then_some(typed);
+        let config = typed.clone().map_or_else(|| Ok(String::new()), config::command::show)?;
         Ok(Arc::new(Self {
             meters: Arc::default(),
             vitals: Arc::default(),
@@ -92,7 +92,8 @@ impl Telemetry {
             keeps: Box::new(keeps),
             threads: run.threads,
             ceiling_bytes: room.budget.ceiling_bytes,
-            config,
+            config: Mutex::new(config),
+            typed,
             started: SystemTime::now(),
             seen: Mutex::default(),
         }))
@@ -111,6 +112,14 @@ impl Telemetry {
             truncated_inputs: report.truncated_inputs,
             checkpoint_failures: seen.checkpoint_failures,
         };
+    }
+
+    /// The configuration was read again, and is in force.
+    pub(crate) fn reloaded(&self) {
+        // One that is damaged by now is not in force: what is shown stays.
+        if let Some(Ok(config)) = self.typed.clone().map(config::command::show) {
+            *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+        }
     }
 
     /// Positions could not be kept.
@@ -151,7 +160,7 @@ impl Status for Telemetry {
     }
 
     fn config(&self) -> String {
-        self.config.clone()
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn order(&self, verb: &str, target: &str) -> Order {

@@ -183,6 +183,25 @@ fn a_pipe_leaves_its_measures_in_a_file() {
     assert_eq!(code(&output), 3);
 }
 
+#[test]
+fn what_a_reload_puts_in_force_is_shown() {
+    let files = [("tamis.toml", "version = 1\nip = \"keep\"\n")];
+    let watched = Watched::start(&files, &["--config", "tamis.toml"]);
+    assert!(watched.get("/config", "").1.contains("ip = \"keep\""));
+    let path = watched.folder.path().join("tamis.toml");
+    let replace = |text: &str| {
+        fs::write(path.with_extension("new"), text).unwrap();
+        fs::rename(path.with_extension("new"), &path).unwrap();
+    };
+    replace("version = 1\nip = \"redact\"\n");
+    watched.until("the reload", |w| w.said().contains("reloaded"));
+    assert!(watched.get("/config", "").1.contains("ip = \"redact\""));
+    // What is refused is not in force.
+    replace("version = 1\nip = \"keep\"\nno = 1\n");
+    watched.until("the refusal", |w| w.said().contains("unknown key `no`"));
+    assert!(watched.get("/config", "").1.contains("ip = \"redact\""));
+}
+
 /// Every name, what it is, and its labels, as the program gives them.
 #[test]
 fn the_documentation_lists_every_measure() {
