@@ -41,6 +41,8 @@ const ANSWER: Duration = Duration::from_secs(20);
 #[derive(Clone, Copy)]
 pub(crate) enum Delivery {
     AtLeastOnce,
+    /// At least once, and nothing is added to a record.
+    WithoutHops,
     ExactlyOnce,
 }
 
@@ -125,7 +127,7 @@ impl Cluster {
         let producer: ThreadedProducer<DefaultProducerContext> = self
             .client()
             .set("compression.codec", "lz4")
-            .set("linger.ms", if rate.is_some() { "1" } else { "50" })
+            .set("linger.ms", if rate.is_some() { "5" } else { "50" })
             .create()?;
         let (mut bytes, begun) = (0, Instant::now());
         for (at, value) in values.enumerate() {
@@ -218,10 +220,14 @@ impl<'a> Tamis<'a> {
         let mut clients = Vec::new();
         for number in 0..instances {
             let exactly = match delivery {
-                Delivery::AtLeastOnce => String::new(),
+                Delivery::AtLeastOnce | Delivery::WithoutHops => String::new(),
                 Delivery::ExactlyOnce => {
                     format!("delivery = \"exactly_once\"\ninstance = \"i{number}\"\n")
                 }
+            };
+            let hops = match delivery {
+                Delivery::WithoutHops => "hops = 0\n",
+                Delivery::AtLeastOnce | Delivery::ExactlyOnce => "",
             };
             let admin = match number {
                 0 => format!("admin = {admin}\n"),
@@ -229,7 +235,7 @@ impl<'a> Tamis<'a> {
             };
             let text = format!(
                 "version = 1\nthreads = 1\n{admin}{exactly}[kafka]\nbrokers = [\"{}\"]\n\
-                 [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n[sink]\ntopic = \"{sink}\"\n",
+                 [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n[sink]\ntopic = \"{sink}\"\n{hops}",
                 cluster.address
             );
             let config = folder.join(format!("{number}.toml"));
@@ -291,9 +297,8 @@ impl<'a> Tamis<'a> {
         Ok(summary["memory_ceiling_bytes"].as_u64().ok_or("no ceiling")?)
     }
 
-    /// The age at acknowledgement of so many of the events, in seconds: the bound of the bucket that
-    /// they are in.
-    pub(crate) fn delay(&self, part: f64) -> Outcome<f64> {
+    /// How many ages at acknowledgement there were, up to each bound in seconds.
+    pub(crate) fn ages(&self) -> Outcome<Vec<(f64, f64)>> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.admin))?;
         let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         std::io::Write::write_all(&mut stream, request.as_bytes())?;
@@ -305,11 +310,17 @@ impl<'a> Tamis<'a> {
             let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().ok()? };
             Some((bound, count.trim().parse().ok()?))
         };
-        let buckets: Vec<_> = text.lines().filter_map(bucket).collect();
-        let all = buckets.last().ok_or("no ages")?.1;
-        let found = buckets.iter().find(|(_, count)| *count >= part * all);
-        Ok(found.ok_or("no such age")?.0)
+        Ok(text.lines().filter_map(bucket).collect())
     }
+}
+
+/// The bound that so much of what came between two looks stays within.
+pub(crate) fn within(before: &[(f64, f64)], after: &[(f64, f64)], part: f64) -> Outcome<f64> {
+    let came = before.iter().zip(after).map(|((_, old), (bound, new))| (*bound, new - old));
+    let came: Vec<_> = came.collect();
+    let all = came.last().ok_or("no ages")?.1;
+    let found = came.iter().find(|(_, count)| *count >= part * all);
+    Ok(found.ok_or("no such age")?.0)
 }
 
 /// Counts what is durable.
