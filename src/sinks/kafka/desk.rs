@@ -123,7 +123,8 @@ impl ProducerContext for Ear {
                     tray.reports.push((unpacked(opaque), Told::Refused(reason)));
                 }
                 Some(_) => tray.again.push((opaque, message.detach())),
-                None if is_topics(error) => {
+                // What librdkafka gives up that is the cluster's fault is read, and sent, again.
+                None if is_topics(error) || !self.0.takes_back && is_clusters(error) => {
                     tray.unsent.push((unpacked(opaque), about(message.topic(), error)));
                 }
                 None if self.0.takes_back && !is_lasting(error) => {
@@ -155,6 +156,10 @@ fn is_outage(error: &KafkaError) -> bool {
         error.rdkafka_error_code(),
         Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure)
     )
+}
+
+fn is_clusters(error: &KafkaError) -> bool {
+    error.rdkafka_error_code().map(Fault::of) == Some(Fault::Cluster)
 }
 
 /// Whether a topic has a fault of its own.
