@@ -135,6 +135,15 @@ impl Cluster {
     }
 }
 
+/// Sets what is usual where nothing else was said.
+pub(crate) fn unless_said(config: &mut ClientConfig, usual: &[(&str, &str)]) {
+    for (name, value) in usual {
+        if config.get(name).is_none() {
+            config.set(*name, *value);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::kept;

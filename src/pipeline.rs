@@ -61,10 +61,7 @@ pub use ports::{
 };
 pub use report::{End, Failure, Report, Violations};
 
-use crate::{
-    metrics::Meters,
-    shutdown::{Phase, Shutdown},
-};
+use crate::{metrics::Meters, shutdown::Shutdown};
 use acknowledge::Acknowledgements;
 use batch::Batch;
 use crew::{Crew, Deliver, Intake, Load};
@@ -229,12 +226,8 @@ fn wait(
         if writes != last.0 {
             last = (writes, Instant::now());
         }
-        match shutdown.phase() {
-            Phase::GivenUp => return Ended::GivenUp,
-            Phase::Stopped { since } if last.1.max(since).elapsed() >= STUCK_AFTER => {
-                return Ended::GivenUp;
-            }
-            _ => {}
+        if shutdown.abandons(last.1, STUCK_AFTER) {
+            return Ended::GivenUp;
         }
     }
     Ended::All

@@ -95,6 +95,16 @@ impl Shutdown {
         }
     }
 
+    /// Whether nobody waits any more for what last moved then: the run is given up, or stopped, and
+    /// nothing moved for as long as `patience`.
+    pub fn abandons(&self, moved: Instant, patience: Duration) -> bool {
+        match self.phase() {
+            Phase::GivenUp => true,
+            Phase::Stopped { since } => moved.max(since).elapsed() >= patience,
+            Phase::Running | Phase::Draining { .. } => false,
+        }
+    }
+
     /// What a source polls beside its input.
     pub fn wake(&self) -> &Wake {
         &self.0.wake

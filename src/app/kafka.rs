@@ -24,7 +24,7 @@ use super::{
     progress::Progress,
     reload::{self, Live},
     resolved::Run,
-    room,
+    room::{self, Room},
     sieve::{self, Reloadable},
     telemetry::Telemetry,
 };
@@ -39,7 +39,7 @@ use crate::{
     shutdown::Shutdown,
     sinks::dead_letter,
     sources::kafka::{Notes, Noting},
-    summary::{Setting, Summary},
+    summary::Summary,
 };
 use open::{Opened, open};
 pub(crate) use reach::Reach;
@@ -64,14 +64,7 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
     let telemetry = Telemetry::of(&run, &room, &live, &counts, &shutdown, keeps.clone(), typed)?;
     let notices = Arc::new(Notices::new(run.quiet, Progress::of(&run, &[]), telemetry.clone()));
-    let (watcher, seen) = (notices.clone(), telemetry.clone());
-    let speak: Say = Arc::new(move |event, text| {
-        watcher.clear();
-        if event == Event::ConfigReloaded {
-            seen.reloaded();
-        }
-        tell(event, &text);
-    });
+    let speak = sieve::speaking(&notices, &telemetry);
     let token = run.watchers.token(&run.names)?;
     let _admin = Admin::start(&run.watchers, token, &telemetry, &speak).map_err(Trouble::Failed)?;
     let (words, heard) = channel();
@@ -88,59 +81,66 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
         )
     });
     let _reloading = reloadable.transpose().map_err(Trouble::failed)?;
-    let report = {
+    let job = Job { run: &run, topics, live: &live, room: &room, telemetry: &telemetry, shutdown };
+    let Some(report) = job.sieve(speak, &notices, Arc::new(keeps.clone()))? else {
+        return Ok(Exit::Done as u8);
+    };
+    telemetry.see(&report);
+    notices.clear();
+    let mut summary = sieve::sum_up(&report, &run, &live, &room, &counts, &keeps, started);
+    finish(&run, &report, &mut summary)
+}
+
+/// From topic to topic.
+struct Job<'a> {
+    run: &'a Run,
+    topics: &'a Topics,
+    live: &'a Arc<Live>,
+    room: &'a Room,
+    telemetry: &'a Telemetry,
+    shutdown: Shutdown,
+}
+
+impl Job<'_> {
+    /// What it came to; `None`: somebody wanted the end before it began.
+    fn sieve(
+        self,
+        speak: Say,
+        notices: &Arc<Notices>,
+        keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
+    ) -> Result<Option<Report>, Trouble> {
+        let Self { run, topics, live, room, telemetry, shutdown } = self;
         if topics.transactional_id.is_some() {
             let what = "exactly once: whoever reads the sink must set isolation.level=read_committed; \
                         all others see what was taken back, too";
             speak(Event::ExactlyOnce, what);
         }
-        let voice = Voice::new(speak, telemetry.vitals.clone());
-        let voice = voice.with_login(topics.login.clone());
+        let voice = Voice::new(speak, telemetry.vitals.clone()).with_login(topics.login.clone());
         let cluster = Cluster::new(topics.properties.clone(), voice);
         let opened = open(topics, &cluster, room.budget.sizes, &shutdown)?;
-        let Some(Opened { source, offsets, sink, notes }) = opened else {
-            return Ok(Exit::Done as u8);
-        };
-        let (keeps, observer) = (Arc::new(keeps.clone()), notices.clone());
-        let (budget, shutdown) = (room.budget, shutdown.clone());
-        let (meters, seal) = (telemetry.meters.clone(), topics.seal.clone());
-        let digest = topics
-            .pseudonyms
+        let Some(Opened { source, offsets, sink, notes }) = opened else { return Ok(None) };
+        let pseudonyms = topics.pseudonyms.clone();
+        let digest = pseudonyms
             .clone()
             .map(|pseudonyms| -> Digest { Arc::new(move |value| pseudonyms.of(value)) });
         let pipeline = RecordPipeline {
-            budget,
+            budget: room.budget,
             source,
             offsets,
             sink,
             keeps,
-            seal,
+            seal: topics.seal.clone(),
             digest,
-            observer,
-            meters,
+            observer: notices.clone(),
+            meters: telemetry.meters.clone(),
             shutdown,
         };
-        let workers = live.record_workers(run.threads, topics.pseudonyms.clone(), topics.hops);
-        match notes {
+        let workers = live.record_workers(run.threads, pseudonyms, topics.hops);
+        Ok(Some(match notes {
             None => pipeline.run(workers),
             Some(notes) => pipeline.run(noting(workers, &notes).map_err(Trouble::failed)?),
-        }
-    };
-    telemetry.see(&report);
-    notices.clear();
-    let mut summary = Summary::new(
-        &report,
-        &Setting {
-            detectors: &live.detectors(),
-            rules: &live.policy(),
-            keeps: &keeps,
-            elapsed: started.elapsed(),
-            threads: run.threads,
-            memory_ceiling_bytes: room.budget.ceiling_bytes.max(counts.ceiling_bytes()),
-            reloads: counts.reloads(),
-        },
-    );
-    finish(&run, &report, &mut summary)
+        }))
+    }
 }
 
 /// Workers that note what they judge.

@@ -149,18 +149,7 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     let parts =
         Parts { run: &run, live: &live, room: &room, telemetry: &telemetry, token, shutdown };
     let report = parts.sieve(letters, reloadable, feed)?;
-    let mut summary = Summary::new(
-        &report,
-        &Setting {
-            detectors: &live.detectors(),
-            rules: &live.policy(),
-            keeps: &keeps,
-            elapsed: started.elapsed(),
-            threads: run.threads,
-            memory_ceiling_bytes: room.budget.ceiling_bytes.max(counts.ceiling_bytes()),
-            reloads: counts.reloads(),
-        },
-    );
+    let mut summary = sum_up(&report, &run, &live, &room, &counts, &keeps, started);
     let code = feed.code(judge(&report, &summary, &run));
     summary.exit_code = code;
     if let Err(trouble) = account(&run, &report, &summary) {
@@ -168,6 +157,40 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
         return Ok(feed.code(trouble.exit()));
     }
     Ok(code)
+}
+
+/// Tells what happens to a run, past the line that shows its progress.
+pub(super) fn speaking(notices: &Arc<Notices>, telemetry: &Arc<Telemetry>) -> Say {
+    let (notices, telemetry) = (notices.clone(), telemetry.clone());
+    Arc::new(move |event, text| {
+        notices.clear();
+        if event == Event::ConfigReloaded {
+            telemetry.reloaded();
+        }
+        tell(event, &text);
+    })
+}
+
+/// The account of a run that began then.
+pub(super) fn sum_up(
+    report: &Report,
+    run: &Run,
+    live: &Live,
+    room: &Room,
+    counts: &reload::Counts,
+    keeps: &dyn Fn(Reason) -> bool,
+    started: Instant,
+) -> Summary {
+    let setting = Setting {
+        detectors: &live.detectors(),
+        rules: &live.policy(),
+        keeps,
+        elapsed: started.elapsed(),
+        threads: run.threads,
+        memory_ceiling_bytes: room.budget.ceiling_bytes.max(counts.ceiling_bytes()),
+        reloads: counts.reloads(),
+    };
+    Summary::new(report, &setting)
 }
 
 /// A configuration that can be read again.
@@ -221,14 +244,7 @@ impl Parts<'_> {
         let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
         let progress = Progress::of(run, &found);
         let notices = Arc::new(Notices::new(run.quiet, progress, telemetry.clone()));
-        let (watcher, seen) = (notices.clone(), telemetry.clone());
-        let say: Say = Arc::new(move |event, text| {
-            watcher.clear();
-            if event == Event::ConfigReloaded {
-                seen.reloaded();
-            }
-            tell(event, &text);
-        });
+        let say = speaking(&notices, telemetry);
         let _admin =
             Admin::start(&run.watchers, token, telemetry, &say).map_err(Trouble::Failed)?;
         let reloading = reloadable.map(|it| it.start(run, live, room, say.clone(), words, heard));

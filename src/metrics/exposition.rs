@@ -61,6 +61,28 @@ pub struct Family {
     pub samples: Vec<Sample>,
 }
 
+impl Family {
+    /// A number that only grows.
+    pub fn counter(
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+        samples: Vec<Sample>,
+    ) -> Self {
+        Self { name, kind: Kind::Counter, help, labels, samples }
+    }
+
+    /// A number that goes up and down.
+    pub fn gauge(
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+        samples: Vec<Sample>,
+    ) -> Self {
+        Self { name, kind: Kind::Gauge, help, labels, samples }
+    }
+}
+
 /// One value, or one histogram.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {

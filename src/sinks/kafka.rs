@@ -24,7 +24,7 @@ use rdkafka::{
 };
 
 use crate::{
-    kafka::{Cluster, Fault, Routes, STATISTICS_EVERY, about, of_record},
+    kafka::{Cluster, Fault, Routes, STATISTICS_EVERY, about, of_record, unless_said},
     pipeline::records::{Outgoing, RecordSink, Refusal, Ticket, Told, Transactions},
     shutdown::{Phase, Shutdown},
 };
@@ -104,15 +104,12 @@ fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<ThreadedProduce
             config.set("message.timeout.ms", "0");
         }
     }
-    for (name, value) in [
+    let usual = [
         ("compression.codec", "lz4"),
         ("linger.ms", "5"),
         ("statistics.interval.ms", STATISTICS_EVERY),
-    ] {
-        if config.get(name).is_none() {
-            config.set(name, value);
-        }
-    }
+    ];
+    unless_said(&mut config, &usual);
     limit(&settings.limits, &mut config);
     config
         .create_with_context(Ear(desk.clone()))

@@ -310,14 +310,19 @@ fn a_configuration_that_goes_in_a_circle_is_refused_with_its_place() {
             "5:1: unknown key `topic`: did you mean `topics`?",
         ),
     ] {
-        std::fs::write(dir.path().join("t.toml"), format!("{head}{text}")).unwrap();
-        let output = crate::cli::tamis(&["config", "check", "t.toml"])
-            .env_remove("TAMIS_CONFIG")
-            .current_dir(&dir)
-            .output()
-            .unwrap();
-        let said = crate::cli::stderr(&output);
-        assert_eq!(crate::cli::code(&output), 2, "{text}{said}");
+        let (code, said) = judged(&dir, &format!("{head}{text}"));
+        assert_eq!(code, 2, "{text}{said}");
         assert!(said.contains(wanted), "{text}{said}");
     }
+}
+
+/// What `config check` says of a configuration, and its exit code.
+fn judged(dir: &tempfile::TempDir, text: &str) -> (i32, String) {
+    std::fs::write(dir.path().join("t.toml"), text).unwrap();
+    let output = crate::cli::tamis(&["config", "check", "t.toml"])
+        .env_remove("TAMIS_CONFIG")
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    (crate::cli::code(&output), crate::cli::stderr(&output))
 }

@@ -33,9 +33,10 @@ impl Telemetry {
             Sample::of(&[reason.word(), to], rejected(reason))
         });
         let mut violations = seen.violations.clone();
-        for reason in Reason::ALL.iter().filter(|reason| reason.is_violation()) {
-            let in_force = self.live.schema();
-            in_force.map(|schema| violations.entry((schema, reason.word())).or_default());
+        if let Some(schema) = self.live.schema() {
+            for reason in Reason::ALL.iter().filter(|reason| reason.is_violation()) {
+                violations.entry((schema.clone(), reason.word())).or_default();
+            }
         }
         let violations = violations
             .iter()
@@ -47,25 +48,25 @@ impl Telemetry {
             all.map(|(id, count)| Sample::of(&[id], count as f64)).collect()
         };
         vec![
-            counter(
+            Family::counter(
                 "tamis_rejected_lines",
                 "Lines that were not forwarded, by reason, and where they went.",
                 &["reason", "to"],
                 by_reason.collect(),
             ),
-            counter(
+            Family::counter(
                 "tamis_schema_violations",
                 "Lines that a schema refused, by its name and the reason.",
                 &["schema", "reason"],
                 violations.collect(),
             ),
-            counter(
+            Family::counter(
                 "tamis_redactions",
                 "Redactions, by detector.",
                 &["detector"],
                 by_detector(&tally.redactions),
             ),
-            counter(
+            Family::counter(
                 "tamis_observed_findings",
                 "Findings that a rule only counts, by detector.",
                 &["detector"],
@@ -100,20 +101,20 @@ impl Telemetry {
                 labels: &[],
                 samples: vec![Sample::histogram(&[], &meters.age)],
             },
-            gauge(
+            Family::gauge(
                 "tamis_oldest_unacknowledged_seconds",
                 "How long ago the oldest chunk was read that is not acknowledged.",
                 &[],
                 value(meters.oldest().as_secs_f64()),
             ),
-            counter(
+            Family::counter(
                 "tamis_worker_busy_seconds",
                 "Seconds that workers judged and delivered; its rate by tamis_workers is how busy they are.",
                 &[],
                 value(meters.busy().as_secs_f64()),
             ),
-            gauge("tamis_workers", "Worker threads.", &[], value(self.threads as f64)),
-            gauge(
+            Family::gauge("tamis_workers", "Worker threads.", &[], value(self.threads as f64)),
+            Family::gauge(
                 "tamis_chunks",
                 "Chunks of the fixed pool; where none is free, a sink holds the source back.",
                 &["state"],
@@ -128,7 +129,7 @@ impl Telemetry {
         let since = self.started.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let known = |known: Option<f64>| known.map(value).unwrap_or_default();
         vec![
-            counter(
+            Family::counter(
                 "tamis_config_reloads",
                 "Reloads of the configuration, by result.",
                 &["result"],
@@ -137,37 +138,37 @@ impl Telemetry {
                     Sample::of(&["refused"], refused as f64),
                 ],
             ),
-            gauge(
+            Family::gauge(
                 "tamis_memory_ceiling_bytes",
                 "What the memory formula comes to.",
                 &[],
                 value(ceiling as f64),
             ),
-            gauge(
+            Family::gauge(
                 "tamis_build_info",
                 "1, with what runs.",
                 &["version", "packs"],
                 vec![Sample::of(&[env!("CARGO_PKG_VERSION"), &packs::digest()], 1.0)],
             ),
-            gauge(
+            Family::gauge(
                 "process_resident_memory_bytes",
                 "Resident memory.",
                 &[],
                 known(process::resident_bytes().map(|n| n as f64)),
             ),
-            counter(
+            Family::counter(
                 "process_cpu_seconds",
                 "User and system time.",
                 &[],
                 known(process::cpu_seconds()),
             ),
-            gauge(
+            Family::gauge(
                 "process_open_fds",
                 "Open descriptors.",
                 &[],
                 known(process::open_files().map(|n| n as f64)),
             ),
-            gauge(
+            Family::gauge(
                 "process_start_time_seconds",
                 "When the process started, since 1970.",
                 &[],
@@ -189,31 +190,31 @@ fn lines(seen: &Snapshot) -> Vec<Family> {
     ];
     let outcomes = outcomes.map(|(outcome, count)| Sample::of(&[outcome], count as f64));
     vec![
-        counter(
+        Family::counter(
             "tamis_lines",
             "Lines whose outcome is settled, by outcome; each line has exactly one.",
             &["outcome"],
             outcomes.into(),
         ),
-        counter(
+        Family::counter(
             "tamis_lines_read",
             "Lines read: those that are settled, those in flight, and those given back.",
             &[],
             value((tally.read + seen.in_flight + seen.returned) as f64),
         ),
-        counter(
+        Family::counter(
             "tamis_returned_records",
             "Records that were read and given back unsettled: they are read again, and counted then.",
             &[],
             value(seen.returned as f64),
         ),
-        gauge(
+        Family::gauge(
             "tamis_lines_in_flight",
             "Lines that were read and are not settled yet.",
             &[],
             value(seen.in_flight as f64),
         ),
-        gauge(
+        Family::gauge(
             "tamis_lines_unaccounted",
             "Lines settled minus the outcomes, from one snapshot: always 0.",
             &[],
@@ -223,7 +224,7 @@ fn lines(seen: &Snapshot) -> Vec<Family> {
 }
 
 fn inputs(seen: &Snapshot) -> Vec<Family> {
-    let one = |name, help, count: u64| counter(name, help, &[], value(count as f64));
+    let one = |name, help, count: u64| Family::counter(name, help, &[], value(count as f64));
     vec![
         one("tamis_read_bytes", "Bytes read.", seen.bytes_in),
         one("tamis_written_bytes", "Bytes forwarded.", seen.tally.bytes_out),
@@ -248,22 +249,4 @@ fn inputs(seen: &Snapshot) -> Vec<Family> {
 /// The only value of a family without labels.
 fn value(value: f64) -> Vec<Sample> {
     vec![Sample::of(&[], value)]
-}
-
-fn counter(
-    name: &'static str,
-    help: &'static str,
-    labels: &'static [&'static str],
-    samples: Vec<Sample>,
-) -> Family {
-    Family { name, kind: Kind::Counter, help, labels, samples }
-}
-
-fn gauge(
-    name: &'static str,
-    help: &'static str,
-    labels: &'static [&'static str],
-    samples: Vec<Sample>,
-) -> Family {
-    Family { name, kind: Kind::Gauge, help, labels, samples }
 }

@@ -22,13 +22,13 @@ impl Vitals {
 
     fn group(&self, state: &State) -> Vec<Family> {
         vec![
-            gauge(
+            Family::gauge(
                 "tamis_kafka_assigned_partitions",
                 "Partitions that are this member's.",
                 &[],
                 vec![Sample::of(&[], state.partitions.len() as f64)],
             ),
-            counter(
+            Family::counter(
                 "tamis_kafka_rebalances",
                 "Times that partitions came, went after a last commit, or were another's already.",
                 &["event"],
@@ -39,7 +39,7 @@ impl Vitals {
                 "From the first acknowledgement that a commit holds to the broker's answer; `auto.commit.interval.ms` is in it.",
                 &self.commit,
             ),
-            counter(
+            Family::counter(
                 "tamis_kafka_commit_failures",
                 "Commits that a broker did not take; the next one holds the same.",
                 &[],
@@ -60,25 +60,25 @@ impl Vitals {
         let by_hand: BTreeSet<_> = state.orders.paused.iter().map(|(topic, _)| topic).collect();
         let by_hand = by_hand.into_iter().map(|topic| Sample::of(&[topic, "hand"], 1.0));
         vec![
-            counter(
+            Family::counter(
                 "tamis_kafka_errors",
                 "Errors, by whose fault they are; `run`: of the group, or the program.",
                 &["class"],
                 counts(&["record", "topic", "run", "cluster"], &self.errors),
             ),
-            counter(
+            Family::counter(
                 "tamis_kafka_retries",
                 "Requests that were sent again.",
                 &["client"],
                 retries.collect(),
             ),
-            gauge(
+            Family::gauge(
                 "tamis_kafka_topic_paused",
                 "1, of each topic that is paused, for a fault of its own or by hand (or some partition of it).",
                 &["topic", "by"],
                 paused.chain(by_hand).collect(),
             ),
-            counter(
+            Family::counter(
                 "tamis_offsets_skipped",
                 "Offsets that were skipped, by reason.",
                 &["reason"],
@@ -100,13 +100,13 @@ fn lag(state: &State) -> Vec<Family> {
         values.into_iter().map(sample).collect()
     };
     vec![
-        gauge(
+        Family::gauge(
             "tamis_kafka_lag_records",
             "Offsets of a partition that are not delivered.",
             &["topic", "partition"],
             samples(records.collect()),
         ),
-        gauge(
+        Family::gauge(
             "tamis_kafka_lag_seconds",
             "How old a partition's oldest record is that is not delivered, by its timestamp.",
             &["topic", "partition"],
@@ -121,13 +121,13 @@ fn queues(state: &State) -> Vec<Family> {
         vec![Sample::of(&["ahead"], ahead as f64), Sample::of(&["producer"], producer as f64)]
     };
     vec![
-        gauge(
+        Family::gauge(
             "tamis_kafka_queue_messages",
             "Records that wait in librdkafka: read ahead, or on their way out.",
             &["queue"],
             both(ahead.messages, producer.messages),
         ),
-        gauge(
+        Family::gauge(
             "tamis_kafka_queue_bytes",
             "What these come to.",
             &["queue"],
@@ -144,22 +144,4 @@ fn counts(words: &[&str], counts: &[AtomicU64]) -> Vec<Sample> {
 fn histogram(name: &'static str, help: &'static str, histogram: &Histogram) -> Family {
     let samples = vec![Sample::histogram(&[], histogram)];
     Family { name, kind: Kind::Histogram, help, labels: &[], samples }
-}
-
-fn counter(
-    name: &'static str,
-    help: &'static str,
-    labels: &'static [&'static str],
-    samples: Vec<Sample>,
-) -> Family {
-    Family { name, kind: Kind::Counter, help, labels, samples }
-}
-
-fn gauge(
-    name: &'static str,
-    help: &'static str,
-    labels: &'static [&'static str],
-    samples: Vec<Sample>,
-) -> Family {
-    Family { name, kind: Kind::Gauge, help, labels, samples }
 }

@@ -24,7 +24,7 @@ use super::{Offsets, batch::RecordBatch};
 use crate::{
     metrics::Meters,
     pipeline::{STUCK_AFTER, crew::Deliver, ledger::Ledger, report::Report},
-    shutdown::{Phase, Shutdown},
+    shutdown::Shutdown,
 };
 pub(super) use at_least_once::AtLeastOnce;
 pub(super) use exactly_once::ExactlyOnce;
@@ -50,10 +50,6 @@ pub(super) struct Desk {
 impl Desk {
     /// Whether nobody waits any more for what last moved then.
     fn stuck(&self, moved: Instant) -> bool {
-        match self.shutdown.phase() {
-            Phase::GivenUp => true,
-            Phase::Stopped { since } => moved.max(since).elapsed() >= STUCK_AFTER,
-            Phase::Running | Phase::Draining { .. } => false,
-        }
+        self.shutdown.abandons(moved, STUCK_AFTER)
     }
 }

@@ -12,7 +12,7 @@ use super::{
     KafkaSink, PATIENCE, ROOM,
     desk::{is_topics, unpacked},
 };
-use crate::{kafka::about, pipeline::records::Ticket, shutdown::Phase};
+use crate::{kafka::about, pipeline::records::Ticket};
 
 impl KafkaSink {
     /// Finds the records whose own fault it is that their batches were refused: what was refused is
@@ -72,11 +72,7 @@ impl KafkaSink {
             if left != moved.0 {
                 moved = (left, Instant::now());
             }
-            let stuck = match self.settings.shutdown.phase() {
-                Phase::GivenUp => true,
-                Phase::Stopped { since } => moved.1.max(since).elapsed() >= PATIENCE,
-                Phase::Running | Phase::Draining { .. } => false,
-            };
+            let stuck = self.settings.shutdown.abandons(moved.1, PATIENCE);
             let tray = self.desk.tray();
             if tray.failed.is_some() || stuck {
                 return false;

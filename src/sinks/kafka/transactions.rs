@@ -18,7 +18,7 @@ use rdkafka::{
 
 use super::{KafkaSink, PATIENCE, ROOM, desk::Ear, producer};
 use crate::{
-    kafka::about,
+    kafka::{Backoff, about},
     pipeline::records::{Reached, Transactions, Undone},
     shutdown::Phase,
 };
@@ -27,7 +27,7 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// One call has so long; then it is made again.
 const CALL: Duration = Duration::from_secs(2);
-/// So long to rest after a transaction that was taken back, twice as long after each further one.
+/// So long to rest at most after a transaction that was taken back, twice as long after each further one.
 const REST: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_secs(5);
 /// Who does not look for so long was stopped: another may have taken over meanwhile.
@@ -42,8 +42,8 @@ pub(super) type Group =
 pub(super) struct Transacting {
     /// For the time before there is a member: nobody's.
     group: Option<Box<Group>>,
-    /// Taken back one after the other.
-    aborts: u32,
+    /// Of transactions that are taken back one after the other.
+    backoff: Backoff,
     /// When somebody last looked, and whether that was too late since the transaction began.
     looked: Instant,
     slept: bool,
@@ -67,8 +67,8 @@ impl Transacting {
         loop {
             match producer.init_transactions(CALL) {
                 Ok(()) => {
-                    let looked = Instant::now();
-                    return Ok(Self { group: None, aborts: 0, looked, slept: false });
+                    let (backoff, looked) = (Backoff::new(REST, LONGEST_REST), Instant::now());
+                    return Ok(Self { group: None, backoff, looked, slept: false });
                 }
                 Err(error) if is_retriable(&error) && !stopped() => {}
                 Err(_) if stopped() => return Err(io::ErrorKind::Interrupted.into()),
@@ -105,18 +105,9 @@ impl KafkaSink {
                 return Err(Undone::Abort);
             }
             self.settings.cluster.voice.fault(&error);
-            if self.given_up(begun) {
+            if self.settings.shutdown.abandons(begun, PATIENCE) {
                 return Err(Undone::Failed(about("kafka: the transaction", &error)));
             }
-        }
-    }
-
-    /// Whether nobody waits any more for what was begun then.
-    fn given_up(&self, begun: Instant) -> bool {
-        match self.settings.shutdown.phase() {
-            Phase::GivenUp => true,
-            Phase::Stopped { since } => begun.max(since).elapsed() >= PATIENCE,
-            Phase::Running | Phase::Draining { .. } => false,
         }
     }
 
@@ -154,9 +145,8 @@ impl KafkaSink {
         Ok(())
     }
 
-    /// Rests a while, longer each time.
-    fn rest(&self, aborts: u32) {
-        let rest = (REST * 2_u32.saturating_pow(aborts.min(10))).min(LONGEST_REST);
+    /// Rests for so long, unless somebody wants the end.
+    fn rest(&self, rest: Duration) {
         let until = Instant::now() + rest;
         while Instant::now() < until && self.settings.shutdown.phase() == Phase::Running {
             std::thread::sleep(ROOM);
@@ -188,7 +178,7 @@ impl Transactions for KafkaSink {
         vitals.committed(committed.is_ok());
         committed?;
         if let Some(transacting) = &mut self.transacting {
-            transacting.aborts = 0;
+            transacting.backoff.reset();
         }
         Ok(())
     }
@@ -204,14 +194,9 @@ impl Transactions for KafkaSink {
                 self.renew()?;
             }
         }
-        let aborts = self.transacting.as_mut().map_or(0, |transacting| {
-            transacting.aborts += 1;
-            transacting.aborts
-        });
         self.settings.cluster.voice.say("kafka: a transaction was taken back; tried again");
-        if aborts > 1 {
-            self.rest(aborts);
-        }
+        let rest = self.transacting.as_mut().map(|transacting| transacting.backoff.next_wait());
+        self.rest(rest.unwrap_or_default());
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     journal::{Event, Say},
-    shutdown::{Phase, Shutdown},
+    shutdown::Shutdown,
 };
 
 const FIRST: Duration = Duration::from_millis(250);
@@ -69,11 +69,11 @@ impl Patience {
     fn pause(&self, pause: Duration, waiting: Instant) -> bool {
         let begun = Instant::now();
         loop {
-            match self.shutdown.phase() {
-                Phase::GivenUp => return false,
-                Phase::Stopped { since } if since.max(waiting).elapsed() >= LAST => return false,
-                _ if begun.elapsed() >= pause => return true,
-                _ => {}
+            if self.shutdown.abandons(waiting, LAST) {
+                return false;
+            }
+            if begun.elapsed() >= pause {
+                return true;
             }
             sleep(LOOK);
         }

@@ -22,7 +22,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, STATISTICS_EVERY, about, is_gone},
+    kafka::{Fault, STATISTICS_EVERY, about, is_gone, unless_said},
     pipeline::records::{Block, Place},
     shutdown::Phase,
 };
@@ -69,16 +69,13 @@ impl Reader {
             ("fetch.message.max.bytes", &answer.to_string()),
             ("fetch.max.bytes", &ANSWER_BYTES.to_string()),
         ]);
-        for (name, value) in [
+        let usual = [
             ("auto.commit.interval.ms", "1000"),
             ("fetch.queue.backoff.ms", "20"),
             ("partition.assignment.strategy", "cooperative-sticky"),
             ("statistics.interval.ms", STATISTICS_EVERY),
-        ] {
-            if config.get(name).is_none() {
-                config.set(name, value);
-            }
-        }
+        ];
+        unless_said(&mut config, &usual);
         let ear = Ear {
             shared: shared.clone(),
             voice: settings.cluster.voice.clone(),

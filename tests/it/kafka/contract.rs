@@ -76,14 +76,14 @@ pub(super) fn done(broker: &Broker, group: &str, topics: &[String; 3], count: u6
     broker.committed(group, &topics[0], PARTITIONS) as u64 == count
 }
 
-#[test]
-fn killed_at_any_moment_nothing_is_lost_and_nothing_leaks() {
+/// Processes are killed at moments from a seed, and the last one comes to the end: how many records
+/// there were, how many came, and what was said.
+pub(super) fn killed(broker: &Broker, more: &str) -> (u64, u64, String) {
     const ROUND: u64 = 20_000;
     let count = kills() * ROUND;
-    let Some(broker) = broker() else { return };
-    let topics = topics(&broker, PARTITIONS);
+    let topics = topics(broker, PARTITIONS);
     let group = unique("group");
-    let desk = Desk::new(&broker, names(&topics), &group, "#secret");
+    let desk = Desk::new(broker, names(&topics), &group, more);
     let mut lives = lifetimes();
     for round in 0..kills() {
         broker.write(&topics[0], &records(round * ROUND..(round + 1) * ROUND));
@@ -94,20 +94,20 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_leaks() {
         member.kill();
     }
     let mut member = desk.start("err");
-    member.until("the end", || done(&broker, &group, &topics, count));
+    member.until("the end", || done(broker, &group, &topics, count));
     assert_eq!(member.stop().0, 0, "{}", desk.said("err"));
-    let came = check(&broker, &topics, count, &desk.said("err"));
-    println!("{count} records, {} of them twice after {} kills", came - count, kills());
+    let said = desk.said("err");
+    (count, check(broker, &topics, count, &said), said)
 }
 
-#[test]
-fn ended_in_the_middle_nothing_is_lost_and_nothing_comes_twice() {
+/// Processes are ended in the middle: all that each read is delivered and committed, and nothing
+/// comes twice.
+pub(super) fn ended(broker: &Broker, more: &str) {
     const COUNT: u64 = 100_000;
-    let Some(broker) = broker() else { return };
-    let topics = topics(&broker, PARTITIONS);
+    let topics = topics(broker, PARTITIONS);
     let group = unique("group");
     broker.write(&topics[0], &records(0..COUNT));
-    let desk = Desk::new(&broker, names(&topics), &group, "#secret");
+    let desk = Desk::new(broker, names(&topics), &group, more);
     let mut read = 0;
     for wait in [0, 20, 60] {
         let before = broker.count(&topics[1]);
@@ -121,9 +121,45 @@ fn ended_in_the_middle_nothing_is_lost_and_nothing_comes_twice() {
         assert_eq!(broker.committed(&group, &topics[0], PARTITIONS) as u64, read);
     }
     let mut member = desk.start("err");
-    member.until("the end", || done(&broker, &group, &topics, COUNT));
+    member.until("the end", || done(broker, &group, &topics, COUNT));
     assert_eq!(member.stop().0, 0);
-    assert_eq!(check(&broker, &topics, COUNT, &desk.said("err")), COUNT);
+    assert_eq!(check(broker, &topics, COUNT, &desk.said("err")), COUNT);
+}
+
+/// The only broker is killed in the middle, and is back after so long: how many records there were, and
+/// how many came.
+pub(super) fn without_a_broker_for(away: Duration, more: &str) -> Option<(u64, u64)> {
+    const COUNT: u64 = 60_000;
+    let folder = tempfile::tempdir().unwrap();
+    let (broker, port) = own_broker(folder.path())?;
+    let topics = topics(&broker, PARTITIONS);
+    let group = unique("group");
+    let desk = Desk::new(&broker, names(&topics), &group, more);
+    broker.write(&topics[0], &records(0..COUNT / 2));
+    let mut member = desk.start("err");
+    member.until("a record", || broker.count(&topics[1]) > 0);
+    let dir = folder.path().join("broker");
+    let dir = dir.to_str().unwrap();
+    assert!(runs(&["kill", dir]));
+    sleep(away);
+    assert!(runs(&["up", dir, &port.to_string()]));
+    broker.write(&topics[0], &records(COUNT / 2..COUNT));
+    member.until("the end", || done(&broker, &group, &topics, COUNT));
+    assert_eq!(member.stop().0, 0, "{}", desk.said("err"));
+    Some((COUNT, check(&broker, &topics, COUNT, &desk.said("err"))))
+}
+
+#[test]
+fn killed_at_any_moment_nothing_is_lost_and_nothing_leaks() {
+    let Some(broker) = broker() else { return };
+    let (count, came, _) = killed(&broker, "#secret");
+    println!("{count} records, {} of them twice after {} kills", came - count, kills());
+}
+
+#[test]
+fn ended_in_the_middle_nothing_is_lost_and_nothing_comes_twice() {
+    let Some(broker) = broker() else { return };
+    ended(&broker, "#secret");
 }
 
 #[test]
@@ -154,22 +190,5 @@ fn members_come_and_go_and_nothing_is_lost() {
 
 #[test]
 fn a_broker_that_is_killed_is_waited_for() {
-    const COUNT: u64 = 60_000;
-    let folder = tempfile::tempdir().unwrap();
-    let Some((broker, port)) = own_broker(folder.path()) else { return };
-    let topics = topics(&broker, PARTITIONS);
-    let group = unique("group");
-    let desk = Desk::new(&broker, names(&topics), &group, "#secret");
-    broker.write(&topics[0], &records(0..COUNT / 2));
-    let mut member = desk.start("err");
-    member.until("a record", || broker.count(&topics[1]) > 0);
-    let dir = folder.path().join("broker");
-    let dir = dir.to_str().unwrap();
-    assert!(runs(&["kill", dir]));
-    sleep(Duration::from_secs(3));
-    assert!(runs(&["up", dir, &port.to_string()]));
-    broker.write(&topics[0], &records(COUNT / 2..COUNT));
-    member.until("the end", || done(&broker, &group, &topics, COUNT));
-    assert_eq!(member.stop().0, 0, "{}", desk.said("err"));
-    check(&broker, &topics, COUNT, &desk.said("err"));
+    without_a_broker_for(Duration::from_secs(3), "#secret");
 }

@@ -6,8 +6,8 @@ use std::{thread::sleep, time::Duration};
 use rustix::process::Signal;
 
 use super::{
-    broker::{Written, broker, own_broker, runs, unique},
-    contract::{PARTITIONS, check, done, kills, lifetimes, records},
+    broker::{Written, broker, unique},
+    contract::{PARTITIONS, check, done, ended, killed, records, without_a_broker_for},
     member::Desk,
     names, topics,
 };
@@ -18,52 +18,16 @@ pub(super) const EXACTLY_ONCE: &str =
 
 #[test]
 fn killed_at_any_moment_each_record_arrives_once() {
-    const ROUND: u64 = 20_000;
-    let count = kills() * ROUND;
     let Some(broker) = broker() else { return };
-    let topics = topics(&broker, PARTITIONS);
-    let group = unique("group");
-    let desk = Desk::new(&broker, names(&topics), &group, EXACTLY_ONCE);
-    let mut lives = lifetimes();
-    for round in 0..kills() {
-        broker.write(&topics[0], &records(round * ROUND..(round + 1) * ROUND));
-        let before = broker.count(&topics[1]);
-        let mut member = desk.start("err");
-        member.until("a record", || broker.count(&topics[1]) > before);
-        sleep(lives());
-        member.kill();
-    }
-    let mut member = desk.start("err");
-    member.until("the end", || done(&broker, &group, &topics, count));
-    assert_eq!(member.stop().0, 0, "{}", desk.said("err"));
-    assert_eq!(check(&broker, &topics, count, &desk.said("err")), count);
-    assert!(desk.said("err").contains("isolation.level=read_committed"));
+    let (count, came, said) = killed(&broker, EXACTLY_ONCE);
+    assert_eq!(came, count);
+    assert!(said.contains("isolation.level=read_committed"));
 }
 
 #[test]
 fn ended_in_the_middle_the_account_is_what_was_committed() {
-    const COUNT: u64 = 100_000;
     let Some(broker) = broker() else { return };
-    let topics = topics(&broker, PARTITIONS);
-    let group = unique("group");
-    broker.write(&topics[0], &records(0..COUNT));
-    let desk = Desk::new(&broker, names(&topics), &group, EXACTLY_ONCE);
-    let mut read = 0;
-    for wait in [0, 20, 60] {
-        let before = broker.count(&topics[1]);
-        let mut member = desk.start("err");
-        member.until("a record", || broker.count(&topics[1]) > before || read == COUNT);
-        sleep(Duration::from_millis(wait));
-        let (code, account) = member.stop();
-        assert_eq!((code, &account["unwritten"]), (0, &0.into()), "{}", desk.said("err"));
-        adds_up(&account);
-        read += account["read"].as_u64().unwrap();
-        assert_eq!(broker.committed(&group, &topics[0], PARTITIONS) as u64, read);
-    }
-    let mut member = desk.start("err");
-    member.until("the end", || done(&broker, &group, &topics, COUNT));
-    assert_eq!(member.stop().0, 0);
-    assert_eq!(check(&broker, &topics, COUNT, &desk.said("err")), COUNT);
+    ended(&broker, EXACTLY_ONCE);
 }
 
 /// One of two stops, one is killed, and a third comes.
@@ -184,34 +148,18 @@ fn a_record_that_the_topic_refuses_goes_to_the_dead_letter_in_the_transaction() 
     assert_eq!(came, sent);
 }
 
-/// The only broker is killed in the middle, and is back after so long.
-fn without_a_broker_for(away: Duration) {
-    const COUNT: u64 = 60_000;
-    let folder = tempfile::tempdir().unwrap();
-    let Some((broker, port)) = own_broker(folder.path()) else { return };
-    let topics = topics(&broker, PARTITIONS);
-    let group = unique("group");
-    let desk = Desk::new(&broker, names(&topics), &group, EXACTLY_ONCE);
-    broker.write(&topics[0], &records(0..COUNT / 2));
-    let mut member = desk.start("err");
-    member.until("a record", || broker.count(&topics[1]) > 0);
-    let dir = folder.path().join("broker");
-    let dir = dir.to_str().unwrap();
-    assert!(runs(&["kill", dir]));
-    sleep(away);
-    assert!(runs(&["up", dir, &port.to_string()]));
-    broker.write(&topics[0], &records(COUNT / 2..COUNT));
-    member.until("the end", || done(&broker, &group, &topics, COUNT));
-    assert_eq!(member.stop().0, 0, "{}", desk.said("err"));
-    assert_eq!(check(&broker, &topics, COUNT, &desk.said("err")), COUNT);
-}
-
 #[test]
 fn a_broker_that_is_killed_is_waited_for_and_each_record_arrives_once() {
-    without_a_broker_for(Duration::from_secs(1));
+    let Some((count, came)) = without_a_broker_for(Duration::from_secs(1), EXACTLY_ONCE) else {
+        return;
+    };
+    assert_eq!(came, count);
 }
 
 #[test]
 fn brokers_that_are_away_for_longer_than_a_transaction_lives_are_waited_for() {
-    without_a_broker_for(Duration::from_secs(20));
+    let Some((count, came)) = without_a_broker_for(Duration::from_secs(20), EXACTLY_ONCE) else {
+        return;
+    };
+    assert_eq!(came, count);
 }

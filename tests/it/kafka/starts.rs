@@ -2,6 +2,7 @@
 
 use super::{
     broker::{Broker, Written, broker, unique},
+    judged,
     member::Desk,
     names, topics,
     watched::{ADMIN, numbered, port},
@@ -127,14 +128,8 @@ fn start_policies_are_judged() {
         ("no_offset = \"first\"", "earliest, latest, stop"),
         ("no_offsets = \"stop\"", "did you mean `no_offset`"),
     ] {
-        std::fs::write(dir.path().join("t.toml"), format!("{head}{line}\n")).unwrap();
-        let output = crate::cli::tamis(&["config", "check", "t.toml"])
-            .env_remove("TAMIS_CONFIG")
-            .current_dir(&dir)
-            .output()
-            .unwrap();
-        let said = crate::cli::stderr(&output);
-        assert!(crate::cli::code(&output) == 2 && said.contains(wanted), "{line}: {said}");
+        let (code, said) = judged(&dir, &format!("{head}{line}\n"));
+        assert!(code == 2 && said.contains(wanted), "{line}: {said}");
     }
 }
 

@@ -119,13 +119,7 @@ impl AtLeastOnce {
         }
         self.reports = reports;
         outcome?;
-        let mut unsent = Vec::new();
-        self.outbox.sink.unsent(&mut unsent);
-        for (ticket, why) in unsent {
-            let Some(found) = find(&self.outbox.flying, ticket) else { continue };
-            self.outbox.flying[found].outstanding -= 1;
-            self.outbox.unsent(found, ticket.record as usize, &why);
-        }
+        self.outbox.take_unsent();
         let mut reached: Vec<Reached> = Vec::new();
         while self.outbox.flying.front().is_some_and(|flight| flight.outstanding == 0) {
             let Some(flight) = self.outbox.flying.pop_front() else { break };

@@ -6,13 +6,13 @@
 
 use std::{
     collections::BTreeMap,
-    io, mem,
+    mem,
     time::{Duration, Instant},
 };
 
 use super::{
     LOOK_EVERY, Outbox, RecordDelivery,
-    outbox::{Flight, find, timestamp},
+    outbox::{Flight, find, letter_refused, timestamp},
     suspects::{Held, Suspects},
 };
 use crate::pipeline::{
@@ -265,17 +265,9 @@ impl ExactlyOnce {
         self.reports = reports;
         heard.map_err(|error| Stop::End(End::Failed(Failure::Sink(error))))?;
         if let Some(reason) = given_up {
-            let what = format!("the dead letter topic refuses a letter ({})", reason.word());
-            return Err(Stop::End(End::Failed(Failure::DeadLetter(io::Error::other(what)))));
+            return Err(Stop::End(letter_refused(reason)));
         }
-        let mut unsent = Vec::new();
-        self.outbox.sink.unsent(&mut unsent);
-        for (ticket, why) in unsent {
-            let Some(found) = find(&self.outbox.flying, ticket) else { continue };
-            self.outbox.flying[found].outstanding -= 1;
-            self.outbox.unsent(found, ticket.record as usize, &why);
-            holds = false;
-        }
+        holds &= !self.outbox.take_unsent();
         if holds { Ok(()) } else { Err(Stop::Back) }
     }
 }

@@ -250,8 +250,7 @@ impl Outbox {
     ) -> Result<(), End> {
         let Flight { tally, sent, .. } = &mut self.flying[flight];
         let Some(counts) = sent[at].counts else {
-            let what = format!("the dead letter topic refuses a letter ({})", reason.word());
-            return Err(End::Failed(Failure::DeadLetter(io::Error::other(what))));
+            return Err(letter_refused(reason));
         };
         sent[at].stands_for = counts.withdraw(tally);
         tally.rejected[reason.index()] += sent[at].stands_for;
@@ -329,6 +328,12 @@ impl Outbox {
             Err(Refusal::Sink(error)) => Err(End::Failed(Failure::Sink(error))),
         }
     }
+}
+
+/// What cannot be kept anywhere ends the run.
+pub(super) fn letter_refused(reason: Reason) -> End {
+    let what = format!("the dead letter topic refuses a letter ({})", reason.word());
+    End::Failed(Failure::DeadLetter(io::Error::other(what)))
 }
 
 /// The flight that a ticket is of.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Outbox;
+use super::{Outbox, outbox::find};
 use crate::{
     engine::{Reject, Tally},
     pipeline::records::{
@@ -30,6 +30,19 @@ impl Outbox {
         };
         let lines = uncount(&mut flight.tally, most, forwarded, rejects);
         self.desk.ledger.give_back(lines);
+    }
+
+    /// Takes what the sink could not send for a fault of its topic; whether there was any.
+    pub(super) fn take_unsent(&mut self) -> bool {
+        let mut all = Vec::new();
+        self.sink.unsent(&mut all);
+        let any = !all.is_empty();
+        for (ticket, why) in all {
+            let Some(found) = find(&self.flying, ticket) else { continue };
+            self.flying[found].outstanding -= 1;
+            self.unsent(found, ticket.record as usize, &why);
+        }
+        any
     }
 
     /// The topic that something was for has a fault: the source reads it again.
