@@ -5,7 +5,7 @@
 //! is the CPU time of the client's process per gigabyte read; the broker runs on the same processor.
 //!
 //! Options, after `--`: `--events N` (500000), `--runs N` (3), `--only NAME` (`bare`, `exactly`,
-//! `hops`, `instances`, `memory`, `delay`).
+//! `hops`, `header`, `instances`, `memory`, `delay`).
 
 #[path = "support/cluster.rs"]
 mod cluster;
@@ -101,11 +101,14 @@ impl Bench {
         let one = |delivery| {
             move |cluster: &Cluster, source: &str, n| cluster.tamis(source, n, delivery, 1)
         };
-        let bare = |cluster: &Cluster, source: &str, n| cluster.copy(source, n);
+        let bare = |hop| move |cluster: &Cluster, source: &str, n| cluster.copy(source, n, hop);
         let (at_least, exactly) = (one(Delivery::AtLeastOnce), one(Delivery::ExactlyOnce));
-        self.pairs("bare", "at least once / bare rdkafka", Target::AtMost(1.5), bare, at_least)?;
-        let plain = one(Delivery::WithoutHops);
-        self.pairs("hops", "the same, hops = 0 / bare rdkafka", Target::None, bare, plain)?;
+        // Both write the same bytes: with the header, and without.
+        let (most, plain) = (Target::AtMost(1.5), one(Delivery::WithoutHops));
+        self.pairs("bare", "at least once / bare rdkafka", most, bare("1"), at_least)?;
+        self.pairs("hops", "the same, both without a header", most, bare(""), plain)?;
+        let name = "the same, bare alone without a header";
+        self.pairs("header", name, Target::None, bare(""), at_least)?;
         self.pairs("exactly", "exactly / at least once", Target::AtMost(1.2), at_least, exactly)?;
         let three =
             |cluster: &Cluster, source: &str, n| cluster.tamis(source, n, Delivery::AtLeastOnce, 3);
@@ -154,7 +157,7 @@ impl Bench {
         let source = self.cluster.topic(MANY)?;
         let count = BACKLOG * self.options.events / self.bytes;
         self.cluster.fill(&source, MANY, events(count), None)?;
-        let mut tamis = Tamis::start(&self.cluster, &source, Delivery::AtLeastOnce, 1)?;
+        let mut tamis = Tamis::start(&self.cluster, (&source, MANY), Delivery::AtLeastOnce, 1)?;
         tamis.until_committed(count, MANY)?;
         let (peak, ceiling) = (tamis.peak()?, tamis.ceiling()?);
         let (peak, ceiling) = (peak as f64 / 1e6, ceiling as f64 / 1e6);
@@ -168,7 +171,8 @@ impl Bench {
     fn delay(&self) -> Outcome<()> {
         let Options { events: count, .. } = self.options;
         let source = self.cluster.topic(PARTITIONS)?;
-        let mut tamis = Tamis::start(&self.cluster, &source, Delivery::AtLeastOnce, 1)?;
+        let mut tamis =
+            Tamis::start(&self.cluster, (&source, PARTITIONS), Delivery::AtLeastOnce, 1)?;
         sleep(Duration::from_secs(2));
         // Connections, metadata and caches are made by the first records.
         let first = count / 4;

@@ -24,6 +24,7 @@ use rdkafka::{
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
     error::RDKafkaErrorCode,
+    message::{Header, OwnedHeaders},
     producer::{
         BaseRecord, DefaultProducerContext, DeliveryResult, Producer as _, ProducerContext,
         ThreadedProducer,
@@ -33,6 +34,7 @@ use rdkafka::{
 use crate::process::Outcome;
 
 pub(crate) const PARTITIONS: i32 = 12;
+const HOP: &str = "__tamis.hop";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
 const TAMIS: &str = env!("CARGO_BIN_EXE_tamis");
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -163,12 +165,13 @@ impl Cluster {
         Ok(sum)
     }
 
-    /// CPU seconds of a bare program of librdkafka's for `count` records.
-    pub(crate) fn copy(&self, source: &str, count: u64) -> Outcome<f64> {
+    /// CPU seconds of a bare program of librdkafka's for `count` records, which it writes as they came, or
+    /// with the header that says how often they were forwarded.
+    pub(crate) fn copy(&self, source: &str, count: u64, hop: &str) -> Outcome<f64> {
         let sink = self.topic(PARTITIONS)?;
         let mut client = Client(
             Command::new(std::env::current_exe()?)
-                .args([crate::BARE, &self.address, source, &sink, &self.unique("group")])
+                .args([crate::BARE, &self.address, source, &sink, &self.unique("group"), hop])
                 .stdin(Stdio::null())
                 .spawn()?,
         );
@@ -191,7 +194,7 @@ impl Cluster {
         delivery: Delivery,
         instances: usize,
     ) -> Outcome<f64> {
-        let mut tamis = Tamis::start(self, source, delivery, instances)?;
+        let mut tamis = Tamis::start(self, (source, PARTITIONS), delivery, instances)?;
         tamis.until_committed(count, PARTITIONS)?;
         tamis.clients.iter().map(Client::cpu).sum()
     }
@@ -208,13 +211,14 @@ pub(crate) struct Tamis<'a> {
 }
 
 impl<'a> Tamis<'a> {
+    /// Each record goes to the partition of its number, as with the bare program.
     pub(crate) fn start(
         cluster: &'a Cluster,
-        source: &str,
+        (source, partitions): (&str, i32),
         delivery: Delivery,
         instances: usize,
     ) -> Outcome<Self> {
-        let (sink, group) = (cluster.topic(PARTITIONS)?, cluster.unique("group"));
+        let (sink, group) = (cluster.topic(partitions)?, cluster.unique("group"));
         let folder = tempfile::tempdir()?.keep();
         let admin = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut clients = Vec::new();
@@ -235,7 +239,8 @@ impl<'a> Tamis<'a> {
             };
             let text = format!(
                 "version = 1\nthreads = 1\n{admin}{exactly}[kafka]\nbrokers = [\"{}\"]\n\
-                 [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n[sink]\ntopic = \"{sink}\"\n{hops}",
+                 [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n[sink]\ntopic = \"{sink}\"\n\
+                 partition = \"same\"\n{hops}",
                 cluster.address
             );
             let config = folder.join(format!("{number}.toml"));
@@ -340,7 +345,9 @@ impl ProducerContext for Reports {
 
 /// The yardstick: takes everything from one topic to another as fast as librdkafka can, for ever.
 pub(crate) fn bare(arguments: &[String]) -> Outcome<()> {
-    let [address, source, sink, group] = arguments else { return Err("four arguments".into()) };
+    let [address, source, sink, group, hop] = arguments else {
+        return Err("five arguments".into());
+    };
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", address);
     let consumer: BaseConsumer = config
@@ -365,6 +372,10 @@ pub(crate) fn bare(arguments: &[String]) -> Outcome<()> {
         record.key = message.key();
         record.payload = message.payload();
         record.timestamp = message.timestamp().to_millis();
+        if !hop.is_empty() {
+            let headers = OwnedHeaders::new_with_capacity(1);
+            record = record.headers(headers.insert(Header { key: HOP, value: Some(hop) }));
+        }
         while let Err((error, back)) = producer.send(record) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(error.into());

@@ -25,43 +25,63 @@ const BATCH_BYTES: usize = 1_000_000;
 pub(super) struct Ways {
     routes: Routes,
     limits: BTreeMap<String, usize>,
-    /// Of all that were seen so far: what is written of them, or why nothing may be.
-    known: HashMap<String, Result<Written, String>>,
+    /// All that were seen so far, and where each is among them.
+    known: Vec<Way>,
+    places: HashMap<String, usize>,
+    /// Most records come from the same topic as the one before them.
+    last: usize,
 }
+
+/// What is written of a topic.
+struct Way {
+    read: String,
+    /// To which topic what is forwarded goes, and what is not; or why nothing may be written.
+    written: Result<[To; 2], String>,
+}
+
+/// A topic, and the longest record that it takes, if that is known.
+struct To(String, Option<usize>);
 
 impl Ways {
     pub(super) fn new(routes: Routes, limits: BTreeMap<String, usize>) -> Self {
-        Self { routes, limits, known: HashMap::new() }
+        Self { routes, limits, known: Vec::new(), places: HashMap::new(), last: 0 }
     }
 
     /// The topic that a record goes to.
     pub(super) fn way(&mut self, record: &Outgoing<'_>) -> Result<&str, Refusal> {
-        if !self.known.contains_key(record.topic) {
-            // A topic that was not there at the start is judged as those that were.
-            let written = match self.routes.fault(record.topic) {
-                None => Ok(self.routes.of(record.topic)),
-                Some(fault) => Err(fault),
+        if self.known.get(self.last).is_none_or(|way| way.read != record.topic) {
+            self.last = match self.places.get(record.topic) {
+                Some(place) => *place,
+                None => self.learn(record.topic),
             };
-            self.known.insert(record.topic.to_owned(), written);
         }
-        let written = match self.known.get(record.topic) {
-            Some(Ok(written)) => written,
-            Some(Err(fault)) => return Err(refused(fault)),
-            None => return Err(refused("no way for a record")),
+        let To(topic, limit) = match &self.known[self.last].written {
+            Ok(written) => &written[usize::from(record.dead)],
+            Err(fault) => return Err(Refusal::Sink(io::Error::other(fault.clone()))),
         };
-        let topic = match &written.dead_letter {
-            Some(topic) if record.dead => topic,
-            _ => &written.sink,
-        };
-        match self.limits.get(topic) {
+        match limit {
             Some(limit) if size(record) > *limit => Err(Refusal::Record(Reason::TooLarge)),
             _ => Ok(topic),
         }
     }
-}
 
-fn refused(fault: &str) -> Refusal {
-    Refusal::Sink(io::Error::other(fault.to_owned()))
+    /// A topic that was not there at the start is judged as those that were.
+    fn learn(&mut self, topic: &str) -> usize {
+        let written = match self.routes.fault(topic) {
+            None => {
+                let Written { sink, dead_letter } = self.routes.of(topic);
+                let dead_letter = dead_letter.unwrap_or_else(|| sink.clone());
+                Ok([sink, dead_letter].map(|topic| {
+                    let limit = self.limits.get(&topic).copied();
+                    To(topic, limit)
+                }))
+            }
+            Some(fault) => Err(fault),
+        };
+        self.known.push(Way { read: topic.to_owned(), written });
+        self.places.insert(topic.to_owned(), self.known.len() - 1);
+        self.known.len() - 1
+    }
 }
 
 /// What a record is about, as librdkafka counts it.
@@ -112,6 +132,7 @@ mod tests {
         assert_eq!(way("logs.app", true, b"ten bytes."), "too_large");
         assert_eq!(way("logs.b", true, b"five."), "dead");
         assert_eq!(way("logs.b", false, &[b'x'; 99]), "logs.b-clean");
+        assert_eq!(way("logs.app", true, b"five."), "dead");
     }
 
     #[test]

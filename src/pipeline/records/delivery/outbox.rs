@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, io, sync::Arc};
 
+use smallvec::SmallVec;
+
 use super::Desk;
 use crate::{
     engine::{Payload, Reason, Reject, Tally},
@@ -11,7 +13,7 @@ use crate::{
             Digest, Outgoing, Reached, RecordSink, Refusal, Ticket,
             batch::RecordBatch,
             block::{Block, Place, Record},
-            hops::HOP,
+            hops::{HOP, digits},
             judged::{Body, Counts, Fate, Judged, Key},
             letter::{self, Sent},
             original::{original, value},
@@ -20,6 +22,9 @@ use crate::{
     },
     seal::Seal,
 };
+
+/// A record that has no more headers costs no room of its own for them.
+const MOST_HEADERS: usize = 8;
 
 /// Sends what became of batches.
 pub(in crate::pipeline::records) struct Outbox {
@@ -164,8 +169,8 @@ impl Outbox {
             None => block.bytes(range),
             Some(arena) => &arena[range.clone()],
         };
-        let hop = verdict.hop.map(|hop| hop.to_string());
-        let mut headers: Vec<_> = all
+        let hop = verdict.hop.map(digits);
+        let mut headers: SmallVec<[_; MOST_HEADERS]> = all
             .iter()
             .filter(|header| hop.is_none() || bytes(&header.name) != HOP.as_bytes())
             .map(|header| {
