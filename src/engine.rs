@@ -27,6 +27,7 @@ pub(crate) mod redact;
 pub mod schema;
 #[doc(hidden)]
 pub mod stages;
+mod stays;
 pub(crate) mod walk;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub use explain::{Explanation, explain};
 pub use fate::Fate;
 pub use outcome::{Output, Payload, Reason, Reject, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
+pub use stays::{Stay, Stays};
 
 use again::Again;
 use index::Index;

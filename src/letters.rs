@@ -1,4 +1,7 @@
-//! The dead letter as a file, read again: which letters hold what they are about, and which stay.
+//! Dead letters, read again: which hold what they are about, and which stay. Here as a file; `record`
+//! has those of topics.
+
+mod record;
 
 use std::{
     fs::File,
@@ -10,7 +13,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::seal::Identities;
+use crate::{pipeline::Stays, seal::Identities};
+pub use record::{Original, Part, RecordLetter};
 
 /// A letter has so many bytes at most, for each that an event may have, and this beside: base64 of the
 /// original, and the redacted event.
@@ -35,20 +39,8 @@ pub struct Told {
     event: Option<IgnoredAny>,
 }
 
-/// Why a letter is not replayed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stays {
-    /// It was tried too often.
-    Tried,
-    /// It is sealed to another key, or there is no identity to open it with.
-    Shut,
-    /// It is not sealed, and holds no whole event.
-    InPart,
-    /// It is no dead letter.
-    NoLetter,
-}
-
 /// What decides about a letter.
+#[derive(Clone)]
 pub struct Terms {
     /// What opens it.
     pub identities: Option<Identities>,
@@ -108,6 +100,11 @@ fn event(letter: &[u8]) -> Option<Range<usize>> {
     (from < to).then_some(from..to)
 }
 
+/// No letter of an event of so many bytes at most is longer.
+pub fn longest(max_event_bytes: usize) -> usize {
+    max_event_bytes.saturating_mul(LONGEST_TIMES) + LONGEST_BESIDE
+}
+
 impl Letters {
     /// The first `bytes` of a file.
     ///
@@ -115,7 +112,7 @@ impl Letters {
     /// It cannot be opened.
     pub fn open(path: &Path, bytes: u64, max_event_bytes: usize) -> io::Result<Self> {
         let file = BufReader::with_capacity(64 << 10, File::open(path)?).take(bytes);
-        let longest = max_event_bytes.saturating_mul(LONGEST_TIMES) + LONGEST_BESIDE;
+        let longest = longest(max_event_bytes);
         Ok(Self { file, longest, line: Vec::new() })
     }
 

@@ -52,7 +52,7 @@ use std::{
 };
 
 /// What a [`RejectSink`] is handed, so that sinks need not know the engine.
-pub use crate::engine::{Payload, Reason, Reject};
+pub use crate::engine::{Payload, Reason, Reject, Stay, Stays};
 pub use budget::{Budget, Sizes};
 pub use growing::{Checkpoint, Delivered, Growing, Position, Reached, Ready, Turn};
 pub use ports::{

@@ -16,6 +16,7 @@ mod packed;
 mod pseudonym;
 mod worker;
 
+pub use logs::log_records;
 pub use pseudonym::{Pseudonyms, TooShort};
 pub use worker::{Judgement, RecordJudge};
 

@@ -2,7 +2,7 @@
 //!
 //! Who runs this program has the public key alone, and cannot open what it seals.
 
-use std::{io::BufReader, path::Path, str::FromStr};
+use std::{io::BufReader, path::Path, str::FromStr, sync::Arc};
 
 use age::{IdentityFile, x25519::Recipient};
 
@@ -16,7 +16,8 @@ pub struct Seal(Recipient);
 pub struct NoKey;
 
 /// What opens sealed originals: identities of age's.
-pub struct Identities(Vec<Box<dyn age::Identity + Send + Sync>>);
+#[derive(Clone)]
+pub struct Identities(Arc<Vec<Box<dyn age::Identity + Send + Sync>>>);
 
 /// Something could not be sealed or opened; nothing of it is told.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,7 @@ impl Identities {
         if identities.is_empty() {
             return Err(wrong("there is no identity in it (AGE-SECRET-KEY-…)"));
         }
-        Ok(Self(identities))
+        Ok(Self(Arc::new(identities)))
     }
 
     /// An original, opened; longer than `most` bytes it may not be.

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) use table::size;
 
 use crate::{
-    engine::{Reason, Tally},
+    engine::{Reason, Stays, Tally},
     pipeline::{End, Report},
 };
 
@@ -19,6 +19,8 @@ pub struct Summary {
     pub read: u64,
     /// What was delivered, by outcome.
     pub tally: Tally,
+    /// Dead letters that were read and stay where they are, by why, without the zeros.
+    pub stay: Vec<(Stays, u64)>,
     /// Lines dropped, by reason, without the zeros.
     pub dropped: Counts,
     /// Lines kept in the dead letter, by reason, without the zeros.
@@ -94,6 +96,11 @@ impl Summary {
         let rules = setting.rules.iter().zip(hits);
         Self {
             read: report.read(),
+            stay: Stays::ALL
+                .iter()
+                .map(|why| (*why, tally.stay[why.index()]))
+                .filter(|(_, n)| *n > 0)
+                .collect(),
             dropped: rejected(&|reason| !(setting.keeps)(reason)),
             dead_lettered: rejected(setting.keeps),
             violations: rejected(&Reason::is_violation),
@@ -148,7 +155,7 @@ mod tests {
 
     pub(super) fn example() -> Summary {
         let mut tally = Tally {
-            read: 1210,
+            read: 1213,
             clean: 1100,
             redacted: 80,
             wrapped: 4,
@@ -160,6 +167,7 @@ mod tests {
             bytes_out: 700_000,
             ..Tally::default()
         };
+        tally.stay[Stays::Tried.index()] = 3;
         tally.rejected[Reason::Unterminated.index()] = 10;
         tally.rejected[Reason::Required.index()] = 8;
         tally.rejected[Reason::Text.index()] = 6;
@@ -185,9 +193,10 @@ mod tests {
     fn outcomes_add_up_to_read() {
         let s = example();
         let t = &s.tally;
-        let outcomes = t.clean + t.redacted + t.wrapped + t.blank + s.unwritten;
+        let outcomes = t.clean + t.redacted + t.wrapped + t.blank + t.stay_total() + s.unwritten;
         assert_eq!(s.read, outcomes + s.dropped_total() + total(&s.dead_lettered));
         assert_eq!(s.unaccounted, 0);
+        assert_eq!(s.stay, [(Stays::Tried, 3)]);
         assert_eq!(s.dropped, [(Reason::Text, 6)]);
         assert_eq!(s.violations, [(Reason::Required, 8)]);
         assert_eq!(s.redactions, [("email".to_string(), 81)]);

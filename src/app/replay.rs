@@ -21,8 +21,8 @@ use super::{
 use crate::{
     cli::replay::ReplayArgs,
     journal::Event,
-    letters::{self, Chosen, Stays, Terms},
-    pipeline::{Input, Inputs, RejectSink},
+    letters::{self, Chosen, Terms},
+    pipeline::{Input, Inputs, RejectSink, Stay, Stays},
     seal::Identities,
     sinks::again::{AgainSink, Replayed},
     sources::LettersSource,
@@ -88,12 +88,12 @@ impl Feed for Replay {
         let (chosen, stay) = choose(&self.path, &terms, run.dead_letter.as_deref())
             .with_context(|| format!("--dead-letter {}", self.path.display()))
             .map_err(Trouble::Failed)?;
-        if stay.0.iter().any(|count| *count > 0) && !run.quiet {
+        if stay.iter().any(|count| *count > 0) && !run.quiet {
             let where_to = match &run.dead_letter {
                 Some(path) => format!("are kept in {}", path.display()),
                 None => "stay where they are (--remaining FILE keeps them)".into(),
             };
-            (around.say)(Event::LettersStay, &format!("{} {where_to}", stay.text()));
+            (around.say)(Event::LettersStay, &format!("{} {where_to}", self::stay(&stay)));
         }
         let chosen = Arc::new(chosen);
         // Nobody asked before.
@@ -105,22 +105,14 @@ impl Feed for Replay {
     }
 }
 
-/// How many letters stay, by why.
-#[derive(Default)]
-struct Stay([u64; 4]);
-
-impl Stay {
-    fn text(&self) -> String {
-        let words = [
-            "tried often enough (--attempts)",
-            "sealed, and not opened by --identity",
-            "without a whole event",
-            "no dead letters",
-        ];
-        let counts = self.0.iter().zip(words).filter(|(count, _)| **count > 0);
-        let all: Vec<_> = counts.map(|(count, why)| format!("{count} {why}")).collect();
-        format!("{} not replayed: {};", self.0.iter().sum::<u64>(), all.join(", "))
-    }
+/// How many letters stay, in words.
+fn stay(stay: &Stay) -> String {
+    let counts = Stays::ALL.iter().map(|why| (stay[why.index()], why.said()));
+    let all: Vec<_> = counts
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, why)| format!("{count} {why}"))
+        .collect();
+    format!("{} not replayed: {};", stay.iter().sum::<u64>(), all.join(", "))
 }
 
 /// Chooses the letters to replay; the others are kept in `remaining`, as they are.
@@ -129,12 +121,7 @@ fn choose(path: &Path, terms: &Terms, remaining: Option<&Path>) -> io::Result<(C
     let mut file = file.map(BufWriter::new);
     let mut stay = Stay::default();
     let chosen = letters::choose(path, terms, &mut |letter, why| {
-        stay.0[match why {
-            Stays::Tried => 0,
-            Stays::Shut => 1,
-            Stays::InPart => 2,
-            Stays::NoLetter => 3,
-        }] += 1;
+        stay[why.index()] += 1;
         let Some(file) = &mut file else { return Ok(()) };
         file.write_all(letter)?;
         file.write_all(b"\n")

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use super::stays::{Stay, Stays};
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $mend:literal;)*) => {
         /// Why a line was not forwarded. The words are stable: metric labels and dead letters use them.
@@ -198,7 +200,7 @@ impl Reject {
 /// Counts of one chunk, or of many added up.
 ///
 /// `read` lines or records end in exactly one of the outcomes: `read == clean + redacted + wrapped +
-/// blank + tombstones + joined + Σ rejected`.
+/// blank + tombstones + joined + Σ stay + Σ rejected`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
     /// Lines read.
@@ -215,6 +217,8 @@ pub struct Tally {
     pub tombstones: u64,
     /// Pieces of a line that a container runtime cut, behind the first one, which is counted for all.
     pub joined: u64,
+    /// Dead letters that are read again and stay where they are, by [`Stays::index`].
+    pub stay: Stay,
     /// Lines not forwarded, by [`Reason::index`].
     pub rejected: [u64; Reason::ALL.len()],
     /// Redactions by detector, in the order of [`Plan::detectors`](super::Plan::detectors).
@@ -241,6 +245,7 @@ impl Default for Tally {
             blank: 0,
             tombstones: 0,
             joined: 0,
+            stay: [0; Stays::ALL.len()],
             rejected: [0; Reason::ALL.len()],
             redactions: Vec::new(),
             observed: Vec::new(),
@@ -255,6 +260,11 @@ impl Tally {
     /// All lines that were not forwarded.
     pub fn rejected_total(&self) -> u64 {
         self.rejected.iter().sum()
+    }
+
+    /// All letters that stay.
+    pub fn stay_total(&self) -> u64 {
+        self.stay.iter().sum()
     }
 
     /// Lines and records forwarded.
@@ -280,7 +290,11 @@ impl Tally {
     /// `read` minus every outcome; 0 unless the program has a bug.
     pub fn unaccounted(&self) -> i64 {
         self.read as i64
-            - (self.forwarded() + self.blank + self.joined + self.rejected_total()) as i64
+            - (self.forwarded()
+                + self.blank
+                + self.joined
+                + self.stay_total()
+                + self.rejected_total()) as i64
     }
 }
 
@@ -295,9 +309,8 @@ impl AddAssign<&Tally> for Tally {
         self.joined += o.joined;
         self.bytes_in += o.bytes_in;
         self.bytes_out += o.bytes_out;
-        for (a, b) in self.rejected.iter_mut().zip(&o.rejected) {
-            *a += b;
-        }
+        let counts = self.rejected.iter_mut().zip(&o.rejected);
+        counts.chain(self.stay.iter_mut().zip(&o.stay)).for_each(|(a, b)| *a += b);
         self.add_findings(o);
     }
 }

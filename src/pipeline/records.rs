@@ -8,6 +8,7 @@
 //! | `value` | what is judged of a value: a line, or several |
 //! | `judged` | what became of each |
 //! | `original` | a record as it came, to be sealed |
+//! | `origin` | where a record stood at first that is replayed |
 //! | `batch` | what travels: a block, and what became of it |
 //! | `intake` | takes blocks from the source |
 //! | `letter` | what a dead letter says of what was sent |
@@ -22,6 +23,7 @@ mod hops;
 mod intake;
 mod judged;
 mod letter;
+mod origin;
 mod original;
 mod value;
 
@@ -30,7 +32,8 @@ use std::{io, sync::Arc, time::Duration};
 pub use block::{Block, Header, Incoming, Place, Record};
 pub use hops::HOP;
 pub use judged::{Body, Counts, Fate, How, Judged, Key, Lines, Verdict};
-pub use value::{Breaks, Codec, Value, ValueFraming};
+pub use origin::Origin;
+pub use value::{Breaks, Codec, Value, ValueFraming, prefix};
 
 use super::{Budget, Observer, Report, crew::Crew, ledger::Ledger, muster};
 use crate::{engine::Reason, metrics::Meters, seal::Seal, shutdown::Shutdown};

@@ -237,6 +237,20 @@ impl LogJudge {
     }
 }
 
+/// A value of OTLP's logs with those log records alone that `keeps` has, by their numbers from 1, and
+/// what is around them; `None`: there is none of those in it.
+pub fn log_records(text: &[u8], keeps: &dyn Fn(u32) -> bool) -> Option<Vec<u8>> {
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).ok()?;
+    let found = scan(text).ok()?;
+    let numbered = (1..).zip(&found.records);
+    let kept = numbered.map(|(number, (_, place))| keeps(number).then(|| &text[place.clone()]));
+    let kept: Vec<_> = kept.collect();
+    kept.iter().flatten().next()?;
+    let (mut narrowed, around) = (Vec::with_capacity(text.len()), Some(text.to_vec()));
+    Logs { logs: Vec::new(), around, same: true }.append(&kept, &mut narrowed)?;
+    Some(narrowed)
+}
+
 impl Logs {
     /// Appends the value with those log records that are kept; `None`: it cannot be told where they stood.
     pub(super) fn append(&self, kept: &[Option<&[u8]>], text: &mut Vec<u8>) -> Option<()> {

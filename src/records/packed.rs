@@ -16,7 +16,7 @@ pub(super) fn pack(codec: Codec, prefix: &[u8], at: u32, fate: &mut Fate, out: &
             Some(body) => (body, lines.counts),
             None => return,
         },
-        Fate::Forwarded(_, None) | Fate::Blank | Fate::Rejected(_) => return,
+        Fate::Forwarded(_, None) | Fate::Blank | Fate::Stays(_) | Fate::Rejected(_) => return,
     };
     let (text, range) = match body {
         Body::Clean(range) => (&mut out.output.clean[range.clone()], range),
@@ -39,12 +39,19 @@ pub(super) fn pack(codec: Codec, prefix: &[u8], at: u32, fate: &mut Fate, out: &
             let reason = Reason::TooCostly;
             let tally = &mut out.output.tally;
             tally.rejected[reason.index()] += counts.withdraw(tally);
-            out.output.rejects.push(Reject::of(reason, at));
-            let last = out.output.rejects.len() - 1;
-            match fate {
-                Fate::Lines(lines) => (lines.value, lines.rejects.end) = (None, last + 1),
-                _ => *fate = Fate::Rejected(last),
-            }
+            let last = out.output.rejects.len();
+            let line = match fate {
+                // All that would have been forwarded.
+                Fate::Lines(lines) => {
+                    (lines.value, lines.rejects.end) = (None, last + 1);
+                    0
+                }
+                _ => {
+                    *fate = Fate::Rejected(last);
+                    at
+                }
+            };
+            out.output.rejects.push(Reject::of(reason, line));
         }
     }
 }

@@ -145,6 +145,12 @@ impl Closing<'_> {
                 self.out.output.tally.read += 1;
                 self.reject(at as u32, *reason)
             }
+            Value::Stays(why) => {
+                let tally = &mut self.out.output.tally;
+                (tally.read, tally.stay[why.index()]) =
+                    (tally.read + 1, tally.stay[why.index()] + 1);
+                Fate::Stays(*why)
+            }
             Value::Tombstone => {
                 self.out.output.tally.read += 1;
                 match refusal {
@@ -293,7 +299,7 @@ impl Closing<'_> {
                 // What cannot be put together again is not forwarded.
                 let tally = &mut self.out.output.tally;
                 tally.rejected[Reason::TooCostly.index()] += counts.withdraw(tally);
-                self.out.output.rejects.push(Reject::of(Reason::TooCostly, at));
+                self.out.output.rejects.push(Reject::of(Reason::TooCostly, 0));
                 rejects.end += 1;
                 None
             }

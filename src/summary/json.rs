@@ -9,7 +9,7 @@ impl Summary {
     ///
     /// `read` is the sum of `clean`, `redacted`, `wrapped`, `blank`,
     /// `tombstones`, `joined`, `unwritten` and the values of
-    /// `dropped` and `dead_lettered`; `unaccounted` is the difference.
+    /// `stay`, `dropped` and `dead_lettered`; `unaccounted` is the difference.
     pub fn json(&self) -> String {
         let tally = &self.tally;
         let mut line = json!({
@@ -20,6 +20,7 @@ impl Summary {
             "blank": tally.blank,
             "tombstones": tally.tombstones,
             "joined": tally.joined,
+            "stay": self.stay.iter().map(|&(why, n)| count((why.word().into(), n))).collect::<Map<_, _>>(),
             "dropped": by_reason(&self.dropped),
             "dead_lettered": by_reason(&self.dead_lettered),
             "unwritten": self.unwritten,
@@ -69,8 +70,8 @@ mod tests {
         assert_eq!(
             example().json(),
             concat!(
-                r#"{"read":1215,"clean":1100,"redacted":80,"wrapped":4,"blank":2,"tombstones":0,"joined":0,"#,
-                r#""dropped":{"text":6},"dead_lettered":{"unterminated":10,"schema_required":8},"#,
+                r#"{"read":1218,"clean":1100,"redacted":80,"wrapped":4,"blank":2,"tombstones":0,"joined":0,"#,
+                r#""stay":{"tried":3},"dropped":{"text":6},"dead_lettered":{"unterminated":10,"schema_required":8},"#,
                 r#""unwritten":5,"unaccounted":0,"redactions":{"email":81},"#,
                 r#""observed":{"jwt":7},"unmatched_rules":["tamis.toml:3","later"],"#,
                 r#""violations":{"schema_required":8},"failed_inputs":0,"truncated_inputs":0,"#,

@@ -69,6 +69,10 @@ fn rows(s: &Summary) -> Vec<Row> {
     ];
     let counted = outcomes.into_iter().filter(|&(_, _, n)| n > 0);
     rows.extend(counted.map(|(style, label, n)| row(style, 0, label, n)));
+    if !s.stay.is_empty() {
+        rows.push(row(NOTE, 0, "stay", s.stay.iter().map(|(_, n)| n).sum()));
+        rows.extend(s.stay.iter().map(|(why, n)| row(PLAIN, 2, why.word(), *n)));
+    }
     push_counts(&mut rows, WARN, "dropped", &s.dropped);
     push_counts(&mut rows, WARN, "dead-lettered", &s.dead_lettered);
     for (label, counts) in [("redactions", &s.redactions), ("observed", &s.observed)] {
@@ -143,12 +147,14 @@ mod tests {
         assert_eq!(
             plain,
             "\
-tamis: 1,215 lines read, 750.0 kB in, 700.0 kB out, 0.50 s, 1.5 MB/s
+tamis: 1,218 lines read, 750.0 kB in, 700.0 kB out, 0.50 s, 1.5 MB/s
   clean              1,100
   redacted              80
   wrapped                4
   blank                  2
   unwritten              5
+  stay                   3
+    tried                3
   dropped                6
     text                 6
   dead-lettered         18

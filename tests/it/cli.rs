@@ -61,6 +61,7 @@ pub(crate) fn adds_up(summary: &Value) {
         "blank",
         "tombstones",
         "joined",
+        "stay",
         "unwritten",
         "dropped",
         "dead_lettered",

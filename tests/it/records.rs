@@ -15,8 +15,8 @@ use tamis::{
         budget::Demand,
         records::{
             Block, Body, Counts, Fate, HOP, How, Incoming, Judged, Key, Lines, Next, Offsets,
-            Outgoing, Place, Reached, RecordPipeline, RecordSink, RecordSource, RecordWorker,
-            Refusal, Ticket, Told, Value, ValueFraming, Verdict,
+            Origin, Outgoing, Place, Reached, RecordPipeline, RecordSink, RecordSource,
+            RecordWorker, Refusal, Ticket, Told, Value, ValueFraming, Verdict,
         },
     },
     shutdown::Shutdown,
@@ -271,6 +271,31 @@ fn order_holds_in_each_partition_and_offsets_follow_the_reports() {
         assert!(of.map(|reached| reached.offset).is_sorted());
     }
     assert_eq!(seen.get().notices, ["in[1]:5 syntax false"]);
+}
+
+#[test]
+fn what_is_replayed_is_told_of_by_where_it_stood_at_first() {
+    let mut block = Block::default();
+    for (offset, value, line) in [(0, "good", None), (1, "bad", Some(3)), (2, "long", None)] {
+        let (topic, attempts, is_whole) = ("first".into(), 1, true);
+        let origin = Origin { topic, partition: 5, offset: 77, line, attempts, is_whole };
+        let (origin, value) = (Some(&Arc::new(origin)), Some(value.as_bytes()));
+        block.push(&place(1), &Incoming { offset, origin, value, ..Incoming::default() }, 100);
+    }
+    block.seal();
+    let source = Script { blocks: [block].into(), fails: false };
+    let (_, post, seen) = run(source, |tray| tray.refuses = Some(("long", true)), true);
+    assert_eq!(values(&post, 5), ["good"]);
+    let letters = post.sent.iter().filter(|(dead, ..)| *dead);
+    let letters: Vec<_> =
+        letters.map(|(_, partition, _, said)| (*partition, said.join(" "))).collect();
+    let of = |reason: &str, line: &str| {
+        let at = "__tamis.errors.topic=first __tamis.errors.partition=5 __tamis.errors.offset=77";
+        (5, format!("__tamis.errors.reason={reason} {at} {line}__tamis.attempts=2"))
+    };
+    assert_eq!(letters, [of("syntax", "__tamis.errors.line=3 "), of("too_large", "")]);
+    assert_eq!(post.acknowledged, [Reached { id: 1, offset: 3 }]);
+    assert_eq!(seen.get().notices, ["first[5]:77:3 syntax true", "first[5]:77 too_large true"]);
 }
 
 #[test]

@@ -185,7 +185,9 @@ fn lines(seen: &Snapshot) -> Vec<Family> {
         ("redacted", tally.redacted),
         ("wrapped", tally.wrapped),
         ("blank", tally.blank),
+        ("tombstones", tally.tombstones),
         ("joined", tally.joined),
+        ("stay", tally.stay_total()),
         ("rejected", tally.rejected_total()),
     ];
     let outcomes = outcomes.map(|(outcome, count)| Sample::of(&[outcome], count as f64));

@@ -2,8 +2,11 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::value::{Codec, Value, ValueFraming, prefix};
-use crate::engine::{Chunk, Reason};
+use super::{
+    origin::Origin,
+    value::{Codec, Value, ValueFraming, prefix},
+};
+use crate::engine::{Chunk, Reason, Stays};
 
 /// A block has no more records than this: memory is for what they come to.
 const MOST_RECORDS: usize = 8192;
@@ -39,6 +42,8 @@ pub struct Record {
     pub place: usize,
     /// Its offset.
     pub offset: i64,
+    /// Where it stood at first, where it is replayed.
+    pub origin: Option<Arc<Origin>>,
     /// Its timestamp, in milliseconds since 1970.
     pub timestamp: Option<i64>,
     /// Its key, in the arena.
@@ -58,7 +63,7 @@ pub struct Record {
 impl Record {
     /// Whether it is not to be judged.
     pub fn is_skipped(&self) -> bool {
-        matches!(self.value, Value::Refused(Reason::Skipped | Reason::Poison))
+        matches!(self.value, Value::Refused(Reason::Skipped | Reason::Poison) | Value::Stays(_))
     }
 }
 
@@ -67,6 +72,8 @@ impl Record {
 pub struct Incoming<'a> {
     /// Its offset.
     pub offset: i64,
+    /// Where it stood at first, where it is replayed.
+    pub origin: Option<&'a Arc<Origin>>,
     /// Its timestamp, in milliseconds since 1970.
     pub timestamp: Option<i64>,
     /// Its key.
@@ -154,6 +161,7 @@ impl Block {
         self.records.push(Record {
             place: at,
             offset,
+            origin: record.origin.cloned(),
             timestamp,
             key,
             headers,
@@ -166,18 +174,28 @@ impl Block {
 
     /// Adds a record that is not to be judged: only where it stood.
     pub fn skip(&mut self, place: &Place, offset: i64, timestamp: Option<i64>, why: Reason) {
+        self.bare(place, offset, timestamp, Value::Refused(why));
+    }
+
+    /// Adds a dead letter that is not replayed: only where it stands.
+    pub fn stays(&mut self, place: &Place, offset: i64, why: Stays) {
+        self.bare(place, offset, None, Value::Stays(why));
+    }
+
+    fn bare(&mut self, place: &Place, offset: i64, timestamp: Option<i64>, value: Value) {
         let place = self.place(place);
         let (none, headers) = (self.arena.len(), self.headers.len());
         self.records.push(Record {
             place,
             offset,
+            origin: None,
             timestamp,
             key: None,
             headers: headers..headers,
             lost: false,
             prefix: none..none,
             packed: None,
-            value: Value::Refused(why),
+            value,
         });
     }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::block::Header;
-use crate::engine::{Output, Tally};
+use crate::engine::{Output, Stays, Tally};
 
 /// Of which outcome a record was counted that is forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,8 @@ pub struct Lines {
     pub value: Option<Body>,
     /// How many those are.
     pub counts: Counts,
-    /// The others, of [`Output::rejects`]: their lines are counted from 1.
+    /// The others, of [`Output::rejects`]: their lines are counted from 1; one that stands for all that
+    /// would have been forwarded has the line 0.
     pub rejects: Range<usize>,
 }
 
@@ -55,6 +56,8 @@ pub enum Fate {
     Lines(Lines),
     /// It has nothing in it.
     Blank,
+    /// It is a dead letter that is not replayed.
+    Stays(Stays),
     /// As this one of [`Output::rejects`] says.
     Rejected(usize),
 }

@@ -1,16 +1,25 @@
 //! What is sent, and what a dead letter says of it.
 
+use std::sync::Arc;
+
 use super::{
     block::{Place, Record},
     hops::HOP,
-    judged::{Counts, Verdict},
+    judged::{Counts, Fate, Judged, Key, Verdict},
+    origin::Origin,
+    value::Value,
 };
 use crate::engine::{Payload, Reason, Reject};
+
+/// So many lines of a record with letters of their own are named at most.
+const MOST_OTHERS: usize = 100;
 
 /// What a report can be about.
 pub(super) struct Sent {
     pub(super) place: usize,
     pub(super) offset: i64,
+    /// Where it stood at first, where it is replayed.
+    pub(super) origin: Option<Arc<Origin>>,
     pub(super) timestamp: Option<i64>,
     pub(super) hop: Option<u32>,
     /// A line of the value, from 1, where it is a dead letter of that alone.
@@ -25,18 +34,30 @@ pub(super) struct Sent {
 impl Sent {
     pub(super) fn of((record, verdict): (&Record, &Verdict)) -> Self {
         let &Record { place, offset, timestamp, .. } = record;
+        let origin = record.origin.clone();
         let (hop, line, counts, reason) = (verdict.hop, None, None, None);
-        Self { place, offset, timestamp, hop, line, counts, reason, stands_for: 1 }
+        Self { place, offset, origin, timestamp, hop, line, counts, reason, stands_for: 1 }
+    }
+
+    /// Topic, partition, offset and line, as who is told of it knows them.
+    fn spot<'a>(&'a self, place: &'a Place) -> (&'a str, i32, i64, Option<u32>) {
+        match self.origin.as_deref() {
+            None => (&place.topic, place.partition, self.offset, self.line),
+            Some(Origin { topic, partition, offset, line, .. }) => {
+                (topic, *partition, *offset, line.or(self.line))
+            }
+        }
     }
 }
 
 /// Where something stood, for who is told of it: `topic[partition]` and the offset, or, of a line of a
 /// value, that and the line.
 pub(super) fn place(place: &Place, sent: &Sent) -> (String, u64) {
-    let partition = format!("{}[{}]", place.topic, place.partition);
-    match sent.line {
-        None => (partition, u64::try_from(sent.offset).unwrap_or_default()),
-        Some(line) => (format!("{partition}:{}", sent.offset), line.into()),
+    let (topic, partition, offset, line) = sent.spot(place);
+    let partition = format!("{topic}[{partition}]");
+    match line {
+        None => (partition, u64::try_from(offset).unwrap_or_default()),
+        Some(line) => (format!("{partition}:{offset}"), line.into()),
     }
 }
 
@@ -50,24 +71,56 @@ pub(super) fn headers(
     let payload = match reject.payload {
         Payload::None => None,
         Payload::Shape => Some("shape"),
-        Payload::Redacted if matches!(reject.reason, Reason::Text | Reason::NotJson) => {
-            Some("text")
-        }
+        Payload::Redacted if is_text(reject) => Some("text"),
         Payload::Redacted => Some("event"),
     };
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (topic, partition, offset, line) = sent.spot(place);
+    let again = sent.origin.as_ref().map(|origin| origin.attempts.saturating_add(1));
     let all = [
         ("__tamis.errors.reason", text(reject.reason.word())),
-        ("__tamis.errors.topic", text(&place.topic)),
-        ("__tamis.errors.partition", Some(place.partition.to_string())),
-        ("__tamis.errors.offset", Some(sent.offset.to_string())),
-        ("__tamis.errors.line", sent.line.map(|line| line.to_string())),
+        ("__tamis.errors.topic", text(topic)),
+        ("__tamis.errors.partition", Some(partition.to_string())),
+        ("__tamis.errors.offset", Some(offset.to_string())),
+        ("__tamis.errors.line", line.map(|line| line.to_string())),
         ("__tamis.errors.timestamp", sent.timestamp.map(|timestamp| timestamp.to_string())),
         ("__tamis.errors.schema", schema.filter(|_| reject.reason.is_violation()).and_then(text)),
         ("__tamis.errors.pointer", text(&reject.pointer)),
         ("__tamis.errors.missing", text(&reject.missing)),
         ("__tamis.errors.payload", payload.and_then(text)),
+        ("__tamis.attempts", again.map(|attempts| attempts.to_string())),
         (HOP, sent.hop.map(|hop| hop.to_string())),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+fn is_text(reject: &Reject) -> bool {
+    matches!(reject.reason, Reason::Text | Reason::NotJson)
+}
+
+/// What of a record its letter lacks, though it has the whole event: it cannot be made of that again.
+pub(super) fn lacks(record: &Record, verdict: &Verdict, reject: &Reject) -> String {
+    if reject.payload != Payload::Redacted || is_text(reject) {
+        return String::new();
+    }
+    let all = [
+        ("key", matches!(verdict.key, Key::Withheld)),
+        ("prefix", !record.prefix.is_empty()),
+        ("compression", record.packed.is_some()),
+        ("resource", matches!(record.value, Value::Whole(_))),
+    ];
+    let lacks: Vec<_> = all.iter().filter(|(_, lacks)| *lacks).map(|(word, _)| *word).collect();
+    lacks.join(",")
+}
+
+/// Which lines of a record have letters of their own, beside the one for those that the sink does not
+/// take; `None`: too many.
+pub(super) fn others(judged: &Judged, at: usize) -> Option<String> {
+    let Fate::Lines(lines) = &judged.verdicts[at].fate else { return Some(String::new()) };
+    if lines.rejects.len() > MOST_OTHERS {
+        return None;
+    }
+    let rejects = &judged.output.rejects[lines.rejects.clone()];
+    let numbers: Vec<_> = rejects.iter().map(|reject| reject.line.to_string()).collect();
+    Some(numbers.join(","))
 }

@@ -12,7 +12,7 @@ use super::{
 pub(super) fn value(block: &Block, record: &Record) -> Option<Vec<u8>> {
     let prefix = block.bytes(&record.prefix);
     Some(match (&record.packed, &record.value) {
-        (_, Value::Refused(_)) => return None,
+        (_, Value::Refused(_) | Value::Stays(_)) => return None,
         (_, Value::Tombstone) => Vec::new(),
         (Some((_, range)), _) => block.bytes(range).to_vec(),
         (None, Value::Line { range, breaks }) => {
@@ -43,15 +43,28 @@ pub(super) fn original(block: &Block, record: &Record) -> Option<Vec<u8>> {
         let name = String::from_utf8_lossy(block.bytes(&header.name));
         json!({ "name": name, "value": part(&header.value) })
     });
-    let whole = json!({
-        "topic": &*place.topic,
-        "partition": place.partition,
-        "offset": record.offset,
+    let origin = record.origin.as_deref();
+    // What was made of its letter is not the record.
+    if origin.is_some_and(|origin| !origin.is_whole) {
+        return None;
+    }
+    let (topic, partition, offset) = match origin {
+        None => (&place.topic, place.partition, record.offset),
+        Some(origin) => (&origin.topic, origin.partition, origin.offset),
+    };
+    let mut whole = json!({
+        "topic": &**topic,
+        "partition": partition,
+        "offset": offset,
         "timestamp": record.timestamp,
         "key": part(&record.key),
         "headers": headers.collect::<Vec<_>>(),
         "value": value,
     });
+    if let Some(line) = origin.and_then(|origin| origin.line) {
+        // The value is that one line of the record's.
+        whole["line"] = line.into();
+    }
     Some(whole.to_string().into_bytes())
 }
 
@@ -65,10 +78,37 @@ fn readable(bytes: &[u8]) -> Json {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{
-        super::block::{Incoming, Place},
+        super::{
+            block::{Incoming, Place},
+            origin::Origin,
+        },
         *,
     };
+
+    #[test]
+    fn what_is_replayed_is_sealed_for_where_it_stood_at_first() {
+        let mut block = Block::default();
+        let place = Place { id: 7, topic: "dead".into(), partition: 0 };
+        for (line, is_whole) in [(None, true), (Some(2), true), (None, false)] {
+            let (topic, attempts) = ("logs".into(), 1);
+            let origin = Origin { topic, partition: 3, offset: 41, line, attempts, is_whole };
+            let (origin, value) = (Some(&Arc::new(origin)), Some(&b"{}"[..]));
+            block.push(&place, &Incoming { origin, value, ..Incoming::default() }, 1 << 10);
+        }
+        block.seal();
+        let whole = |at: usize| original(&block, &block.records()[at]);
+        let json = |at: usize| serde_json::from_slice::<Json>(&whole(at).unwrap()).unwrap();
+        let parts = |at: usize| {
+            ["topic", "partition", "offset", "line"].map(|key| json(at)[key].to_string())
+        };
+        assert_eq!(parts(0), ["\"logs\"", "3", "41", "null"]);
+        assert_eq!(parts(1), ["\"logs\"", "3", "41", "2"]);
+        // What a letter held is not what came.
+        assert_eq!(whole(2), None);
+    }
 
     #[test]
     fn every_part_comes_back() {

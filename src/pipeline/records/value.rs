@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr_iter};
 
-use crate::engine::{Chunk, Reason};
+use crate::engine::{Chunk, Reason, Stays};
 
 /// What stands for a line end inside a value while that is judged. Both are white space of JSON's,
 /// and, as a line end, forbidden inside its strings.
@@ -60,6 +60,8 @@ pub enum Value {
     Whole(Range<usize>),
     /// Not judged; nothing is kept of it.
     Refused(Reason),
+    /// A dead letter that is not replayed.
+    Stays(Stays),
 }
 
 /// How the line ends inside a value are found again.
@@ -77,7 +79,7 @@ pub enum Breaks {
 ///
 /// # Errors
 /// There is no text behind it.
-pub(super) fn prefix(value: &[u8]) -> Result<usize, Reason> {
+pub fn prefix(value: &[u8]) -> Result<usize, Reason> {
     if value.starts_with(BYTE_ORDER_MARK) {
         return Ok(BYTE_ORDER_MARK.len());
     }
@@ -143,7 +145,7 @@ impl Value {
     /// How many lines it has in the chunk.
     pub(super) fn count(&self) -> usize {
         match self {
-            Self::Tombstone | Self::Refused(_) => 0,
+            Self::Tombstone | Self::Refused(_) | Self::Stays(_) => 0,
             Self::Line { .. } | Self::Whole(_) => 1,
             Self::Lines { count, .. } => *count as usize,
         }

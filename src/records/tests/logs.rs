@@ -3,7 +3,10 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::pipeline::records::{Codec, Lines, ValueFraming};
+use crate::{
+    pipeline::records::{Codec, Lines, ValueFraming},
+    records::log_records,
+};
 
 /// With a resource's attribute, and log records in two arrays.
 fn value(resource: &str, first: &[&str], second: &[&str]) -> String {
@@ -235,5 +238,22 @@ proptest! {
             prop_assert!(!body.contains("4111"));
         }
         prop_assert_eq!(bench.out.output.tally.read, logs.max(1) as u64);
+    }
+}
+
+#[test]
+fn some_of_the_log_records_come_alone() {
+    let all = ["{\"n\":1}", "{\"n\":2}", "{\"n\":3}"];
+    let text = value("h", &all[..2], &all[2..]);
+    let of = |numbers: &[u32]| {
+        let narrowed = log_records(text.as_bytes(), &|number| numbers.contains(&number));
+        narrowed.map(|text| String::from_utf8(text).unwrap())
+    };
+    assert_eq!(of(&[1, 2, 3]), Some(text.clone()));
+    assert_eq!(of(&[2]), Some(value("h", &all[1..2], &[])));
+    assert_eq!(of(&[1, 3]), Some(value("h", &all[..1], &all[2..])));
+    assert_eq!((of(&[]), of(&[4])), (None, None));
+    for text in ["{}", "{\"n\":1}\n{\"n\":2}", "[", ""] {
+        assert_eq!(log_records(text.as_bytes(), &|_| true), None, "{text}");
     }
 }

@@ -35,7 +35,7 @@ impl Bench {
         let body = match &self.verdict(at).fate {
             Fate::Forwarded(_, body) => body.as_ref()?,
             Fate::Lines(lines) => lines.value.as_ref()?,
-            Fate::Blank | Fate::Rejected(_) => return None,
+            Fate::Blank | Fate::Stays(_) | Fate::Rejected(_) => return None,
         };
         let bytes = match body {
             Body::Clean(range) => &self.out.output.clean[range.clone()],

@@ -62,6 +62,7 @@ impl Arrival {
         }
         let record = Incoming {
             offset,
+            origin: None,
             timestamp,
             key: message.key(),
             headers: &all,

@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("compression", &[]),
     ("seal", &[]),
-    ("letters", &["seal"]),
+    ("letters", &["pipeline", "seal"]),
     ("pipeline", &["engine", "metrics", "seal", "shutdown"]),
     ("containers", &["engine", "pipeline"]),
     ("records", &["engine", "pipeline", "compression"]),

@@ -16,6 +16,7 @@ use crate::{
             hops::{HOP, digits},
             judged::{Body, Counts, Fate, Judged, Key},
             letter::{self, Sent},
+            origin::Origin,
             original::{original, value},
         },
         report::{End, Failure},
@@ -59,7 +60,7 @@ pub(super) struct Flight {
 
 /// A record of a block, and what became of it.
 #[derive(Clone, Copy)]
-struct One<'a> {
+pub(super) struct One<'a> {
     block: &'a Block,
     judged: &'a Judged,
     at: usize,
@@ -76,8 +77,16 @@ struct Kept<'a> {
     body: &'a [u8],
     schema: Option<&'a str>,
     sealed: Option<&'a [u8]>,
+    /// One header more.
+    more: Option<(&'static str, &'a str)>,
     /// Where its bytes are, while they are at hand.
-    from: Option<(&'a Block, &'a Record)>,
+    from: Option<One<'a>>,
+}
+
+impl<'a> One<'a> {
+    fn record(&self) -> &'a Record {
+        &self.block.records()[self.at]
+    }
 }
 
 impl Outbox {
@@ -124,7 +133,7 @@ impl Outbox {
         };
         let one = One { block, judged, at, key, refused };
         match &verdict.fate {
-            Fate::Blank => Ok(()),
+            Fate::Blank | Fate::Stays(_) => Ok(()),
             Fate::Rejected(reject) => self.reject(one, at, *reject),
             Fate::Forwarded(how, body) => {
                 let counts = Counts::of(*how);
@@ -137,7 +146,7 @@ impl Outbox {
                 for reject in lines.rejects.clone() {
                     // A report is about one thing that was sent.
                     let Some(flight) = self.flying.back_mut() else { return Ok(()) };
-                    let line = Some(judged.output.rejects[reject].line);
+                    let line = Some(judged.output.rejects[reject].line).filter(|line| *line > 0);
                     flight.sent.push(Sent { line, ..Sent::of((record, verdict)) });
                     let letter = flight.sent.len() - 1;
                     self.reject(one, letter, reject)?;
@@ -179,10 +188,11 @@ impl Outbox {
             })
             .collect();
         headers.extend(hop.as_ref().map(|hop| (HOP, Some(hop.as_bytes()))));
+        let (topic, partition) = home(&block.places()[record.place], record.origin.as_deref());
         let outgoing = Outgoing {
             dead: false,
-            topic: &block.places()[record.place].topic,
-            partition: block.places()[record.place].partition,
+            topic,
+            partition,
             key,
             value,
             timestamp: record.timestamp,
@@ -191,7 +201,7 @@ impl Outbox {
         let Some(flight) = self.flying.back_mut() else { return Ok(()) };
         flight.sent[at].counts = Some(counts);
         if let Some(reason) = refused {
-            return self.refused(self.flying.len() - 1, at, reason, Some((block, record)));
+            return self.refused(self.flying.len() - 1, at, reason, Some(one));
         }
         match self.sink.send(Ticket { batch: flight.seq, record: at as u32 }, &outgoing) {
             Ok(()) => {
@@ -199,7 +209,7 @@ impl Outbox {
                 Ok(())
             }
             Err(Refusal::Record(reason)) => {
-                self.refused(self.flying.len() - 1, at, reason, Some((block, record)))
+                self.refused(self.flying.len() - 1, at, reason, Some(one))
             }
             Err(Refusal::Topic(why)) => {
                 self.unsent(self.flying.len() - 1, at, &why);
@@ -216,32 +226,35 @@ impl Outbox {
     /// A record of the last flight, or a line of one, is not forwarded: that is `letter` among what was
     /// sent. One that was refused as it was is no more than its place.
     fn reject(&mut self, one: One<'_>, letter: usize, reject: usize) -> Result<(), End> {
-        let One { block, judged, at, key, refused } = one;
+        let One { judged, at, key, refused, .. } = one;
         let last = self.flying.len() - 1;
         let reject = &judged.output.rejects[reject];
         let schema = judged.output.schema.as_deref();
-        let from = Some((block, &block.records()[at]));
+        let from = Some(one);
         if refused.is_some() {
             let bare = Reject { payload: Payload::None, ..reject.clone() };
             return self.letter(last, letter, &bare, &Kept { schema, from, ..Kept::default() });
         }
         let body = &judged.output.bodies[reject.body.clone()];
-        let sealed = self.sealed(block, &block.records()[at], reject.reason)?;
+        // What stands for lines that cannot be told apart any more would bring back others.
+        let nameless = letter != at && self.flying[last].sent[letter].line.is_none();
+        let sealed = if nameless { None } else { self.sealed(one, reject.reason)? };
         let sealed = sealed.as_deref();
-        self.letter(last, letter, reject, &Kept { key, body, schema, sealed, from })
+        let lacks = match sealed {
+            Some(_) => String::new(),
+            None => letter::lacks(one.record(), &judged.verdicts[at], reject),
+        };
+        let more = (!lacks.is_empty()).then_some(("__tamis.errors.lacks", lacks.as_str()));
+        self.letter(last, letter, reject, &Kept { key, body, schema, sealed, more, from })
     }
 
     /// The record as it came, sealed, where its dead letter is kept.
-    fn sealed(
-        &self,
-        block: &Block,
-        record: &Record,
-        reason: Reason,
-    ) -> Result<Option<Vec<u8>>, End> {
+    fn sealed(&self, one: One<'_>, reason: Reason) -> Result<Option<Vec<u8>>, End> {
         let Some(seal) = self.seal.as_ref().filter(|_| (self.keeps)(reason)) else {
             return Ok(None);
         };
-        let sealed = original(block, record).map(|original| seal.seal(&original)).transpose();
+        let sealed =
+            original(one.block, one.record()).map(|original| seal.seal(&original)).transpose();
         sealed.map_err(|error| End::Failed(Failure::DeadLetter(io::Error::other(error))))
     }
 
@@ -251,7 +264,7 @@ impl Outbox {
         flight: usize,
         at: usize,
         reason: Reason,
-        from: Option<(&Block, &Record)>,
+        from: Option<One<'_>>,
     ) -> Result<(), End> {
         let Flight { tally, sent, .. } = &mut self.flying[flight];
         let Some(counts) = sent[at].counts else {
@@ -260,12 +273,15 @@ impl Outbox {
         sent[at].stands_for = counts.withdraw(tally);
         tally.rejected[reason.index()] += sent[at].stands_for;
         let reject = Reject::of(reason, at as u32);
-        let sealed = match from {
-            Some((block, record)) => self.sealed(block, record, reason)?,
+        // Lines that have letters of their own come back by these.
+        let others = from.and_then(|one| letter::others(one.judged, one.at));
+        let sealed = match from.filter(|_| others.is_some()) {
+            Some(one) => self.sealed(one, reason)?,
             None => None,
         };
-        let sealed = sealed.as_deref();
-        self.letter(flight, at, &reject, &Kept { sealed, from, ..Kept::default() })
+        let (sealed, others) = (sealed.as_deref(), others.as_deref().unwrap_or_default());
+        let more = (!others.is_empty()).then_some(("__tamis.errors.others", others));
+        self.letter(flight, at, &reject, &Kept { sealed, more, from, ..Kept::default() })
     }
 
     /// Tells of a reject, and keeps it where it is wanted.
@@ -276,12 +292,12 @@ impl Outbox {
         reject: &Reject,
         parts: &Kept<'_>,
     ) -> Result<(), End> {
-        let &Kept { key, body, schema, sealed, from } = parts;
+        let &Kept { key, body, schema, sealed, more, from } = parts;
         let kept = (self.keeps)(reject.reason);
         // What is nowhere else is told apart by that.
         let from = from.filter(|_| kept && body.is_empty() && sealed.is_none());
-        let digest =
-            self.digest.as_ref().zip(from.and_then(|(block, record)| value(block, record)));
+        let came = from.and_then(|one| value(one.block, one.record()));
+        let digest = self.digest.as_ref().zip(came);
         let digest = digest.map(|(digest, value)| digest(&value));
         let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
         let sent = &mut sent[at];
@@ -296,13 +312,15 @@ impl Outbox {
         let said = letter::headers(place, sent, reject, schema);
         let mut headers: Vec<_> =
             said.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
+        headers.extend(more.map(|(name, value)| (name, Some(value.as_bytes()))));
         headers.extend(sealed.map(|sealed| ("__tamis.sealed", Some(sealed))));
         let digest = digest.as_ref().map(|digest| ("__tamis.errors.digest", digest.as_bytes()));
         headers.extend(digest.map(|(name, digest)| (name, Some(digest))));
+        let (topic, partition) = home(place, sent.origin.as_deref());
         let letter = Outgoing {
             dead: true,
-            topic: &place.topic,
-            partition: place.partition,
+            topic,
+            partition,
             key,
             value: Some(body),
             timestamp: None,
@@ -332,6 +350,14 @@ impl Outbox {
             }
             Err(Refusal::Sink(error)) => Err(End::Failed(Failure::Sink(error))),
         }
+    }
+}
+
+/// The topic and the partition that a record is of, wherever it was read.
+fn home<'a>(place: &'a Place, origin: Option<&'a Origin>) -> (&'a str, i32) {
+    match origin {
+        None => (&place.topic, place.partition),
+        Some(origin) => (&origin.topic, origin.partition),
     }
 }
 

@@ -24,6 +24,11 @@ impl Outbox {
         let most = block.records()[at].value.count().max(1) as u64;
         let (forwarded, rejects) = match &judged.verdicts[at].fate {
             Fate::Blank => (Counts::default(), &rejects[..0]),
+            Fate::Stays(why) => {
+                flight.tally.stay[why.index()] -= 1;
+                flight.tally.read -= 1;
+                return self.desk.ledger.give_back(1);
+            }
             Fate::Forwarded(how, _) => (Counts::of(*how), &rejects[..0]),
             Fate::Rejected(reject) => (Counts::default(), &rejects[*reject..=*reject]),
             Fate::Lines(lines) => (lines.counts, &rejects[lines.rejects.clone()]),
