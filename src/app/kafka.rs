@@ -3,6 +3,7 @@
 pub(crate) mod command;
 mod connect;
 mod fit;
+mod letters;
 mod open;
 mod reach;
 mod topics;
@@ -23,6 +24,7 @@ use super::{
     plan,
     progress::Progress,
     reload::{self, Live},
+    replay::stay,
     resolved::Run,
     room::{self, Room},
     sieve::{self, Reloadable},
@@ -32,10 +34,12 @@ use crate::{
     engine::Reason,
     journal::{Event, Say, tell},
     kafka::{Cluster, Voice},
+    letters::Terms,
     pipeline::{
         Report,
         records::{Digest, RecordPipeline},
     },
+    seal::Identities,
     shutdown::Shutdown,
     sinks::dead_letter,
     sources::kafka::{Notes, Noting},
@@ -45,13 +49,36 @@ use open::{Opened, open};
 pub(crate) use reach::Reach;
 pub(crate) use topics::{Topics, resolve};
 
+/// What is replayed of topics with dead letters.
+pub(crate) struct Replay {
+    pub(crate) identities: Option<Identities>,
+    pub(crate) attempts: u32,
+    /// The consumer group, where it is not the usual one.
+    pub(crate) group: Option<String>,
+}
+
 /// Reads topics until somebody wants the end, and returns the exit code.
 pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
+    with(applied, None)
+}
+
+/// Replays the dead letters that there are, and returns the exit code.
+pub(crate) fn replay(applied: Applied, replay: Replay) -> Result<u8, Trouble> {
+    with(applied, Some(replay))
+}
+
+fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     let started = Instant::now();
     sieve::start_journal(&applied);
     let Applied { args, origin } = applied;
     let typed = origin.as_ref().map_or_else(|| args.clone(), |origin| origin.flags.clone());
-    let (run, rules) = Run::resolve(args)?;
+    let (mut run, rules) = Run::resolve(args)?;
+    if let Some(Replay { identities, attempts, group }) = replay {
+        let max_event_bytes = rules.limits.max_event_bytes;
+        let terms = Terms { identities, attempts, max_event_bytes };
+        run.topics = run.topics.map(|topics| topics.replaying(terms, group)).transpose()?;
+    }
+    let run = run;
     let Some(topics) = &run.topics else {
         return Err(anyhow!("topics need [kafka], [source] and [sink]").into());
     };
@@ -87,6 +114,10 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     };
     telemetry.see(&report);
     notices.clear();
+    if report.tally.stay_total() > 0 && !run.quiet {
+        let mend = "they stay in the topic (another --group would read all that it holds again)";
+        tell(Event::LettersStay, &format!("{} {mend}", stay(&report.tally.stay)));
+    }
     let mut summary = sieve::sum_up(&report, &run, &live, &room, &counts, &keeps, started);
     finish(&run, &report, &mut summary)
 }
@@ -110,7 +141,7 @@ impl Job<'_> {
         keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
     ) -> Result<Option<Report>, Trouble> {
         let Self { run, topics, live, room, telemetry, shutdown } = self;
-        if topics.transactional_id.is_some() {
+        if topics.transactional_id().is_some() {
             let what = "exactly once: whoever reads the sink must set isolation.level=read_committed; \
                         all others see what was taken back, too";
             speak(Event::ExactlyOnce, what);

@@ -13,6 +13,7 @@ use super::{
     cause::cause,
     config,
     exit::Trouble,
+    kafka,
     outlets::Around,
     resolved::Run,
     room::Room,
@@ -28,28 +29,28 @@ use crate::{
     sources::LettersSource,
 };
 
-/// Replays a file of dead letters, and returns the exit code.
+/// Replays dead letters, of a file or of topics, and returns the exit code.
 pub(crate) fn run(args: ReplayArgs) -> Result<u8, Trouble> {
-    let ReplayArgs { mut run, identity, remaining, attempts } = args;
+    match &args.run.dead_letter {
+        Some(_) => file(args),
+        None => topics(args),
+    }
+}
+
+fn file(args: ReplayArgs) -> Result<u8, Trouble> {
+    let ReplayArgs { mut run, identity, remaining, attempts, group } = args;
     let (true, Some(path)) = (run.files.is_empty(), run.dead_letter.take()) else {
-        return Err(anyhow!(
-            "replay reads dead letters: `tamis replay --dead-letter FILE --identity KEYFILE`, and no \
-             other files"
-        )
-        .into());
+        return Err(anyhow!("{FORMS}, and no other files").into());
     };
     if run.out_dir.is_some() || run.recursive || run.follow {
         return Err(
             anyhow!("replay has one output: use -o FILE, and no --out-dir, -r or -f").into()
         );
     }
-    let identities = identity.map(|path| {
-        Identities::read(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => anyhow!("--identity {}: {error}", path.display()),
-            _ => anyhow!("--identity {}: {}", path.display(), cause(&error)),
-        })
-    });
-    let identities = identities.transpose()?;
+    if group.is_some() {
+        return Err(anyhow!("--group is for letters of topics: leave it out beside a FILE").into());
+    }
+    let identities = identities(identity)?;
     if !path.is_file() {
         return Err(anyhow!("--dead-letter {}: a file is wanted here", path.display()).into());
     }
@@ -58,8 +59,68 @@ pub(crate) fn run(args: ReplayArgs) -> Result<u8, Trouble> {
     if applied.args.follow {
         return Err(anyhow!("replay follows no files: leave `follow` out").into());
     }
+    if !applied.args.streams.is_empty() {
+        return Err(anyhow!(
+            "this configuration is for topics: without --dead-letter the letters of its topic are \
+             replayed"
+        )
+        .into());
+    }
     let chosen = Arc::default();
     sieve::with(applied, &mut Replay { path, identities, attempts, chosen })
+}
+
+const FORMS: &str = "replay reads dead letters: `tamis replay --dead-letter FILE --identity KEYFILE`, \
+                     or, of topics, `tamis replay --config tamis.toml --identity KEYFILE`";
+
+/// Letters of the topics that a configuration writes them to.
+fn topics(args: ReplayArgs) -> Result<u8, Trouble> {
+    let ReplayArgs { run, identity, remaining, attempts, group } = args;
+    let typed_output = run.output.is_some() || run.out_dir.is_some();
+    let for_files = !run.files.is_empty() || run.recursive || run.follow || typed_output;
+    let applied = config::applied(run)?;
+    let streams = &applied.args.streams;
+    if streams.is_empty() {
+        return Err(anyhow!("{FORMS}").into());
+    }
+    let wrong = |what: &str| Err(anyhow!("{what}").into());
+    if remaining.is_some() {
+        return wrong(
+            "--remaining is for letters of a FILE: those of a topic stay there, and what is not \
+             forwarded again is written to it, with one attempt more",
+        );
+    }
+    if for_files {
+        return wrong(
+            "the letters of topics are read from there and go to [sink]: leave out FILE, -r, -f, -o \
+             and --out-dir",
+        );
+    }
+    let Some(letters) = &streams.dead_letter else {
+        return wrong("there is no [dead_letter], so no topic has letters: name its `topic`");
+    };
+    if group.as_ref().is_some_and(String::is_empty) {
+        return wrong("--group: a name is wanted here");
+    }
+    if letters.encrypt_to.is_some() && identity.is_none() {
+        return wrong(
+            "dead_letter.encrypt_to is set, so that the originals are sealed: --identity KEYFILE \
+             opens them, and without it they would be passed over",
+        );
+    }
+    let identities = identities(identity)?;
+    kafka::replay(applied, kafka::Replay { identities, attempts, group })
+}
+
+/// What opens sealed originals.
+fn identities(path: Option<PathBuf>) -> anyhow::Result<Option<Identities>> {
+    let read = |path: PathBuf| {
+        Identities::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => anyhow!("--identity {}: {error}", path.display()),
+            _ => anyhow!("--identity {}: {}", path.display(), cause(&error)),
+        })
+    };
+    path.map(read).transpose()
 }
 
 struct Replay {
@@ -106,7 +167,7 @@ impl Feed for Replay {
 }
 
 /// How many letters stay, in words.
-fn stay(stay: &Stay) -> String {
+pub(super) fn stay(stay: &Stay) -> String {
     let counts = Stays::ALL.iter().map(|why| (stay[why.index()], why.said()));
     let all: Vec<_> = counts
         .filter(|(count, _)| *count > 0)

@@ -6,6 +6,7 @@ use super::{
     plan,
     resolved::{Output, Rules, Run},
 };
+use crate::letters::longest;
 use crate::pipeline::{
     Budget, Sizes,
     budget::{Demand, TooSmall},
@@ -85,7 +86,10 @@ pub(crate) fn fit_records(run: &Run, rules: &Rules) -> Result<Room> {
     // records; and what comes out of the encoders.
     let texts = (2 + 8 * run.threads) * 2 * sizes.max_event_bytes;
     let packers = run.threads as u64 * PACKER_BYTES + texts as u64;
-    let kafka = KAFKA_SOURCE_BYTES + KAFKA_SINK_BYTES + packers;
+    // A letter's original as it was sealed, its parts, and what is replayed of them.
+    let replays = run.topics.as_ref().is_some_and(|topics| topics.replays());
+    let letter = if replays { 4 * longest(rules.limits.max_event_bytes) as u64 } else { 0 };
+    let kafka = KAFKA_SOURCE_BYTES + KAFKA_SINK_BYTES + packers + letter;
     let shape = Shape {
         workers: run.threads,
         dead_letter: true,

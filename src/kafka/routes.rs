@@ -1,5 +1,7 @@
 //! Which topics are written of what is read of one, and whether those would be read again.
 
+use std::collections::BTreeSet;
+
 use regex::Regex;
 
 /// What stands for the name of the topic that is read.
@@ -128,6 +130,23 @@ impl Routes {
         self.dead_letter.as_deref().into_iter().filter(|topic| !topic.contains(TOPIC))
     }
 
+    /// The topics that have dead letters of what is read, where a cluster has the topics `all`: whether
+    /// it has these or not.
+    pub fn letters<'a>(&'a self, all: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let Some(template) = &self.dead_letter else { return Vec::new() };
+        let Some((before, behind)) = template.split_once(TOPIC) else {
+            return vec![template.clone()];
+        };
+        // What was read may be gone, and its letters are there.
+        let read = all.flat_map(|topic| {
+            let was = topic.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
+            [Some(topic), was.filter(|was| filled(template, was) == topic)]
+        });
+        let read = read.flatten().chain(self.named()).filter(|topic| self.covers(topic));
+        let letters: BTreeSet<_> = read.map(|topic| filled(template, topic)).collect();
+        letters.into_iter().collect()
+    }
+
     /// What is written by `template` that would be read again, as far as that is known without a
     /// cluster: a topic, or the regular expression that has any name with something behind it.
     pub fn circle(&self, template: &str) -> Option<String> {
@@ -178,6 +197,16 @@ mod tests {
         assert_eq!(routes.named().collect::<Vec<_>>(), ["other"]);
         assert_eq!(routes.fixed_sinks().collect::<Vec<_>>(), ["app", "never"]);
         assert_eq!(routes.fault("logs.app"), None);
+    }
+
+    #[test]
+    fn letters_are_found_of_what_is_read_or_was() {
+        let all = routes(&["^logs\\.[a-z]+$", "other"], &[], "clean");
+        let there = ["logs.a", "logs.b.dead", "metrics", "metrics.dead", "logs.c.clean"];
+        let letters = all.letters(there.into_iter());
+        assert_eq!(letters, ["logs.a.dead", "logs.b.dead", "other.dead"]);
+        let fixed = Routes::new(["a"].into_iter(), [].into_iter(), "b", Some("dead")).unwrap();
+        assert_eq!(fixed.letters([].into_iter()), ["dead"]);
     }
 
     #[test]

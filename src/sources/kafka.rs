@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `arrival` | a message as a record of a block, decompressed |
 //! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
+//! | `letters` | a dead letter as the record that it is about, and the end of a run of these |
 //! | `hold` | what is not read at present: topics with a fault of their own |
 //! | `measure` | what is measured of blocks |
 //! | `poison` | records that kill the process that judges them |
@@ -16,6 +17,7 @@
 
 mod arrival;
 mod hold;
+mod letters;
 mod measure;
 mod poison;
 mod reader;
@@ -43,6 +45,7 @@ use crate::{
     shutdown::Shutdown,
 };
 use arrival::DECODER_BYTES;
+pub use letters::{Letters, Narrow};
 pub use poison::{Notes, Noting};
 use reader::Reader;
 use rebalance::{Ear, list};
@@ -83,6 +86,8 @@ pub struct Settings {
     pub framing: ValueFraming,
     /// Where partitions begin without an offset that holds.
     pub starts: Starts,
+    /// Topics with dead letters: what these are about is read, and the run ends where they end.
+    pub letters: Option<Letters>,
     /// What is known of records that kill, where notes are kept of them.
     pub notes: Option<Arc<Notes>>,
     /// Judges the cluster's topics, whenever they may be others; what it says ends the run.

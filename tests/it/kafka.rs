@@ -7,6 +7,7 @@ mod exactly_once;
 mod faults;
 pub(crate) mod member;
 mod orders;
+mod replayed;
 mod sealed;
 mod secured;
 mod starts;

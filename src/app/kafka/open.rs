@@ -4,13 +4,10 @@ use std::{io, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Topics, topics::Known};
+use super::{Topics, letters, topics::Known};
 use crate::{
     app::exit::Trouble,
-    config::{
-        Said,
-        kafka::{StartChoice, StartEntry},
-    },
+    config::{Said, kafka::StartChoice},
     kafka::{self, Cluster},
     pipeline::Sizes,
     shutdown::{Phase, Shutdown},
@@ -39,14 +36,25 @@ pub(super) fn open(
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
         Err(error) => return Err(trouble(error)),
     };
-    let Known { partitions, written } = topics.check(&all).map_err(Trouble::Failed)?;
+    let (read, known) = match &topics.replays {
+        None => (
+            topics.source.topics.iter().map(|said| said.value.clone()).collect(),
+            topics.check(&all),
+        ),
+        Some(_) => {
+            let letters = topics.letters(&all).map_err(Trouble::Failed)?;
+            let known = topics.check_letters(&all, &letters);
+            (letters, known)
+        }
+    };
+    let Known { partitions, written } = known.map_err(Trouble::Failed)?;
     let limits = kafka::limits(cluster, written.iter().map(String::as_str));
     let sink = KafkaSink::open(sink::Settings {
         cluster: cluster.clone(),
         routes: topics.routes.clone(),
         same_partition: topics.same_partition,
         limits,
-        transactional_id: topics.transactional_id.clone(),
+        transactional_id: topics.transactional_id(),
         shutdown: shutdown.clone(),
     });
     let notes = notes(topics)?;
@@ -58,16 +66,25 @@ pub(super) fn open(
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
         Err(error) => return Err(trouble(error)),
     };
+    let letters = match &topics.replays {
+        None => None,
+        // What a producer of transactions left open is taken back by now, and ends nothing.
+        Some(terms) => match letters::ends(cluster, &all, &read, &stopped).map_err(trouble)? {
+            Some(ends) => Some(topics.replayed(terms, ends)),
+            None => return Ok(None),
+        },
+    };
     let joined = KafkaSource::open(source::Settings {
         cluster: cluster.clone(),
-        topics: topics.source.topics.iter().map(|said| said.value.clone()).collect(),
+        topics: read,
         group: topics.source.group.value.clone(),
         partitions,
         block_bytes: sizes.chunk_bytes - max_event_bytes,
         max_event_bytes,
-        in_transactions: topics.transactional_id.is_some(),
+        in_transactions: topics.transactional_id().is_some(),
         framing: topics.framing,
-        starts: starts(&topics.source.start),
+        starts: starts(topics),
+        letters,
         notes: notes.clone(),
         judge: judge(topics),
         shutdown: shutdown.clone(),
@@ -94,7 +111,8 @@ fn judge(topics: &Topics) -> source::Judge {
 }
 
 /// Where partitions begin.
-fn starts(said: &StartEntry) -> source::Starts {
+fn starts(topics: &Topics) -> source::Starts {
+    let said = &topics.source.start;
     let begin = |said: &Option<Said<StartChoice>>, default| match said.as_ref().map(|s| s.value) {
         None => default,
         Some(StartChoice::Earliest) => source::Begin::Earliest,
@@ -102,6 +120,13 @@ fn starts(said: &StartEntry) -> source::Starts {
         Some(StartChoice::Stop) => source::Begin::Stop,
     };
     let default = source::Starts::default();
+    if topics.replays.is_some() {
+        // What is said of the others is about records that are not read yet.
+        return source::Starts {
+            out_of_range: begin(&said.out_of_range, default.out_of_range),
+            ..default
+        };
+    }
     source::Starts {
         no_offset: begin(&said.no_offset, default.no_offset),
         new_partition: begin(&said.new_partition, default.new_partition),

@@ -8,6 +8,7 @@ use super::connect::{self, secret_file};
 use crate::{
     config::kafka::{DeliveryChoice, FramingChoice, PartitionChoice, SourceEntry, Streams},
     kafka::{self, Routes, Written},
+    letters::Terms,
     pipeline::records::ValueFraming,
     records::Pseudonyms,
     seal::Seal,
@@ -30,8 +31,10 @@ pub(crate) struct Topics {
     pub(super) seal: Option<Seal>,
     pub(super) same_partition: bool,
     pub(super) pseudonyms: Option<Pseudonyms>,
-    /// The name of transactions, where records arrive exactly once.
-    pub(super) transactional_id: Option<String>,
+    /// The name of this process, where records arrive exactly once.
+    instance: Option<String>,
+    /// What is replayed, in the place of what is read.
+    pub(super) replays: Option<Terms>,
     /// A record is forwarded so often at most; 0: nobody counts.
     pub(super) hops: u32,
     /// Where notes of what is being judged are kept.
@@ -71,7 +74,8 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
         same_partition: sink.partition.as_ref().map(|said| said.value)
             == Some(PartitionChoice::Same),
         pseudonyms: pseudonyms.transpose()?,
-        transactional_id: transactional_id(streams, &source.group.value),
+        instance: instance(streams),
+        replays: None,
         hops: sink.hops.as_ref().map_or(HOPS, |said| said.value),
         data_dir: kafka.data_dir.as_ref().map(|said| PathBuf::from(&said.value)),
     }))
@@ -85,27 +89,64 @@ pub(super) struct Known {
     pub(super) written: BTreeSet<String>,
 }
 
-fn transactional_id(streams: &Streams, group: &str) -> Option<String> {
+fn instance(streams: &Streams) -> Option<String> {
     let exactly_once =
         streams.delivery.as_ref().is_some_and(|said| said.value == DeliveryChoice::ExactlyOnce);
-    let instance = streams.instance.as_ref().filter(|_| exactly_once)?;
-    Some(format!("{group}-{}", instance.value))
+    streams.instance.as_ref().filter(|_| exactly_once).map(|said| said.value.clone())
 }
 
 impl Topics {
+    /// The name of transactions, where records arrive exactly once: no other group has it.
+    pub(super) fn transactional_id(&self) -> Option<String> {
+        let instance = self.instance.as_ref()?;
+        Some(format!("{}-{instance}", self.source.group.value))
+    }
+
+    /// Whether dead letters are replayed.
+    pub(crate) fn replays(&self) -> bool {
+        self.replays.is_some()
+    }
+
+    /// The same, to replay the dead letters that these write, as the group `group`.
+    pub(super) fn replaying(mut self, terms: Terms, group: Option<String>) -> Result<Self> {
+        let own = &self.source.group.value;
+        let group = group.unwrap_or_else(|| format!("{own}.replay"));
+        if group == *own {
+            bail!(
+                "--group {group}: that is the group of [source], whose run would be disturbed: \
+                 another name"
+            );
+        }
+        self.source.group.value = group;
+        self.replays = Some(terms);
+        Ok(self)
+    }
+
     /// Whether a cluster has what is named, and nothing goes in a circle there.
     pub(super) fn check(&self, all: &kafka::Topics) -> Result<Known> {
+        for topic in self.routes.named() {
+            has(all, topic)?;
+        }
+        self.check_written(all)
+    }
+
+    /// The same of what is written.
+    pub(super) fn check_written(&self, all: &kafka::Topics) -> Result<Known> {
         let routes = &self.routes;
         let mut sinks: BTreeSet<_> = routes.fixed_sinks().map(str::to_owned).collect();
         let mut letters: BTreeSet<_> = routes.fixed_letters().map(str::to_owned).collect();
-        let named = routes.named();
-        for topic in sinks.iter().chain(&letters).map(String::as_str).chain(named) {
+        for topic in sinks.iter().chain(&letters) {
             has(all, topic)?;
         }
         self.fit().judge(all)?;
         let mut read = 0;
         for (topic, partitions) in all.iter().filter(|(topic, _)| routes.covers(topic)) {
             let Written { sink, dead_letter } = routes.of(topic);
+            // What has no letters is not replayed.
+            if self.replays() && dead_letter.as_ref().is_some_and(|topic| !all.contains_key(topic))
+            {
+                continue;
+            }
             has(all, &sink)?;
             read += partitions;
             sinks.insert(sink);
@@ -125,7 +166,7 @@ impl Topics {
 }
 
 /// A topic must be there.
-fn has(all: &kafka::Topics, topic: &str) -> Result<()> {
+pub(super) fn has(all: &kafka::Topics, topic: &str) -> Result<()> {
     if !all.contains_key(topic) {
         bail!("kafka: no topic `{topic}`, or none that this user may see: make it first");
     }

@@ -23,11 +23,22 @@ const STEP: usize = 16 << 10;
 
 /// Takes messages in.
 pub(super) struct Arrival {
-    most: usize,
-    framing: ValueFraming,
+    pub(super) most: usize,
+    pub(super) framing: ValueFraming,
     gzip: Option<Box<dyn Decode>>,
     zstd: Option<Box<dyn Decode>>,
     text: Vec<u8>,
+}
+
+/// A value that came.
+#[derive(Default)]
+pub(super) struct Came<'v> {
+    /// Decompressed.
+    pub(super) value: Option<&'v [u8]>,
+    /// As it came, where that was compressed.
+    pub(super) packed: Option<(Codec, &'v [u8])>,
+    /// Why it cannot be judged.
+    pub(super) refused: Option<Reason>,
 }
 
 impl Arrival {
@@ -51,15 +62,8 @@ impl Arrival {
         }
         let mut all = Vec::new();
         let lost = !headers(message, &mut all);
-        let (mut value, mut packed, mut refused) = (message.payload(), None, None);
-        if let Some(bytes) = value
-            && let Start::Packed(format) = Format::of(bytes)
-        {
-            match self.open(format, bytes) {
-                Ok(codec) => (value, packed) = (Some(self.text.as_slice()), Some((codec, bytes))),
-                Err(reason) => refused = Some(reason),
-            }
-        }
+        let (most, framing) = (self.most, self.framing);
+        let Came { value, packed, refused } = self.came(message.payload());
         let record = Incoming {
             offset,
             origin: None,
@@ -69,10 +73,24 @@ impl Arrival {
             lost,
             value,
             packed,
-            framing: self.framing,
+            framing,
             refused,
         };
-        block.push(place, &record, self.most);
+        block.push(place, &record, most);
+    }
+
+    /// A value, decompressed.
+    pub(super) fn came<'v>(&'v mut self, value: Option<&'v [u8]>) -> Came<'v> {
+        let Some(bytes) = value else { return Came::default() };
+        let Start::Packed(format) = Format::of(bytes) else {
+            return Came { value, ..Came::default() };
+        };
+        match self.open(format, bytes) {
+            Ok(codec) => {
+                Came { value: Some(&self.text), packed: Some((codec, bytes)), refused: None }
+            }
+            Err(reason) => Came { value, packed: None, refused: Some(reason) },
+        }
     }
 
     /// Decompresses a value to `self.text`.

@@ -87,7 +87,7 @@ impl Reader {
         if self.shared.is_taken_back() {
             let Some(committed) = self.committed() else { return };
             for topic in self.shared.set_back(&committed) {
-                self.go_back(&topic);
+                self.go_back(&topic, None);
             }
         }
         for (topic, why) in self.shared.broken() {
@@ -143,11 +143,7 @@ impl Reader {
             voice.tell(Event::OffsetsSkipped, &format!("{what} is skipped by hand"));
             // What was handed out already is read again, without it.
             if reached.is_some_and(|(handed, _)| handed > offset) {
-                let starts = self.shared.rewind(&topic, Some(partition));
-                self.holds
-                    .seeks
-                    .retain(|(known, number, _)| **known != *topic || *number != partition);
-                self.holds.seeks.extend(starts);
+                self.go_back(&topic, Some(partition));
             }
             self.holds.skips.insert((topic, partition, offset), Reason::Skipped);
         }
@@ -197,7 +193,7 @@ impl Reader {
             let what = "it is paused and tried again, nothing of it is lost; other topics go on";
             voice.tell(Event::TopicPaused, &format!("`{topic}`: {why}: {what}"));
         }
-        self.go_back(&topic);
+        self.go_back(&topic, None);
         let now = Instant::now();
         let broken = self.holds.broken.entry(topic).or_insert_with(|| Broken {
             backoff: Backoff::new(FIRST_WAIT, MOST_WAIT),
@@ -236,10 +232,11 @@ impl Reader {
         }
     }
 
-    /// A topic is read again from what is acknowledged.
-    fn go_back(&mut self, topic: &str) {
-        self.holds.seeks.retain(|(known, ..)| **known != *topic);
-        self.holds.seeks.extend(self.shared.rewind(topic, None));
+    /// A topic, or one partition of it, is read again from what is acknowledged.
+    pub(super) fn go_back(&mut self, topic: &str, only: Option<i32>) {
+        let is_meant = |number: i32| only.is_none_or(|partition| partition == number);
+        self.holds.seeks.retain(|(known, number, _)| **known != *topic || !is_meant(*number));
+        self.holds.seeks.extend(self.shared.rewind(topic, only));
     }
 
     /// Tells librdkafka what to read, and from where.

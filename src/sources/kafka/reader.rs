@@ -4,7 +4,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -23,17 +23,26 @@ use super::{
 };
 use crate::{
     kafka::{Fault, STATISTICS_EVERY, about, is_gone, unless_said},
-    pipeline::records::{Block, Place},
+    pipeline::{
+        Reason,
+        records::{Block, Place},
+    },
     shutdown::Phase,
 };
 
 /// How long to rest at most: everything that happens wakes the thread up.
 const REST: Duration = Duration::from_millis(50);
+/// How long a member without partitions waits for some, where it ends by itself.
+const NONE_FOR: Duration = Duration::from_secs(3);
 
 /// A partition's queue.
 struct Lane {
     place: Place,
     queue: PartitionQueue<Ear>,
+    /// What stands there and behind is not for this run.
+    end: Option<i64>,
+    /// It came there.
+    over: bool,
 }
 
 pub(super) struct Reader {
@@ -45,6 +54,8 @@ pub(super) struct Reader {
     arrival: Arrival,
     /// Which lane is first in the next block.
     first: usize,
+    /// Since when it has no partitions.
+    none_since: Option<Instant>,
     ended: bool,
 }
 
@@ -65,6 +76,7 @@ impl Reader {
             ("enable.auto.commit", if settings.in_transactions { "false" } else { "true" }),
             ("enable.auto.offset.store", "false"),
             ("auto.offset.reset", "error"),
+            ("enable.partition.eof", if settings.letters.is_some() { "true" } else { "false" }),
             ("queued.max.messages.kbytes", &(ahead >> 10).to_string()),
             ("fetch.message.max.bytes", &answer.to_string()),
             ("fetch.max.bytes", &ANSWER_BYTES.to_string()),
@@ -91,8 +103,8 @@ impl Reader {
         let (consumer, lanes) = (Arc::new(consumer), Vec::new());
         let holds = Holds::quarantined(settings.notes.as_deref());
         let arrival = Arrival::new(settings.max_event_bytes, settings.framing);
-        let (first, ended) = (0, false);
-        Ok(Self { settings, shared, consumer, holds, lanes, arrival, first, ended })
+        let (first, none_since, ended) = (0, None, false);
+        Ok(Self { settings, shared, consumer, holds, lanes, arrival, first, none_since, ended })
     }
 
     /// Until everything that was read is delivered, or is given up.
@@ -116,6 +128,7 @@ impl Reader {
         while let Some(event) = consumer.poll(Duration::ZERO) {
             match event {
                 Ok(message) => self.astray(&message),
+                Err(KafkaError::PartitionEOF(partition)) => self.end_astray(partition),
                 Err(error) => self.told(&error, None),
             }
         }
@@ -136,6 +149,9 @@ impl Reader {
             return true;
         }
         if !self.ended && self.settings.shutdown.phase() != Phase::Running {
+            self.end(None);
+        }
+        if !self.ended && self.is_through() {
             self.end(None);
         }
         if self.ended || self.shared.is_taken_back() || !self.fill() {
@@ -167,7 +183,8 @@ impl Reader {
             };
             let shared = self.shared.clone();
             queue.set_nonempty_callback(move || shared.poke());
-            self.lanes.push(Lane { place, queue });
+            let end = self.settings.letters.as_ref().map(|letters| letters.end(&place));
+            self.lanes.push(Lane { place, queue, end, over: end == Some(0) });
         }
         self.lanes.sort_by_key(|lane| lane.place.id);
     }
@@ -176,22 +193,16 @@ impl Reader {
     fn fill(&mut self) -> bool {
         let Some(mut block) = self.shared.room(MOST_READY) else { return false };
         block.clear();
-        let lanes = std::mem::take(&mut self.lanes);
+        let mut lanes = std::mem::take(&mut self.lanes);
         let (bytes, first) = (self.settings.block_bytes, self.first);
         'full: for at in 0..lanes.len() {
             let number = (first + at) % lanes.len();
-            let lane = &lanes[number];
+            let lane = &mut lanes[number];
             let skips = self.holds.skips(&lane.place);
             if self.one_by_one(lane) {
                 // It is alone in its block: behind others it waits for the next.
                 if block.records().is_empty() {
-                    match lane.queue.poll(Duration::ZERO) {
-                        Some(Ok(message)) => {
-                            self.arrival.push(&mut block, &lane.place, &message, &skips);
-                        }
-                        Some(Err(error)) => self.told(&error, Some(&lane.place)),
-                        None => {}
-                    }
+                    self.take(lane, &mut block, &skips);
                     if !block.records().is_empty() {
                         self.first = number + 1;
                         break 'full;
@@ -207,12 +218,8 @@ impl Reader {
                     self.first = number + 1;
                     break 'full;
                 }
-                match lane.queue.poll(Duration::ZERO) {
-                    Some(Ok(message)) => {
-                        self.arrival.push(&mut block, &lane.place, &message, &skips);
-                    }
-                    Some(Err(error)) => self.told(&error, Some(&lane.place)),
-                    None => break,
+                if !self.take(lane, &mut block, &skips) {
+                    break;
                 }
             }
         }
@@ -227,6 +234,61 @@ impl Reader {
             self.shared.give_back(block);
         }
         filled
+    }
+
+    /// Takes what comes next in a lane; `false`: nothing for now.
+    fn take(&mut self, lane: &mut Lane, block: &mut Block, skips: &[(i64, Reason)]) -> bool {
+        if lane.over {
+            return false;
+        }
+        match lane.queue.poll(Duration::ZERO) {
+            Some(Ok(message)) if lane.end.is_some_and(|end| message.offset() >= end) => {
+                lane.over = true;
+            }
+            Some(Ok(message)) => self.push(block, &lane.place, &message, skips),
+            // What ends there now ended there or before.
+            Some(Err(KafkaError::PartitionEOF(_))) => lane.over = lane.end.is_some(),
+            Some(Err(error)) => self.told(&error, Some(&lane.place)),
+            None => return false,
+        }
+        true
+    }
+
+    fn push(
+        &mut self,
+        block: &mut Block,
+        place: &Place,
+        message: &BorrowedMessage<'_>,
+        skips: &[(i64, Reason)],
+    ) {
+        match &self.settings.letters {
+            None => self.arrival.push(block, place, message, skips),
+            Some(letters) => letters.push(&mut self.arrival, block, place, message, skips),
+        }
+    }
+
+    /// Whether all that was there at the start is delivered, where nothing else is wanted.
+    fn is_through(&mut self) -> bool {
+        if self.settings.letters.is_none() || self.shared.vitals.ready().is_err() {
+            return false;
+        }
+        let places = self.shared.places().len();
+        if places == 0 {
+            // Another member may have all of them, or is about to give some away.
+            return self.none_since.get_or_insert_with(Instant::now).elapsed() >= NONE_FOR;
+        }
+        self.none_since = None;
+        self.lanes.len() == places
+            && self.lanes.iter().all(|lane| lane.over)
+            && self.shared.is_settled()
+    }
+
+    /// A partition ended before it had a lane: it is read again, so that its lane ends, too.
+    fn end_astray(&mut self, partition: i32) {
+        let places = self.shared.places().into_iter();
+        for place in places.filter(|place| place.partition == partition) {
+            self.go_back(&place.topic, Some(partition));
+        }
     }
 
     /// Whether runs died of what comes next in a lane.
@@ -246,7 +308,12 @@ impl Reader {
         // After the end, what is not handed out is read again by the next.
         if let Some(place) = known.filter(|_| !self.ended) {
             let mut block = Block::default();
-            self.arrival.push(&mut block, place, message, &self.holds.skips(place));
+            let end = self.settings.letters.as_ref().map(|letters| letters.end(place));
+            if end.is_some_and(|end| message.offset() >= end) {
+                return;
+            }
+            let skips = self.holds.skips(place);
+            self.push(&mut block, place, message, &skips);
             block.seal();
             self.shared.hand(block);
         }

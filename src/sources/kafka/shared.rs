@@ -258,6 +258,13 @@ impl Shared {
         self.state().refusal.get_or_insert(why);
     }
 
+    /// Whether all that was handed out is delivered, and nothing of it is to be read again.
+    pub(super) fn is_settled(&self) -> bool {
+        let state = self.state();
+        let settled = |p: &Partition| !p.broken && p.acknowledged >= p.handed;
+        state.ready.is_empty() && !state.taken_back && state.partitions.values().all(settled)
+    }
+
     /// Whether nothing more is read.
     pub(super) fn is_over(&self) -> bool {
         let state = self.state();

@@ -80,10 +80,15 @@ impl Desk {
     }
 
     pub(crate) fn start_as(&self, name: &str, instance: &str) -> Member<'_> {
+        self.spawn(&["--config", "tamis.toml"], name, instance)
+    }
+
+    /// Starts it with these arguments.
+    pub(crate) fn spawn(&self, args: &[&str], name: &str, instance: &str) -> Member<'_> {
         let path = self.path(name);
         let said = OpenOptions::new().append(true).create(true).open(path).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_tamis"))
-            .args(["--config", "tamis.toml"])
+            .args(args)
             .current_dir(self.folder.path())
             .env_remove("TAMIS_CONFIG")
             .env("INSTANCE", instance)

@@ -1,0 +1,75 @@
+//! Topics with dead letters, in the place of those that are read otherwise.
+
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+
+use anyhow::{Result, bail};
+
+use super::{
+    Topics,
+    topics::{Known, has},
+};
+use crate::{
+    kafka::{self, Cluster, Prober},
+    letters::Terms,
+    records::log_records,
+    sources::kafka::{Letters, Narrow},
+};
+
+/// How long a broker has to say where a partition ends.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Topics {
+    /// The topics that have dead letters of what is read, of those that there are.
+    pub(super) fn letters(&self, all: &kafka::Topics) -> Result<Vec<String>> {
+        let wanted = self.routes.letters(all.keys().map(String::as_str));
+        let there: Vec<_> = wanted.iter().filter(|topic| all.contains_key(*topic)).collect();
+        if let (Some(missing), true) = (wanted.first(), there.is_empty()) {
+            has(all, missing)?;
+        }
+        if there.is_empty() {
+            bail!("kafka: there is no topic with dead letters: see `topic` of [dead_letter]");
+        }
+        Ok(there.into_iter().cloned().collect())
+    }
+
+    /// Whether a cluster has what a replay of these writes.
+    pub(super) fn check_letters(&self, all: &kafka::Topics, letters: &[String]) -> Result<Known> {
+        let known = self.check_written(all)?;
+        let partitions = letters.iter().filter_map(|topic| all.get(topic)).sum();
+        Ok(Known { partitions, ..known })
+    }
+}
+
+/// Where these end now; `None`: somebody wants the end.
+pub(super) fn ends(
+    cluster: &Cluster,
+    all: &kafka::Topics,
+    letters: &[String],
+    stopped: &dyn Fn() -> bool,
+) -> io::Result<Option<BTreeMap<(String, i32), i64>>> {
+    let (prober, mut ends) = (Prober::open(cluster)?, BTreeMap::new());
+    for topic in letters {
+        for partition in 0..all.get(topic).map_or(0, |partitions| *partitions as i32) {
+            let end = loop {
+                if stopped() {
+                    return Ok(None);
+                }
+                if let Some(end) = prober.end(topic, partition, PATIENCE) {
+                    break end;
+                }
+                let what = format!("kafka: {topic}[{partition}]: nobody says where it ends");
+                cluster.voice.say(&format!("{what}; tried again"));
+            };
+            ends.insert((topic.clone(), partition), end);
+        }
+    }
+    Ok(Some(ends))
+}
+
+impl Topics {
+    /// What the source needs to know of letters that end there.
+    pub(super) fn replayed(&self, terms: &Terms, ends: BTreeMap<(String, i32), i64>) -> Letters {
+        let narrow: Narrow = Arc::new(|text, keeps| log_records(text, keeps));
+        Letters { terms: terms.clone(), routes: self.routes.clone(), narrow, ends }
+    }
+}
