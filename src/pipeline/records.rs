@@ -139,13 +139,25 @@ pub enum Refusal {
     Sink(io::Error),
 }
 
+/// A record as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Back {
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
 /// What became of a record that was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// It is durable; in a transaction, once that is committed.
     Durable,
-    /// It is the record's own fault, or, in a transaction, of one that was sent with it.
-    Refused(Reason),
+    /// It is the record's own fault, or, in a transaction, of one that was sent with it; outside of
+    /// transactions, with what was sent.
+    Refused(Reason, Option<Back>),
     /// The transaction does not hold any more, for none of its records' sake.
     Undone,
 }

@@ -126,26 +126,33 @@ fn a_key_that_may_not_be_seen_stops_its_record_without_a_secret() {
 #[test]
 fn what_a_topic_does_not_take_goes_to_the_dead_letter() {
     let Some(broker) = broker() else { return };
-    let small = broker.topic("small", 1, &[("max.message.bytes", "2000")]);
-    let topics = [broker.topic("in", 1, &[]), small, broker.topic("dead", 1, &[])];
     let long = format!("{{\"n\":\"{}\"}}", "wxyz ".repeat(1000));
-    broker.write(
-        &topics[0],
-        &[record("k", "{\"n\":1}"), record("k", &long), record("k", "{\"n\":2}")],
-    );
-    let desk = Desk::new(&broker, names(&topics), &unique("group"), "#secret");
-    let mut member = desk.start("err");
-    member.until("all", || broker.count(&topics[1]) + broker.count(&topics[2]) >= 3);
-    let (code, account) = member.stop();
-    assert_eq!(code, 0);
-    adds_up(&account);
-    assert_eq!((&account["clean"], &account["dead_lettered"]["too_large"]), (&2.into(), &1.into()));
-    let letter = &broker.read(&topics[2])[0];
-    assert_eq!(letter.header("__tamis.errors.offset").as_deref(), Some("1"));
-    assert!(letter.text().is_empty());
+    let secret = Pseudonyms::new(b"0123456789abcdef0123456789abcdef").unwrap();
     // Who has the secret can tell which one it was.
-    let pseudonyms = Pseudonyms::new(b"0123456789abcdef0123456789abcdef").unwrap();
-    assert_eq!(letter.header("__tamis.errors.digest"), Some(pseudonyms.of(long.as_bytes())));
+    let digest = Some(secret.of(long.as_bytes()));
+    for (most, kept, said) in [("1000000", &*long, None), ("2000", "", digest)] {
+        let small = broker.topic("small", 1, &[("max.message.bytes", "2000")]);
+        let dead = broker.topic("dead", 1, &[("max.message.bytes", most)]);
+        let topics = [broker.topic("in", 1, &[]), small, dead];
+        broker.write(
+            &topics[0],
+            &[record("k", "{\"n\":1}"), record("k", &long), record("k", "{\"n\":2}")],
+        );
+        let desk = Desk::new(&broker, names(&topics), &unique("group"), "#secret");
+        let mut member = desk.start("err");
+        member.until("all", || broker.count(&topics[1]) + broker.count(&topics[2]) >= 3);
+        let (code, account) = member.stop();
+        assert_eq!(code, 0);
+        adds_up(&account);
+        let counts = (&account["clean"], &account["dead_lettered"]["too_large"]);
+        assert_eq!(counts, (&2.into(), &1.into()));
+        let letter = &broker.read(&topics[2])[0];
+        assert_eq!(letter.header("__tamis.errors.offset").as_deref(), Some("1"));
+        assert_eq!(
+            (letter.text(), letter.header("__tamis.errors.digest")),
+            (kept.to_owned(), said)
+        );
+    }
 }
 
 #[test]
@@ -169,6 +176,9 @@ fn a_record_that_the_topic_refuses_takes_no_other_with_it() {
     assert_eq!((&account["clean"], &account["dead_lettered"]["refused"]), (&49.into(), &1.into()));
     let letter = &broker.read(&topics[2])[0];
     assert_eq!(letter.header("__tamis.errors.offset").as_deref(), Some("17"));
+    // It is kept as it would have been forwarded.
+    assert_eq!((&letter.value, &letter.key), (&records[17].value, &records[17].key));
+    assert_eq!(letter.header("__tamis.errors.payload").as_deref(), Some("event"));
     // Those that were sent again are as they were, but for their order.
     let mut sent = broker.read(&topics[0]);
     sent.remove(17);

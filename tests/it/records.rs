@@ -14,7 +14,7 @@ use tamis::{
         Budget, End, Failure, Report, Sizes,
         budget::Demand,
         records::{
-            Block, Body, Counts, Fate, HOP, How, Incoming, Judged, Key, Lines, Next, Offsets,
+            Back, Block, Body, Counts, Fate, HOP, How, Incoming, Judged, Key, Lines, Next, Offsets,
             Origin, Outgoing, Place, Reached, RecordPipeline, RecordSink, RecordSource,
             RecordWorker, Refusal, Ticket, Told, Value, ValueFraming, Verdict,
         },
@@ -157,8 +157,16 @@ impl RecordSink for Tray {
             format!("{name}={}", String::from_utf8_lossy(value.unwrap_or_default()))
         };
         let headers = record.headers.iter().map(header).collect();
-        post.sent.push((record.dead, record.partition, value, headers));
-        let told = long.map_or(Told::Durable, |_| Told::Refused(Reason::TooLarge));
+        let owned = |value: &Option<&[u8]>| value.map(<[u8]>::to_vec);
+        let all = record.headers.iter().map(|(name, value)| ((*name).to_owned(), owned(value)));
+        let back = Back { key: None, value: owned(&record.value), headers: all.collect() };
+        let told = match long {
+            Some(_) => Told::Refused(Reason::TooLarge, Some(back)),
+            None => {
+                post.sent.push((record.dead, record.partition, value, headers));
+                Told::Durable
+            }
+        };
         post.reports.push_back((ticket, told));
         Ok(())
     }
@@ -303,7 +311,7 @@ fn letters_say_where_and_why_and_nothing_else() {
     let blocks: &[&[(u64, &str)]] = &[&[(1, "a"), (1, "bad"), (1, "long one")]];
     for at_once in [true, false] {
         let change = |tray: &mut Tray| tray.refuses = Some(("long", at_once));
-        let (report, post, _) = run(script(blocks), change, true);
+        let (report, post, seen) = run(script(blocks), change, true);
         assert!(matches!(report.end, End::Complete), "{:?}", report.end);
         let tally = &report.tally;
         assert_eq!((tally.clean, tally.rejected_total()), (1, 2));
@@ -318,7 +326,9 @@ fn letters_say_where_and_why_and_nothing_else() {
             "{}",
             said(1)
         );
-        assert_eq!(letters[1].2.as_deref(), Some(""));
+        // It is said once, though the letter grew shorter.
+        assert_eq!((letters.len(), letters[1].2.as_deref()), (2, Some("")));
+        assert_eq!(seen.get().notices.len(), 2);
         assert_eq!(post.acknowledged, [Reached { id: 1, offset: 3 }]);
     }
 }

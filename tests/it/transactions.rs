@@ -134,12 +134,12 @@ impl RecordSink for Sink {
     ) -> io::Result<()> {
         let mut cluster = lock(&self.0);
         let told = match (cluster.refused(), cluster.happens(Mishap::Report)) {
-            (true, _) => Told::Refused(Reason::Refused),
+            (true, _) => Told::Refused(Reason::Refused, None),
             (false, true) => Told::Undone,
             (false, false) => Told::Durable,
         };
         let from = std::mem::replace(&mut cluster.told, 0);
-        reports.extend(cluster.staged[from..].iter().map(|(ticket, ..)| (*ticket, told)));
+        reports.extend(cluster.staged[from..].iter().map(|(ticket, ..)| (*ticket, told.clone())));
         cluster.told = cluster.staged.len();
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! | file | does |
 //! | --- | --- |
 //! | `outbox` | what is on its way |
+//! | `letters` | dead letters of what is not forwarded |
 //! | `at_least_once` | acknowledges what is durable, batch by batch |
 //! | `exactly_once` | commits batches and how far they reach together, or takes all of it back |
 //! | `returned` | what is given back unsettled, to be read again |
@@ -11,6 +12,7 @@
 
 mod at_least_once;
 mod exactly_once;
+mod letters;
 mod outbox;
 mod returned;
 mod suspects;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    Back, Digest,
     block::{Place, Record},
     hops::HOP,
     judged::{Counts, Fate, Judged, Key, Verdict},
@@ -13,6 +14,12 @@ use crate::engine::{Payload, Reason, Reject};
 
 /// So many lines of a record with letters of their own are named at most.
 const MOST_OTHERS: usize = 100;
+
+/// The header with the sealed original.
+pub(super) const SEALED: &str = "__tamis.sealed";
+/// The one with the digest.
+pub(super) const DIGEST: &str = "__tamis.errors.digest";
+const PAYLOAD: &str = "__tamis.errors.payload";
 
 /// What a report can be about.
 pub(super) struct Sent {
@@ -87,7 +94,7 @@ pub(super) fn headers(
         ("__tamis.errors.schema", schema.filter(|_| reject.reason.is_violation()).and_then(text)),
         ("__tamis.errors.pointer", text(&reject.pointer)),
         ("__tamis.errors.missing", text(&reject.missing)),
-        ("__tamis.errors.payload", payload.and_then(text)),
+        (PAYLOAD, payload.and_then(text)),
         ("__tamis.attempts", again.map(|attempts| attempts.to_string())),
         (HOP, sent.hop.map(|hop| hop.to_string())),
     ];
@@ -123,4 +130,48 @@ pub(super) fn others(judged: &Judged, at: usize) -> Option<String> {
     let rejects = &judged.output.rejects[lines.rejects.clone()];
     let numbers: Vec<_> = rejects.iter().map(|reject| reject.line.to_string()).collect();
     Some(numbers.join(","))
+}
+
+/// A letter without what makes it long: its value, or else the sealed original; `None`: that is all gone.
+pub(super) fn shorter(mut letter: Back, digest: Option<&Digest>) -> Option<Back> {
+    let value = letter.value.take().filter(|value| !value.is_empty());
+    let sealed = letter.headers.iter().any(|(name, _)| name == SEALED);
+    match value {
+        Some(value) => {
+            letter.headers.retain(|(name, _)| name != PAYLOAD);
+            // What is nowhere else is told apart by that.
+            if let Some(digest) = digest.filter(|_| !sealed) {
+                letter.headers.push((DIGEST.to_owned(), Some(digest(&value).into_bytes())));
+            }
+        }
+        None if sealed => letter.headers.retain(|(name, _)| name != SEALED),
+        None => return None,
+    }
+    letter.key = None;
+    Some(letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_grows_shorter_until_it_is_no_more_than_a_place() {
+        let header = |name: &str| (name.to_owned(), Some(b"x".to_vec()));
+        let names = |letter: &Back| -> Vec<_> {
+            letter.headers.iter().map(|(name, _)| name.clone()).collect()
+        };
+        let headers = vec![header("__tamis.errors.offset"), header(PAYLOAD), header(SEALED)];
+        let whole = Back { key: Some(b"k".to_vec()), value: Some(b"{}".to_vec()), headers };
+        let digest: Digest = std::sync::Arc::new(|value| format!("<{}>", value.len()));
+        let first = shorter(whole.clone(), Some(&digest)).unwrap();
+        assert_eq!((&first.key, &first.value), (&None, &None));
+        assert_eq!(names(&first), ["__tamis.errors.offset", SEALED]);
+        let second = shorter(first, Some(&digest)).unwrap();
+        assert_eq!(names(&second), ["__tamis.errors.offset"]);
+        assert_eq!(shorter(second, Some(&digest)), None);
+        let open = Back { headers: vec![header("__tamis.errors.offset")], ..whole };
+        let bare = shorter(open, Some(&digest)).unwrap();
+        assert_eq!(bare.headers[1], (DIGEST.to_owned(), Some(b"<2>".to_vec())));
+    }
 }

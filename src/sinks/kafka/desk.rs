@@ -11,7 +11,7 @@ use rdkafka::{
     ClientContext, Message as _,
     client::OAuthToken,
     error::{KafkaError, RDKafkaErrorCode},
-    message::OwnedMessage,
+    message::{BorrowedMessage, Headers as _, OwnedMessage},
     producer::{DeliveryResult, ProducerContext},
     statistics::Statistics,
 };
@@ -20,7 +20,7 @@ use crate::{
     kafka::{Client, Fault, Voice, about, of_record},
     pipeline::{
         Reason,
-        records::{Ticket, Told},
+        records::{Back, Ticket, Told},
     },
 };
 
@@ -89,7 +89,7 @@ impl ClientContext for Ear {
     }
 
     fn error(&self, error: KafkaError, _: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+        if is_broken(&error) {
             let mut tray = self.0.tray();
             tray.broken = true;
             if !self.0.takes_back {
@@ -120,7 +120,8 @@ impl ProducerContext for Ear {
             Err((error, message)) => match refusal(error) {
                 Some(reason) if tray.alone || self.0.takes_back => {
                     self.0.voice.vitals.erred(Fault::Record);
-                    tray.reports.push((unpacked(opaque), Told::Refused(reason)));
+                    let back = (!self.0.takes_back).then(|| back(message));
+                    tray.reports.push((unpacked(opaque), Told::Refused(reason, back)));
                 }
                 Some(_) => tray.again.push((opaque, message.detach())),
                 // What librdkafka gives up that is the cluster's fault is read, and sent, again.
@@ -142,6 +143,14 @@ impl ProducerContext for Ear {
             self.0.more.notify_all();
         }
     }
+}
+
+/// What was sent.
+fn back(message: &BorrowedMessage<'_>) -> Back {
+    let part = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
+    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+    let headers = headers.map(|header| (header.key.to_owned(), part(header.value))).collect();
+    Back { key: part(message.key()), value: part(message.payload()), headers }
 }
 
 /// What is said against a record that was refused for its own fault, or with its batch for another's.
@@ -170,9 +179,15 @@ pub(super) fn is_topics(error: &KafkaError) -> bool {
 /// Whether a transaction that begins anew would fail again. That the producer is broken is told
 /// elsewhere.
 pub(super) fn is_lasting(error: &KafkaError) -> bool {
-    let code = error.rdkafka_error_code();
-    let broken = matches!(code, Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced));
-    !broken && code.map(Fault::of) == Some(Fault::Lasting)
+    !is_broken(error) && error.rdkafka_error_code().map(Fault::of) == Some(Fault::Lasting)
+}
+
+/// Whether the producer is of no use any more.
+fn is_broken(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced)
+    )
 }
 
 pub(super) fn reason(long: bool) -> Reason {

@@ -112,9 +112,9 @@ impl AtLeastOnce {
         for (ticket, told) in reports.drain(..) {
             let Some(found) = find(&self.outbox.flying, ticket) else { continue };
             self.outbox.flying[found].outstanding -= 1;
-            if let Told::Refused(reason) = told {
-                let record = ticket.record as usize;
-                outcome = outcome.and(self.outbox.refused(found, record, reason, None));
+            if let Told::Refused(reason, back) = told {
+                let at = ticket.record as usize;
+                outcome = outcome.and(self.outbox.refused_later((found, at), reason, back));
             }
         }
         self.reports = reports;

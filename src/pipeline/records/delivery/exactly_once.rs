@@ -12,7 +12,8 @@ use std::{
 
 use super::{
     LOOK_EVERY, Outbox, RecordDelivery,
-    outbox::{Flight, find, letter_refused, timestamp},
+    letters::letter_refused,
+    outbox::{Flight, Refused, find, timestamp},
     suspects::{Held, Suspects},
 };
 use crate::pipeline::{
@@ -130,7 +131,8 @@ impl ExactlyOnce {
                 self.alone = Some((*seq, record.place, record.offset));
             }
             let refused = match held {
-                Some(Held::Guilty(reason)) => Some(reason),
+                Some(Held::Guilty(reason)) => Some(Refused { reason, bare: false }),
+                Some(Held::Bare(reason)) => Some(Refused { reason, bare: true }),
                 Some(Held::Suspected) | None => None,
             };
             self.outbox.send(block, judged, at, refused).map_err(Stop::End)?;
@@ -252,12 +254,15 @@ impl ExactlyOnce {
             let flight = &mut self.outbox.flying[found];
             flight.outstanding -= 1;
             holds &= told == Told::Durable;
-            let Told::Refused(reason) = told else { continue };
+            let Told::Refused(reason, _) = told else { continue };
             let sent = &flight.sent[ticket.record as usize];
             let place = &flight.places[sent.place];
             let alone = self.alone == Some((flight.seq, sent.place, sent.offset));
             match self.suspects.about(place, sent.offset) {
-                Some(Held::Guilty(_)) if alone => given_up = Some(reason),
+                Some(Held::Bare(_)) if alone => given_up = Some(reason),
+                Some(Held::Guilty(first)) if alone => {
+                    self.suspects.hold(place, sent.offset, Held::Bare(first));
+                }
                 _ if alone => self.suspects.hold(place, sent.offset, Held::Guilty(reason)),
                 _ => self.suspects.hold(place, sent.offset, Held::Suspected),
             }

@@ -1,23 +1,25 @@
 //! What is on its way to the sink: records and dead letters, batch by batch.
 
-use std::{collections::VecDeque, io, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use smallvec::SmallVec;
 
-use super::Desk;
+use super::{
+    Desk,
+    letters::{Kept, Was},
+};
 use crate::{
-    engine::{Payload, Reason, Reject, Tally},
+    engine::{Reason, Tally},
     pipeline::{
-        ports::{self, Observer},
+        ports::Observer,
         records::{
             Digest, Outgoing, Reached, RecordSink, Refusal, Ticket,
             batch::RecordBatch,
             block::{Block, Place, Record},
             hops::{HOP, digits},
             judged::{Body, Counts, Fate, Judged, Key},
-            letter::{self, Sent},
+            letter::Sent,
             origin::Origin,
-            original::{original, value},
         },
         report::{End, Failure},
     },
@@ -61,30 +63,25 @@ pub(super) struct Flight {
 /// A record of a block, and what became of it.
 #[derive(Clone, Copy)]
 pub(super) struct One<'a> {
-    block: &'a Block,
-    judged: &'a Judged,
-    at: usize,
+    pub(super) block: &'a Block,
+    pub(super) judged: &'a Judged,
+    pub(super) at: usize,
     /// Its key, as far as it may be seen.
-    key: Option<&'a [u8]>,
+    pub(super) key: Option<&'a [u8]>,
     /// The sink is known not to take it.
-    refused: Option<Reason>,
+    pub(super) refused: Option<Refused>,
 }
 
-/// What is kept of a record that is not forwarded.
-#[derive(Default, Clone, Copy)]
-struct Kept<'a> {
-    key: Option<&'a [u8]>,
-    body: &'a [u8],
-    schema: Option<&'a str>,
-    sealed: Option<&'a [u8]>,
-    /// One header more.
-    more: Option<(&'static str, &'a str)>,
-    /// Where its bytes are, while they are at hand.
-    from: Option<One<'a>>,
+/// What is known of a record that the sink does not take.
+#[derive(Clone, Copy)]
+pub(super) struct Refused {
+    pub(super) reason: Reason,
+    /// Nor does it take a dead letter that holds more than its place.
+    pub(super) bare: bool,
 }
 
 impl<'a> One<'a> {
-    fn record(&self) -> &'a Record {
+    pub(super) fn record(&self) -> &'a Record {
         &self.block.records()[self.at]
     }
 }
@@ -123,7 +120,7 @@ impl Outbox {
         block: &Block,
         judged: &Judged,
         at: usize,
-        refused: Option<Reason>,
+        refused: Option<Refused>,
     ) -> Result<(), End> {
         let (record, verdict) = (&block.records()[at], &judged.verdicts[at]);
         let key = match &verdict.key {
@@ -200,148 +197,20 @@ impl Outbox {
         };
         let Some(flight) = self.flying.back_mut() else { return Ok(()) };
         flight.sent[at].counts = Some(counts);
-        if let Some(reason) = refused {
-            return self.refused(self.flying.len() - 1, at, reason, Some(one));
+        let was = Was::Read(one);
+        let kept = Kept::of_forwarded(key, value.unwrap_or_default(), was);
+        if let Some(Refused { reason, bare }) = refused {
+            let kept = if bare { Kept::of_forwarded(None, b"", was) } else { kept };
+            return self.refused((self.flying.len() - 1, at), reason, kept);
         }
         match self.sink.send(Ticket { batch: flight.seq, record: at as u32 }, &outgoing) {
             Ok(()) => {
                 flight.outstanding += 1;
                 Ok(())
             }
-            Err(Refusal::Record(reason)) => {
-                self.refused(self.flying.len() - 1, at, reason, Some(one))
-            }
+            Err(Refusal::Record(reason)) => self.refused((self.flying.len() - 1, at), reason, kept),
             Err(Refusal::Topic(why)) => {
                 self.unsent(self.flying.len() - 1, at, &why);
-                Ok(())
-            }
-            Err(Refusal::Undone) => {
-                self.undone = true;
-                Ok(())
-            }
-            Err(Refusal::Sink(error)) => Err(End::Failed(Failure::Sink(error))),
-        }
-    }
-
-    /// A record of the last flight, or a line of one, is not forwarded: that is `letter` among what was
-    /// sent. One that was refused as it was is no more than its place.
-    fn reject(&mut self, one: One<'_>, letter: usize, reject: usize) -> Result<(), End> {
-        let One { judged, at, key, refused, .. } = one;
-        let last = self.flying.len() - 1;
-        let reject = &judged.output.rejects[reject];
-        let schema = judged.output.schema.as_deref();
-        let from = Some(one);
-        if refused.is_some() {
-            let bare = Reject { payload: Payload::None, ..reject.clone() };
-            return self.letter(last, letter, &bare, &Kept { schema, from, ..Kept::default() });
-        }
-        let body = &judged.output.bodies[reject.body.clone()];
-        // What stands for lines that cannot be told apart any more would bring back others.
-        let nameless = letter != at && self.flying[last].sent[letter].line.is_none();
-        let sealed = if nameless { None } else { self.sealed(one, reject.reason)? };
-        let sealed = sealed.as_deref();
-        let lacks = match sealed {
-            Some(_) => String::new(),
-            None => letter::lacks(one.record(), &judged.verdicts[at], reject),
-        };
-        let more = (!lacks.is_empty()).then_some(("__tamis.errors.lacks", lacks.as_str()));
-        self.letter(last, letter, reject, &Kept { key, body, schema, sealed, more, from })
-    }
-
-    /// The record as it came, sealed, where its dead letter is kept.
-    fn sealed(&self, one: One<'_>, reason: Reason) -> Result<Option<Vec<u8>>, End> {
-        let Some(seal) = self.seal.as_ref().filter(|_| (self.keeps)(reason)) else {
-            return Ok(None);
-        };
-        let sealed =
-            original(one.block, one.record()).map(|original| seal.seal(&original)).transpose();
-        sealed.map_err(|error| End::Failed(Failure::DeadLetter(io::Error::other(error))))
-    }
-
-    /// The sink does not take a record: its count moves, and of it only the place is kept.
-    pub(super) fn refused(
-        &mut self,
-        flight: usize,
-        at: usize,
-        reason: Reason,
-        from: Option<One<'_>>,
-    ) -> Result<(), End> {
-        let Flight { tally, sent, .. } = &mut self.flying[flight];
-        let Some(counts) = sent[at].counts else {
-            return Err(letter_refused(reason));
-        };
-        sent[at].stands_for = counts.withdraw(tally);
-        tally.rejected[reason.index()] += sent[at].stands_for;
-        let reject = Reject::of(reason, at as u32);
-        // Lines that have letters of their own come back by these.
-        let others = from.and_then(|one| letter::others(one.judged, one.at));
-        let sealed = match from.filter(|_| others.is_some()) {
-            Some(one) => self.sealed(one, reason)?,
-            None => None,
-        };
-        let (sealed, others) = (sealed.as_deref(), others.as_deref().unwrap_or_default());
-        let more = (!others.is_empty()).then_some(("__tamis.errors.others", others));
-        self.letter(flight, at, &reject, &Kept { sealed, more, from, ..Kept::default() })
-    }
-
-    /// Tells of a reject, and keeps it where it is wanted.
-    fn letter(
-        &mut self,
-        flight: usize,
-        at: usize,
-        reject: &Reject,
-        parts: &Kept<'_>,
-    ) -> Result<(), End> {
-        let &Kept { key, body, schema, sealed, more, from } = parts;
-        let kept = (self.keeps)(reject.reason);
-        // What is nowhere else is told apart by that.
-        let from = from.filter(|_| kept && body.is_empty() && sealed.is_none());
-        let came = from.and_then(|one| value(one.block, one.record()));
-        let digest = self.digest.as_ref().zip(came);
-        let digest = digest.map(|(digest, value)| digest(&value));
-        let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
-        let sent = &mut sent[at];
-        (sent.counts, sent.reason) = (None, Some(reject.reason));
-        let place = &places[sent.place];
-        let (input, line) = letter::place(place, sent);
-        let told = ports::Place { input: &input, line, offset: 0, length: reject.len.into() };
-        self.observer.rejected(&told, reject, kept);
-        if !kept {
-            return Ok(());
-        }
-        let said = letter::headers(place, sent, reject, schema);
-        let mut headers: Vec<_> =
-            said.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
-        headers.extend(more.map(|(name, value)| (name, Some(value.as_bytes()))));
-        headers.extend(sealed.map(|sealed| ("__tamis.sealed", Some(sealed))));
-        let digest = digest.as_ref().map(|digest| ("__tamis.errors.digest", digest.as_bytes()));
-        headers.extend(digest.map(|(name, digest)| (name, Some(digest))));
-        let (topic, partition) = home(place, sent.origin.as_deref());
-        let letter = Outgoing {
-            dead: true,
-            topic,
-            partition,
-            key,
-            value: Some(body),
-            timestamp: None,
-            headers: &headers,
-        };
-        match self.sink.send(Ticket { batch: *seq, record: at as u32 }, &letter) {
-            Ok(()) => {
-                *outstanding += 1;
-                Ok(())
-            }
-            // What cannot be kept whole is kept as its sealed original, or else as its place.
-            Err(Refusal::Record(_)) if !body.is_empty() => {
-                let bare = Reject { payload: Payload::None, ..reject.clone() };
-                self.letter(flight, at, &bare, &Kept { key: None, body: b"", ..*parts })
-            }
-            Err(Refusal::Record(_)) if sealed.is_some() => {
-                self.letter(flight, at, reject, &Kept { sealed: None, ..*parts })
-            }
-            Err(Refusal::Record(reason)) => self.refused(flight, at, reason, None),
-            Err(Refusal::Topic(why)) => {
-                self.unsent(flight, at, &why);
                 Ok(())
             }
             Err(Refusal::Undone) => {
@@ -354,17 +223,11 @@ impl Outbox {
 }
 
 /// The topic and the partition that a record is of, wherever it was read.
-fn home<'a>(place: &'a Place, origin: Option<&'a Origin>) -> (&'a str, i32) {
+pub(super) fn home<'a>(place: &'a Place, origin: Option<&'a Origin>) -> (&'a str, i32) {
     match origin {
         None => (&place.topic, place.partition),
         Some(origin) => (&origin.topic, origin.partition),
     }
-}
-
-/// What cannot be kept anywhere ends the run.
-pub(super) fn letter_refused(reason: Reason) -> End {
-    let what = format!("the dead letter topic refuses a letter ({})", reason.word());
-    End::Failed(Failure::DeadLetter(io::Error::other(what)))
 }
 
 /// The flight that a ticket is of.

@@ -18,6 +18,18 @@ pub(super) enum Held {
     Suspected,
     /// It was refused alone.
     Guilty(Reason),
+    /// So was its dead letter, which holds no more than its place from now on.
+    Bare(Reason),
+}
+
+impl Held {
+    fn weight(self) -> u8 {
+        match self {
+            Self::Suspected => 0,
+            Self::Guilty(_) => 1,
+            Self::Bare(_) => 2,
+        }
+    }
 }
 
 /// By topic and partition, and by offset.
@@ -33,11 +45,11 @@ impl Suspects {
         self.0.get(&(place.topic.clone(), place.partition))?.get(&offset).copied()
     }
 
-    /// Holds something against a record; what is known stays.
+    /// Holds something against a record; what is known and is no less stays.
     pub(super) fn hold(&mut self, place: &Place, offset: i64, held: Held) {
         let all = self.0.entry((place.topic.clone(), place.partition)).or_default();
         let known = all.entry(offset).or_insert(held);
-        if *known == Held::Suspected {
+        if held.weight() > known.weight() {
             *known = held;
         }
     }
@@ -71,7 +83,10 @@ mod tests {
         }
         suspects.hold(&place, 6, Held::Guilty(Reason::TooLarge));
         suspects.hold(&place, 6, Held::Suspected);
+        suspects.hold(&place, 6, Held::Guilty(Reason::Refused));
         assert_eq!(suspects.about(&place, 6), Some(Held::Guilty(Reason::TooLarge)));
+        suspects.hold(&place, 6, Held::Bare(Reason::TooLarge));
+        assert_eq!(suspects.about(&place, 6), Some(Held::Bare(Reason::TooLarge)));
         assert_eq!(suspects.about(&place, 7), Some(Held::Suspected));
         assert_eq!(suspects.about(&elsewhere, 6), None);
         suspects.acquit(&elsewhere, 100);

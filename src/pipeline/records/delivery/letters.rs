@@ -1,0 +1,242 @@
+//! Dead letters of what is not forwarded, on their way.
+
+use std::{borrow::Cow, io};
+
+use super::{
+    Outbox,
+    outbox::{Flight, One, home},
+};
+use crate::{
+    engine::{Payload, Reason, Reject},
+    pipeline::{
+        ports,
+        records::{
+            Back, Outgoing, Refusal, Ticket,
+            letter::{self, DIGEST, SEALED},
+            original::{original, value},
+        },
+        report::{End, Failure},
+    },
+};
+
+/// What is kept of a record that is not forwarded.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Kept<'a> {
+    key: Option<&'a [u8]>,
+    body: &'a [u8],
+    schema: Option<&'a str>,
+    sealed: Option<&'a [u8]>,
+    /// One header more.
+    more: Option<(&'static str, &'a str)>,
+    /// What it was.
+    was: Was<'a>,
+}
+
+/// A record that is not forwarded, as far as its bytes are at hand.
+#[derive(Default, Clone, Copy)]
+pub(super) enum Was<'a> {
+    #[default]
+    Gone,
+    /// As it came.
+    Read(One<'a>),
+    /// As it was sent.
+    Sent(&'a [u8]),
+}
+
+impl<'a> Kept<'a> {
+    /// What was to be forwarded.
+    pub(super) fn of_forwarded(key: Option<&'a [u8]>, body: &'a [u8], was: Was<'a>) -> Self {
+        Self { key, body, was, ..Self::default() }
+    }
+
+    /// What was sent, and is here again.
+    fn of(back: Option<&'a Back>) -> Self {
+        let value = back.and_then(|back| back.value.as_deref());
+        let key = back.and_then(|back| back.key.as_deref());
+        Self::of_forwarded(key, value.unwrap_or_default(), value.map_or(Was::Gone, Was::Sent))
+    }
+}
+
+impl<'a> Was<'a> {
+    fn value(self) -> Option<Cow<'a, [u8]>> {
+        match self {
+            Self::Gone => None,
+            Self::Read(one) => value(one.block, one.record()).map(Cow::Owned),
+            Self::Sent(value) => Some(Cow::Borrowed(value)),
+        }
+    }
+}
+
+impl Outbox {
+    /// A record of the last flight, or a line of one, is not forwarded: that is `letter` among what was
+    /// sent. One that was refused as it was is no more than its place.
+    pub(super) fn reject(&mut self, one: One<'_>, letter: usize, reject: usize) -> Result<(), End> {
+        let One { judged, at, key, refused, .. } = one;
+        let last = self.flying.len() - 1;
+        let reject = &judged.output.rejects[reject];
+        let schema = judged.output.schema.as_deref();
+        let was = Was::Read(one);
+        if refused.is_some() {
+            let bare = Reject { payload: Payload::None, ..reject.clone() };
+            return self.letter(last, letter, &bare, &Kept { schema, was, ..Kept::default() });
+        }
+        let body = &judged.output.bodies[reject.body.clone()];
+        // What stands for lines that cannot be told apart any more would bring back others.
+        let nameless = letter != at && self.flying[last].sent[letter].line.is_none();
+        let sealed = if nameless { None } else { self.sealed(one, reject.reason)? };
+        let sealed = sealed.as_deref();
+        let lacks = match sealed {
+            Some(_) => String::new(),
+            None => letter::lacks(one.record(), &judged.verdicts[at], reject),
+        };
+        let more = (!lacks.is_empty()).then_some(("__tamis.errors.lacks", lacks.as_str()));
+        self.letter(last, letter, reject, &Kept { key, body, schema, sealed, more, was })
+    }
+
+    /// The record as it came, sealed, where its dead letter is kept.
+    fn sealed(&self, one: One<'_>, reason: Reason) -> Result<Option<Vec<u8>>, End> {
+        let Some(seal) = self.seal.as_ref().filter(|_| (self.keeps)(reason)) else {
+            return Ok(None);
+        };
+        let sealed =
+            original(one.block, one.record()).map(|original| seal.seal(&original)).transpose();
+        sealed.map_err(|error| End::Failed(Failure::DeadLetter(io::Error::other(error))))
+    }
+
+    /// The sink does not take a record: its count moves, and what was to be forwarded is kept.
+    pub(super) fn refused(
+        &mut self,
+        (flight, at): (usize, usize),
+        reason: Reason,
+        kept: Kept<'_>,
+    ) -> Result<(), End> {
+        let Flight { tally, sent, .. } = &mut self.flying[flight];
+        let Some(counts) = sent[at].counts else {
+            return Err(letter_refused(reason));
+        };
+        sent[at].stands_for = counts.withdraw(tally);
+        tally.rejected[reason.index()] += sent[at].stands_for;
+        let payload = if kept.body.is_empty() { Payload::None } else { Payload::Redacted };
+        let reject = Reject { payload, ..Reject::of(reason, at as u32) };
+        // Lines that have letters of their own come back by these.
+        let (sealed, others) = match kept.was {
+            Was::Read(one) => match letter::others(one.judged, one.at) {
+                Some(others) => (self.sealed(one, reason)?, others),
+                None => (None, String::new()),
+            },
+            Was::Gone | Was::Sent(_) => (None, String::new()),
+        };
+        let sealed = sealed.as_deref();
+        let others = Some(others.as_str()).filter(|others| sealed.is_some() && !others.is_empty());
+        let more = others.map(|others| ("__tamis.errors.others", others));
+        self.letter(flight, at, &reject, &Kept { sealed, more, ..kept })
+    }
+
+    /// The sink does not take what was sent. A letter goes again without what makes it long: its value,
+    /// and then the sealed original.
+    pub(super) fn refused_later(
+        &mut self,
+        (flight, at): (usize, usize),
+        reason: Reason,
+        back: Option<Back>,
+    ) -> Result<(), End> {
+        if self.flying[flight].sent[at].counts.is_some() {
+            return self.refused((flight, at), reason, Kept::of(back.as_ref()));
+        }
+        let Some(letter) = back.and_then(|back| letter::shorter(back, self.digest.as_ref())) else {
+            return Err(letter_refused(reason));
+        };
+        let headers = letter.headers.iter();
+        let headers: Vec<_> = headers.map(|(name, value)| (&**name, value.as_deref())).collect();
+        match self.post((flight, at), None, b"", &headers)? {
+            None => Ok(()),
+            Some(reason) => self.refused_later((flight, at), reason, Some(letter)),
+        }
+    }
+
+    /// Tells of a reject, and keeps it where it is wanted.
+    fn letter(
+        &mut self,
+        flight: usize,
+        at: usize,
+        reject: &Reject,
+        parts: &Kept<'_>,
+    ) -> Result<(), End> {
+        let kept = (self.keeps)(reject.reason);
+        let Flight { places, sent, .. } = &mut self.flying[flight];
+        let sent = &mut sent[at];
+        (sent.counts, sent.reason) = (None, Some(reject.reason));
+        let (input, line) = letter::place(&places[sent.place], sent);
+        let told = ports::Place { input: &input, line, offset: 0, length: reject.len.into() };
+        self.observer.rejected(&told, reject, kept);
+        if kept { self.keep((flight, at), reject, parts) } else { Ok(()) }
+    }
+
+    /// Sends a letter. What cannot be kept whole is kept as its sealed original, or else as its place.
+    fn keep(
+        &mut self,
+        (flight, at): (usize, usize),
+        reject: &Reject,
+        parts: &Kept<'_>,
+    ) -> Result<(), End> {
+        let &Kept { key, body, schema, sealed, more, was } = parts;
+        // What is nowhere else is told apart by that.
+        let told_apart = body.is_empty() && sealed.is_none();
+        let digest = self.digest.as_ref().filter(|_| told_apart).zip(was.value());
+        let digest = digest.map(|(digest, value)| digest(&value));
+        let Flight { places, sent, .. } = &self.flying[flight];
+        let said = letter::headers(&places[sent[at].place], &sent[at], reject, schema);
+        let mut headers: Vec<_> =
+            said.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
+        headers.extend(more.map(|(name, value)| (name, Some(value.as_bytes()))));
+        headers.extend(sealed.map(|sealed| (SEALED, Some(sealed))));
+        let digest = digest.as_ref().map(|digest| (DIGEST, Some(digest.as_bytes())));
+        headers.extend(digest);
+        match self.post((flight, at), key, body, &headers)? {
+            None => Ok(()),
+            Some(_) if !body.is_empty() => {
+                let bare = Reject { payload: Payload::None, ..reject.clone() };
+                self.keep((flight, at), &bare, &Kept { key: None, body: b"", ..*parts })
+            }
+            Some(_) if sealed.is_some() => {
+                self.keep((flight, at), reject, &Kept { sealed: None, ..*parts })
+            }
+            Some(reason) => Err(letter_refused(reason)),
+        }
+    }
+
+    /// Sends a letter; returns why it is not taken.
+    fn post(
+        &mut self,
+        (flight, at): (usize, usize),
+        key: Option<&[u8]>,
+        value: &[u8],
+        headers: &[(&str, Option<&[u8]>)],
+    ) -> Result<Option<Reason>, End> {
+        let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
+        let (topic, partition) = home(&places[sent[at].place], sent[at].origin.as_deref());
+        let letter = Outgoing {
+            dead: true,
+            topic,
+            partition,
+            key,
+            value: Some(value),
+            timestamp: None,
+            headers,
+        };
+        match self.sink.send(Ticket { batch: *seq, record: at as u32 }, &letter) {
+            Ok(()) => *outstanding += 1,
+            Err(Refusal::Record(reason)) => return Ok(Some(reason)),
+            Err(Refusal::Topic(why)) => self.unsent(flight, at, &why),
+            Err(Refusal::Undone) => self.undone = true,
+            Err(Refusal::Sink(error)) => return Err(End::Failed(Failure::Sink(error))),
+        }
+        Ok(None)
+    }
+}
+
+/// What cannot be kept anywhere ends the run.
+pub(super) fn letter_refused(reason: Reason) -> End {
+    let what = format!("the dead letter topic refuses a letter ({})", reason.word());
+    End::Failed(Failure::DeadLetter(io::Error::other(what)))
+}
