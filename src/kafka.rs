@@ -6,7 +6,7 @@
 //! | `backoff` | how long to wait before something is tried again |
 //! | `cause` | why a broker is not reached, as librdkafka's log tells it |
 //! | `fault` | whose fault an error is |
-//! | `headers` | a message's headers, whatever their names |
+//! | `native` | what librdkafka can do and rdkafka does not offer |
 //! | `routes` | which topics are written of what is read of one |
 //! | `secret` | passwords, as a file or the environment has them now |
 //! | `token` | tokens for OAUTHBEARER |
@@ -17,7 +17,7 @@
 mod backoff;
 mod cause;
 mod fault;
-mod headers;
+mod native;
 mod routes;
 mod secret;
 mod token;
@@ -31,7 +31,7 @@ pub use backoff::Backoff;
 use cause::Cause;
 pub use fault::{Fault, of_record};
 pub(crate) use fault::{about, is_gone};
-pub use headers::headers;
+pub use native::headers;
 pub use routes::{Routes, Written, check_pattern, filled};
 pub use secret::{Login, Password, Secret};
 pub use token::{Provider, Tokens};

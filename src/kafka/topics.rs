@@ -14,7 +14,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::{Backoff, Cluster, Fault, Voice, fault::about};
+use super::{Backoff, Cluster, Fault, Voice, fault::about, native::give_token};
 
 /// Topics, and how many partitions each has.
 pub type Topics = BTreeMap<String, usize>;
@@ -131,8 +131,7 @@ fn told(client: &BaseConsumer<Voice>, voice: &Voice) -> io::Result<()> {
     }
 }
 
-/// The longest record that each of these topics takes, where that is for this user to know, and no
-/// tokens are needed, which librdkafka's client for such questions does not ask for.
+/// The longest record that each of these topics takes, where that is for this user to know.
 pub fn limits<'a>(
     cluster: &Cluster,
     topics: impl Iterator<Item = &'a str>,
@@ -144,11 +143,12 @@ fn described<'a>(
     cluster: &Cluster,
     topics: impl Iterator<Item = &'a str>,
 ) -> Option<BTreeMap<String, usize>> {
-    if cluster.voice.has_tokens() {
-        return None;
-    }
     let admin: AdminClient<Voice> =
         cluster.client(&[]).create_with_context(cluster.voice.clone()).ok()?;
+    // It does not ask for one.
+    if cluster.voice.has_tokens() && !give_token(admin.inner(), &cluster.voice.token().ok()?) {
+        return None;
+    }
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));
     let about: Vec<_> = topics.map(ResourceSpecifier::Topic).collect();
     let described = wait_for(admin.describe_configs(&about, &options))?.ok()?;

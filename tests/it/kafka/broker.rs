@@ -258,6 +258,7 @@ impl Broker {
             .set("partitioner", "murmur2_random")
             .set("enable.idempotence", "true")
             .set("queue.buffering.max.messages", "1000000")
+            .set("message.max.bytes", "2000000")
             .create()
             .unwrap();
         for record in records {

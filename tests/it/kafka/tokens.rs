@@ -93,15 +93,18 @@ fn records_pass_with_a_token_from_a_file_and_from_a_provider() {
         by_url(&cluster, &provider(&cluster), "ca.pem", "client_secret_file = \"right\""),
     ];
     for kafka in &kafka {
-        let topics = topics(&cluster.broker, 1);
-        cluster.broker.write(&topics[0], &[record("k", "{\"n\":1}")]);
+        // The topics' limits are asked for with a token, too.
+        let large = |name| cluster.broker.topic(name, 1, &[("max.message.bytes", "2000000")]);
+        let topics = [large("in"), large("out"), large("dead")];
+        let long = format!("{{\"n\":\"{}\"}}", "wxyz ".repeat(204_000));
+        cluster.broker.write(&topics[0], &[record("k", "{\"n\":1}"), record("k", &long)]);
         let desk = desk(&cluster, 4, kafka, names(&topics));
         std::fs::write(desk.path("token"), token("tamis", 300)).unwrap();
         let mut member = desk.start("err");
-        member.until("the record", || cluster.broker.count(&topics[1]) >= 1);
+        member.until("the records", || cluster.broker.count(&topics[1]) >= 2);
         let (code, account) = member.stop();
         let said = desk.said("err");
-        assert_eq!((code, &account["clean"]), (0, &1.into()), "{kafka}: {said}");
+        assert_eq!((code, &account["clean"]), (0, &2.into()), "{kafka}: {said}");
     }
 }
 

@@ -1,22 +1,24 @@
-//! A message's headers, read so that no name can stop the program.
+//! What librdkafka can do and rdkafka does not offer.
 //!
-//! rdkafka takes every name for UTF-8 and panics where one is not; librdkafka itself does not mind.
-//! This is the one place outside the engine's index with `unsafe`: three calls, behind a function that
-//! is safe for every message.
+//! A message's headers, read so that no name can stop the program: rdkafka takes every name for UTF-8 and
+//! panics where one is not; librdkafka itself does not mind. And a token for a client that asks for none,
+//! as rdkafka's for questions of administration. This is the one place outside the engine's index with
+//! `unsafe`: each call is behind a function that is safe for every argument.
 
 // The index is the other home of it; a test keeps it there and here.
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::{CStr, c_char, c_void},
+    ffi::{CStr, CString, c_char, c_void},
     ptr, slice,
 };
 
 use rdkafka::{
     bindings::{
         rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_message_headers,
-        rd_kafka_resp_err_t as Code,
+        rd_kafka_oauthbearer_set_token, rd_kafka_resp_err_t as Code,
     },
+    client::{Client, ClientContext, OAuthToken},
     message::BorrowedMessage,
 };
 
@@ -59,4 +61,27 @@ pub fn headers<'m>(message: &'m BorrowedMessage<'_>, headers: &mut Vec<Header<'m
         }
     }
     readable
+}
+
+/// Gives a client a token, for as long as that is valid; whether it took it.
+pub(super) fn give_token<C: ClientContext>(client: &Client<C>, token: &OAuthToken) -> bool {
+    let texts = (CString::new(&*token.token), CString::new(&*token.principal_name));
+    let (Ok(text), Ok(principal)) = texts else { return false };
+    // What it would say, ends in a zero in any case.
+    let mut said = [0; 2];
+    // SAFETY: the client is alive, for it is borrowed; both texts end in a zero, and are read in the call
+    // alone; there are no extensions; `said` is ours to write, and as long as is told.
+    let code = unsafe {
+        rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            text.as_ptr(),
+            token.lifetime_ms,
+            principal.as_ptr(),
+            ptr::null_mut(),
+            0,
+            said.as_mut_ptr(),
+            said.len(),
+        )
+    };
+    code == Code::RD_KAFKA_RESP_ERR_NO_ERROR
 }
