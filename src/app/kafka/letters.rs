@@ -34,7 +34,7 @@ impl Topics {
 
     /// Whether a cluster has what a replay of these writes.
     pub(super) fn check_letters(&self, all: &kafka::Topics, letters: &[String]) -> Result<Known> {
-        let known = self.check_written(all)?;
+        let known = self.check_written(all, letters)?;
         let partitions = letters.iter().filter_map(|topic| all.get(topic)).sum();
         Ok(Known { partitions, ..known })
     }

@@ -127,14 +127,15 @@ impl Topics {
         for topic in self.routes.named() {
             has(all, topic)?;
         }
-        self.check_written(all)
+        self.check_written(all, &[])
     }
 
-    /// The same of what is written.
-    pub(super) fn check_written(&self, all: &kafka::Topics) -> Result<Known> {
+    /// The same of what is written; `read` has dead letters, too.
+    pub(super) fn check_written(&self, all: &kafka::Topics, read: &[String]) -> Result<Known> {
         let routes = &self.routes;
         let mut sinks: BTreeSet<_> = routes.fixed_sinks().map(str::to_owned).collect();
-        let mut letters: BTreeSet<_> = routes.fixed_letters().map(str::to_owned).collect();
+        let letters = routes.fixed_letters().map(str::to_owned);
+        let mut letters: BTreeSet<_> = letters.chain(read.iter().cloned()).collect();
         for topic in sinks.iter().chain(&letters) {
             has(all, topic)?;
         }

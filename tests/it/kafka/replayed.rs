@@ -9,7 +9,9 @@ use tamis::compression::{Encoder, Format};
 use super::{
     broker::{Broker, Written, broker, unique},
     member::Desk,
-    names, record, topics,
+    names, record,
+    starts::died,
+    topics,
     watched::ADMIN,
 };
 use crate::{admin::get, cli::adds_up, replay::key};
@@ -367,6 +369,60 @@ fn many(broker: &Broker, more: &str, letters: i64) -> ([String; 3], Desk) {
 }
 
 const AGAIN: [&str; 5] = ["replay", "--config", "tamis.toml", "--identity", "key"];
+
+#[test]
+fn keys_that_had_no_pseudonym_and_tombstones_come_back() {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 1);
+    let personal = record("ada@example.com", "{\"n\":1}");
+    let sent = [Written { value: None, ..personal.clone() }, personal];
+    broker.write(&topics[0], &sent);
+    let desk = sealing(&broker, names(&topics), &unique("group"), "");
+    run(&desk, &broker, &topics, 2);
+    assert_eq!((broker.count(&topics[1]), broker.count(&topics[2])), (0, 2));
+    change(&desk, "tamis.toml", |text| {
+        text.replace("[sink]\n", "[sink]\npseudonym_key_file = \"secret\"\n")
+    });
+    let account = replay(&desk, &[]);
+    assert_eq!((&account["tombstones"], &account["redacted"]), (&1.into(), &1.into()), "{account}");
+    let came = broker.read(&topics[1]);
+    assert_eq!([0, 1].map(|at| &came[at].value), [&None, &sent[1].value]);
+    assert!(came[0].key.as_ref().unwrap().len() == 64 && came[0].key == came[1].key);
+}
+
+#[test]
+fn a_letter_that_runs_died_of_is_passed_over_and_a_sink_holds_no_letters() {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 1);
+    let group = unique("group");
+    let sent: Vec<_> = (0..5).map(|n| record("k", &format!("{{\"n\":{n}}}"))).collect();
+    broker.write(&topics[0], &sent);
+    let desk = sealing(&broker, names(&topics), &group, "#data\nrequire = [\"kind\"]");
+    run(&desk, &broker, &topics, 5);
+    change(&desk, "tamis.toml", mended);
+    let again = format!("{group}.replay");
+    died(&desk, &again, &topics[2], 3, [3, 3]);
+    let account = replay(&desk, &[]);
+    assert_eq!(
+        (&account["clean"], &account["stay"]["skipped"]),
+        (&4.into(), &1.into()),
+        "{account}"
+    );
+    assert_eq!((broker.count(&topics[1]), broker.count(&topics[2])), (4, 5));
+    // Of a topic that is gone, too.
+    let sink = format!("{}.dead", unique("gone"));
+    broker.make(&sink, 1, &[]);
+    let of = sink.trim_end_matches(".dead");
+    let read = format!("{}\", \"{of}", topics[0]);
+    broker.make(&format!("{}.dead", topics[0]), 1, &[]);
+    let desk = sealing(&broker, [&read, &sink, "{topic}.dead"], &group, "");
+    let (code, _) = desk.spawn(&AGAIN, "circle", "a").end();
+    let said = desk.said("circle");
+    assert!(
+        code == 3 && said.contains(&format!("`{sink}` is a sink, and has dead letters")),
+        "{said}"
+    );
+}
 
 #[test]
 fn letters_outlive_the_topic_that_they_came_from() {

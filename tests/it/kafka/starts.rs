@@ -134,7 +134,7 @@ fn start_policies_are_judged() {
 }
 
 /// Notes as runs leave them that died of these offsets, the last of them of the latter.
-fn died(desk: &Desk, group: &str, topic: &str, deaths: u32, [first, last]: [i64; 2]) {
+pub(super) fn died(desk: &Desk, group: &str, topic: &str, deaths: u32, [first, last]: [i64; 2]) {
     let suspect = |first, last, deaths| {
         let place = format!("\"topic\":\"{topic}\",\"partition\":0");
         format!("{{{place},\"first\":{first},\"last\":{last},\"deaths\":{deaths}}}")
