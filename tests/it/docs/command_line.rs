@@ -78,7 +78,8 @@ fn command_rows(command: &Command) -> Vec<String> {
     leaves
         .map(|c| {
             let usage = c.clone().render_usage().to_string();
-            let usage = usage.trim_start_matches("Usage: ").lines().next().unwrap();
+            let usage = usage.trim_start_matches("Usage: ").lines().map(str::trim);
+            let usage = usage.collect::<Vec<_>>().join("`, or `").replace('|', "\\|");
             format!("| `{usage}` | {} |", c.get_about().unwrap())
         })
         .collect()

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, fs};
 
-use rustix::process::Signal;
 use serde_json::Value;
 use tamis::compression::{Encoder, Format};
 
@@ -488,26 +487,32 @@ fn one_that_is_stopped_goes_on_where_it_was() {
     assert_eq!((keys.len(), once.len()), (6_000, 6_000));
 }
 
+/// One of 4,000 letters is killed, and another goes on: how many records there are in the end.
+fn killed(broker: &Broker, more: &str) -> usize {
+    let (topics, desk) = many(broker, more, 4_000);
+    let mut first = desk.spawn(&AGAIN, "first", "a");
+    first.until("some", || broker.count(&topics[1]) > 500);
+    first.kill();
+    replay(&desk, &[]);
+    let keys: Vec<_> = sorted(broker, &topics[1]).into_iter().map(|record| record.key).collect();
+    let mut once = keys.clone();
+    once.dedup();
+    assert_eq!(once.len(), 4_000);
+    assert_eq!(replay(&desk, &[])["read"], 0);
+    keys.len()
+}
+
 #[test]
-fn one_that_is_killed_loses_nothing_and_exactly_once_doubles_nothing() {
+fn one_that_is_killed_loses_nothing() {
     let Some(broker) = broker() else { return };
-    let exactly = "delivery = \"exactly_once\"\ninstance = \"${INSTANCE}\"";
-    for more in ["", exactly] {
-        let (topics, desk) = many(&broker, more, 4_000);
-        let mut first = desk.spawn(&AGAIN, "first", "a");
-        first.until("some", || broker.count(&topics[1]) > 500);
-        first.signal(Signal::KILL);
-        first.end();
-        let account = replay(&desk, &[]);
-        assert_eq!(account["error"], Value::Null, "{account}");
-        let keys: Vec<_> =
-            sorted(&broker, &topics[1]).into_iter().map(|record| record.key).collect();
-        let mut once = keys.clone();
-        once.dedup();
-        assert_eq!(once.len(), 4_000);
-        assert!(more.is_empty() || keys.len() == 4_000, "{}", keys.len());
-        assert_eq!(replay(&desk, &[])["read"], 0);
-    }
+    assert!(killed(&broker, "") >= 4_000);
+}
+
+#[test]
+fn one_that_is_killed_doubles_nothing_where_it_is_exactly_once() {
+    let Some(broker) = broker() else { return };
+    let more = "delivery = \"exactly_once\"\ninstance = \"${INSTANCE}\"";
+    assert_eq!(killed(&broker, more), 4_000);
 }
 
 #[test]
