@@ -226,6 +226,7 @@ mod tests {
     use std::io::Write as _;
 
     use age::secrecy::ExposeSecret as _;
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
     use crate::seal::{Identities, Seal};
@@ -258,6 +259,30 @@ mod tests {
 
     fn origin(line: Option<u32>, attempts: u32, is_whole: bool) -> Origin {
         Origin { topic: "logs".into(), partition: 3, offset: 41, line, attempts, is_whole }
+    }
+
+    proptest! {
+        /// Whatever a header holds, a letter is opened or stays.
+        #[test]
+        fn no_header_harms(
+            values in vec((0..10_usize, vec(any::<u8>(), 0..8)), 0..6),
+            text in "[0-9,-]{0,12}",
+        ) {
+            let names = [
+                "__tamis.errors.topic", "__tamis.errors.partition", "__tamis.errors.offset",
+                "__tamis.errors.line", "__tamis.errors.others", "__tamis.errors.timestamp",
+                "__tamis.errors.payload", "__tamis.attempts", "__tamis.hop", "__tamis.sealed",
+            ];
+            let all = values.iter().map(|(name, value)| (names[*name], Some(value.as_slice())));
+            let mut headers: Vec<_> = all.collect();
+            headers.push((names[text.len() % 10], Some(text.as_bytes())));
+            headers.extend(WHERE);
+            headers.push(EVENT);
+            let letter = RecordLetter { key: None, value: Some(b"{}"), headers: &headers };
+            if let Ok(original) = terms(Some(identity().0)).record(&letter, &|_| true) {
+                prop_assert_eq!(original.value.as_deref(), Some(&b"{}"[..]));
+            }
+        }
     }
 
     const EVENT: Header<'static> = ("__tamis.errors.payload", Some(b"event"));

@@ -164,6 +164,8 @@ fn compressed(codec: Codec, text: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
     use crate::pipeline::records::{Origin, Value};
 
@@ -234,6 +236,39 @@ mod tests {
         assert_eq!(of(b"a\nb\nc\n", Part::Whole), some("a\nb\nc\n"));
         assert_eq!(of(b"\0\0\0\0\x07{}\n{\"n\":2}", Part::Only(2)), some("\0\0\0\0\x07{\"n\":2}"));
         assert_eq!(of(b"\0\0\0\0\x07\x08", Part::Only(1)), None);
+    }
+
+    proptest! {
+        /// Letters of lines, and one of those that are left, bring back each line once.
+        #[test]
+        fn no_line_is_lost_or_comes_twice(
+            mut all in vec(("[a-z ]{0,3}", any::<bool>()), 0..20),
+            last in ("[a-z]", any::<bool>()),
+            ended in any::<bool>(),
+        ) {
+            all.push(last);
+            let texts: Vec<_> = all.iter().map(|(text, _)| text.as_str()).collect();
+            let value = texts.join("\n") + if ended { "\n" } else { "" };
+            let refused = (1..).zip(&all).filter(|(_, (_, refused))| *refused);
+            let others: Vec<u32> = refused.map(|(number, _)| number).collect();
+            let parts = others.iter().map(|number| Part::Only(*number));
+            let mut came = vec![String::new(); texts.len()];
+            for part in parts.chain([Part::Without(others.clone())]) {
+                let Ok((_, text)) = taken(ValueFraming::Lines, value.as_bytes(), part.clone()) else {
+                    prop_assert_eq!(others.len(), texts.len());
+                    continue;
+                };
+                let text = String::from_utf8(text).unwrap();
+                prop_assert!(!ended || text.ends_with('\n'));
+                let lines = text.strip_suffix('\n').filter(|_| ended).unwrap_or(&text).split('\n');
+                let numbers = (1..=texts.len() as u32).filter(|number| part.has(*number));
+                for (number, line) in numbers.zip(lines) {
+                    came[number as usize - 1] += &format!("<{line}>");
+                }
+            }
+            let wanted: Vec<_> = texts.iter().map(|text| format!("<{text}>")).collect();
+            prop_assert_eq!(came, wanted);
+        }
     }
 
     #[test]
