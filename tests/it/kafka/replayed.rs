@@ -447,6 +447,52 @@ fn letters_outlive_the_topic_that_they_came_from() {
     assert!(code == 3 && said.contains(&format!("no topic `{dead}`")), "{code} {said}");
 }
 
+/// The sink is not there when a replay begins, and then it is.
+fn waited(broker: &Broker, exactly: &str) {
+    let [source, _, dead] = topics(broker, 2);
+    let sink = format!("{source}.clean");
+    broker.make(&sink, 2, &[]);
+    let sent: Vec<_> =
+        (0..20).map(|n| record(&format!("{n}"), &format!("{{\"n\":{n}}}"))).collect();
+    broker.write(&source, &sent);
+    let more = format!("{exactly}\nrequire = [\"kind\"]");
+    let desk = sealing(broker, [&source, "{topic}.clean", &dead], &unique("group"), &more);
+    let mut main = desk.start_as("run", "a");
+    main.until("the letters", || broker.read(&dead).len() == 20);
+    assert_eq!(main.stop().0, 0);
+    change(&desk, "tamis.toml", |text| {
+        let soon = "{ \"topic.metadata.propagation.max.ms\" = \"500\",";
+        mended(text).replace("{ \"session", &format!("{soon} \"session"))
+    });
+    broker.delete(&source);
+    broker.delete(&sink);
+    let mut member = desk.spawn(&AGAIN, "replay", "a");
+    member.until("the pause", || desk.said("replay").contains("topic_paused"));
+    broker.make(&sink, 2, &[]);
+    let (code, account) = member.end();
+    let said = desk.said("replay");
+    assert_eq!((code, &account["clean"]), (0, &20.into()), "{said}");
+    adds_up(&account);
+    let mut keys: Vec<_> = sorted(broker, &sink).into_iter().map(|r| r.key).collect();
+    let came = keys.len();
+    keys.dedup();
+    // At least once, what a topic's fault met may come twice.
+    assert!(keys.len() == 20 && (exactly.is_empty() || came == 20), "{came}: {said}");
+    assert_eq!(replay(&desk, &[])["read"], 0);
+}
+
+#[test]
+fn a_sink_that_is_not_there_is_waited_for_and_the_end_comes_all_the_same() {
+    let Some(broker) = broker() else { return };
+    waited(&broker, "");
+}
+
+#[test]
+fn so_it_is_where_the_transaction_is_taken_back() {
+    let Some(broker) = broker() else { return };
+    waited(&broker, "delivery = \"exactly_once\"\ninstance = \"${INSTANCE}\"");
+}
+
 #[test]
 fn two_share_the_letters() {
     let Some(broker) = broker() else { return };
