@@ -22,11 +22,15 @@ pub(super) enum Cause {
     Token,
     /// The broker has no such mechanism.
     Mechanism,
+    /// There is no ticket of Kerberos'.
+    Ticket,
 }
 
 /// What is in a line of the log, and what it means; the first that is in it holds.
 const TOLD: &[(&str, Cause)] = &[
     ("mechanism handshake failed", Cause::Mechanism),
+    ("Kerberos ticket refresh failed", Cause::Ticket),
+    ("GSSAPI Error", Cause::Ticket),
     ("invalid_token", Cause::Token),
     ("SASL authentication error", Cause::Credentials),
     ("broker might require SASL authentication", Cause::Anonymous),
@@ -59,7 +63,8 @@ impl Cause {
             | Self::Credentials
             | Self::Token
             | Self::Mechanism => true,
-            Self::Refused | Self::Host | Self::Tls(_) | Self::Anonymous => false,
+            // Who gives tickets may be away.
+            Self::Refused | Self::Host | Self::Tls(_) | Self::Anonymous | Self::Ticket => false,
         }
     }
 
@@ -91,6 +96,10 @@ impl Cause {
                 "a broker refuses the token: see kafka.sasl, and what the broker expects"
             }
             Self::Mechanism => "a broker does not have this mechanism: see kafka.sasl.mechanism",
+            Self::Ticket => {
+                "no ticket of Kerberos' for the broker: see kafka.sasl.principal, .keytab and .service; \
+                 `kinit -k -t KEYTAB PRINCIPAL` says why"
+            }
         }
     }
 }
@@ -113,6 +122,10 @@ mod tests {
                 Cause::Certificate,
             ),
             ("k1:1: Connect to ipv4#10.0.0.1:1 failed: Connection refused", Cause::Refused),
+            (
+                "Kerberos ticket refresh failed: kinit -t \"/k\" -k p: exited with code 1",
+                Cause::Ticket,
+            ),
         ] {
             assert_eq!(Cause::of(line), Some(cause));
         }

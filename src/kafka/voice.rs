@@ -80,7 +80,7 @@ impl Voice {
 
     /// A line of librdkafka's log: why a broker is not reached stands there alone.
     pub fn heard(&self, about: &str, line: &str) {
-        let cause = Cause::of(line).filter(|_| about == "FAIL");
+        let cause = Cause::of(line).filter(|_| ["FAIL", "SASLREFRESH"].contains(&about));
         if let Some(cause) = cause {
             self.hears(cause.text(), cause.lasts());
             let password = self.password().filter(|_| cause == Cause::Credentials);

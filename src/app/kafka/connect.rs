@@ -11,6 +11,12 @@ use crate::{
 
 type Properties = Vec<(String, String)>;
 
+/// What gets a ticket of Kerberos': librdkafka's own command, but that it says nothing into this program's log.
+const KINIT: &str = "kinit -R -t \"%{sasl.kerberos.keytab}\" -k %{sasl.kerberos.principal} \
+                     >/dev/null 2>&1 || \
+                     kinit -t \"%{sasl.kerberos.keytab}\" -k %{sasl.kerberos.principal} \
+                     >/dev/null 2>&1";
+
 /// The properties that an entry comes to, judged, and what this program is known by.
 pub(super) fn properties(kafka: &KafkaEntry) -> Result<(Properties, Option<Login>)> {
     let brokers: Vec<_> = kafka.brokers.iter().map(|said| said.value.as_str()).collect();
@@ -86,16 +92,28 @@ fn known(sasl: &SaslEntry, set: &mut dyn FnMut(&str, &str)) -> Result<Option<Log
             return Ok(Some(Login::Tokens(Tokens::from_provider(provider(said)?))));
         }
         Proof::Ticket { principal, keytab, service } => {
-            set("sasl.kerberos.principal", &principal.value);
+            set("sasl.kerberos.principal", plain("kafka.sasl.principal", &principal.value)?);
+            set("sasl.kerberos.kinit.cmd", KINIT);
             fs::metadata(&keytab.value)
                 .with_context(|| format!("kafka.sasl.keytab {}", keytab.value))?;
-            set("sasl.kerberos.keytab", &keytab.value);
+            set("sasl.kerberos.keytab", plain("kafka.sasl.keytab", &keytab.value)?);
             if let Some(service) = service {
                 set("sasl.kerberos.service.name", &service.value);
             }
         }
     }
     Ok(None)
+}
+
+/// A text that stands in a command of the shell's.
+fn plain<'a>(key: &str, text: &'a str) -> Result<&'a str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-@:+=,".contains(c);
+    if !text.chars().all(is_plain) || text.starts_with('-') {
+        bail!(
+            "{key}: it stands in a command of the shell's (kinit): letters, digits, and `/._-@:+=,` only"
+        );
+    }
+    Ok(text)
 }
 
 fn provider(said: &TokenUrl) -> Result<Provider> {
@@ -125,4 +143,20 @@ fn secret(said: &SecretEntry, file: &'static str, env: &'static str) -> Secret {
 /// A secret, as its file has it now.
 pub(super) fn secret_file(key: &str, path: &str) -> Result<String> {
     fs::read_to_string(Path::new(path)).with_context(|| format!("{key} {path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn nothing_that_a_shell_would_read_stands_in_its_command() {
+        for fine in ["tamis/host.example@EXAMPLE.TEST", "/etc/tamis/tamis.keytab"] {
+            assert_eq!(plain("k", fine).unwrap(), fine);
+        }
+        for wrong in ["a b", "a\"b", "a;b", "$(a)", "a`b`", "-c", "a\nb", "a%b"] {
+            let said = plain("kafka.sasl.principal", wrong).unwrap_err().to_string();
+            assert!(said.contains("kafka.sasl.principal") && !said.contains(wrong), "{said}");
+        }
+    }
 }
