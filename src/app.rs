@@ -22,13 +22,16 @@ mod policy;
 mod progress;
 mod reload;
 mod replay;
+mod resolve;
 mod resolved;
 mod room;
 mod schemas;
 mod sieve;
 mod telemetry;
+mod topics;
 mod version;
 mod visible;
+mod watchers;
 mod wording;
 mod wrong;
 
@@ -42,7 +45,7 @@ use std::{
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    cli::{Cli, Command, man, refusal},
+    cli::{Cli, Command, RunArgs, man, refusal},
     journal::{Event, tell},
 };
 use exit::{Exit, Trouble};
@@ -70,7 +73,7 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<u8, Trouble> {
     let exit = match cli.command {
         None if cli.run.version => print(&version::version()?),
-        None => return sieve::run(cli.run),
+        None => return run(cli.run),
         Some(Command::Exec(args)) => return exec::run(*args),
         Some(Command::Replay(args)) => return replay::run(*args),
         Some(Command::Explain(args)) => explain::run(*args),
@@ -91,6 +94,12 @@ fn dispatch(cli: Cli) -> Result<u8, Trouble> {
         Some(Command::Man) => print_bytes(&man::page().map_err(Trouble::failed)?),
     }?;
     Ok(exit as u8)
+}
+
+/// The main job: from files, or from topics.
+fn run(args: RunArgs) -> Result<u8, Trouble> {
+    let applied = config::applied(args)?;
+    if applied.args.streams.is_empty() { sieve::run(applied) } else { kafka::run(applied) }
 }
 
 /// What clap did not take: a page that was asked for, or one line about what is wrong.

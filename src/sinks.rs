@@ -12,7 +12,7 @@ pub mod stdout;
 pub use compress::CompressSink;
 pub use dead_letter::DeadLetterFile;
 pub use each::EachSink;
-pub use file::{Existing, FileSink};
+pub use file::{Existing, FileSink, write_whole};
 pub use kafka::KafkaSink;
 pub use log::LogSink;
 pub use stdout::StdoutSink;

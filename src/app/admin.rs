@@ -1,9 +1,7 @@
 //! Who watches a run: the admin server, and the file of measures.
 
 use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         mpsc::{RecvTimeoutError, Sender, channel},
@@ -12,48 +10,16 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use super::{cause::cause, telemetry::Telemetry};
+use super::{cause::cause, telemetry::Telemetry, watchers::Watchers};
 use crate::{
-    cli::admin::AdminArgs,
-    config::names::Names,
     journal::{Event, Say},
     serve::Server,
 };
 
 /// How often the file of measures is written.
 const WRITE_EVERY: Duration = Duration::from_secs(15);
-
-/// Who watches, resolved.
-#[derive(Debug, Default)]
-pub(crate) struct Watchers {
-    pub(crate) listen: Option<SocketAddr>,
-    token_file: Option<PathBuf>,
-    textfile: Option<PathBuf>,
-}
-
-impl Watchers {
-    pub(crate) fn of(args: AdminArgs) -> Self {
-        let (listen, token_file) = (args.admin, args.admin_token_file);
-        Self { listen, token_file, textfile: args.metrics_textfile }
-    }
-
-    /// The bearer token, if one is wanted.
-    pub(crate) fn token(&self, names: &Names) -> Result<Option<String>> {
-        let path = self.token_file.as_ref();
-        path.map(|path| token_in(&names.at("--admin-token-file"), path)).transpose()
-    }
-}
-
-/// The bearer token in a file, which somebody called `name`.
-pub(crate) fn token_in(name: &str, path: &Path) -> Result<String> {
-    let what = || format!("{name} {}", path.display());
-    match fs::read_to_string(path).with_context(what)?.trim() {
-        "" => bail!("{}: it is empty", what()),
-        token => Ok(token.to_owned()),
-    }
-}
 
 /// What runs for them; it ends when this is dropped.
 pub(crate) struct Admin {

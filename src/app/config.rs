@@ -1,6 +1,7 @@
 //! The configuration file among flags and defaults: which one, and what it comes to.
 
 pub(crate) mod command;
+mod flags;
 mod look;
 mod merge;
 
@@ -111,7 +112,7 @@ pub(crate) fn applied(flags: RunArgs) -> Result<Applied> {
     let (loaded, mut args) = (load(&path)?, flags.clone());
     loaded.fill_run(&mut args)?;
     let look = loaded.look.and(Look::at(files(&args.rules)));
-    let settings = command::said_by_flags(&args).settings();
+    let settings = flags::said_by_flags(&args).settings();
     let drops_text = args.rules.text == Some(TextChoice::Drop);
     Ok(Applied { args, origin: Some(Origin { flags, path, look, settings, drops_text }) })
 }

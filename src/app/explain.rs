@@ -13,7 +13,7 @@ use std::{
 use super::{
     config,
     exit::{Exit, Trouble},
-    plan, print, resolved, say,
+    plan, print, resolve, say,
 };
 use crate::{
     cli::{explain::ExplainArgs, help::TERMINAL_EXPLAIN},
@@ -30,7 +30,7 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
         let _ = writeln!(io::stderr(), "{TERMINAL_EXPLAIN}");
         return Ok(Exit::Usage);
     }
-    let rules = resolved::rules(config::applied_rules(args.rules)?)?;
+    let rules = resolve::rules(config::applied_rules(args.rules)?)?;
     let by_key = by_key(&rules.packs);
     let longest = rules.limits.max_event_bytes;
     let plan = plan::compile(rules, false)?;
@@ -46,7 +46,7 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
         return print(&json::object(&explained));
     }
     let page = page::page(&explained, &by_key);
-    if resolved::coloured(args.color, &io::stdout()) {
+    if resolve::coloured(args.color, &io::stdout()) {
         print(&page)
     } else {
         print(&anstream::adapter::strip_str(&page).to_string())

@@ -1,12 +1,8 @@
-//! Topics: what a configuration says of them, resolved; and the job from topic to topic.
+//! The job from topic to topic.
 
 pub(crate) mod command;
-mod connect;
-mod fit;
 mod letters;
 mod open;
-mod reach;
-mod topics;
 
 use std::{
     io,
@@ -24,11 +20,13 @@ use super::{
     plan,
     progress::Progress,
     reload::{self, Live},
-    replay::stay,
+    resolve,
     resolved::Run,
     room::{self, Room},
     sieve::{self, Reloadable},
     telemetry::Telemetry,
+    topics::Topics,
+    wording::stay,
 };
 use crate::{
     engine::Reason,
@@ -46,8 +44,6 @@ use crate::{
     summary::Summary,
 };
 use open::{Opened, open};
-pub(crate) use reach::Reach;
-pub(crate) use topics::{Topics, resolve};
 
 /// What is replayed of topics with dead letters.
 pub(crate) struct Replay {
@@ -72,7 +68,7 @@ fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     sieve::start_journal(&applied);
     let Applied { args, origin } = applied;
     let typed = origin.as_ref().map_or_else(|| args.clone(), |origin| origin.flags.clone());
-    let (mut run, rules) = Run::resolve(args)?;
+    let (mut run, rules) = resolve::run(args)?;
     if let Some(Replay { identities, attempts, group }) = replay {
         let max_event_bytes = rules.limits.max_event_bytes;
         let terms = Terms { identities, attempts, max_event_bytes };

@@ -90,10 +90,3 @@ fn as_it_came(path: &Path, existing: Existing, found: &Found) -> io::Result<Box<
         None => file,
     })
 }
-
-/// Writes a file that is whole or not there, in the place of what is there.
-pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = FileSink::create(path, Existing::Replace)?;
-    file.write(text.as_bytes())?;
-    file.finish()
-}

@@ -24,8 +24,8 @@ pub(crate) use live::Live;
 use super::{
     config::{Look, Origin},
     exit::Trouble,
-    plan,
-    resolved::{self, Rules},
+    plan, resolve,
+    resolved::Rules,
     room::Room,
 };
 use crate::{
@@ -154,7 +154,7 @@ impl Reload {
         let (args, origin) = self.origin.again()?;
         *look = Some(origin.look.clone());
         self.check(&args, &origin)?;
-        let rules = Rules { all_text: self.all_text, ..resolved::rules(args.rules)? };
+        let rules = Rules { all_text: self.all_text, ..resolve::rules(args.rules)? };
         let ceiling = self.room.with_rules(&rules);
         if let Some(memory) = self.memory.filter(|memory| ceiling > *memory) {
             let (wanted, has) = (ceiling.div_ceil(1 << 20), memory >> 20);

@@ -18,12 +18,13 @@ use super::{
     resolved::Run,
     room::Room,
     sieve::{self, Feed},
+    wording,
 };
 use crate::{
     cli::replay::ReplayArgs,
     journal::Event,
     letters::{self, Chosen, Terms},
-    pipeline::{Input, Inputs, RejectSink, Stay, Stays},
+    pipeline::{Input, Inputs, RejectSink, Stay},
     seal::Identities,
     sinks::again::{AgainSink, Replayed},
     sources::LettersSource,
@@ -154,7 +155,7 @@ impl Feed for Replay {
                 Some(path) => format!("are kept in {}", path.display()),
                 None => "stay where they are (--remaining FILE keeps them)".into(),
             };
-            (around.say)(Event::LettersStay, &format!("{} {where_to}", self::stay(&stay)));
+            (around.say)(Event::LettersStay, &format!("{} {where_to}", wording::stay(&stay)));
         }
         let chosen = Arc::new(chosen);
         // Nobody asked before.
@@ -164,16 +165,6 @@ impl Feed for Replay {
         let source = LettersSource::new(self.path.clone(), Arc::new(terms), chosen, shutdown);
         Ok(Inputs::InTurn(vec![Input { name, source: Box::new(source) }]))
     }
-}
-
-/// How many letters stay, in words.
-pub(super) fn stay(stay: &Stay) -> String {
-    let counts = Stays::ALL.iter().map(|why| (stay[why.index()], why.said()));
-    let all: Vec<_> = counts
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, why)| format!("{count} {why}"))
-        .collect();
-    format!("{} not replayed: {};", stay.iter().sum::<u64>(), all.join(", "))
 }
 
 /// Chooses the letters to replay; the others are kept in `remaining`, as they are.

@@ -13,22 +13,22 @@ use anyhow::{Context as _, anyhow};
 
 use super::{
     admin::Admin,
-    config::{self, Applied, Origin},
+    config::{Applied, Origin},
     exit::{Exit, Trouble},
     follow,
     inputs::InputChoice,
-    kafka,
     notices::Notices,
     outlets::{self, Around},
     plan,
     progress::Progress,
     reload::{self, Live, Reload, Reloading, Word},
-    resolved::{self, Layout, Run},
+    resolve,
+    resolved::{Layout, Run},
     room::{self, Room},
     telemetry::Telemetry,
 };
 use crate::{
-    cli::{RunArgs, help::TERMINAL},
+    cli::help::TERMINAL,
     compression::Found,
     containers::Frames,
     engine::Reason,
@@ -38,7 +38,7 @@ use crate::{
         Shutdown,
         signals::{self, Heard},
     },
-    sinks::dead_letter,
+    sinks::{dead_letter, write_whole},
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
@@ -102,11 +102,7 @@ impl Feed for Files {
 }
 
 /// Sieves files, says what there is to say, and returns the exit code.
-pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
-    let applied = config::applied(args)?;
-    if !applied.args.streams.is_empty() {
-        return kafka::run(applied);
-    }
+pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     if applied.args.files.is_empty() && !applied.args.follow && io::stdin().is_terminal() {
         let _ = writeln!(io::stderr(), "{TERMINAL}");
         return Ok(Exit::Usage as u8);
@@ -117,7 +113,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, Trouble> {
 /// What is said from now on is said of a run.
 pub(super) fn start_journal(applied: &Applied) {
     let color = applied.args.color.unwrap_or_default();
-    journal::start(match resolved::layout(color) {
+    journal::start(match resolve::layout(color) {
         Layout::Json => Form::Json,
         Layout::Table { .. } => Form::Plain,
     });
@@ -132,7 +128,7 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
         return Err(anyhow!("topics are read by `tamis --config FILE` alone").into());
     }
     let typed = origin.as_ref().map_or_else(|| args.clone(), |origin| origin.flags.clone());
-    let (run, rules) = Run::resolve(args)?;
+    let (run, rules) = resolve::run(args)?;
     let room = room::fit(&run, &rules, feed.memory(rules.limits.max_event_bytes))?;
     let all_text = rules.all_text;
     let live = Live::new(run.format, plan::compile(rules, run.dead_letter.is_some())?);
@@ -281,7 +277,7 @@ fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown
 /// A reader that closed the pipe has seen enough: no word, but the file that was asked for.
 pub(super) fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble> {
     if let Some(path) = &run.stats {
-        outlets::write_whole(path, &summary.json())
+        write_whole(path, &summary.json())
             .with_context(|| format!("{} {}", run.names.at("--stats"), path.display()))
             .map_err(Trouble::Failed)?;
     }

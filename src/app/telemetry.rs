@@ -16,7 +16,7 @@ use dependencies::Dependencies;
 use anyhow::Result;
 
 use super::{
-    config, outlets,
+    config,
     reload::{Counts, Live},
     resolved::Run,
     room::Room,
@@ -30,6 +30,7 @@ use crate::{
     pipeline::{Report, Violations},
     serve::{Order, Status},
     shutdown::{Phase, Shutdown},
+    sinks::write_whole,
 };
 
 /// A run, for whoever asks.
@@ -129,7 +130,7 @@ impl Telemetry {
 
     /// Writes the measures to a file, whole or not at all.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        outlets::write_whole(path, &self.metrics(Format::Prometheus))
+        write_whole(path, &self.metrics(Format::Prometheus))
     }
 
     fn seen(&self) -> MutexGuard<'_, Snapshot> {

@@ -2,7 +2,10 @@
 
 use std::fmt::Debug;
 
-use crate::engine::detect::Step;
+use crate::{
+    engine::detect::Step,
+    pipeline::{Stay, Stays},
+};
 
 /// A variant's name in the pack format's spelling: `AllowList` is `allow_list`.
 pub(crate) fn word(variant: &impl Debug) -> String {
@@ -29,4 +32,14 @@ pub(crate) fn meaning(step: Step) -> &'static str {
         Step::Rule => "a rule keeps it, or only counts it",
         Step::Overlap => "a longer or surer finding covers it",
     }
+}
+
+/// How many letters stay, in words.
+pub(crate) fn stay(stay: &Stay) -> String {
+    let counts = Stays::ALL.iter().map(|why| (stay[why.index()], why.said()));
+    let all: Vec<_> = counts
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, why)| format!("{count} {why}"))
+        .collect();
+    format!("{} not replayed: {};", stay.iter().sum::<u64>(), all.join(", "))
 }

@@ -44,6 +44,16 @@ enum Target {
     Direct(File),
 }
 
+/// Writes a file that is whole or not there, in the place of what is there.
+///
+/// # Errors
+/// It cannot be written; what was there stays.
+pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = FileSink::create(path, Existing::Replace)?;
+    file.write(text.as_bytes())?;
+    file.finish()
+}
+
 impl FileSink {
     /// Opens what will become `path`. A symbolic link is followed, and stays.
     pub fn create(path: &Path, existing: Existing) -> io::Result<Self> {

@@ -1,22 +1,26 @@
 //! `tamis config`: is it sound, what is in force, what can be said.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
 use anyhow::Result;
 use clap::Parser as _;
 
-use super::{Loaded, load, named, read};
+use super::{
+    Loaded,
+    flags::{list, said_by_flags},
+    load, named, read,
+};
 use crate::{
     app::{
         exit::{Exit, Trouble},
-        packs, plan, resolved, room, schemas,
+        packs, plan, resolve, room, schemas,
         wrong::Wrong,
     },
     cli::{
-        Cli, RuleArgs, RunArgs,
+        Cli, RunArgs,
         config::{ConfigArgs, ConfigCommand},
     },
-    config::{Config, KEYS, Said, outside::Outside},
+    config::{Config, KEYS, outside::Outside},
 };
 
 /// The JSON Schema of the format.
@@ -53,12 +57,12 @@ fn check(loaded: &Loaded, sound: bool, wrong: &mut Wrong) -> Option<String> {
     if !sound || filled.is_none() {
         let packs = wrong.with(packs::load(rules.pinned.as_deref(), &rules.patterns))?;
         if filled.is_some() {
-            wrong.add(resolved::unknown_names(rules, &packs));
+            wrong.add(resolve::unknown_names(rules, &packs));
         }
         return None;
     }
     let text = args.dead_letter.is_some();
-    let (run, rules) = wrong.with(resolved::Run::resolve(args))?;
+    let (run, rules) = wrong.with(resolve::run(args))?;
     wrong.with(match run.topics {
         Some(_) => room::fit_records(&run, &rules),
         None => room::fit(&run, &rules, 0),
@@ -134,7 +138,7 @@ pub(crate) fn show(flags: RunArgs) -> Result<String> {
         loaded.fill_run(&mut args)?;
     }
     without_inputs(&mut args);
-    resolved::Run::resolve(args)?;
+    resolve::run(args)?;
 
     let width = lines.iter().map(|line| line.0.chars().count()).max().unwrap_or(0).min(48);
     let mut page = String::from("version = 1\n");
@@ -156,69 +160,10 @@ pub(crate) fn show(flags: RunArgs) -> Result<String> {
 
 /// What no flag and no file says.
 fn defaults() -> String {
-    let (pins, threads) = (packs::newest().join("\", \""), resolved::cores());
+    let (pins, threads) = (packs::newest().join("\", \""), resolve::cores());
     format!(
         "version = 1\ntext = \"wrap\"\nip = \"truncate\"\npatterns = [\"{pins}\"]\n\
          numbers = \"null\"\nmax_event_bytes = 1048576\nmax_depth = 128\nthreads = {threads}\ndrain_timeout = 5\n\
          fail_on_drop = false\nquiet = false\ncolor = \"auto\"\n"
     )
-}
-
-/// The flags, as a file would say them. (`--patterns` adds to what a file says.)
-pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
-    let path = |path: &Option<PathBuf>| {
-        path.as_ref().map(|path| Said::elsewhere(path.display().to_string()))
-    };
-    Config {
-        inputs: list(flags.files.iter().map(|file| file.display().to_string())),
-        recursive: flags.recursive.then_some(Said::elsewhere(true)),
-        input_format: flags.input_format.map(Said::elsewhere),
-        output: path(&flags.output),
-        out_dir: path(&flags.out_dir),
-        force: flags.force.then_some(Said::elsewhere(true)),
-        append: flags.append.then_some(Said::elsewhere(true)),
-        compress: flags.compress.map(Said::elsewhere),
-        rotate_size: flags.log.rotate_size.map(Said::elsewhere),
-        rotate_every: flags.log.rotate_every.map(Said::elsewhere),
-        rotate_keep: flags.log.rotate_keep.map(Said::elsewhere),
-        fsync: flags.log.fsync.map(Said::elsewhere),
-        follow: flags.follow.then_some(Said::elsewhere(true)),
-        data_dir: path(&flags.data_dir),
-        admin: flags.admin.admin.map(Said::elsewhere),
-        admin_token_file: path(&flags.admin.admin_token_file),
-        metrics_textfile: path(&flags.admin.metrics_textfile),
-        line_timeout: flags.line_timeout.map(Said::elsewhere),
-        poll: flags.poll.then_some(Said::elsewhere(true)),
-        dead_letter: path(&flags.dead_letter),
-        dead_letter_encrypt_to: flags.dead_letter_encrypt_to.clone().map(Said::elsewhere),
-        streams: (*flags.streams).clone(),
-        stats: path(&flags.stats),
-        memory: flags.memory.map(Said::elsewhere),
-        threads: flags.threads.map(Said::elsewhere),
-        drain_timeout: flags.drain_timeout.map(Said::elsewhere),
-        fail_on_drop: flags.fail_on_drop.then_some(Said::elsewhere(true)),
-        quiet: flags.quiet.then_some(Said::elsewhere(true)),
-        color: flags.color.map(Said::elsewhere),
-        ..said_by_rules(&flags.rules)
-    }
-}
-
-/// The same of the rules alone.
-pub(super) fn said_by_rules(r: &RuleArgs) -> Config {
-    Config {
-        schema: r.schema.clone().map(Said::elsewhere),
-        require: list(r.require.iter().cloned()),
-        text: r.text.map(Said::elsewhere),
-        ip: r.ip.map(Said::elsewhere),
-        only: list(r.only.iter().cloned()),
-        without: list(r.without.iter().cloned()),
-        max_event_bytes: r.max_event_bytes.map(Said::elsewhere),
-        max_depth: r.max_depth.map(Said::elsewhere),
-        ..Config::default()
-    }
-}
-
-fn list(all: impl Iterator<Item = String>) -> Option<Vec<Said<String>>> {
-    let all: Vec<_> = all.map(Said::elsewhere).collect();
-    (!all.is_empty()).then_some(all)
 }

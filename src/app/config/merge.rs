@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{
     Loaded,
-    command::{said_by_flags, said_by_rules},
+    flags::{said_by_flags, said_by_rules},
 };
 use crate::{
     app::{cause::cause, packs, wrong::Wrong},

@@ -11,9 +11,9 @@ use anyhow::{Context as _, anyhow};
 
 use crate::{
     app::{
-        admin::token_in,
         exit::{Exit, Trouble},
         print, say,
+        watchers::token_in,
     },
     cli::kafka::{KafkaArgs, KafkaCommand, RunAt},
 };

@@ -4,11 +4,8 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
 
-use super::{
-    Topics,
-    topics::{Known, has},
-};
 use crate::{
+    app::topics::{Known, Topics, has},
     kafka::{self, Cluster, Prober},
     letters::Terms,
     records::log_records,

@@ -4,9 +4,12 @@ use std::{io, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Topics, letters, topics::Known};
+use super::letters;
 use crate::{
-    app::exit::Trouble,
+    app::{
+        exit::Trouble,
+        topics::{Known, Topics},
+    },
     config::{Said, kafka::StartChoice},
     kafka::{self, Cluster},
     pipeline::Sizes,

@@ -9,8 +9,8 @@ use std::{
 use crate::app::{
     cause::cause,
     inputs::InputChoice,
-    kafka::Reach,
     resolved::{Output, Run},
+    topics::Reach,
 };
 
 /// Each by the name of its key.

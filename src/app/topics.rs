@@ -1,10 +1,13 @@
 //! What a configuration says of topics, resolved, and whether a cluster has them.
 
+mod connect;
+mod fit;
+mod reach;
+
 use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::connect::{self, secret_file};
 use crate::{
     config::kafka::{DeliveryChoice, FramingChoice, PartitionChoice, SourceEntry, Streams},
     kafka::{self, Routes, Written},
@@ -13,6 +16,8 @@ use crate::{
     records::Pseudonyms,
     seal::Seal,
 };
+use connect::secret_file;
+pub(crate) use reach::Reach;
 
 /// A record that was forwarded so often goes in a circle.
 const HOPS: u32 = 8;

@@ -6,7 +6,7 @@ use super::Topics;
 use crate::kafka::{self, Routes};
 
 /// What must hold of topics.
-pub(super) struct Fit {
+pub(crate) struct Fit {
     routes: Routes,
     /// Partitions of both sides must match.
     same: bool,
@@ -14,14 +14,14 @@ pub(super) struct Fit {
 
 impl Topics {
     /// What must hold.
-    pub(super) fn fit(&self) -> Fit {
+    pub(crate) fn fit(&self) -> Fit {
         Fit { routes: self.routes.clone(), same: self.same_partition }
     }
 }
 
 impl Fit {
     /// Judges what there is. What is not there is another matter.
-    pub(super) fn judge(&self, all: &kafka::Topics) -> Result<()> {
+    pub(crate) fn judge(&self, all: &kafka::Topics) -> Result<()> {
         for (topic, has) in all.iter().filter(|(topic, _)| self.routes.covers(topic)) {
             if let Some(fault) = self.routes.fault(topic) {
                 bail!("kafka: {fault}");

@@ -1,0 +1,278 @@
+//! What was typed is resolved and judged, and all that is wrong with it is said.
+
+use std::{
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use anstream::{AutoStream, stream::RawStream};
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::CommandFactory as _;
+
+use super::{
+    inputs::{InputChoice, Inputs},
+    log, outputs, packs, policy,
+    resolved::{Follow, Layout, Output, Rules, Run},
+    topics,
+    watchers::Watchers,
+    wrong::Wrong,
+};
+use crate::{
+    cli::{Cli, RuleArgs, RunArgs},
+    compression::Format,
+    config::{
+        choice::{ColorChoice, CompressChoice, FormatChoice, IpChoice, TextChoice},
+        nearest::nearest,
+    },
+    containers,
+    engine::{IpPolicy, Limits, TextPolicy, detect::Pack},
+    seal::Seal,
+    sinks::Existing,
+};
+
+/// How long to read on after the first request to end, in seconds.
+const DRAIN: u32 = 5;
+/// How long a followed line may wait for its end, in seconds.
+const LINE_TIMEOUT: u32 = 60;
+
+/// Resolves and judges what was typed, and says all that is wrong with it.
+pub(crate) fn run(args: RunArgs) -> Result<(Run, Rules)> {
+    check_command(&args.files)?;
+    let all_text = args.input_format == Some(FormatChoice::Text);
+    let mut wrong = Wrong::default();
+    let rules = wrong.with(rules(args.rules.clone()));
+    wrong.with(check_text(&args));
+    let run = wrong.with(resolved(args));
+    if let Some(run) = &run {
+        wrong.with(check_followed(run));
+        wrong.with(outputs::check(run));
+    }
+    let rules = rules.map(|rules| Rules { all_text, ..rules });
+    wrong.or(run.zip(rules))
+}
+
+fn resolved(args: RunArgs) -> Result<Run> {
+    let inputs = Inputs::find(&args.files, args.recursive);
+    let compress = args.compress.map(|choice| match choice {
+        CompressChoice::Gzip => Format::Gzip,
+        CompressChoice::Zstd => Format::Zstd,
+    });
+    let output = output(&args, &inputs, compress)?;
+    let seal = seal(&args)?;
+    Ok(Run {
+        inputs,
+        names: args.rules.names,
+        existing: match (args.force, args.append) {
+            // A device or a pipe: all else that is followed goes to a log.
+            _ if args.follow => Existing::Append,
+            (true, _) => Existing::Replace,
+            (_, true) => Existing::Append,
+            _ => Existing::Keep,
+        },
+        // Of a log only what is rotated is compressed.
+        compress: compress.filter(|_| !matches!(output, Output::Log(_))),
+        output,
+        seal,
+        dead_letter: args.dead_letter,
+        format: match args.input_format.unwrap_or_default() {
+            FormatChoice::Auto => Some(containers::Format::Auto),
+            FormatChoice::Docker => Some(containers::Format::Docker),
+            FormatChoice::Cri => Some(containers::Format::Cri),
+            FormatChoice::Ndjson | FormatChoice::Text => None,
+        },
+        drop_text: args.rules.text == Some(TextChoice::Drop),
+        threads: args.threads.map_or_else(cores, usize::from),
+        memory: args.memory,
+        drain: Duration::from_secs(args.drain_timeout.unwrap_or(DRAIN).into()),
+        fail_on_drop: args.fail_on_drop,
+        quiet: args.quiet,
+        layout: layout(args.color.unwrap_or_default()),
+        stats: args.stats,
+        watchers: Watchers::of(args.admin),
+        follow: args.follow.then(|| Follow {
+            files: args.files,
+            recursive: args.recursive,
+            data_dir: args.data_dir,
+            line_timeout: Duration::from_secs(args.line_timeout.unwrap_or(LINE_TIMEOUT).into()),
+            poll: args.poll,
+        }),
+        topics: topics::resolve(&args.streams)?,
+    })
+}
+
+fn output(args: &RunArgs, inputs: &Inputs, compress: Option<Format>) -> Result<Output> {
+    let path = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    let longest = limits(&args.rules)?.max_event_bytes;
+    let log = match path {
+        // What is acknowledged is not read again: nothing of it may be taken back.
+        Some(path) if args.follow && log::can_be(path) => {
+            Some(log::log(path, args, inputs, compress, longest)?)
+        }
+        _ => log::wanted(path, args, inputs, compress, longest)?,
+    };
+    Ok(match (&args.out_dir, log, path) {
+        (Some(folder), _, _) => Output::Each(outputs::for_each(inputs, folder, &args.rules.names)?),
+        (None, Some(log), _) => Output::Log(Box::new(log)),
+        (None, None, Some(path)) => Output::File(path.to_path_buf()),
+        (None, None, None) => Output::Standard,
+    })
+}
+
+/// A first word that is no file may be a command, misspelt. (A file that is merely missing is told
+/// when its turn comes.)
+fn check_command(files: &[PathBuf]) -> Result<()> {
+    let Some(word) = files.first().filter(|file| !file.exists()).and_then(|file| file.to_str())
+    else {
+        return Ok(());
+    };
+    // As other programs call it.
+    let elsewhere = match word {
+        "check" | "validate" => Some("config check FILE"),
+        "run" | "start" => Some("exec -- my-app"),
+        "list" | "show" | "test" => Some("patterns"),
+        _ => None,
+    };
+    if let Some(command) = elsewhere {
+        bail!("`{word}` is no file: did you mean `tamis {command}`?");
+    }
+    let commands = Cli::command();
+    let names = commands.get_subcommands().map(|command| command.get_name());
+    match nearest(word, names.chain(["help", "version"])) {
+        Some("help") => bail!("`{word}` is no file: did you mean `tamis --help`?"),
+        Some("version") => bail!("`{word}` is no file: did you mean `tamis -V`?"),
+        Some(command) => bail!("`{word}` is no file: did you mean `tamis {command}`?"),
+        None => Ok(()),
+    }
+}
+
+/// Only files can be followed.
+fn check_followed(run: &Run) -> Result<()> {
+    let Some(follow) = &run.follow else { return Ok(()) };
+    let option = run.names.at("--follow");
+    let beside = |flag| run.names.beside("--follow", flag);
+    if matches!(run.output, Output::Each(_)) || run.compress.is_some() {
+        let (compress, out_dir) = (beside("--compress"), beside("--out-dir"));
+        bail!(
+            "{option} appends to one output, as it is: {compress} is for its rotated files, and {out_dir} has no place"
+        );
+    }
+    if follow.files.is_empty() {
+        let mend = match beside("--inputs").as_str() {
+            "inputs" => "list them as `inputs`",
+            _ => "name them, as in `tamis --follow app.log`",
+        };
+        bail!("{option} needs files: {mend}");
+    }
+    if run.inputs.choices.contains(&InputChoice::Stdin) {
+        bail!("{option} needs files: `-`, standard input, is read to its end without it");
+    }
+    Ok(())
+}
+
+/// Text lines need a place, where they are to be kept.
+fn check_text(args: &RunArgs) -> Result<()> {
+    if args.rules.text == Some(TextChoice::DeadLetter) && args.dead_letter.is_none() {
+        let names = &args.rules.names;
+        let (text, beside) = (names.at("--text"), names.beside("--text", "--dead-letter FILE"));
+        bail!("{text} dead-letter needs {beside}");
+    }
+    Ok(())
+}
+
+/// Whom originals are sealed to.
+fn seal(args: &RunArgs) -> Result<Option<Seal>> {
+    let Some(key) = &args.dead_letter_encrypt_to else { return Ok(None) };
+    let names = &args.rules.names;
+    let option = names.at("--dead-letter-encrypt-to");
+    if args.dead_letter.is_none() {
+        let beside = names.beside("--dead-letter-encrypt-to", "--dead-letter FILE");
+        bail!("{option} needs {beside}");
+    }
+    key.parse().map(Some).with_context(|| option)
+}
+
+/// Resolves and judges what was typed about the rules.
+pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
+    let mut wrong = Wrong::default();
+    if let Some(empty) = args.require.iter().position(String::is_empty) {
+        let option = args.names.at_item("--require", Some(empty));
+        wrong.add([format!("{option}: field {} of the list is empty", empty + 1)]);
+    }
+    let limits = wrong.with(limits(&args));
+    let packs = wrong.with(packs::load(args.pinned.as_deref(), &args.patterns));
+    // Without them no name can be told from a wrong one.
+    let policy = packs.as_ref().and_then(|packs| {
+        wrong.add(unknown_names(&args, packs));
+        wrong.with(policy::resolve(&args.policy, packs))
+    });
+    let (packs, (policy, limits)) = wrong.or(packs.zip(policy.zip(limits)))?;
+    Ok(Rules {
+        names: args.names,
+        policy,
+        packs,
+        all_text: false,
+        limits,
+        text: match args.text.unwrap_or_default() {
+            TextChoice::Wrap => TextPolicy::Wrap,
+            TextChoice::Drop | TextChoice::DeadLetter => TextPolicy::Reject,
+        },
+        ip: match args.ip.unwrap_or_default() {
+            IpChoice::Keep => IpPolicy::Keep,
+            IpChoice::Truncate => IpPolicy::Truncate,
+            IpChoice::Redact => IpPolicy::Redact,
+        },
+        schema: args.schema,
+        require: args.require,
+        only: args.only,
+        without: args.without,
+    })
+}
+
+/// What is chosen, or left out, and is in no pack.
+pub(crate) fn unknown_names(args: &RuleArgs, packs: &[Pack]) -> Vec<String> {
+    let lists = [("--only", &args.only), ("--without", &args.without)].into_iter();
+    lists
+        .flat_map(|(option, list)| {
+            packs::unknown(packs, list, |i| args.names.at_item(option, Some(i)))
+        })
+        .collect()
+}
+
+fn limits(args: &RuleArgs) -> Result<Limits> {
+    /// Positions inside a chunk are 32-bit numbers.
+    const MOST: u64 = 1 << 30;
+    let mut limits = Limits::default();
+    if let Some(bytes) = args.max_event_bytes {
+        if bytes > MOST {
+            bail!("{} {bytes}: at most 1GiB", args.names.at("--max-event-bytes"));
+        }
+        limits.max_event_bytes = usize::try_from(bytes).map_err(|error| anyhow!(error))?;
+    }
+    if let Some(depth) = args.max_depth {
+        limits.max_depth = depth.into();
+    }
+    Ok(limits)
+}
+
+/// The cores that this process may use.
+pub(crate) fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// Whoever forces colour wants what a terminal shows.
+pub(crate) fn layout(choice: ColorChoice) -> Layout {
+    let stderr = io::stderr();
+    let color = coloured(choice, &stderr);
+    if color || stderr.is_terminal() { Layout::Table { color } } else { Layout::Json }
+}
+
+/// Whether what goes to `stream` is coloured.
+pub(crate) fn coloured(choice: ColorChoice, stream: &impl RawStream) -> bool {
+    match choice {
+        ColorChoice::Auto => AutoStream::choice(stream) != anstream::ColorChoice::Never,
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+    }
+}

@@ -1,0 +1,41 @@
+//! Who watches a run, as it was typed.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{cli::admin::AdminArgs, config::names::Names};
+
+/// Who watches, resolved.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    pub(crate) listen: Option<SocketAddr>,
+    token_file: Option<PathBuf>,
+    pub(crate) textfile: Option<PathBuf>,
+}
+
+impl Watchers {
+    pub(crate) fn of(args: AdminArgs) -> Self {
+        let (listen, token_file) = (args.admin, args.admin_token_file);
+        Self { listen, token_file, textfile: args.metrics_textfile }
+    }
+
+    /// The bearer token, if one is wanted.
+    pub(crate) fn token(&self, names: &Names) -> Result<Option<String>> {
+        let path = self.token_file.as_ref();
+        path.map(|path| token_in(&names.at("--admin-token-file"), path)).transpose()
+    }
+}
+
+/// The bearer token in a file, which somebody called `name`.
+pub(crate) fn token_in(name: &str, path: &Path) -> Result<String> {
+    let what = || format!("{name} {}", path.display());
+    match fs::read_to_string(path).with_context(what)?.trim() {
+        "" => bail!("{}: it is empty", what()),
+        token => Ok(token.to_owned()),
+    }
+}
