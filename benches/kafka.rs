@@ -5,7 +5,7 @@
 //! is the CPU time of the client's process per gigabyte read; the broker runs on the same processor.
 //!
 //! Options, after `--`: `--events N` (500000), `--runs N` (3), `--only NAME` (`bare`, `exactly`,
-//! `hops`, `header`, `instances`, `memory`, `delay`).
+//! `hops`, `header`, `instances`, `memory`, `delay`, `restart`).
 
 #[path = "support/cluster.rs"]
 mod cluster;
@@ -17,6 +17,8 @@ mod process;
 #[path = "support/report.rs"]
 #[expect(dead_code, reason = "other benchmarks use the rest")]
 mod report;
+#[path = "support/restart.rs"]
+mod restart;
 
 use std::{
     process::ExitCode,
@@ -28,6 +30,7 @@ use cluster::{Cluster, Delivery, PARTITIONS, Tamis, within};
 use generator::{Generator, Variant};
 use process::{Outcome, median};
 use report::{Target, cores, processor};
+use restart::{Order, restart};
 
 const BARE: &str = "bare";
 
@@ -119,6 +122,9 @@ impl Bench {
         if self.wants("delay") {
             self.delay()?;
         }
+        if self.wants("restart") {
+            self.restart()?;
+        }
         Ok(())
     }
 
@@ -193,6 +199,23 @@ impl Bench {
         let verdict = Target::AtMost(100.0).verdict(delay);
         println!("\n{:38}{:>9}{:>9}", "", "median", "p99");
         println!("{name:38}{usual:>9.0}{delay:>9.0}{:>8}   {verdict}", "");
+        Ok(())
+    }
+
+    /// The longest that a record waits while three instances restart one by one.
+    fn restart(&self) -> Outcome<()> {
+        println!("\n{:38}{:>9}{:>9}", "ms, longest wait of a record", "before", "restart");
+        for (name, delivery, order) in [
+            ("at least once, old first", Delivery::AtLeastOnce, Order::OldFirst),
+            ("at least once, new first", Delivery::AtLeastOnce, Order::NewFirst),
+            ("exactly once, old first", Delivery::ExactlyOnce, Order::OldFirst),
+            ("exactly once, new first", Delivery::ExactlyOnce, Order::NewFirst),
+        ] {
+            let (before, since) = restart(&self.cluster, delivery, order)?;
+            let (before, since) = (before.as_millis() as f64, since.as_millis() as f64);
+            let verdict = Target::AtMost(3000.0).verdict(since);
+            println!("{name:38}{before:>9.0}{since:>9.0}{:>8}   {verdict}", "");
+        }
         Ok(())
     }
 }

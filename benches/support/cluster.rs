@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -74,7 +74,14 @@ impl Client {
         Ok(ticks.iter().sum::<f64>() / rustix::param::clock_ticks_per_second() as f64)
     }
 
-    fn check(&mut self) -> Outcome<()> {
+    /// Asks it to end, and waits until it did.
+    pub(crate) fn stop(&mut self) -> Outcome<()> {
+        kill(Pid::from_raw(self.0.id() as i32), Signal::SIGTERM)?;
+        let status = self.0.wait()?;
+        if status.success() { Ok(()) } else { Err(format!("a program failed: {status}").into()) }
+    }
+
+    pub(crate) fn check(&mut self) -> Outcome<()> {
         match self.0.try_wait()? {
             None => Ok(()),
             Some(status) => Err(format!("a program ended early: {status}").into()),
@@ -84,8 +91,7 @@ impl Client {
 
 impl Cluster {
     pub(crate) fn start() -> Outcome<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let folder = tempfile::tempdir()?.keep();
+        let (port, folder) = (free_port()?, tempfile::tempdir()?.keep());
         let me = std::process::id().to_string();
         let out =
             Command::new(SCRIPT).args(["with", &me]).arg(&folder).arg(port.to_string()).output()?;
@@ -95,7 +101,7 @@ impl Cluster {
         Ok(Self { address: format!("127.0.0.1:{port}"), next: AtomicU32::new(0) })
     }
 
-    fn client(&self) -> ClientConfig {
+    pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.address);
         config
@@ -200,70 +206,110 @@ impl Cluster {
     }
 }
 
+/// What instances of tamis are to do.
+pub(crate) struct Task {
+    pub(crate) source: String,
+    pub(crate) sink: String,
+    group: String,
+    delivery: Delivery,
+    folder: PathBuf,
+}
+
+impl Task {
+    /// Each record goes to the partition of its number, as with the bare program.
+    pub(crate) fn new(
+        cluster: &Cluster,
+        (source, partitions): (&str, i32),
+        delivery: Delivery,
+    ) -> Outcome<Self> {
+        Ok(Self {
+            source: source.into(),
+            sink: cluster.topic(partitions)?,
+            group: cluster.unique("group"),
+            delivery,
+            folder: tempfile::tempdir()?.keep(),
+        })
+    }
+
+    /// Starts an instance, with an admin server at this port.
+    pub(crate) fn start(&self, cluster: &Cluster, name: &str, admin: u16) -> Outcome<Client> {
+        let Self { source, sink, group, .. } = self;
+        let (exactly, hops) = match self.delivery {
+            Delivery::AtLeastOnce => (String::new(), ""),
+            Delivery::WithoutHops => (String::new(), "hops = 0\n"),
+            Delivery::ExactlyOnce => {
+                (format!("delivery = \"exactly_once\"\ninstance = \"{name}\"\n"), "")
+            }
+        };
+        let text = format!(
+            "version = 1\nthreads = 1\nadmin = {admin}\n{exactly}[kafka]\nbrokers = [\"{}\"]\n\
+             [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n[sink]\ntopic = \"{sink}\"\n\
+             partition = \"same\"\n{hops}",
+            cluster.address
+        );
+        let config = self.folder.join(format!("{name}.toml"));
+        fs::write(&config, text)?;
+        let said = fs::File::options().create(true).append(true).open(self.said(name))?;
+        let mut command = Command::new(TAMIS);
+        command.arg("--config").arg(&config).stdin(Stdio::null()).stderr(said);
+        Ok(Client(command.spawn()?))
+    }
+
+    fn said(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.err"))
+    }
+}
+
+/// A port that is free.
+pub(crate) fn free_port() -> Outcome<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// What an admin server answers, whole.
+pub(crate) fn ask(admin: u16, path: &str) -> Outcome<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", admin))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// Instances of tamis.
 pub(crate) struct Tamis<'a> {
     cluster: &'a Cluster,
-    source: String,
-    group: String,
-    folder: PathBuf,
+    task: Task,
     admin: u16,
     clients: Vec<Client>,
 }
 
 impl<'a> Tamis<'a> {
-    /// Each record goes to the partition of its number, as with the bare program.
     pub(crate) fn start(
         cluster: &'a Cluster,
         (source, partitions): (&str, i32),
         delivery: Delivery,
         instances: usize,
     ) -> Outcome<Self> {
-        let (sink, group) = (cluster.topic(partitions)?, cluster.unique("group"));
-        let folder = tempfile::tempdir()?.keep();
-        let admin = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut clients = Vec::new();
+        let task = Task::new(cluster, (source, partitions), delivery)?;
+        let (mut admin, mut clients) = (0, Vec::new());
         for number in 0..instances {
-            let exactly = match delivery {
-                Delivery::AtLeastOnce | Delivery::WithoutHops => String::new(),
-                Delivery::ExactlyOnce => {
-                    format!("delivery = \"exactly_once\"\ninstance = \"i{number}\"\n")
-                }
-            };
-            let hops = match delivery {
-                Delivery::WithoutHops => "hops = 0\n",
-                Delivery::AtLeastOnce | Delivery::ExactlyOnce => "",
-            };
-            let admin = match number {
-                0 => format!("admin = {admin}\n"),
-                _ => String::new(),
-            };
-            let text = format!(
-                "version = 1\nthreads = 1\n{admin}{exactly}[kafka]\nbrokers = [\"{}\"]\n\
-                 [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n[sink]\ntopic = \"{sink}\"\n\
-                 partition = \"same\"\n{hops}",
-                cluster.address
-            );
-            let config = folder.join(format!("{number}.toml"));
-            fs::write(&config, text)?;
-            let said = fs::File::create(folder.join(format!("{number}.err")))?;
-            let child = Command::new(TAMIS)
-                .arg("--config")
-                .arg(&config)
-                .stdin(Stdio::null())
-                .stderr(said)
-                .spawn()?;
-            clients.push(Client(child));
+            let port = free_port()?;
+            if number == 0 {
+                admin = port;
+            }
+            clients.push(task.start(cluster, &format!("i{number}"), port)?);
         }
-        Ok(Self { cluster, source: source.into(), group, folder, admin, clients })
+        Ok(Self { cluster, task, admin, clients })
     }
 
     pub(crate) fn until_committed(&mut self, count: u64, partitions: i32) -> Outcome<()> {
-        let consumer: BaseConsumer = self.cluster.client().set("group.id", &self.group).create()?;
+        let consumer: BaseConsumer =
+            self.cluster.client().set("group.id", &self.task.group).create()?;
         let begun = Instant::now();
         loop {
             self.clients.iter_mut().try_for_each(Client::check)?;
             let mut list = TopicPartitionList::new();
-            list.add_partition_range(&self.source, 0, partitions - 1);
+            list.add_partition_range(&self.task.source, 0, partitions - 1);
             let committed = consumer.committed_offsets(list, ANSWER)?;
             let offset =
                 |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element
@@ -294,9 +340,8 @@ impl<'a> Tamis<'a> {
     /// What the memory formula says, in bytes.
     pub(crate) fn ceiling(&mut self) -> Outcome<u64> {
         let client = self.clients.first_mut().ok_or("no instance")?;
-        kill(Pid::from_raw(client.0.id() as i32), Signal::SIGTERM)?;
-        client.0.wait()?;
-        let said = fs::read_to_string(self.folder.join("0.err"))?;
+        client.stop()?;
+        let said = fs::read_to_string(self.task.said("i0"))?;
         let line = said.lines().rev().find(|line| line.contains("memory_ceiling_bytes"));
         let summary: serde_json::Value = serde_json::from_str(line.ok_or("no summary")?)?;
         Ok(summary["memory_ceiling_bytes"].as_u64().ok_or("no ceiling")?)
@@ -304,11 +349,7 @@ impl<'a> Tamis<'a> {
 
     /// How many ages at acknowledgement there were, up to each bound in seconds.
     pub(crate) fn ages(&self) -> Outcome<Vec<(f64, f64)>> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.admin))?;
-        let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        std::io::Write::write_all(&mut stream, request.as_bytes())?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
+        let text = ask(self.admin, "/metrics")?;
         let bucket = |line: &str| -> Option<(f64, f64)> {
             let rest = line.strip_prefix("tamis_kafka_event_age_seconds_bucket{le=\"")?;
             let (bound, count) = rest.split_once("\"} ")?;

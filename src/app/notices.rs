@@ -101,6 +101,13 @@ impl Observer for Notices {
         tell(Event::CheckpointKept, &"--data-dir: positions are kept again");
     }
 
+    fn offsets_failed(&self, error: &io::Error) {
+        self.telemetry.checkpoint_failed();
+        self.clear();
+        let what = "the next run reads some records again, nothing is lost";
+        tell(Event::CheckpointFailed, &format_args!("{error}; {what}"));
+    }
+
     fn progress(&self, so_far: &Report) {
         self.telemetry.see(so_far);
         if let Some(progress) = &self.progress {

@@ -164,6 +164,10 @@ pub trait Observer: Send + Sync {
     }
     /// Positions can be kept again.
     fn checkpoint_kept(&self) {}
+    /// Positions could not be kept at the end: the next run reads more twice.
+    fn offsets_failed(&self, error: &io::Error) {
+        let _ = error;
+    }
     /// What is delivered so far; told a few times a second.
     fn progress(&self, so_far: &Report) {
         let _ = so_far;

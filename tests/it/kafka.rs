@@ -8,6 +8,7 @@ mod faults;
 pub(crate) mod member;
 mod orders;
 mod replayed;
+mod rolling;
 mod sealed;
 mod secured;
 mod starts;

@@ -9,8 +9,8 @@ use std::{
 
 use rdkafka::{
     Message as _,
-    consumer::{BaseConsumer, CommitMode, Consumer as _, base_consumer::PartitionQueue},
-    error::{KafkaError, RDKafkaErrorCode},
+    consumer::{BaseConsumer, Consumer as _, base_consumer::PartitionQueue},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
 
@@ -18,7 +18,7 @@ use super::{
     ANSWER_BYTES, MOST_READY, Settings,
     arrival::Arrival,
     hold::Holds,
-    rebalance::{Ear, list},
+    rebalance::{Ear, keep, list},
     shared::Shared,
 };
 use crate::{
@@ -34,6 +34,8 @@ use crate::{
 const REST: Duration = Duration::from_millis(50);
 /// How long a member without partitions waits for some, where it ends by itself.
 const NONE_FOR: Duration = Duration::from_secs(3);
+/// How long the group may take at the end to say which partitions are whose.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A partition's queue.
 struct Lane {
@@ -84,6 +86,7 @@ impl Reader {
         let usual = [
             ("auto.commit.interval.ms", "1000"),
             ("fetch.queue.backoff.ms", "20"),
+            ("heartbeat.interval.ms", "500"),
             ("partition.assignment.strategy", "cooperative-sticky"),
             ("statistics.interval.ms", STATISTICS_EVERY),
         ];
@@ -369,13 +372,32 @@ impl Reader {
     /// Commits what was delivered, and leaves the group.
     fn farewell(mut self) -> io::Result<()> {
         self.lanes.clear();
-        let ids: Vec<_> = self.shared.places().iter().map(|place| place.id).collect();
-        let reached = list(&self.shared.positions(&ids));
-        let kept = match reached.count() {
-            _ if self.settings.in_transactions => Ok(()),
-            0 => Ok(()),
-            _ => self.consumer.commit(&reached, CommitMode::Sync),
+        let until = Instant::now() + SETTLED_WITHIN;
+        let kept = loop {
+            match self.commit() {
+                // The group is sharing its partitions out anew: this member waits to be told which.
+                Err(error) if is_unsettled(&error) && Instant::now() < until => {
+                    let _ = self.consumer.poll(REST);
+                }
+                kept => break kept,
+            }
         };
         kept.map_err(|error| about("kafka: the offsets were not committed", &error))
     }
+
+    fn commit(&self) -> KafkaResult<()> {
+        let ids: Vec<_> = self.shared.places().iter().map(|place| place.id).collect();
+        let reached = list(&self.shared.positions(&ids));
+        match reached.count() {
+            _ if self.settings.in_transactions => Ok(()),
+            0 => Ok(()),
+            _ => keep(&self.consumer, &reached),
+        }
+    }
+}
+
+/// Whether a commit came between two ways of a group to share its partitions out.
+fn is_unsettled(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{IllegalGeneration, RebalanceInProgress};
+    matches!(error.rdkafka_error_code(), Some(IllegalGeneration | RebalanceInProgress))
 }

@@ -42,13 +42,16 @@ impl ClientContext for Ear {
 
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, about: &str, line: &str) {
         self.voice.heard(about, line);
+        self.shared.poke();
     }
 
     fn stats(&self, statistics: Statistics) {
         self.voice.vitals.told(Client::Source, &statistics);
+        self.shared.poke();
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.shared.poke();
         if error.rdkafka_error_code().map(Fault::of) != Some(Fault::Topic) {
             return self.voice.fault(&error);
         }
@@ -74,6 +77,7 @@ impl ConsumerContext for Ear {
         event: RDKafkaRespErr,
         partitions: &mut TopicPartitionList,
     ) {
+        self.shared.poke();
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let done = match event {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
@@ -102,6 +106,7 @@ impl ConsumerContext for Ear {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        self.shared.poke();
         self.voice.vitals.committed(result.is_ok());
         if let Err(error) = result {
             self.voice.fault(&error);
@@ -116,10 +121,17 @@ impl Ear {
         consumer: &BaseConsumer<Self>,
         partitions: &TopicPartitionList,
     ) -> (TopicPartitionList, Vec<bool>) {
+        let as_they_are = || (partitions.clone(), vec![false; partitions.count()]);
+        // Of these nothing is read. A member that is leaving its group would have no answer, and keep all
+        // others waiting meanwhile.
+        let over = self.shared.is_over() || self.shutdown.phase() != Phase::Running;
+        if over || partitions.count() == 0 {
+            return as_they_are();
+        }
         let ask = || consumer.committed_offsets(partitions.clone(), Duration::from_secs(5));
         let Some(committed) = self.patiently(ask) else {
             // librdkafka asks itself, and where there is none says so.
-            return (partitions.clone(), vec![false; partitions.count()]);
+            return as_they_are();
         };
         let (mut starts, mut pinned) = (TopicPartitionList::new(), Vec::new());
         let mut known = Known::new();
@@ -151,13 +163,21 @@ impl Ear {
             let reached = list(&self.shared.positions(&ids));
             if !self.in_transactions
                 && reached.count() > 0
-                && let Err(error) = consumer.commit(&reached, CommitMode::Sync)
+                && let Err(error) = keep(consumer, &reached)
             {
                 self.voice.fault(&error);
             }
         }
         self.shared.revoked(&ids);
     }
+}
+
+/// Commits positions at once. Stored they are first: when partitions go, librdkafka commits what is stored
+/// by itself, and would go back to what was stored before.
+pub(super) fn keep(consumer: &BaseConsumer<Ear>, reached: &TopicPartitionList) -> KafkaResult<()> {
+    // What cannot be stored is another's by now.
+    let _ = consumer.store_offsets(reached);
+    consumer.commit(reached, CommitMode::Sync)
 }
 
 /// Positions as librdkafka takes them.

@@ -100,12 +100,12 @@ impl Desk {
         Member { desk: self, child, name: name.to_owned() }
     }
 
-    /// Where its admin server listens, once it said so.
+    /// Where its admin server listens, once it said so: that of the last process of this name.
     pub(crate) fn admin(&self, name: &str) -> Option<u16> {
         let said = self.said(name);
         let port: String = said
-            .split("--admin: at 127.0.0.1:")
-            .nth(1)?
+            .rsplit_once("--admin: at 127.0.0.1:")?
+            .1
             .chars()
             .take_while(char::is_ascii_digit)
             .collect();

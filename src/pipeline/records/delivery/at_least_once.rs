@@ -61,7 +61,7 @@ impl RecordDelivery for AtLeastOnce {
             }
         }
         if let Err(error) = self.outbox.desk.offsets.finish() {
-            self.outbox.observer.checkpoint_failed(&error);
+            self.outbox.observer.offsets_failed(&error);
         }
         self.outbox.desk.ledger.report(self.end)
     }
