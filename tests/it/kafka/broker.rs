@@ -234,6 +234,12 @@ impl Broker {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = wait_for(self.admin().create_topics([&topic], &options)).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
+        // It is made, and may not be shown yet.
+        let begun = Instant::now();
+        while self.leaders(name).len() != partitions as usize {
+            assert!(begun.elapsed() < PATIENCE, "{name} is not shown");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Gives a topic more partitions.
@@ -336,6 +342,14 @@ impl Broker {
             high - low
         });
         ends.sum()
+    }
+
+    /// Which brokers lead a topic's partitions.
+    pub(crate) fn leaders(&self, topic: &str) -> Vec<i32> {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let all = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        all.map(|partition| partition.leader()).collect()
     }
 
     /// What a group has committed, of all partitions.

@@ -162,14 +162,13 @@ fn ended_in_the_middle_nothing_is_lost_and_nothing_comes_twice() {
     ended(&broker, "#secret");
 }
 
-#[test]
-fn members_come_and_go_and_nothing_is_lost() {
+/// One of two stops, a third comes, and the second is killed.
+fn members_come_and_go(broker: &Broker, more: &str) {
     const COUNT: u64 = 150_000;
-    let Some(broker) = broker() else { return };
-    let topics = topics(&broker, PARTITIONS);
+    let topics = topics(broker, PARTITIONS);
     let group = unique("group");
     broker.write(&topics[0], &records(0..COUNT / 3));
-    let desk = Desk::new(&broker, names(&topics), &group, "#secret");
+    let desk = Desk::new(broker, names(&topics), &group, more);
     let mut first = desk.start("first");
     first.until("a record", || broker.count(&topics[1]) > 0);
     let second = desk.start("second");
@@ -181,11 +180,37 @@ fn members_come_and_go_and_nothing_is_lost() {
     sleep(Duration::from_millis(300));
     second.kill();
     let mut third = third;
-    third.until("the end", || done(&broker, &group, &topics, COUNT));
+    third.until("the end", || done(broker, &group, &topics, COUNT));
     assert_eq!(third.stop().0, 0, "{}", desk.said("third"));
     let said = ["first", "second", "third"].map(|name| desk.said(name)).concat();
-    let came = check(&broker, &topics, COUNT, &said);
+    let came = check(broker, &topics, COUNT, &said);
     println!("{COUNT} records, {} of them twice", came - COUNT);
+}
+
+#[test]
+fn members_come_and_go_and_nothing_is_lost() {
+    let Some(broker) = broker() else { return };
+    members_come_and_go(&broker, "#secret");
+}
+
+const EAGER: &str = "#secret #eager";
+
+#[test]
+fn killed_where_all_partitions_are_shared_out_anew_nothing_is_lost() {
+    let Some(broker) = broker() else { return };
+    killed(&broker, EAGER);
+}
+
+#[test]
+fn ended_where_all_partitions_are_shared_out_anew_nothing_comes_twice() {
+    let Some(broker) = broker() else { return };
+    ended(&broker, EAGER);
+}
+
+#[test]
+fn members_come_and_go_where_all_partitions_are_shared_out_anew() {
+    let Some(broker) = broker() else { return };
+    members_come_and_go(&broker, EAGER);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What an operator tells a run.
 
+use std::{thread::sleep, time::Duration};
+
 use super::{
-    broker::{broker, unique},
+    broker::{Written, broker, unique},
     member::Desk,
     names, topics,
     watched::{ADMIN, numbered, port},
@@ -68,6 +70,49 @@ fn a_topic_is_paused_a_record_skipped_and_the_topic_read_again() {
     for wanted in ["[0]:7 is skipped by hand", "` is read again"] {
         assert!(said.contains(wanted), "{said}");
     }
+}
+
+/// What is paused stays so when the group shares its partitions out anew, and is read behind that.
+fn paused_through_a_rebalance(more: &str) {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 2);
+    let group = unique("group");
+    let desk = Desk::new(&broker, names(&topics), &group, &format!("{ADMIN}\n{more}"));
+    let mut member = desk.start("err");
+    let port = port(&desk, &mut member);
+    let at = port.to_string();
+    let assigned = |port| measures(&get(port, "/metrics", "").1)["tamis_kafka_assigned_partitions"];
+    member.until("both", || get(port, "/ready", "").0 == 200 && assigned(port) == 2.0);
+    assert_eq!(order("pause", &topics[0], &at).0, 0);
+    member.until("the pause", || desk.said("err").contains("is paused by hand"));
+    let mut other = desk.start("other");
+    member.until("one of two", || assigned(port) == 1.0);
+    other.until("the other", || desk.admin("other").is_some_and(|port| assigned(port) == 1.0));
+    let some = numbered("in", 0..20).into_iter().zip((0..2).cycle());
+    let some: Vec<_> = some.map(|(one, partition)| Written { partition, ..one }).collect();
+    broker.write(&topics[0], &some);
+    // The other has its own, and nobody paused it there.
+    other.until("its own", || broker.committed(&group, &topics[0], 2) == 10);
+    assert_eq!(other.stop().0, 0);
+    // All are the first one's again.
+    member.until("both", || assigned(port) == 2.0);
+    broker.write(&topics[0], &some);
+    sleep(Duration::from_secs(1));
+    assert_eq!(broker.count(&topics[1]), 10);
+    assert_eq!(order("resume", &topics[0], &at).0, 0);
+    member.until("the rest", || broker.committed(&group, &topics[0], 2) == 40);
+    let (code, account) = member.stop();
+    assert_eq!((code, &account["clean"]), (0, &30.into()), "{}", desk.said("err"));
+}
+
+#[test]
+fn what_is_paused_stays_so_through_a_rebalance() {
+    paused_through_a_rebalance("");
+}
+
+#[test]
+fn so_it_does_where_all_partitions_are_shared_out_anew() {
+    paused_through_a_rebalance("#eager");
 }
 
 #[test]

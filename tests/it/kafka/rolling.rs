@@ -1,6 +1,7 @@
 //! Members are replaced one by one while records come steadily.
 
 use std::{
+    net::TcpStream,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     thread::{scope, sleep},
     time::Duration,
@@ -74,7 +75,8 @@ fn ready<'a, const N: usize>(desk: &'a Desk, names: [String; N]) -> [(String, Me
     started.map(|(before, mut member, name)| {
         member.until("the address", || listens(&name) > before);
         let port = desk.admin(&name).unwrap();
-        member.until("readiness", || get(port, "/ready", "").0 == 200);
+        let there = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        member.until("readiness", || there() && get(port, "/ready", "").0 == 200);
         (name, member)
     })
 }
