@@ -7,6 +7,8 @@
 //! Options, after `--`: `--events N` (500000), `--runs N` (3), `--only NAME` (`bare`, `exactly`,
 //! `hops`, `header`, `instances`, `memory`, `delay`, `restart`).
 
+#[path = "support/bare.rs"]
+mod bare;
 #[path = "support/cluster.rs"]
 mod cluster;
 #[path = "support/generator.rs"]
@@ -37,7 +39,7 @@ const BARE: &str = "bare";
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first() {
-        Some((first, rest)) if first == BARE => cluster::bare(rest),
+        Some((first, rest)) if first == BARE => bare::bare(rest),
         // `cargo test --all-targets` starts this too; it has nothing to test.
         _ if !arguments.iter().any(|a| a == "--bench") => {
             println!("kafka: run with `cargo bench --bench kafka`");
