@@ -80,6 +80,8 @@ events! {
     LettersStay = "letters_stay", Info;
     /// The Kafka cluster has a fault; what failed is tried again.
     ClusterFault = "cluster_fault", Warn;
+    /// More partitions are read than the memory was shared out for: the Kafka group is joined anew.
+    GroupJoinedAnew = "group_joined_anew", Info;
     /// Records arrive exactly once, for who reads what is committed alone.
     ExactlyOnce = "exactly_once", Warn;
     /// A Kafka topic has a fault of its own: it is paused, and tried again; others go on.

@@ -6,6 +6,7 @@
 //! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
 //! | `letters` | a dead letter as the record that it is about, and the end of a run of these |
 //! | `hold` | what is not read at present: topics with a fault of their own |
+//! | `member` | joins the group, and anew where more partitions come than memory was shared out for |
 //! | `measure` | what is measured of blocks |
 //! | `poison` | records that kill the process that judges them |
 //! | `rebalance` | partitions that come and go |
@@ -19,6 +20,7 @@ mod arrival;
 mod hold;
 mod letters;
 mod measure;
+mod member;
 mod poison;
 mod reader;
 mod rebalance;
@@ -28,14 +30,14 @@ mod survey;
 
 use std::{
     io,
-    sync::{Arc, Weak},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use rdkafka::{
     TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata},
+    consumer::{Consumer as _, ConsumerGroupMetadata},
 };
 
 use crate::{
@@ -46,9 +48,10 @@ use crate::{
 };
 use arrival::DECODER_BYTES;
 pub use letters::{Letters, Narrow};
+use member::Member;
 pub use poison::{Notes, Noting};
 use reader::Reader;
-use rebalance::{Ear, list};
+use rebalance::list;
 use shared::Shared;
 pub use start::{Begin, Starts};
 pub use survey::Judge;
@@ -59,6 +62,8 @@ const MOST_READY: usize = 2;
 pub const BLOCKS: usize = MOST_READY + 1;
 /// What is read ahead of all partitions.
 const AHEAD_BYTES: usize = 64 << 20;
+/// Of each, at least.
+const LEAST_BYTES: usize = 64 << 10;
 /// What a broker answers at most at once.
 const ANSWER_BYTES: usize = 16 << 20;
 /// What the source holds in memory at most, beside blocks and the text of a compressed event.
@@ -100,7 +105,7 @@ impl Settings {
     /// What is read ahead of each partition, and what a broker answers for it at once.
     fn shares(&self) -> (usize, usize) {
         let share = AHEAD_BYTES / self.partitions.max(1);
-        ((share / 2).clamp(64 << 10, 8 << 20), (share / 2).clamp(64 << 10, 1 << 20))
+        ((share / 2).clamp(LEAST_BYTES, 8 << 20), (share / 2).clamp(LEAST_BYTES, 1 << 20))
     }
 }
 
@@ -110,7 +115,7 @@ pub struct KafkaSource(Arc<Shared>);
 /// Keeps what it has delivered.
 pub struct KafkaOffsets {
     shared: Arc<Shared>,
-    consumer: Weak<BaseConsumer<Ear>>,
+    member: Member,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -135,11 +140,10 @@ impl KafkaSource {
         }
         let (cluster, judge) = (settings.cluster.clone(), settings.judge.clone());
         let reader = Reader::join(settings, shared.clone())?;
-        // Who commits must not keep the member in its group.
-        let consumer = Arc::downgrade(&reader.consumer());
+        let member = reader.member();
         let thread = thread::Builder::new().name("kafka".into()).spawn(move || reader.run())?;
         survey::start(cluster, judge, shared.clone())?;
-        Ok((Self(shared.clone()), KafkaOffsets { shared, consumer, thread: Some(thread) }))
+        Ok((Self(shared.clone()), KafkaOffsets { shared, member, thread: Some(thread) }))
     }
 }
 
@@ -150,10 +154,10 @@ impl KafkaOffsets {
         &self,
     ) -> impl Fn(&[Reached]) -> Option<(TopicPartitionList, ConsumerGroupMetadata)> + Send + use<>
     {
-        let (shared, consumer) = (self.shared.clone(), self.consumer.clone());
+        let (shared, known) = (self.shared.clone(), self.member.clone());
         move |reached| {
             // First as which member: should it lose a partition behind this, the group refuses it.
-            let member = consumer.upgrade()?.group_metadata()?;
+            let member = known.get()?.group_metadata()?;
             Some((list(&shared.owned(reached)?), member))
         }
     }

@@ -15,14 +15,15 @@ use rdkafka::{
 };
 
 use super::{
-    ANSWER_BYTES, MOST_READY, Settings,
+    MOST_READY, Settings,
     arrival::Arrival,
     hold::Holds,
+    member::{Member, member},
     rebalance::{Ear, keep, list},
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, STATISTICS_EVERY, about, is_gone, unless_said},
+    kafka::{Fault, about, is_gone},
     pipeline::{
         Reason,
         records::{Block, Place},
@@ -31,14 +32,14 @@ use crate::{
 };
 
 /// How long to rest at most: everything that happens wakes the thread up.
-const REST: Duration = Duration::from_millis(50);
+pub(super) const REST: Duration = Duration::from_millis(50);
 /// How long a member without partitions waits for some, where it ends by itself.
 const NONE_FOR: Duration = Duration::from_secs(3);
 /// How long the group may take at the end to say which partitions are whose.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A partition's queue.
-struct Lane {
+pub(super) struct Lane {
     place: Place,
     queue: PartitionQueue<Ear>,
     /// What stands there and behind is not for this run.
@@ -51,63 +52,42 @@ pub(super) struct Reader {
     pub(super) settings: Settings,
     pub(super) shared: Arc<Shared>,
     pub(super) consumer: Arc<BaseConsumer<Ear>>,
+    pub(super) member: Member,
     pub(super) holds: Holds,
-    lanes: Vec<Lane>,
+    pub(super) lanes: Vec<Lane>,
     arrival: Arrival,
     /// Which lane is first in the next block.
     first: usize,
     /// Since when it has no partitions.
     none_since: Option<Instant>,
-    ended: bool,
+    pub(super) ended: bool,
 }
 
 impl Reader {
     /// The member, for whoever commits for it.
-    pub(super) fn consumer(&self) -> Arc<BaseConsumer<Ear>> {
-        self.consumer.clone()
+    pub(super) fn member(&self) -> Member {
+        self.member.clone()
     }
 
+    /// Joins the group.
     pub(super) fn join(settings: Settings, shared: Arc<Shared>) -> io::Result<Self> {
-        let invalid =
-            |error: KafkaError| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
-        let (ahead, answer) = settings.shares();
-        let mut config = settings.cluster.client(&[
-            ("group.id", &settings.group),
-            ("group.protocol", "classic"),
-            ("isolation.level", "read_committed"),
-            ("enable.auto.commit", if settings.in_transactions { "false" } else { "true" }),
-            ("enable.auto.offset.store", "false"),
-            ("auto.offset.reset", "error"),
-            ("enable.partition.eof", if settings.letters.is_some() { "true" } else { "false" }),
-            ("queued.max.messages.kbytes", &(ahead >> 10).to_string()),
-            ("fetch.message.max.bytes", &answer.to_string()),
-            ("fetch.max.bytes", &ANSWER_BYTES.to_string()),
-        ]);
-        let usual = [
-            ("auto.commit.interval.ms", "1000"),
-            ("fetch.queue.backoff.ms", "20"),
-            ("heartbeat.interval.ms", "500"),
-            ("partition.assignment.strategy", "cooperative-sticky"),
-            ("statistics.interval.ms", STATISTICS_EVERY),
-        ];
-        unless_said(&mut config, &usual);
-        let ear = Ear {
-            shared: shared.clone(),
-            voice: settings.cluster.voice.clone(),
-            shutdown: settings.shutdown.clone(),
-            in_transactions: settings.in_transactions,
-            starts: settings.starts,
-        };
-        let mut consumer: BaseConsumer<Ear> = config.create_with_context(ear).map_err(invalid)?;
-        let poked = shared.clone();
-        consumer.set_nonempty_callback(move || poked.poke());
-        let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
-        consumer.subscribe(&topics).map_err(invalid)?;
-        let (consumer, lanes) = (Arc::new(consumer), Vec::new());
+        let consumer = member(&settings, &shared)?;
+        let (member, lanes) = (Member::of(&consumer), Vec::new());
         let holds = Holds::quarantined(settings.notes.as_deref());
         let arrival = Arrival::new(settings.max_event_bytes, settings.framing);
         let (first, none_since, ended) = (0, None, false);
-        Ok(Self { settings, shared, consumer, holds, lanes, arrival, first, none_since, ended })
+        Ok(Self {
+            settings,
+            shared,
+            consumer,
+            member,
+            holds,
+            lanes,
+            arrival,
+            first,
+            none_since,
+            ended,
+        })
     }
 
     /// Until everything that was read is delivered, or is given up.
@@ -125,8 +105,8 @@ impl Reader {
         shared.finished(kept);
     }
 
-    /// Serves the group, and reads if there is room; `true`: nothing more will be delivered.
-    fn turn(&mut self) -> bool {
+    /// Hears what the group has to tell.
+    pub(super) fn hear(&mut self) {
         let consumer = self.consumer.clone();
         while let Some(event) = consumer.poll(Duration::ZERO) {
             match event {
@@ -135,6 +115,11 @@ impl Reader {
                 Err(error) => self.told(&error, None),
             }
         }
+    }
+
+    /// Serves the group, and reads if there is room; `true`: nothing more will be delivered.
+    fn turn(&mut self) -> bool {
+        self.hear();
         if let Some(what) = self.settings.cluster.voice.outdated().filter(|_| !self.ended) {
             self.end(Some(io::Error::other(what)));
         }
@@ -156,6 +141,9 @@ impl Reader {
         }
         if !self.ended && self.is_through() {
             self.end(None);
+        }
+        if !self.ended && self.is_outgrown() {
+            self.join_anew();
         }
         if self.ended || self.shared.is_taken_back() || !self.fill() {
             self.shared.rest(REST);
@@ -354,7 +342,7 @@ impl Reader {
         self.end(Some(error));
     }
 
-    fn end(&mut self, error: Option<io::Error>) {
+    pub(super) fn end(&mut self, error: Option<io::Error>) {
         self.ended = true;
         self.lanes.clear();
         self.shared.end(error);

@@ -1,7 +1,10 @@
 //! Where partitions begin, and topics that do not fit any more.
 
+use std::cell::Cell;
+
 use super::{
     broker::{Broker, Written, broker, unique},
+    exactly_once::EXACTLY_ONCE,
     judged,
     member::Desk,
     names, topics,
@@ -72,6 +75,50 @@ fn a_new_partition_begins_where_it_is_told() {
     member.until("the rest", || broker.count(&topics[1]) == 7);
     assert_eq!(member.stop().0, 0);
     assert!(desk.said("err").contains(": 4 offsets are skipped"));
+}
+
+#[test]
+fn a_member_whose_partitions_outgrow_its_memory_joins_anew() {
+    const MANY: usize = 12;
+    let Some(broker) = broker() else { return };
+    for delivery in ["#secret", EXACTLY_ONCE] {
+        let topics = topics(&broker, 1);
+        let group = unique("group");
+        broker.write(&topics[0], &numbered("in", 0..500));
+        let desk = Desk::new(&broker, names(&topics), &group, delivery);
+        let mut member = desk.start("err");
+        member.until("the first", || broker.committed(&group, &topics[0], 1) == 500);
+        broker.grow(&topics[0], MANY);
+        // It has some of the old partition's records in hand when the others come.
+        let anew = || desk.said("err").contains("group_joined_anew");
+        let count = Cell::new(500);
+        member.until("the new partitions", || {
+            let more = numbered("in", count.get()..count.get() + 100).into_iter();
+            let more: Vec<_> = more.map(|record| Written { partition: 0, ..record }).collect();
+            broker.write(&topics[0], &more);
+            count.set(count.get() + 100);
+            anew()
+        });
+        let count = count.get();
+        let spread: Vec<_> = numbered("in", count..count + 1200)
+            .into_iter()
+            .zip(0..)
+            .map(|(record, at)| Written { partition: at % MANY as i32, ..record })
+            .collect();
+        broker.write(&topics[0], &spread);
+        let all = i64::from(count) + 1200;
+        member.until("the rest", || broker.committed(&group, &topics[0], MANY as i32) == all);
+        let (code, account) = member.stop();
+        let said = desk.said("err");
+        assert_eq!((code, &account["unwritten"]), (0, &0.into()), "{said}");
+        crate::cli::adds_up(&account);
+        assert_eq!(said.matches("\"group_joined_anew\"").count(), 1, "{said}");
+        let mut came = texts(&broker, &topics[1]);
+        assert_eq!(came.len() as i64, all, "{said}");
+        came.sort();
+        came.dedup();
+        assert_eq!(came.len() as i64, all);
+    }
 }
 
 #[test]
