@@ -229,7 +229,24 @@ impl Broker {
 
     /// A topic of this name.
     pub(crate) fn make(&self, name: &str, partitions: i32, config: &[(&str, &str)]) {
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+        self.make_so(name, partitions, TopicReplication::Fixed(-1), config);
+    }
+
+    /// A topic of a unique name with one partition, which the first of these brokers leads.
+    pub(crate) fn led_by(&self, name: &str, brokers: &[i32]) -> String {
+        let name = unique(name);
+        self.make_so(&name, 1, TopicReplication::Variable(&[brokers]), &[]);
+        name
+    }
+
+    fn make_so(
+        &self,
+        name: &str,
+        partitions: i32,
+        replication: TopicReplication<'_>,
+        config: &[(&str, &str)],
+    ) {
+        let mut topic = NewTopic::new(name, partitions, replication);
         topic.config = config.to_vec();
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = wait_for(self.admin().create_topics([&topic], &options)).unwrap();

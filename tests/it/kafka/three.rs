@@ -1,7 +1,9 @@
 //! Three brokers, of which one or two go.
 
+use std::{collections::BTreeSet, thread::sleep, time::Duration};
+
 use super::{
-    broker::{Fate, three, unique},
+    broker::{Fate, Written, three, unique},
     contract::{PARTITIONS, check, done, records},
     exactly_once::EXACTLY_ONCE,
     member::Desk,
@@ -72,4 +74,52 @@ fn leaders_move_and_each_record_arrives_once() {
     assert_eq!((code, &account["unwritten"]), (0, &0.into()), "{}", desk.said("err"));
     adds_up(&account);
     assert_eq!(check(broker, &topics, COUNT, &desk.said("err")), COUNT);
+}
+
+/// The leader alone takes records, and dies before another has them: these are sent again.
+fn what_the_leader_alone_had(more: &str) -> Option<(u64, u64)> {
+    const COUNT: u64 = 60_000;
+    let (cluster, _turn) = three()?;
+    let broker = &cluster.broker;
+    let topics = ["in", "clean", "dead"].map(|name| broker.led_by(name, &[1, 2, 3]));
+    let group = unique("group");
+    let desk = Desk::new(broker, names(&topics), &group, more);
+    let all = records(0..COUNT).into_iter().map(|record| Written { partition: 0, ..record });
+    broker.write(&topics[0], &all.collect::<Vec<_>>());
+    let mut member = desk.start("err");
+    member.until("a record", || broker.count(&topics[1]) > 0);
+    for follower in [2, 3] {
+        cluster.befalls(follower, Fate::Stop);
+    }
+    sleep(Duration::from_millis(1500));
+    cluster.befalls(1, Fate::Kill);
+    for follower in [2, 3] {
+        cluster.befalls(follower, Fate::Cont);
+    }
+    member.until("the end", || broker.committed(&group, &topics[0], 1) as u64 == COUNT);
+    cluster.befalls(1, Fate::Up);
+    let (code, account) = member.stop();
+    let said = desk.said("err");
+    assert_eq!((code, &account["unwritten"]), (0, &0.into()), "{said}");
+    adds_up(&account);
+    let (clean, dead) = (broker.read(&topics[1]), broker.read(&topics[2]));
+    let ids = clean.iter().map(|record| record.header("id"));
+    let offsets = dead.iter().map(|letter| letter.header("__tamis.errors.offset"));
+    // Each was written in the order of its number.
+    let came: BTreeSet<u64> =
+        ids.chain(offsets).map(|number| number.unwrap().parse().unwrap()).collect();
+    assert_eq!(came.len() as u64, COUNT, "{said}");
+    Some((COUNT, (clean.len() + dead.len()) as u64))
+}
+
+#[test]
+fn what_the_leader_alone_had_is_not_lost() {
+    let Some((count, came)) = what_the_leader_alone_had("#secret") else { return };
+    println!("{count} records, {} of them twice", came - count);
+}
+
+#[test]
+fn what_the_leader_alone_had_arrives_once() {
+    let Some((count, came)) = what_the_leader_alone_had(EXACTLY_ONCE) else { return };
+    assert_eq!(came, count);
 }
