@@ -21,7 +21,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
+    error::{KafkaError, KafkaResult},
     message::{Header, Headers as _, OwnedHeaders},
     producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer},
 };
@@ -313,7 +313,7 @@ impl Broker {
             .set("enable.partition.eof", "true")
             .create()
             .unwrap();
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let metadata = patiently(|| consumer.fetch_metadata(Some(topic), PATIENCE));
         let partitions = metadata.topics()[0].partitions().len() as i32;
         let (mut all, mut list, mut left) = (Vec::new(), TopicPartitionList::new(), partitions);
         for partition in 0..partitions {
@@ -352,10 +352,10 @@ impl Broker {
     /// How many records a topic holds.
     pub(crate) fn count(&self, topic: &str) -> i64 {
         let consumer: BaseConsumer = self.client().create().unwrap();
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let metadata = patiently(|| consumer.fetch_metadata(Some(topic), PATIENCE));
         let partitions = metadata.topics()[0].partitions().len() as i32;
         let ends = (0..partitions).map(|partition| {
-            let (low, high) = consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap();
+            let (low, high) = patiently(|| consumer.fetch_watermarks(topic, partition, PATIENCE));
             high - low
         });
         ends.sum()
@@ -364,7 +364,7 @@ impl Broker {
     /// Which brokers lead a topic's partitions.
     pub(crate) fn leaders(&self, topic: &str) -> Vec<i32> {
         let consumer: BaseConsumer = self.client().create().unwrap();
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let metadata = patiently(|| consumer.fetch_metadata(Some(topic), PATIENCE));
         let all = metadata.topics().iter().flat_map(|topic| topic.partitions());
         all.map(|partition| partition.leader()).collect()
     }
@@ -374,7 +374,7 @@ impl Broker {
         let consumer: BaseConsumer = self.client().set("group.id", group).create().unwrap();
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, partitions - 1);
-        let committed = consumer.committed_offsets(list, PATIENCE).unwrap();
+        let committed = patiently(|| consumer.committed_offsets(list.clone(), PATIENCE));
         let offsets = committed.elements().into_iter().map(|element| match element.offset() {
             Offset::Offset(offset) => offset,
             _ => 0,
@@ -389,6 +389,11 @@ impl Broker {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         wait_for(self.admin().delete_records(&list, &options)).unwrap();
     }
+}
+
+/// An answer, of whoever leads or coordinates by then.
+fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> T {
+    (0..4).find_map(|_| ask().ok()).unwrap_or_else(|| ask().unwrap())
 }
 
 fn wait_for<T>(future: impl Future<Output = T>) -> T {
