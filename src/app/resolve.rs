@@ -173,7 +173,8 @@ fn check_followed(run: &Run) -> Result<()> {
 
 /// Text lines need a place, where they are to be kept.
 fn check_text(args: &RunArgs) -> Result<()> {
-    if args.rules.text == Some(TextChoice::DeadLetter) && args.dead_letter.is_none() {
+    let kept = args.dead_letter.is_some() || args.streams.dead_letter.is_some();
+    if args.rules.text == Some(TextChoice::DeadLetter) && !kept {
         let names = &args.rules.names;
         let (text, beside) = (names.at("--text"), names.beside("--text", "--dead-letter FILE"));
         bail!("{text} dead-letter needs {beside}");

@@ -282,3 +282,25 @@ fn what_is_said_of_topics_is_shown_as_a_configuration() {
         assert_eq!(shown[key], said[key], "{key}");
     }
 }
+
+#[test]
+fn text_goes_to_the_dead_letter_topic_where_that_is_wanted() {
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 1);
+    broker.write(&topics[0], &[record("k", "card 4111 1111 1111 1111"), record("k", "{\"n\":1}")]);
+    let desk = Desk::new(&broker, names(&topics), &unique("group"), "text = \"dead-letter\"");
+    let mut member = desk.start("err");
+    member.until("both", || broker.count(&topics[1]) + broker.count(&topics[2]) >= 2);
+    let (code, account) = member.stop();
+    assert_eq!(code, 0, "{}", desk.said("err"));
+    adds_up(&account);
+    assert_eq!((&account["clean"], &account["dead_lettered"]["text"]), (&1.into(), &1.into()));
+    let letter = &broker.read(&topics[2])[0];
+    assert_eq!(letter.header("__tamis.errors.payload").as_deref(), Some("text"));
+    assert!(!letter.text().contains("4111"), "{}", letter.text());
+    // Without one there is no place for it.
+    let desk = Desk::new(&broker, [&topics[0], &topics[1], ""], "g", "text = \"dead-letter\"");
+    let (code, _) = desk.start("err").end();
+    let said = desk.said("err");
+    assert!(code == 2 && said.contains("text dead-letter needs dead_letter"), "{code} {said}");
+}
