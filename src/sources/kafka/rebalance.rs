@@ -10,7 +10,7 @@ use rdkafka::{
     ClientContext, Offset, Statistics, TopicPartitionList,
     client::OAuthToken,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol},
-    error::{KafkaError, KafkaResult},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 
@@ -52,8 +52,11 @@ impl ClientContext for Ear {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.shared.poke();
-        if error.rdkafka_error_code().map(Fault::of) != Some(Fault::Topic) {
-            return self.voice.fault(&error);
+        match error.rdkafka_error_code() {
+            // That is where a replay ends, and comes with its partition's records, too.
+            Some(RDKafkaErrorCode::PartitionEOF) => return,
+            code if code.map(Fault::of) != Some(Fault::Topic) => return self.voice.fault(&error),
+            _ => {}
         }
         // That of a partition that is read comes with its records.
         if let Some((topic, why)) = reason

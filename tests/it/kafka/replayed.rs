@@ -54,6 +54,8 @@ fn done(desk: &Desk, args: &[&str]) -> Value {
     assert_eq!(code, 0, "{said}");
     adds_up(&account);
     assert!(!said.contains("ada@") && !said.contains("AGE-SECRET"), "{said}");
+    // That it comes to the end is no fault.
+    assert!(!said.contains("PartitionEOF"), "{said}");
     account
 }
 
