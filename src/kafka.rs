@@ -33,7 +33,7 @@ pub use fault::{Fault, of_record};
 pub(crate) use fault::{about, is_gone};
 pub use native::headers;
 pub use routes::{Routes, Written, check_pattern, filled};
-pub use secret::{Login, Password, Secret};
+pub use secret::{Given, Login, Password, Secret};
 pub use token::{Provider, Tokens};
 pub use topics::{Prober, Topics, ask, limits, list};
 pub use vitals::{Client, Partition, Rebalance, Skip, Unfit, Vitals};
@@ -127,6 +127,10 @@ impl Cluster {
         config.set("client.id", "tamis");
         for (name, value) in &self.properties {
             config.set(name, value);
+        }
+        // It may be another than at the start.
+        if let Some(password) = self.voice.password() {
+            config.set("sasl.password", password.text());
         }
         for (name, value) in own {
             config.set(*name, *value);

@@ -1,8 +1,8 @@
 //! What librdkafka can do and rdkafka does not offer.
 //!
 //! A message's headers, read so that no name can stop the program: rdkafka takes every name for UTF-8 and
-//! panics where one is not; librdkafka itself does not mind. And a token for a client that asks for none,
-//! as rdkafka's for questions of administration. This is the one place outside the engine's index with
+//! panics where one is not; librdkafka itself does not mind. A token for a client that asks for none, as
+//! rdkafka's for questions of administration. And another password for one that runs. This is the one place outside the engine's index with
 //! `unsafe`: each call is behind a function that is safe for every argument.
 
 // The index is the other home of it; a test keeps it there and here.
@@ -15,8 +15,9 @@ use std::{
 
 use rdkafka::{
     bindings::{
-        rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_message_headers,
-        rd_kafka_oauthbearer_set_token, rd_kafka_resp_err_t as Code,
+        rd_kafka_error_destroy, rd_kafka_header_get_all, rd_kafka_headers_t,
+        rd_kafka_message_headers, rd_kafka_oauthbearer_set_token, rd_kafka_resp_err_t as Code,
+        rd_kafka_sasl_set_credentials,
     },
     client::{Client, ClientContext, OAuthToken},
     message::BorrowedMessage,
@@ -84,4 +85,25 @@ pub(super) fn give_token<C: ClientContext>(client: &Client<C>, token: &OAuthToke
         )
     };
     code == Code::RD_KAFKA_RESP_ERR_NO_ERROR
+}
+
+/// Gives a client another password, for the connections that it makes from now on; whether it took it.
+pub(super) fn give_password<C: ClientContext>(
+    client: &Client<C>,
+    user: &str,
+    password: &str,
+) -> bool {
+    let (Ok(user), Ok(password)) = (CString::new(user), CString::new(password)) else {
+        return false;
+    };
+    // SAFETY: the client is alive, for it is borrowed; both texts end in a zero, and are copied in the call.
+    let error = unsafe {
+        rd_kafka_sasl_set_credentials(client.native_ptr(), user.as_ptr(), password.as_ptr())
+    };
+    if error.is_null() {
+        return true;
+    }
+    // SAFETY: it is an error of librdkafka's, which is ours, and nobody else has it.
+    unsafe { rd_kafka_error_destroy(error) };
+    false
 }

@@ -1,8 +1,16 @@
 //! Secrets, as a file or the environment has them now.
 
-use std::{env, fs};
+use std::{
+    env, fs,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
-use super::Tokens;
+use rdkafka::client::{Client, ClientContext};
+
+use super::{Tokens, Voice, native::give_password};
 
 /// Where a secret is, and which key says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,29 +66,59 @@ pub enum Login {
     Tokens(Tokens),
 }
 
-/// A password, as it was at the start: a client keeps it as long as it lives.
+/// A password, as it was read last: it is read again when a broker refuses it.
 #[derive(Clone)]
 pub struct Password {
+    user: String,
     secret: Secret,
-    text: String,
+    now: Arc<Now>,
+}
+
+struct Now {
+    text: Mutex<String>,
+    /// How often it became another.
+    changes: AtomicU64,
 }
 
 impl Password {
-    /// What the secret is now.
+    /// What the secret of `user` is now.
     ///
     /// # Errors
     /// It is not there.
-    pub fn read(secret: Secret) -> Result<Self, String> {
-        Ok(Self { text: secret.read()?, secret })
+    pub fn read(user: &str, secret: Secret) -> Result<Self, String> {
+        let now = Now { text: Mutex::new(secret.read()?), changes: AtomicU64::new(0) };
+        Ok(Self { user: user.to_owned(), secret, now: Arc::new(now) })
     }
 
     /// The password.
-    pub fn text(&self) -> &str {
-        &self.text
+    pub fn text(&self) -> String {
+        self.now.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether there is another by now.
-    pub(super) fn is_outdated(&self) -> bool {
-        self.secret.read().is_ok_and(|now| now != self.text)
+    /// Reads it again; whether it is another.
+    pub(super) fn renew(&self) -> bool {
+        let Ok(text) = self.secret.read() else { return false };
+        let mut known = self.now.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let differs = *known != text;
+        if differs {
+            *known = text;
+            self.now.changes.fetch_add(1, Relaxed);
+        }
+        differs
+    }
+}
+
+/// Which password a client has: it keeps that until it is given another.
+#[derive(Default)]
+pub struct Given(AtomicU64);
+
+impl Given {
+    /// Gives a client the password of now, if that is another. Connections that stand keep theirs.
+    pub fn renew<C: ClientContext>(&self, voice: &Voice, client: &Client<C>) {
+        let Some(password) = voice.password() else { return };
+        let changes = password.now.changes.load(Relaxed);
+        if self.0.swap(changes, Relaxed) != changes {
+            give_password(client, &password.user, &password.text());
+        }
     }
 }

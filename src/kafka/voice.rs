@@ -3,10 +3,7 @@
 use std::{
     collections::HashMap,
     error::Error,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -28,8 +25,6 @@ pub struct Voice {
     said: Arc<Mutex<HashMap<String, Instant>>>,
     lasting: Arc<Mutex<Option<String>>>,
     login: Option<Login>,
-    /// A broker refuses the password, and there is another by now.
-    outdated: Arc<AtomicBool>,
     /// What is known of the member.
     pub vitals: Arc<Vitals>,
 }
@@ -37,8 +32,8 @@ pub struct Voice {
 impl Voice {
     /// Tells by `say`, and counts in `vitals`.
     pub fn new(say: Say, vitals: Arc<Vitals>) -> Self {
-        let (said, lasting, outdated) = Default::default();
-        Self { say, said, lasting, login: None, outdated, vitals }
+        let (said, lasting) = Default::default();
+        Self { say, said, lasting, login: None, vitals }
     }
 
     /// Tells nobody.
@@ -84,25 +79,18 @@ impl Voice {
         if let Some(cause) = cause {
             self.hears(cause.text(), cause.lasts());
             let password = self.password().filter(|_| cause == Cause::Credentials);
-            if password.is_some_and(Password::is_outdated) {
-                self.outdated.store(true, Relaxed);
+            if password.is_some_and(Password::renew) {
+                self.say("kafka: there is another password now, which is tried from now on");
             }
         }
     }
 
-    fn password(&self) -> Option<&Password> {
+    /// The password, if there is one.
+    pub(super) fn password(&self) -> Option<&Password> {
         match &self.login {
             Some(Login::Password(password)) => Some(password),
             _ => None,
         }
-    }
-
-    /// Why another run would do better, if it would.
-    pub fn outdated(&self) -> Option<&'static str> {
-        self.outdated.load(Relaxed).then_some(
-            "kafka: a broker refuses the password, and kafka.sasl.password_file holds another one \
-             now: the next run takes it",
-        )
     }
 
     fn hears(&self, what: &str, lasts: bool) {

@@ -20,11 +20,11 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use rdkafka::{
     error::RDKafkaErrorCode,
     message::{Header, OwnedHeaders},
-    producer::{BaseRecord, ThreadedProducer},
+    producer::{BaseRecord, Producer as _, ThreadedProducer},
 };
 
 use crate::{
-    kafka::{Cluster, Fault, Routes, STATISTICS_EVERY, about, of_record, unless_said},
+    kafka::{Cluster, Fault, Given, Routes, STATISTICS_EVERY, about, of_record, unless_said},
     pipeline::records::{Outgoing, RecordSink, Refusal, Ticket, Told, Transactions},
     shutdown::{Phase, Shutdown},
 };
@@ -64,6 +64,7 @@ pub struct KafkaSink {
     desk: Arc<Desk>,
     ways: Ways,
     transacting: Option<Transacting>,
+    given: Given,
     settings: Settings,
 }
 
@@ -81,7 +82,7 @@ impl KafkaSink {
         let transactional = settings.transactional_id.as_ref();
         let transacting = transactional.map(|_| Transacting::start(&producer, &stopped));
         let transacting = transacting.transpose()?;
-        Ok(Self { producer, desk, ways, transacting, settings })
+        Ok(Self { producer, desk, ways, transacting, given: Given::default(), settings })
     }
 }
 
@@ -149,6 +150,7 @@ impl RecordSink for KafkaSink {
                 });
             }
             sent = back;
+            self.given.renew(&self.settings.cluster.voice, self.producer.client());
             let tray = self.desk.tray();
             if let Some(error) = &tray.failed {
                 return Err(Refusal::Sink(same(error)));
@@ -169,6 +171,7 @@ impl RecordSink for KafkaSink {
         reports: &mut Vec<(Ticket, Told)>,
         timestamps: &dyn Fn(Ticket) -> Option<i64>,
     ) -> io::Result<()> {
+        self.given.renew(&self.settings.cluster.voice, self.producer.client());
         if let Some(transacting) = &mut self.transacting {
             transacting.look();
         }

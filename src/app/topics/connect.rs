@@ -83,8 +83,8 @@ fn known(sasl: &SaslEntry, set: &mut dyn FnMut(&str, &str)) -> Result<Option<Log
         Proof::Password { user, password } => {
             set("sasl.username", &user.value);
             let secret = secret(password, "kafka.sasl.password_file", "kafka.sasl.password_env");
-            let password = Password::read(secret).map_err(|what| anyhow!(what))?;
-            set("sasl.password", password.text());
+            let password = Password::read(&user.value, secret).map_err(|what| anyhow!(what))?;
+            set("sasl.password", &password.text());
             return Ok(Some(Login::Password(password)));
         }
         Proof::TokenFile(file) => return Ok(Some(Login::Tokens(Tokens::in_file(&file.value)))),

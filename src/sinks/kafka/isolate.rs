@@ -68,6 +68,7 @@ impl KafkaSink {
     pub(super) fn settled(&self) -> bool {
         let mut moved = (self.producer.in_flight_count(), Instant::now());
         loop {
+            self.given.renew(&self.settings.cluster.voice, self.producer.client());
             let left = self.producer.in_flight_count();
             if left != moved.0 {
                 moved = (left, Instant::now());

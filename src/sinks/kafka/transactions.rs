@@ -99,6 +99,7 @@ impl KafkaSink {
     ) -> Result<(), Undone> {
         let begun = Instant::now();
         loop {
+            self.given.renew(&self.settings.cluster.voice, self.producer.client());
             let Err(error) = call(&self.producer) else { return Ok(()) };
             let fatal = self.producer.client().fatal_error().is_some();
             if fatal || !is_retriable(&error) {

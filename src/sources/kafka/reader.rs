@@ -23,7 +23,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, about, is_gone},
+    kafka::{Fault, Given, about, is_gone},
     pipeline::{
         Reason,
         records::{Block, Place},
@@ -53,6 +53,7 @@ pub(super) struct Reader {
     pub(super) shared: Arc<Shared>,
     pub(super) consumer: Arc<BaseConsumer<Ear>>,
     pub(super) member: Member,
+    given: Given,
     pub(super) holds: Holds,
     pub(super) lanes: Vec<Lane>,
     arrival: Arrival,
@@ -81,6 +82,7 @@ impl Reader {
             shared,
             consumer,
             member,
+            given: Given::default(),
             holds,
             lanes,
             arrival,
@@ -120,9 +122,7 @@ impl Reader {
     /// Serves the group, and reads if there is room; `true`: nothing more will be delivered.
     fn turn(&mut self) -> bool {
         self.hear();
-        if let Some(what) = self.settings.cluster.voice.outdated().filter(|_| !self.ended) {
-            self.end(Some(io::Error::other(what)));
-        }
+        self.given.renew(&self.settings.cluster.voice, self.consumer.client());
         if !self.ended {
             match self.shared.refusal() {
                 Some(why) => self.end(Some(why)),

@@ -63,8 +63,11 @@ fn ends(cluster: &Cluster, shared: &Shared, prober: &mut Option<Prober>) {
         let end = prober.as_ref().and_then(|prober| prober.end(&topic, partition, PATIENCE));
         match end {
             Some(end) => shared.vitals.ends(&topic, partition, end),
-            // Others would not be answered either.
-            None => return,
+            // Others would not be answered either. The next client may be known by another password.
+            None => {
+                *prober = None;
+                return;
+            }
         }
     }
 }
