@@ -39,7 +39,7 @@ pub struct ReplayArgs {
 
     /// Read letters of topics as this group [default: GROUP.replay]
     ///
-    /// GROUP is that of [source]. A group without an offset begins with the first letter that there is.
+    /// GROUP is that of `[source]`. A group without an offset begins with the first letter that there is.
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub group: Option<String>,
 
