@@ -172,7 +172,7 @@ impl RecordSink for KafkaSink {
         timestamps: &dyn Fn(Ticket) -> Option<i64>,
     ) -> io::Result<()> {
         self.given.renew(&self.settings.cluster.voice, self.producer.client());
-        if let Some(transacting) = &mut self.transacting {
+        if let Some(transacting) = &self.transacting {
             transacting.look();
         }
         self.isolate(timestamps);

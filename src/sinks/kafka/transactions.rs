@@ -5,6 +5,7 @@
 //! a transaction lives, there is a new one; otherwise it is fenced, and so is this process.
 
 use std::{
+    cell::Cell,
     io,
     time::{Duration, Instant},
 };
@@ -45,8 +46,8 @@ pub(super) struct Transacting {
     /// Of transactions that are taken back one after the other.
     backoff: Backoff,
     /// When somebody last looked, and whether that was too late since the transaction began.
-    looked: Instant,
-    slept: bool,
+    looked: Cell<Instant>,
+    slept: Cell<bool>,
 }
 
 /// The properties of a producer of transactions under the name `id`.
@@ -68,7 +69,8 @@ impl Transacting {
             match producer.init_transactions(CALL) {
                 Ok(()) => {
                     let (backoff, looked) = (Backoff::new(REST, LONGEST_REST), Instant::now());
-                    return Ok(Self { group: None, backoff, looked, slept: false });
+                    let (looked, slept) = (Cell::new(looked), Cell::new(false));
+                    return Ok(Self { group: None, backoff, looked, slept });
                 }
                 Err(error) if is_retriable(&error) && !stopped() => {}
                 Err(_) if stopped() => return Err(io::ErrorKind::Interrupted.into()),
@@ -78,9 +80,15 @@ impl Transacting {
     }
 
     /// Somebody looks.
-    pub(super) fn look(&mut self) {
-        self.slept |= self.looked.elapsed() >= SLEPT;
-        self.looked = Instant::now();
+    pub(super) fn look(&self) {
+        self.slept.set(self.slept.get() || self.looked.get().elapsed() >= SLEPT);
+        self.looked.set(Instant::now());
+    }
+
+    /// From now on.
+    fn begin(&self) {
+        self.looked.set(Instant::now());
+        self.slept.set(false);
     }
 }
 
@@ -100,6 +108,10 @@ impl KafkaSink {
         let begun = Instant::now();
         loop {
             self.given.renew(&self.settings.cluster.voice, self.producer.client());
+            // Who waits for the cluster is awake.
+            if let Some(transacting) = &self.transacting {
+                transacting.look();
+            }
             let Err(error) = call(&self.producer) else { return Ok(()) };
             let fatal = self.producer.client().fatal_error().is_some();
             if fatal || !is_retriable(&error) {
@@ -130,7 +142,7 @@ impl KafkaSink {
     fn renew(&mut self) -> io::Result<()> {
         let why = self.broken();
         let stopped = || self.settings.shutdown.phase() != Phase::Running;
-        let slept = self.transacting.as_ref().is_none_or(|transacting| transacting.slept);
+        let slept = self.transacting.as_ref().is_none_or(|transacting| transacting.slept.get());
         if slept || stopped() || !self.desk.tray().outage {
             return Err(why);
         }
@@ -138,9 +150,9 @@ impl KafkaSink {
         voice.say("kafka: brokers were away for longer than a transaction lives; begun anew");
         // What is still in the old one is given up with it, and told.
         self.producer = producer(&self.settings, &self.desk)?;
-        let started = Transacting::start(&self.producer, &stopped).map_err(|_| why)?;
-        if let Some(transacting) = &mut self.transacting {
-            (transacting.looked, transacting.slept) = (started.looked, false);
+        Transacting::start(&self.producer, &stopped).map_err(|_| why)?;
+        if let Some(transacting) = &self.transacting {
+            transacting.begin();
         }
         self.desk.tray().broken = false;
         Ok(())
@@ -157,8 +169,8 @@ impl KafkaSink {
 
 impl Transactions for KafkaSink {
     fn begin(&mut self) -> Result<(), Undone> {
-        if let Some(transacting) = &mut self.transacting {
-            (transacting.looked, transacting.slept) = (Instant::now(), false);
+        if let Some(transacting) = &self.transacting {
+            transacting.begin();
         }
         self.desk.tray().outage = false;
         self.call(|producer| producer.begin_transaction())
@@ -189,7 +201,7 @@ impl Transactions for KafkaSink {
             Ok(()) => {}
             Err(Undone::Failed(error)) => return Err(error),
             Err(Undone::Abort) => {
-                if let Some(transacting) = &mut self.transacting {
+                if let Some(transacting) = &self.transacting {
                     transacting.look();
                 }
                 self.renew()?;
