@@ -84,6 +84,25 @@ impl KafkaSink {
         let transacting = transacting.transpose()?;
         Ok(Self { producer, desk, ways, transacting, given: Given::default(), settings })
     }
+
+    /// Whoever waits does this again and again: the producer has the password of now, and this process is
+    /// seen to be awake.
+    fn attend(&self) {
+        let Self { producer, transacting, given, settings, .. } = self;
+        attend(producer, transacting.as_ref(), given, settings);
+    }
+}
+
+fn attend(
+    producer: &ThreadedProducer<Ear>,
+    transacting: Option<&Transacting>,
+    given: &Given,
+    settings: &Settings,
+) {
+    given.renew(&settings.cluster.voice, producer.client());
+    if let Some(transacting) = transacting {
+        transacting.look();
+    }
 }
 
 /// A producer whose reports come to this desk.
@@ -150,7 +169,7 @@ impl RecordSink for KafkaSink {
                 });
             }
             sent = back;
-            self.given.renew(&self.settings.cluster.voice, self.producer.client());
+            attend(&self.producer, self.transacting.as_ref(), &self.given, &self.settings);
             let tray = self.desk.tray();
             if let Some(error) = &tray.failed {
                 return Err(Refusal::Sink(same(error)));
@@ -171,10 +190,7 @@ impl RecordSink for KafkaSink {
         reports: &mut Vec<(Ticket, Told)>,
         timestamps: &dyn Fn(Ticket) -> Option<i64>,
     ) -> io::Result<()> {
-        self.given.renew(&self.settings.cluster.voice, self.producer.client());
-        if let Some(transacting) = &self.transacting {
-            transacting.look();
-        }
+        self.attend();
         self.isolate(timestamps);
         let mut tray = self.desk.tray();
         reports.append(&mut tray.reports);

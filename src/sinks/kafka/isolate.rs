@@ -68,11 +68,7 @@ impl KafkaSink {
     pub(super) fn settled(&self) -> bool {
         let mut moved = (self.producer.in_flight_count(), Instant::now());
         loop {
-            self.given.renew(&self.settings.cluster.voice, self.producer.client());
-            // Who waits for the cluster is awake.
-            if let Some(transacting) = &self.transacting {
-                transacting.look();
-            }
+            self.attend();
             let left = self.producer.in_flight_count();
             if left != moved.0 {
                 moved = (left, Instant::now());

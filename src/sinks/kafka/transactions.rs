@@ -107,11 +107,7 @@ impl KafkaSink {
     ) -> Result<(), Undone> {
         let begun = Instant::now();
         loop {
-            self.given.renew(&self.settings.cluster.voice, self.producer.client());
-            // Who waits for the cluster is awake.
-            if let Some(transacting) = &self.transacting {
-                transacting.look();
-            }
+            self.attend();
             let Err(error) = call(&self.producer) else { return Ok(()) };
             let fatal = self.producer.client().fatal_error().is_some();
             if fatal || !is_retriable(&error) {
