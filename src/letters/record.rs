@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Terms, longest};
 use crate::pipeline::{
     Stays,
-    records::{HOP, Origin},
+    records::{HOP, Origin, names},
 };
 
 /// A header's name and value.
@@ -122,13 +122,13 @@ impl RecordLetter<'_> {
 
     /// Where its record stood.
     fn origin(&self, is_whole: bool) -> Result<Origin, Stays> {
-        let topic = self.text("__tamis.errors.topic").ok_or(Stays::NoLetter)?;
+        let topic = self.text(names::TOPIC).ok_or(Stays::NoLetter)?;
         Ok(Origin {
             topic: topic.into(),
-            partition: self.number("__tamis.errors.partition")?.ok_or(Stays::NoLetter)?,
-            offset: self.number("__tamis.errors.offset")?.ok_or(Stays::NoLetter)?,
-            line: self.number("__tamis.errors.line")?,
-            attempts: self.number("__tamis.attempts")?.unwrap_or_default(),
+            partition: self.number(names::PARTITION)?.ok_or(Stays::NoLetter)?,
+            offset: self.number(names::OFFSET)?.ok_or(Stays::NoLetter)?,
+            line: self.number(names::LINE)?,
+            attempts: self.number(names::ATTEMPTS)?.unwrap_or_default(),
             is_whole,
         })
     }
@@ -145,8 +145,8 @@ impl Terms {
         letter: &RecordLetter<'_>,
         reads: &dyn Fn(&str) -> bool,
     ) -> Result<Original, Stays> {
-        letter.text("__tamis.errors.reason").ok_or(Stays::NoLetter)?;
-        let sealed = letter.bytes("__tamis.sealed");
+        letter.text(names::REASON).ok_or(Stays::NoLetter)?;
+        let sealed = letter.bytes(names::SEALED);
         let origin = letter.origin(sealed.is_some())?;
         if !reads(&origin.topic) {
             return Err(Stays::Elsewhere);
@@ -179,7 +179,7 @@ impl Terms {
         if !same || whole.line.is_some() && whole.line != origin.line {
             return Err(Stays::NoLetter);
         }
-        let part = match (origin.line, letter.text("__tamis.errors.others")) {
+        let part = match (origin.line, letter.text(names::OTHERS)) {
             (Some(_), _) if whole.line.is_some() => Part::Whole,
             (Some(line), _) => Part::Only(line),
             (None, None) => Part::Whole,
@@ -204,8 +204,8 @@ impl Terms {
 /// What an open letter holds, where that is the whole event.
 fn event(letter: &RecordLetter<'_>, origin: Origin) -> Result<Original, Stays> {
     let value = letter.value.filter(|value| !value.is_empty()).ok_or(Stays::InPart)?;
-    let is_event = letter.text("__tamis.errors.payload") == Some("event");
-    if !is_event || letter.bytes("__tamis.errors.lacks").is_some() {
+    let is_event = letter.text(names::PAYLOAD) == Some("event");
+    if !is_event || letter.bytes(names::LACKS).is_some() {
         return Err(Stays::InPart);
     }
     // The letter counts the way to the sink already.
@@ -213,7 +213,7 @@ fn event(letter: &RecordLetter<'_>, origin: Origin) -> Result<Original, Stays> {
     let headers = hop.map(|hop| (HOP.to_owned(), Some(hop.to_string().into_bytes())));
     Ok(Original {
         origin,
-        timestamp: letter.number("__tamis.errors.timestamp")?,
+        timestamp: letter.number(names::TIMESTAMP)?,
         key: letter.key.map(<[u8]>::to_vec),
         headers: headers.into_iter().collect(),
         value: Some(value.to_vec()),

@@ -8,6 +8,7 @@
 //! | `value` | what is judged of a value: a line, or several |
 //! | `judged` | what became of each |
 //! | `original` | a record as it came, to be sealed |
+//! | `names` | the headers of a dead letter |
 //! | `origin` | where a record stood at first that is replayed |
 //! | `batch` | what travels: a block, and what became of it |
 //! | `intake` | takes blocks from the source |
@@ -23,6 +24,7 @@ mod hops;
 mod intake;
 mod judged;
 mod letter;
+pub mod names;
 mod origin;
 mod original;
 mod value;

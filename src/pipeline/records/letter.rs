@@ -7,6 +7,7 @@ use super::{
     block::{Place, Record},
     hops::HOP,
     judged::{Counts, Fate, Judged, Key, Verdict},
+    names,
     origin::Origin,
     value::Value,
 };
@@ -14,12 +15,6 @@ use crate::engine::{Payload, Reason, Reject};
 
 /// So many lines of a record with letters of their own are named at most.
 const MOST_OTHERS: usize = 100;
-
-/// The header with the sealed original.
-pub(super) const SEALED: &str = "__tamis.sealed";
-/// The one with the digest.
-pub(super) const DIGEST: &str = "__tamis.errors.digest";
-const PAYLOAD: &str = "__tamis.errors.payload";
 
 /// What a report can be about.
 pub(super) struct Sent {
@@ -85,17 +80,17 @@ pub(super) fn headers(
     let (topic, partition, offset, line) = sent.spot(place);
     let again = sent.origin.as_ref().map(|origin| origin.attempts.saturating_add(1));
     let all = [
-        ("__tamis.errors.reason", text(reject.reason.word())),
-        ("__tamis.errors.topic", text(topic)),
-        ("__tamis.errors.partition", Some(partition.to_string())),
-        ("__tamis.errors.offset", Some(offset.to_string())),
-        ("__tamis.errors.line", line.map(|line| line.to_string())),
-        ("__tamis.errors.timestamp", sent.timestamp.map(|timestamp| timestamp.to_string())),
-        ("__tamis.errors.schema", schema.filter(|_| reject.reason.is_violation()).and_then(text)),
-        ("__tamis.errors.pointer", text(&reject.pointer)),
-        ("__tamis.errors.missing", text(&reject.missing)),
-        (PAYLOAD, payload.and_then(text)),
-        ("__tamis.attempts", again.map(|attempts| attempts.to_string())),
+        (names::REASON, text(reject.reason.word())),
+        (names::TOPIC, text(topic)),
+        (names::PARTITION, Some(partition.to_string())),
+        (names::OFFSET, Some(offset.to_string())),
+        (names::LINE, line.map(|line| line.to_string())),
+        (names::TIMESTAMP, sent.timestamp.map(|timestamp| timestamp.to_string())),
+        (names::SCHEMA, schema.filter(|_| reject.reason.is_violation()).and_then(text)),
+        (names::POINTER, text(&reject.pointer)),
+        (names::MISSING, text(&reject.missing)),
+        (names::PAYLOAD, payload.and_then(text)),
+        (names::ATTEMPTS, again.map(|attempts| attempts.to_string())),
         (HOP, sent.hop.map(|hop| hop.to_string())),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -135,16 +130,16 @@ pub(super) fn others(judged: &Judged, at: usize) -> Option<String> {
 /// A letter without what makes it long: its value, or else the sealed original; `None`: that is all gone.
 pub(super) fn shorter(mut letter: Back, digest: Option<&Digest>) -> Option<Back> {
     let value = letter.value.take().filter(|value| !value.is_empty());
-    let sealed = letter.headers.iter().any(|(name, _)| name == SEALED);
+    let sealed = letter.headers.iter().any(|(name, _)| name == names::SEALED);
     match value {
         Some(value) => {
-            letter.headers.retain(|(name, _)| name != PAYLOAD);
+            letter.headers.retain(|(name, _)| name != names::PAYLOAD);
             // What is nowhere else is told apart by that.
             if let Some(digest) = digest.filter(|_| !sealed) {
-                letter.headers.push((DIGEST.to_owned(), Some(digest(&value).into_bytes())));
+                letter.headers.push((names::DIGEST.to_owned(), Some(digest(&value).into_bytes())));
             }
         }
-        None if sealed => letter.headers.retain(|(name, _)| name != SEALED),
+        None if sealed => letter.headers.retain(|(name, _)| name != names::SEALED),
         None => return None,
     }
     letter.key = None;
@@ -161,17 +156,18 @@ mod tests {
         let names = |letter: &Back| -> Vec<_> {
             letter.headers.iter().map(|(name, _)| name.clone()).collect()
         };
-        let headers = vec![header("__tamis.errors.offset"), header(PAYLOAD), header(SEALED)];
+        let headers =
+            vec![header("__tamis.errors.offset"), header(names::PAYLOAD), header(names::SEALED)];
         let whole = Back { key: Some(b"k".to_vec()), value: Some(b"{}".to_vec()), headers };
         let digest: Digest = std::sync::Arc::new(|value| format!("<{}>", value.len()));
         let first = shorter(whole.clone(), Some(&digest)).unwrap();
         assert_eq!((&first.key, &first.value), (&None, &None));
-        assert_eq!(names(&first), ["__tamis.errors.offset", SEALED]);
+        assert_eq!(names(&first), ["__tamis.errors.offset", names::SEALED]);
         let second = shorter(first, Some(&digest)).unwrap();
         assert_eq!(names(&second), ["__tamis.errors.offset"]);
         assert_eq!(shorter(second, Some(&digest)), None);
         let open = Back { headers: vec![header("__tamis.errors.offset")], ..whole };
         let bare = shorter(open, Some(&digest)).unwrap();
-        assert_eq!(bare.headers[1], (DIGEST.to_owned(), Some(b"<2>".to_vec())));
+        assert_eq!(bare.headers[1], (names::DIGEST.to_owned(), Some(b"<2>".to_vec())));
     }
 }

@@ -11,8 +11,7 @@ use crate::{
     pipeline::{
         ports,
         records::{
-            Back, Outgoing, Refusal, Ticket,
-            letter::{self, DIGEST, SEALED},
+            Back, Outgoing, Refusal, Ticket, letter, names,
             original::{original, value},
         },
         report::{End, Failure},
@@ -89,7 +88,7 @@ impl Outbox {
             Some(_) => String::new(),
             None => letter::lacks(one.record(), &judged.verdicts[at], reject),
         };
-        let more = (!lacks.is_empty()).then_some(("__tamis.errors.lacks", lacks.as_str()));
+        let more = (!lacks.is_empty()).then_some((names::LACKS, lacks.as_str()));
         self.letter(last, letter, reject, &Kept { key, body, schema, sealed, more, was })
     }
 
@@ -128,7 +127,7 @@ impl Outbox {
         };
         let sealed = sealed.as_deref();
         let others = Some(others.as_str()).filter(|others| sealed.is_some() && !others.is_empty());
-        let more = others.map(|others| ("__tamis.errors.others", others));
+        let more = others.map(|others| (names::OTHERS, others));
         self.letter(flight, at, &reject, &Kept { sealed, more, ..kept })
     }
 
@@ -189,8 +188,8 @@ impl Outbox {
         let mut headers: Vec<_> =
             said.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
         headers.extend(more.map(|(name, value)| (name, Some(value.as_bytes()))));
-        headers.extend(sealed.map(|sealed| (SEALED, Some(sealed))));
-        let digest = digest.as_ref().map(|digest| (DIGEST, Some(digest.as_bytes())));
+        headers.extend(sealed.map(|sealed| (names::SEALED, Some(sealed))));
+        let digest = digest.as_ref().map(|digest| (names::DIGEST, Some(digest.as_bytes())));
         headers.extend(digest);
         match self.post((flight, at), key, body, &headers)? {
             None => Ok(()),
