@@ -87,7 +87,9 @@ pub trait Offsets: Send {
     }
     /// What was handed out and is not acknowledged is not wanted any more: it is read again.
     fn take_back(&mut self) {}
-    /// Nothing more will be acknowledged.
+    /// Nothing more will be acknowledged: nobody is to wait for it, and the source ends.
+    fn over(&mut self) {}
+    /// Keeps what was acknowledged; nothing more will be.
     ///
     /// # Errors
     /// What was acknowledged could not be kept: it will be read again.

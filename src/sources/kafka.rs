@@ -186,6 +186,10 @@ impl Offsets for KafkaOffsets {
         self.shared.take_back();
     }
 
+    fn over(&mut self) {
+        self.shared.over();
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         let kept = self.shared.finish(Instant::now() + FAREWELL);
         if kept.is_ok()

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tamis::{
     engine::Reason,
     pipeline::{
-        Budget, End, Report, Sizes,
+        Budget, End, Failure, Report, Sizes,
         budget::Demand,
         records::{
             Block, Incoming, Next, Offsets, Outgoing, Place, Reached, RecordPipeline, RecordSink,
@@ -36,6 +36,10 @@ struct Cluster {
     durable: Vec<(bool, String)>,
     open: bool,
     taken_back: usize,
+    /// Another producer of the same name has begun.
+    fenced: bool,
+    /// Nothing more is acknowledged.
+    over: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,7 @@ enum Mishap {
     Commit,
     Send,
     Report,
+    Fence,
 }
 
 type Shared = Arc<Mutex<Cluster>>;
@@ -74,7 +79,8 @@ impl RecordSource for Source {
         let mut cluster = lock(&self.0);
         block.clear();
         if cluster.read == cluster.values.len() {
-            return if cluster.committed == cluster.read { Next::End } else { Next::Idle };
+            let ends = cluster.committed == cluster.read || cluster.over;
+            return if ends { Next::End } else { Next::Idle };
         }
         let place = Place { id: cluster.number, topic: "in".into(), partition: 0 };
         let until = (cluster.read + 3).min(cluster.values.len());
@@ -106,6 +112,10 @@ impl Offsets for Group {
         cluster.number += 1;
         cluster.read = cluster.committed;
         cluster.taken_back += 1;
+    }
+
+    fn over(&mut self) {
+        lock(&self.0).over = true;
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -162,6 +172,10 @@ impl Transactions for Sink {
     fn commit(&mut self, reached: &[Reached]) -> Result<(), Undone> {
         let mut cluster = lock(&self.0);
         assert_eq!(cluster.told, cluster.staged.len(), "not all is told of");
+        cluster.fenced |= cluster.happens(Mishap::Fence);
+        if cluster.fenced {
+            return Err(Undone::Abort);
+        }
         if cluster.happens(Mishap::Commit) || reached.iter().any(|r| r.id != cluster.number) {
             return Err(Undone::Abort);
         }
@@ -173,6 +187,9 @@ impl Transactions for Sink {
 
     fn abort(&mut self) -> io::Result<()> {
         let mut cluster = lock(&self.0);
+        if cluster.fenced {
+            return Err(io::Error::other("fenced"));
+        }
         cluster.staged.clear();
         (cluster.open, cluster.told) = (false, 0);
         Ok(())
@@ -238,4 +255,13 @@ proptest! {
         // The guilty are found by two rounds each at most, beside what else is taken back.
         prop_assert!(of("cursed") == 0 || cluster.taken_back >= 2);
     }
+}
+
+#[test]
+fn one_that_is_fenced_says_so_and_waits_for_no_end_of_its_source() {
+    // As far as the source knows, what it gave may still be committed: it does not end by itself.
+    let (report, cluster) = run(&["fine".to_owned()], vec![Mishap::Fence]);
+    let End::Failed(Failure::Sink(why)) = &report.end else { panic!("{:?}", report.end) };
+    assert_eq!(why.to_string(), "fenced");
+    assert_eq!((cluster.committed, report.tally.read + report.unwritten), (0, 1));
 }

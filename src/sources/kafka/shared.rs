@@ -85,7 +85,7 @@ impl Shared {
             if let Some(error) = state.failed.take() {
                 return Next::Failed(error);
             }
-            if state.ended {
+            if state.ended || state.finishing {
                 return Next::End;
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -111,11 +111,17 @@ impl Shared {
         self.changed.notify_all();
     }
 
+    /// Nothing more will be acknowledged. A thread that waits for that, so that partitions may go, waits
+    /// no more; it keeps what was acknowledged, and leaves the group.
+    pub(super) fn over(&self) {
+        self.state().finishing = true;
+        self.changed.notify_all();
+    }
+
     /// Waits until the thread has kept what was acknowledged.
     pub(super) fn finish(&self, until: Instant) -> io::Result<()> {
+        self.over();
         let mut state = self.state();
-        state.finishing = true;
-        self.changed.notify_all();
         loop {
             if let Some(finished) = state.finished.take() {
                 return finished;
@@ -298,5 +304,35 @@ impl Shared {
     fn wait<'a>(&self, state: MutexGuard<'a, State>, wait: Duration) -> MutexGuard<'a, State> {
         let waited = self.changed.wait_timeout(state, wait);
         waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::pipeline::records::Incoming;
+
+    #[test]
+    fn nobody_waits_for_what_will_not_be_acknowledged() {
+        const LONG: Duration = Duration::from_secs(600);
+        let shared = Shared::new(Arc::default());
+        shared.assigned("t", 0, Offset::Offset(7), false);
+        let mut block = Block::default();
+        let record = Incoming { offset: 7, value: Some(b"{}"), ..Incoming::default() };
+        block.push(&shared.places()[0], &record, 99);
+        shared.hand(block);
+        let begun = Instant::now();
+        thread::scope(|scope| {
+            // A partition that is to go waits for what was handed out of it.
+            let waits = scope.spawn(|| shared.delivered(&[0], begun + LONG, &|| false));
+            thread::sleep(Duration::from_millis(50));
+            assert!(!waits.is_finished());
+            shared.over();
+        });
+        assert!(begun.elapsed() < LONG);
+        assert!(matches!(shared.next(LONG, &mut Block::default()), Next::Filled));
+        assert!(matches!(shared.next(LONG, &mut Block::default()), Next::End));
     }
 }

@@ -393,7 +393,15 @@ impl Broker {
 
 /// An answer, of whoever leads or coordinates by then.
 fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> T {
-    (0..4).find_map(|_| ask().ok()).unwrap_or_else(|| ask().unwrap())
+    let begun = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            // A coordinator that is moving, or that loads what it must know, says so at once.
+            Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(100)),
+            Err(error) => panic!("no answer: {error}"),
+        }
+    }
 }
 
 fn wait_for<T>(future: impl Future<Output = T>) -> T {

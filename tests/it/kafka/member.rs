@@ -1,6 +1,8 @@
 //! The program as a member of a group.
 
 use std::{
+    cell::RefCell,
+    collections::BTreeSet,
     fs::{self, File, OpenOptions},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -19,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A folder with a configuration, and what the program said.
 pub(crate) struct Desk {
     folder: TempDir,
+    /// Of the processes that were started.
+    names: RefCell<BTreeSet<String>>,
 }
 
 impl Desk {
@@ -67,7 +71,7 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("tamis.toml"), text).unwrap();
         fs::write(folder.path().join("secret"), "0123456789abcdef0123456789abcdef\n").unwrap();
-        Self { folder }
+        Self { folder, names: RefCell::default() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -85,6 +89,7 @@ impl Desk {
 
     /// Starts it with these arguments.
     pub(crate) fn spawn(&self, args: &[&str], name: &str, instance: &str) -> Member<'_> {
+        self.names.borrow_mut().insert(name.to_owned());
         let path = self.path(name);
         let said = OpenOptions::new().append(true).create(true).open(path).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_tamis"))
@@ -115,6 +120,12 @@ impl Desk {
     pub(crate) fn said(&self, name: &str) -> String {
         String::from_utf8_lossy(&fs::read(self.path(name)).unwrap_or_default()).into_owned()
     }
+
+    /// What all processes of this desk said, each behind its name.
+    fn all_said(&self) -> String {
+        let names = self.names.borrow();
+        names.iter().map(|name| format!("--- {name}\n{}", self.said(name))).collect()
+    }
 }
 
 /// A process.
@@ -130,9 +141,9 @@ impl Member<'_> {
         let begun = Instant::now();
         while !done() {
             let ended = self.child.try_wait().unwrap();
-            let said = self.desk.said(&self.name);
-            assert!(ended.is_none(), "it ended before {what}: {ended:?}\n{said}");
-            assert!(begun.elapsed() < PATIENCE, "{what} did not come\n{said}");
+            let said = || self.desk.all_said();
+            assert!(ended.is_none(), "it ended before {what}: {ended:?}\n{}", said());
+            assert!(begun.elapsed() < PATIENCE, "{what} did not come\n{}", said());
             sleep(Duration::from_millis(50));
         }
     }
@@ -150,8 +161,7 @@ impl Member<'_> {
     pub(crate) fn end(mut self) -> (i32, Value) {
         let begun = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            let said = self.desk.said(&self.name);
-            assert!(begun.elapsed() < PATIENCE, "it does not end\n{said}");
+            assert!(begun.elapsed() < PATIENCE, "it does not end\n{}", self.desk.all_said());
             sleep(Duration::from_millis(20));
         }
         let code = self.child.wait().unwrap().code().unwrap_or(-1);

@@ -32,6 +32,10 @@ impl Deliver<RecordBatch> for AtLeastOnce {
             None => self.write(batch).and_then(|()| self.settle()),
         };
         if let Err(end) = delivered {
+            // What is on its way may arrive behind a failure that is not the sink's own.
+            if matches!(end, End::Failed(Failure::Sink(_)) | End::Stuck) {
+                self.outbox.desk.offsets.over();
+            }
             self.end = end;
             self.outbox.desk.shutdown.stop();
         }

@@ -59,6 +59,7 @@ impl Deliver<RecordBatch> for ExactlyOnce {
         };
         if let Err(Stop::End(end)) = done {
             self.end = end;
+            self.outbox.desk.offsets.over();
             self.outbox.desk.shutdown.stop();
         }
         self.outbox.desk.ledger.owe(self.open.is_some());
