@@ -3,6 +3,7 @@
 pub(crate) mod broker;
 mod contents;
 mod contract;
+mod deaths;
 mod exactly_once;
 mod faults;
 pub(crate) mod member;

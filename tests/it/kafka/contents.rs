@@ -176,7 +176,7 @@ fn what_goes_in_a_circle_of_two_ends() {
     assert_eq!(came.headers, [header, ("__tamis.hop".to_owned(), Some(b"1".to_vec()))]);
 }
 
-fn packed(format: Format, text: &[u8]) -> Vec<u8> {
+pub(super) fn packed(format: Format, text: &[u8]) -> Vec<u8> {
     let mut encoder = Encoder::new(format).unwrap();
     [encoder.write(text).unwrap(), encoder.finish().unwrap()].concat()
 }

@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, fs};
 
 use serde_json::Value;
-use tamis::compression::{Encoder, Format};
+use tamis::compression::Format;
 
 use super::{
     broker::{Broker, Written, broker, unique},
+    contents::packed,
+    deaths::died,
     member::Desk,
-    names, record,
-    starts::died,
-    topics,
+    names, record, topics,
     watched::ADMIN,
 };
 use crate::{admin::get, cli::adds_up, replay::key};
@@ -64,11 +64,6 @@ fn sorted(broker: &Broker, topic: &str) -> Vec<Written> {
     let mut all = broker.read(topic);
     all.sort_by(|a, b| (&a.key, &a.value).cmp(&(&b.key, &b.value)));
     all
-}
-
-fn packed(format: Format, text: &[u8]) -> Vec<u8> {
-    let mut encoder = Encoder::new(format).unwrap();
-    [encoder.write(text).unwrap(), encoder.finish().unwrap()].concat()
 }
 
 #[test]

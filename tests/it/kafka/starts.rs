@@ -12,12 +12,12 @@ use super::{
 };
 use crate::admin::{get, measures};
 
-fn skipped(port: u16, reason: &str) -> f64 {
+pub(super) fn skipped(port: u16, reason: &str) -> f64 {
     let all = measures(&get(port, "/metrics", "").1);
     all[&format!("tamis_offsets_skipped_total{{reason=\"{reason}\"}}")]
 }
 
-fn texts(broker: &Broker, topic: &str) -> Vec<String> {
+pub(super) fn texts(broker: &Broker, topic: &str) -> Vec<String> {
     broker.read(topic).iter().map(Written::text).collect()
 }
 
@@ -178,64 +178,4 @@ fn start_policies_are_judged() {
         let (code, said) = judged(&dir, &format!("{head}{line}\n"));
         assert!(code == 2 && said.contains(wanted), "{line}: {said}");
     }
-}
-
-/// Notes as runs leave them that died of these offsets, the last of them of the latter.
-pub(super) fn died(desk: &Desk, group: &str, topic: &str, deaths: u32, [first, last]: [i64; 2]) {
-    let suspect = |first, last, deaths| {
-        let place = format!("\"topic\":\"{topic}\",\"partition\":0");
-        format!("{{{place},\"first\":{first},\"last\":{last},\"deaths\":{deaths}}}")
-    };
-    let path = |end: &str| desk.path(&format!("data/tamis-{group}.{end}"));
-    std::fs::create_dir_all(desk.path("data")).unwrap();
-    let known = format!("{{\"suspects\":[{}],\"quarantined\":[]}}", suspect(0, 9, deaths));
-    std::fs::write(path(".deaths"), known).unwrap();
-    std::fs::write(path(".0.work"), format!("[{}]\n", suspect(first, last, 0))).unwrap();
-}
-
-#[test]
-fn records_that_runs_died_of_are_judged_one_by_one() {
-    let Some(broker) = broker() else { return };
-    let topics = topics(&broker, 1);
-    let group = unique("group");
-    broker.write(&topics[0], &numbered("in", 0..30));
-    let desk = Desk::new(&broker, names(&topics), &group, &format!("{ADMIN}\n#data"));
-    died(&desk, &group, &topics[0], 2, [0, 9]);
-    let mut member = desk.start("err");
-    let port = port(&desk, &mut member);
-    member.until("all", || broker.committed(&group, &topics[0], 1) == 30);
-    let m = measures(&get(port, "/metrics", "").1);
-    // Ten by themselves, and the others together.
-    let chunks = m["tamis_acknowledged_age_seconds_count"];
-    assert!((11.0..30.0).contains(&chunks), "{chunks}");
-    assert_eq!(member.stop().0, 0);
-    let said = desk.said("err");
-    assert!(said.contains("[0]:0 to 9: 3 runs died of it; they are judged one by one"), "{said}");
-    assert_eq!(broker.count(&topics[1]), 30);
-}
-
-#[test]
-fn a_record_that_runs_died_of_is_quarantined() {
-    let Some(broker) = broker() else { return };
-    let topics = topics(&broker, 1);
-    let group = unique("group");
-    broker.write(&topics[0], &numbered("in", 0..10));
-    let desk = Desk::new(&broker, names(&topics), &group, &format!("{ADMIN}\n#data"));
-    died(&desk, &group, &topics[0], 3, [4, 4]);
-    let mut member = desk.start("err");
-    let port = port(&desk, &mut member);
-    member.until("all", || broker.committed(&group, &topics[0], 1) == 10);
-    member.until("the count", || skipped(port, "poison") == 1.0);
-    let (code, account) = member.stop();
-    let said = desk.said("err");
-    assert_eq!((code, &account["dead_lettered"]["poison"]), (0, &1.into()), "{said}");
-    assert!(said.contains("[0]:4: runs died of it: it is not judged"), "{said}");
-    let letters = broker.read(&topics[2]);
-    assert_eq!((letters.len(), letters[0].text()), (1, String::new()));
-    assert_eq!(letters[0].header("__tamis.errors.offset").as_deref(), Some("4"));
-    assert!(!texts(&broker, &topics[1]).contains(&"{\"in\":4}".to_owned()));
-    // It is over: the notes have nothing left.
-    let deaths =
-        std::fs::read_to_string(desk.path(&format!("data/tamis-{group}..deaths"))).unwrap();
-    assert!(deaths.contains("\"quarantined\":[]"), "{deaths}");
 }
