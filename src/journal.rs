@@ -92,6 +92,10 @@ events! {
     ReadingPaused = "reading_paused", Warn;
     /// An operator had a Kafka topic or partition read again.
     ReadingResumed = "reading_resumed", Info;
+    /// Certificates and keys are others now: clients of Kafka are made anew with them.
+    CertificatesTaken = "certificates_taken", Info;
+    /// Certificates and keys are others now, and no client of Kafka can be made with them; those of before stay.
+    CertificatesRefused = "certificates_refused", Error;
     /// Records of a Kafka topic are skipped, for an operator or by the configuration.
     OffsetsSkipped = "offsets_skipped", Warn;
     /// Runs died again and again of the same Kafka records: they are judged one by one.

@@ -9,6 +9,7 @@
 //! | `native` | what librdkafka can do and rdkafka does not offer |
 //! | `routes` | which topics are written of what is read of one |
 //! | `secret` | passwords, as a file or the environment has them now |
+//! | `tls` | certificates and keys, as their files have them now |
 //! | `token` | tokens for OAUTHBEARER |
 //! | `topics` | what a cluster holds, asked at the start |
 //! | `vitals` | what is known of a member while it runs: for probes and measures |
@@ -20,6 +21,7 @@ mod fault;
 mod native;
 mod routes;
 mod secret;
+mod tls;
 mod token;
 mod topics;
 mod vitals;
@@ -34,6 +36,7 @@ pub(crate) use fault::{about, is_gone};
 pub use native::headers;
 pub use routes::{Routes, Written, check_pattern, filled};
 pub use secret::{Given, Login, Password, Secret};
+pub use tls::TlsFiles;
 pub use token::{Provider, Tokens};
 pub use topics::{Prober, Topics, ask, limits, list};
 pub use vitals::{Client, Partition, Rebalance, Skip, Unfit, Vitals};
@@ -110,6 +113,8 @@ pub fn kept(property: &str) -> Option<&'static str> {
 #[derive(Clone)]
 pub struct Cluster {
     properties: Vec<(String, String)>,
+    /// Certificates and keys, which a client reads when it is made.
+    pub tls: TlsFiles,
     /// Who is told of its faults.
     pub voice: Voice,
 }
@@ -117,7 +122,7 @@ pub struct Cluster {
 impl Cluster {
     /// By librdkafka's `properties`, later ones before earlier ones.
     pub fn new(properties: Vec<(String, String)>, voice: Voice) -> Self {
-        Self { properties, voice }
+        Self { tls: TlsFiles::of(&properties), properties, voice }
     }
 
     /// The properties of a client, and those that it sets for itself.

@@ -81,10 +81,31 @@ struct State {
     partitions: BTreeMap<u64, Partition>,
     /// What waits inside librdkafka: read ahead, and to be sent.
     waiting: [Waiting; 2],
-    retries: [u64; 2],
+    retries: [Retries; 2],
     /// Topics that are paused for a fault of their own, and which.
     faults: BTreeMap<String, String>,
     orders: Orders,
+}
+
+/// What a client counts of itself, and what those before it did.
+#[derive(Debug, Clone, Copy, Default)]
+struct Retries {
+    before: u64,
+    now: u64,
+}
+
+impl Retries {
+    fn told(&mut self, count: u64) {
+        // Another client counts from nothing.
+        if count < self.now {
+            self.before += self.now;
+        }
+        self.now = count;
+    }
+
+    fn all(self) -> u64 {
+        self.before + self.now
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -188,8 +209,7 @@ impl Vitals {
     pub fn told(&self, client: Client, statistics: &Statistics) {
         let retries = statistics.brokers.values().map(|broker| broker.txretries).sum::<u64>();
         let mut state = self.state();
-        let known = &mut state.retries[client as usize];
-        *known = retries.max(*known);
+        state.retries[client as usize].told(retries);
         state.waiting[client as usize] = match client {
             Client::Sink => Waiting { messages: statistics.msg_cnt, bytes: statistics.msg_size },
             Client::Source => {

@@ -2,6 +2,7 @@
 //!
 //! | file | does |
 //! | --- | --- |
+//! | `anew` | another producer, where certificates or keys changed |
 //! | `desk` | where delivery reports come in |
 //! | `isolate` | finds records for whose sake batches are refused |
 //! | `transactions` | records, and how far the source is delivered, at once or not at all |
@@ -10,12 +11,18 @@
 //! A record's own fault is reported as such, and a topic's; the cluster's faults are waited out, for as
 //! long as it takes; all others end the run.
 
+mod anew;
 mod desk;
 mod isolate;
 mod transactions;
 mod ways;
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     error::RDKafkaErrorCode,
@@ -65,6 +72,8 @@ pub struct KafkaSink {
     ways: Ways,
     transacting: Option<Transacting>,
     given: Given,
+    /// Which of the certificates the producer was made with.
+    tls_changes: u64,
     settings: Settings,
 }
 
@@ -77,12 +86,14 @@ impl KafkaSink {
     pub fn open(settings: Settings) -> io::Result<Self> {
         let desk = Desk::new(settings.cluster.voice.clone(), settings.transactional_id.is_some());
         let ways = Ways::new(settings.routes.clone(), settings.limits.clone());
+        let tls_changes = settings.cluster.tls.changes();
         let producer = producer(&settings, &desk)?;
         let stopped = || settings.shutdown.phase() != Phase::Running;
         let transactional = settings.transactional_id.as_ref();
         let transacting = transactional.map(|_| Transacting::start(&producer, &stopped));
         let transacting = transacting.transpose()?;
-        Ok(Self { producer, desk, ways, transacting, given: Given::default(), settings })
+        let given = Given::default();
+        Ok(Self { producer, desk, ways, transacting, given, tls_changes, settings })
     }
 
     /// Whoever waits does this again and again: the producer has the password of now, and this process is
@@ -152,6 +163,7 @@ impl RecordSink for KafkaSink {
                 headers.insert(Header { key, value: *value })
             }));
         }
+        let mut waits: Option<Instant> = None;
         loop {
             let (error, back) = match self.producer.send(sent) {
                 Ok(()) => return Ok(()),
@@ -178,6 +190,15 @@ impl RecordSink for KafkaSink {
                 // The abort that follows says why.
                 return Err(Refusal::Undone);
             }
+            let since = *waits.get_or_insert_with(Instant::now);
+            if anew::is_hopeless(&self.settings, self.tls_changes, since) {
+                // What is given back is sent again, by another producer.
+                let why = "no room, and there are other certificates or keys meanwhile";
+                return Err(match self.transacting {
+                    Some(_) => Refusal::Undone,
+                    None => Refusal::Topic(io::Error::other(why)),
+                });
+            }
             if self.settings.shutdown.phase() == Phase::GivenUp {
                 return Err(Refusal::Sink(io::ErrorKind::TimedOut.into()));
             }
@@ -191,6 +212,7 @@ impl RecordSink for KafkaSink {
         timestamps: &dyn Fn(Ticket) -> Option<i64>,
     ) -> io::Result<()> {
         self.attend();
+        self.take_certificates();
         self.isolate(timestamps);
         let mut tray = self.desk.tray();
         reports.append(&mut tray.reports);

@@ -122,15 +122,10 @@ fn provider(said: &TokenUrl) -> Result<Provider> {
     let secret = secret(client_secret, file, env);
     // What is not there shows at the start.
     secret.read().map_err(|what| anyhow!(what))?;
-    let key = |ca: &str| format!("kafka.sasl.token_ca {ca}");
     let ca = ca.as_ref().map(|said| said.value.as_str());
-    let pem = ca.map(|ca| fs::read(ca).with_context(|| key(ca))).transpose()?;
     let scope = scope.as_ref().map(|said| said.value.as_str());
-    let made = Provider::new(&url.value, pem.as_deref(), &client_id.value, secret, scope);
-    made.map_err(|what| match ca {
-        Some(ca) => anyhow!("{}: {what}", key(ca)),
-        None => anyhow!(what),
-    })
+    let made = Provider::new(&url.value, ca, &client_id.value, secret, scope);
+    made.map_err(|what| anyhow!(what))
 }
 
 fn secret(said: &SecretEntry, file: &'static str, env: &'static str) -> Secret {

@@ -1,6 +1,6 @@
 //! A token that an identity provider gives: OAuth 2.0, client credentials (RFC 6749, section 4.4).
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::crypto::ring;
@@ -32,8 +32,9 @@ const REFUSALS: &[&str] = &[
 
 /// An identity provider, and how it knows this program.
 pub struct Provider {
-    agent: Agent,
     url: String,
+    /// The file of who vouches for it.
+    ca: Option<String>,
     client_id: String,
     secret: Secret,
     scope: Option<String>,
@@ -47,28 +48,39 @@ struct Answer {
 }
 
 impl Provider {
-    /// At `url`, vouched for by `ca`, or by whom the system trusts.
+    /// At `url`, vouched for by the file `ca`, or by whom the system trusts, at each time that it is asked.
     ///
     /// # Errors
     /// There are no certificates.
     pub fn new(
         url: &str,
-        ca: Option<&[u8]>,
+        ca: Option<&str>,
         client_id: &str,
         secret: Secret,
         scope: Option<&str>,
     ) -> Result<Self, String> {
-        let roots = match ca {
-            Some(pem) => from_pem(pem)?,
+        let (url, client_id) = (url.to_owned(), client_id.to_owned());
+        let (ca, scope) = (ca.map(str::to_owned), scope.map(str::to_owned));
+        let provider = Self { url, ca, client_id, secret, scope };
+        provider.agent()?;
+        Ok(provider)
+    }
+
+    /// What speaks to it.
+    fn agent(&self) -> Result<Agent, String> {
+        let roots = match &self.ca {
+            Some(path) => {
+                from_file(path).map_err(|what| format!("kafka.sasl.token_ca {path}: {what}"))?
+            }
             // Where TLS is not spoken, nobody needs to vouch.
-            None if url.starts_with("http://") => Vec::new(),
+            None if self.url.starts_with("http://") => Vec::new(),
             None => of_the_system()?,
         };
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::from(roots))
             .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
             .build();
-        let agent = Agent::config_builder()
+        Ok(Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
             // The secret is for this one alone.
@@ -78,9 +90,7 @@ impl Provider {
             .user_agent("tamis")
             .tls_config(tls)
             .build()
-            .new_agent();
-        let (url, client_id) = (url.to_owned(), client_id.to_owned());
-        Ok(Self { agent, url, client_id, secret, scope: scope.map(str::to_owned) })
+            .new_agent())
     }
 
     pub(super) fn ask(&self, now: u64) -> Result<Token, NoToken> {
@@ -89,8 +99,8 @@ impl Provider {
         let scope = self.scope.iter().map(|scope| format!("&scope={}", form(scope)));
         let body = format!("grant_type=client_credentials{}", scope.collect::<String>());
         let passing = |what: String| NoToken { what: format!("{KEY}: {what}"), lasts: false };
-        let mut answer = self
-            .agent
+        let agent = self.agent().map_err(|what| NoToken { what, lasts: false })?;
+        let mut answer = agent
             .post(&self.url)
             .header("Authorization", format!("Basic {}", STANDARD.encode(known)))
             .header("Content-Type", "application/x-www-form-urlencoded")
@@ -120,9 +130,10 @@ impl Provider {
     }
 }
 
-fn from_pem(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
+fn from_file(path: &str) -> Result<Vec<Certificate<'static>>, String> {
+    let pem = fs::read(path).map_err(|error| error.to_string())?;
     let mut all = Vec::new();
-    for item in parse_pem(pem) {
+    for item in parse_pem(&pem) {
         if let PemItem::Certificate(certificate) = item.map_err(|_| "this is no PEM".to_owned())? {
             all.push(certificate);
         }

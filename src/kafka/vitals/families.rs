@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use super::{State, Vitals, now};
+use super::{Retries, State, Vitals, now};
 use crate::metrics::{Family, Histogram, Kind, Sample};
 
 impl Vitals {
@@ -54,7 +54,7 @@ impl Vitals {
     }
 
     fn faults(&self, state: &State) -> Vec<Family> {
-        let retries = ["source", "sink"].iter().zip(state.retries);
+        let retries = ["source", "sink"].iter().zip(state.retries.map(Retries::all));
         let retries = retries.map(|(client, n)| Sample::of(&[client], n as f64));
         let paused = state.faults.keys().map(|topic| Sample::of(&[topic, "fault"], 1.0));
         let by_hand: BTreeSet<_> = state.orders.paused.iter().map(|(topic, _)| topic).collect();

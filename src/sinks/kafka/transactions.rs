@@ -17,7 +17,7 @@ use rdkafka::{
     producer::{Producer as _, ThreadedProducer},
 };
 
-use super::{KafkaSink, PATIENCE, ROOM, desk::Ear, producer};
+use super::{KafkaSink, PATIENCE, ROOM, anew::is_hopeless, desk::Ear, producer};
 use crate::{
     kafka::{Backoff, about},
     pipeline::records::{Reached, Transactions, Undone},
@@ -114,6 +114,9 @@ impl KafkaSink {
                 return Err(Undone::Abort);
             }
             self.settings.cluster.voice.fault(&error);
+            if is_hopeless(&self.settings, self.tls_changes, begun) {
+                return Err(Undone::Abort);
+            }
             if self.settings.shutdown.abandons(begun, PATIENCE) {
                 return Err(Undone::Failed(about("kafka: the transaction", &error)));
             }
@@ -137,16 +140,34 @@ impl KafkaSink {
     /// Has a new producer in the place of one that is broken, if nobody else has taken over.
     fn renew(&mut self) -> io::Result<()> {
         let why = self.broken();
-        let stopped = || self.settings.shutdown.phase() != Phase::Running;
+        let shutdown = self.settings.shutdown.clone();
+        let stopped = || shutdown.phase() != Phase::Running;
         let slept = self.transacting.as_ref().is_none_or(|transacting| transacting.slept.get());
-        if slept || stopped() || !self.desk.tray().outage {
+        let (outage, outdated) = (self.desk.tray().outage, self.is_outdated());
+        // One that is fenced is not given up for its certificates.
+        let given_up = outdated && self.producer.client().fatal_error().is_none();
+        if slept || stopped() || !(outage || given_up) {
             return Err(why);
         }
-        let voice = &self.settings.cluster.voice;
-        voice.say("kafka: brokers were away for longer than a transaction lives; begun anew");
-        // What is still in the old one is given up with it, and told.
-        self.producer = producer(&self.settings, &self.desk)?;
-        Transacting::start(&self.producer, &stopped).map_err(|_| why)?;
+        let next = if outdated {
+            let Some(next) = self.next_producer() else { return Err(why) };
+            next
+        } else {
+            let voice = &self.settings.cluster.voice;
+            voice.say("kafka: brokers were away for longer than a transaction lives; begun anew");
+            producer(&self.settings, &self.desk)?
+        };
+        self.settle_in(next, &stopped).map_err(|_| why)
+    }
+
+    /// Has `next` in the place of the producer. What is still in the old one is given up with it, and told.
+    pub(super) fn settle_in(
+        &mut self,
+        next: ThreadedProducer<Ear>,
+        stopped: &dyn Fn() -> bool,
+    ) -> io::Result<()> {
+        self.producer = next;
+        Transacting::start(&self.producer, stopped)?;
         if let Some(transacting) = &self.transacting {
             transacting.begin();
         }
@@ -169,6 +190,7 @@ impl Transactions for KafkaSink {
             transacting.begin();
         }
         self.desk.tray().outage = false;
+        self.take_certificates_between().map_err(Undone::Failed)?;
         self.call(|producer| producer.begin_transaction())
     }
 

@@ -71,6 +71,12 @@ impl Holds {
         Self { skips, ..Self::default() }
     }
 
+    /// With a member that has paused nothing, and begins where its group is.
+    pub(super) fn begin_anew(&mut self) {
+        self.paused.clear();
+        self.seeks.clear();
+    }
+
     /// Which offsets of a partition are skipped, and why.
     pub(super) fn skips(&self, place: &Place) -> Vec<(i64, Reason)> {
         let of = self.skips.iter().filter(|((topic, number, _), _)| {

@@ -1,9 +1,13 @@
 //! Being a member of the group: how it is joined, and that it is joined anew when there are more partitions
-//! than its memory was shared out for.
+//! than its memory was shared out for, or other certificates.
 
 use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    io, mem,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -20,10 +24,12 @@ use super::{
 };
 use crate::{
     journal::Event,
-    kafka::{STATISTICS_EVERY, unless_said},
+    kafka::{Rebalance, STATISTICS_EVERY, unless_said},
     shutdown::Phase,
 };
 
+/// How long brokers may take for an answer, before a member is given up.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// How long to wait until partitions are given up, before the group is joined anew all the same. What was
 /// read of them has ten seconds to be delivered.
 const LEFT_WITHIN: Duration = Duration::from_secs(15);
@@ -53,8 +59,22 @@ pub(super) fn member(
     settings: &Settings,
     shared: &Arc<Shared>,
 ) -> io::Result<Arc<BaseConsumer<Ear>>> {
-    let invalid =
-        |error: KafkaError| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
+    let consumer = consumer(settings, shared)?;
+    subscribe(&consumer, settings)?;
+    Ok(Arc::new(consumer))
+}
+
+fn subscribe(consumer: &BaseConsumer<Ear>, settings: &Settings) -> io::Result<()> {
+    let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics).map_err(invalid)
+}
+
+fn invalid(error: KafkaError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
+}
+
+/// One that is in no group yet.
+fn consumer(settings: &Settings, shared: &Arc<Shared>) -> io::Result<BaseConsumer<Ear>> {
     let (ahead, answer) = settings.shares();
     let mut config = settings.cluster.client(&[
         ("group.id", &settings.group),
@@ -82,26 +102,55 @@ pub(super) fn member(
         shutdown: settings.shutdown.clone(),
         in_transactions: settings.in_transactions,
         starts: settings.starts,
+        retired: AtomicBool::new(false),
     };
     let mut consumer: BaseConsumer<Ear> = config.create_with_context(ear).map_err(invalid)?;
     let poked = shared.clone();
     consumer.set_nonempty_callback(move || poked.poke());
-    let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
-    consumer.subscribe(&topics).map_err(invalid)?;
-    Ok(Arc::new(consumer))
+    Ok(consumer)
 }
 
 impl Reader {
+    /// Joins the group anew where there is a reason to: librdkafka changes neither how much a client reads
+    /// ahead, nor its certificates.
+    pub(super) fn renew_member(&mut self) {
+        let changes = self.settings.cluster.tls.changes();
+        if changes != self.tls_changes {
+            self.tls_changes = changes;
+            self.take_certificates();
+        } else if self.is_outgrown() {
+            self.share_out_anew();
+        }
+    }
+
+    fn take_certificates(&mut self) {
+        let voice = self.settings.cluster.voice.clone();
+        match consumer(&self.settings, &self.shared) {
+            Ok(next) => {
+                let what =
+                    "there are other certificates or keys now: the group is joined anew with them";
+                voice.tell(Event::CertificatesTaken, what);
+                self.leave();
+                self.join_as(next);
+            }
+            // Those of before may hold for a while.
+            Err(error) => {
+                let what = "there are other certificates or keys now, which do not hold";
+                let what = format!("{what}: {error}; the source keeps those of before");
+                voice.tell(Event::CertificatesRefused, &what);
+            }
+        }
+    }
+
     /// Whether more is read ahead of the partitions of now, all together, than has room.
-    pub(super) fn is_outgrown(&self) -> bool {
+    fn is_outgrown(&self) -> bool {
         let (ahead, answer) = self.settings.shares();
         let all = self.shared.places().len().saturating_mul(ahead + answer);
         all > AHEAD_BYTES && ahead > LEAST_BYTES
     }
 
-    /// Leaves the group, so that what was read is delivered and kept, and joins it with smaller shares:
-    /// librdkafka does not change them.
-    pub(super) fn join_anew(&mut self) {
+    /// Joins the group with smaller shares.
+    fn share_out_anew(&mut self) {
         let partitions = self.shared.places().len();
         let what = format!(
             "{partitions} partitions are read, more than there were at the start: the group is joined \
@@ -110,20 +159,53 @@ impl Reader {
         self.settings.cluster.voice.tell(Event::GroupJoinedAnew, &what);
         // More may come.
         self.settings.partitions = partitions.saturating_mul(2);
+        match consumer(&self.settings, &self.shared) {
+            Ok(next) => {
+                self.leave();
+                self.join_as(next);
+            }
+            Err(error) => self.end(Some(error)),
+        }
+    }
+
+    /// Leaves the group, so that what was read is delivered and kept.
+    fn leave(&mut self) {
         self.lanes.clear();
+        // Brokers may not trust it any more.
+        let places = self.shared.places();
+        let Some(topic) = places.first().map(|place| &*place.topic) else { return };
+        if self.consumer.fetch_metadata(Some(topic), ANSWERED_WITHIN).is_err() {
+            return;
+        }
         self.consumer.unsubscribe();
         let until = Instant::now() + LEFT_WITHIN;
         while !self.shared.places().is_empty() && Instant::now() < until {
             self.hear();
             self.shared.rest(REST);
         }
+    }
+
+    /// Joins the group as `next`. A member that could not leave it is out of it when its session is over, and
+    /// what it had and was not committed is read again.
+    fn join_as(&mut self, next: BaseConsumer<Ear>) {
         if self.ended || self.settings.shutdown.phase() != Phase::Running {
             return;
         }
-        match member(&self.settings, &self.shared) {
-            Ok(consumer) => {
-                self.member.is(&consumer);
-                self.consumer = consumer;
+        self.consumer.client().context().retired.store(true, Relaxed);
+        let ids: Vec<_> = self.shared.places().iter().map(|place| place.id).collect();
+        if !ids.is_empty() {
+            self.shared.vitals.rebalanced(Rebalance::Lost);
+            self.shared.revoked(&ids);
+        }
+        // Nothing is paused there.
+        self.holds.begin_anew();
+        let next = Arc::new(next);
+        match subscribe(&next, &self.settings) {
+            Ok(()) => {
+                self.member.is(&next);
+                let old = mem::replace(&mut self.consumer, next);
+                // To close it takes as long as brokers do not answer.
+                let _ = thread::Builder::new().name("farewell".into()).spawn(move || drop(old));
             }
             Err(error) => self.end(Some(error)),
         }

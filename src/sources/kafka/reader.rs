@@ -54,6 +54,8 @@ pub(super) struct Reader {
     pub(super) consumer: Arc<BaseConsumer<Ear>>,
     pub(super) member: Member,
     given: Given,
+    /// Which of the certificates the member was made with.
+    pub(super) tls_changes: u64,
     pub(super) holds: Holds,
     pub(super) lanes: Vec<Lane>,
     arrival: Arrival,
@@ -72,6 +74,7 @@ impl Reader {
 
     /// Joins the group.
     pub(super) fn join(settings: Settings, shared: Arc<Shared>) -> io::Result<Self> {
+        let tls_changes = settings.cluster.tls.changes();
         let consumer = member(&settings, &shared)?;
         let (member, lanes) = (Member::of(&consumer), Vec::new());
         let holds = Holds::quarantined(settings.notes.as_deref());
@@ -83,6 +86,7 @@ impl Reader {
             consumer,
             member,
             given: Given::default(),
+            tls_changes,
             holds,
             lanes,
             arrival,
@@ -142,8 +146,8 @@ impl Reader {
         if !self.ended && self.is_through() {
             self.end(None);
         }
-        if !self.ended && self.is_outgrown() {
-            self.join_anew();
+        if !self.ended {
+            self.renew_member();
         }
         if self.ended || self.shared.is_taken_back() || !self.fill() {
             self.shared.rest(REST);

@@ -2,7 +2,10 @@
 
 use std::{
     error::Error,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -35,6 +38,8 @@ pub(super) struct Ear {
     /// Offsets are committed in transactions, not here.
     pub(super) in_transactions: bool,
     pub(super) starts: Starts,
+    /// Another member is in its place: what becomes of its partitions is nobody's concern.
+    pub(super) retired: AtomicBool,
 }
 
 impl ClientContext for Ear {
@@ -80,6 +85,10 @@ impl ConsumerContext for Ear {
         event: RDKafkaRespErr,
         partitions: &mut TopicPartitionList,
     ) {
+        if self.retired.load(Relaxed) {
+            let _ = consumer.unassign();
+            return;
+        }
         self.shared.poke();
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let done = match event {

@@ -19,18 +19,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often to ask for ends.
 const ASK_EVERY: Duration = Duration::from_secs(2);
+/// How often to look at the files of certificates and keys.
+const FILES_EVERY: Duration = Duration::from_secs(2);
 /// librdkafka's own default for its look at the topics.
 const EVERY: Duration = Duration::from_secs(300);
 
-/// Has topics judged as often as librdkafka refreshes what it knows of them, and asks for the ends of
-/// partitions that are not read.
+/// Has topics judged as often as librdkafka refreshes what it knows of them, asks for the ends of partitions
+/// that are not read, and looks at certificates and keys.
 pub(super) fn start(cluster: Cluster, judge: Judge, shared: Arc<Shared>) -> io::Result<()> {
     let said = cluster.client(&[]).get("topic.metadata.refresh.interval.ms").map(str::to_owned);
     let every = said.and_then(|ms| ms.parse().ok()).map_or(EVERY, Duration::from_millis);
     let work = move || {
-        let (mut judged, mut asked, mut prober) = (Instant::now(), Instant::now(), None);
+        let [mut judged, mut asked, mut looked] = [Instant::now(); 3];
+        let mut prober = None;
         while !shared.is_over() {
             thread::sleep(LOOK_EVERY);
+            if looked.elapsed() >= FILES_EVERY {
+                cluster.tls.look();
+                looked = Instant::now();
+            }
             if judged.elapsed() >= every {
                 // Who has no answer now has one the next time.
                 if let Ok(all) = kafka::ask(&cluster, PATIENCE)

@@ -116,6 +116,34 @@ fn so_it_does_where_all_partitions_are_shared_out_anew() {
 }
 
 #[test]
+fn so_it_does_where_the_group_is_joined_anew() {
+    // More than memory was shared out for at the start.
+    const MANY: usize = 60;
+    let Some(broker) = broker() else { return };
+    let topics = topics(&broker, 1);
+    let group = unique("group");
+    let desk = Desk::new(&broker, names(&topics), &group, ADMIN);
+    let mut member = desk.start("err");
+    let port = port(&desk, &mut member);
+    member.until("its start", || get(port, "/ready", "").0 == 200);
+    assert_eq!(order("pause", &topics[0], &port.to_string()).0, 0);
+    member.until("the pause", || desk.said("err").contains("is paused by hand"));
+    broker.grow(&topics[0], MANY);
+    member.until("the others", || desk.said("err").contains("group_joined_anew"));
+    let assigned = || measures(&get(port, "/metrics", "").1)["tamis_kafka_assigned_partitions"];
+    member.until("all", || assigned() == MANY as f64);
+    let some = numbered("in", 0..120).into_iter().zip((0..MANY as i32).cycle());
+    let some: Vec<_> = some.map(|(one, partition)| Written { partition, ..one }).collect();
+    broker.write(&topics[0], &some);
+    sleep(Duration::from_secs(1));
+    assert_eq!(broker.count(&topics[1]), 0);
+    assert_eq!(order("resume", &topics[0], &port.to_string()).0, 0);
+    member.until("the rest", || broker.committed(&group, &topics[0], MANY as i32) == 120);
+    let (code, account) = member.stop();
+    assert_eq!((code, &account["clean"]), (0, &120.into()), "{}", desk.said("err"));
+}
+
+#[test]
 fn an_order_finds_no_run_or_one_without_topics() {
     // Nobody listens there.
     let (code, said) = order("pause", "t", "127.0.0.1:1");

@@ -1,7 +1,7 @@
 //! Brokers that want to know who comes, and say who they are.
 
 use super::{
-    broker::{Cluster, own_secured, secured, unique},
+    broker::{Cluster, Written, own_secured, secured, unique},
     member::Desk,
     names, record, topics,
 };
@@ -133,6 +133,86 @@ fn a_password_that_changes_is_taken_while_it_runs() {
         adds_up(&account);
         assert_eq!(broker.read(&topics[1]).len(), 2);
     }
+}
+
+/// Certificates and keys change, before or after the broker trusts those of before no more.
+fn takes_certificates(cluster: &Cluster, trusted: &str, late: bool) {
+    let broker = &cluster.broker;
+    let (before, after) = match trusted {
+        "other" => ("client", "stranger"),
+        _ => ("stranger", "client"),
+    };
+    let own = "tls.certificate = \"own.pem\"\ntls.key = \"own.key\"";
+    let soon = "properties = { \"session.timeout.ms\" = \"6000\" }";
+    let kafka = format!("{}\n{own}\n{soon}", ca(cluster));
+    let copy = |desk: &Desk, name: &str, end: &str| {
+        std::fs::copy(cluster.file(&format!("{name}.{end}")), desk.path(&format!("own.{end}")))
+            .unwrap();
+    };
+    let runs = ["", "delivery = \"exactly_once\"\ninstance = \"a\"\n"].map(|more| {
+        let topics = topics(broker, 1);
+        broker.write(&topics[0], &[record("k", "{\"n\":1}")]);
+        let desk = desk(cluster, 3, &kafka, names(&topics));
+        let path = desk.path("tamis.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen("version = 1\n", &format!("version = 1\n{more}"), 1))
+            .unwrap();
+        ["pem", "key"].iter().for_each(|end| copy(&desk, before, end));
+        (topics, desk)
+    });
+    let mut members = runs.each_ref().map(|(_, desk)| desk.start("err"));
+    for ((topics, _), member) in runs.iter().zip(&mut members) {
+        member.until("the first", || broker.count(&topics[1]) >= 1);
+    }
+    let trust = || {
+        let (no, yes) = (cluster.file("ca.pem"), cluster.file("other.pem"));
+        let (no, yes) = if trusted == "other" { (no, yes) } else { (yes, no) };
+        let of = |path| format!("ssl.truststore.location={path}\n");
+        cluster.again(|text| text.replace(&of(no.clone()), &of(yes.clone())));
+    };
+    if late {
+        trust();
+    }
+    for ((topics, desk), member) in runs.iter().zip(&mut members) {
+        if late {
+            broker.write(&topics[0], &[record("k", "{\"n\":2}")]);
+            member.until("no", || {
+                desk.said("err").contains("kafka.tls.certificate and kafka.tls.key")
+            });
+        }
+        // A key without its certificate: with what was there before all goes on.
+        copy(desk, after, "key");
+        member.until("no", || desk.said("err").contains("certificates_refused"));
+        copy(desk, after, "pem");
+        member.until("the source", || {
+            desk.said("err").contains("the group is joined anew with them")
+        });
+    }
+    if !late {
+        trust();
+        runs.iter().for_each(|(topics, _)| broker.write(&topics[0], &[record("k", "{\"n\":2}")]));
+    }
+    for (delivery, ((topics, desk), mut member)) in runs.iter().zip(members).enumerate() {
+        let second = || broker.read(&topics[1]).iter().any(|record| record.text() == "{\"n\":2}");
+        member.until("the second", second);
+        let (code, account) = member.stop();
+        let said = desk.said("err");
+        assert!(code == 0 && said.contains("the sink has a producer with them"), "{code} {said}");
+        adds_up(&account);
+        let texts: Vec<_> = broker.read(&topics[1]).iter().map(Written::text).collect();
+        assert_eq!(account["clean"], texts.len());
+        // Who could not commit any more reads again what it had, where that may be.
+        assert!(texts.len() == 2 || late && delivery == 0, "{texts:?} {said}");
+        assert!(["{\"n\":1}", "{\"n\":2}"].iter().all(|n| texts.contains(&(*n).to_owned())));
+    }
+}
+
+#[test]
+fn certificates_that_change_are_taken_while_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(cluster) = own_secured(folder.path()) else { return };
+    takes_certificates(&cluster, "other", false);
+    takes_certificates(&cluster, "ca", true);
 }
 
 #[test]

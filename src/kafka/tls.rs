@@ -1,0 +1,115 @@
+//! Certificates and keys, as their files have them now: librdkafka reads them when a client is made, and
+//! never again.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// The properties that name such files.
+const NAMED_BY: &[&str] = &[
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.keystore.location",
+    "ssl.crl.location",
+];
+
+/// The files of certificates and keys that clients of a cluster read.
+#[derive(Clone, Default)]
+pub struct TlsFiles(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    paths: Vec<String>,
+    seen: Mutex<Seen>,
+    /// How often they became others.
+    changes: AtomicU64,
+}
+
+/// What stands in the files, as numbers of which nothing can be read.
+#[derive(Default)]
+struct Seen {
+    taken: Vec<Option<u64>>,
+    last: Vec<Option<u64>>,
+}
+
+impl TlsFiles {
+    /// Those that librdkafka's `properties` name. A folder of authorities is read at the start alone.
+    pub(super) fn of(properties: &[(String, String)]) -> Self {
+        let named = properties.iter().filter(|(name, _)| NAMED_BY.contains(&name.as_str()));
+        let read = named.map(|(_, path)| (path.clone(), print(path)));
+        let (paths, taken): (Vec<_>, Vec<_>) = read.filter(|(_, print)| print.is_some()).unzip();
+        let seen = Seen { last: taken.clone(), taken };
+        Self(Arc::new(Inner { paths, seen: Mutex::new(seen), changes: AtomicU64::new(0) }))
+    }
+
+    /// Reads them. Others are taken when they stay the same from one look to the next, all of them there:
+    /// a certificate and its key are rarely written at once.
+    pub fn look(&self) {
+        let now: Vec<_> = self.0.paths.iter().map(|path| print(path)).collect();
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let steady = seen.last == now;
+        seen.last.clone_from(&now);
+        if steady && !now.contains(&None) && seen.taken != now {
+            seen.taken = now;
+            self.0.changes.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How often they became others: who has made a client before that makes another.
+    pub fn changes(&self) -> u64 {
+        self.0.changes.load(Relaxed)
+    }
+}
+
+fn print(path: &str) -> Option<u64> {
+    let bytes = fs::read(path).ok()?;
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_are_taken_when_all_are_there_and_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let [certificate, key] = ["a.pem", "a.key"].map(|name| folder.path().join(name));
+        let write = |path, text: &str| fs::write(path, text).unwrap();
+        write(&certificate, "one");
+        write(&key, "first");
+        let said = |name: &str, path: &str| (name.to_owned(), path.to_owned());
+        let files = TlsFiles::of(&[
+            said("ssl.certificate.location", certificate.to_str().unwrap()),
+            said("ssl.key.location", key.to_str().unwrap()),
+            said("ssl.ca.location", "probe"),
+            said("client.id", key.to_str().unwrap()),
+        ]);
+        let looks = |times| {
+            (0..times).for_each(|_| files.look());
+            files.changes()
+        };
+        assert_eq!(looks(3), 0);
+        // Written again, the same.
+        write(&key, "first");
+        assert_eq!(looks(3), 0);
+        // One after the other.
+        write(&certificate, "two");
+        assert_eq!(looks(1), 0);
+        write(&key, "second");
+        assert_eq!(looks(1), 0);
+        assert_eq!(looks(1), 1);
+        assert_eq!(looks(3), 1);
+        fs::remove_file(&key).unwrap();
+        assert_eq!(looks(3), 1);
+        write(&key, "third");
+        assert_eq!(looks(2), 2);
+    }
+}
