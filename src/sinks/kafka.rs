@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `anew` | another producer, where certificates or keys changed |
 //! | `desk` | where delivery reports come in |
+//! | `heard` | a producer, and the thread that hears its reports |
 //! | `isolate` | finds records for whose sake batches are refused |
 //! | `transactions` | records, and how far the source is delivered, at once or not at all |
 //! | `ways` | where a record goes, and whether its topic takes one as long |
@@ -13,6 +14,7 @@
 
 mod anew;
 mod desk;
+mod heard;
 mod isolate;
 mod transactions;
 mod ways;
@@ -27,7 +29,7 @@ use std::{
 use rdkafka::{
     error::RDKafkaErrorCode,
     message::{Header, OwnedHeaders},
-    producer::{BaseRecord, Producer as _, ThreadedProducer},
+    producer::{BaseProducer, BaseRecord, Producer as _},
 };
 
 use crate::{
@@ -36,6 +38,7 @@ use crate::{
     shutdown::{Phase, Shutdown},
 };
 use desk::{Desk, Ear, is_lasting, is_topics, packed, reason, same};
+use heard::Heard;
 use transactions::Transacting;
 use ways::{Ways, limit};
 
@@ -67,7 +70,7 @@ pub struct Settings {
 
 /// Topics.
 pub struct KafkaSink {
-    producer: ThreadedProducer<Ear>,
+    producer: Heard,
     desk: Arc<Desk>,
     ways: Ways,
     transacting: Option<Transacting>,
@@ -104,12 +107,7 @@ impl KafkaSink {
     }
 }
 
-fn attend(
-    producer: &ThreadedProducer<Ear>,
-    transacting: Option<&Transacting>,
-    given: &Given,
-    settings: &Settings,
-) {
+fn attend(producer: &Heard, transacting: Option<&Transacting>, given: &Given, settings: &Settings) {
     given.renew(&settings.cluster.voice, producer.client());
     if let Some(transacting) = transacting {
         transacting.look();
@@ -117,7 +115,7 @@ fn attend(
 }
 
 /// A producer whose reports come to this desk.
-fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<ThreadedProducer<Ear>> {
+fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<Heard> {
     let mut config = settings.cluster.client(&[
         ("enable.idempotence", "true"),
         ("allow.auto.create.topics", "false"),
@@ -142,9 +140,10 @@ fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<ThreadedProduce
     ];
     unless_said(&mut config, &usual);
     limit(&settings.limits, &mut config);
-    config
+    let producer: BaseProducer<Ear> = config
         .create_with_context(Ear(desk.clone()))
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+    Heard::new(producer)
 }
 
 impl RecordSink for KafkaSink {

@@ -6,9 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::producer::{Producer as _, ThreadedProducer};
+use rdkafka::producer::Producer as _;
 
-use super::{KafkaSink, ROOM, Settings, desk::Ear, producer};
+use super::{KafkaSink, ROOM, Settings, heard::Heard, producer};
 use crate::{journal::Event, shutdown::Phase};
 
 /// So long a producer may take to deliver what it has. What it has not by then is read, and sent, again:
@@ -22,7 +22,7 @@ impl KafkaSink {
     }
 
     /// A producer with the certificates and keys of now; `None`: they do not hold, which was said.
-    pub(super) fn next_producer(&mut self) -> Option<ThreadedProducer<Ear>> {
+    pub(super) fn next_producer(&mut self) -> Option<Heard> {
         self.tls_changes = self.settings.cluster.tls.changes();
         let voice = &self.settings.cluster.voice;
         match producer(&self.settings, &self.desk) {

@@ -14,10 +14,10 @@ use rdkafka::{
     TopicPartitionList,
     consumer::ConsumerGroupMetadata,
     error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code},
-    producer::{Producer as _, ThreadedProducer},
+    producer::Producer as _,
 };
 
-use super::{KafkaSink, PATIENCE, ROOM, anew::is_hopeless, desk::Ear, producer};
+use super::{KafkaSink, PATIENCE, ROOM, anew::is_hopeless, heard::Heard, producer};
 use crate::{
     kafka::{Backoff, about},
     pipeline::records::{Reached, Transactions, Undone},
@@ -61,10 +61,7 @@ pub(super) fn properties(id: &str) -> [(&'static str, String); 2] {
 impl Transacting {
     /// Makes `producer` the only one of its name: one that still runs is fenced, and what it left
     /// open is taken back.
-    pub(super) fn start(
-        producer: &ThreadedProducer<Ear>,
-        stopped: &dyn Fn() -> bool,
-    ) -> io::Result<Self> {
+    pub(super) fn start(producer: &Heard, stopped: &dyn Fn() -> bool) -> io::Result<Self> {
         loop {
             match producer.init_transactions(CALL) {
                 Ok(()) => {
@@ -101,10 +98,7 @@ impl KafkaSink {
     }
 
     /// Calls until there is an answer.
-    fn call(
-        &self,
-        call: impl Fn(&ThreadedProducer<Ear>) -> Result<(), KafkaError>,
-    ) -> Result<(), Undone> {
+    fn call(&self, call: impl Fn(&Heard) -> Result<(), KafkaError>) -> Result<(), Undone> {
         let begun = Instant::now();
         loop {
             self.attend();
@@ -161,11 +155,7 @@ impl KafkaSink {
     }
 
     /// Has `next` in the place of the producer. What is still in the old one is given up with it, and told.
-    pub(super) fn settle_in(
-        &mut self,
-        next: ThreadedProducer<Ear>,
-        stopped: &dyn Fn() -> bool,
-    ) -> io::Result<()> {
+    pub(super) fn settle_in(&mut self, next: Heard, stopped: &dyn Fn() -> bool) -> io::Result<()> {
         self.producer = next;
         Transacting::start(&self.producer, stopped)?;
         if let Some(transacting) = &self.transacting {
