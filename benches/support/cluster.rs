@@ -58,7 +58,7 @@ impl Drop for Client {
 
 impl Client {
     /// Its user and system time so far, in seconds.
-    fn cpu(&self) -> Outcome<f64> {
+    pub(crate) fn cpu(&self) -> Outcome<f64> {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
         let fields = text.rsplit_once(") ").ok_or("no statistics")?.1;
         let ticks: Vec<f64> =
@@ -66,9 +66,13 @@ impl Client {
         Ok(ticks.iter().sum::<f64>() / rustix::param::clock_ticks_per_second() as f64)
     }
 
+    pub(crate) fn signal(&self, signal: Signal) -> Outcome<()> {
+        Ok(kill(Pid::from_raw(self.0.id() as i32), signal)?)
+    }
+
     /// Asks it to end, and waits until it did.
     pub(crate) fn stop(&mut self) -> Outcome<()> {
-        kill(Pid::from_raw(self.0.id() as i32), Signal::SIGTERM)?;
+        self.signal(Signal::SIGTERM)?;
         let status = self.0.wait()?;
         if status.success() { Ok(()) } else { Err(format!("a program failed: {status}").into()) }
     }
@@ -184,15 +188,9 @@ impl Cluster {
         client.cpu()
     }
 
-    /// CPU seconds of so many instances of tamis, all together, for `count` records.
-    pub(crate) fn tamis(
-        &self,
-        source: &str,
-        count: u64,
-        delivery: Delivery,
-        instances: usize,
-    ) -> Outcome<f64> {
-        let mut tamis = Tamis::start(self, (source, PARTITIONS), delivery, instances)?;
+    /// CPU seconds of tamis for `count` records.
+    pub(crate) fn tamis(&self, source: &str, count: u64, delivery: Delivery) -> Outcome<f64> {
+        let mut tamis = Tamis::start(self, (source, PARTITIONS), delivery, 1)?;
         tamis.until_committed(count, PARTITIONS)?;
         tamis.clients.iter().map(Client::cpu).sum()
     }
@@ -271,8 +269,8 @@ pub(crate) fn ask(admin: u16, path: &str) -> Outcome<String> {
 pub(crate) struct Tamis<'a> {
     cluster: &'a Cluster,
     task: Task,
-    admin: u16,
-    clients: Vec<Client>,
+    pub(crate) admins: Vec<u16>,
+    pub(crate) clients: Vec<Client>,
 }
 
 impl<'a> Tamis<'a> {
@@ -283,15 +281,13 @@ impl<'a> Tamis<'a> {
         instances: usize,
     ) -> Outcome<Self> {
         let task = Task::new(cluster, (source, partitions), delivery)?;
-        let (mut admin, mut clients) = (0, Vec::new());
+        let (mut admins, mut clients) = (Vec::new(), Vec::new());
         for number in 0..instances {
             let port = free_port()?;
-            if number == 0 {
-                admin = port;
-            }
             clients.push(task.start(cluster, &format!("i{number}"), port)?);
+            admins.push(port);
         }
-        Ok(Self { cluster, task, admin, clients })
+        Ok(Self { cluster, task, admins, clients })
     }
 
     pub(crate) fn until_committed(&mut self, count: u64, partitions: i32) -> Outcome<()> {
@@ -341,7 +337,8 @@ impl<'a> Tamis<'a> {
 
     /// How many ages at acknowledgement there were, up to each bound in seconds.
     pub(crate) fn ages(&self) -> Outcome<Vec<(f64, f64)>> {
-        let text = ask(self.admin, "/metrics")?;
+        let admin = self.admins.first().ok_or("no instance")?;
+        let text = ask(*admin, "/metrics")?;
         let bucket = |line: &str| -> Option<(f64, f64)> {
             let rest = line.strip_prefix("tamis_kafka_event_age_seconds_bucket{le=\"")?;
             let (bound, count) = rest.split_once("\"} ")?;
