@@ -32,7 +32,7 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 pub use backoff::Backoff;
 use cause::Cause;
 pub use fault::{Fault, of_record};
-pub(crate) use fault::{about, is_gone};
+pub(crate) use fault::{about, is_gone, not_made};
 pub use native::headers;
 pub use routes::{Routes, Written, check_pattern, filled};
 pub use secret::{Given, Login, Password, Secret};
@@ -97,9 +97,11 @@ pub fn kept(property: &str) -> Option<&'static str> {
     match property {
         "bootstrap.servers" | "metadata.broker.list" => Some("it has a key of its own: `brokers`"),
         "group.id" => Some("it has a key of its own: `group` of [source]"),
-        "sasl.password" | "ssl.key.password" | "ssl.keystore.password" => {
-            Some("secrets are read from files: `password_file`")
-        }
+        "sasl.password" => Some("secrets are read from files: `password_file` of `sasl`"),
+        "ssl.key.password" => Some("secrets are read from files: `key_password_file` of `tls`"),
+        "ssl.keystore.password" => Some(
+            "secrets are read from files: `key` and `key_password_file` of `tls` (`openssl pkcs12`)",
+        ),
         "sasl.oauthbearer.client.secret" | "sasl.oauthbearer.config" => {
             Some("tokens have keys of their own: `token_url` of `sasl`")
         }
@@ -121,8 +123,8 @@ pub struct Cluster {
 
 impl Cluster {
     /// By librdkafka's `properties`, later ones before earlier ones.
-    pub fn new(properties: Vec<(String, String)>, voice: Voice) -> Self {
-        Self { tls: TlsFiles::of(&properties), properties, voice }
+    pub fn new(properties: Vec<(String, String)>, tls: TlsFiles, voice: Voice) -> Self {
+        Self { properties, tls, voice }
     }
 
     /// The properties of a client, and those that it sets for itself.
@@ -136,6 +138,9 @@ impl Cluster {
         // It may be another than at the start.
         if let Some(password) = self.voice.password() {
             config.set("sasl.password", password.text());
+        }
+        if let Some(password) = self.tls.key_password() {
+            config.set("ssl.key.password", password);
         }
         for (name, value) in own {
             config.set(*name, *value);

@@ -143,7 +143,7 @@ impl Job<'_> {
             speak(Event::ExactlyOnce, what);
         }
         let voice = Voice::new(speak, telemetry.vitals.clone()).with_login(topics.login.clone());
-        let cluster = Cluster::new(topics.properties.clone(), voice);
+        let cluster = Cluster::new(topics.properties.clone(), topics.tls.clone(), voice);
         let opened = open(topics, &cluster, room.budget.sizes, &shutdown)?;
         let Some(Opened { source, offsets, sink, notes }) = opened else { return Ok(None) };
         let pseudonyms = topics.pseudonyms.clone();

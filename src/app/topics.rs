@@ -10,13 +10,13 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
     config::kafka::{DeliveryChoice, FramingChoice, PartitionChoice, SourceEntry, Streams},
-    kafka::{self, Routes, Written},
+    kafka::{self, Routes, TlsFiles, Written},
     letters::Terms,
     pipeline::records::ValueFraming,
     records::Pseudonyms,
     seal::Seal,
 };
-use connect::secret_file;
+use connect::{Link, secret_file};
 pub(crate) use reach::Reach;
 
 /// A record that was forwarded so often goes in a circle.
@@ -26,6 +26,8 @@ const HOPS: u32 = 8;
 pub(crate) struct Topics {
     /// How the cluster is reached, as librdkafka's properties.
     pub(super) properties: Vec<(String, String)>,
+    /// Certificates and keys.
+    pub(super) tls: TlsFiles,
     /// What this program is known by there.
     pub(super) login: Option<kafka::Login>,
     pub(super) source: SourceEntry,
@@ -51,7 +53,7 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
     let Streams { kafka: Some(kafka), source: Some(source), sink: Some(sink), .. } = streams else {
         return Ok(None);
     };
-    let (properties, login) = connect::properties(kafka)?;
+    let Link { properties, login, tls } = connect::link(kafka)?;
     let secret = sink.pseudonym_key_file.as_ref();
     let pseudonyms = secret.map(|said| {
         let secret = secret_file("sink.pseudonym_key_file", &said.value)?;
@@ -66,6 +68,7 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
     Ok(Some(Topics {
         properties,
         login,
+        tls,
         source: source.clone(),
         framing: match source.framing.as_ref().map(|said| said.value) {
             None | Some(FramingChoice::Event) => ValueFraming::Event,

@@ -84,8 +84,8 @@ impl KafkaEntry {
     fn shown(&self) -> String {
         let mut all = vec![("brokers", texts(&self.brokers))];
         if let Some(tls) = &self.tls {
-            let parts = [("ca", &tls.ca), ("certificate", &tls.certificate), ("key", &tls.key)];
-            let said = parts.iter().filter_map(|(key, said)| Some((*key, text(said.as_ref()?))));
+            let files = tls.files().into_iter();
+            let said = files.filter_map(|(key, said)| Some((key, text(said.as_ref()?))));
             all.push(("tls", inline(said.collect())));
         }
         if let Some(sasl) = &self.sasl {

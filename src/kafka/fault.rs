@@ -64,6 +64,21 @@ pub(crate) fn is_gone(code: Code) -> bool {
     unknown.contains(&code)
 }
 
+/// Why there is no client; a file of TLS that does not hold is named by its key.
+pub(crate) fn not_made(error: &KafkaError) -> io::Error {
+    const KEYS: [(&str, &str); 3] = [
+        ("ssl.key.location", "kafka.tls.key and kafka.tls.key_password_file"),
+        ("ssl.certificate.location", "kafka.tls.certificate"),
+        ("ssl.ca.location", "kafka.tls.ca"),
+    ];
+    let said = error.to_string();
+    let said = match KEYS.iter().find(|(property, _)| said.contains(property)) {
+        Some((_, keys)) => format!("{said}: see {keys}"),
+        None => said,
+    };
+    io::Error::new(io::ErrorKind::InvalidInput, said)
+}
+
 /// An error with what it is about.
 pub(crate) fn about(what: &str, error: &KafkaError) -> io::Error {
     match error.rdkafka_error_code() {

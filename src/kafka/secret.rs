@@ -36,6 +36,14 @@ impl Secret {
         Self { key, place: Place::Env(name.to_owned()) }
     }
 
+    /// Its file, if it is in one.
+    pub(super) fn path(&self) -> Option<&str> {
+        match &self.place {
+            Place::File(path) => Some(path),
+            Place::Env(_) => None,
+        }
+    }
+
     /// The secret, without line ends behind it.
     ///
     /// # Errors

@@ -10,6 +10,8 @@ use std::{
     },
 };
 
+use super::Secret;
+
 /// The properties that name such files.
 const NAMED_BY: &[&str] = &[
     "ssl.ca.location",
@@ -25,6 +27,7 @@ pub struct TlsFiles(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
+    key_password: Option<Secret>,
     paths: Vec<String>,
     seen: Mutex<Seen>,
     /// How often they became others.
@@ -39,13 +42,22 @@ struct Seen {
 }
 
 impl TlsFiles {
-    /// Those that librdkafka's `properties` name. A folder of authorities is read at the start alone.
-    pub(super) fn of(properties: &[(String, String)]) -> Self {
+    /// Those that librdkafka's `properties` name, and the secret that the key is encrypted with. A folder of
+    /// authorities is read at the start alone.
+    pub fn new(properties: &[(String, String)], key_password: Option<Secret>) -> Self {
         let named = properties.iter().filter(|(name, _)| NAMED_BY.contains(&name.as_str()));
-        let read = named.map(|(_, path)| (path.clone(), print(path)));
+        let named = named.map(|(_, path)| path.as_str());
+        let secret = key_password.as_ref().and_then(Secret::path);
+        let read = named.chain(secret).map(|path| (path.to_owned(), print(path)));
         let (paths, taken): (Vec<_>, Vec<_>) = read.filter(|(_, print)| print.is_some()).unzip();
         let seen = Seen { last: taken.clone(), taken };
-        Self(Arc::new(Inner { paths, seen: Mutex::new(seen), changes: AtomicU64::new(0) }))
+        let (seen, changes) = (Mutex::new(seen), AtomicU64::new(0));
+        Self(Arc::new(Inner { key_password, paths, seen, changes }))
+    }
+
+    /// What the key is encrypted with.
+    pub(super) fn key_password(&self) -> Option<String> {
+        self.0.key_password.as_ref().and_then(|secret| secret.read().ok())
     }
 
     /// Reads them. Others are taken when they stay the same from one look to the next, all of them there:
@@ -86,12 +98,13 @@ mod tests {
         write(&certificate, "one");
         write(&key, "first");
         let said = |name: &str, path: &str| (name.to_owned(), path.to_owned());
-        let files = TlsFiles::of(&[
+        let properties = [
             said("ssl.certificate.location", certificate.to_str().unwrap()),
             said("ssl.key.location", key.to_str().unwrap()),
             said("ssl.ca.location", "probe"),
             said("client.id", key.to_str().unwrap()),
-        ]);
+        ];
+        let files = TlsFiles::new(&properties, None);
         let looks = |times| {
             (0..times).for_each(|_| files.look());
             files.changes()

@@ -14,7 +14,11 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::{Backoff, Cluster, Fault, Voice, fault::about, native::give_token};
+use super::{
+    Backoff, Cluster, Fault, Voice,
+    fault::{about, not_made},
+    native::give_token,
+};
 
 /// Topics, and how many partitions each has.
 pub type Topics = BTreeMap<String, usize>;
@@ -60,10 +64,7 @@ impl Prober {
 }
 
 fn client(cluster: &Cluster) -> io::Result<BaseConsumer<Voice>> {
-    cluster
-        .client(&[])
-        .create_with_context(cluster.voice.clone())
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))
+    cluster.client(&[]).create_with_context(cluster.voice.clone()).map_err(|error| not_made(&error))
 }
 
 fn fetch(client: &BaseConsumer<Voice>, patience: Duration) -> Result<Topics, KafkaError> {

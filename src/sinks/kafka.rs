@@ -33,7 +33,9 @@ use rdkafka::{
 };
 
 use crate::{
-    kafka::{Cluster, Fault, Given, Routes, STATISTICS_EVERY, about, of_record, unless_said},
+    kafka::{
+        Cluster, Fault, Given, Routes, STATISTICS_EVERY, about, not_made, of_record, unless_said,
+    },
     pipeline::records::{Outgoing, RecordSink, Refusal, Ticket, Told, Transactions},
     shutdown::{Phase, Shutdown},
 };
@@ -140,9 +142,8 @@ fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<Heard> {
     ];
     unless_said(&mut config, &usual);
     limit(&settings.limits, &mut config);
-    let producer: BaseProducer<Ear> = config
-        .create_with_context(Ear(desk.clone()))
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+    let producer: BaseProducer<Ear> =
+        config.create_with_context(Ear(desk.clone())).map_err(|error| not_made(&error))?;
     Heard::new(producer)
 }
 

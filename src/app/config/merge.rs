@@ -13,7 +13,7 @@ use crate::{
     cli::{RuleArgs, RunArgs},
     config::{
         Config, Said, Spot,
-        kafka::{SaslEntry, Streams},
+        kafka::{SaslEntry, Streams, TlsEntry},
         names::Names,
     },
 };
@@ -127,7 +127,7 @@ impl Loaded {
         let kafka = streams.kafka.iter_mut();
         let files = kafka.flat_map(|entry| {
             let tls = entry.tls.iter_mut();
-            let tls = tls.flat_map(|tls| [&mut tls.ca, &mut tls.certificate, &mut tls.key]);
+            let tls = tls.flat_map(TlsEntry::files_mut);
             let sasl = entry.sasl.iter_mut().flat_map(SaslEntry::files);
             tls.flatten().chain(sasl).chain(entry.data_dir.iter_mut())
         });

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
     config::kafka::{KafkaEntry, Proof, SaslChoice, SaslEntry, SecretEntry, TlsEntry, TokenUrl},
-    kafka::{Cluster, Login, Password, Provider, Secret, Tokens, Voice},
+    kafka::{Cluster, Login, Password, Provider, Secret, TlsFiles, Tokens, Voice},
 };
 
 type Properties = Vec<(String, String)>;
@@ -17,8 +17,16 @@ const KINIT: &str = "kinit -R -t \"%{sasl.kerberos.keytab}\" -k %{sasl.kerberos.
                      kinit -t \"%{sasl.kerberos.keytab}\" -k %{sasl.kerberos.principal} \
                      >/dev/null 2>&1";
 
-/// The properties that an entry comes to, judged, and what this program is known by.
-pub(super) fn properties(kafka: &KafkaEntry) -> Result<(Properties, Option<Login>)> {
+/// How an entry says that a cluster is reached.
+pub(super) struct Link {
+    pub(super) properties: Properties,
+    /// What this program is known by.
+    pub(super) login: Option<Login>,
+    pub(super) tls: TlsFiles,
+}
+
+/// What an entry comes to, judged.
+pub(super) fn link(kafka: &KafkaEntry) -> Result<Link> {
     let brokers: Vec<_> = kafka.brokers.iter().map(|said| said.value.as_str()).collect();
     let mut properties = vec![("bootstrap.servers".to_owned(), brokers.join(","))];
     let mut set = |name: &str, value: &str| properties.push((name.to_owned(), value.to_owned()));
@@ -39,11 +47,16 @@ pub(super) fn properties(kafka: &KafkaEntry) -> Result<(Properties, Option<Login
     for (name, said) in &kafka.properties {
         set(name, &said.value);
     }
-    Cluster::new(properties.clone(), Voice::quiet())
+    let password = kafka.tls.as_ref().and_then(|tls| tls.key_password_file.as_ref());
+    let password = password.map(|said| Secret::in_file("kafka.tls.key_password_file", &said.value));
+    // What is not there shows at the start.
+    password.as_ref().map(Secret::read).transpose().map_err(|what| anyhow!(what))?;
+    let tls = TlsFiles::new(&properties, password);
+    Cluster::new(properties.clone(), tls.clone(), Voice::quiet())
         .client(&[])
         .create_native_config()
         .map_err(|error| anyhow!("kafka.properties: {error}"))?;
-    Ok((properties, login))
+    Ok(Link { properties, login, tls })
 }
 
 fn secure(tls: &TlsEntry, set: &mut dyn FnMut(&str, &str)) -> Result<()> {
@@ -64,6 +77,9 @@ fn secure(tls: &TlsEntry, set: &mut dyn FnMut(&str, &str)) -> Result<()> {
     }
     if tls.certificate.is_some() != tls.key.is_some() {
         bail!("kafka.tls: `certificate` and `key` belong together");
+    }
+    if tls.key_password_file.is_some() && tls.key.is_none() {
+        bail!("kafka.tls: `key_password_file` is of no use without `key`");
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ impl Topics {
     /// What must be reached.
     pub(crate) fn reach(&self) -> Reach {
         let voice = Voice::quiet().with_login(self.login.clone());
-        let cluster = Cluster::new(self.properties.clone(), voice);
+        let cluster = Cluster::new(self.properties.clone(), self.tls.clone(), voice);
         Reach { cluster, routes: self.routes.clone() }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const KAFKA: &[&str] = &["brokers", "tls", "sasl", "properties", "data_dir"];
-const TLS: &[&str] = &["ca", "certificate", "key"];
+const TLS: &[&str] = &["ca", "certificate", "key", "key_password_file"];
 type Key<'d> = Spanned<DeString<'d>>;
 
 /// `[kafka]`
@@ -41,6 +41,8 @@ pub struct TlsEntry {
     pub certificate: Option<Said<String>>,
     /// Its key.
     pub key: Option<Said<String>>,
+    /// A file with the password that the key is encrypted with.
+    pub key_password_file: Option<Said<String>>,
 }
 
 impl KafkaEntry {
@@ -94,6 +96,21 @@ fn property(
 }
 
 impl TlsEntry {
+    /// What is said of files, each with its key.
+    pub fn files(&self) -> [(&'static str, &Option<Said<String>>); 4] {
+        [
+            ("ca", &self.ca),
+            ("certificate", &self.certificate),
+            ("key", &self.key),
+            ("key_password_file", &self.key_password_file),
+        ]
+    }
+
+    /// The same, to change.
+    pub fn files_mut(&mut self) -> [&mut Option<Said<String>>; 4] {
+        [&mut self.ca, &mut self.certificate, &mut self.key, &mut self.key_password_file]
+    }
+
     fn read(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Self> {
         let (_, table) = r.entry(value)?;
         let mut entry = Self::default();
@@ -102,6 +119,7 @@ impl TlsEntry {
                 "ca" => entry.ca = r.text(value),
                 "certificate" => entry.certificate = r.text(value),
                 "key" => entry.key = r.text(value),
+                "key_password_file" => entry.key_password_file = r.text(value),
                 _ => r.unknown(key, TLS),
             }
         }

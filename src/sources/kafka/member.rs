@@ -11,10 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{
-    consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
-};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::{
     AHEAD_BYTES, ANSWER_BYTES, LEAST_BYTES, Settings,
@@ -24,7 +21,7 @@ use super::{
 };
 use crate::{
     journal::Event,
-    kafka::{Rebalance, STATISTICS_EVERY, unless_said},
+    kafka::{Rebalance, STATISTICS_EVERY, not_made, unless_said},
     shutdown::Phase,
 };
 
@@ -66,11 +63,7 @@ pub(super) fn member(
 
 fn subscribe(consumer: &BaseConsumer<Ear>, settings: &Settings) -> io::Result<()> {
     let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
-    consumer.subscribe(&topics).map_err(invalid)
-}
-
-fn invalid(error: KafkaError) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
+    consumer.subscribe(&topics).map_err(|error| not_made(&error))
 }
 
 /// One that is in no group yet.
@@ -104,7 +97,8 @@ fn consumer(settings: &Settings, shared: &Arc<Shared>) -> io::Result<BaseConsume
         starts: settings.starts,
         retired: AtomicBool::new(false),
     };
-    let mut consumer: BaseConsumer<Ear> = config.create_with_context(ear).map_err(invalid)?;
+    let mut consumer: BaseConsumer<Ear> =
+        config.create_with_context(ear).map_err(|error| not_made(&error))?;
     let poked = shared.clone();
     consumer.set_nonempty_callback(move || poked.poke());
     Ok(consumer)

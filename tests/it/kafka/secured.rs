@@ -16,9 +16,12 @@ pub(crate) fn desk(cluster: &Cluster, listener: u16, kafka: &str, topics: [&str;
          [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n\
          [sink]\ntopic = \"{sink}\"\n[dead_letter]\ntopic = \"{dead}\"\n"
     ));
-    for (name, password) in
-        [("right", "tamis-secret\n"), ("guest", "guest-secret"), ("wrong", "no-such-secret")]
-    {
+    for (name, password) in [
+        ("right", "tamis-secret\n"),
+        ("guest", "guest-secret"),
+        ("wrong", "no-such-secret"),
+        ("lock", "key-secret\n"),
+    ] {
         std::fs::write(desk.path(name), password).unwrap();
     }
     desk
@@ -65,6 +68,11 @@ fn records_pass_by_tls_with_certificates_and_with_each_login() {
     let (certificate, key) = (cluster.file("client.pem"), cluster.file("client.key"));
     let own = format!("tls.certificate = \"{certificate}\"\ntls.key = \"{key}\"");
     forwards(&cluster, 3, &format!("{}\n{own}", ca(&cluster)));
+    let locked = format!(
+        "tls.certificate = \"{certificate}\"\ntls.key = \"{}\"\ntls.key_password_file = \"lock\"",
+        cluster.file("locked.key")
+    );
+    forwards(&cluster, 3, &format!("{}\n{locked}", ca(&cluster)));
     for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
         forwards(&cluster, 4, &login(&cluster, mechanism, "tamis", "right"));
     }
@@ -78,6 +86,16 @@ fn who_is_not_trusted_is_said_with_the_key_that_mends_it() {
     let other = format!("tls.ca = \"{}\"", cluster.file("other.pem"));
     ends(&desk(&cluster, 2, &other, names), "is not trusted, has expired, or is for another name");
     ends(&desk(&cluster, 3, &ca(&cluster), names), "see kafka.tls.certificate and kafka.tls.key");
+    let own = format!("{}\ntls.certificate = \"{}\"", ca(&cluster), cluster.file("client.pem"));
+    for file in ["wrong", "none"] {
+        let key = format!("tls.key = \"{}\"", cluster.file("locked.key"));
+        let own = format!("{own}\n{key}\ntls.key_password_file = \"{file}\"");
+        let desk = desk(&cluster, 3, &own, names);
+        let (code, _) = desk.start("err").end();
+        let said = desk.said("err");
+        assert!(code == 2 && said.contains("kafka.tls.key_password_file"), "{code} {said}");
+        assert!(!said.contains("-secret"), "{said}");
+    }
     for mechanism in ["PLAIN", "SCRAM-SHA-256"] {
         let wrong = login(&cluster, mechanism, "tamis", "wrong");
         ends(&desk(&cluster, 4, &wrong, names), "refuses the user or the password: see kafka.sasl");
