@@ -36,7 +36,7 @@ pub(crate) use fault::{about, is_gone, not_made};
 pub use native::headers;
 pub use routes::{Routes, Written, check_pattern, filled};
 pub use secret::{Given, Login, Password, Secret};
-pub use tls::TlsFiles;
+pub use tls::{MadeWith, TlsFiles};
 pub use token::{Provider, Tokens};
 pub use topics::{Prober, Topics, ask, limits, list};
 pub use vitals::{Client, Partition, Rebalance, Skip, Unfit, Vitals};

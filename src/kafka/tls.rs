@@ -4,13 +4,15 @@
 use std::{
     fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    io,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
-use super::Secret;
+use super::{Client, Secret, Voice};
+use crate::journal::Event;
 
 /// The properties that name such files.
 const NAMED_BY: &[&str] = &[
@@ -73,9 +75,55 @@ impl TlsFiles {
         }
     }
 
-    /// How often they became others: who has made a client before that makes another.
-    pub fn changes(&self) -> u64 {
+    /// Those of now, with which a client is about to be made.
+    pub fn taken(&self) -> MadeWith {
+        MadeWith { files: self.clone(), changes: self.changes() }
+    }
+
+    /// How often they became others.
+    fn changes(&self) -> u64 {
         self.0.changes.load(Relaxed)
+    }
+}
+
+/// The certificates and keys that a client was made with: it keeps them.
+pub struct MadeWith {
+    files: TlsFiles,
+    changes: u64,
+}
+
+impl MadeWith {
+    /// Whether there are others now.
+    pub fn is_outdated(&self) -> bool {
+        self.files.changes() != self.changes
+    }
+
+    /// What is made with those of now; `None`: they do not hold, and those of before may for a while. Either
+    /// is said.
+    pub fn renew<C>(
+        &mut self,
+        voice: &Voice,
+        client: Client,
+        make: impl FnOnce() -> io::Result<C>,
+    ) -> Option<C> {
+        let now = "there are other certificates or keys now";
+        let (whose, taken) = match client {
+            Client::Source => ("source", "the group is joined anew with them"),
+            Client::Sink => ("sink", "the sink has a producer with them"),
+        };
+        self.changes = self.files.changes();
+        match make() {
+            Ok(next) => {
+                voice.tell(Event::CertificatesTaken, &format!("{now}: {taken}"));
+                Some(next)
+            }
+            Err(error) => {
+                let what =
+                    format!("{now}, which do not hold: {error}; the {whose} keeps those of before");
+                voice.tell(Event::CertificatesRefused, &what);
+                None
+            }
+        }
     }
 }
 

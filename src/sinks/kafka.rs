@@ -34,7 +34,8 @@ use rdkafka::{
 
 use crate::{
     kafka::{
-        Cluster, Fault, Given, Routes, STATISTICS_EVERY, about, not_made, of_record, unless_said,
+        Cluster, Fault, Given, MadeWith, Routes, STATISTICS_EVERY, about, not_made, of_record,
+        unless_said,
     },
     pipeline::records::{Outgoing, RecordSink, Refusal, Ticket, Told, Transactions},
     shutdown::{Phase, Shutdown},
@@ -77,8 +78,7 @@ pub struct KafkaSink {
     ways: Ways,
     transacting: Option<Transacting>,
     given: Given,
-    /// Which of the certificates the producer was made with.
-    tls_changes: u64,
+    made_with: MadeWith,
     settings: Settings,
 }
 
@@ -91,14 +91,14 @@ impl KafkaSink {
     pub fn open(settings: Settings) -> io::Result<Self> {
         let desk = Desk::new(settings.cluster.voice.clone(), settings.transactional_id.is_some());
         let ways = Ways::new(settings.routes.clone(), settings.limits.clone());
-        let tls_changes = settings.cluster.tls.changes();
+        let made_with = settings.cluster.tls.taken();
         let producer = producer(&settings, &desk)?;
         let stopped = || settings.shutdown.phase() != Phase::Running;
         let transactional = settings.transactional_id.as_ref();
         let transacting = transactional.map(|_| Transacting::start(&producer, &stopped));
         let transacting = transacting.transpose()?;
         let given = Given::default();
-        Ok(Self { producer, desk, ways, transacting, given, tls_changes, settings })
+        Ok(Self { producer, desk, ways, transacting, given, made_with, settings })
     }
 
     /// Whoever waits does this again and again: the producer has the password of now, and this process is
@@ -191,7 +191,7 @@ impl RecordSink for KafkaSink {
                 return Err(Refusal::Undone);
             }
             let since = *waits.get_or_insert_with(Instant::now);
-            if anew::is_hopeless(&self.settings, self.tls_changes, since) {
+            if anew::is_hopeless(&self.made_with, since) {
                 // What is given back is sent again, by another producer.
                 let why = "no room, and there are other certificates or keys meanwhile";
                 return Err(match self.transacting {

@@ -8,44 +8,27 @@ use std::{
 
 use rdkafka::producer::Producer as _;
 
-use super::{KafkaSink, ROOM, Settings, heard::Heard, producer};
-use crate::{journal::Event, shutdown::Phase};
+use super::{KafkaSink, ROOM, heard::Heard, producer};
+use crate::{
+    kafka::{Client, MadeWith},
+    shutdown::Phase,
+};
 
 /// So long a producer may take to deliver what it has. What it has not by then is read, and sent, again:
 /// brokers may refuse the certificate of before.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl KafkaSink {
-    /// Whether there are other certificates or keys than the producer was made with.
-    pub(super) fn is_outdated(&self) -> bool {
-        self.settings.cluster.tls.changes() != self.tls_changes
-    }
-
-    /// A producer with the certificates and keys of now; `None`: they do not hold, which was said.
+    /// A producer with the certificates and keys of now; `None`: they do not hold.
     pub(super) fn next_producer(&mut self) -> Option<Heard> {
-        self.tls_changes = self.settings.cluster.tls.changes();
         let voice = &self.settings.cluster.voice;
-        match producer(&self.settings, &self.desk) {
-            Ok(next) => {
-                let what =
-                    "there are other certificates or keys now: the sink has a producer with them";
-                voice.tell(Event::CertificatesTaken, what);
-                Some(next)
-            }
-            // Those of before may hold for a while.
-            Err(error) => {
-                let what = "there are other certificates or keys now, which do not hold";
-                let what = format!("{what}: {error}; the sink keeps those of before");
-                voice.tell(Event::CertificatesRefused, &what);
-                None
-            }
-        }
+        self.made_with.renew(voice, Client::Sink, || producer(&self.settings, &self.desk))
     }
 
     /// Has another producer, once this one has delivered what it has: the order stays. One of transactions
     /// is for [`Transactions::begin`](crate::pipeline::records::Transactions::begin) to make.
     pub(super) fn take_certificates(&mut self) {
-        if self.transacting.is_some() || !self.is_outdated() {
+        if self.transacting.is_some() || !self.made_with.is_outdated() {
             return;
         }
         let Some(next) = self.next_producer() else { return };
@@ -67,7 +50,7 @@ impl KafkaSink {
     /// # Errors
     /// The cluster does not allow it, or nobody waits any more.
     pub(super) fn take_certificates_between(&mut self) -> io::Result<()> {
-        if !self.is_outdated() {
+        if !self.made_with.is_outdated() {
             return Ok(());
         }
         let Some(next) = self.next_producer() else { return Ok(()) };
@@ -78,6 +61,6 @@ impl KafkaSink {
 
 /// Whether whoever waits since then for the producer waits for one that nobody trusts any more, it may be:
 /// there are other certificates than it was made with. Then another one is better.
-pub(super) fn is_hopeless(settings: &Settings, tls_changes: u64, since: Instant) -> bool {
-    settings.cluster.tls.changes() != tls_changes && since.elapsed() >= PATIENCE
+pub(super) fn is_hopeless(made_with: &MadeWith, since: Instant) -> bool {
+    made_with.is_outdated() && since.elapsed() >= PATIENCE
 }

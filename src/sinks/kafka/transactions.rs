@@ -108,7 +108,7 @@ impl KafkaSink {
                 return Err(Undone::Abort);
             }
             self.settings.cluster.voice.fault(&error);
-            if is_hopeless(&self.settings, self.tls_changes, begun) {
+            if is_hopeless(&self.made_with, begun) {
                 return Err(Undone::Abort);
             }
             if self.settings.shutdown.abandons(begun, PATIENCE) {
@@ -137,7 +137,7 @@ impl KafkaSink {
         let shutdown = self.settings.shutdown.clone();
         let stopped = || shutdown.phase() != Phase::Running;
         let slept = self.transacting.as_ref().is_none_or(|transacting| transacting.slept.get());
-        let (outage, outdated) = (self.desk.tray().outage, self.is_outdated());
+        let (outage, outdated) = (self.desk.tray().outage, self.made_with.is_outdated());
         // One that is fenced is not given up for its certificates.
         let given_up = outdated && self.producer.client().fatal_error().is_none();
         if slept || stopped() || !(outage || given_up) {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     journal::Event,
-    kafka::{Rebalance, STATISTICS_EVERY, not_made, unless_said},
+    kafka::{Client, Rebalance, STATISTICS_EVERY, not_made, unless_said},
     shutdown::Phase,
 };
 
@@ -108,9 +108,7 @@ impl Reader {
     /// Joins the group anew where there is a reason to: librdkafka changes neither how much a client reads
     /// ahead, nor its certificates.
     pub(super) fn renew_member(&mut self) {
-        let changes = self.settings.cluster.tls.changes();
-        if changes != self.tls_changes {
-            self.tls_changes = changes;
+        if self.made_with.is_outdated() {
             self.take_certificates();
         } else if self.is_outgrown() {
             self.share_out_anew();
@@ -118,21 +116,10 @@ impl Reader {
     }
 
     fn take_certificates(&mut self) {
-        let voice = self.settings.cluster.voice.clone();
-        match consumer(&self.settings, &self.shared) {
-            Ok(next) => {
-                let what =
-                    "there are other certificates or keys now: the group is joined anew with them";
-                voice.tell(Event::CertificatesTaken, what);
-                self.leave();
-                self.join_as(next);
-            }
-            // Those of before may hold for a while.
-            Err(error) => {
-                let what = "there are other certificates or keys now, which do not hold";
-                let what = format!("{what}: {error}; the source keeps those of before");
-                voice.tell(Event::CertificatesRefused, &what);
-            }
+        let voice = &self.settings.cluster.voice;
+        let make = || consumer(&self.settings, &self.shared);
+        if let Some(next) = self.made_with.renew(voice, Client::Source, make) {
+            self.join_as(next);
         }
     }
 
@@ -154,10 +141,7 @@ impl Reader {
         // More may come.
         self.settings.partitions = partitions.saturating_mul(2);
         match consumer(&self.settings, &self.shared) {
-            Ok(next) => {
-                self.leave();
-                self.join_as(next);
-            }
+            Ok(next) => self.join_as(next),
             Err(error) => self.end(Some(error)),
         }
     }
@@ -179,9 +163,10 @@ impl Reader {
         }
     }
 
-    /// Joins the group as `next`. A member that could not leave it is out of it when its session is over, and
-    /// what it had and was not committed is read again.
+    /// Leaves the group, and joins it as `next`. A member that could not leave it is out of it when its session
+    /// is over, and what it had and was not committed is read again.
     fn join_as(&mut self, next: BaseConsumer<Ear>) {
+        self.leave();
         if self.ended || self.settings.shutdown.phase() != Phase::Running {
             return;
         }

@@ -23,7 +23,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, Given, about, is_gone},
+    kafka::{Fault, Given, MadeWith, about, is_gone},
     pipeline::{
         Reason,
         records::{Block, Place},
@@ -54,8 +54,7 @@ pub(super) struct Reader {
     pub(super) consumer: Arc<BaseConsumer<Ear>>,
     pub(super) member: Member,
     given: Given,
-    /// Which of the certificates the member was made with.
-    pub(super) tls_changes: u64,
+    pub(super) made_with: MadeWith,
     pub(super) holds: Holds,
     pub(super) lanes: Vec<Lane>,
     arrival: Arrival,
@@ -74,7 +73,7 @@ impl Reader {
 
     /// Joins the group.
     pub(super) fn join(settings: Settings, shared: Arc<Shared>) -> io::Result<Self> {
-        let tls_changes = settings.cluster.tls.changes();
+        let made_with = settings.cluster.tls.taken();
         let consumer = member(&settings, &shared)?;
         let (member, lanes) = (Member::of(&consumer), Vec::new());
         let holds = Holds::quarantined(settings.notes.as_deref());
@@ -86,7 +85,7 @@ impl Reader {
             consumer,
             member,
             given: Given::default(),
-            tls_changes,
+            made_with,
             holds,
             lanes,
             arrival,

@@ -74,6 +74,12 @@ impl Desk {
         Self { folder, names: RefCell::default() }
     }
 
+    /// Writes the configuration, changed, as the file `name`.
+    pub(crate) fn change(&self, name: &str, change: impl Fn(String) -> String) {
+        let text = fs::read_to_string(self.path("tamis.toml")).unwrap();
+        fs::write(self.path(name), change(text)).unwrap();
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

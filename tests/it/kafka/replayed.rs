@@ -1,6 +1,6 @@
 //! Dead letters of topics, replayed.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tamis::compression::Format;
@@ -19,16 +19,11 @@ use crate::{admin::get, cli::adds_up, replay::key};
 fn sealing(broker: &Broker, topics: [&str; 3], group: &str, more: &str) -> Desk {
     let desk = Desk::new(broker, topics, group, more);
     let public = key(desk.path("").as_path(), "key");
-    change(&desk, "tamis.toml", |text| format!("{text}encrypt_to = \"{public}\"\n"));
+    desk.change("tamis.toml", |text| format!("{text}encrypt_to = \"{public}\"\n"));
     desk
 }
 
 /// The configuration becomes another, as `name`.
-fn change(desk: &Desk, name: &str, change: impl Fn(String) -> String) {
-    let text = fs::read_to_string(desk.path("tamis.toml")).unwrap();
-    fs::write(desk.path(name), change(text)).unwrap();
-}
-
 fn mended(text: String) -> String {
     text.replace("require = [\"kind\"]\n", "")
 }
@@ -99,7 +94,7 @@ fn what_was_refused_arrives_as_it_came_once_the_rules_are_mended() {
     };
     let first = &broken(&broker.read(&topics[2]))[0];
 
-    change(&desk, "tamis.toml", mended);
+    desk.change("tamis.toml", mended);
     let account = replay(&desk, &[]);
     assert_eq!((&account["read"], &account["clean"]), (&41.into(), &39.into()), "{account}");
     assert_eq!(account["redacted"], 1);
@@ -149,7 +144,7 @@ fn letters_for_another_identity_stay_and_another_group_reads_them() {
     broker.write(&topics[0], &sent);
     let desk = sealing(&broker, names(&topics), &unique("group"), "require = [\"kind\"]");
     run(&desk, &broker, &topics, 2);
-    change(&desk, "tamis.toml", mended);
+    desk.change("tamis.toml", mended);
     let other = key(desk.path("").as_path(), "other");
     let args = ["replay", "--config", "tamis.toml", "--identity", "other"];
     let account = done(&desk, &args);
@@ -194,7 +189,7 @@ fn open_letters_are_replayed_where_they_are_whole_and_others_stay() {
         }
     }
     broker.write(&topics[2], &[foreign, record("k", "no letter"), Written::default()]);
-    change(&desk, "tamis.toml", mended);
+    desk.change("tamis.toml", mended);
     let args = ["replay", "--config", "tamis.toml"];
     let account = done(&desk, &args);
     let wanted = serde_json::json!({ "in_part": 5, "no_letter": 2, "elsewhere": 1 });
@@ -240,7 +235,7 @@ fn of_lines_and_log_records_only_those_come_back_that_were_refused() {
         // Once more for nothing: each keeps its line.
         let account = replay(&desk, &[]);
         assert_eq!(account["dead_lettered"]["schema_required"], 2 * records, "{account}");
-        change(&desk, "tamis.toml", mended);
+        desk.change("tamis.toml", mended);
         let account = replay(&desk, &[]);
         let clean = &account["clean"];
         assert_eq!((&account["read"], clean), (&(2 * records).into(), &(2 * records).into()));
@@ -290,7 +285,7 @@ fn lines_with_letters_of_their_own_do_not_come_twice() {
     let letters = broker.read(&topics[2]);
     let others: Vec<_> = letters.iter().filter_map(|l| l.header("__tamis.errors.others")).collect();
     assert_eq!(others, ["2"]);
-    change(&desk, "tamis.toml", |text| mended(text).replace(&topics[1], &large));
+    desk.change("tamis.toml", |text| mended(text).replace(&topics[1], &large));
     assert_eq!(replay(&desk, &[])["clean"], 3);
     let came: Vec<_> = sorted(&broker, &large).iter().map(Written::text).collect();
     assert_eq!(came, [[long(1), long(3)].join("\n"), "{\"n\":2}".into()]);
@@ -326,7 +321,7 @@ fn exactly_once_and_beside_the_main_job_by_templates_and_routes() {
     main.until("the letters", || letters() >= 100);
     // What has no letters needs none.
     make("c", 1);
-    change(&desk, "mended.toml", |text| mended(text).replace("[ab]", "[abc]"));
+    desk.change("mended.toml", |text| mended(text).replace("[ab]", "[abc]"));
     let again = ["replay", "--config", "mended.toml", "--identity", "key"];
     let account = done(&desk, &again);
     assert_eq!((&account["read"], &account["clean"]), (&100.into(), &100.into()), "{account}");
@@ -360,7 +355,7 @@ fn many(broker: &Broker, more: &str, letters: i64) -> ([String; 3], Desk) {
     member.until("all", || broker.count(&topics[2]) >= letters);
     let (code, account) = member.stop();
     assert_eq!((code, &account["read"]), (0, &letters.into()), "{}", desk.said("run"));
-    change(&desk, "tamis.toml", mended);
+    desk.change("tamis.toml", mended);
     (topics, desk)
 }
 
@@ -376,7 +371,7 @@ fn keys_that_had_no_pseudonym_and_tombstones_come_back() {
     let desk = sealing(&broker, names(&topics), &unique("group"), "");
     run(&desk, &broker, &topics, 2);
     assert_eq!((broker.count(&topics[1]), broker.count(&topics[2])), (0, 2));
-    change(&desk, "tamis.toml", |text| {
+    desk.change("tamis.toml", |text| {
         text.replace("[sink]\n", "[sink]\npseudonym_key_file = \"secret\"\n")
     });
     let account = replay(&desk, &[]);
@@ -395,7 +390,7 @@ fn a_letter_that_runs_died_of_is_passed_over_and_a_sink_holds_no_letters() {
     broker.write(&topics[0], &sent);
     let desk = sealing(&broker, names(&topics), &group, "#data\nrequire = [\"kind\"]");
     run(&desk, &broker, &topics, 5);
-    change(&desk, "tamis.toml", mended);
+    desk.change("tamis.toml", mended);
     let again = format!("{group}.replay");
     died(&desk, &again, &topics[2], 3, [3, 3]);
     let account = replay(&desk, &[]);
@@ -432,7 +427,7 @@ fn letters_outlive_the_topic_that_they_came_from() {
     let desk = sealing(&broker, [&source, &sink, "{topic}.dead"], &unique("group"), more);
     let all = [source.clone(), sink.clone(), dead.clone()];
     run(&desk, &broker, &all, 2);
-    change(&desk, "tamis.toml", mended);
+    desk.change("tamis.toml", mended);
     broker.delete(&source);
     let account = replay(&desk, &[]);
     assert_eq!((&account["read"], &account["clean"]), (&2.into(), &2.into()), "{account}");
@@ -457,7 +452,7 @@ fn waited(broker: &Broker, exactly: &str) {
     let mut main = desk.start_as("run", "a");
     main.until("the letters", || broker.read(&dead).len() == 20);
     assert_eq!(main.stop().0, 0);
-    change(&desk, "tamis.toml", |text| {
+    desk.change("tamis.toml", |text| {
         let soon = "{ \"topic.metadata.propagation.max.ms\" = \"500\",";
         mended(text).replace("{ \"session", &format!("{soon} \"session"))
     });

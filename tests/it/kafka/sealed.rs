@@ -24,9 +24,7 @@ fn a_dead_letter_holds_the_whole_record_for_who_has_the_identity() {
     broker.write(&topics[0], &sent);
     let desk = Desk::new(&broker, names(&topics), &unique("group"), "max_event_bytes = 4096");
     let public = key(desk.path("").as_path(), "key");
-    let path = desk.path("tamis.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, format!("{text}encrypt_to = \"{public}\"\n")).unwrap();
+    desk.change("tamis.toml", |text| format!("{text}encrypt_to = \"{public}\"\n"));
     let mut member = desk.start("err");
     member.until("all", || broker.count(&topics[1]) + broker.count(&topics[2]) >= 4);
     let (code, account) = member.stop();

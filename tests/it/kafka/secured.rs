@@ -27,6 +27,14 @@ pub(crate) fn desk(cluster: &Cluster, listener: u16, kafka: &str, topics: [&str;
     desk
 }
 
+/// What a configuration says of each delivery.
+const DELIVERIES: [&str; 2] = ["", "delivery = \"exactly_once\"\ninstance = \"a\"\n"];
+
+/// A configuration that says more.
+fn with(text: &str, more: &str) -> String {
+    text.replacen("version = 1\n", &format!("version = 1\n{more}"), 1)
+}
+
 pub(crate) fn ca(cluster: &Cluster) -> String {
     format!("tls.ca = \"{}\"", cluster.file("ca.pem"))
 }
@@ -123,14 +131,11 @@ fn a_password_that_changes_is_taken_while_it_runs() {
     let Some(cluster) = own_secured(folder.path()) else { return };
     let broker = &cluster.broker;
     let kafka = login(&cluster, "PLAIN", "tamis", "right");
-    let runs = ["", "delivery = \"exactly_once\"\ninstance = \"a\"\n"].map(|more| {
+    let runs = DELIVERIES.map(|more| {
         let topics = topics(broker, 1);
         broker.write(&topics[0], &[record("k", "{\"n\":1}")]);
         let desk = desk(&cluster, 4, &kafka, names(&topics));
-        let path = desk.path("tamis.toml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replacen("version = 1\n", &format!("version = 1\n{more}"), 1))
-            .unwrap();
+        desk.change("tamis.toml", |text| with(&text, more));
         (topics, desk)
     });
     let mut members = runs.each_ref().map(|(_, desk)| desk.start("err"));
@@ -167,14 +172,11 @@ fn takes_certificates(cluster: &Cluster, trusted: &str, late: bool) {
         std::fs::copy(cluster.file(&format!("{name}.{end}")), desk.path(&format!("own.{end}")))
             .unwrap();
     };
-    let runs = ["", "delivery = \"exactly_once\"\ninstance = \"a\"\n"].map(|more| {
+    let runs = DELIVERIES.map(|more| {
         let topics = topics(broker, 1);
         broker.write(&topics[0], &[record("k", "{\"n\":1}")]);
         let desk = desk(cluster, 3, &kafka, names(&topics));
-        let path = desk.path("tamis.toml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replacen("version = 1\n", &format!("version = 1\n{more}"), 1))
-            .unwrap();
+        desk.change("tamis.toml", |text| with(&text, more));
         ["pem", "key"].iter().for_each(|end| copy(&desk, before, end));
         (topics, desk)
     });
@@ -256,9 +258,7 @@ fn what_access_lists_deny_is_named_and_pauses_a_topic_or_ends_the_run() {
     let unseen = format!("no topic `{hidden}`, or none that this user may");
     ends(&desk(&cluster, 4, &guest, [&open, &hidden, &dead]), &unseen);
     let desk = desk(&cluster, 4, &guest, [&open, &clean, &dead]);
-    let path = desk.path("tamis.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("group = \"", "group = \"guarded-")).unwrap();
+    desk.change("tamis.toml", |text| text.replace("group = \"", "group = \"guarded-"));
     ends(&desk, "GroupAuthorizationFailed");
     assert_eq!(broker.count(&guarded) + broker.count(&hidden), 0);
 }
@@ -272,17 +272,16 @@ fn the_rights_that_the_page_asks_for_are_enough() {
         [topic("granted-in"), topic("granted-out"), topic("granted-out-dead")];
     let guest = login(&cluster, "SCRAM-SHA-256", "guest", "guest");
     let mut so_far = 0;
-    for delivery in ["", "delivery = \"exactly_once\"\ninstance = \"a\"\n"] {
+    for delivery in DELIVERIES {
         broker.write(&source, &[record("k", "{\"n\":1}"), record("k", "{\"broken\"")]);
         so_far += 2;
         let desk = desk(&cluster, 4, &guest, [&source, &sink, &dead]);
-        let path = desk.path("tamis.toml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let text = text.replace("version = 1\n", &format!("version = 1\n{delivery}"));
-        let at = text.find("group = \"").unwrap();
-        let end = at + text[at..].find('\n').unwrap();
-        let text = [&text[..at], "group = \"granted-group\"", &text[end..]].concat();
-        std::fs::write(&path, text).unwrap();
+        desk.change("tamis.toml", |text| {
+            let text = with(&text, delivery);
+            let at = text.find("group = \"").unwrap();
+            let end = at + text[at..].find('\n').unwrap();
+            [&text[..at], "group = \"granted-group\"", &text[end..]].concat()
+        });
         let mut member = desk.start("err");
         member.until("both", || broker.committed("granted-group", &source, 1) == so_far);
         assert_eq!(member.stop().0, 0, "{}", desk.said("err"));

@@ -30,14 +30,12 @@ impl Job {
         let topics = [source.to_owned(), sink, broker.topic("dead", 1, &[])];
         let (group, more) = (unique("group"), format!("{ADMIN}\n{more}"));
         let desk = Desk::new(broker, [&topics[0], &topics[1], &topics[2]], &group, &more);
-        let path = desk.path("tamis.toml");
-        let text = std::fs::read_to_string(&path).unwrap();
         let silent = INTERVAL.as_millis();
         let soon = format!(
             "\"session.timeout.ms\" = \"{silent}\", \"max.poll.interval.ms\" = \"{silent}\", \
              \"socket.timeout.ms\" = \"3000\""
         );
-        std::fs::write(&path, text.replace("\"session.timeout.ms\" = \"6000\"", &soon)).unwrap();
+        desk.change("tamis.toml", |text| text.replace("\"session.timeout.ms\" = \"6000\"", &soon));
         Self { topics, group, desk }
     }
 
