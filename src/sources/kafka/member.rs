@@ -27,8 +27,8 @@ use crate::{
 
 /// How long brokers may take for an answer, before a member is given up.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
-/// How long to wait until partitions are given up, before the group is joined anew all the same. What was
-/// read of them has ten seconds to be delivered.
+/// How long to wait until the group is left, before it is joined anew all the same. What was read has ten
+/// seconds to be delivered.
 const LEFT_WITHIN: Duration = Duration::from_secs(15);
 
 /// The member that commits; another one, once the group was joined anew.
@@ -146,7 +146,8 @@ impl Reader {
         }
     }
 
-    /// Leaves the group, so that what was read is delivered and kept.
+    /// Leaves the group, so that what was read is delivered and kept. It is closed for that: one that only
+    /// unsubscribes is still committing when it is closed behind that, and librdkafka forgets to leave then.
     fn leave(&mut self) {
         self.lanes.clear();
         // Brokers may not trust it any more.
@@ -155,9 +156,11 @@ impl Reader {
         if self.consumer.fetch_metadata(Some(topic), ANSWERED_WITHIN).is_err() {
             return;
         }
-        self.consumer.unsubscribe();
+        if self.consumer.close_queue().is_err() {
+            return;
+        }
         let until = Instant::now() + LEFT_WITHIN;
-        while !self.shared.places().is_empty() && Instant::now() < until {
+        while !self.consumer.closed() && Instant::now() < until {
             self.hear();
             self.shared.rest(REST);
         }

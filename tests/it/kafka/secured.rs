@@ -1,8 +1,8 @@
 //! Brokers that want to know who comes, and say who they are.
 
 use super::{
-    broker::{Cluster, Written, own_secured, secured, unique},
-    member::Desk,
+    broker::{Broker, Cluster, Written, own_secured, secured, unique},
+    member::{Desk, Member},
     names, record, topics,
 };
 use crate::cli::adds_up;
@@ -158,81 +158,118 @@ fn a_password_that_changes_is_taken_while_it_runs() {
     }
 }
 
-/// Certificates and keys change, before or after the broker trusts those of before no more.
-fn takes_certificates(cluster: &Cluster, trusted: &str, late: bool) {
-    let broker = &cluster.broker;
-    let (before, after) = match trusted {
-        "other" => ("client", "stranger"),
-        _ => ("stranger", "client"),
-    };
-    let own = "tls.certificate = \"own.pem\"\ntls.key = \"own.key\"";
-    let soon = "properties = { \"session.timeout.ms\" = \"6000\" }";
-    let kafka = format!("{}\n{own}\n{soon}", ca(cluster));
-    let copy = |desk: &Desk, name: &str, end: &str| {
-        std::fs::copy(cluster.file(&format!("{name}.{end}")), desk.path(&format!("own.{end}")))
-            .unwrap();
-    };
-    let runs = DELIVERIES.map(|more| {
-        let topics = topics(broker, 1);
-        broker.write(&topics[0], &[record("k", "{\"n\":1}")]);
+/// A desk for each delivery whose files hold the certificate `own` and its key, and the topics of each.
+fn certified(cluster: &Cluster, own: &str, session: u32) -> [([String; 3], Desk); 2] {
+    let files = "tls.certificate = \"own.pem\"\ntls.key = \"own.key\"";
+    let session = format!("properties = {{ \"session.timeout.ms\" = \"{session}\" }}");
+    let kafka = format!("{}\n{files}\n{session}", ca(cluster));
+    DELIVERIES.map(|more| {
+        let topics = topics(&cluster.broker, 1);
         let desk = desk(cluster, 3, &kafka, names(&topics));
         desk.change("tamis.toml", |text| with(&text, more));
-        ["pem", "key"].iter().for_each(|end| copy(&desk, before, end));
+        ["pem", "key"].iter().for_each(|end| put(cluster, &desk, own, end));
         (topics, desk)
+    })
+}
+
+fn put(cluster: &Cluster, desk: &Desk, own: &str, end: &str) {
+    let to = desk.path(&format!("own.{end}"));
+    std::fs::copy(cluster.file(&format!("{own}.{end}")), to).unwrap();
+}
+
+/// The files hold the certificate `own`: first its key alone, with which what was there before goes on.
+fn changes(cluster: &Cluster, desk: &Desk, member: &mut Member<'_>, own: &str) {
+    put(cluster, desk, own, "key");
+    member.until("no", || desk.said("err").contains("certificates_refused"));
+    put(cluster, desk, own, "pem");
+    member.until("the source", || desk.said("err").contains("the group is joined anew with them"));
+}
+
+/// The broker trusts whom this file vouches for, and nobody else.
+fn trusts(cluster: &Cluster, file: &str) {
+    let trusted = format!("ssl.truststore.location={}", cluster.file(file));
+    cluster.again(|text| {
+        let line = |line: &str| match line.starts_with("ssl.truststore.location=") {
+            true => trusted.clone(),
+            false => line.to_owned(),
+        };
+        text.lines().map(|text| line(text) + "\n").collect()
     });
-    let mut members = runs.each_ref().map(|(_, desk)| desk.start("err"));
-    for ((topics, _), member) in runs.iter().zip(&mut members) {
-        member.until("the first", || broker.count(&topics[1]) >= 1);
-    }
-    let trust = || {
-        let (no, yes) = (cluster.file("ca.pem"), cluster.file("other.pem"));
-        let (no, yes) = if trusted == "other" { (no, yes) } else { (yes, no) };
-        let of = |path| format!("ssl.truststore.location={path}\n");
-        cluster.again(|text| text.replace(&of(no.clone()), &of(yes.clone())));
-    };
-    if late {
-        trust();
-    }
-    for ((topics, desk), member) in runs.iter().zip(&mut members) {
-        if late {
-            broker.write(&topics[0], &[record("k", "{\"n\":2}")]);
-            member.until("no", || {
-                desk.said("err").contains("kafka.tls.certificate and kafka.tls.key")
-            });
-        }
-        // A key without its certificate: with what was there before all goes on.
-        copy(desk, after, "key");
-        member.until("no", || desk.said("err").contains("certificates_refused"));
-        copy(desk, after, "pem");
-        member.until("the source", || {
-            desk.said("err").contains("the group is joined anew with them")
-        });
-    }
-    if !late {
-        trust();
-        runs.iter().for_each(|(topics, _)| broker.write(&topics[0], &[record("k", "{\"n\":2}")]));
-    }
-    for (delivery, ((topics, desk), mut member)) in runs.iter().zip(members).enumerate() {
-        let second = || broker.read(&topics[1]).iter().any(|record| record.text() == "{\"n\":2}");
-        member.until("the second", second);
-        let (code, account) = member.stop();
-        let said = desk.said("err");
-        assert!(code == 0 && said.contains("the sink has a producer with them"), "{code} {said}");
-        adds_up(&account);
-        let texts: Vec<_> = broker.read(&topics[1]).iter().map(Written::text).collect();
-        assert_eq!(account["clean"], texts.len());
-        // Who could not commit any more reads again what it had, where that may be.
-        assert!(texts.len() == 2 || late && delivery == 0, "{texts:?} {said}");
-        assert!(["{\"n\":1}", "{\"n\":2}"].iter().all(|n| texts.contains(&(*n).to_owned())));
-    }
+}
+
+fn write(broker: &Broker, topics: &[String; 3], n: u32) {
+    broker.write(&topics[0], &[record("k", &format!("{{\"n\":{n}}}"))]);
+}
+
+/// What arrived, once that is there.
+fn arrives(broker: &Broker, topics: &[String; 3], member: &mut Member<'_>, n: u32) -> Vec<String> {
+    let wanted = format!("{{\"n\":{n}}}");
+    let texts = || broker.read(&topics[1]).iter().map(Written::text).collect::<Vec<_>>();
+    member.until(&wanted, || texts().contains(&wanted));
+    texts()
 }
 
 #[test]
 fn certificates_that_change_are_taken_while_it_runs() {
     let folder = tempfile::tempdir().unwrap();
     let Some(cluster) = own_secured(folder.path()) else { return };
-    takes_certificates(&cluster, "other", false);
-    takes_certificates(&cluster, "ca", true);
+    let broker = &cluster.broker;
+    let both = ["ca.pem", "other.pem"].map(|name| std::fs::read(cluster.file(name)).unwrap());
+    std::fs::write(cluster.file("both.pem"), both.concat()).unwrap();
+    trusts(&cluster, "both.pem");
+    // A member that can leave its group does: nobody waits for the end of its session.
+    let runs = certified(&cluster, "client", 240_000);
+    let mut members = runs.each_ref().map(|(_, desk)| desk.start("err"));
+    for ((topics, desk), member) in runs.iter().zip(&mut members) {
+        write(broker, topics, 1);
+        // With offsets to commit when it leaves.
+        arrives(broker, topics, member, 1);
+        changes(&cluster, desk, member, "stranger");
+        write(broker, topics, 2);
+        arrives(broker, topics, member, 2);
+    }
+    trusts(&cluster, "other.pem");
+    for ((topics, desk), mut member) in runs.iter().zip(members) {
+        write(broker, topics, 3);
+        let came = arrives(broker, topics, &mut member, 3);
+        let (code, account) = member.stop();
+        let said = desk.said("err");
+        assert!(code == 0 && said.contains("the sink has a producer with them"), "{code} {said}");
+        // Nothing was sent by a producer that the broker does not trust any more.
+        assert!(!said.contains("topic_paused"), "{said}");
+        adds_up(&account);
+        assert_eq!((&account["clean"], came.len()), (&3.into(), 3), "{came:?} {said}");
+    }
+}
+
+#[test]
+fn certificates_that_change_too_late_are_taken_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(cluster) = own_secured(folder.path()) else { return };
+    let broker = &cluster.broker;
+    // Who cannot say that it leaves its group is in it until its session is over.
+    let runs = certified(&cluster, "client", 6_000);
+    let mut members = runs.each_ref().map(|(_, desk)| desk.start("err"));
+    for ((topics, _), member) in runs.iter().zip(&mut members) {
+        write(broker, topics, 1);
+        arrives(broker, topics, member, 1);
+    }
+    trusts(&cluster, "other.pem");
+    for (delivery, ((topics, desk), mut member)) in runs.iter().zip(members).enumerate() {
+        write(broker, topics, 2);
+        let refused = || desk.said("err").contains("kafka.tls.certificate and kafka.tls.key");
+        member.until("no", refused);
+        changes(&cluster, desk, &mut member, "stranger");
+        let came = arrives(broker, topics, &mut member, 2);
+        let (code, account) = member.stop();
+        let said = desk.said("err");
+        assert!(code == 0 && said.contains("the sink has a producer with them"), "{code} {said}");
+        adds_up(&account);
+        assert_eq!(account["clean"], came.len());
+        // Who could not commit any more reads again what it had, where that may be.
+        assert!(came.len() == 2 || delivery == 0, "{came:?} {said}");
+        assert!(came.contains(&"{\"n\":1}".to_owned()), "{came:?} {said}");
+    }
 }
 
 #[test]
