@@ -9,5 +9,6 @@ FROM debian:bookworm-slim
 # Whom the system trusts, for TLS without a `ca` of its own.
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/target/release/tamis /usr/local/bin/tamis
-USER nobody
+# A number, so that Kubernetes can tell that it is not root: nobody.
+USER 65534:65534
 ENTRYPOINT ["tamis"]

@@ -4,7 +4,7 @@
 //! has `tamis` and a bare program of librdkafka's take them to another topic, in turn. What is compared
 //! is the CPU time of the client's process per gigabyte read; the broker runs on the same processor.
 //!
-//! Options, after `--`: `--events N` (500000), `--runs N` (3), `--only NAME` (`bare`, `exactly`,
+//! Options, after `--`: `--events N` (500000), `--runs N` (5), `--only NAME` (`bare`, `exactly`,
 //! `hops`, `header`, `instances`, `memory`, `delay`, `restart`).
 
 #[path = "support/bare.rs"]
@@ -67,7 +67,7 @@ struct Options {
 
 impl Options {
     fn parse(arguments: &[String]) -> Outcome<Self> {
-        let mut options = Self { events: 500_000, runs: 3, only: None };
+        let mut options = Self { events: 500_000, runs: 5, only: None };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
