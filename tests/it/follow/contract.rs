@@ -77,7 +77,7 @@ fn contract(rotation: Rotation, kills: u64) {
             let agent = yard.start(args);
             if kill == 0 {
                 // However slow the machine is: without a promise there is none to break.
-                let kept = || yard.checkpoints().iter().any(|entry| entry.offset > 0);
+                let kept = || !Promise::of(&yard, "clean").ids.is_empty();
                 yard.until("a checkpoint", kept);
             }
             sleep(Duration::from_millis(20 + random.below(1500)));
