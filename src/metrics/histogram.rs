@@ -11,10 +11,10 @@ const BOUNDS: [f64; 18] = [
     2.5, 5.0, 15.0, 60.0,
 ];
 
-/// Those of ages, from a tenth of a second to a week.
+/// Those of ages, from a hundredth of a second to a week.
 const AGES: [f64; BOUNDS.len()] = [
-    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0,
-    43200.0, 86400.0, 604_800.0,
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0,
+    14400.0, 86400.0, 604_800.0,
 ];
 /// How long a unit of the sum is; years of ages have room in it.
 const NANOSECOND: Duration = Duration::from_nanos(1);
@@ -100,7 +100,7 @@ mod tests {
         let years = Duration::from_secs(20 * 365 * 86_400);
         (0..10_000).for_each(|_| histogram.observe(years));
         histogram.observe(Duration::from_millis(300));
-        assert_eq!(histogram.buckets()[2], (0.5, 1));
+        assert_eq!(histogram.buckets()[5], (0.5, 1));
         assert_eq!(histogram.buckets()[18], (f64::INFINITY, 10_001));
         assert!((histogram.sum() - 1e4 * years.as_secs_f64()).abs() < 1.0);
     }
