@@ -27,6 +27,7 @@ mod rebalance;
 mod shared;
 mod start;
 mod survey;
+mod wrong;
 
 use std::{
     io,

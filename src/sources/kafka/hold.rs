@@ -5,12 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::Consumer as _,
+    error::{KafkaError, RDKafkaErrorCode},
+};
 
 use super::{
     poison::Notes,
     reader::Reader,
     shared::{Position, Start},
+    wrong::list_of,
 };
 use crate::{
     journal::Event,
@@ -40,6 +45,8 @@ pub(super) struct Holds {
     paused: BTreeSet<(String, i32)>,
     /// Positions that are not taken yet; until then nothing is read there.
     seeks: Vec<Start>,
+    /// Those of partitions that librdkafka has stopped to read: it takes them with a new assignment alone.
+    stopped: Vec<Start>,
 }
 
 /// A topic with a fault.
@@ -54,14 +61,42 @@ struct Broken {
 
 impl Holds {
     fn holds(&self, place: &Place) -> bool {
-        let waits = |broken: &Broken| broken.until.is_some();
         let seeks =
             |(topic, partition, _): &Start| *topic == place.topic && *partition == place.partition;
-        self.broken.get(&*place.topic).is_some_and(waits)
-            || self.seeks.iter().any(seeks)
+        self.waits(&place.topic)
+            || self.seeks.iter().chain(&self.stopped).any(seeks)
             || self.by_hand.iter().any(|(topic, partition)| {
                 **topic == *place.topic && partition.is_none_or(|number| number == place.partition)
             })
+    }
+
+    /// Whether a topic with a fault is not to be tried again yet.
+    fn waits(&self, topic: &str) -> bool {
+        self.broken.get(topic).is_some_and(|broken| broken.until.is_some())
+    }
+
+    /// Takes the positions of partitions that are to be assigned again now.
+    pub(super) fn due(&mut self) -> Vec<Start> {
+        let (due, later) = std::mem::take(&mut self.stopped)
+            .into_iter()
+            .partition(|(topic, ..)| !self.waits(topic));
+        self.stopped = later;
+        due
+    }
+
+    /// Those were not assigned again.
+    pub(super) fn stay(&mut self, stopped: Vec<Start>) {
+        self.stopped.extend(stopped);
+    }
+
+    /// librdkafka begins partitions anew at these positions; which of them are paused.
+    pub(super) fn begin(&mut self, starts: &[Start]) -> TopicPartitionList {
+        let is_one = |topic: &str, partition: i32| {
+            starts.iter().any(|(known, number, _)| **known == *topic && *number == partition)
+        };
+        self.seeks.retain(|(topic, partition, _)| !is_one(topic, *partition));
+        let paused = self.paused.iter().filter(|(topic, partition)| is_one(topic, *partition));
+        partitions(paused)
     }
 
     /// Those that runs died of, as a member has them from its start.
@@ -75,6 +110,7 @@ impl Holds {
     pub(super) fn begin_anew(&mut self) {
         self.paused.clear();
         self.seeks.clear();
+        self.stopped.clear();
     }
 
     /// Which offsets of a partition are skipped, and why.
@@ -117,6 +153,7 @@ impl Reader {
             }
         }
         self.follow_orders();
+        self.assign_again();
         self.apply();
     }
 
@@ -241,7 +278,9 @@ impl Reader {
     /// A topic, or one partition of it, is read again from what is acknowledged.
     pub(super) fn go_back(&mut self, topic: &str, only: Option<i32>) {
         let is_meant = |number: i32| only.is_none_or(|partition| partition == number);
-        self.holds.seeks.retain(|(known, number, _)| **known != *topic || !is_meant(*number));
+        let others = |(known, number, _): &Start| **known != *topic || !is_meant(*number);
+        self.holds.seeks.retain(others);
+        self.holds.stopped.retain(others);
         self.holds.seeks.extend(self.shared.rewind(topic, only));
     }
 
@@ -253,9 +292,11 @@ impl Reader {
             return;
         }
         let places = shared.places();
-        holds.seeks.retain(|(topic, partition, _)| {
+        let is_mine = |(topic, partition, _): &Start| {
             places.iter().any(|place| place.topic == *topic && place.partition == *partition)
-        });
+        };
+        holds.seeks.retain(is_mine);
+        holds.stopped.retain(is_mine);
         let key = |place: &Place| (place.topic.to_string(), place.partition);
         let held = |holds: &Holds, wanted: bool| -> Vec<(String, i32)> {
             let all = places.iter().filter(|place| holds.holds(place) == wanted);
@@ -266,20 +307,20 @@ impl Reader {
             holds.paused.extend(pause);
         }
         if !holds.seeks.is_empty() {
-            let mut list = TopicPartitionList::new();
-            for (topic, partition, offset) in &holds.seeks {
-                // Only offsets below zero are refused, and none of these is.
-                let _ = list.add_partition_offset(topic, *partition, *offset);
-            }
+            let list = list_of(&holds.seeks);
             // What fails is tried again at the next turn; it is paused until then.
             if let Ok(done) = consumer.seek_partitions(list, SEEK) {
                 let elements = done.elements();
-                holds.seeks.retain(|(topic, partition, _)| {
+                for start in std::mem::take(&mut holds.seeks) {
                     let found = elements.iter().find(|element| {
-                        element.topic() == &**topic && element.partition() == *partition
+                        element.topic() == &*start.0 && element.partition() == start.1
                     });
-                    found.is_none_or(|element| element.error().is_err())
-                });
+                    match found.map(|element| element.error()) {
+                        Some(Ok(())) => {}
+                        Some(Err(error)) if is_stopped(&error) => holds.stopped.push(start),
+                        _ => holds.seeks.push(start),
+                    }
+                }
             }
         }
         let resume = held(holds, false);
@@ -289,7 +330,12 @@ impl Reader {
     }
 }
 
-fn partitions(all: &[(String, i32)]) -> TopicPartitionList {
+/// Whether a position is not taken because the partition is not read.
+fn is_stopped(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::State)
+}
+
+fn partitions<'a>(all: impl IntoIterator<Item = &'a (String, i32)>) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in all {
         list.add_partition(topic, *partition);

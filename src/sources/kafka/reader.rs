@@ -23,7 +23,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    kafka::{Fault, Given, MadeWith, about, is_gone},
+    kafka::{Given, MadeWith, about},
     pipeline::{
         Reason,
         records::{Block, Place},
@@ -40,7 +40,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A partition's queue.
 pub(super) struct Lane {
-    place: Place,
+    pub(super) place: Place,
     queue: PartitionQueue<Ear>,
     /// What stands there and behind is not for this run.
     end: Option<i64>,
@@ -311,38 +311,6 @@ impl Reader {
             block.seal();
             self.shared.hand(block);
         }
-    }
-
-    fn told(&mut self, error: &KafkaError, place: Option<&Place>) {
-        let code = error.rdkafka_error_code();
-        let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
-        match code.map_or(Fault::Cluster, Fault::of) {
-            Fault::Cluster if !fatal => return self.settings.cluster.voice.fault(error),
-            Fault::Topic if !fatal => {
-                // What is of no partition was told with the topic's name.
-                if let Some(place) = place {
-                    let what = format!("{}[{}]", place.topic, place.partition);
-                    let (why, gone) = (about(&what, error).to_string(), code.is_some_and(is_gone));
-                    self.shared.broke(&place.topic, &why, gone);
-                }
-                return;
-            }
-            fault => self.settings.cluster.voice.vitals.erred(fault),
-        }
-        let what = place.map_or_else(
-            || "kafka".to_owned(),
-            |place| format!("{}[{}]", place.topic, place.partition),
-        );
-        let error = match code {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                let mend = "what stood there is deleted, or the topic was made anew; nothing is \
-                            skipped unasked: set the group's offset (kafka-consumer-groups.sh \
-                            --reset-offsets), or source.out_of_range, which holds at the next start";
-                io::Error::other(format!("{what}: the committed offset does not exist: {mend}"))
-            }
-            _ => about(&what, error),
-        };
-        self.end(Some(error));
     }
 
     pub(super) fn end(&mut self, error: Option<io::Error>) {

@@ -58,8 +58,8 @@ impl ClientContext for Ear {
     fn error(&self, error: KafkaError, reason: &str) {
         self.shared.poke();
         match error.rdkafka_error_code() {
-            // That is where a replay ends, and comes with its partition's records, too.
-            Some(RDKafkaErrorCode::PartitionEOF) => return,
+            // Where a replay ends, and what has no offset, comes with its partition's records, too.
+            Some(RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AutoOffsetReset) => return,
             code if code.map(Fault::of) != Some(Fault::Topic) => return self.voice.fault(&error),
             _ => {}
         }

@@ -174,6 +174,24 @@ impl Shared {
         self.state().partitions.values().map(|partition| partition.place.clone()).collect()
     }
 
+    /// The partitions of which nothing is on its way.
+    pub(super) fn idle(&self) -> Vec<Place> {
+        let state = self.state();
+        let idle = state.partitions.values().filter(|p| p.acknowledged == p.handed);
+        idle.map(|partition| partition.place.clone()).collect()
+    }
+
+    /// What is to be read next under this number; `None`: what its start finds, or it is not this member's.
+    pub(super) fn next_offset(&self, id: u64) -> Option<i64> {
+        let state = self.state();
+        let partition = state.partitions.get(&id)?;
+        match (partition.handed, partition.start) {
+            (i64::MIN, Offset::Offset(start)) => Some(start),
+            (i64::MIN, _) => None,
+            (handed, _) => Some(handed),
+        }
+    }
+
     /// The number of a partition that is this member's.
     pub(super) fn id(&self, topic: &str, partition: i32) -> Option<u64> {
         let state = self.state();

@@ -70,6 +70,34 @@ fn a_topic_that_is_refused_is_paused_and_tried_again_and_nothing_is_lost() {
     }
 }
 
+/// What a leader answers about a topic that was made a moment ago.
+fn unknown_to_its_leader(more: &str) {
+    let (mock, broker, topics) = cluster(&[]);
+    mock.request_errors(
+        RDKafkaApiKey::ListOffsets,
+        &[Error::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART; 2],
+    );
+    let desk = Desk::new(&broker, names(&topics), "g", more);
+    let mut member = desk.start("err");
+    member.until("all", || broker.committed("g", &topics[0], 1) == 20);
+    member.until("the good news", || desk.said("err").contains("is read again"));
+    let (code, account) = member.stop();
+    let said = desk.said("err");
+    assert_eq!((code, &account["clean"], &account["read"]), (0, &20.into(), &20.into()), "{said}");
+    adds_up(&account);
+    assert!(said.contains("its leader did not say where it begins"), "{said}");
+}
+
+#[test]
+fn a_partition_whose_leader_does_not_know_it_yet_is_tried_again() {
+    unknown_to_its_leader("");
+}
+
+#[test]
+fn so_it_is_where_all_partitions_are_shared_out_anew() {
+    unknown_to_its_leader("#eager");
+}
+
 #[test]
 fn a_groups_fault_ends_the_run_and_nothing_is_committed() {
     let (mock, broker, topics) = cluster(&[]);

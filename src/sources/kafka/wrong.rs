@@ -1,0 +1,143 @@
+//! What goes wrong where records are read: for a while, with a topic, or for good.
+
+use std::{collections::BTreeSet, io, time::Duration};
+
+use rdkafka::{
+    TopicPartitionList,
+    consumer::{Consumer as _, RebalanceProtocol},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+use super::{reader::Reader, shared::Start};
+use crate::{
+    kafka::{Fault, about, is_gone},
+    pipeline::records::Place,
+};
+
+/// How long the leader of a partition may take to say which offsets there are.
+const ASK: Duration = Duration::from_secs(5);
+
+impl Reader {
+    /// An error came, of a partition where one is given.
+    pub(super) fn told(&mut self, error: &KafkaError, place: Option<&Place>) {
+        let code = error.rdkafka_error_code();
+        let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
+        if !fatal && code.is_some_and(is_nowhere) {
+            return self.is_nowhere(place);
+        }
+        match code.map_or(Fault::Cluster, Fault::of) {
+            Fault::Cluster if !fatal => return self.settings.cluster.voice.fault(error),
+            Fault::Topic if !fatal => {
+                // What is of no partition was told with the topic's name.
+                if let Some(place) = place {
+                    let (why, gone) =
+                        (about(&named(place), error).to_string(), code.is_some_and(is_gone));
+                    self.shared.broke(&place.topic, &why, gone);
+                }
+                return;
+            }
+            fault => self.settings.cluster.voice.vitals.erred(fault),
+        }
+        let what = place.map_or_else(|| "kafka".to_owned(), named);
+        self.end(Some(about(&what, error)));
+    }
+
+    /// librdkafka knows no offset to go on from. It says so, too, where it could not ask for one: the leader
+    /// of a topic that was made a moment ago may not know it yet. So whoever leads the partition is
+    /// asked, and only what is really gone ends the run.
+    fn is_nowhere(&mut self, place: Option<&Place>) {
+        let Some(place) = place else {
+            // It is one of those of which nothing is on its way; where it is, is seen by its lane.
+            for place in self.shared.idle() {
+                self.go_back(&place.topic, Some(place.partition));
+            }
+            return;
+        };
+        let Some(where_it_is) = self.deleted(place) else {
+            // It is read from there again, after a while.
+            let why = format!("{}: its leader did not say where it begins", named(place));
+            return self.shared.broke(&place.topic, &why, false);
+        };
+        self.settings.cluster.voice.vitals.erred(Fault::Lasting);
+        let mend = "what stood there is deleted, or the topic was made anew; nothing is skipped \
+                    unasked: set the group's offset (kafka-consumer-groups.sh --reset-offsets), or \
+                    source.out_of_range, which holds at the next start";
+        let what = format!(
+            "{}: the committed offset does not exist ({where_it_is}): {mend}",
+            named(place)
+        );
+        self.end(Some(io::Error::other(what)));
+    }
+
+    /// Which offset is to be read next, and which there are, where it is known to be none of these.
+    fn deleted(&self, place: &Place) -> Option<String> {
+        let next = self.shared.next_offset(place.id)?;
+        match self.consumer.fetch_watermarks(&place.topic, place.partition, ASK) {
+            Ok((low, high)) if (low..=high).contains(&next) => None,
+            Ok((low, high)) => Some(format!("{next}, and there are {low} to {high}")),
+            Err(error) => {
+                self.settings.cluster.voice.fault(&error);
+                None
+            }
+        }
+    }
+
+    /// Assigns those again that librdkafka has stopped to read, from where they are delivered.
+    pub(super) fn assign_again(&mut self) {
+        let due = self.holds.due();
+        if due.is_empty() {
+            return;
+        }
+        let consumer = self.consumer.clone();
+        let (done, starts) = match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => {
+                let starts = list_of(&due);
+                // What is not assigned any more needs only the second.
+                let _ = consumer.incremental_unassign(&starts);
+                (consumer.incremental_assign(&starts), due)
+            }
+            // There it is all or nothing.
+            _ => {
+                let topics: BTreeSet<_> =
+                    self.shared.places().into_iter().map(|place| place.topic).collect();
+                let rewound = topics.iter().flat_map(|topic| self.shared.rewind(topic, None));
+                let starts: Vec<Start> = rewound.collect();
+                (consumer.assign(&list_of(&starts)), starts)
+            }
+        };
+        match done {
+            Ok(()) => {
+                // What was paused stays so, until it is to be read.
+                let paused = self.holds.begin(&starts);
+                if let Err(error) = consumer.pause(&paused) {
+                    self.settings.cluster.voice.fault(&error);
+                }
+            }
+            // The group is sharing its partitions out anew.
+            Err(error) => {
+                self.settings.cluster.voice.fault(&error);
+                self.holds.stay(starts);
+            }
+        }
+        // Their queues are others now.
+        self.lanes.clear();
+    }
+}
+
+/// Positions as librdkafka takes them, by what they are called as well.
+pub(super) fn list_of(starts: &[Start]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition, offset) in starts {
+        // Only offsets below zero are refused, and none of these is.
+        let _ = list.add_partition_offset(topic, *partition, *offset);
+    }
+    list
+}
+
+fn is_nowhere(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
+}
+
+fn named(place: &Place) -> String {
+    format!("{}[{}]", place.topic, place.partition)
+}
