@@ -201,22 +201,26 @@ impl Terms {
     }
 }
 
-/// What an open letter holds, where that is the whole event.
+/// What an open letter holds, where that is the whole event, or a tombstone, which has none.
 fn event(letter: &RecordLetter<'_>, origin: Origin) -> Result<Original, Stays> {
-    let value = letter.value.filter(|value| !value.is_empty()).ok_or(Stays::InPart)?;
-    let is_event = letter.text(names::PAYLOAD) == Some("event");
-    if !is_event || letter.bytes(names::LACKS).is_some() {
-        return Err(Stays::InPart);
-    }
+    let value = letter.value.filter(|value| !value.is_empty());
+    let value = match (letter.text(names::PAYLOAD), value) {
+        _ if letter.bytes(names::LACKS).is_some() => return Err(Stays::InPart),
+        (Some("event"), Some(value)) => Some(value.to_vec()),
+        (Some(names::TOMBSTONE), None) => None,
+        _ => return Err(Stays::InPart),
+    };
     // The letter counts the way to the sink already.
     let hop = letter.number::<u32>(HOP)?.map(|hop| hop.saturating_sub(1)).filter(|hop| *hop > 0);
-    let headers = hop.map(|hop| (HOP.to_owned(), Some(hop.to_string().into_bytes())));
+    let hop = hop.map(|hop| (HOP.to_owned(), Some(hop.to_string().into_bytes())));
+    let own = letter.headers.iter().filter(|(name, _)| !name.starts_with(names::OURS));
+    let own = own.map(|(name, value)| ((*name).to_owned(), value.map(<[u8]>::to_vec)));
     Ok(Original {
         origin,
         timestamp: letter.number(names::TIMESTAMP)?,
         key: letter.key.map(<[u8]>::to_vec),
-        headers: headers.into_iter().collect(),
-        value: Some(value.to_vec()),
+        headers: own.chain(hop).collect(),
+        value,
         part: Part::Whole,
     })
 }
@@ -306,6 +310,25 @@ mod tests {
         };
         assert_eq!(of(&terms, text, &more), Ok(wanted));
         assert_eq!(of(&terms, text, &[EVENT, ("__tamis.hop", Some(b"1"))]).unwrap().headers, []);
+        // The record's own headers come with it.
+        let own = [("kind", Some(&b"order"[..])), ("none", None)];
+        let came = of(&terms, text, &[&own[..], &[EVENT]].concat()).unwrap().headers;
+        assert_eq!(came, own.map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec))));
+    }
+
+    #[test]
+    fn a_tombstone_is_one_again_where_its_letter_says_that_it_is_whole() {
+        const TOMBSTONE: Header<'static> = ("__tamis.errors.payload", Some(b"tombstone"));
+        let terms = terms(None);
+        let came = of(&terms, b"", &[TOMBSTONE]).unwrap();
+        assert_eq!((came.value, came.key), (None, Some(b"k".to_vec())));
+        for (value, headers) in [
+            (&b"{}"[..], &[TOMBSTONE][..]),
+            (b"", &[TOMBSTONE, ("__tamis.errors.lacks", Some(b"key"))]),
+            (b"", &[]),
+        ] {
+            assert_eq!(of(&terms, value, headers), Err(Stays::InPart));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod contract;
 mod deaths;
 mod exactly_once;
 mod faults;
+mod late;
 pub(crate) mod member;
 mod orders;
 mod otlp;
@@ -138,24 +139,40 @@ fn what_a_topic_does_not_take_goes_to_the_dead_letter() {
         let small = broker.topic("small", 1, &[("max.message.bytes", "2000")]);
         let dead = broker.topic("dead", 1, &[("max.message.bytes", most)]);
         let topics = [broker.topic("in", 1, &[]), small, dead];
-        broker.write(
-            &topics[0],
-            &[record("k", "{\"n\":1}"), record("k", &long), record("k", "{\"n\":2}")],
-        );
+        let header = vec![("h".to_owned(), Some(long.clone().into_bytes()))];
+        let sent = [
+            record("k", "{\"n\":1}"),
+            record("k", &long),
+            record("k", "{\"n\":2}"),
+            Written { value: None, ..record(&long, "") },
+            Written { headers: header, ..record("k", "{\"n\":4}") },
+        ];
+        broker.write(&topics[0], &sent);
         let desk = Desk::new(&broker, names(&topics), &unique("group"), "#secret");
         let mut member = desk.start("err");
-        member.until("all", || broker.count(&topics[1]) + broker.count(&topics[2]) >= 3);
+        member.until("all", || broker.count(&topics[1]) + broker.count(&topics[2]) >= 5);
         let (code, account) = member.stop();
-        assert_eq!(code, 0);
+        assert_eq!(code, 0, "{}", desk.said("err"));
         adds_up(&account);
         let counts = (&account["clean"], &account["dead_lettered"]["too_large"]);
-        assert_eq!(counts, (&2.into(), &1.into()));
-        let letter = &broker.read(&topics[2])[0];
+        assert_eq!(counts, (&2.into(), &3.into()));
+        let letters = broker.read(&topics[2]);
+        let letter = &letters[0];
         assert_eq!(letter.header("__tamis.errors.offset").as_deref(), Some("1"));
         assert_eq!(
             (letter.text(), letter.header("__tamis.errors.digest")),
-            (kept.to_owned(), said)
+            (kept.to_owned(), said.clone())
         );
+        // Where a key or a header is too long, that goes as well.
+        let (tombstone, headed) = (&letters[1], &letters[2]);
+        let whole = said.is_none();
+        assert_eq!(tombstone.key, whole.then(|| long.clone().into_bytes()));
+        assert_eq!(
+            tombstone.header("__tamis.errors.payload").as_deref(),
+            whole.then_some("tombstone")
+        );
+        assert_eq!(headed.header("h"), whole.then(|| long.clone()));
+        assert_eq!(headed.text(), if whole { "{\"n\":4}" } else { "" });
     }
 }
 
@@ -234,7 +251,8 @@ fn an_offset_that_is_gone_stops_the_run_and_is_said() {
     let (code, account) = desk.start("gone").end();
     let said = desk.said("gone");
     assert_eq!((code, &account["read"]), (3, &0.into()), "{said}");
-    assert!(said.contains("the committed offset does not exist"), "{said}");
+    let wanted = "the committed offset does not exist (10, and there are 15 to 20)";
+    assert!(said.contains(wanted), "{said}");
     // A group without an offset begins with what there is.
     let desk = Desk::new(&broker, names(&topics), &unique("group"), "");
     let mut member = desk.start("err");

@@ -102,7 +102,9 @@ fn is_text(reject: &Reject) -> bool {
 
 /// What of a record its letter lacks, though it has the whole event: it cannot be made of that again.
 pub(super) fn lacks(record: &Record, verdict: &Verdict, reject: &Reject) -> String {
-    if reject.payload != Payload::Redacted || is_text(reject) {
+    let is_whole = reject.payload == Payload::Redacted && !is_text(reject)
+        || matches!(record.value, Value::Tombstone);
+    if !is_whole {
         return String::new();
     }
     let all = [
@@ -127,22 +129,24 @@ pub(super) fn others(judged: &Judged, at: usize) -> Option<String> {
     Some(numbers.join(","))
 }
 
-/// A letter without what makes it long: its value, or else the sealed original; `None`: that is all gone.
+/// A letter without what makes it long: what is of the record, or else the sealed original; `None`: that
+/// is all gone.
 pub(super) fn shorter(mut letter: Back, digest: Option<&Digest>) -> Option<Back> {
     let value = letter.value.take().filter(|value| !value.is_empty());
+    let (key, all) = (letter.key.take(), letter.headers.len());
+    letter.headers.retain(|(name, _)| name.starts_with(names::OURS));
     let sealed = letter.headers.iter().any(|(name, _)| name == names::SEALED);
-    match value {
-        Some(value) => {
-            letter.headers.retain(|(name, _)| name != names::PAYLOAD);
-            // What is nowhere else is told apart by that.
-            if let Some(digest) = digest.filter(|_| !sealed) {
-                letter.headers.push((names::DIGEST.to_owned(), Some(digest(&value).into_bytes())));
-            }
+    if value.is_some() || key.is_some() || letter.headers.len() < all {
+        letter.headers.retain(|(name, _)| name != names::PAYLOAD);
+        // What is nowhere else is told apart by that.
+        if let Some((digest, value)) = digest.filter(|_| !sealed).zip(value) {
+            letter.headers.push((names::DIGEST.to_owned(), Some(digest(&value).into_bytes())));
         }
-        None if sealed => letter.headers.retain(|(name, _)| name != names::SEALED),
-        None => return None,
+    } else if sealed {
+        letter.headers.retain(|(name, _)| name != names::SEALED);
+    } else {
+        return None;
     }
-    letter.key = None;
     Some(letter)
 }
 
@@ -166,6 +170,12 @@ mod tests {
         let second = shorter(first, Some(&digest)).unwrap();
         assert_eq!(names(&second), ["__tamis.errors.offset"]);
         assert_eq!(shorter(second, Some(&digest)), None);
+        // A key or a header of the record's own may be what is too long.
+        let own = vec![header("__tamis.errors.offset"), header(names::PAYLOAD), header("mine")];
+        let bare = Back { key: Some(b"k".to_vec()), value: Some(Vec::new()), headers: own };
+        let bare = shorter(bare, Some(&digest)).unwrap();
+        assert_eq!((&bare.key, names(&bare)), (&None, vec!["__tamis.errors.offset".to_owned()]));
+        assert_eq!(shorter(bare, Some(&digest)), None);
         let open = Back { headers: vec![header("__tamis.errors.offset")], ..whole };
         let bare = shorter(open, Some(&digest)).unwrap();
         assert_eq!(bare.headers[1], (names::DIGEST.to_owned(), Some(b"<2>".to_vec())));

@@ -1,5 +1,8 @@
 //! The headers of a dead letter, for who writes it and who reads it again.
 
+/// What all of them begin with: a record's own headers of such names stay out of its letter.
+pub const OURS: &str = "__tamis.";
+
 /// Why the record was not forwarded.
 pub const REASON: &str = "__tamis.errors.reason";
 /// The topic that it was read from,
@@ -18,8 +21,10 @@ pub const SCHEMA: &str = "__tamis.errors.schema";
 pub const POINTER: &str = "__tamis.errors.pointer";
 /// and what it lacks.
 pub const MISSING: &str = "__tamis.errors.missing";
-/// What the letter's value is: an event, a text, or a shape.
+/// What the letter's value is: an event, a text, a shape, or that of a tombstone, none.
 pub const PAYLOAD: &str = "__tamis.errors.payload";
+/// What that header says of a tombstone.
+pub const TOMBSTONE: &str = "tombstone";
 /// What a whole event lacks of its record.
 pub const LACKS: &str = "__tamis.errors.lacks";
 /// Which lines of the sealed original have letters of their own.

@@ -18,7 +18,10 @@ use std::{
 
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+        TopicReplication,
+    },
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, KafkaResult},
@@ -380,6 +383,14 @@ impl Broker {
             _ => 0,
         });
         offsets.sum()
+    }
+
+    /// Sets a property of a topic; all others are those of the broker again.
+    pub(crate) fn alter(&self, topic: &str, name: &str, value: &str) {
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+        let done = wait_for(self.admin().alter_configs([&change], &options)).unwrap();
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
     }
 
     /// Deletes what stands before an offset.

@@ -262,7 +262,7 @@ fn of_lines_and_log_records_only_those_come_back_that_were_refused() {
     }
 }
 
-fn unpacked(bytes: &[u8]) -> String {
+pub(super) fn unpacked(bytes: &[u8]) -> String {
     let mut text = vec![0; 1 << 16];
     let mut decoder = tamis::compression::decoder(Format::Zstd, 23).unwrap();
     let step = decoder.step(bytes, true, &mut text).unwrap();

@@ -4,7 +4,7 @@ use std::{borrow::Cow, io};
 
 use super::{
     Outbox,
-    outbox::{Flight, One, home},
+    outbox::{Flight, One, Own, home},
 };
 use crate::{
     engine::{Payload, Reason, Reject},
@@ -13,20 +13,26 @@ use crate::{
         records::{
             Back, Outgoing, Refusal, Ticket, letter, names,
             original::{original, value},
+            value::Value,
         },
         report::{End, Failure},
     },
 };
+
+/// What a letter says of a record that has no value: that this is all.
+const TOMBSTONE: Own<'static> = (names::PAYLOAD, Some(names::TOMBSTONE.as_bytes()));
 
 /// What is kept of a record that is not forwarded.
 #[derive(Default, Clone, Copy)]
 pub(super) struct Kept<'a> {
     key: Option<&'a [u8]>,
     body: &'a [u8],
+    /// The record's own headers, as far as they may be seen.
+    headers: &'a [Own<'a>],
     schema: Option<&'a str>,
     sealed: Option<&'a [u8]>,
     /// One header more.
-    more: Option<(&'static str, &'a str)>,
+    more: Option<Own<'a>>,
     /// What it was.
     was: Was<'a>,
 }
@@ -44,15 +50,32 @@ pub(super) enum Was<'a> {
 
 impl<'a> Kept<'a> {
     /// What was to be forwarded.
-    pub(super) fn of_forwarded(key: Option<&'a [u8]>, body: &'a [u8], was: Was<'a>) -> Self {
-        Self { key, body, was, ..Self::default() }
+    pub(super) fn of_forwarded(
+        key: Option<&'a [u8]>,
+        value: Option<&'a [u8]>,
+        headers: &'a [Own<'a>],
+        was: Was<'a>,
+    ) -> Self {
+        let (body, more) = (value.unwrap_or_default(), value.is_none().then_some(TOMBSTONE));
+        Self { key, body, headers, more, was, ..Self::default() }
     }
 
     /// What was sent, and is here again.
-    fn of(back: Option<&'a Back>) -> Self {
-        let value = back.and_then(|back| back.value.as_deref());
-        let key = back.and_then(|back| back.key.as_deref());
-        Self::of_forwarded(key, value.unwrap_or_default(), value.map_or(Was::Gone, Was::Sent))
+    fn of(back: &'a Back, headers: &'a [Own<'a>]) -> Self {
+        let (key, value) = (back.key.as_deref(), back.value.as_deref());
+        let was = value.map_or(Was::Gone, Was::Sent);
+        Self::of_forwarded(key, value, headers, was)
+    }
+
+    /// Whether there is more than its place and its original.
+    fn is_long(&self) -> bool {
+        self.key.is_some() || !self.body.is_empty() || !self.headers.is_empty()
+    }
+
+    /// Its place and its original alone.
+    pub(super) fn short(self) -> Self {
+        let more = self.more.filter(|more| *more != TOMBSTONE);
+        Self { key: None, body: b"", headers: &[], more, ..self }
     }
 }
 
@@ -88,8 +111,13 @@ impl Outbox {
             Some(_) => String::new(),
             None => letter::lacks(one.record(), &judged.verdicts[at], reject),
         };
-        let more = (!lacks.is_empty()).then_some((names::LACKS, lacks.as_str()));
-        self.letter(last, letter, reject, &Kept { key, body, schema, sealed, more, was })
+        let more = match &one.record().value {
+            _ if !lacks.is_empty() => Some((names::LACKS, Some(lacks.as_bytes()))),
+            Value::Tombstone => Some(TOMBSTONE),
+            _ => None,
+        };
+        let headers = &one.headers();
+        self.letter(last, letter, reject, &Kept { key, body, headers, schema, sealed, more, was })
     }
 
     /// The record as it came, sealed, where its dead letter is kept.
@@ -127,7 +155,7 @@ impl Outbox {
         };
         let sealed = sealed.as_deref();
         let others = Some(others.as_str()).filter(|others| sealed.is_some() && !others.is_empty());
-        let more = others.map(|others| (names::OTHERS, others));
+        let more = others.map(|others| (names::OTHERS, Some(others.as_bytes()))).or(kept.more);
         self.letter(flight, at, &reject, &Kept { sealed, more, ..kept })
     }
 
@@ -140,14 +168,14 @@ impl Outbox {
         back: Option<Back>,
     ) -> Result<(), End> {
         if self.flying[flight].sent[at].counts.is_some() {
-            return self.refused((flight, at), reason, Kept::of(back.as_ref()));
+            let headers = back.as_ref().map(own).unwrap_or_default();
+            let kept = back.as_ref().map(|back| Kept::of(back, &headers)).unwrap_or_default();
+            return self.refused((flight, at), reason, kept);
         }
         let Some(letter) = back.and_then(|back| letter::shorter(back, self.digest.as_ref())) else {
             return Err(letter_refused(reason));
         };
-        let headers = letter.headers.iter();
-        let headers: Vec<_> = headers.map(|(name, value)| (&**name, value.as_deref())).collect();
-        match self.post((flight, at), None, b"", &headers)? {
+        match self.post((flight, at), None, b"", &own(&letter))? {
             None => Ok(()),
             Some(reason) => self.refused_later((flight, at), reason, Some(letter)),
         }
@@ -178,24 +206,26 @@ impl Outbox {
         reject: &Reject,
         parts: &Kept<'_>,
     ) -> Result<(), End> {
-        let &Kept { key, body, schema, sealed, more, was } = parts;
+        let &Kept { key, body, headers: own, schema, sealed, more, was } = parts;
         // What is nowhere else is told apart by that.
         let told_apart = body.is_empty() && sealed.is_none();
         let digest = self.digest.as_ref().filter(|_| told_apart).zip(was.value());
         let digest = digest.map(|(digest, value)| digest(&value));
         let Flight { places, sent, .. } = &self.flying[flight];
         let said = letter::headers(&places[sent[at].place], &sent[at], reject, schema);
-        let mut headers: Vec<_> =
-            said.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
-        headers.extend(more.map(|(name, value)| (name, Some(value.as_bytes()))));
+        // As Kafka Connect does it: the record's own headers come first.
+        let mut headers: Vec<Own<'_>> =
+            own.iter().filter(|(name, _)| !name.starts_with(names::OURS)).copied().collect();
+        headers.extend(said.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
+        headers.extend(more);
         headers.extend(sealed.map(|sealed| (names::SEALED, Some(sealed))));
         let digest = digest.as_ref().map(|digest| (names::DIGEST, Some(digest.as_bytes())));
         headers.extend(digest);
         match self.post((flight, at), key, body, &headers)? {
             None => Ok(()),
-            Some(_) if !body.is_empty() => {
+            Some(_) if parts.is_long() => {
                 let bare = Reject { payload: Payload::None, ..reject.clone() };
-                self.keep((flight, at), &bare, &Kept { key: None, body: b"", ..*parts })
+                self.keep((flight, at), &bare, &parts.short())
             }
             Some(_) if sealed.is_some() => {
                 self.keep((flight, at), reject, &Kept { sealed: None, ..*parts })
@@ -232,6 +262,11 @@ impl Outbox {
         }
         Ok(None)
     }
+}
+
+/// The headers of what was sent.
+fn own(back: &Back) -> Vec<Own<'_>> {
+    back.headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect()
 }
 
 /// What cannot be kept anywhere ends the run.

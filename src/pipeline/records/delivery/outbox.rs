@@ -1,6 +1,6 @@
 //! What is on its way to the sink: records and dead letters, batch by batch.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, ops::Range, sync::Arc};
 
 use smallvec::SmallVec;
 
@@ -15,7 +15,7 @@ use crate::{
         records::{
             Digest, Outgoing, Reached, RecordSink, Refusal, Ticket,
             batch::RecordBatch,
-            block::{Block, Place, Record},
+            block::{Block, Header, Place, Record},
             hops::{HOP, digits},
             judged::{Body, Counts, Fate, Judged, Key},
             letter::Sent,
@@ -80,9 +80,30 @@ pub(super) struct Refused {
     pub(super) bare: bool,
 }
 
+/// A header of a record, as it is sent.
+pub(super) type Own<'a> = (&'a str, Option<&'a [u8]>);
+
 impl<'a> One<'a> {
     pub(super) fn record(&self) -> &'a Record {
         &self.block.records()[self.at]
+    }
+
+    /// Its headers, as far as they may be seen.
+    pub(super) fn headers(&self) -> SmallVec<[Own<'a>; MOST_HEADERS]> {
+        let Self { block, judged, .. } = *self;
+        let (arena, all) = match &judged.verdicts[self.at].headers {
+            None => (None, block.headers(self.record())),
+            Some(range) => (Some(&judged.arena), &judged.headers[range.clone()]),
+        };
+        let bytes = |range: &Range<usize>| match arena {
+            None => block.bytes(range),
+            Some(arena) => &arena[range.clone()],
+        };
+        let header = |header: &'a Header| {
+            let name = str::from_utf8(bytes(&header.name)).unwrap_or_default();
+            (name, header.value.as_ref().map(bytes))
+        };
+        all.iter().map(header).collect()
     }
 }
 
@@ -167,24 +188,12 @@ impl Outbox {
             whole = [block.bytes(&record.prefix), text].concat();
             value = Some(&whole);
         }
-        let (arena, all) = match &verdict.headers {
-            None => (None, block.headers(record)),
-            Some(range) => (Some(&judged.arena), &judged.headers[range.clone()]),
-        };
-        let bytes = |range: &std::ops::Range<usize>| match arena {
-            None => block.bytes(range),
-            Some(arena) => &arena[range.clone()],
-        };
         let hop = verdict.hop.map(digits);
-        let mut headers: SmallVec<[_; MOST_HEADERS]> = all
-            .iter()
-            .filter(|header| hop.is_none() || bytes(&header.name) != HOP.as_bytes())
-            .map(|header| {
-                let name = str::from_utf8(bytes(&header.name)).unwrap_or_default();
-                (name, header.value.as_ref().map(bytes))
-            })
-            .collect();
-        headers.extend(hop.as_ref().map(|hop| (HOP, Some(hop.as_bytes()))));
+        let mut headers = one.headers();
+        if let Some(hop) = &hop {
+            headers.retain(|(name, _)| *name != HOP);
+            headers.push((HOP, Some(hop.as_bytes())));
+        }
         let (topic, partition) = home(&block.places()[record.place], record.origin.as_deref());
         let outgoing = Outgoing {
             dead: false,
@@ -198,9 +207,9 @@ impl Outbox {
         let Some(flight) = self.flying.back_mut() else { return Ok(()) };
         flight.sent[at].counts = Some(counts);
         let was = Was::Read(one);
-        let kept = Kept::of_forwarded(key, value.unwrap_or_default(), was);
+        let kept = Kept::of_forwarded(key, value, &headers, was);
         if let Some(Refused { reason, bare }) = refused {
-            let kept = if bare { Kept::of_forwarded(None, b"", was) } else { kept };
+            let kept = if bare { kept.short() } else { kept };
             return self.refused((self.flying.len() - 1, at), reason, kept);
         }
         match self.sink.send(Ticket { batch: flight.seq, record: at as u32 }, &outgoing) {
