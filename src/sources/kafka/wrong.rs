@@ -8,7 +8,10 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::{reader::Reader, shared::Start};
+use super::{
+    reader::{Lane, Reader},
+    shared::Start,
+};
 use crate::{
     kafka::{Fault, about, is_gone},
     pipeline::records::Place,
@@ -116,11 +119,16 @@ impl Reader {
             // The group is sharing its partitions out anew.
             Err(error) => {
                 self.settings.cluster.voice.fault(&error);
-                self.holds.stay(starts);
+                self.holds.stay(starts.clone());
             }
         }
         // Their queues are others now.
-        self.lanes.clear();
+        self.lanes.retain(|Lane { place, .. }| {
+            let is_it = |(topic, partition, _): &Start| {
+                *topic == place.topic && *partition == place.partition
+            };
+            !starts.iter().any(is_it)
+        });
     }
 }
 
