@@ -26,6 +26,13 @@ pub struct Place {
     pub partition: i32,
 }
 
+impl Place {
+    /// Whether it is this partition of this topic.
+    pub fn is(&self, topic: &str, partition: i32) -> bool {
+        &*self.topic == topic && self.partition == partition
+    }
+}
+
 /// A header's name and value, as ranges of the arena that it is in.
 #[derive(Debug, Clone)]
 pub struct Header {

@@ -14,8 +14,8 @@ use rdkafka::{
 use super::{
     poison::Notes,
     reader::Reader,
+    rebalance::list_of,
     shared::{Position, Start},
-    wrong::list_of,
 };
 use crate::{
     journal::Event,
@@ -61,10 +61,9 @@ struct Broken {
 
 impl Holds {
     fn holds(&self, place: &Place) -> bool {
-        let seeks =
-            |(topic, partition, _): &Start| *topic == place.topic && *partition == place.partition;
         self.waits(&place.topic)
-            || self.seeks.iter().chain(&self.stopped).any(seeks)
+            || begins(&self.seeks, place)
+            || begins(&self.stopped, place)
             || self.by_hand.iter().any(|(topic, partition)| {
                 **topic == *place.topic && partition.is_none_or(|number| number == place.partition)
             })
@@ -75,11 +74,12 @@ impl Holds {
         self.broken.get(topic).is_some_and(|broken| broken.until.is_some())
     }
 
-    /// Takes the positions of partitions that are to be assigned again now.
-    pub(super) fn due(&mut self) -> Vec<Start> {
-        let (due, later) = std::mem::take(&mut self.stopped)
-            .into_iter()
-            .partition(|(topic, ..)| !self.waits(topic));
+    /// Takes the positions of partitions that are to be assigned again now; only of `places`, for what is
+    /// another's by now is not this member's to read.
+    pub(super) fn due(&mut self, places: &[Place]) -> Vec<Start> {
+        let mut stopped = std::mem::take(&mut self.stopped);
+        stopped.retain(|start| is_of(start, places));
+        let (due, later) = stopped.into_iter().partition(|(topic, ..)| !self.waits(topic));
         self.stopped = later;
         due
     }
@@ -94,7 +94,9 @@ impl Holds {
         let is_one = |topic: &str, partition: i32| {
             starts.iter().any(|(known, number, _)| **known == *topic && *number == partition)
         };
-        self.seeks.retain(|(topic, partition, _)| !is_one(topic, *partition));
+        for waiting in [&mut self.seeks, &mut self.stopped] {
+            waiting.retain(|(topic, partition, _)| !is_one(topic, *partition));
+        }
         let paused = self.paused.iter().filter(|(topic, partition)| is_one(topic, *partition));
         partitions(paused)
     }
@@ -292,11 +294,7 @@ impl Reader {
             return;
         }
         let places = shared.places();
-        let is_mine = |(topic, partition, _): &Start| {
-            places.iter().any(|place| place.topic == *topic && place.partition == *partition)
-        };
-        holds.seeks.retain(is_mine);
-        holds.stopped.retain(is_mine);
+        holds.seeks.retain(|start| is_of(start, &places));
         let key = |place: &Place| (place.topic.to_string(), place.partition);
         let held = |holds: &Holds, wanted: bool| -> Vec<(String, i32)> {
             let all = places.iter().filter(|place| holds.holds(place) == wanted);
@@ -330,6 +328,16 @@ impl Reader {
     }
 }
 
+/// Whether one of these is where a partition begins.
+pub(super) fn begins(starts: &[Start], place: &Place) -> bool {
+    starts.iter().any(|(topic, partition, _)| place.is(topic, *partition))
+}
+
+/// Whether it is where one of these begins.
+fn is_of((topic, partition, _): &Start, places: &[Place]) -> bool {
+    places.iter().any(|place| place.is(topic, *partition))
+}
+
 /// Whether a position is not taken because the partition is not read.
 fn is_stopped(error: &KafkaError) -> bool {
     error.rdkafka_error_code() == Some(RDKafkaErrorCode::State)
@@ -341,4 +349,35 @@ fn partitions<'a>(all: impl IntoIterator<Item = &'a (String, i32)>) -> TopicPart
         list.add_partition(topic, *partition);
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_this_members_and_waits_no_more_is_assigned_again() {
+        let place = |topic: &str, partition| Place { id: 1, topic: topic.into(), partition };
+        let start = |topic: &str, partition| (topic.into(), partition, Offset::Offset(7));
+        let broken = |until| Broken {
+            backoff: Backoff::new(FIRST_WAIT, MOST_WAIT),
+            until,
+            tried: Instant::now(),
+            reached: 0,
+        };
+        let mut holds = Holds {
+            stopped: vec![start("works", 0), start("works", 1), start("waits", 0)],
+            ..Holds::default()
+        };
+        holds.broken.insert("works".into(), broken(None));
+        holds.broken.insert("waits".into(), broken(Some(Instant::now())));
+        // The second went to another member meanwhile.
+        let places = [place("works", 0), place("waits", 0)];
+        assert_eq!(holds.due(&places), [start("works", 0)]);
+        assert_eq!(holds.stopped, [start("waits", 0)]);
+        assert!(holds.holds(&places[1]) && !holds.holds(&places[0]));
+        holds.broken.clear();
+        assert_eq!(holds.due(&[]), []);
+        assert!(holds.stopped.is_empty());
+    }
 }

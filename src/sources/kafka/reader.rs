@@ -298,7 +298,7 @@ impl Reader {
     fn astray(&mut self, message: &BorrowedMessage<'_>) {
         let (topic, partition) = (message.topic(), message.partition());
         let places = self.shared.places();
-        let known = places.iter().find(|p| &*p.topic == topic && p.partition == partition);
+        let known = places.iter().find(|place| place.is(topic, partition));
         // After the end, what is not handed out is read again by the next.
         if let Some(place) = known.filter(|_| !self.ended) {
             let mut block = Block::default();

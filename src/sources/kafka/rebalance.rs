@@ -18,7 +18,7 @@ use rdkafka::{
 };
 
 use super::{
-    shared::{Position, Shared},
+    shared::{Position, Shared, Start},
     start::{Known, Starts},
 };
 use crate::{
@@ -194,10 +194,21 @@ pub(super) fn keep(consumer: &BaseConsumer<Ear>, reached: &TopicPartitionList) -
 
 /// Positions as librdkafka takes them.
 pub(super) fn list(positions: &[Position]) -> TopicPartitionList {
+    let starts = positions.iter();
+    let starts = starts.map(|(topic, partition, at)| (&**topic, *partition, Offset::Offset(*at)));
+    listed(starts)
+}
+
+/// Where to begin, as librdkafka takes it.
+pub(super) fn list_of(starts: &[Start]) -> TopicPartitionList {
+    listed(starts.iter().map(|(topic, partition, at)| (&**topic, *partition, *at)))
+}
+
+fn listed<'a>(all: impl Iterator<Item = (&'a str, i32, Offset)>) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
-    for (topic, partition, offset) in positions {
-        // Only offsets below zero are refused.
-        let _ = list.add_partition_offset(topic, *partition, Offset::Offset(*offset));
+    for (topic, partition, at) in all {
+        // Only offsets below zero are refused, and none of these is.
+        let _ = list.add_partition_offset(topic, partition, at);
     }
     list
 }

@@ -196,7 +196,7 @@ impl Shared {
     pub(super) fn id(&self, topic: &str, partition: i32) -> Option<u64> {
         let state = self.state();
         let mut all = state.partitions.values();
-        let found = all.find(|p| &*p.place.topic == topic && p.place.partition == partition);
+        let found = all.find(|p| p.place.is(topic, partition));
         found.map(|found| found.place.id)
     }
 

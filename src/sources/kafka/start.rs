@@ -17,7 +17,7 @@ use crate::{journal::Event, kafka::Skip, shutdown::Phase};
 
 /// How long the cluster may take to say what is needed, and at once.
 const ASKED_WITHIN: Duration = Duration::from_secs(20);
-const ASK: Duration = Duration::from_secs(5);
+pub(super) const ASK: Duration = Duration::from_secs(5);
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

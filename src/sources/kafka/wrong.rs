@@ -1,24 +1,17 @@
 //! What goes wrong where records are read: for a while, with a topic, or for good.
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{collections::BTreeSet, io};
 
 use rdkafka::{
-    TopicPartitionList,
     consumer::{Consumer as _, RebalanceProtocol},
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::{
-    reader::{Lane, Reader},
-    shared::Start,
-};
+use super::{hold::begins, reader::Reader, rebalance::list_of, shared::Start, start::ASK};
 use crate::{
     kafka::{Fault, about, is_gone},
     pipeline::records::Place,
 };
-
-/// How long the leader of a partition may take to say which offsets there are.
-const ASK: Duration = Duration::from_secs(5);
 
 impl Reader {
     /// An error came, of a partition where one is given.
@@ -87,7 +80,8 @@ impl Reader {
 
     /// Assigns those again that librdkafka has stopped to read, from where they are delivered.
     pub(super) fn assign_again(&mut self) {
-        let due = self.holds.due();
+        let places = self.shared.places();
+        let due = self.holds.due(&places);
         if due.is_empty() {
             return;
         }
@@ -101,13 +95,14 @@ impl Reader {
             }
             // There it is all or nothing.
             _ => {
-                let topics: BTreeSet<_> =
-                    self.shared.places().into_iter().map(|place| place.topic).collect();
+                let topics: BTreeSet<_> = places.into_iter().map(|place| place.topic).collect();
                 let rewound = topics.iter().flat_map(|topic| self.shared.rewind(topic, None));
                 let starts: Vec<Start> = rewound.collect();
                 (consumer.assign(&list_of(&starts)), starts)
             }
         };
+        // Their queues are others now.
+        self.lanes.retain(|lane| !begins(&starts, &lane.place));
         match done {
             Ok(()) => {
                 // What was paused stays so, until it is to be read.
@@ -119,27 +114,10 @@ impl Reader {
             // The group is sharing its partitions out anew.
             Err(error) => {
                 self.settings.cluster.voice.fault(&error);
-                self.holds.stay(starts.clone());
+                self.holds.stay(starts);
             }
         }
-        // Their queues are others now.
-        self.lanes.retain(|Lane { place, .. }| {
-            let is_it = |(topic, partition, _): &Start| {
-                *topic == place.topic && *partition == place.partition
-            };
-            !starts.iter().any(is_it)
-        });
     }
-}
-
-/// Positions as librdkafka takes them, by what they are called as well.
-pub(super) fn list_of(starts: &[Start]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    for (topic, partition, offset) in starts {
-        // Only offsets below zero are refused, and none of these is.
-        let _ = list.add_partition_offset(topic, *partition, *offset);
-    }
-    list
 }
 
 fn is_nowhere(code: RDKafkaErrorCode) -> bool {

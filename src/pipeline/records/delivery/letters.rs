@@ -240,7 +240,7 @@ impl Outbox {
         (flight, at): (usize, usize),
         key: Option<&[u8]>,
         value: &[u8],
-        headers: &[(&str, Option<&[u8]>)],
+        headers: &[Own<'_>],
     ) -> Result<Option<Reason>, End> {
         let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
         let (topic, partition) = home(&places[sent[at].place], sent[at].origin.as_deref());

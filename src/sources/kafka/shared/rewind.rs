@@ -141,7 +141,7 @@ impl Shared {
     pub(in super::super) fn reached(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
         let state = self.state();
         let mut all = state.partitions.values();
-        let found = all.find(|p| &*p.place.topic == topic && p.place.partition == partition);
+        let found = all.find(|p| p.place.is(topic, partition));
         found.map(|partition| (partition.handed, partition.acknowledged))
     }
 
