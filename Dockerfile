@@ -3,7 +3,7 @@ FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY . .
 # librdkafka and OpenSSL are built from source: the image has what that needs (a C++ compiler, make, perl).
-RUN cargo build --release --locked --bin tamis
+RUN cargo build --release --locked --features vendored --bin tamis
 
 FROM debian:bookworm-slim
 # Whom the system trusts, for TLS without a `ca` of its own.
