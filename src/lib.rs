@@ -15,6 +15,7 @@
 //! | [`kafka`] | what a source and a sink of Kafka share: the cluster, its faults | the rest |
 //! | [`seal`] | originals, sealed to a public key and opened again | the rest |
 //! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
+//! | [`temporary`] | files that are being written, and what killed processes left of them | the rest |
 //! | [`summary`] | the account of a run, as a table and as JSON | where it is printed |
 //! | [`config`] | what the configuration file says, and where | |
 //! | [`cli`] | what was typed | |
@@ -55,3 +56,5 @@ pub mod sinks;
 pub mod sources;
 #[cfg(feature = "program")]
 pub mod summary;
+#[cfg(feature = "program")]
+pub mod temporary;

@@ -4,13 +4,13 @@
 use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{FileExt as _, PermissionsExt as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::NamedTempFile;
 
-use crate::pipeline::Sink;
+use crate::{pipeline::Sink, temporary};
 
 /// What becomes of a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +36,12 @@ enum Target {
         path: PathBuf,
         keep: bool,
     },
-    /// `begun`: its size before.
+    /// `begun`: its size before; `written`: what was added.
     Append {
         file: File,
+        path: PathBuf,
         begun: u64,
+        written: u64,
     },
     Direct(File),
 }
@@ -104,7 +106,35 @@ fn append(path: &Path) -> io::Result<Target> {
         Err(TryLockError::Error(_)) | Ok(()) => {}
     }
     let begun = file.metadata()?.len();
-    Ok(Target::Append { file, begun })
+    Ok(Target::Append { file, path: path.to_path_buf(), begun, written: 0 })
+}
+
+/// Writes all of `bytes`, and counts what is written of them where that fails, too.
+fn append_all(file: &mut File, bytes: &[u8], written: &mut u64) -> io::Result<()> {
+    let mut left = bytes;
+    while !left.is_empty() {
+        match file.write(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                *written += n as u64;
+                left = &left[n..];
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the file that is written to is still the one that has the name.
+fn leads_to(path: &Path, file: &File) -> bool {
+    let identity = |file: &fs::Metadata| (file.dev(), file.ino());
+    let named = fs::metadata(path).ok().as_ref().map(identity);
+    named.is_some() && named == file.metadata().ok().as_ref().map(identity)
+}
+
+fn moved() -> io::Error {
+    io::Error::other("somebody moved or removed it while it was written to")
 }
 
 /// A pipe or a device has nothing to sync, and says so.
@@ -125,11 +155,7 @@ pub fn ends_inside_a_line(file: &File) -> io::Result<bool> {
 
 fn replace(path: PathBuf, permissions: Permissions, keep: bool) -> io::Result<Target> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = Builder::new()
-        .prefix(&format!(".{name}."))
-        .suffix(".tmp")
-        .permissions(permissions)
-        .tempfile_in(directory(&path))?;
+    let temporary = temporary::create(directory(&path), &name, permissions.mode())?;
     Ok(Target::Replace { temporary: Some(temporary), path, keep })
 }
 
@@ -143,7 +169,8 @@ fn directory(path: &Path) -> &Path {
 impl Sink for FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.target {
-            Target::Direct(file) | Target::Append { file, .. } => file.write_all(bytes),
+            Target::Direct(file) => file.write_all(bytes),
+            Target::Append { file, written, .. } => append_all(file, bytes, written),
             Target::Replace { temporary: Some(temporary), .. } => temporary.write_all(bytes),
             Target::Replace { temporary: None, .. } => Err(io::ErrorKind::BrokenPipe.into()),
         }
@@ -162,7 +189,10 @@ impl Sink for FileSink {
     fn finish(&mut self) -> io::Result<()> {
         let (temporary, path, keep) = match &mut self.target {
             Target::Direct(_) => return Ok(()),
-            Target::Append { file, .. } => return file.sync_all(),
+            Target::Append { file, path, .. } => {
+                file.sync_all()?;
+                return if leads_to(path, file) { Ok(()) } else { Err(moved()) };
+            }
             Target::Replace { temporary, path, keep } => (temporary, path, *keep),
         };
         let Some(finished) = temporary.take() else { return Ok(()) };
@@ -180,9 +210,12 @@ impl Sink for FileSink {
     fn abort(&mut self) {
         match &mut self.target {
             Target::Direct(_) => {}
-            Target::Append { file, begun } => {
-                // Where that fails, the next run finds the partial line and says so.
-                let _ = file.set_len(*begun).and_then(|()| file.sync_all());
+            Target::Append { file, begun, written, .. } => {
+                // Where that fails, the next run finds the partial line and says so; and where somebody
+                // else added to it, nobody knows whose the bytes at the end are.
+                if file.metadata().is_ok_and(|file| file.len() == *begun + *written) {
+                    let _ = file.set_len(*begun).and_then(|()| file.sync_all());
+                }
             }
             Target::Replace { temporary, .. } => *temporary = None,
         }
@@ -240,6 +273,23 @@ mod tests {
         sink.write(b"new\n").unwrap();
         sink.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old\nnew\n");
+    }
+
+    #[test]
+    fn what_others_did_to_a_file_that_is_appended_to_is_not_undone_or_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let mut sink = FileSink::create(&path, Existing::Append).unwrap();
+        sink.write(b"ours").unwrap();
+        let mut other = OpenOptions::new().append(true).open(&path).unwrap();
+        other.write_all(b"theirs").unwrap();
+        sink.abort();
+        drop(sink);
+        assert_eq!(fs::read(&path).unwrap(), b"ourstheirs");
+        let mut sink = FileSink::create(&path, Existing::Append).unwrap();
+        sink.write(b"lost").unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(sink.finish().unwrap_err().to_string().contains("moved or removed"));
     }
 
     #[test]

@@ -6,16 +6,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::app::{
-    cause::cause,
-    inputs::InputChoice,
-    resolved::{Output, Run},
-    topics::Reach,
+use crate::{
+    app::{
+        cause::cause,
+        inputs::InputChoice,
+        resolved::{Output, Run},
+        topics::Reach,
+    },
+    temporary,
 };
 
 /// Each by the name of its key.
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies(Vec<(&'static str, Need)>);
+
+/// What a file is called that is written to see whether that can be done.
+pub(crate) const PROBE: &str = "probe";
 
 #[derive(Debug)]
 enum Need {
@@ -99,7 +105,7 @@ fn folder(path: &Path) -> PathBuf {
 fn write_in(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     fs::metadata(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".probe.").tempfile_in(folder)?;
+    let mut file = temporary::create(folder, PROBE, 0o600)?;
     file.write_all(&[b'\n'; 512])?;
     file.as_file().sync_all()
 }

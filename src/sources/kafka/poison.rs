@@ -14,7 +14,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::records::{Block, Judged, Place, RecordWorker};
+use crate::{
+    pipeline::records::{Block, Judged, Place, RecordWorker},
+    temporary,
+};
 
 /// So many deaths in a row are no accident.
 const DEATHS: u32 = 3;
@@ -101,6 +104,8 @@ impl Notes {
             left.extend(serde_json::from_str::<Vec<Suspect>>(line).unwrap_or_default());
         }
         let record = old.after(left);
+        let deaths = format!("{name}.deaths");
+        temporary::sweep(folder, |target| temporary::is_for(target, &deaths));
         let notes = Self {
             folder: folder.to_path_buf(),
             name,
@@ -129,10 +134,11 @@ impl Notes {
             let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
             serde_json::to_vec(&*record)?
         };
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let target = format!("{}.deaths", self.name);
+        let mut file = temporary::create(&self.folder, &target, 0o600)?;
         file.write_all(&text)?;
         file.as_file().sync_all()?;
-        file.persist(self.folder.join(format!("{}.deaths", self.name)))?;
+        file.persist(self.folder.join(target))?;
         Ok(())
     }
 
