@@ -60,6 +60,8 @@ events! {
     InputFailed = "input_failed", Error;
     /// A followed input was truncated in place; what was added just before may be lost.
     InputTruncated = "input_truncated", Warn;
+    /// More files are followed than descriptors are there: they are read in turn.
+    DescriptorsShort = "descriptors_short", Warn;
     /// The first line of its reason was not forwarded; the summary and the measures count all.
     LineRejected = "line_rejected", Warn;
     /// Positions cannot be kept at present; they are tried again.
@@ -72,6 +74,14 @@ events! {
     OutputHasRoom = "output_has_room", Info;
     /// Half a line, which an earlier run left at the output's end, was cut off.
     OutputCut = "output_cut", Warn;
+    /// The output's last line had no end, and is not known to be from an earlier run: it stays, and a line end follows it.
+    OutputLineEnded = "output_line_ended", Warn;
+    /// An output file was moved or removed while it was written to; it was created again.
+    OutputReplaced = "output_replaced", Warn;
+    /// An output file was moved or removed and cannot be created again yet; the input is held back.
+    OutputHeld = "output_held", Error;
+    /// Lines cannot be written to the file that their fields name; they go to `_other`.
+    OutputNameRefused = "output_name_refused", Warn;
     /// An fsync failed; what may be lost is written again.
     FsyncFailed = "fsync_failed", Error;
     /// Rotated files could not be compressed or removed.
@@ -110,6 +120,8 @@ events! {
     AdminListens = "admin_listens", Info;
     /// The file of measures cannot be written.
     MetricsFailed = "metrics_failed", Warn;
+    /// The file of statistics cannot be written.
+    StatsFailed = "stats_failed", Warn;
     /// The run ended; the line has the summary's keys.
     RunEnded = "run_ended", Info;
     /// The run could not go on.

@@ -39,6 +39,8 @@ pub struct Meters {
     /// Chunks, and those that are in use.
     chunks: AtomicUsize,
     in_use: AtomicUsize,
+    /// Lines that went to `_other`.
+    other: AtomicU64,
     flight: Mutex<Flight>,
 }
 
@@ -77,6 +79,16 @@ impl Meters {
     /// Chunks in use, and all.
     pub fn fill(&self) -> (usize, usize) {
         (self.in_use.load(Relaxed), self.chunks.load(Relaxed))
+    }
+
+    /// So many lines went to `_other`: the file that their fields name cannot be written to.
+    pub fn sent_to_other(&self, lines: u64) {
+        self.other.fetch_add(lines, Relaxed);
+    }
+
+    /// How many lines went to `_other` for that.
+    pub fn other(&self) -> u64 {
+        self.other.load(Relaxed)
     }
 
     /// The chunk `seq` was read.

@@ -7,6 +7,7 @@ pub mod each;
 pub mod file;
 pub mod kafka;
 pub mod log;
+mod patience;
 pub mod stdout;
 
 pub use compress::CompressSink;

@@ -51,6 +51,10 @@ pub struct Summary {
     pub memory_ceiling_bytes: u64,
     /// How often the configuration was replaced, and how often that was refused.
     pub reloads: (u64, u64),
+    /// Lines that went to `_other`: the file that their fields name cannot be written to.
+    pub other_file_lines: u64,
+    /// Times that a report of the run could not be written.
+    pub failed_reports: u64,
     /// What broke, if something did.
     pub error: Option<String>,
     /// The process's exit code.
@@ -119,6 +123,8 @@ impl Summary {
             threads: setting.threads,
             memory_ceiling_bytes: setting.memory_ceiling_bytes,
             reloads: setting.reloads,
+            other_file_lines: 0,
+            failed_reports: 0,
             error: error(&report.end),
             exit_code: 0,
             tally: tally.clone(),

@@ -1,18 +1,19 @@
 //! Who watches a run: the admin server, and the file of measures.
 
 use std::{
-    path::PathBuf,
+    fs, io,
+    path::{Path, PathBuf},
     sync::{
         Arc,
-        mpsc::{RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 
-use super::{cause::cause, telemetry::Telemetry, watchers::Watchers};
+use super::{cause::cause, reports::in_time, telemetry::Telemetry, watchers::Watchers};
 use crate::{
     journal::{Event, Say},
     serve::Server,
@@ -44,54 +45,77 @@ impl Admin {
             anyhow::Ok(server)
         });
         let textfile = watchers.textfile.clone().map(|path| {
-            telemetry
-                .write(&path)
-                .with_context(|| format!("--metrics-textfile {}", path.display()))?;
+            has_folder(&path).with_context(|| format!("--metrics-textfile {}", path.display()))?;
             Textfile::start(path, telemetry.clone(), say.clone())
         });
         Ok(Self { _server: server.transpose()?, _textfile: textfile.transpose()? })
     }
 }
 
-/// Writes the file again and again, and once more at the end.
+/// A name that leads nowhere is a mistake; anything else that a disk has is none of the run's.
+fn has_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match fs::metadata(folder.unwrap_or(Path::new("."))) {
+        Ok(there) if !there.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the file at once, again and again, and once more at the end.
 struct Textfile {
     end: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Hears that the last one was written.
+    done: Receiver<io::Result<()>>,
+    path: PathBuf,
+    telemetry: Arc<Telemetry>,
+    say: Say,
 }
 
 impl Textfile {
     fn start(path: PathBuf, telemetry: Arc<Telemetry>, say: Say) -> Result<Self> {
         let (end, ends) = channel::<()>();
+        let (ended, done) = sync_channel(1);
+        let this = Self { end: Some(end), done, path, telemetry, say };
+        let (path, telemetry, say) = (this.path.clone(), this.telemetry.clone(), this.say.clone());
         let work = move || {
-            let mut failed = false;
+            let (mut failed, mut last) = (false, false);
             loop {
-                let last = ends.recv_timeout(WRITE_EVERY) == Err(RecvTimeoutError::Disconnected);
                 match telemetry.write(&path) {
                     Ok(()) => failed = false,
-                    // Told once, until it works again.
-                    Err(error) if !failed => {
+                    Err(error) => {
+                        told(&path, &error, &telemetry, (!failed).then_some(&say));
                         failed = true;
-                        let what =
-                            format!("--metrics-textfile {}: {}", path.display(), cause(&error));
-                        say(Event::MetricsFailed, &what);
                     }
-                    Err(_) => {}
                 }
                 if last {
+                    let _ = ended.send(Ok(()));
                     return;
                 }
+                last = ends.recv_timeout(WRITE_EVERY) == Err(RecvTimeoutError::Disconnected);
             }
         };
-        let thread = thread::Builder::new().name("metrics".into()).spawn(work)?;
-        Ok(Self { end: Some(end), thread: Some(thread) })
+        thread::Builder::new().name("metrics".into()).spawn(work)?;
+        Ok(this)
     }
 }
 
 impl Drop for Textfile {
+    /// The run is over: a disk that hangs is left alone.
     fn drop(&mut self) {
         self.end = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Err(error) = in_time(&self.done) {
+            told(&self.path, &error, &self.telemetry, Some(&self.say));
         }
+    }
+}
+
+/// Counts a failure, and tells it once, until it works again.
+fn told(path: &Path, error: &io::Error, telemetry: &Telemetry, say: Option<&Say>) {
+    telemetry.report_failed();
+    if let Some(say) = say {
+        let what = format!("--metrics-textfile {}: {}", path.display(), cause(error));
+        say(Event::MetricsFailed, &what);
     }
 }

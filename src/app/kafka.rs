@@ -115,7 +115,7 @@ fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
         tell(Event::LettersStay, &format!("{} {mend}", stay(&report.tally.stay)));
     }
     let mut summary = sieve::sum_up(&report, &run, &live, &room, &counts, &keeps, started);
-    finish(&run, &report, &mut summary)
+    Ok(finish(&run, &report, &mut summary, &telemetry))
 }
 
 /// From topic to topic.
@@ -176,12 +176,9 @@ fn noting<W>(workers: Vec<W>, notes: &Arc<Notes>) -> io::Result<Vec<Noting<W>>> 
     workers.map(|(slot, worker)| Noting::new(worker, notes, slot)).collect()
 }
 
-fn finish(run: &Run, report: &Report, summary: &mut Summary) -> Result<u8, Trouble> {
+fn finish(run: &Run, report: &Report, summary: &mut Summary, telemetry: &Telemetry) -> u8 {
     let code = sieve::judge(report, summary, run) as u8;
     summary.exit_code = code;
-    if let Err(trouble) = sieve::account(run, report, summary) {
-        tell(Event::RunFailed, &trouble);
-        return Ok(trouble.exit() as u8);
-    }
-    Ok(code)
+    sieve::account(run, report, summary, telemetry);
+    code
 }

@@ -79,7 +79,7 @@ pub(crate) fn log(
     let names = &args.rules.names;
     let rotations =
         |first| (names.beside(first, "--rotate-size"), names.beside(first, "--rotate-every"));
-    let name = template(path, names)?;
+    let (name, link) = template(path, names)?;
     let rotates = args.log.rotate_size.is_some() || args.log.rotate_every.is_some();
     if args.force {
         bail!("{}: a log is added to, never replaced; remove it first", names.at("--force"));
@@ -104,6 +104,7 @@ pub(crate) fn log(
     let avoid = inputs.choices.iter().filter_map(|input| input.identity());
     let avoid = avoid.chain(others.filter_map(|path| Identity::of_path(path)));
     let mut settings = Settings::new(name, longest_line(longest_event));
+    settings.link = link;
     settings.rotate_size = args.log.rotate_size;
     settings.rotate_every = args.log.rotate_every;
     settings.rotate_keep = args.log.rotate_keep.map(|n| n as usize);
@@ -123,15 +124,17 @@ pub(crate) fn log(
     Ok(Log { settings, shown: path.display().to_string(), paths: vec![example, rotated.into()] })
 }
 
-fn template(path: &Path, names: &Names) -> Result<Template> {
+/// The log's name, and the link by which the user named it, if that is one.
+fn template(path: &Path, names: &Names) -> Result<(Template, Option<PathBuf>)> {
     let wrong = |what| anyhow!("{} {}: {what}", names.at("-o"), path.display());
     if let Some(text) = path.to_str().filter(|text| text.contains(['{', '}'])) {
-        return Template::parse(text).map_err(wrong);
+        return Ok((Template::parse(text).map_err(wrong)?, None));
     }
     // A link is the user's word, and stays.
     let is_link = fs::symlink_metadata(path).is_ok_and(|file| file.is_symlink());
     let there = is_link.then(|| fs::canonicalize(path).ok()).flatten();
-    Template::fixed(there.as_deref().unwrap_or(path)).map_err(wrong)
+    let name = Template::fixed(there.as_deref().unwrap_or(path)).map_err(wrong)?;
+    Ok((name, there.map(|_| path.to_path_buf())))
 }
 
 /// The longest line that an event can become: a text line of control characters, wrapped.

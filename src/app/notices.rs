@@ -87,6 +87,17 @@ impl Observer for Notices {
         );
     }
 
+    fn few_descriptors(&self, open: usize) {
+        self.clear();
+        let what = "files can be open at a time (`ulimit -n`), and more are followed";
+        tell(
+            Event::DescriptorsShort,
+            &format_args!(
+                "{open} {what}: they are read in turn; raise the limit to read them at once"
+            ),
+        );
+    }
+
     fn checkpoint_failed(&self, error: &io::Error) {
         self.telemetry.checkpoint_failed();
         self.clear();

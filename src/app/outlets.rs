@@ -12,6 +12,7 @@ use super::{
 use crate::{
     compression::Found,
     journal::Say,
+    metrics::Meters,
     pipeline::{Outlets, RejectSink, Sink},
     shutdown::Shutdown,
     sinks::{
@@ -27,6 +28,7 @@ pub(crate) struct Around<'a> {
     /// Hears what happens.
     pub(crate) notices: &'a Arc<Notices>,
     pub(crate) shutdown: &'a Shutdown,
+    pub(crate) meters: &'a Arc<Meters>,
     /// Says what somebody must know at once.
     pub(crate) say: Say,
 }
@@ -45,7 +47,8 @@ pub(crate) fn open(
     let dead_letter: Option<Box<dyn RejectSink>> = match &run.dead_letter {
         None => None,
         Some(path) => {
-            let file = DeadLetterFile::open(path, letters)
+            let (shutdown, say) = (around.shutdown.clone(), around.say.clone());
+            let file = DeadLetterFile::open(path, letters, shutdown, say)
                 .with_context(|| format!("{} {}", run.names.at("--dead-letter"), path.display()))?;
             Some(Box::new(file))
         }
@@ -62,7 +65,8 @@ fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
         }
         Output::Log(log) => {
             let (shutdown, say) = (around.shutdown.clone(), around.say.clone());
-            let sink = LogSink::open(log.settings.clone(), shutdown, say);
+            let meters = around.meters.clone();
+            let sink = LogSink::open(log.settings.clone(), shutdown, say, meters);
             Box::new(sink.with_context(|| format!("{} {}", run.names.at("-o"), log.shown))?)
         }
         Output::Each(paths) => {

@@ -112,6 +112,7 @@ pub(crate) fn check(run: &Run) -> Result<()> {
         }
         seen.insert(identity, what);
     }
+    check_stats(run)?;
     check_data_dir(run)
 }
 
@@ -152,7 +153,19 @@ fn written(run: &Run) -> Vec<Written<'_>> {
     };
     all.extend(run.dead_letter.as_deref().map(|path| one("--dead-letter", Some(path), false)));
     all.extend(run.stats.as_deref().map(|path| one("--stats", Some(path), false)));
+    let textfile = run.watchers.textfile.as_deref();
+    all.extend(textfile.map(|path| one("--metrics-textfile", Some(path), false)));
     all
+}
+
+/// Where a disk fails later, the run goes on without its statistics; a name that leads nowhere is told.
+fn check_stats(run: &Run) -> Result<()> {
+    let Some(path) = &run.stats else { return Ok(()) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| matches!(folder.try_exists(), Ok(false))) {
+        bail!("{} {}: no such folder: make it first", run.names.at("--stats"), path.display());
+    }
+    Ok(())
 }
 
 /// A regular file that is there is not overwritten unasked, and not added to behind half a line.

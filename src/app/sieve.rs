@@ -9,19 +9,22 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 
 use super::{
     admin::Admin,
+    cause::cause,
     config::{Applied, Origin},
     exit::{Exit, Trouble},
     follow,
     inputs::InputChoice,
+    leftovers,
     notices::Notices,
     outlets::{self, Around},
     plan,
     progress::Progress,
     reload::{self, Live, Reload, Reloading, Word},
+    reports::write_in_time,
     resolve,
     resolved::{Layout, Run},
     room::{self, Room},
@@ -38,7 +41,7 @@ use crate::{
         Shutdown,
         signals::{self, Heard},
     },
-    sinks::{dead_letter, write_whole},
+    sinks::dead_letter,
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
     summary::{Setting, Summary},
 };
@@ -148,10 +151,7 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     let mut summary = sum_up(&report, &run, &live, &room, &counts, &keeps, started);
     let code = feed.code(judge(&report, &summary, &run));
     summary.exit_code = code;
-    if let Err(trouble) = account(&run, &report, &summary) {
-        tell(Event::RunFailed, &trouble);
-        return Ok(feed.code(trouble.exit()));
-    }
+    account(&run, &report, &mut summary, &telemetry);
     Ok(code)
 }
 
@@ -245,7 +245,9 @@ impl Parts<'_> {
             Admin::start(&run.watchers, token, telemetry, &say).map_err(Trouble::Failed)?;
         let reloading = reloadable.map(|it| it.start(run, live, room, say.clone(), words, heard));
         let _reloading = reloading.transpose().map_err(Trouble::failed)?;
-        let around = Around { found: &found, notices: &notices, shutdown: &shutdown, say };
+        let meters = &telemetry.meters;
+        let around = Around { found: &found, notices: &notices, shutdown: &shutdown, meters, say };
+        leftovers::remove(run);
         let mut outlets = outlets::open(run, letters, &around).map_err(Trouble::Failed)?;
         outlets.dead_letter = outlets.dead_letter.map(|sink| feed.letters(sink));
         let inputs = feed.inputs(run, &around, room)?;
@@ -275,11 +277,15 @@ fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown
 }
 
 /// A reader that closed the pipe has seen enough: no word, but the file that was asked for.
-pub(super) fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(), Trouble> {
-    if let Some(path) = &run.stats {
-        write_whole(path, &summary.json())
-            .with_context(|| format!("{} {}", run.names.at("--stats"), path.display()))
-            .map_err(Trouble::Failed)?;
+pub(super) fn account(run: &Run, report: &Report, summary: &mut Summary, telemetry: &Telemetry) {
+    summary.other_file_lines = telemetry.meters.other();
+    summary.failed_reports = telemetry.failed_reports();
+    if let Some(path) = &run.stats
+        && let Err(error) = write_in_time(path, summary.json())
+    {
+        summary.failed_reports += 1;
+        let (option, shown) = (run.names.at("--stats"), path.display());
+        tell(Event::StatsFailed, &format_args!("{option} {shown}: {}", cause(&error)));
     }
     let closed = matches!(report.end, End::Closed);
     if run.quiet {
@@ -290,7 +296,6 @@ pub(super) fn account(run: &Run, report: &Report, summary: &Summary) -> Result<(
     } else if !closed {
         let _ = io::stderr().write_all(shown(run.layout, summary).as_bytes());
     }
-    Ok(())
 }
 
 fn shown(layout: Layout, summary: &Summary) -> String {

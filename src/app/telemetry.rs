@@ -2,16 +2,20 @@
 
 mod dependencies;
 mod families;
-mod process;
+pub(crate) mod process;
 
 use std::{
     io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::SystemTime,
 };
 
 use dependencies::Dependencies;
+pub(crate) use dependencies::PROBE;
 
 use anyhow::Result;
 
@@ -52,6 +56,8 @@ pub(crate) struct Telemetry {
     /// What was typed, where somebody can ask what is in force.
     typed: Option<RunArgs>,
     started: SystemTime,
+    /// Times that a report could not be written.
+    failed_reports: AtomicU64,
     seen: Mutex<Snapshot>,
 }
 
@@ -96,6 +102,7 @@ impl Telemetry {
             config: Mutex::new(config),
             typed,
             started: SystemTime::now(),
+            failed_reports: AtomicU64::new(0),
             seen: Mutex::default(),
         }))
     }
@@ -126,6 +133,16 @@ impl Telemetry {
     /// Positions could not be kept.
     pub(crate) fn checkpoint_failed(&self) {
         self.seen().checkpoint_failures += 1;
+    }
+
+    /// A report of the run could not be written.
+    pub(crate) fn report_failed(&self) {
+        self.failed_reports.fetch_add(1, Relaxed);
+    }
+
+    /// How often that was.
+    pub(crate) fn failed_reports(&self) -> u64 {
+        self.failed_reports.load(Relaxed)
     }
 
     /// Writes the measures to a file, whole or not at all.

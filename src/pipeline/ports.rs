@@ -157,6 +157,11 @@ pub trait Observer: Send + Sync {
     fn input_truncated(&self, input: &str) {
         let _ = input;
     }
+    /// There are more followed files than descriptors: so many are open at a time, and they are read in
+    /// turn.
+    fn few_descriptors(&self, open: usize) {
+        let _ = open;
+    }
     /// Positions cannot be kept any more. They are tried again; until then a restart would read more
     /// twice.
     fn checkpoint_failed(&self, error: &io::Error) {

@@ -1,23 +1,43 @@
 //! The dead letter as a file: one JSON object for each line that was not forwarded.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, BufWriter, Write},
-    path::Path,
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::file::{ends_inside_a_line, or_nothing_to_sync};
+use super::{
+    file::{ends_inside_a_line, or_nothing_to_sync},
+    patience::Patience,
+};
 use crate::{
+    journal::{Event, Say},
     pipeline::{Letter, Payload, Place, Reason, Reject, RejectSink},
     seal::Seal,
+    shutdown::Shutdown,
 };
+
+/// Letters are written when there are so many bytes of them.
+const WRITTEN_AT: usize = 64 << 10;
+/// So many bytes of letters are remembered that are not acknowledged.
+const REMEMBERED: usize = 1 << 20;
+/// How often a file may be moved or removed while it is made again.
+const ATTEMPTS: usize = 8;
 
 /// A file that rejects are appended to; a restart keeps what an earlier run left there.
 pub struct DeadLetterFile {
-    file: BufWriter<File>,
+    file: File,
+    /// A device or a pipe has no place of its own.
+    is_regular: bool,
+    path: PathBuf,
+    /// Letters that are not acknowledged, of which so many bytes are written.
+    letters: Vec<u8>,
+    written: usize,
     settings: Settings,
+    patience: Patience,
 }
 
 /// What a dead letter knows beside its rejects.
@@ -31,20 +51,79 @@ pub struct Settings {
 
 impl DeadLetterFile {
     /// Opens `path` to append to it. Half a letter, which a killed process left, gets a line end, so
-    /// that what follows can be read.
-    pub fn open(path: &Path, settings: Settings) -> io::Result<Self> {
-        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-        if has_half_a_letter(path)? {
-            file.write_all(b"\n")?;
+    /// that what follows can be read. `say` hears that the file was moved or removed; `shutdown` ends
+    /// a wait for its place.
+    ///
+    /// # Errors
+    /// It cannot be written, or another run is writing to it.
+    pub fn open(path: &Path, settings: Settings, shutdown: Shutdown, say: Say) -> io::Result<Self> {
+        let (file, is_regular) = opened(path)?;
+        let (path, patience) = (path.to_path_buf(), Patience { shutdown, say });
+        let letters = Vec::with_capacity(WRITTEN_AT);
+        Ok(Self { file, is_regular, path, letters, written: 0, settings, patience })
+    }
+
+    /// Whether what is written comes to the file that has the name now.
+    fn is_in_place(&self) -> bool {
+        let identity = |file: &fs::Metadata| (file.dev(), file.ino());
+        let named = fs::metadata(&self.path).ok().as_ref().map(identity);
+        !self.is_regular
+            || named.is_some() && named == self.file.metadata().ok().as_ref().map(identity)
+    }
+
+    /// Has all letters in the file that has the name now. Where somebody moved or removed it, it is
+    /// made again, and has those that are not acknowledged.
+    fn settle(&mut self, durable: bool) -> io::Result<()> {
+        for _ in 0..ATTEMPTS {
+            self.flush()?;
+            if durable {
+                or_nothing_to_sync(self.file.sync_all())?;
+            }
+            if self.is_in_place() {
+                self.letters.clear();
+                self.letters.shrink_to(WRITTEN_AT);
+                self.written = 0;
+                return Ok(());
+            }
+            let (shown, path) = (self.path.display().to_string(), &self.path);
+            let make = || {
+                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+                {
+                    fs::create_dir_all(folder)?;
+                }
+                opened(path)
+            };
+            (self.file, self.is_regular) = self.patience.until_back(&shown, make)?;
+            self.written = 0;
+            let what = "it was moved or removed, and is made again; what was not acknowledged is written again";
+            (self.patience.say)(Event::OutputReplaced, &format!("{shown}: {what}"));
         }
-        Ok(Self { file: BufWriter::with_capacity(64 << 10, file), settings })
+        Err(io::Error::other("somebody else moves or removes it again and again"))
     }
 }
 
-fn has_half_a_letter(path: &Path) -> io::Result<bool> {
-    if !fs::metadata(path)?.is_file() {
-        return Ok(false);
+/// Opens a file to append letters to it, and says whether it is a regular one.
+fn opened(path: &Path) -> io::Result<(File, bool)> {
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Ok((file, false));
     }
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            return Err(io::Error::other(
+                "another run is writing to it: give each a file of its own",
+            ));
+        }
+        // Not every file system has locks.
+        Err(TryLockError::Error(_)) | Ok(()) => {}
+    }
+    if has_half_a_letter(path)? {
+        file.write_all(b"\n")?;
+    }
+    Ok((file, true))
+}
+
+fn has_half_a_letter(path: &Path) -> io::Result<bool> {
     match File::open(path) {
         Ok(file) => ends_inside_a_line(&file),
         // Who may only write to it cannot tell.
@@ -71,20 +150,29 @@ impl RejectSink for DeadLetterFile {
     }
 
     fn write(&mut self, letter: &Letter<'_>) -> io::Result<()> {
-        write(&mut self.file, letter)
+        write(&mut self.letters, letter)?;
+        if self.letters.len() - self.written < WRITTEN_AT {
+            return Ok(());
+        }
+        self.flush()?;
+        if self.letters.len() < REMEMBERED { Ok(()) } else { self.settle(false) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.file.write_all(&self.letters[self.written..])?;
+        self.written = self.letters.len();
+        if !self.is_regular {
+            (self.letters, self.written) = (Vec::with_capacity(WRITTEN_AT), 0);
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.sync()
+        self.settle(true)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.flush()?;
-        or_nothing_to_sync(self.file.get_ref().sync_all())
+        self.settle(true)
     }
 }
 
@@ -140,16 +228,32 @@ fn string(out: &mut impl Write, key: &str, value: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn open(path: &Path) -> io::Result<DeadLetterFile> {
+        let shutdown = Shutdown::new(std::time::Duration::from_secs(60)).unwrap();
+        DeadLetterFile::open(path, Settings::default(), shutdown, std::sync::Arc::new(|_, _| {}))
+    }
+
     #[test]
     fn half_a_letter_gets_a_line_end() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("dead");
         for (there, wanted) in [("", ""), ("{}\n", "{}\n"), ("{}\n{\"re", "{}\n{\"re\n")] {
             fs::write(&path, there).unwrap();
-            DeadLetterFile::open(&path, Settings::default()).unwrap();
+            open(&path).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), wanted);
         }
-        assert!(DeadLetterFile::open(Path::new("/dev/null"), Settings::default()).is_ok());
+        assert!(open(Path::new("/dev/null")).is_ok());
+    }
+
+    #[test]
+    fn two_runs_do_not_write_to_one_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dead");
+        let first = open(&path).unwrap();
+        let refused = open(&path).err().unwrap().to_string();
+        assert!(refused.contains("another run is writing to it"), "{refused}");
+        drop(first);
+        assert!(open(&path).is_ok());
     }
 
     fn written(reason: Reason, pointer: &str, payload: Payload, body: &[u8]) -> String {

@@ -7,7 +7,8 @@
 //! | `template`, `fields` | names from what a line says, and nothing that leads elsewhere |
 //! | `rotated` | the names of rotated files |
 //! | `keeper` | rotated files: compressed, and the oldest removed |
-//! | `patience` | a full disk: wait, say so, go on |
+//! | `opened` | a file before its first line: locked, no input, mended where an earlier run left half a line |
+//! | `mark` | what a file held before this program wrote to it |
 //! | `folder` | a folder that is held open |
 //! | `terms` | what holds for every file |
 //! | `faults` | where a test makes the file system fail |
@@ -20,7 +21,8 @@ mod fields;
 mod files;
 mod folder;
 mod keeper;
-mod patience;
+mod mark;
+mod opened;
 mod rotated;
 mod template;
 mod terms;
@@ -29,7 +31,7 @@ mod tests;
 
 use std::{
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{RecvTimeoutError, Sender, channel},
@@ -43,12 +45,14 @@ use memchr::{memchr, memrchr};
 pub use template::Template;
 pub use terms::Fsync;
 
-use crate::{compression::Format, journal::Say, pipeline::Sink, shutdown::Shutdown};
+use super::patience::Patience;
+use crate::{
+    compression::Format, journal::Say, metrics::Meters, pipeline::Sink, shutdown::Shutdown,
+};
 use faults::Faults;
 use files::Files;
 use folder::Folder;
 use keeper::{Keeper, Keeping};
-use patience::Patience;
 use terms::{Clock, Terms};
 
 /// How a log is written.
@@ -70,6 +74,8 @@ pub struct Settings {
     pub longest_line: u64,
     /// Files that are never written to, by device and inode: the inputs.
     pub avoid: Vec<(u64, u64)>,
+    /// The symbolic link that the user named, where the name is that of the file it leads to.
+    pub link: Option<PathBuf>,
 }
 
 impl Settings {
@@ -84,6 +90,7 @@ impl Settings {
             fsync: Fsync::default(),
             longest_line,
             avoid: Vec::new(),
+            link: None,
         }
     }
 
@@ -109,14 +116,20 @@ impl LogSink {
     /// # Errors
     /// The file cannot be opened, is no log of lines, or is written to by another run. Files by
     /// template are opened when their first line comes.
-    pub fn open(settings: Settings, shutdown: Shutdown, say: Say) -> io::Result<Self> {
-        Self::with(settings, shutdown, say, Arc::new(SystemTime::now), Faults::default())
+    pub fn open(
+        settings: Settings,
+        shutdown: Shutdown,
+        say: Say,
+        meters: Arc<Meters>,
+    ) -> io::Result<Self> {
+        let patience = Patience { shutdown, say };
+        Self::with(settings, patience, meters, Arc::new(SystemTime::now), Faults::default())
     }
 
     fn with(
         settings: Settings,
-        shutdown: Shutdown,
-        say: Say,
+        patience: Patience,
+        meters: Arc<Meters>,
         clock: Clock,
         faults: Faults,
     ) -> io::Result<Self> {
@@ -125,7 +138,6 @@ impl LogSink {
             fs::create_dir_all(if path.as_os_str().is_empty() { Path::new(".") } else { path })?;
         }
         let folder = Folder::open(path, faults)?;
-        let patience = Patience { shutdown, say };
         let keeping = Keeping { compress: settings.compress, keep: settings.rotate_keep };
         let terms = Terms {
             fsync: settings.fsync,
@@ -133,13 +145,15 @@ impl LogSink {
             rotate_every: settings.rotate_every,
             longest_line: settings.longest_line,
             avoid: settings.avoid,
+            link: settings.link,
+            by_field: settings.name.has_fields(),
+            meters,
             clock,
             keeper: Keeper::start(keeping, patience.clone())?,
             patience,
         };
-        let ticks = terms.rests().is_some();
         let files = Arc::new(Mutex::new(Files::new(settings.name, folder, terms)?));
-        let ticker = if ticks { Some(Ticker::start(files.clone())?) } else { None };
+        let ticker = Some(Ticker::start(files.clone())?);
         Ok(Self { files, begun: Vec::new(), ticker })
     }
 
@@ -200,7 +214,8 @@ impl Ticker {
     fn start(files: Arc<Mutex<Files>>) -> io::Result<Self> {
         let (end, ends) = channel();
         let work = move || {
-            while let Some(rests) = { lock(&files).terms.rests() } {
+            loop {
+                let rests = lock(&files).terms.rests();
                 match ends.recv_timeout(rests) {
                     Err(RecvTimeoutError::Timeout) => {}
                     _ => return,

@@ -39,6 +39,8 @@ impl Summary {
             "memory_ceiling_bytes": self.memory_ceiling_bytes,
             "reloads": self.reloads.0,
             "refused_reloads": self.reloads.1,
+            "other_file_lines": self.other_file_lines,
+            "failed_reports": self.failed_reports,
             "error": self.error,
             "exit_code": self.exit_code,
         })
@@ -77,7 +79,7 @@ mod tests {
                 r#""violations":{"schema_required":8},"failed_inputs":0,"truncated_inputs":0,"#,
                 r#""bytes_in":750000,"bytes_out":700000,"seconds":0.5,"mb_per_second":1.5,"#,
                 r#""threads":2,"memory_ceiling_bytes":67108864,"reloads":2,"refused_reloads":1,"#,
-                r#""error":null,"exit_code":0}"#,
+                r#""other_file_lines":0,"failed_reports":0,"error":null,"exit_code":0}"#,
                 "\n"
             )
         );

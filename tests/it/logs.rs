@@ -223,7 +223,6 @@ fn what_cannot_be_a_log_is_refused_with_the_mend() {
             2,
             "would be an input",
         ),
-        (&["logs/in.ndjson", "-o", "logs/{service}.ndjson"], 3, "an input, or another output"),
         (&["in", "-o", "/dev/null", "--fsync", "never"], 3, "no regular file"),
         (&["in", "-o", "no/such/x", "--fsync", "never"], 3, "no such file or directory"),
     ] {
@@ -235,4 +234,126 @@ fn what_cannot_be_a_log_is_refused_with_the_mend() {
     let output = run(tamis(&["in", "-o", "a{{b}}"]).current_dir(&dir), b"");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     assert_eq!(fs::read(dir.path().join("a{b}")).unwrap(), b"{}\n");
+}
+
+/// Whatever a file holds that this program did not write, it holds it still, and whole lines follow.
+#[test]
+fn nothing_is_cut_off_that_is_not_provably_our_own() {
+    let long = "no line end ".repeat(120_000);
+    let contents =
+        ["seventeen letters", "{\"a\":1}\nhalf a line", "{\"a\":1", "\n\n  ", "\u{fc}", &long];
+    let ways: &[&[&str]] =
+        &[&["--fsync", "never"], &["--rotate-size", "1MB"], &["--rotate-every", "1d"]];
+    for content in contents {
+        for way in ways {
+            let dir = folder(&[("notes.txt", content)]);
+            let args = [&["-o", "notes.txt"], *way].concat();
+            for event in ["{\"n\":1}\n", "{\"n\":2}\n"] {
+                let output = run(tamis(&args).current_dir(&dir), event.as_bytes());
+                assert_eq!(code(&output), 0, "{}", stderr(&output));
+                let said = format!("its {} bytes stay", content.rsplit('\n').next().unwrap().len());
+                assert_eq!(stderr(&output).contains(&said), event.contains('1'), "{content}");
+            }
+            let mut names = listing(dir.path());
+            // The rotated file was first.
+            names.sort_by_key(|name| usize::from(name == "notes.txt"));
+            let all: String = names
+                .iter()
+                .map(|name| fs::read_to_string(dir.path().join(name)).unwrap())
+                .collect();
+            assert_eq!(all, format!("{content}\n{{\"n\":1}}\n{{\"n\":2}}\n"), "{way:?}");
+        }
+    }
+}
+
+/// A note of a run that was killed says nothing of what somebody wrote in its place.
+#[test]
+fn a_file_that_was_rewritten_after_a_kill_is_not_cut() {
+    let dir = folder(&[]);
+    let out = dir.path().join("x.ndjson");
+    let mut child =
+        tamis(&["-o", "x.ndjson", "--fsync", "always"]).current_dir(&dir).spawn().unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"{\"n\":1}\n").unwrap();
+    while fs::metadata(&out).map_or(0, |file| file.len()) == 0 {
+        sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::write(&out, "my own notes").unwrap();
+    let output = run(tamis(&["-o", "x.ndjson", "--fsync", "always"]).current_dir(&dir), b"{}\n");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(&out).unwrap(), "my own notes\n{}\n");
+}
+
+#[test]
+fn no_name_that_an_event_chooses_stops_the_run() {
+    let dir = folder(&[
+        ("elsewhere/x", ""),
+        (
+            "in.ndjson",
+            "{\"s\":\"link\"}\n{\"s\":\"file\"}\n{\"s\":\"folder\"}\n{\"s\":\"pipe\"}\n{\"s\":\"packed\"}\n{\"s\":\"inlink\"}\n{\"s\":\"good\"}\n{\"s\":\"taken\"}\n",
+        ),
+        ("base/file", "no folder"),
+        ("base/folder/o.log/x", ""),
+        ("base/packed/o.log", ""),
+        ("base/inlink/x", ""),
+        ("base/pipe/x", ""),
+        ("base/taken/x", ""),
+    ]);
+    let at = |name: &str| dir.path().join(name);
+    std::os::unix::fs::symlink(at("elsewhere"), at("base/link")).unwrap();
+    std::os::unix::fs::symlink(at("elsewhere/x"), at("base/inlink/o.log")).unwrap();
+    let made = Command::new("mkfifo").arg(at("base/pipe/o.log")).status().unwrap();
+    assert!(made.success());
+    fs::write(at("base/packed/o.log"), b"\x1f\x8b\x08\0\0\0\0\0packed").unwrap();
+    fs::hard_link(at("in.ndjson"), at("base/taken/o.log")).unwrap();
+    let input = fs::read(at("in.ndjson")).unwrap();
+    let output = run(tamis(&["in.ndjson", "-o", "base/{s}/o.log"]).current_dir(&dir), b"");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let summary = summary(&output);
+    adds_up(&summary);
+    assert_eq!((&summary["clean"], &summary["other_file_lines"]), (&8.into(), &7.into()));
+    let other = fs::read_to_string(at("base/_other/o.log")).unwrap();
+    let lines: Vec<_> = other.lines().collect();
+    assert_eq!(lines.len(), 7, "{other}");
+    assert_eq!(fs::read_to_string(at("base/good/o.log")).unwrap(), "{\"s\":\"good\"}\n");
+    assert_eq!(fs::read(at("in.ndjson")).unwrap(), input);
+    assert_eq!(listing(&at("elsewhere")), ["x"]);
+    assert_eq!(fs::read(at("elsewhere/x")).unwrap(), b"");
+    let said = stderr(&output);
+    assert_eq!(said.matches("its lines go to base/_other/o.log").count(), 1, "{said}");
+}
+
+/// What was a folder when the file was opened, and is a link when it was removed.
+#[test]
+fn a_name_that_is_taken_away_does_not_stop_the_others() {
+    let dir = folder(&[("base/x", ""), ("elsewhere/x", "")]);
+    let at = |name: &str| dir.path().join(name);
+    let mut child = tamis(&["-o", "base/{s}/o.log", "--fsync", "always", "--threads", "1"])
+        .current_dir(&dir)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let until = |name: &str, text: &str| {
+        for _ in 0..6000 {
+            if fs::read_to_string(at(name)).is_ok_and(|there| there.contains(text)) {
+                return;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        panic!("{name} never had {text}");
+    };
+    stdin.write_all(b"{\"s\":\"a\",\"n\":1}\n{\"s\":\"b\",\"n\":1}\n").unwrap();
+    until("base/a/o.log", "1");
+    until("base/b/o.log", "1");
+    fs::remove_dir_all(at("base/a")).unwrap();
+    std::os::unix::fs::symlink(at("elsewhere"), at("base/a")).unwrap();
+    stdin.write_all(b"{\"s\":\"a\",\"n\":2}\n{\"s\":\"b\",\"n\":2}\n").unwrap();
+    until("base/_other/o.log", "{\"s\":\"a\",\"n\":2}\n");
+    until("base/b/o.log", "{\"s\":\"b\",\"n\":2}\n");
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(summary(&output)["other_file_lines"], 1);
+    assert_eq!(listing(&at("elsewhere")), ["x"]);
 }

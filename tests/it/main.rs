@@ -20,6 +20,7 @@ mod invariance;
 mod journal;
 mod json_cases;
 mod kafka;
+mod leftovers;
 mod logs;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -34,6 +35,7 @@ mod properties;
 mod records;
 mod reload;
 mod replay;
+mod reports;
 mod schema;
 mod shipped;
 mod signals;

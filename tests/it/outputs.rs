@@ -146,3 +146,37 @@ fn outputs_of_one_name_or_in_the_way_are_refused_at_the_start() {
     assert_eq!(code(&within(&dir, &["a/x", "--out-dir", "old", "--force"])), 0);
     assert_eq!(fs::read(dir.path().join("old/x")).unwrap(), b"{\"n\":1}\n");
 }
+
+/// As `-o` is: of two runs one is refused.
+#[test]
+fn two_runs_do_not_write_to_one_dead_letter() {
+    let dir = tree(&[("in", b"a text line\n")]);
+    let args = ["--dead-letter", "dead", "--text", "dead-letter"];
+    let mut first = tamis(&args).current_dir(&dir).spawn().unwrap();
+    while !dir.path().join("dead").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // It is locked at once, but not in the same moment.
+    let refused = || {
+        let output = within(&dir, &[&["in", "-o", "out", "--force"], &args[..]].concat());
+        (code(&output), stderr(&output))
+    };
+    let (mut exit, mut said) = refused();
+    for _ in 0..100 {
+        if exit == 3 && said.contains("another run") {
+            break;
+        }
+        (exit, said) = refused();
+    }
+    assert_eq!(exit, 3, "{said}");
+    assert!(said.contains("--dead-letter dead: another run is writing to it: give each"), "{said}");
+    drop(first.stdin.take());
+    first.wait().unwrap();
+    let output = within(&dir, &[&["in"], &args[..]].concat());
+    assert!(!stderr(&output).contains("another run"), "{}", stderr(&output));
+    // What has no place of its own is shared.
+    let args = ["in", "--dead-letter", "/dev/null", "--text", "dead-letter"];
+    let mut first = tamis(&args).current_dir(&dir).spawn().unwrap();
+    assert!(!stderr(&within(&dir, &args)).contains("another run"));
+    first.wait().unwrap();
+}

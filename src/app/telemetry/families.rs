@@ -113,6 +113,12 @@ impl Telemetry {
                 &[],
                 value(meters.busy().as_secs_f64()),
             ),
+            Family::counter(
+                "tamis_other_file_lines",
+                "Lines that went to `_other`: the file that their fields name cannot be written to.",
+                &[],
+                value(meters.other() as f64),
+            ),
             Family::gauge("tamis_workers", "Worker threads.", &[], value(self.threads as f64)),
             Family::gauge(
                 "tamis_chunks",
@@ -137,6 +143,12 @@ impl Telemetry {
                     Sample::of(&["taken"], reloads as f64),
                     Sample::of(&["refused"], refused as f64),
                 ],
+            ),
+            Family::counter(
+                "tamis_report_failures",
+                "Times that a report of the run (measures, statistics) could not be written.",
+                &[],
+                value(self.failed_reports() as f64),
             ),
             Family::gauge(
                 "tamis_memory_ceiling_bytes",

@@ -19,7 +19,7 @@ pub(super) fn cpu_seconds() -> Option<f64> {
 }
 
 /// Open descriptors.
-pub(super) fn open_files() -> Option<u64> {
+pub(crate) fn open_files() -> Option<u64> {
     // One is for this look.
     Some((fs::read_dir("/proc/self/fd").ok()?.count() as u64).saturating_sub(1))
 }

@@ -2,9 +2,10 @@
 //! and remembered from there on.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File},
     io::{self, Write as _},
-    os::unix::fs::FileExt as _,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
     time::SystemTime,
 };
 
@@ -13,17 +14,15 @@ use memchr::{memchr, memrchr};
 use super::{
     faults::Op,
     folder::{Folder, Opening, identity},
+    mark,
+    opened::{begun, locked},
     rotated::Rotated,
     terms::{Fsync, Terms},
 };
-use crate::{
-    compression::{Format, Start},
-    journal::Event,
-};
+use crate::journal::Event;
 
 /// How often an opened file may turn out to be another's that was renamed meanwhile.
-const ATTEMPTS: usize = 8;
-const PIECE: usize = 64 << 10;
+pub(super) const ATTEMPTS: usize = 8;
 
 pub(super) struct Active {
     folder: Folder,
@@ -33,10 +32,14 @@ pub(super) struct Active {
     file: Option<File>,
     /// Its length: whole lines.
     len: u64,
-    /// How much of it is on disk.
+    /// How much of it is on disk, or need not be.
     durable: u64,
-    /// What is behind that, where it is to be made durable.
+    /// What is behind that: it is written again where the file is gone, or an fsync failed.
     tail: Vec<u8>,
+    /// It may end inside a line.
+    torn: bool,
+    /// It was moved or removed, and cannot be made again under its name.
+    pub(super) displaced: bool,
     /// When it was last written to, in periods of its rotation.
     period: u64,
     /// When it was last used, in writes.
@@ -48,37 +51,40 @@ impl Active {
     /// it was killed, is cut off.
     pub(super) fn open(folder: Folder, name: &str, terms: &Terms) -> io::Result<Self> {
         let shown = folder.shown(name);
-        let open = || locked(&folder, name, Opening::Append, terms);
-        let file = terms.patience.until_room(&shown, open).map_err(|e| of(&shown, &e))?;
-        let metadata = file.metadata()?;
-        let len = metadata.len();
-        let whole = whole_lines(&file, len, terms).map_err(|e| of(&shown, &e))?;
-        if whole < len {
-            file.set_len(whole)?;
-            let cut = len - whole;
-            let what = format!("{shown}: cut off {cut} bytes of a line that was never finished");
-            (terms.patience.say)(Event::OutputCut, &what);
-        }
+        let open = || begun(&folder, name, terms);
+        let (file, len) = terms.patience.until_room(&shown, open).map_err(|e| of(&shown, &e))?;
         if terms.fsync != Fsync::Never {
             file.sync_all()?;
             folder.sync()?;
         }
-        let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let written = file.metadata()?.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Ok(Self {
             folder,
             name: name.to_owned(),
             shown,
             file: Some(file),
-            len: whole,
-            durable: whole,
+            len,
+            durable: len,
             tail: Vec::new(),
+            torn: false,
+            displaced: false,
             period: terms.period(written),
             used: 0,
         })
     }
 
-    /// Adds whole lines, and rotates between them where that is due.
+    /// Adds whole lines, and rotates between them where that is due. Where the file turns out to be
+    /// displaced, all that is not acknowledged is in its tail.
     pub(super) fn append(&mut self, mut lines: &[u8], terms: &Terms) -> io::Result<()> {
+        let added = self.add(&mut lines, terms);
+        if added.is_err() && self.displaced {
+            self.tail.extend_from_slice(lines);
+        }
+        added
+    }
+
+    /// Takes from `lines` what it wrote.
+    fn add(&mut self, lines: &mut &[u8], terms: &Terms) -> io::Result<()> {
         self.rotate_if_due(terms)?;
         while !lines.is_empty() {
             let fitting = self.fitting(lines, terms.rotate_size);
@@ -88,9 +94,9 @@ impl Active {
             }
             let (first, rest) = lines.split_at(fitting);
             self.write(first, terms)?;
-            lines = rest;
+            *lines = rest;
         }
-        if terms.fsync == Fsync::Always { self.sync(terms) } else { Ok(()) }
+        if terms.fsync == Fsync::Always { self.sync(terms).map(drop) } else { Ok(()) }
     }
 
     /// Rotates when another period has begun since it was written to.
@@ -133,40 +139,127 @@ impl Active {
     /// Writes all of `lines`, or leaves none of them behind.
     fn write(&mut self, lines: &[u8], terms: &Terms) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Err(lost(&self.shown)) };
-        let (faults, name, len) = (self.folder.faults(), &self.name, self.len);
+        let (faults, name) = (self.folder.faults(), &self.name);
+        let mut torn = false;
         let written = terms.patience.until_room(&self.shown, || {
+            let before = file.metadata()?.len();
             let written = match faults.check(Op::Write, name) {
                 Ok(()) => file.write_all(lines),
                 // As a disk does, it takes a part first.
                 Err(error) => file.write_all(&lines[..lines.len() / 2]).and(Err(error)),
             };
             if written.is_err() {
-                file.set_len(len)?;
+                torn = true;
+                file.set_len(before)?;
+                torn = false;
             }
             written
         });
+        self.torn |= torn;
         written.map_err(|error| of(&self.shown, &error))?;
         self.len += lines.len() as u64;
-        if terms.fsync != Fsync::Never {
-            self.tail.extend_from_slice(lines);
+        self.tail.extend_from_slice(lines);
+        if self.len == lines.len() as u64 {
+            mark::set(file, self.len);
         }
         Ok(())
     }
 
-    /// Makes all of it durable.
-    pub(super) fn sync(&mut self, terms: &Terms) -> io::Result<()> {
-        let Some(file) = &self.file else { return Err(lost(&self.shown)) };
-        if self.durable == self.len {
-            return Ok(());
+    /// Makes all of it durable under its name, so that it may be acknowledged. `true`: the file was
+    /// moved or removed, and was made again.
+    pub(super) fn sync(&mut self, terms: &Terms) -> io::Result<bool> {
+        let mut made_again = false;
+        for _ in 0..ATTEMPTS {
+            let Some(file) = &self.file else { return Err(lost(&self.shown)) };
+            if self.durable != self.len && terms.fsync != Fsync::Never {
+                let synced = self.folder.faults().check(Op::Sync, &self.name);
+                if let Err(error) = synced.and_then(|()| file.sync_data())
+                    && self.is_in_place(terms)
+                {
+                    self.write_again(&error, terms)?;
+                }
+            }
+            if self.is_in_place(terms) {
+                if let Some(file) = self.file.as_ref().filter(|_| self.durable != self.len) {
+                    mark::set(file, self.len);
+                }
+                self.durable = self.len;
+                // What one file needed must not stay with each of many.
+                self.tail = Vec::new();
+                return Ok(made_again);
+            }
+            self.make_again(terms, true)?;
+            made_again = true;
         }
-        let synced = self.folder.faults().check(Op::Sync, &self.name);
-        if let Err(error) = synced.and_then(|()| file.sync_data()) {
-            self.write_again(&error, terms)?;
+        Err(of(&self.shown, &moved()))
+    }
+
+    /// Whether what is written comes to the file that has the name now.
+    fn is_in_place(&self, terms: &Terms) -> bool {
+        let Some(own) = self.file.as_ref().and_then(|file| identity(file).ok()) else {
+            return false;
+        };
+        if let Some(link) = &terms.link
+            && fs::metadata(link).ok().map(|there| (there.dev(), there.ino())) != Some(own)
+        {
+            return false;
         }
-        self.durable = self.len;
-        // What one file needed must not stay with each of many.
-        self.tail = Vec::new();
+        self.folder.identity(&self.name) == Some(own) && self.folder.is_in_place()
+    }
+
+    /// Looks whether the file is still there, and makes it again where that can be done at once; if not,
+    /// the next line waits for it.
+    pub(super) fn look(&mut self, terms: &Terms) {
+        if self.file.is_some() && !self.is_in_place(terms) {
+            let _ = self.make_again(terms, false);
+        }
+    }
+
+    /// Somebody moved or removed the file: what was written and not acknowledged is written again to
+    /// one that has the name. With `wait`, for as long as that cannot be done.
+    fn make_again(&mut self, terms: &Terms, wait: bool) -> io::Result<()> {
+        let (tail, place) = (&self.tail, (&self.folder, &self.name));
+        let attempt = || {
+            let (folder, name) = match &terms.link {
+                Some(link) => behind(link, place.0)?,
+                None => (place.0.again()?, place.1.clone()),
+            };
+            let (mut file, len) = begun(&folder, &name, terms)?;
+            folder.faults().check(Op::Write, &name)?;
+            if let Err(error) = file.write_all(tail) {
+                file.set_len(len)?;
+                return Err(error);
+            }
+            if terms.fsync != Fsync::Never {
+                folder.sync()?;
+            }
+            Ok((folder, name, file, len))
+        };
+        let patience = &terms.patience;
+        let again = match (wait, terms.by_field) {
+            (false, _) => attempt(),
+            (true, false) => patience.until_back(&self.shown, attempt),
+            // Others must not wait for a name that an event chose, but for the folder of them all.
+            (true, true) => patience
+                .until_back(&self.shown, || self.folder.root().again())
+                .and_then(|_| patience.until_room(&self.shown, attempt)),
+        };
+        let again = again.map_err(|error| of(&self.shown, &error));
+        self.displaced = again.is_err();
+        let (folder, name, file, len) = again?;
+        let what = "it was moved or removed, and is made again; what was not acknowledged is written again";
+        (patience.say)(Event::OutputReplaced, &format!("{}: {what}", self.shown));
+        if let Some(old) = self.file.replace(file) {
+            mark::clear(&old);
+        }
+        (self.shown, self.folder, self.name) = (folder.shown(&name), folder, name);
+        (self.durable, self.len) = (len, len + self.tail.len() as u64);
         Ok(())
+    }
+
+    /// What is written and not acknowledged, for another file.
+    pub(super) fn take_tail(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.tail)
     }
 
     /// After a failed fsync nobody knows what of the page cache is on disk, and the next fsync would
@@ -215,14 +308,12 @@ impl Active {
 
     /// Gives the file its other name, and begins a new one.
     fn rotate(&mut self, terms: &Terms) -> io::Result<()> {
-        let durable = terms.fsync != Fsync::Never;
-        if durable {
-            self.sync(terms)?;
+        if self.sync(terms)? {
+            // It is a new one already.
+            return Ok(());
         }
         let Some(file) = &self.file else { return Err(lost(&self.shown)) };
-        if self.folder.identity(&self.name) != Some(identity(file)?) {
-            return Err(of(&self.shown, &moved()));
-        }
+        mark::clear(file);
         let (folder, name) = (&self.folder, &self.name);
         let rename = || {
             for _ in 0..ATTEMPTS {
@@ -234,15 +325,27 @@ impl Active {
             }
             Err(io::ErrorKind::AlreadyExists.into())
         };
-        terms.patience.until_room(&self.shown, rename).map_err(|e| of(&self.shown, &e))?;
+        match terms.patience.until_room(&self.shown, rename) {
+            // Somebody was quicker.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return self.sync(terms).map(|_| ());
+            }
+            other => other.map_err(|e| of(&self.shown, &e))?,
+        }
+        // Its lock goes with it.
         self.file = None;
-        let open = || locked(folder, name, Opening::New, terms);
-        let file = terms.patience.until_room(&self.shown, open).map_err(|e| of(&self.shown, &e))?;
-        if durable {
+        let open = || begun(folder, name, terms);
+        let opened = match terms.by_field {
+            true => terms.patience.until_room(&self.shown, open),
+            false => terms.patience.until_back(&self.shown, open),
+        };
+        self.displaced = opened.is_err();
+        let (file, len) = opened.map_err(|e| of(&self.shown, &e))?;
+        if terms.fsync != Fsync::Never {
             folder.sync()?;
         }
         self.file = Some(file);
-        (self.len, self.durable, self.tail) = (0, 0, Vec::new());
+        (self.len, self.durable, self.tail) = (len, len, Vec::new());
         if let Some(keeper) = &terms.keeper {
             keeper.look_after(folder, name);
         }
@@ -250,60 +353,28 @@ impl Active {
     }
 }
 
-/// Opens a regular file that nobody else writes to, and that is no input.
-fn locked(folder: &Folder, name: &str, how: Opening, terms: &Terms) -> io::Result<File> {
-    for _ in 0..ATTEMPTS {
-        let file = folder.file(name, how)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("no regular file"));
-        }
-        if terms.avoid.contains(&identity(&file)?) {
-            return Err(io::Error::other("an input, or another output: choose another name"));
-        }
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::other("another run is writing to it"));
-            }
-            // Not every file system has locks.
-            Err(TryLockError::Error(_)) | Ok(()) => {}
-        }
-        // It may have been rotated between the two.
-        if folder.identity(name) == Some(identity(&file)?) {
-            return Ok(file);
+impl Drop for Active {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.as_ref().filter(|_| !self.torn) {
+            mark::clear(file);
         }
     }
-    Err(io::Error::other("another run is writing to it"))
 }
 
-/// How much of the file is whole lines.
-fn whole_lines(file: &File, len: u64, terms: &Terms) -> io::Result<u64> {
-    let mut start = [0; 16];
-    let begun = file.read_at(&mut start, 0)?;
-    if let Start::Packed(format) = Format::of(&start[..begun]) {
-        return Err(io::Error::other(format!(
-            "it is compressed with {format}: nothing can be added to it line by line"
-        )));
-    }
-    let (mut end, mut piece) = (len, vec![0; PIECE]);
-    while end > 0 {
-        let from = end.saturating_sub(PIECE as u64);
-        let part = &mut piece[..(end - from) as usize];
-        file.read_exact_at(part, from)?;
-        if let Some(at) = memrchr(b'\n', part) {
-            end = from + at as u64 + 1;
-            break;
-        }
-        end = from;
-    }
-    if len - end > terms.longest_line {
-        return Err(io::Error::other(
-            "its end is longer than any line could be: it is no log of lines, choose another name",
-        ));
-    }
-    Ok(end)
+/// Where a link leads, or will.
+fn behind(link: &Path, like: &Folder) -> io::Result<(Folder, String)> {
+    let there = fs::canonicalize(link).or_else(|_| fs::read_link(link).map(|to| beside(link, &to)));
+    let there = there.unwrap_or_else(|_| link.to_path_buf());
+    let name = there.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| io::Error::other("its link leads to no file"))?;
+    Ok((like.at(there.parent().unwrap_or(Path::new("")))?, name.to_owned()))
 }
 
-fn of(shown: &str, error: &io::Error) -> io::Error {
+fn beside(link: &Path, to: &Path) -> PathBuf {
+    link.parent().unwrap_or(Path::new("")).join(to)
+}
+
+pub(super) fn of(shown: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{shown}: {error}"))
 }
 

@@ -9,11 +9,12 @@ use std::{
 use memchr::memchr_iter;
 
 use super::{
-    active::Active,
+    active::{Active, of},
     folder::Folder,
     template::{Name, Template},
     terms::{Fsync, Terms},
 };
+use crate::{journal::Event, sinks::patience::is_full};
 
 /// How many files are open at a time; of more, the one that was used longest ago is closed.
 const OPEN: usize = 64;
@@ -37,6 +38,8 @@ pub(super) struct Files {
     /// The files that were opened before, as hashes.
     opened: HashSet<u64>,
     hasher: RandomState,
+    /// It was said that a name cannot be written to.
+    refused: bool,
     /// What failed for good.
     failed: Option<(io::ErrorKind, String)>,
 }
@@ -54,6 +57,7 @@ impl Files {
             known: HashSet::new(),
             opened: HashSet::new(),
             hasher: RandomState::new(),
+            refused: false,
             failed: None,
         };
         if files.template.is_plain() {
@@ -93,7 +97,11 @@ impl Files {
             if matches!(files.terms.fsync, Fsync::Every(_)) {
                 files.sync_all()?;
             }
-            files.open.values_mut().try_for_each(|active| active.rotate_if_due(&files.terms))
+            for active in files.open.values_mut() {
+                active.look(&files.terms);
+                active.rotate_if_due(&files.terms)?;
+            }
+            Ok(())
         })
     }
 
@@ -106,10 +114,26 @@ impl Files {
     }
 
     fn sync_all(&mut self) -> io::Result<()> {
-        match self.terms.fsync {
-            Fsync::Never => Ok(()),
-            _ => self.open.values_mut().try_for_each(|active| active.sync(&self.terms)),
+        let mut displaced = Vec::new();
+        for (name, active) in &mut self.open {
+            match active.sync(&self.terms) {
+                Err(error) if self.terms.by_field && active.displaced => {
+                    displaced.push((name.clone(), error));
+                }
+                synced => drop(synced?),
+            }
         }
+        displaced.into_iter().try_for_each(|(name, error)| self.give_up(&name, &error))
+    }
+
+    /// A file is gone, and one of its name cannot be made: what is not acknowledged of it goes to
+    /// `_other`.
+    fn give_up(&mut self, name: &Name, error: &io::Error) -> io::Result<()> {
+        let Some(mut active) = self.open.remove(name) else { return Ok(()) };
+        let tail = active.take_tail();
+        self.append_to_other(name, &tail, error)?;
+        let other = self.template.other(&self.times);
+        self.open.get_mut(&other).map_or(Ok(()), |other| other.sync(&self.terms).map(drop))
     }
 
     /// Closes everything.
@@ -170,8 +194,34 @@ impl Files {
     }
 
     fn append(&mut self, name: &Name, lines: &[u8]) -> io::Result<()> {
-        self.active(name)?;
+        match self.active(name) {
+            Err(error) if self.terms.by_field && !is_full(&error) => {
+                return self.append_to_other(name, lines, &error);
+            }
+            opened => opened?,
+        }
         let Some(active) = self.open.get_mut(name) else { return Ok(()) };
+        let appended = active.append(lines, &self.terms);
+        match appended {
+            Err(error) if self.terms.by_field && active.displaced => self.give_up(name, &error),
+            appended => appended,
+        }
+    }
+
+    /// Nothing can be written to the file of this name, which an event chose: it must not stop the rest.
+    fn append_to_other(&mut self, name: &Name, lines: &[u8], error: &io::Error) -> io::Result<()> {
+        let other = self.template.other(&self.times);
+        if *name == other {
+            return Err(io::Error::new(error.kind(), error.to_string()));
+        }
+        if !std::mem::replace(&mut self.refused, true) {
+            let shown = self.folder.shown(&other.join("/"));
+            let what = format!("{error}: its lines go to {shown}, as those of all such names");
+            (self.terms.patience.say)(Event::OutputNameRefused, &what);
+        }
+        self.terms.meters.sent_to_other(memchr_iter(b'\n', lines).count() as u64);
+        self.active(&other)?;
+        let Some(active) = self.open.get_mut(&other) else { return Ok(()) };
         active.append(lines, &self.terms)
     }
 
@@ -184,9 +234,11 @@ impl Files {
             }
             let Some((file, folders)) = name.split_last() else { return Ok(()) };
             let (terms, shown) = (&self.terms, self.folder.shown(&name.join("/")));
+            self.folder = terms.patience.until_back(&shown, || self.folder.again())?;
             let mut folder = self.folder.clone();
             for part in folders {
-                folder = terms.patience.until_room(&shown, || folder.below(part))?;
+                let below = || folder.below(part);
+                folder = terms.patience.until_room(&shown, below).map_err(|e| of(&shown, &e))?;
             }
             let active = Active::open(folder, file, terms)?;
             if self.opened.insert(self.hasher.hash_one(name)) {
@@ -204,11 +256,13 @@ impl Files {
     fn close_one(&mut self) -> io::Result<()> {
         let oldest = self.open.iter().min_by_key(|(_, active)| active.used);
         let Some(name) = oldest.map(|(name, _)| name.clone()) else { return Ok(()) };
-        if let Some(mut active) = self.open.remove(&name)
-            && self.terms.fsync != Fsync::Never
-        {
-            active.sync(&self.terms)?;
+        let Some(active) = self.open.get_mut(&name) else { return Ok(()) };
+        match active.sync(&self.terms) {
+            Err(error) if self.terms.by_field && active.displaced => self.give_up(&name, &error),
+            synced => {
+                self.open.remove(&name);
+                synced.map(drop)
+            }
         }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! A folder that is held open: what is done in it is done there, whatever becomes of its path.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     os::{fd::OwnedFd, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
@@ -9,7 +9,10 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, Dir, Mode, OFlags, fsync, mkdirat, openat, renameat, statat, unlinkat},
+    fs::{
+        AtFlags, CWD, Dir, Mode, OFlags, Stat, fstat, fsync, mkdirat, openat, renameat, statat,
+        unlinkat,
+    },
     io::Errno,
 };
 
@@ -23,6 +26,8 @@ pub(super) type Identity = (u64, u64);
 pub(super) struct Folder {
     fd: Arc<OwnedFd>,
     path: PathBuf,
+    /// The folder that it is in, and its name there, where the path's last part is no word of the user's.
+    above: Option<(Arc<Self>, String)>,
     faults: Faults,
 }
 
@@ -31,14 +36,12 @@ pub(super) struct Folder {
 pub(super) enum Opening {
     /// It is added to; made where it is not there.
     Append,
-    /// It must not be there.
+    /// It must not be there, and is written once.
     New,
     /// It is there.
     There,
     /// It is there, and read.
     Read,
-    /// Written from its start.
-    Scratch,
 }
 
 impl Folder {
@@ -47,7 +50,45 @@ impl Folder {
         let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = openat(CWD, here, flags, Mode::empty())?;
-        Ok(Self { fd: Arc::new(fd), path: path.to_path_buf(), faults })
+        Ok(Self { fd: Arc::new(fd), path: path.to_path_buf(), above: None, faults })
+    }
+
+    /// Another one that is the user's word, made where it is not there.
+    pub(super) fn at(&self, path: &Path) -> io::Result<Self> {
+        if !path.as_os_str().is_empty() {
+            fs::create_dir_all(path)?;
+        }
+        Self::open(path, self.faults.clone())
+    }
+
+    /// The folder above it that is the user's word, or itself.
+    pub(super) fn root(&self) -> &Self {
+        self.above.as_ref().map_or(self, |(above, _)| above.root())
+    }
+
+    /// Whether its path leads to it.
+    pub(super) fn is_in_place(&self) -> bool {
+        let there = match &self.above {
+            Some((above, name)) => above.is_in_place().then(|| above.identity(name)).flatten(),
+            None => {
+                let here =
+                    if self.path.as_os_str().is_empty() { Path::new(".") } else { &self.path };
+                fs::metadata(here).ok().map(|there| (there.dev(), there.ino()))
+            }
+        };
+        there.is_some() && there == fstat(&*self.fd).ok().map(|own| of_stat(&own))
+    }
+
+    /// The folder that its path leads to now: this one, or, where it was moved or removed, another one
+    /// that is made where it is not there.
+    pub(super) fn again(&self) -> io::Result<Self> {
+        if self.is_in_place() {
+            return Ok(self.clone());
+        }
+        match &self.above {
+            Some((above, name)) => above.again()?.below(name),
+            None => self.at(&self.path),
+        }
     }
 
     /// The folder `name` in this one, made where it is not there. A link is refused: whoever could
@@ -68,7 +109,10 @@ impl Folder {
         };
         let path = self.path.join(name);
         match fd {
-            Ok(fd) => Ok(Self { fd: Arc::new(fd), path, faults: self.faults.clone() }),
+            Ok(fd) => {
+                let above = Some((Arc::new(self.clone()), name.to_owned()));
+                Ok(Self { fd: Arc::new(fd), path, above, faults: self.faults.clone() })
+            }
             Err(Errno::LOOP | Errno::NOTDIR) => {
                 let shown = path.display();
                 Err(io::Error::other(format!("{shown} is a link or a file, not a folder")))
@@ -88,10 +132,9 @@ impl Folder {
         let append = OFlags::RDWR | OFlags::APPEND;
         let flags = match how {
             Opening::Append => append | OFlags::CREATE,
-            Opening::New => append | OFlags::CREATE | OFlags::EXCL,
+            Opening::New => OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL,
             Opening::There => append,
             Opening::Read => OFlags::RDONLY,
-            Opening::Scratch => OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC,
         };
         // A named pipe would keep us waiting for its reader.
         let safe = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -105,10 +148,9 @@ impl Folder {
     }
 
     /// The file that has this name now.
-    #[allow(clippy::unnecessary_cast)] // `st_dev` is no u64 everywhere
     pub(super) fn identity(&self, name: &str) -> Option<Identity> {
         let stat = statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        Some((stat.st_dev as u64, stat.st_ino as u64))
+        Some(of_stat(&stat))
     }
 
     /// Gives a file another name, in one step; one that has that name already is never replaced.
@@ -139,6 +181,16 @@ impl Folder {
         Ok(unlinkat(&*self.fd, name, AtFlags::empty())?)
     }
 
+    /// Removes a temporary file, unless a process holds its lock, or locks cannot tell.
+    pub(super) fn remove_if_dead(&self, name: &str) {
+        let Ok(file) = self.file(name, Opening::Read) else { return };
+        let is_file = file.metadata().is_ok_and(|file| file.is_file());
+        if is_file && file.try_lock().is_ok() && self.identity(name) == identity(&file).ok() {
+            // It takes room, and does no other harm.
+            let _ = self.remove(name);
+        }
+    }
+
     /// The names in it that are UTF-8: ours are.
     pub(super) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
@@ -160,6 +212,11 @@ impl Folder {
     pub(super) fn faults(&self) -> &Faults {
         &self.faults
     }
+}
+
+#[allow(clippy::unnecessary_cast)] // `st_dev` is no u64 everywhere
+fn of_stat(stat: &Stat) -> Identity {
+    (stat.st_dev as u64, stat.st_ino as u64)
 }
 
 /// Which file `file` is.

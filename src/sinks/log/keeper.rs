@@ -9,13 +9,14 @@ use std::{
 
 use super::{
     folder::{Folder, Opening},
-    patience::Patience,
     rotated::{Rotated, ending},
 };
 use crate::{
     compression::{Encoder, Format},
     journal::Event,
     shutdown::Phase,
+    sinks::patience::Patience,
+    temporary,
 };
 
 /// How many files may wait for their turn; then the sink waits, too.
@@ -83,6 +84,13 @@ impl Keeping {
     }
 
     fn look_after(self, folder: &Folder, base: &str, patience: &Patience) -> io::Result<()> {
+        // What a killed run was compressing.
+        for name in folder.names()? {
+            let target = temporary::target(&name).and_then(|target| Rotated::parse(base, target));
+            if target.is_some_and(|target| !target.is_plain()) {
+                folder.remove_if_dead(&name);
+            }
+        }
         let all = Rotated::all(folder, base)?;
         let mut distinct: Vec<&Rotated> = Vec::new();
         for rotated in &all {
@@ -114,7 +122,7 @@ impl Keeping {
 /// and that before the old one goes. `false`: it was left to the next start.
 fn compress(folder: &Folder, name: &str, format: Format, patience: &Patience) -> io::Result<bool> {
     let ending = ending(format);
-    let temporary = format!(".{name}.{ending}.tmp");
+    let temporary = temporary::name(&format!("{name}.{ending}"));
     let done = write_compressed(folder, name, &temporary, format, patience);
     if !matches!(done, Ok(true)) {
         let _ = folder.remove(&temporary);
@@ -134,7 +142,9 @@ fn write_compressed(
     patience: &Patience,
 ) -> io::Result<bool> {
     let mut plain = folder.file(name, Opening::Read)?;
-    let mut packed = folder.file(temporary, Opening::Scratch)?;
+    let mut packed = folder.file(temporary, Opening::New)?;
+    // Not every file system has locks; where there are some, it says that this process is alive.
+    let _ = packed.try_lock();
     packed.set_permissions(plain.metadata()?.permissions())?;
     let mut encoder = Encoder::new(format)?;
     let mut piece = vec![0; PIECE];

@@ -1,13 +1,18 @@
 //! What holds for every file of the sink.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use jiff::Timestamp;
 
-use super::{folder::Identity, keeper::Keeper, patience::Patience};
+use super::{folder::Identity, keeper::Keeper};
+use crate::{metrics::Meters, sinks::patience::Patience};
+
+/// How often every file's name is looked at, whether lines come or not.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// When what was written is made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +36,11 @@ pub(super) struct Terms {
     pub(super) rotate_every: Option<Duration>,
     pub(super) longest_line: u64,
     pub(super) avoid: Vec<Identity>,
+    /// The link that the user named.
+    pub(super) link: Option<PathBuf>,
+    /// Events choose the names: one that cannot be written to must not stop the others.
+    pub(super) by_field: bool,
+    pub(super) meters: Arc<Meters>,
     pub(super) clock: Clock,
     pub(super) patience: Patience,
     pub(super) keeper: Option<Keeper>,
@@ -48,8 +58,8 @@ impl Terms {
         Timestamp::try_from((self.clock)()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// How long nothing is due, if anything ever is without a line.
-    pub(super) fn rests(&self) -> Option<Duration> {
+    /// How long nothing is due where no line comes.
+    pub(super) fn rests(&self) -> Duration {
         let every = match self.fsync {
             Fsync::Every(every) => Some(every),
             _ => None,
@@ -59,6 +69,6 @@ impl Terms {
             let whole = every.as_secs().max(1);
             Duration::from_secs((now.as_secs() / whole + 1) * whole).saturating_sub(now)
         });
-        [every, rotation].into_iter().flatten().min()
+        [every, rotation].into_iter().flatten().fold(LOOK_EVERY, Duration::min)
     }
 }

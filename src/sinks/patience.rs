@@ -1,4 +1,4 @@
-//! Waiting for room on a full disk.
+//! Waiting for room on a full disk, and for a place that somebody took away.
 
 use std::{
     fmt, io,
@@ -20,9 +20,9 @@ const LAST: Duration = Duration::from_millis(1500);
 
 /// Waits, says so, and knows when to give up.
 #[derive(Clone)]
-pub(super) struct Patience {
-    pub(super) shutdown: Shutdown,
-    pub(super) say: Say,
+pub(in crate::sinks) struct Patience {
+    pub(in crate::sinks) shutdown: Shutdown,
+    pub(in crate::sinks) say: Say,
 }
 
 impl fmt::Debug for Patience {
@@ -33,7 +33,7 @@ impl fmt::Debug for Patience {
 
 impl Patience {
     /// Attempts until there is room, or until a shutdown does not wait any longer.
-    pub(super) fn until_room<T>(
+    pub(in crate::sinks) fn until_room<T>(
         &self,
         what: &str,
         mut attempt: impl FnMut() -> io::Result<T>,
@@ -65,6 +65,34 @@ impl Patience {
         }
     }
 
+    /// Attempts until it works, whatever fails, or until a shutdown does not wait any longer: for a
+    /// file that was removed while lines were written to it, and cannot be made again yet.
+    pub(in crate::sinks) fn until_back<T>(
+        &self,
+        what: &str,
+        mut attempt: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let (mut pause, mut told, waiting) = (FIRST, false, Instant::now());
+        loop {
+            match attempt() {
+                Ok(done) => return Ok(done),
+                Err(error) => {
+                    if !told {
+                        let what = format!(
+                            "{what}: it cannot be made again ({error}): the input waits until it can"
+                        );
+                        (self.say)(Event::OutputHeld, &what);
+                        told = true;
+                    }
+                    if !self.pause(pause, waiting) {
+                        return Err(error);
+                    }
+                    pause = (2 * pause).min(MOST);
+                }
+            }
+        }
+    }
+
     /// Whether to go on after so long; the whole wait began at `waiting`.
     fn pause(&self, pause: Duration, waiting: Instant) -> bool {
         let begun = Instant::now();
@@ -81,6 +109,6 @@ impl Patience {
 }
 
 /// No room: on the disk, or for this user.
-pub(super) fn is_full(error: &io::Error) -> bool {
+pub(in crate::sinks) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

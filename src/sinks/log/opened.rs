@@ -1,0 +1,107 @@
+//! A file before its first line: nobody else's, no input, and ending with a whole line.
+
+use std::{
+    fs::{File, TryLockError},
+    io::{self, Write as _},
+    os::unix::fs::FileExt as _,
+};
+
+use memchr::memrchr;
+
+use super::{
+    active::ATTEMPTS,
+    folder::{Folder, Opening, identity},
+    mark,
+    terms::Terms,
+};
+use crate::{
+    compression::{Format, Start},
+    journal::Event,
+};
+
+const PIECE: usize = 64 << 10;
+
+/// Opens a regular file that nobody else writes to, and that is no input.
+pub(super) fn locked(folder: &Folder, name: &str, how: Opening, terms: &Terms) -> io::Result<File> {
+    for _ in 0..ATTEMPTS {
+        let file = folder.file(name, how)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("no regular file"));
+        }
+        if terms.avoid.contains(&identity(&file)?) {
+            return Err(io::Error::other("an input, or another output: choose another name"));
+        }
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::other("another run is writing to it"));
+            }
+            // Not every file system has locks.
+            Err(TryLockError::Error(_)) | Ok(()) => {}
+        }
+        // It may have been rotated between the two.
+        if folder.identity(name) == Some(identity(&file)?) {
+            return Ok(file);
+        }
+    }
+    Err(io::Error::other("another run is writing to it"))
+}
+
+/// Opens the file `name`, or makes it, and has it end with a whole line: the file, and its length.
+pub(super) fn begun(folder: &Folder, name: &str, terms: &Terms) -> io::Result<(File, u64)> {
+    let file = locked(folder, name, Opening::Append, terms)?;
+    let len = ended(&file, &folder.shown(name), terms)?;
+    mark::set(&file, len);
+    Ok((file, len))
+}
+
+/// Has a file end with a whole line, and returns its length. Half a line is removed only where the mark
+/// of a run that was killed proves that it is its own; any other stays, and a line end follows it.
+fn ended(mut file: &File, shown: &str, terms: &Terms) -> io::Result<u64> {
+    let len = file.metadata()?.len();
+    let whole = whole_lines(file, len, terms)?;
+    if whole == len {
+        return Ok(len);
+    }
+    let half = len - whole;
+    if mark::begun(file).is_some_and(|begun| begun <= whole) {
+        file.set_len(whole)?;
+        let what = format!("{shown}: cut off {half} bytes of a line that was never finished");
+        (terms.patience.say)(Event::OutputCut, &what);
+        return Ok(whole);
+    }
+    terms.patience.until_room(shown, || file.write_all(b"\n"))?;
+    let what = format!(
+        "{shown}: its last line has no end, and is not known to be tamis's own: its {half} bytes stay, \
+         and a line end follows them"
+    );
+    (terms.patience.say)(Event::OutputLineEnded, &what);
+    Ok(file.metadata()?.len())
+}
+
+/// How much of the file is whole lines.
+fn whole_lines(file: &File, len: u64, terms: &Terms) -> io::Result<u64> {
+    let mut start = [0; 16];
+    let begun = file.read_at(&mut start, 0)?;
+    if let Start::Packed(format) = Format::of(&start[..begun]) {
+        return Err(io::Error::other(format!(
+            "it is compressed with {format}: nothing can be added to it line by line"
+        )));
+    }
+    let (mut end, mut piece) = (len, vec![0; PIECE]);
+    while end > 0 {
+        let from = end.saturating_sub(PIECE as u64);
+        let part = &mut piece[..(end - from) as usize];
+        file.read_exact_at(part, from)?;
+        if let Some(at) = memrchr(b'\n', part) {
+            end = from + at as u64 + 1;
+            break;
+        }
+        end = from;
+    }
+    if len - end > terms.longest_line {
+        return Err(io::Error::other(
+            "its end is longer than any line could be: it is no log of lines, choose another name",
+        ));
+    }
+    Ok(end)
+}
