@@ -14,6 +14,7 @@ use super::{
     inputs::{InputChoice, Inputs},
     notices::Notices,
     resolved::Follow as Choice,
+    telemetry::process,
     visible::one_line,
 };
 use crate::{
@@ -39,7 +40,7 @@ pub(crate) fn inputs(
     notices: &Arc<Notices>,
     shutdown: Shutdown,
 ) -> Result<pipeline::Inputs> {
-    raise_limit();
+    let most_open = most_open(raise_limit());
     let (files, recursive) = (choice.files.clone(), choice.recursive);
     let observer: Arc<dyn Observer> = notices.clone();
     let settings = Settings {
@@ -47,6 +48,7 @@ pub(crate) fn inputs(
         data_dir: choice.data_dir.clone(),
         line_age: choice.line_timeout,
         polling: choice.poll,
+        most_open,
         window_log,
         clock: Box::new(Instant::now),
         observer,
@@ -82,7 +84,8 @@ fn tell_what_is_not_there(choice: &Choice, notices: &Notices) {
 }
 
 fn listing(inputs: &Inputs) -> Listing {
-    let mut listing = Listing { folders: inputs.folders.clone(), ..Listing::default() };
+    let (folders, unknown) = (inputs.folders.clone(), inputs.unknown.clone());
+    let mut listing = Listing { folders, unknown, ..Listing::default() };
     for choice in &inputs.choices {
         match choice {
             InputChoice::File { path, .. } => listing.files.push(path.clone()),
@@ -96,13 +99,24 @@ fn listing(inputs: &Inputs) -> Listing {
     listing
 }
 
-/// Each followed file needs a descriptor; the usual soft limit is 1024. Where the hard one is too
-/// low, too, files that cannot be opened are told.
-fn raise_limit() {
+/// Each followed file needs a descriptor; the usual soft limit is 1024. How many there are.
+fn raise_limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = MOST_FILES as u64 + OTHER_DESCRIPTORS;
     let most = maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    if current.is_some_and(|current| current < most) {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum });
+    if current.is_some_and(|current| current < most)
+        && setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }).is_ok()
+    {
+        return most;
     }
+    current.unwrap_or(u64::MAX)
+}
+
+/// How many files can be open where there are `limit` descriptors: the outputs, checkpoints and listings
+/// need some, too. Where there are more files, they are read in turn.
+fn most_open(limit: u64) -> usize {
+    let used = process::open_files().unwrap_or(OTHER_DESCRIPTORS / 8);
+    let left = limit.saturating_sub(used);
+    let others = OTHER_DESCRIPTORS.min(left.div_ceil(2));
+    usize::try_from(left - others).unwrap_or(usize::MAX).clamp(1, MOST_FILES)
 }

@@ -118,8 +118,10 @@ fn matches(parts: &[Part], names: &[&std::ffi::OsStr]) -> bool {
 
 fn expand(folder: &Path, parts: &[Part], met: &mut Met) {
     let Some((part, rest)) = parts.split_first() else {
-        if folder.exists() {
-            met.paths.push(folder.to_path_buf());
+        match folder.try_exists() {
+            Ok(true) => met.paths.push(folder.to_path_buf()),
+            Ok(false) => {}
+            Err(error) => met.failed(folder, error),
         }
         return;
     };
@@ -131,21 +133,36 @@ fn expand(folder: &Path, parts: &[Part], met: &mut Met) {
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entries = match fs::read_dir(here) {
         Ok(entries) => entries,
-        // What is no folder has nothing in it that could match.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return met.failed.push((folder.to_path_buf(), error));
-        }
-        Err(_) => return,
+        Err(error) => return met.failed(folder, error),
     };
-    for entry in entries.flatten().filter(|entry| part.takes(&entry.file_name())) {
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => return met.failed(folder, error),
+        };
+        if !part.takes(&entry.file_name()) {
+            continue;
+        }
         let path = folder.join(entry.file_name());
         match part {
             // `**` follows no links, so it ends.
-            Part::Folders if entry.file_type().is_ok_and(|kind| kind.is_dir()) => {
-                expand(&path, parts, met);
-            }
-            Part::Folders => {}
+            Part::Folders => match entry.file_type() {
+                Ok(kind) if kind.is_dir() => expand(&path, parts, met),
+                Ok(_) => {}
+                Err(error) => met.failed(&path, error),
+            },
             _ => expand(&path, rest, met),
+        }
+    }
+}
+
+impl Met {
+    /// A folder could not be looked into. What is no folder, or is gone, has nothing in it that could
+    /// match.
+    fn failed(&mut self, folder: &Path, error: io::Error) {
+        let nothing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+        if !nothing.contains(&error.kind()) {
+            self.failed.push((folder.to_path_buf(), error));
         }
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Inputs {
     pub(crate) choices: Vec<InputChoice>,
     /// Folders that were looked into, or that a named file is in.
     pub(crate) folders: Vec<PathBuf>,
+    /// Folders that could not be looked into.
+    pub(crate) unknown: Vec<PathBuf>,
     scopes: Vec<Scope>,
     met: HashSet<Identity>,
 }
@@ -112,6 +114,7 @@ impl Inputs {
         }
         for (folder, error) in met.failed {
             self.refuse(&folder, cause_of_input(&error));
+            self.unknown.push(folder);
         }
         if nothing {
             let mend =
@@ -140,7 +143,11 @@ impl Inputs {
                 Err(error) => {
                     let folder = error.path().unwrap_or(path).to_path_buf();
                     let why = error.into_io_error().unwrap_or_else(|| io::Error::other("a loop"));
-                    self.refuse(&folder, cause_of_input(&why));
+                    // A folder that is gone by now has nothing in it.
+                    if why.kind() != io::ErrorKind::NotFound || folder == path {
+                        self.refuse(&folder, cause_of_input(&why));
+                        self.unknown.push(folder);
+                    }
                 }
             }
         }

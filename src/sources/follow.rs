@@ -61,8 +61,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const POLL_EVERY: Duration = Duration::from_millis(20);
 /// A file is let go when no name has led to it, and it has not grown, for so long.
 const LINGER: Duration = Duration::from_secs(10);
-/// Of files that were let go, so many are remembered.
-const FORMERS: usize = 1024;
+/// Of files that were let go, so many are remembered: they may come back.
+const FORMERS: usize = MOST_FILES;
 
 /// Files that grow.
 pub struct Follow {
@@ -85,6 +85,10 @@ pub struct Follow {
     /// Who still has to be told as ended.
     ended: VecDeque<(usize, bool)>,
     current: Option<usize>,
+    /// Turns so far.
+    turns: u64,
+    /// There are more files than descriptors, which was said.
+    in_turn: bool,
     /// When files were listed last; `None`: they must be listed at once.
     listed: Option<Instant>,
     /// A listing is wanted.
@@ -93,7 +97,10 @@ pub struct Follow {
     /// Failures that were told, and those that are yet to be.
     told: HashSet<String>,
     failures: VecDeque<(String, io::Error)>,
+    /// Files of an earlier run are yet to be searched for.
     first: bool,
+    /// So much could not be listed the last time.
+    unknown: usize,
     drained: bool,
 }
 
@@ -120,12 +127,15 @@ impl Follow {
             unsettled: HashMap::new(),
             ended: VecDeque::new(),
             current: None,
+            turns: 0,
+            in_turn: false,
             listed: None,
             stale: false,
             looked,
             told: HashSet::new(),
             failures: VecDeque::new(),
             first: true,
+            unknown: 0,
             drained: false,
         };
         Ok((follow, checkpoint))
@@ -158,6 +168,14 @@ impl Follow {
     /// Begins a tail's turn; `None`: it was truncated and another takes its place, or it is not what
     /// it was.
     fn begin(&mut self, input: usize, now: Instant) -> io::Result<Option<Ready>> {
+        match self.open_for_turn(input) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // It was closed, and is somewhere else by now: a listing finds it.
+                self.stale = true;
+                return Ok(None);
+            }
+            opened => opened?,
+        }
         let Some(tail) = self.tails.get_mut(&input) else { return Ok(None) };
         if !tail.begin(now, self.settings.line_age)? {
             self.truncated(input, now)?;
@@ -165,7 +183,7 @@ impl Follow {
         }
         if tail.position.offset == 0
             && !tail.is_packed()
-            && matches!(Format::of(&fingerprint::start(&tail.file)?), Start::Packed(_))
+            && matches!(Format::of(&tail.ask(fingerprint::start)?), Start::Packed(_))
         {
             // It was empty when it was met.
             self.meet_again(input);
@@ -176,14 +194,17 @@ impl Follow {
             // Nothing will be added to it.
             take_partial = true;
             if packed.is_none() {
-                let start = fingerprint::start(&tail.file)?;
+                let start = tail.file.as_ref().map(fingerprint::start).transpose()?;
+                let start = start.unwrap_or_default();
                 if !matches!(Format::of(&start), Start::Packed(_)) {
                     // It is being written anew.
                     self.park(input);
                     return Ok(None);
                 }
                 let (skip, log) = (tail.position.offset, self.settings.window_log);
-                *packed = Some(Packed::open(&tail.file, skip, log, &self.settings.shutdown)?);
+                if let Some(file) = &tail.file {
+                    *packed = Some(Packed::open(file, skip, log, &self.settings.shutdown)?);
+                }
                 self.unpacking = Some(input);
             }
         }
@@ -199,7 +220,7 @@ impl Follow {
         self.settings.observer.input_truncated(&tail.name);
         self.remember(tail.former());
         self.ended.push_back((input, true));
-        let file = tail.file.try_clone()?;
+        let Some(file) = tail.file.take() else { return Ok(()) };
         let fresh =
             Tail::new(tail.path.clone(), file, tail.node, Packing::Plain, Default::default(), now)?;
         let unlisted = tail.unlisted;
@@ -251,6 +272,12 @@ impl Follow {
         }
         if self.unpacking == Some(input) {
             self.unpacking = None;
+        }
+        if tail.is_somewhere() {
+            self.registry.is_elsewhere(input);
+        } else if tail.file.is_none() && tail.exhausted_at.is_none() {
+            let why = "it was removed before it was read to its end: there are too few descriptors";
+            self.tell(&tail.name.clone(), io::Error::other(why));
         }
         if !tail.is_packed() {
             self.remember(tail.former());
@@ -354,7 +381,7 @@ impl Growing for Follow {
         match (tail.is_packed(), exhausted && !tail.rewritten) {
             (true, true) => {
                 // Read once: no listing brings it back.
-                let stamp = tail.file.metadata().map(|metadata| Stamp::of(&metadata));
+                let stamp = tail.metadata().map(|metadata| Stamp::of(&metadata));
                 self.archives.extend(stamp.ok().map(|stamp| (tail.node, stamp)));
                 self.let_go(input);
             }

@@ -10,7 +10,9 @@ mod desk;
 mod dribble;
 mod errors;
 mod full;
+mod listing;
 mod promise;
+mod replaced;
 mod turns;
 mod wrapped;
 
@@ -192,6 +194,8 @@ fn an_archive_of_which_a_part_was_delivered_goes_on_there() {
     let part: String = (1..3).map(event).collect();
     entry["offset"] = part.len().into();
     entry["lines"] = 2.into();
+    // Of the version that has no checksum.
+    kept["version"] = 1.into();
     fs::write(&path, kept.to_string()).unwrap();
     let agent = yard.start(KEEP);
     yard.until_ids((1..300).chain(3..300));
@@ -276,6 +280,11 @@ fn two_processes_do_not_share_a_directory_and_a_newer_format_is_refused() {
         yard.read("err").contains("--data-dir data: another tamis is using it; give each its own")
     );
     agent.stop();
+    let kept = fs::read_to_string(yard.path("data/checkpoints.json")).unwrap();
+    let altered = kept.replacen("\"offset\":", "\"offset\":1", 1);
+    fs::write(yard.path("data/checkpoints.json"), altered).unwrap();
+    assert_eq!(yard.start(KEEP).ends(), 2);
+    assert!(yard.read("err").contains("data/checkpoints.json: its checksum does not match"));
     fs::write(yard.path("data/checkpoints.json"), r#"{"version":9,"files":"?"}"#).unwrap();
     assert_eq!(yard.start(KEEP).ends(), 2);
     assert!(yard.read("err").contains("version 9 is a newer tamis's"));

@@ -41,7 +41,12 @@ impl Origin {
 impl Follow {
     /// Lists the files, and follows those that are new.
     pub(super) fn discover(&mut self, now: Instant) {
-        let listing = (self.settings.list)();
+        let mut listing = (self.settings.list)();
+        // It may be for want of a descriptor.
+        if !listing.failed.is_empty() && self.in_turn && self.close_one(None) {
+            listing = (self.settings.list)();
+        }
+        let mut unknown = listing.unknown;
         for (name, error) in listing.failed {
             self.tell(&name, error);
         }
@@ -65,19 +70,41 @@ impl Follow {
                     self.tell(&path.display().to_string(), error);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => self.tell(&path.display().to_string(), error),
+                Err(error) => {
+                    self.tell(&path.display().to_string(), error);
+                    unknown.push(path.clone());
+                }
             }
         }
-        for tail in self.tails.values_mut() {
-            let unlisted = !listed.contains(&tail.node);
-            tail.unlisted = unlisted.then(|| tail.unlisted.unwrap_or(now));
-        }
+        self.unlist(&listed, &unknown, now);
         self.unsettled.retain(|node, _| listed.contains(node));
-        self.archives.retain(|node, _| listed.contains(node));
+        if self.archives.len() > MOST_FILES {
+            self.archives.retain(|node, _| listed.contains(node));
+        }
         let tails = &self.tails;
         self.places.retain(|_, input| tails.contains_key(input));
-        if std::mem::take(&mut self.first) {
+        // What could not be looked into may have hidden some.
+        let shown = unknown.len() < std::mem::replace(&mut self.unknown, unknown.len());
+        if std::mem::take(&mut self.first) || shown {
             self.find_missing(&listed, now);
+        }
+    }
+
+    /// Notes which files no listing leads to. What could not be listed says nothing of those that are
+    /// known there.
+    fn unlist(&mut self, listed: &HashSet<Node>, unknown: &[PathBuf], now: Instant) {
+        for tail in self.tails.values_mut() {
+            let there = listed.contains(&tail.node)
+                || unknown.iter().any(|place| tail.path.starts_with(place));
+            tail.unlisted = (!there).then(|| tail.unlisted.unwrap_or(now));
+            if tail.unlisted.is_some() && tail.file.is_none() && !tail.is_in_place() {
+                // It was renamed while it was closed: its folder has it still.
+                let folder = place(&tail.path).0;
+                let node = tail.node;
+                tail.path = found(&folder, |it| it == node)
+                    .next()
+                    .map_or_else(|| tail.path.clone(), |(path, _)| path);
+            }
         }
     }
 
@@ -111,7 +138,7 @@ impl Follow {
             let why = format!("{MOST_FILES} files are followed; it waits until one is let go");
             return Err(io::Error::other(why));
         }
-        let file = File::open(path)?;
+        let file = self.open_file(path)?;
         let metadata = file.metadata()?;
         if Node::of(&metadata) != node {
             // It was replaced between two looks.
@@ -124,6 +151,9 @@ impl Follow {
         let may_be_begun = start.len() < TELLING && self.is_named_after_one(path);
         if (packed || may_be_begun) && !self.is_settled(node, size, now) {
             return Ok(());
+        }
+        if !packed && let Some(origin) = self.returning(node, &start, &file, metadata.len())? {
+            return self.start(path, file, node, packing, origin, now);
         }
         let origin = match self.registry.earlier(node, &start) {
             Some(entry) if packed && entry.ended => {
@@ -143,10 +173,43 @@ impl Follow {
             },
             None => self.origin(path, &start, Some((&file, metadata.len())))?,
         };
+        self.start(path, file, node, packing, origin, now)
+    }
+
+    fn start(
+        &mut self,
+        path: &Path,
+        file: File,
+        node: Node,
+        packing: Packing,
+        origin: Origin,
+        now: Instant,
+    ) -> io::Result<()> {
         let Origin::From(position, former) = origin else { return Ok(()) };
         let tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
-        self.add(tail, former);
+        let input = self.add(tail, former);
+        self.spare(Some(input));
         Ok(())
+    }
+
+    /// Where to go on in a file that this run let go, wherever it is now.
+    fn returning(
+        &self,
+        node: Node,
+        start: &[u8],
+        file: &File,
+        size: u64,
+    ) -> io::Result<Option<Origin>> {
+        let Some(former) = self.formers.iter().rev().find(|former| former.node == node) else {
+            return Ok(None);
+        };
+        if !former.start.fits(start) || !former.is_like(file, size)? {
+            return Ok(None);
+        }
+        let Position { offset, lines, .. } = former.position;
+        let lines = self.registry.lines_before(former.input, offset).unwrap_or(lines);
+        let position = Position { lines, ..former.position };
+        Ok(Some(Origin::From(position, Some(former.input))))
     }
 
     /// Whether a file has not grown for a while: an archive or a copy is there whole.
@@ -267,25 +330,21 @@ impl Follow {
         let folders: HashSet<PathBuf> =
             missing.iter().map(|entry| place(Path::new(&entry.path)).0).collect();
         for folder in folders {
-            let here = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
-            let Ok(files) = fs::read_dir(here) else { continue };
-            for file in files.flatten() {
-                let Ok(metadata) = file.metadata() else { continue };
-                let node = Node::of(&metadata);
-                let sought = missing.iter().any(|entry| entry.node == node);
+            let sought = |node| missing.iter().any(|entry| entry.node == node);
+            for (path, node) in found(&folder, sought) {
                 // A listed one may have to settle before it is followed.
-                if sought && metadata.is_file() && !listed.contains(&node) {
-                    let path = folder.join(file.file_name());
-                    if self.follow_missing(&path, node, now).is_err() {
-                        self.stale = true;
-                    }
+                if !listed.contains(&node) && self.follow_missing(&path, node, now).is_err() {
+                    self.stale = true;
                 }
             }
         }
     }
 
     fn follow_missing(&mut self, path: &Path, node: Node, now: Instant) -> io::Result<()> {
-        let file = File::open(path)?;
+        if self.nodes.contains_key(&node) {
+            return Ok(());
+        }
+        let file = self.open_file(path)?;
         let start = fingerprint::start(&file)?;
         let Some(entry) = self.registry.earlier(node, &start) else { return Ok(()) };
         let position = entry.position();
@@ -296,9 +355,21 @@ impl Follow {
         let mut tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
         tail.first = PathBuf::from(entry.path);
         tail.unlisted = Some(now);
-        self.add(tail, None);
+        let input = self.add(tail, None);
+        self.spare(Some(input));
         Ok(())
     }
+}
+
+/// The files of a folder that are one of those `sought`.
+fn found(folder: &Path, sought: impl Fn(Node) -> bool) -> impl Iterator<Item = (PathBuf, Node)> {
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let files = fs::read_dir(here).into_iter().flatten().flatten();
+    files.filter_map(move |file| {
+        let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+        let node = Node::of(&metadata);
+        sought(node).then(|| (folder.join(file.file_name()), node))
+    })
 }
 
 /// How the text of a file that begins so is stored.

@@ -2,13 +2,14 @@
 //! told of deliveries.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
+    MOST_FILES,
     fingerprint::{Fingerprint, Node},
     store::{Entry, Store, StoreError},
 };
@@ -16,6 +17,8 @@ use crate::pipeline::{Checkpoint, Delivered};
 
 /// So many files that are no more are remembered, for their copies and archives.
 const REMEMBERED: usize = 1024;
+/// So many files of earlier runs are, and so many that lie where nobody looks: they may come back.
+const ELSEWHERE: usize = MOST_FILES;
 
 /// The files of this run by their numbers, and those of earlier runs that were not met yet.
 #[derive(Clone, Default)]
@@ -26,8 +29,10 @@ struct Known {
     store: Option<Store>,
     next: usize,
     files: BTreeMap<usize, Entry>,
-    /// Of an earlier run, and not met in this one.
-    earlier: Vec<Entry>,
+    /// Of an earlier run, and not met in this one; the oldest first.
+    earlier: BTreeMap<usize, Entry>,
+    /// Files of this run that were let go, and are somewhere.
+    elsewhere: BTreeSet<usize>,
     /// Copies and archives, and of which file each is one.
     copies: BTreeMap<usize, usize>,
 }
@@ -38,7 +43,7 @@ impl Registry {
         let mut known = Known::default();
         if let Some(directory) = directory {
             let (store, entries) = Store::open(directory)?;
-            (known.store, known.earlier) = (Some(store), entries);
+            (known.store, known.earlier) = (Some(store), entries.into_iter().enumerate().collect());
         }
         Ok(Self(Arc::new(Mutex::new(known))))
     }
@@ -57,24 +62,31 @@ impl Registry {
         input
     }
 
-    /// What an earlier run knew of the file that is `node` and starts with `start`.
+    /// What an earlier run knew of the file that is `node` and starts with `start`, wherever it is.
     pub(super) fn earlier(&self, node: Node, start: &[u8]) -> Option<Entry> {
-        let mut known = self.known();
-        let fits = |entry: &Entry| entry.node == node && entry.start.fits(start);
-        let at = known.earlier.iter().position(fits)?;
-        Some(known.earlier.swap_remove(at))
+        self.known().take_earlier(|entry| entry.node == node && entry.start.fits(start))
     }
 
     /// Files of earlier runs that were not at their end, and were not met.
     pub(super) fn missing(&self) -> Vec<Entry> {
-        self.known().earlier.iter().filter(|entry| !entry.ended).cloned().collect()
+        self.known().earlier.values().filter(|entry| !entry.ended).cloned().collect()
     }
 
     /// What an earlier run knew of a file that is met no more, and that `is_it`.
     pub(super) fn lost(&self, is_it: impl Fn(&Entry) -> bool) -> Option<Entry> {
-        let mut known = self.known();
-        let at = known.earlier.iter().rposition(is_it)?;
-        Some(known.earlier.swap_remove(at))
+        self.known().take_earlier(is_it)
+    }
+
+    /// How many lines are before `offset` of a file of this run, if it was delivered up to there.
+    pub(super) fn lines_before(&self, input: usize, offset: u64) -> Option<u64> {
+        let known = self.known();
+        let entry = known.files.get(&input).filter(|entry| entry.offset == offset)?;
+        Some(entry.lines)
+    }
+
+    /// A file was let go that is not removed: it may be met again.
+    pub(super) fn is_elsewhere(&self, input: usize) {
+        self.known().elsewhere.insert(input);
     }
 
     /// Nothing was read of the file, and it is not what it was taken for.
@@ -108,36 +120,54 @@ impl Checkpoint for Registry {
         known.forget();
         let Some(store) = &known.store else { return Ok(()) };
         // Nothing is known of a file whose start was not seen: it is read from its beginning.
-        let all = known.files.values().chain(&known.earlier);
+        // The newest last: what is read again finds it first.
+        let all = known.earlier.values().chain(known.files.values());
         store.save(all.filter(|entry| entry.start.bytes > 0).cloned().collect())
     }
 }
 
 impl Known {
+    fn take_earlier(&mut self, is_it: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        let (&at, _) = self.earlier.iter().rev().find(|(_, entry)| is_it(entry))?;
+        self.earlier.remove(&at)
+    }
+
     /// What is acknowledged of a file is acknowledged of its copies, of which there may be nothing
-    /// more to read.
+    /// more to read. One that was met again stands for itself.
     fn move_copies(&mut self) {
-        let files = &mut self.files;
+        let (files, elsewhere) = (&mut self.files, &mut self.elsewhere);
         self.copies.retain(|copy, former| {
-            let Some((position, ended)) = files.get(former).map(|e| (e.position(), e.ended)) else {
-                return false;
-            };
-            if let Some(copy) = files.get_mut(copy)
-                && copy.offset < position.offset
-            {
+            let Some(first) = files.get(former) else { return false };
+            let (position, ended, node) = (first.position(), first.ended, first.node);
+            let Some(copy) = files.get_mut(copy) else { return false };
+            if copy.offset < position.offset {
                 copy.move_to(position);
+            }
+            if ended && copy.node == node {
+                files.remove(former);
+                elsewhere.remove(former);
             }
             !ended
         });
     }
 
     fn forget(&mut self) {
-        let ended: Vec<_> =
-            self.files.iter().filter(|(_, e)| e.ended).map(|(input, _)| *input).collect();
-        for input in ended.iter().take(ended.len().saturating_sub(REMEMBERED)) {
+        let (elsewhere, gone): (Vec<_>, Vec<_>) = self
+            .files
+            .iter()
+            .filter(|(_, entry)| entry.ended)
+            .map(|(input, _)| *input)
+            .partition(|input| self.elsewhere.contains(input));
+        let surplus = |ended: &[usize], most: usize| ended.len().saturating_sub(most);
+        let gone_surplus = surplus(&gone, REMEMBERED);
+        let elsewhere_surplus = surplus(&elsewhere, ELSEWHERE);
+        for input in gone.iter().take(gone_surplus).chain(elsewhere.iter().take(elsewhere_surplus))
+        {
             self.files.remove(input);
+            self.elsewhere.remove(input);
         }
-        let surplus = self.earlier.len().saturating_sub(4 * REMEMBERED);
-        self.earlier.drain(..surplus);
+        while self.earlier.len() > ELSEWHERE {
+            self.earlier.pop_first();
+        }
     }
 }

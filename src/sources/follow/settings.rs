@@ -18,6 +18,9 @@ pub struct Listing {
     pub folders: Vec<PathBuf>,
     /// What cannot be looked into, and why.
     pub failed: Vec<(String, io::Error)>,
+    /// Files and folders of which it is not known what is there, or in them: what was known of them
+    /// holds.
+    pub unknown: Vec<PathBuf>,
 }
 
 /// How files are followed.
@@ -30,6 +33,8 @@ pub struct Settings {
     pub line_age: Duration,
     /// Ask no inotify.
     pub polling: bool,
+    /// So many files may be open at a time; more are read in turn.
+    pub most_open: usize,
     /// The window that a decoder may have, as a power of two.
     pub window_log: u32,
     /// How long ago something was: a monotonic clock.

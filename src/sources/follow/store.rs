@@ -7,14 +7,18 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::fingerprint::{Fingerprint, Node};
-use crate::pipeline::Position;
+use crate::{pipeline::Position, temporary};
 
-/// The format's version.
-const VERSION: u64 = 1;
+/// The format's version. Of 2 on, the files are checked by a digest: a position that was damaged would
+/// lose lines.
+const VERSION: u64 = 2;
+/// The version before, which has no checksum, and is still read.
+const UNCHECKED: u64 = 1;
 const NAME: &str = "checkpoints.json";
-/// How the names begin of what is being written.
+/// How the names began of what an older version was writing.
 const UNFINISHED: &str = ".checkpoints.";
 
 /// How far a file was delivered.
@@ -55,9 +59,10 @@ fn is_nothing(frame: &u16) -> bool {
     *frame == 0
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Document {
-    version: u64,
+    #[serde(default)]
+    checksum: String,
     files: Vec<Entry>,
 }
 
@@ -92,6 +97,12 @@ pub enum StoreError {
         /// Its version.
         version: u64,
     },
+    /// Its checksum is another one.
+    #[error(
+        "{0}: its checksum does not match: it was damaged or edited, and a wrong position would lose \
+         lines: restore the file, or remove it to read all files from their beginning"
+    )]
+    Altered(String),
     /// It is damaged.
     #[error(
         "{path}:{line}:{column}: no checkpoints can be read here: restore the file, or remove it \
@@ -141,8 +152,11 @@ impl Store {
 
     /// Replaces what is there, whole or not at all.
     pub(super) fn save(&self, entries: Vec<Entry>) -> io::Result<()> {
-        let text = serde_json::to_vec(&Document { version: VERSION, files: entries })?;
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.directory)?;
+        let files = serde_json::to_vec(&entries)?;
+        let mut text = head(&digest(&files)).into_bytes();
+        text.extend_from_slice(&files);
+        text.push(b'}');
+        let mut file = temporary::create(&self.directory, NAME, 0o600)?;
         file.write_all(&text)?;
         file.as_file().sync_all()?;
         file.persist(self.directory.join(NAME)).map_err(|failed| failed.error)?;
@@ -152,10 +166,25 @@ impl Store {
     }
 }
 
+/// What comes before the files.
+fn head(checksum: &str) -> String {
+    format!(r#"{{"version":{VERSION},"checksum":"{checksum}","files":"#)
+}
+
+/// A digest (SHA-256, 128 bits of it) of the files, as they are written.
+fn digest(files: &[u8]) -> String {
+    Sha256::digest(files)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Removes what a killed process was writing; the lock is held.
 fn remove_unfinished(directory: &Path) {
+    temporary::sweep(directory, |target| temporary::is_for(target, NAME));
     for file in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if file.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+        let name = file.file_name();
+        let random = name.as_encoded_bytes().strip_prefix(UNFINISHED.as_bytes());
+        if random
+            .is_some_and(|random| random.len() == 6 && random.iter().all(u8::is_ascii_alphanumeric))
+        {
             // It takes room, and does no other harm.
             let _ = fs::remove_file(file.path());
         }
@@ -170,12 +199,17 @@ fn parse(path: &Path, text: &[u8]) -> Result<Vec<Entry>, StoreError> {
         column: error.column(),
     };
     let Version { version } = serde_json::from_slice(text).map_err(damaged)?;
-    match version {
-        VERSION => {}
-        _ => return Err(StoreError::Newer { path: path(), version }),
+    if !(UNCHECKED..=VERSION).contains(&version) {
+        return Err(StoreError::Newer { path: path(), version });
     }
-    let document: Document = serde_json::from_slice(text).map_err(damaged)?;
-    Ok(document.files)
+    let Document { checksum, files } = serde_json::from_slice(text).map_err(damaged)?;
+    let checked = text.strip_prefix(head(&checksum).as_bytes());
+    let checked = checked.and_then(|files| files.strip_suffix(b"}"));
+    match checked {
+        _ if version == UNCHECKED => Ok(files),
+        Some(checked) if digest(checked) == checksum => Ok(files),
+        _ => Err(StoreError::Altered(path())),
+    }
 }
 
 #[cfg(test)]
@@ -205,23 +239,47 @@ mod tests {
         assert!(matches!(Store::open(&directory), Err(StoreError::Locked(_))));
         drop(store);
         // As a killed process leaves it.
-        fs::write(directory.join(".checkpoints.x1"), "{\"vers").unwrap();
+        for left in [temporary::name(NAME), ".checkpoints.xY3z1Q".into()] {
+            fs::write(directory.join(left), "{\"vers").unwrap();
+        }
+        fs::write(directory.join(".checkpoints.json.bak"), "somebody else's").unwrap();
         let (_store, entries) = Store::open(&directory).unwrap();
         assert_eq!(entries, [entry()]);
         let text = fs::read_to_string(directory.join(NAME)).unwrap();
-        assert!(text.starts_with(r#"{"version":1,"#) && !text.contains("ada"), "{text}");
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 2, "nothing temporary is left");
+        assert!(text.starts_with(r#"{"version":2,"#) && !text.contains("ada"), "{text}");
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 3, "nothing temporary is left");
     }
 
     #[test]
     fn what_is_newer_or_damaged_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
-        fs::write(&path, r#"{"version":2,"files":{"x":1}}"#).unwrap();
+        fs::write(&path, r#"{"version":3,"files":{"x":1}}"#).unwrap();
         let error = Store::open(folder.path()).err().unwrap().to_string();
-        assert!(error.contains("version 2 is a newer tamis's"), "{error}");
+        assert!(error.contains("version 3 is a newer tamis's"), "{error}");
         fs::write(&path, "{\"version\":1,\n\"files\":[{}]}").unwrap();
         let error = Store::open(folder.path()).err().unwrap().to_string();
         assert!(error.contains("checkpoints.json:2:11: no checkpoints"), "{error}");
+    }
+
+    #[test]
+    fn no_bit_flips_unseen_and_the_older_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        Store::open(folder.path()).unwrap().0.save(vec![entry(), entry()]).unwrap();
+        let text = fs::read(&path).unwrap();
+        for bit in 0..text.len() * 8 {
+            let mut flipped = text.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(parse(&path, &flipped).is_err(), "{}", String::from_utf8_lossy(&flipped));
+        }
+        let error = parse(&path, &text[..text.len() - 1]).unwrap_err().to_string();
+        assert!(error.contains("no checkpoints can be read"), "{error}");
+        let altered = String::from_utf8(text).unwrap().replacen("27", "28", 1);
+        let error = parse(&path, altered.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("checkpoints.json: its checksum does not match"), "{error}");
+        let files = serde_json::to_string(&[entry()]).unwrap();
+        let older = format!(r#"{{"version":1,"files":{files}}}"#);
+        assert_eq!(parse(&path, older.as_bytes()).unwrap(), [entry()]);
     }
 }

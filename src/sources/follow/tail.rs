@@ -1,9 +1,9 @@
 //! One file that is followed.
 
 use std::{
-    fs::File,
+    fs::{self, File, Metadata},
     io,
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -27,7 +27,10 @@ pub(super) struct Tail {
     pub(super) first: PathBuf,
     pub(super) name: Arc<str>,
     pub(super) node: Node,
-    pub(super) file: File,
+    /// Closed while others need the descriptor.
+    pub(super) file: Option<File>,
+    /// When its turn was last, in turns.
+    pub(super) used: u64,
     pub(super) packing: Packing,
     pub(super) position: Position,
     pub(super) start: Fingerprint,
@@ -64,6 +67,7 @@ pub(super) enum Packing {
 /// A file that is followed no more: what its copies are known by.
 pub(super) struct Former {
     pub(super) input: usize,
+    pub(super) node: Node,
     pub(super) first: PathBuf,
     pub(super) start: Fingerprint,
     pub(super) position: Position,
@@ -86,7 +90,8 @@ impl Tail {
             path,
             node,
             start: Fingerprint::of_file(&file)?,
-            file,
+            file: Some(file),
+            used: 0,
             packing,
             position,
             edge: Vec::new(),
@@ -115,13 +120,62 @@ impl Tail {
         }
     }
 
-    /// Whether its size is another one than when there was nothing more to read.
+    /// Whether its size is another one than when there was nothing more to read. Of one that is closed
+    /// and was renamed nothing is known until it is found.
     pub(super) fn has_changed(&self) -> io::Result<bool> {
-        Ok(self.exhausted_at != Some(self.size()?))
+        match self.size() {
+            Err(error) if self.file.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                Ok(false)
+            }
+            size => Ok(self.exhausted_at != Some(size?)),
+        }
     }
 
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+    pub(super) fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    pub(super) fn metadata(&self) -> io::Result<Metadata> {
+        match &self.file {
+            Some(file) => file.metadata(),
+            None => self.is_it(fs::metadata(&self.path)?),
+        }
+    }
+
+    /// Whether its path leads to it.
+    pub(super) fn is_in_place(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|there| Node::of(&there) == self.node)
+    }
+
+    fn is_it(&self, there: Metadata) -> io::Result<Metadata> {
+        if Node::of(&there) == self.node { Ok(there) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    /// Opens it where its path leads to it, if it is closed.
+    pub(super) fn open(&mut self) -> io::Result<()> {
+        if self.file.is_none() {
+            self.file = Some(self.opened()?);
+        }
+        Ok(())
+    }
+
+    fn opened(&self) -> io::Result<File> {
+        let file = File::open(&self.path)?;
+        self.is_it(file.metadata()?)?;
+        Ok(file)
+    }
+
+    /// Asks the file, which is opened for that where it is closed.
+    pub(super) fn ask<T>(&self, what: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
+        match &self.file {
+            Some(file) => what(file),
+            None => what(&self.opened()?),
+        }
+    }
+
+    /// Whether some name leads to the file.
+    pub(super) fn is_somewhere(&self) -> bool {
+        self.metadata().is_ok_and(|file| file.nlink() > 0)
     }
 
     /// Begins a turn; `false`: what was read is not there any more.
@@ -155,7 +209,7 @@ impl Tail {
     /// behind the read: what still stands before it then, stood there before, too.
     fn notices_rewriting(&mut self) -> io::Result<bool> {
         self.rewritten |= match self.position.offset {
-            0 => !self.start.fits(&fingerprint::start(&self.file)?),
+            0 => !self.start.fits(&self.ask(fingerprint::start)?),
             _ => self.is_rewritten()?,
         };
         Ok(self.rewritten)
@@ -199,7 +253,8 @@ impl Tail {
         let most = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         match &mut self.packing {
             Packing::Plain => {
-                let n = self.file.read_at(&mut buf[..most], self.cursor)?;
+                let cursor = self.cursor;
+                let n = self.ask(|file| file.read_at(&mut buf[..most], cursor))?;
                 Ok(if n > 0 && self.notices_rewriting()? { 0 } else { n })
             }
             Packing::Packed(Some(packed)) => packed.read(buf),
@@ -221,7 +276,7 @@ impl Tail {
         }
         // Where it cannot be read, the next turn tells.
         let edge = if moved { self.read_edge(offset).unwrap_or_default() } else { Vec::new() };
-        let start = if grew { Fingerprint::of_file(&self.file).ok() } else { None };
+        let start = if grew { self.ask(Fingerprint::of_file).ok() } else { None };
         let gone = (moved || grew) && self.notices_rewriting().unwrap_or(false);
         self.position = Position { offset, inside_line, frame, ..self.position };
         if moved {
@@ -244,6 +299,7 @@ impl Tail {
     pub(super) fn former(&mut self) -> Former {
         Former {
             input: self.input,
+            node: self.node,
             first: self.first.clone(),
             start: self.start.clone(),
             position: self.position,
@@ -257,14 +313,14 @@ impl Tail {
         let end = size.min(self.position.offset);
         let from = end.saturating_sub(MOST as u64);
         let len = (end - from) as usize;
-        Ok(read_at(other, from, len)? == read_at(&self.file, from, len)?)
+        Ok(read_at(other, from, len)? == self.ask(|file| read_at(file, from, len))?)
     }
 
     fn read_edge(&self, offset: u64) -> io::Result<Vec<u8>> {
         if self.is_packed() {
             return Ok(Vec::new());
         }
-        edge(&self.file, offset, EDGE)
+        self.ask(|file| edge(file, offset, EDGE))
     }
 }
 

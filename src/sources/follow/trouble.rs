@@ -1,6 +1,9 @@
-//! What cannot be read: told once, and tried again when it changes.
+//! What cannot be read: told once, and tried again when it changes. And files for which there are too few
+//! descriptors: they are read in turn.
 
-use std::io;
+use std::{fs::File, io, path::Path};
+
+use rustix::io::Errno;
 
 use super::{Follow, MOST_FILES, tail::Packing};
 
@@ -16,7 +19,7 @@ impl Follow {
     /// Until the file changes.
     pub(super) fn park(&mut self, input: usize) {
         let Some(tail) = self.tails.get_mut(&input) else { return };
-        tail.exhausted_at = tail.file.metadata().ok().map(|metadata| metadata.len());
+        tail.exhausted_at = tail.size().ok();
         if let Packing::Packed(packed) = &mut tail.packing {
             *packed = None;
             self.unpacking = self.unpacking.filter(|open| *open != input);
@@ -32,4 +35,69 @@ impl Follow {
             self.failures.push_back((name.to_owned(), error));
         }
     }
+
+    /// Opens a file, though there may be no descriptor left.
+    pub(super) fn open_file(&mut self, path: &Path) -> io::Result<File> {
+        loop {
+            match File::open(path) {
+                Err(error) if is_short(&error) && self.close_one(None) => {}
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Opens a file that is followed for its turn.
+    pub(super) fn open_for_turn(&mut self, input: usize) -> io::Result<()> {
+        self.turns += 1;
+        let turn = self.turns;
+        loop {
+            let Some(tail) = self.tails.get_mut(&input) else { return Ok(()) };
+            tail.used = turn;
+            match tail.open() {
+                Err(error) if is_short(&error) && self.close_one(Some(input)) => {}
+                opened => {
+                    self.spare(Some(input));
+                    return opened;
+                }
+            }
+        }
+    }
+
+    /// Closes files until no more are open than may be.
+    pub(super) fn spare(&mut self, but: Option<usize>) {
+        let most = self.settings.most_open.max(1);
+        // The usual case needs no count.
+        if self.tails.len() <= most {
+            return;
+        }
+        let open = self.tails.values().filter(|tail| tail.file.is_some()).count();
+        for _ in most..open {
+            if !self.close_one(but) {
+                return;
+            }
+        }
+    }
+
+    /// Closes the file whose turn is the longest ago, of those that are read to their end if there are
+    /// any. `false`: none can be closed.
+    pub(super) fn close_one(&mut self, but: Option<usize>) -> bool {
+        let busy = [but, self.current, self.unpacking];
+        let closable = self
+            .tails
+            .iter_mut()
+            .filter(|(input, tail)| tail.file.is_some() && !busy.contains(&Some(**input)));
+        let oldest = closable.min_by_key(|(_, tail)| (tail.exhausted_at.is_none(), tail.used));
+        let Some((_, tail)) = oldest else { return false };
+        tail.file = None;
+        if !std::mem::replace(&mut self.in_turn, true) {
+            let open = self.tails.values().filter(|tail| tail.file.is_some()).count();
+            self.settings.observer.few_descriptors(open);
+        }
+        true
+    }
+}
+
+/// Whether no descriptor was left.
+fn is_short(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }

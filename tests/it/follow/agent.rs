@@ -62,13 +62,25 @@ impl Yard {
         self.start_with(files, args, self.added_to("out"))
     }
 
+    /// The same, with so many descriptors.
+    pub(crate) fn start_limited(&self, descriptors: usize, args: &[&str]) -> Agent<'_> {
+        let script = format!("ulimit -n {descriptors}; exec \"$@\"");
+        let mut command = Command::new("bash");
+        command.args(["-c", &script, "bash", env!("CARGO_BIN_EXE_tamis")]);
+        self.spawn(command, "logs/*.log*", args, self.added_to("out"))
+    }
+
     fn added_to(&self, name: &str) -> Stdio {
         let path = self.path(name);
         OpenOptions::new().append(true).create(true).open(path).unwrap().into()
     }
 
     pub(crate) fn start_with(&self, files: &str, args: &[&str], stdout: Stdio) -> Agent<'_> {
-        let child = Command::new(env!("CARGO_BIN_EXE_tamis"))
+        self.spawn(Command::new(env!("CARGO_BIN_EXE_tamis")), files, args, stdout)
+    }
+
+    fn spawn(&self, mut command: Command, files: &str, args: &[&str], stdout: Stdio) -> Agent<'_> {
+        let child = command
             .current_dir(self.folder.path())
             .args(["--follow", files])
             .args(args)

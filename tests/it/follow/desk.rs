@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     thread::{JoinHandle, sleep, spawn},
     time::{Duration, Instant},
@@ -63,19 +63,34 @@ pub(crate) fn follow(
     seen: &Seen,
     shutdown: &Shutdown,
 ) -> (Follow, Box<dyn Checkpoint>) {
+    follow_unless(Arc::default(), folder, clock, seen, shutdown)
+}
+
+/// The same; while it is `hidden` the folder cannot be looked into.
+fn follow_unless(
+    hidden: Arc<AtomicBool>,
+    folder: PathBuf,
+    clock: &Clock,
+    seen: &Seen,
+    shutdown: &Shutdown,
+) -> (Follow, Box<dyn Checkpoint>) {
     let clock = clock.clone();
     let list = move || {
+        if hidden.load(SeqCst) {
+            return Listing { unknown: vec![folder.clone()], ..Listing::default() };
+        }
         let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<_> =
             files.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
         files.sort();
-        Listing { files, folders: vec![folder.clone()], failed: Vec::new() }
+        Listing { files, folders: vec![folder.clone()], ..Listing::default() }
     };
     let settings = Settings {
         list: Box::new(list),
         data_dir: None,
         line_age: LINE_AGE,
         polling: false,
+        most_open: usize::MAX,
         window_log: 20,
         clock: Box::new(move || clock.now()),
         observer: Arc::new(seen.clone()),
@@ -114,6 +129,16 @@ pub(crate) struct Desk {
     shutdown: Shutdown,
     running: JoinHandle<Report>,
     beacons: u64,
+    hidden: Arc<AtomicBool>,
+}
+
+/// As long as it lives, the folder cannot be looked into.
+pub(crate) struct Hidden(Arc<AtomicBool>);
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        self.0.store(false, SeqCst);
+    }
 }
 
 impl Desk {
@@ -122,9 +147,16 @@ impl Desk {
         let (clock, seen) = (Clock::new(), Seen::default());
         let shutdown = Shutdown::new(Duration::from_secs(60)).unwrap();
         fs::write(folder.path().join("beacon.log"), "").unwrap();
-        let (growing, checkpoint) = follow(folder.path().to_path_buf(), &clock, &seen, &shutdown);
+        let (hidden, path) = (Arc::<AtomicBool>::default(), folder.path().to_path_buf());
+        let (growing, checkpoint) = follow_unless(hidden.clone(), path, &clock, &seen, &shutdown);
         let running = run(Box::new(growing), checkpoint, Sizes::new(1 << 20), &seen, &shutdown);
-        Self { folder, clock, seen, shutdown, running, beacons: 0 }
+        Self { folder, clock, seen, shutdown, running, beacons: 0, hidden }
+    }
+
+    /// Keeps the folder from being looked into.
+    pub(crate) fn hide(&self) -> Hidden {
+        self.hidden.store(true, SeqCst);
+        Hidden(self.hidden.clone())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
