@@ -59,6 +59,7 @@ pub const KEYS: &[&str] = &[
     "only",
     "without",
     "numbers",
+    "known_placeholders",
     "allow",
     "rule",
     "max_event_bytes",
@@ -261,6 +262,9 @@ impl Config {
                 "only" => config.only = r.texts(value),
                 "without" => config.without = r.texts(value),
                 "numbers" => config.policy.numbers = r.choice(value),
+                "known_placeholders" => {
+                    config.policy.known_placeholders = policy::placeholders(&mut r, value);
+                }
                 "allow" => config.policy.allow = r.tables("allow", value, AllowEntry::read),
                 "rule" => config.policy.rules = r.tables("rule", value, RuleEntry::read),
                 "max_event_bytes" => config.max_event_bytes = r.size(value),

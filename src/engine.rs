@@ -21,6 +21,7 @@ pub(crate) mod judge;
 mod line;
 pub mod outcome;
 pub(crate) mod path;
+mod placeholder;
 pub mod plan;
 pub mod policy;
 pub(crate) mod redact;

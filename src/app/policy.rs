@@ -26,6 +26,7 @@ pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<Policy> {
             NumbersChoice::Zero => Numbers::Zero,
             NumbersChoice::Placeholder => Numbers::Placeholder,
         },
+        known_placeholders: known_placeholders(entries)?,
     };
     judge.twice();
     let mut wrong = judge.wrong;
@@ -37,6 +38,14 @@ pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<Policy> {
         format!("{}:{}:{}: {what}", entries.file, spot.line, spot.column)
     };
     Err(anyhow!(wrong.iter().map(line).collect::<Vec<_>>().join("\n")))
+}
+
+/// The ids of all detectors that ship, whether their packs are in force or not, and those that the
+/// configuration lists.
+fn known_placeholders(entries: &Entries) -> Result<Vec<String>> {
+    let shipped = packs::shipped()?.into_iter().flat_map(|pack| pack.detectors).map(|d| d.id);
+    let listed = entries.known_placeholders.iter().flatten().map(|said| said.value.clone());
+    Ok(shipped.chain(listed).collect())
 }
 
 struct Judge<'a> {

@@ -37,8 +37,18 @@ use crate::{
 /// How often files are looked at. A change is taken when the next look shows no other one.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The keys that can change while lines are judged; all others need a restart.
-const RELOADED: &[&str] =
-    &["schema", "require", "text", "ip", "patterns", "only", "without", "numbers", "max_depth"];
+const RELOADED: &[&str] = &[
+    "schema",
+    "require",
+    "text",
+    "ip",
+    "patterns",
+    "only",
+    "without",
+    "numbers",
+    "known_placeholders",
+    "max_depth",
+];
 
 /// How often the configuration was replaced, and how often it was not.
 #[derive(Debug, Default)]

@@ -41,6 +41,8 @@ pub struct Entries {
     pub rules: Vec<RuleEntry>,
     /// What numbers become.
     pub numbers: Option<Said<NumbersChoice>>,
+    /// Ids of placeholders that other redactors wrote.
+    pub known_placeholders: Option<Vec<Said<String>>>,
 }
 
 /// `[[allow]]`
@@ -177,12 +179,30 @@ fn check_unseen(kind: &str, text: &str) -> Result<(), String> {
 /// A name that can be a placeholder's.
 fn named(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {
     let said = r.text(value)?;
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !said.value.starts_with(|c: char| c.is_ascii_lowercase()) || !said.value.chars().all(plain) {
-        let mend = "lower-case letters, digits and _, a letter first";
-        r.complain(said.spot, format!("name `{}`: {mend}", said.value));
+    if !is_id(&said.value) {
+        r.complain(said.spot, format!("name `{}`: {ID}", said.value));
     }
     Some(said)
+}
+
+/// `known_placeholders`: each is an id, without the brackets.
+pub(super) fn placeholders(
+    r: &mut Reader<'_>,
+    value: &Spanned<DeValue<'_>>,
+) -> Option<Vec<Said<String>>> {
+    let ids = r.texts(value)?;
+    for said in ids.iter().filter(|said| !is_id(&said.value)) {
+        r.complain(said.spot, format!("an id, as in [REDACTED:id], is wanted here: {ID}"));
+    }
+    Some(ids)
+}
+
+/// What an id is made of.
+const ID: &str = "lower-case letters, digits and _, a letter first";
+
+fn is_id(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain)
 }
 
 impl RuleEntry {
@@ -315,6 +335,11 @@ mod tests {
             (
                 "[[rule]]\npath = 'a'\naction = 'null'\nname = 'My rule'\n",
                 "5:8: name `My rule`: lower-case",
+            ),
+            ("known_placeholders = 'a'\n", "2:22: "),
+            (
+                "known_placeholders = ['a', '[REDACTED:b]']\n",
+                "2:28: an id, as in [REDACTED:id], is wanted here: lower-case",
             ),
             (
                 "[[rule]]\npath = 'a'\naction = 'null'\ndetector = 'email'\n",

@@ -60,6 +60,7 @@ impl Config {
             ("only", self.only.as_ref().map(|all| texts(all))),
             ("without", self.without.as_ref().map(|all| texts(all))),
             ("numbers", self.policy.numbers.as_ref().map(choice)),
+            ("known_placeholders", self.policy.known_placeholders.as_ref().map(|all| texts(all))),
             ("max_event_bytes", self.max_event_bytes.as_ref().map(plain)),
             ("max_depth", self.max_depth.as_ref().map(plain)),
             ("memory", self.memory.as_ref().map(plain)),

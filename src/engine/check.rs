@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::chunk::Chunk;
 use super::detect::pack::{Case, Detector, Step};
-use super::detect::{Pack, PlanError, Selection, is_placeholder};
+use super::detect::{Pack, PlanError, Selection};
 use super::explain::traced;
 use super::path::words::{Fields, Name, Words};
 use super::plan::{Plan, Settings};
@@ -79,7 +79,7 @@ fn run(plan: &Arc<Plan>, d: &Detector, mut r: CaseResult) -> CaseResult {
     let found = own.clone().any(|o| o.refused.is_none());
     r.step = own.filter_map(|o| o.refused).max();
     if !d.fields.is_empty() {
-        r.step = r.step.or_else(|| by_key(d, &event));
+        r.step = r.step.or_else(|| by_key(plan, d, &event));
     } else if r.step.is_none() && !found {
         let opened = id.is_some_and(|i| trace.opened[i]);
         r.step = Some(if opened { Step::Shape } else { Step::Gate });
@@ -97,8 +97,8 @@ fn message(line: &str) -> Option<String> {
 }
 
 /// The furthest step that a rule by key comes to in an event in which it finds nothing.
-fn by_key(d: &Detector, event: &str) -> Option<Step> {
-    let fields = Fields::new(&d.fields, &d.not_fields);
+fn by_key(plan: &Plan, d: &Detector, event: &str) -> Option<Step> {
+    let fields = Fields::new(&d.fields, &d.not_fields, &plan.detectors.placeholders);
     let event = serde_json::from_str::<Map<String, Value>>(event).ok()?;
     event.iter().map(|(key, value)| key_step(&fields, key, value)).max()
 }
@@ -108,7 +108,7 @@ fn key_step(fields: &Fields, key: &str, value: &Value) -> Step {
         Name::Other => Step::Gate,
         Name::Excepted => Step::Veto,
         Name::Secret => match value.as_str() {
-            Some(s) if is_placeholder(s.as_bytes()) => Step::AllowList,
+            Some(s) if fields.placeholders().is(s.as_bytes()) => Step::AllowList,
             _ => Step::Shape,
         },
     };

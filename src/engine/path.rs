@@ -65,7 +65,8 @@ pub(crate) const NONE: u32 = u32::MAX;
 #[derive(Clone, Default)]
 pub(crate) struct Rules {
     pub(crate) contract: Option<Arc<dyn Contract>>,
-    pub(crate) secrets: Fields,
+    /// Names of fields whose value is a secret, of each rule by key.
+    pub(crate) secrets: Arc<[Arc<Fields>]>,
     pub(crate) globs: Arc<Globs>,
 }
 
@@ -284,7 +285,7 @@ impl Paths {
                 | self.schema_flags(p.node);
         }
         n.flags |= above.flags & flag::SECRET;
-        if self.rules.secrets.has(plain) {
+        if self.rules.secrets.iter().any(|fields| fields.has(plain)) {
             n.flags |= flag::SECRET;
         }
         n.flags |= pair_flags(plain);

@@ -6,6 +6,7 @@ use super::detect::{Detectors, Pack, PlanError, Selection};
 use super::index::Simd;
 use super::path::Rules;
 use super::path::contract::Contract;
+use super::placeholder::Placeholders;
 use super::policy::{self, Policy};
 use super::schema::Schema;
 
@@ -114,8 +115,10 @@ impl Plan {
             let truncating = ids.filter(|d| d.action == super::detect::pack::Action::Truncate);
             select.without.extend(truncating.map(|d| d.id.clone()));
         }
-        let placeholders = settings.ip == IpPolicy::Redact;
-        let (mut detectors, origins) = Detectors::compile(&settings.packs, &select, placeholders)?;
+        let truncates = settings.ip != IpPolicy::Redact;
+        let placeholders = Arc::new(placeholders(&settings));
+        let (mut detectors, origins) =
+            Detectors::compile(&settings.packs, &select, truncates, &placeholders)?;
         detectors.obey(&settings.policy, &settings.packs, &origins)?;
         let mut infos: Vec<_> = origins
             .iter()
@@ -136,7 +139,7 @@ impl Plan {
         }));
         let rules = Rules {
             contract: settings.schema.clone().map(|s| s as Arc<dyn Contract>),
-            secrets: detectors.key_rule(),
+            secrets: detectors.secret_fields(),
             globs: detectors.precedence.globs.clone(),
         };
         Ok(Self { settings, infos, detectors: Arc::new(detectors), rules, simd })
@@ -176,4 +179,12 @@ impl Plan {
     pub fn simd(&self) -> &'static str {
         self.simd.name()
     }
+}
+
+/// The placeholders of all packs, whichever of their detectors are in force, and of the policy.
+fn placeholders(settings: &Settings) -> Placeholders {
+    let Policy { rules, known_placeholders, .. } = &settings.policy;
+    let detectors = settings.packs.iter().flat_map(|pack| &pack.detectors);
+    let ids = detectors.map(|d| d.id.as_str()).chain(rules.iter().filter_map(|rule| rule.id()));
+    Placeholders::new(ids.chain(known_placeholders.iter().map(String::as_str)))
 }

@@ -26,6 +26,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// What a number becomes.
     pub numbers: Numbers,
+    /// Ids of placeholders that others gave, beside those of the packs and the rules.
+    pub known_placeholders: Vec<String>,
 }
 
 /// What a number becomes that is redacted.

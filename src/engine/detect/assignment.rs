@@ -1,10 +1,10 @@
 //! Assignments in text: `password=…`, `Password: …`, `--token=…`, `"password"=>"…"`,
 //! `Authorization: Bearer …`, query parameters, connection strings, HTTP heads.
 
-use super::is_placeholder;
 use super::pack::Step;
 use super::prose::is_prose;
 use crate::engine::path::words::{Fields, Name, Words};
+use crate::engine::placeholder::Placeholders;
 
 /// An assignment's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,8 @@ pub(super) fn find(
     fields: &Fields,
     words: &mut Words,
 ) -> Result<Assignment, Step> {
-    let (from, name_end) = name(text, low, at).ok_or(Step::Shape)?;
+    let placeholders = fields.placeholders();
+    let (from, name_end) = name(text, low, at, placeholders).ok_or(Step::Shape)?;
     let name = &text[from..name_end];
     match fields.judge(name, words) {
         Name::Secret => {}
@@ -43,7 +44,7 @@ pub(super) fn find(
         return Err(Step::Veto);
     }
     let begin = value_start(text, at, high).ok_or(Step::Regex)?;
-    let (start, mut end) = value(text, begin, high, line_long(name));
+    let (start, mut end) = value(text, begin, high, line_long(name), placeholders);
     let spaced = at + 1 < begin && text[at + 1..begin].iter().all(|b| b" \t".contains(b));
     let quoted = text[name_end..at].iter().chain(&text[begin..start]).any(|b| b"\"'`".contains(b));
     if colon && spaced && !quoted && is_prose(&text[start..high]) {
@@ -59,7 +60,7 @@ pub(super) fn find(
     if is_directory(name, value) {
         return Err(Step::Veto);
     }
-    if is_placeholder(value) {
+    if placeholders.is(value) {
         return Err(Step::AllowList);
     }
     Ok(Assignment { from, start, end })
@@ -71,7 +72,7 @@ pub(crate) fn is_directory(name: &[u8], value: &[u8]) -> bool {
 }
 
 /// The name before the sign: `password`, `"password"`, `['password']`, `--db.password`.
-fn name(text: &[u8], low: usize, at: usize) -> Option<(usize, usize)> {
+fn name(text: &[u8], low: usize, at: usize, placeholders: &Placeholders) -> Option<(usize, usize)> {
     let mut end = at;
     let mut closing = 0;
     while end > low
@@ -88,7 +89,7 @@ fn name(text: &[u8], low: usize, at: usize) -> Option<(usize, usize)> {
         .take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b))
         .count();
     // `[REDACTED:api_token]: …` is no name.
-    let placeholder = text[low..end - len].ends_with(b"[REDACTED:");
+    let placeholder = placeholders.around(&text[low..], end - len - low).is_some();
     (len > 0 && !placeholder).then_some((end - len, end))
 }
 
@@ -135,7 +136,7 @@ fn userinfo_end(text: &[u8], start: usize, end: usize) -> Option<usize> {
     Some(memchr::memrchr(b'@', &value[..authority]).map_or(end, |i| start + i))
 }
 
-/// Behind `=`, `:`, `=>`, `:=` and up to two spaces.
+/// Behind `=`, `:`, `=>`, `:=` and the spaces, control characters and colours that follow.
 fn value_start(text: &[u8], at: usize, high: usize) -> Option<usize> {
     let mut i = at + 1;
     match text.get(i).filter(|_| i < high) {
@@ -145,8 +146,29 @@ fn value_start(text: &[u8], at: usize, high: usize) -> Option<usize> {
         Some(b'=' | b'>') => i += 1,
         _ => {}
     }
-    let spaces = text[i..high].iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-    Some(i + spaces)
+    loop {
+        i += match &text[i..high] {
+            [b'\r', b'\n', ..] => return Some(i),
+            [b' ' | b'\t' | b'\r' | 0x0c, ..] => 1,
+            rest => match control(rest) {
+                0 => return Some(i),
+                len => len,
+            },
+        };
+    }
+}
+
+/// The length of the control character, or of the terminal's escape sequence, at the start of `text`;
+/// 0 where there is none, or white space.
+fn control(text: &[u8]) -> usize {
+    match text {
+        [0x1b, b'[', rest @ ..] => {
+            let parameters = rest.iter().take_while(|b| matches!(b, 0x20..=0x3f)).count();
+            2 + rest.len().min(parameters + 1)
+        }
+        [b, ..] if b.is_ascii_control() && !b.is_ascii_whitespace() => 1,
+        _ => 0,
+    }
 }
 
 /// Names whose value runs to the end of its line: HTTP headers.
@@ -157,7 +179,13 @@ fn line_long(name: &[u8]) -> bool {
 
 /// The value that begins at `start`, without its quotes and without the scheme of an
 /// `Authorization`.
-fn value(text: &[u8], mut start: usize, high: usize, line_long: bool) -> (usize, usize) {
+fn value(
+    text: &[u8],
+    mut start: usize,
+    high: usize,
+    line_long: bool,
+    placeholders: &Placeholders,
+) -> (usize, usize) {
     let limit = high.min(start + VALUE);
     // In decoded text that was escaped twice, quotes still have their backslash.
     let slashes = text[start..limit].iter().take_while(|&&b| b == b'\\').count();
@@ -169,7 +197,7 @@ fn value(text: &[u8], mut start: usize, high: usize, line_long: bool) -> (usize,
     }
     if let Some(b'{' | b'[') = text[..limit].get(start)
         && !line_long
-        && !text[start..limit].starts_with(b"[REDACTED:")
+        && placeholders.at_start(&text[start..limit]).is_none()
     {
         return (start, closing_bracket(text, start, limit));
     }
@@ -182,31 +210,38 @@ fn value(text: &[u8], mut start: usize, high: usize, line_long: bool) -> (usize,
         let len = text[start..start + len].trim_ascii_end().len();
         return (start, start + len);
     }
-    let rest = &text[start..limit];
-    if rest.starts_with(b"[REDACTED:") {
-        let len = rest.iter().position(|&b| b == b']').map_or(rest.len(), |i| i + 1);
-        return (start, start + len);
-    }
-    let mut len = rest.len();
-    for (i, &b) in rest.iter().enumerate() {
+    // What follows a placeholder and is no end of a value is of the same value.
+    let first = start + placeholders.at_start(&text[start..limit]).unwrap_or(0);
+    (start, first + bare(&text[first..limit]))
+}
+
+/// The length of a value without quotes.
+fn bare(rest: &[u8]) -> usize {
+    let end = |b: u8| b.is_ascii_whitespace() || b"&;\"'`<>|}\\".contains(&b);
+    let mut len = 0;
+    while let Some(&b) = rest.get(len) {
+        let mut wide = 0;
+        while let more @ 1.. = control(&rest[len + wide..]) {
+            wide += more;
+        }
+        let behind = &rest[len + wide.max(1)..];
         let ends = match b {
-            b'&' | b';' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'|' | b'}' | b'\\' => true,
-            b',' => {
-                rest.get(i + 1).is_none_or(|n| n.is_ascii_whitespace()) || names(&rest[i + 1..])
-            }
-            _ => b.is_ascii_whitespace() || b.is_ascii_control(),
+            b',' => behind.first().is_none_or(u8::is_ascii_whitespace) || names(behind),
+            // A value may hold one, and may have one behind it.
+            _ if wide > 0 => behind.first().is_none_or(|&b| end(b)) || names(behind),
+            _ => end(b),
         };
         if ends {
-            len = i;
             break;
         }
+        len += wide.max(1);
     }
     let trailing = rest[..len]
         .iter()
         .rev()
         .take_while(|b| matches!(b, b')' | b']' | b'.' | b',' | b':'))
         .count();
-    (start, start + len - trailing)
+    len - trailing
 }
 
 /// Whether another `name=` or `name:` begins here.
@@ -280,10 +315,9 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Option<&str> {
-        let fields = Fields::new(
-            &["password", "token", "api key", "authorization", "cookie", "pwd"].map(String::from),
-            &[],
-        );
+        let names = ["password", "token", "api key", "authorization", "cookie", "pwd"];
+        let known = Placeholders::new(["secret_assignment", "npm_token"]).into();
+        let fields = Fields::new(&names.map(String::from), &[], &known);
         let mut words = Words::default();
         (0..text.len()).filter(|&i| matches!(text.as_bytes()[i], b'=' | b':')).find_map(|i| {
             let a = find(text.as_bytes(), 0, text.len(), i, &fields, &mut words).ok()?;
@@ -312,6 +346,18 @@ mod tests {
             ("config['password'] = 'x'", "x"),
             ("password := \"x\"", "x"),
             ("password: correct horse", "correct"),
+            ("password=\0hunter2 x", "hunter2"),
+            ("password: \x01\0 hunter2 x", "hunter2"),
+            ("password=\x7f'a b'", "a b"),
+            ("password=\rhunter2 x", "hunter2"),
+            ("password=\x0chunter2\x0cx", "hunter2"),
+            ("password=\x1b[1;32mhunter2\x1b[0m x", "hunter2"),
+            ("password=\x1b[1mhun\x1b[0mter2\x1b[0m", "hun\x1b[0mter2"),
+            ("password=hun\0ter2 x", "hun\0ter2"),
+            ("A=b\0PASSWORD=x\0C=d", "x"),
+            ("A=b\0PASSWORD=x\0", "x"),
+            ("password=x\0 y", "x"),
+            ("password=x\x1b[0m\x1b[K\n", "x"),
             ("password: secret", "secret"),
             ("password=expired", "expired"),
             ("password: 'expired'", "expired"),
@@ -320,6 +366,10 @@ mod tests {
             ("https://token:a@b@example.com", "a@b"),
             ("https://example.com/?token=a@b", "a@b"),
             ("\"password\":{\"current\":\"x\"},\"a\":1", "{\"current\":\"x\"}"),
+            ("password=[REDACTED:hunter2_trombone] x", "[REDACTED:hunter2_trombone]"),
+            ("password=[REDACTED:npm_token]hunter2 x", "[REDACTED:npm_token]hunter2"),
+            ("[REDACTED:password: hunter2]", "hunter2"),
+            ("[REDACTED:my_token]: hunter2", "hunter2"),
         ] {
             assert_eq!(found(text), Some(value), "{text}");
         }
@@ -331,10 +381,16 @@ mod tests {
             "prompt_tokens=12",
             "Unexpected token: }",
             "password=",
+            "password=\0",
+            "password=\r\nhunter2",
+            "password=\0\nhunter2",
+            "password=\x1b[0m\n",
             "password: null",
             "if password == x",
             "password::reset",
             "password=[REDACTED:secret_assignment]",
+            "(password=[REDACTED:secret_assignment]).",
+            "https://x-token:[REDACTED:npm_token]@example.com/a/b.git",
             "password=${DB_PASSWORD}",
             "password=****",
             "time: 12:30",

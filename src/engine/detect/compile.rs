@@ -1,5 +1,8 @@
 //! Packs → detectors, gates and tables.
 
+use std::cmp::Reverse;
+use std::sync::Arc;
+
 use super::detector::Detector;
 use super::pack::{self, Action, Pack};
 use super::shape;
@@ -7,6 +10,7 @@ use crate::engine::index::exact::{ByteSet, Exact, Row, WINDOW};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
 use crate::engine::index::{Gate, Gates, MAX_IDS};
 use crate::engine::path::words::Fields;
+use crate::engine::placeholder::Placeholders;
 use crate::engine::policy::{Known, Policy, Precedence};
 
 /// Which detectors are in force: ids, categories or pack names.
@@ -59,10 +63,9 @@ impl Selection {
 pub(crate) struct Detectors {
     pub(crate) list: Vec<Detector>,
     pub(crate) gates: Gates,
-    /// The rule by key, for paths and assignments.
-    pub(crate) fields: Fields,
-    /// The detector that the rule by key is counted under; `None`: only assignments are found.
-    pub(crate) field_detector: Option<u16>,
+    /// The rules by key: each with the names of its fields, the highest priority first.
+    pub(crate) by_key: Vec<(u16, Arc<Fields>)>,
+    pub(crate) placeholders: Arc<Placeholders>,
     /// A string whose escapes are simple (see `decode::is_simple`) holds no candidate that its raw
     /// bytes do not show: no shape asks for one of these bytes, and assignments are looked for.
     pub(crate) plain_escapes: bool,
@@ -79,19 +82,21 @@ pub(crate) struct Detectors {
 }
 
 impl Detectors {
-    /// Compiles the detectors that `select` takes; with `placeholders`, no action truncates.
+    /// Compiles the detectors that `select` takes; where `truncates` is not set, no action truncates.
+    /// `placeholders` are those of all packs and of the policy.
     pub(crate) fn compile(
         packs: &[Pack],
         select: &Selection,
-        placeholders: bool,
+        truncates: bool,
+        placeholders: &Arc<Placeholders>,
     ) -> Result<(Self, Vec<(usize, usize)>), PlanError> {
         select.check(packs)?;
         let mut rows: [Vec<Row>; Gate::COUNT] = Default::default();
         let mut out = Detectors {
             list: vec![],
             gates: Gates { exact: Gate::ALL.map(|gate| Exact::new(gate, &[])), literals: None },
-            fields: Fields::default(),
-            field_detector: None,
+            by_key: vec![],
+            placeholders: Arc::clone(placeholders),
             plain_escapes: true,
             before_slash: ByteSet::NONE,
             gates_of: vec![],
@@ -115,11 +120,11 @@ impl Detectors {
                 if out.list.iter().any(|o| o.id == d.id) {
                     return Err(refuse("another detector has this id: ids are unique".into()));
                 }
-                let mut compiled = Detector::new(d).map_err(refuse)?;
-                if placeholders {
+                let mut compiled = Detector::new(d, placeholders).map_err(refuse)?;
+                if !truncates {
                     compiled.action = Action::Replace;
                 }
-                let gates = out.add_rows(packs, d, &compiled, id, &mut rows).map_err(refuse)?;
+                let gates = out.add_rows(packs, d, &mut compiled, id, &mut rows).map_err(refuse)?;
                 out.gates_of.push(gates);
                 out.list.push(compiled);
                 origins.push((p, i));
@@ -142,7 +147,8 @@ impl Detectors {
             }
         }
         out.plain_escapes = !b"\"\n\r\t\\&<>".iter().any(|&b| asked.has(b))
-            && (out.field_detector.is_none() || !rows[Gate::Assign as usize].is_empty());
+            && (out.by_key.is_empty() || !rows[Gate::Assign as usize].is_empty());
+        out.by_key.sort_by_key(|&(id, _)| Reverse(out.list[usize::from(id)].priority));
         out.gates.exact = Gate::ALL.map(|gate| Exact::new(gate, &rows[gate as usize]));
         out.declared = out.list.len();
         Ok((out, origins))
@@ -186,7 +192,7 @@ impl Detectors {
                 return Err(PlanError::new(what));
             }
             if self.list.iter().all(|d| d.id != id) {
-                self.list.push(Detector::named(id));
+                self.list.push(Detector::named(id, &self.placeholders));
             }
         }
         let mut known: Vec<_> =
@@ -198,23 +204,26 @@ impl Detectors {
         Ok(())
     }
 
-    /// The rule by key, if its detector is in force.
-    pub(crate) fn key_rule(&self) -> Fields {
-        if self.field_detector.is_some() { self.fields.clone() } else { Fields::default() }
+    /// The names of the fields that rules by key are about.
+    pub(crate) fn secret_fields(&self) -> Arc<[Arc<Fields>]> {
+        self.by_key.iter().map(|(_, fields)| Arc::clone(fields)).collect()
     }
 
     fn add_rows(
         &mut self,
         packs: &[Pack],
         d: &pack::Detector,
-        compiled: &Detector,
+        compiled: &mut Detector,
         id: u16,
         rows: &mut [Vec<Row>; Gate::COUNT],
     ) -> Result<Vec<Gate>, String> {
         let mut gates = vec![];
+        let fields_of = |d: &pack::Detector| {
+            Arc::new(Fields::new(&d.fields, &d.not_fields, &self.placeholders))
+        };
+        alone(d)?;
         if !d.fields.is_empty() {
-            self.fields = Fields::new(&d.fields, &d.not_fields);
-            self.field_detector = Some(id);
+            self.by_key.push((id, fields_of(d)));
             return Ok(gates);
         }
         if let Some(of) = &d.assigns {
@@ -223,9 +232,10 @@ impl Detectors {
                 .flat_map(|p| &p.detectors)
                 .find(|o| o.id == *of)
                 .ok_or_else(|| format!("assigns = \"{of}\": no detector has this id"))?;
-            if self.fields.is_empty() {
-                self.fields = Fields::new(&fields.fields, &fields.not_fields);
+            if fields.fields.is_empty() {
+                return Err(format!("assigns = \"{of}\": that detector has no `fields`"));
             }
+            compiled.assigns = Some(fields_of(fields));
             rows[Gate::Assign as usize].extend(shape::assignment_rows(&fields.fields, id));
             return Ok(vec![Gate::Assign]);
         }
@@ -249,6 +259,29 @@ impl Detectors {
             }
         }
         Ok(gates)
+    }
+}
+
+/// Refuses a detector that is a rule by key or finds assignments, and looks for something else
+/// besides: it would not be looked for.
+fn alone(d: &pack::Detector) -> Result<(), String> {
+    let (kind, other) = match (d.fields.is_empty(), &d.assigns) {
+        (true, None) => return Ok(()),
+        (false, Some(_)) => ("fields", Some("assigns")),
+        (false, None) => ("fields", None),
+        (true, Some(_)) => ("assigns", None),
+    };
+    let patterns = [
+        ("literals", !d.literals.is_empty()),
+        ("shape", !d.shape.is_empty()),
+        ("regex", !d.regex.is_empty()),
+    ];
+    let pattern = patterns.iter().find(|(_, there)| *there).map(|(name, _)| *name);
+    match other.or(pattern) {
+        None => Ok(()),
+        Some(other) => {
+            Err(format!("has both `{kind}` and `{other}`: make two detectors, one for each"))
+        }
     }
 }
 

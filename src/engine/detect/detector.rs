@@ -1,7 +1,7 @@
 //! A detector compiled: what the verdict asks of it.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use aho_corasick::AhoCorasick;
 use regex_automata::hybrid::dfa::{Cache, DFA};
@@ -10,9 +10,9 @@ use regex_automata::{Anchored, Input, MatchKind, meta};
 use super::pack::{self, Action, Extends, Fires, Near, Normalise, Start};
 use super::shape;
 use super::validators;
-use super::value::inside_placeholder;
 use crate::engine::index::exact::ByteSet;
-use crate::engine::path::words::{Words, phrase};
+use crate::engine::path::words::{Fields, Words, phrase};
+use crate::engine::placeholder::Placeholders;
 
 /// A detector, compiled.
 pub(crate) struct Detector {
@@ -34,8 +34,9 @@ pub(crate) struct Detector {
     pub(crate) numbers: Fires,
     pub(crate) action: Action,
     pub(crate) allow: Vec<meta::Regex>,
-    /// Finds assignments to secret fields; has no pattern.
-    pub(crate) assigns: bool,
+    /// Finds assignments to these fields; has no pattern.
+    pub(crate) assigns: Option<Arc<Fields>>,
+    pub(crate) placeholders: Arc<Placeholders>,
 }
 
 /// An anchored regex. Its states are built as candidates ask for them, and kept in the worker's
@@ -162,30 +163,30 @@ impl Vicinity {
     }
 
     /// Whether one of the words stands within reach before `at`.
-    pub(crate) fn before(&self, text: &[u8], at: usize) -> bool {
-        self.within(text, at.saturating_sub(REACH)..at)
+    pub(crate) fn before(&self, text: &[u8], at: usize, placeholders: &Placeholders) -> bool {
+        self.within(text, at.saturating_sub(REACH)..at, placeholders)
     }
 
     /// Whether one of the words stands within reach behind `at`.
-    pub(crate) fn behind(&self, text: &[u8], at: usize) -> bool {
-        self.within(text, at..(at + REACH).min(text.len()))
+    pub(crate) fn behind(&self, text: &[u8], at: usize, placeholders: &Placeholders) -> bool {
+        self.within(text, at..(at + REACH).min(text.len()), placeholders)
     }
 
-    fn within(&self, text: &[u8], part: Range<usize>) -> bool {
+    fn within(&self, text: &[u8], part: Range<usize>, placeholders: &Placeholders) -> bool {
         let Some(words) = &self.words else { return false };
         words.find_overlapping_iter(&text[part.clone()]).any(|m| {
             let (s, e) = (part.start + m.start(), part.start + m.end());
             (s == 0 || !text[s - 1].is_ascii_alphanumeric())
                 && text.get(e).is_none_or(|b| !b.is_ascii_alphabetic())
                 // `[REDACTED:us_ssn]` is no word for what stands beside it.
-                && !inside_placeholder(text, s)
+                && placeholders.around(text, s).is_none()
         })
     }
 }
 
 impl Detector {
     /// A name to count under, that finds nothing.
-    pub(super) fn named(id: &str) -> Self {
+    pub(super) fn named(id: &str, placeholders: &Arc<Placeholders>) -> Self {
         Self {
             id: id.into(),
             placeholder: format!("[REDACTED:{id}]"),
@@ -204,11 +205,15 @@ impl Detector {
             numbers: Fires::Never,
             action: Action::Replace,
             allow: vec![],
-            assigns: false,
+            assigns: None,
+            placeholders: Arc::clone(placeholders),
         }
     }
 
-    pub(super) fn new(d: &pack::Detector) -> Result<Self, String> {
+    pub(super) fn new(
+        d: &pack::Detector,
+        placeholders: &Arc<Placeholders>,
+    ) -> Result<Self, String> {
         let class = |c: &Option<String>| c.as_deref().map_or(Ok(ByteSet::NONE), shape::class);
         let validator = match &d.validator {
             None => None,
@@ -244,7 +249,9 @@ impl Detector {
             numbers: d.numbers,
             action: d.action,
             allow,
-            assigns: d.assigns.is_some(),
+            // Known when all packs are.
+            assigns: None,
+            placeholders: Arc::clone(placeholders),
         })
     }
 }

@@ -1,7 +1,4 @@
-//! The value in a match that ends with one, and placeholders.
-
-/// What every placeholder begins with.
-const OPEN: &[u8] = b"[REDACTED:";
+//! The value in a match that ends with one.
 
 /// The value in a match that ends with one: what the quotes that end it enclose (the closing one
 /// may be missing), else what follows its last space, less a long flag's name and `=`; where there is
@@ -59,40 +56,6 @@ fn opening(text: &[u8], q: u8) -> Option<usize> {
         end = at - usize::from(doubled);
     }
     None
-}
-
-/// Whether `text` is one of Tamis's own placeholders.
-pub(crate) fn is_placeholder(text: &[u8]) -> bool {
-    let Some(id) = text.strip_prefix(OPEN).and_then(|t| t.strip_suffix(b"]")) else {
-        return false;
-    };
-    !id.is_empty()
-        && id.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_#".contains(b))
-}
-
-/// Whether `at` stands in a placeholder, behind its colon.
-pub(super) fn inside_placeholder(text: &[u8], at: usize) -> bool {
-    let id = |b: &&u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_#".contains(b);
-    let len = text[..at].iter().rev().take_while(id).count();
-    text[..at - len].ends_with(OPEN)
-}
-
-/// `text` with a space in place of each placeholder.
-pub(super) fn without_placeholders(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = memchr::memmem::find(rest, OPEN) {
-        let len = memchr::memchr(b']', &rest[at..]).map_or(rest.len() - at, |i| i + 1);
-        if is_placeholder(&rest[at..at + len]) {
-            out.extend_from_slice(&rest[..at]);
-            out.push(b' ');
-        } else {
-            out.extend_from_slice(&rest[..at + len]);
-        }
-        rest = &rest[at + len..];
-    }
-    out.extend_from_slice(rest);
-    out
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use super::assignment;
 use super::detector::{Detector, Memory};
 use super::keys::Keys;
 use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
-use super::value::{is_placeholder, value};
-use crate::engine::path::words::Words;
+use super::value::value;
+use crate::engine::path::words::{Fields, Words};
 use crate::engine::policy::mask::{Mask, mask};
 use crate::engine::policy::{self, NONE};
 use crate::engine::redact::truncate;
@@ -123,8 +123,8 @@ impl Detectors {
         if at < p.start || at >= p.end {
             return Err(refuse(Step::Shape));
         }
-        if d.assigns {
-            return self.assignment(detector, at, p, scratch);
+        if let Some(fields) = &d.assigns {
+            return self.assignment(detector, fields, at, p, scratch);
         }
         let begin = d.begin(p, at).map_err(refuse)?;
         let far = p.end.min(begin + REGEX_REACH);
@@ -200,7 +200,7 @@ impl Detectors {
     /// is read beside a placeholder, and what touches the edit may begin or end anew.
     pub(crate) fn may_show_more(&self, f: &Finding, p: &Place<'_>) -> bool {
         let d = &self.list[usize::from(f.detector)];
-        let part = !d.assigns && (f.start, f.end) != f.matched;
+        let part = d.assigns.is_none() && (f.start, f.end) != f.matched;
         let before = f.start > p.start && p.text[f.start - 1] == b'@';
         let behind = f.end < p.end && !b" \t\r\n,;)>\"'`]}".contains(&p.text[f.end]);
         let digits = matches!(f.with, With::Truncated(a) if a.is_v4());
@@ -211,11 +211,12 @@ impl Detectors {
     fn assignment(
         &self,
         detector: u16,
+        fields: &Fields,
         at: usize,
         p: &Place<'_>,
         scratch: &mut Scratch,
     ) -> Result<Finding, Refusal> {
-        let found = assignment::find(p.text, p.start, p.end, at, &self.fields, &mut scratch.words);
+        let found = assignment::find(p.text, p.start, p.end, at, fields, &mut scratch.words);
         let a = found.map_err(|step| Refusal { step, matched: (at, at + 1), by: NONE })?;
         scratch.cost += a.end - a.from + CANDIDATE;
         let (start, end) = whole(p, a.start, a.end);
@@ -238,7 +239,7 @@ impl Detector {
         self.validate(&p.text[begin..end], scratch)?;
         self.near(p, begin, end, scratch)?;
         let (start, to) = self.extent(p, begin, end);
-        if is_placeholder(&p.text[start..to])
+        if self.placeholders.is(&p.text[start..to])
             || self.allow.iter().any(|a| a.is_match(&p.text[begin..end]))
         {
             return Err(Step::AllowList);
@@ -330,21 +331,21 @@ impl Detector {
     ) -> Result<(), Step> {
         let text = &p.text[p.start..p.end];
         let (from, to) = (begin - p.start, end - p.start);
-        let words = &mut scratch.words;
+        let (words, known) = (&mut scratch.words, &self.placeholders);
         let near = match if p.number { self.numbers } else { self.strings } {
             Fires::Alone => true,
             Fires::Never => false,
             Fires::Context => {
-                (self.context.has_keys() && p.keys.any(words, &|w| self.context.in_key(w)))
-                    || self.context.before(text, from)
-                    || self.context.behind(text, to)
+                (self.context.has_keys() && p.keys.any(words, known, &|w| self.context.in_key(w)))
+                    || self.context.before(text, from, known)
+                    || self.context.behind(text, to, known)
             }
         };
         if !near {
             return Err(Step::Context);
         }
-        let vetoed = (self.veto.has_keys() && p.keys.any(words, &|w| self.veto.in_key(w)))
-            || self.veto.before(text, from);
+        let vetoed = (self.veto.has_keys() && p.keys.any(words, known, &|w| self.veto.in_key(w)))
+            || self.veto.before(text, from, known);
         if vetoed { Err(Step::Veto) } else { Ok(()) }
     }
 }

@@ -2,11 +2,10 @@
 
 use super::whole::checked;
 use super::{Judge, Stop};
-use crate::engine::decode;
-use crate::engine::detect::{Detectors, Finding, Keys, Place};
+use crate::engine::detect::{Detectors, Finding, Keys, Place, is_secret};
 use crate::engine::index::{ESCAPE, Mark};
 use crate::engine::path::flag;
-use crate::engine::path::words::{Name, Words};
+use crate::engine::path::words::{Fields, Words};
 use crate::engine::walk::{Kind, Site, Walk};
 
 impl Judge {
@@ -88,11 +87,7 @@ impl Judge {
         if !matches!(site.kind, Kind::String | Kind::Number | Kind::Key) {
             return Ok(());
         }
-        let words = &mut self.scratch.words;
-        if site.kind != Kind::Key
-            && is_secret(d, p.text, &walk.sites, i, words)
-            && self.by_key(d, p, marks, level, out)?
-        {
+        if site.kind != Kind::Key && self.by_keys(d, p, &walk.sites, i, marks, level, out)? {
             return Ok(());
         }
         // An array of numbers needs no escapes to stand in a string.
@@ -106,30 +101,45 @@ impl Judge {
         }
         self.string(d, p, marks, level, true, out).map_err(|reason| Stop { reason, at: p.start })
     }
+
+    /// Judges one site by the rules by key that hold its value to be secret. Whether one of them
+    /// takes it.
+    #[expect(clippy::too_many_arguments, reason = "a site, and where it stands")]
+    #[inline]
+    fn by_keys(
+        &mut self,
+        d: &Detectors,
+        p: &Place<'_>,
+        sites: &[Site],
+        i: usize,
+        marks: &[Mark],
+        level: usize,
+        out: &mut Vec<Finding>,
+    ) -> Result<bool, Stop> {
+        let flags = sites[i].flags;
+        if flags & (flag::SECRET | flag::VALUE | flag::HEADERS) == 0 {
+            return Ok(false);
+        }
+        let sole = d.by_key.len() == 1;
+        for (detector, fields) in &d.by_key {
+            let words = &mut self.scratch.words;
+            // Where there is one rule by key, the path says that it is about this.
+            let secret = flags & flag::SECRET != 0 && (sole || p.keys.name(fields, words))
+                || named(fields, p.text, sites, i, words);
+            if secret && self.by_key(d, *detector, p, marks, level, out)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
-/// Whether a rule by key holds the value to be secret: by its path, as the `value` beside a
-/// secret's `name`, or behind a secret's name in an array of headers.
-fn is_secret(d: &Detectors, buf: &[u8], sites: &[Site], i: usize, words: &mut Words) -> bool {
+/// Whether the site's name, of a pair or in an array of headers, is of `fields`: it is the `value`
+/// beside a secret's `name`, or stands behind a secret's name among headers.
+fn named(fields: &Fields, buf: &[u8], sites: &[Site], i: usize, words: &mut Words) -> bool {
     let site = &sites[i];
-    if site.flags & flag::SECRET != 0 {
-        return true;
-    }
-    if d.field_detector.is_none() {
-        return false;
-    }
     let mut names = |o: &Site| {
-        if o.kind != Kind::String {
-            return false;
-        }
-        let raw = &buf[o.start as usize..o.end as usize];
-        if !raw.contains(&b'\\') {
-            return d.fields.judge(raw, words) == Name::Secret;
-        }
-        // A name with escapes is rare enough to be decoded into memory of its own.
-        let mut name = Vec::new();
-        decode::unescape(raw, &mut name, &mut decode::OffsetMap::default()).is_ok()
-            && d.fields.judge(&name, words) == Name::Secret
+        o.kind == Kind::String && is_secret(fields, &buf[o.start as usize..o.end as usize], words)
     };
     if site.flags & flag::VALUE != 0 {
         let near = i.saturating_sub(8)..(i + 9).min(sites.len());

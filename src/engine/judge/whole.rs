@@ -3,9 +3,7 @@
 use super::{Judge, LEVELS, stop};
 use crate::engine::chunk::HEAD;
 use crate::engine::decode;
-use crate::engine::detect::{
-    Detectors, Finding, Place, Refusal, Step, With, is_directory, is_placeholder,
-};
+use crate::engine::detect::{Detectors, Finding, Place, Refusal, Step, With, is_directory};
 use crate::engine::index::{ESCAPE, Mark};
 use crate::engine::policy::{Action, NONE, Numbers, Whole};
 use crate::engine::walk::{Kind, Stop};
@@ -32,7 +30,7 @@ impl Judge {
         let escaped = kind == Kind::String && checked(p, marks)?;
         let value = &p.text[p.start..p.end];
         let nothing = match kind {
-            Kind::String if is_placeholder(value) => true,
+            Kind::String if d.placeholders.is(value) => true,
             Kind::String => value.is_empty() && !matches!(action, Action::Null | Action::Remove),
             Kind::Null => action != Action::Remove,
             Kind::Number => is_settled(d, value),
@@ -56,12 +54,13 @@ impl Judge {
         Ok(self.settle_whole(d, detector, p, Ok(finding), out))
     }
 
-    /// A value that a rule by key holds to be secret, whatever it looks like. Whether it is a
-    /// finding, or nothing that a detector should look at.
+    /// A value that the rule by key `detector` holds to be secret, whatever it looks like. Whether it
+    /// is a finding, or nothing that a detector should look at.
     #[inline(never)]
     pub(super) fn by_key(
         &mut self,
         d: &Detectors,
+        detector: u16,
         p: &Place<'_>,
         marks: &[Mark],
         level: usize,
@@ -69,11 +68,10 @@ impl Judge {
     ) -> Result<bool, Stop> {
         let value = &p.text[p.start..p.end];
         let escaped = checked(p, marks)?;
-        let Some(detector) = d.field_detector else { return Ok(true) };
         let key = p.keys.keys.last().map_or(&[][..], |&(s, e)| &p.text[s as usize..e as usize]);
         let refused = if value.is_empty() {
             Some(Step::Shape)
-        } else if is_placeholder(value) || p.number && is_settled(d, value) {
+        } else if d.placeholders.is(value) || p.number && is_settled(d, value) {
             Some(Step::AllowList)
         } else {
             is_directory(key, value).then_some(Step::Veto)

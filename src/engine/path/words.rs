@@ -1,6 +1,9 @@
 //! Words of a key: `userPassword`, `user-password`, `USER_PASSWORD` are *user password*.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::engine::placeholder::Placeholders;
 
 /// Calls `word` for each word of `key`, in order, as it stands: words end at what is no letter or
 /// digit, between a lower-case and an upper-case letter (`userName`), before the last capital of a
@@ -97,11 +100,12 @@ pub(crate) struct Fields {
     not: HashSet<String>,
     /// Names of 6 letters and more also count at the end of a longer word (`dbpassword`).
     suffixes: Vec<String>,
+    placeholders: Arc<Placeholders>,
 }
 
 impl Fields {
     /// `names` and `not` as packs write them.
-    pub(crate) fn new(names: &[String], not: &[String]) -> Self {
+    pub(crate) fn new(names: &[String], not: &[String], placeholders: &Arc<Placeholders>) -> Self {
         let joined = |l: &[String]| l.iter().map(|p| phrase(p)).collect::<HashSet<_>>();
         let names = joined(names);
         let suffixes = ["password", "passwd", "passphrase", "secret", "apikey"]
@@ -109,11 +113,12 @@ impl Fields {
             .filter(|s| names.contains(**s))
             .map(|s| (*s).to_owned())
             .collect();
-        Self { names, not: joined(not), suffixes }
+        Self { names, not: joined(not), suffixes, placeholders: Arc::clone(placeholders) }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.names.is_empty()
+    /// What stands in keys and values in place of what was redacted.
+    pub(crate) fn placeholders(&self) -> &Placeholders {
+        &self.placeholders
     }
 
     /// Whether the value of `key` is a secret.
@@ -128,10 +133,7 @@ impl Fields {
         }
         let key = &key[key.len().saturating_sub(KEY)..];
         // What follows a placeholder in a key that was redacted before decides.
-        let own = memchr::memmem::rfind(key, b"[REDACTED:").map_or(key, |p| {
-            memchr::memchr(b']', &key[p..]).map_or(key, |end| &key[p + end + 1..])
-        });
-        w.set(own);
+        w.set(self.placeholders.behind_last(key));
         // `password2` is a password.
         while let Some(&last) = w.starts.last() {
             if !w.joined[last..].bytes().all(|b| b.is_ascii_digit()) {
@@ -183,7 +185,9 @@ mod tests {
     #[test]
     fn the_last_words_decide() {
         let s = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-        let f = Fields::new(&s(&["password", "api key", "token", "cvc"]), &s(&["next token"]));
+        let known = Arc::new(Placeholders::new(["api_token"]));
+        let names = s(&["password", "api key", "token", "cvc"]);
+        let f = Fields::new(&names, &s(&["next token"]), &known);
         for yes in [
             "password",
             "userPassword",
@@ -197,6 +201,8 @@ mod tests {
             "access_token",
             "card_cvc",
             "card2_cvc",
+            "[REDACTED:password]",
+            "[REDACTED:api_token]_password",
         ] {
             assert!(f.has(yes.as_bytes()), "{yes}");
         }
