@@ -13,7 +13,7 @@ use super::decode::OffsetMap;
 use super::index::Mark;
 use super::outcome::Reason;
 use super::path::Paths;
-use super::schema::Schema;
+use super::schema::{Contract as _, Schema};
 use pass::Pass;
 pub(crate) use report::{Kind, Site};
 
@@ -73,6 +73,8 @@ struct Here {
 /// The walk's scratch space.
 pub(crate) struct Walk {
     schema: Option<Arc<Schema>>,
+    /// The schema allows no object as an event, or only those that it lists.
+    asks_event: bool,
     max_depth: usize,
     frames: Vec<Frame>,
     /// By nodes: the constrained fields seen in the open objects.
@@ -103,8 +105,12 @@ type Step<T> = Result<T, Result<Stop, Full>>;
 
 impl Walk {
     pub(crate) fn new(max_depth: usize, schema: Option<Arc<Schema>>) -> Self {
+        let asks_event = schema
+            .as_ref()
+            .is_some_and(|s| s.check_object(s.root()).is_err() || s.compares_containers(s.root()));
         Self {
             schema,
+            asks_event,
             max_depth,
             frames: vec![Frame::default(); max_depth + 1],
             named: Vec::new(),
@@ -124,6 +130,15 @@ impl Walk {
     /// Walks one event. On success `sites`, `keys` and `violation` tell about it.
     #[inline(always)]
     pub(crate) fn event(&mut self, line: Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
+        self.passed(line, paths)?;
+        if self.asks_event {
+            self.check_event(&line);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn passed(&mut self, line: Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
         if self.by_nodes > 0 {
             self.by_nodes -= 1;
         } else {

@@ -166,10 +166,10 @@ impl<'a> Compiler<'a> {
             }
             "items" => node.items = self.schema(v),
             "enum" => match &v.value {
-                Value::Array(all) => allow(node, Reason::Enum, all),
+                Value::Array(all) => self.allow(node, Reason::Enum, all),
                 _ => self.wants("enum", "an array", v),
             },
-            "const" => allow(node, Reason::Const, std::slice::from_ref(v)),
+            "const" => self.allow(node, Reason::Const, std::slice::from_ref(v)),
             "pattern" | "format" | "minLength" | "maxLength" => {
                 node.strings.extend(self.string_check(&m.key, v));
             }
@@ -180,6 +180,14 @@ impl<'a> Compiler<'a> {
                 self.refuse(m.at, refusal(key));
             }
         }
+    }
+
+    /// Takes the values of an `enum` or a `const`.
+    fn allow(&mut self, node: &mut Node, reason: Reason, all: &[Json]) {
+        for m in all.iter().filter_map(Json::twice) {
+            self.refuse(m.at, format!("key `{}` stands twice: remove one", m.key));
+        }
+        allow(node, reason, all);
     }
 
     fn types(&mut self, v: &Json, node: &mut Node) {

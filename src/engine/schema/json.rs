@@ -62,10 +62,27 @@ impl Json {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b))
             }
             (Value::Object(a), Value::Object(b)) => {
-                let holds = |m: &Member| b.iter().any(|n| n.key == m.key && n.value.same(&m.value));
-                a.len() == b.len() && a.iter().all(holds)
+                // Both ways: a key that stands twice in one could hide one that it lacks.
+                let all = |a: &[Member], b: &[Member]| {
+                    let holds =
+                        |m: &Member| b.iter().any(|n| n.key == m.key && n.value.same(&m.value));
+                    a.iter().all(holds)
+                };
+                a.len() == b.len() && all(a, b) && all(b, a)
             }
             _ => false,
+        }
+    }
+
+    /// The first key in it that stands twice in its object.
+    pub(super) fn twice(&self) -> Option<&Member> {
+        match &self.value {
+            Value::Array(items) => items.iter().find_map(Self::twice),
+            Value::Object(members) => members.iter().enumerate().find_map(|(i, m)| {
+                let before = members[..i].iter().any(|other| other.key == m.key);
+                if before { Some(m) } else { m.value.twice() }
+            }),
+            _ => None,
         }
     }
 
@@ -215,6 +232,8 @@ mod tests {
             (r#"{"a":1}"#, r#"{"a":1,"b":1}"#),
             (r#"{"a":1}"#, r#"{"b":1}"#),
             ("[]", "{}"),
+            (r#"{"a":1,"a":1}"#, r#"{"a":1,"b":2}"#),
+            (r#"{"a":1,"a":1}"#, r#"{"a":1}"#),
             ("null", "false"),
             ("\"1\"", "1"),
             ("[9007199254740993]", "[9007199254740992]"),

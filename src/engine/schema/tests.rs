@@ -5,6 +5,7 @@ mod keywords;
 mod patterns;
 mod refusals;
 mod suite;
+mod whole;
 
 use super::json::{Json, Value};
 use super::{Contract as _, Literal, NodeId, Schema};

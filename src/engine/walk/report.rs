@@ -7,7 +7,7 @@ use crate::engine::decode;
 use crate::engine::index::ESCAPE;
 use crate::engine::outcome::Reason;
 use crate::engine::path::{Paths, flag, globs::Globs};
-use crate::engine::schema::{Literal, NodeId};
+use crate::engine::schema::{Contract as _, Literal, NodeId};
 
 /// What a site is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,6 +228,24 @@ impl Walk {
         }
         if flags & flag::COMPARE != 0 {
             self.compare(l, paths, frame, end);
+        }
+    }
+
+    /// Asks the schema about the event itself: a whole object, whose type it may not allow, or which
+    /// may not be one of its `enum`.
+    #[inline(never)]
+    pub(super) fn check_event(&mut self, l: &Line<'_>) {
+        let Some(schema) = &self.schema else { return };
+        let root = schema.root();
+        // What is in it does not matter where it may not stand at all.
+        let result = schema.check_object(root).and_then(|()| {
+            if self.violation.is_some() || !schema.compares_containers(root) {
+                return Ok(());
+            }
+            schema.check_container(root, l.buf[l.start..l.end].trim_ascii_end())
+        });
+        if let Err(reason) = result {
+            self.violation = Some(Violation { reason, at: l.start });
         }
     }
 

@@ -55,6 +55,8 @@ fn each_kind() {
         ("{\"type\":\"null\",\"type\":\"null\"}", "1:16", "keyword `type` stands twice"),
         ("{\"additionalProperties\":\"no\"}", "1:25", "a schema must be"),
         ("{\"items\":[{}]}", "1:10", "prefixItems"),
+        ("{\"enum\":[{\"a\":[{\"b\":1,\"b\":2}]}]}", "1:23", "key `b` stands twice"),
+        ("{\"const\":{\"a\":1,\"a\":1}}", "1:17", "key `a` stands twice"),
         ("{\"enum\":\"a\"}", "1:9", "`enum` must be an array"),
         ("{\"pattern\":1}", "1:12", "`pattern` must be a string"),
         ("{\"pattern\":\"(?=a)\"}", "1:12", "look-around"),
