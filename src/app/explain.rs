@@ -103,5 +103,6 @@ fn decoding(decoding: Decoding) -> &'static str {
         Decoding::Escapes => "escapes",
         Decoding::Json => "json",
         Decoding::Percent => "percent",
+        Decoding::Number => "number",
     }
 }

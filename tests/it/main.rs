@@ -25,6 +25,7 @@ mod logs;
 #[cfg(target_os = "linux")]
 mod memory;
 mod mix;
+mod numbers;
 mod offsets;
 mod outcomes;
 mod outputs;

@@ -5,8 +5,9 @@ use super::{Judge, Keys, LEVELS, Place, stop};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode::{self, OffsetMap};
 use crate::engine::detect::{Detectors, Finding};
-use crate::engine::index::Index;
+use crate::engine::index::{Index, Mark};
 use crate::engine::outcome::Reason;
+use crate::engine::walk::plain;
 
 /// One decoded text.
 #[derive(Default)]
@@ -89,6 +90,43 @@ impl Judge {
             judged = self.decoded(d, &mut own, p.keys, p.key_of, level);
             self.leave(from, |range| own.back(range, p.start));
             out.extend(own.findings.iter().map(|f| own.map_back(f, p.start)));
+        }
+        self.levels[level] = own;
+        judged
+    }
+
+    /// A number: judged as it is spelt, and as the integer that it is.
+    pub(super) fn number(
+        &mut self,
+        d: &Detectors,
+        p: &Place<'_>,
+        marks: &[Mark],
+        level: usize,
+        out: &mut Vec<Finding>,
+    ) -> Result<(), Reason> {
+        self.string(d, p, marks, level, true, out)?;
+        if p.text[p.start..p.end].iter().all(u8::is_ascii_digit) {
+            return Ok(());
+        }
+        if level >= LEVELS {
+            return Err(Reason::TooCostly);
+        }
+        let mut own = std::mem::take(&mut self.levels[level]);
+        own.open();
+        let mut judged = Ok(());
+        if plain(&p.text[p.start..p.end], &mut own.text) {
+            let from = self.enter(Decoding::Number);
+            let end = own.close();
+            own.index.scan(self.simd, &own.text, HEAD, end, &d.gates, true);
+            self.opened(d, &own.index, &own.text);
+            let place = Place { text: &own.text, start: HEAD, end, ..*p };
+            let found = &mut own.findings;
+            judged = self.string(d, &place, &own.index.marks, level + 1, false, found);
+            // Whatever is found in it, the number is the finding.
+            let all = (p.start, p.end);
+            self.leave(from, |_| all);
+            let (start, end) = all;
+            out.extend(own.findings.iter().map(|f| Finding { matched: all, start, end, ..*f }));
         }
         self.levels[level] = own;
         judged

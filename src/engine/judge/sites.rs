@@ -99,7 +99,11 @@ impl Judge {
         if array {
             return self.escaped(d, p, level, out).map_err(|reason| Stop { reason, at: p.start });
         }
-        self.string(d, p, marks, level, true, out).map_err(|reason| Stop { reason, at: p.start })
+        let judged = match site.kind {
+            Kind::Number => self.number(d, p, marks, level, out),
+            _ => self.string(d, p, marks, level, true, out),
+        };
+        judged.map_err(|reason| Stop { reason, at: p.start })
     }
 
     /// Judges one site by the rules by key that hold its value to be secret. Whether one of them

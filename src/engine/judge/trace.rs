@@ -17,6 +17,8 @@ pub enum Decoding {
     Json,
     /// Percent-encoding, `%40`.
     Percent,
+    /// A number that is no plain integer, `-1.2e9`.
+    Number,
 }
 
 /// What a candidate stands in.

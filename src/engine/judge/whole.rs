@@ -158,5 +158,6 @@ pub(super) fn checked(p: &Place<'_>, marks: &[Mark]) -> Result<bool, Stop> {
 
 /// Whether a number is what redacted ones become.
 fn is_settled(d: &Detectors, value: &[u8]) -> bool {
-    d.precedence.numbers == Numbers::Zero && value == b"0"
+    let zero = || value.iter().take_while(|b| **b | 0x20 != b'e').all(|b| b"-.0".contains(b));
+    d.precedence.numbers == Numbers::Zero && zero()
 }

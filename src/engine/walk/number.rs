@@ -17,20 +17,24 @@ fn digits(b: &[u8], at: usize) -> usize {
     }
 }
 
-/// The length of the number at `at`; 0 if there is none. Any size and precision is a number.
+/// The length of the number at `at`; 0 if there is none. Any size and precision is a number. With it,
+/// whether it may be an integer that [`plain`] spells in another way.
 #[inline(always)]
-pub(super) fn len(b: &[u8], at: usize) -> usize {
+pub(super) fn len(b: &[u8], at: usize) -> (usize, bool) {
+    const NONE: (usize, bool) = (0, false);
     let mut n = usize::from(b[at] == b'-');
     let whole = digits(b, at + n);
     if whole == 0 || (whole > 1 && b[at + n] == b'0') {
-        return 0;
+        return NONE;
     }
+    let mut other = n != 0 && whole >= FEWEST;
     n += whole;
     if b[at + n] == b'.' {
         let fraction = digits(b, at + n + 1);
         if fraction == 0 {
-            return 0;
+            return NONE;
         }
+        other = whole >= FEWEST && b[at + n + 1] == b'0';
         n += 1 + fraction;
     }
     if b[at + n] | 0x20 == b'e' {
@@ -40,11 +44,55 @@ pub(super) fn len(b: &[u8], at: usize) -> usize {
         }
         let exponent = digits(b, at + k);
         if exponent == 0 {
-            return 0;
+            return NONE;
         }
+        other = true;
         n = k + exponent;
     }
-    n
+    (n, other)
+}
+
+/// The fewest digits that a detector looks at: those that open a gate.
+const FEWEST: usize = 7;
+/// The most digits that are spelt out.
+const MOST: usize = 64;
+
+/// Appends the digits of the integer that `raw` spells, without its sign: `-1.2e3` are `1200`. Whether
+/// it is one, is not spelt so already, and has as many digits as detectors look at.
+#[inline(never)]
+pub(crate) fn plain(raw: &[u8], out: &mut Vec<u8>) -> bool {
+    let unsigned = raw.strip_prefix(b"-").unwrap_or(raw);
+    let e = unsigned.iter().position(|b| b | 0x20 == b'e');
+    let (mantissa, exponent) =
+        e.map_or((unsigned, 0), |e| (&unsigned[..e], exponent(&unsigned[e + 1..])));
+    let dot = mantissa.iter().position(|&b| b == b'.');
+    if e.is_none() && dot.is_none() && unsigned.len() == raw.len() {
+        return false;
+    }
+    let whole = dot.unwrap_or(mantissa.len());
+    let digits = || mantissa.iter().copied().filter(u8::is_ascii_digit);
+    let zeros = digits().take_while(|&b| b == b'0').count();
+    let behind = mantissa.iter().rev().filter(|b| **b != b'.').take_while(|&&b| b == b'0').count();
+    let all = mantissa.len() - usize::from(dot.is_some());
+    // How many of the digits, or of zeros behind them, stand before the point; the first counts.
+    let count = exponent.saturating_add(whole as i64).saturating_sub(zeros as i64);
+    let significant = all.saturating_sub(zeros + behind);
+    let Some(count) = usize::try_from(count).ok().filter(|n| (FEWEST..=MOST).contains(n)) else {
+        return false;
+    };
+    if significant == 0 || significant > count {
+        return false;
+    }
+    out.extend(digits().skip(zeros).chain(std::iter::repeat(b'0')).take(count));
+    true
+}
+
+/// The exponent behind the `e`.
+fn exponent(raw: &[u8]) -> i64 {
+    let digits = raw.strip_prefix(b"+").or(raw.strip_prefix(b"-")).unwrap_or(raw);
+    let digit = |n: i64, d: &u8| n.saturating_mul(10).saturating_add(i64::from(d & 15));
+    let n = digits.iter().fold(0, digit);
+    if raw.first() == Some(&b'-') { -n } else { n }
 }
 
 #[cfg(test)]
@@ -54,7 +102,7 @@ mod tests {
         let len = |s: &str| {
             let mut b = s.as_bytes().to_vec();
             b.extend_from_slice(&[b'\n'; 64]);
-            super::len(&b, 0)
+            super::len(&b, 0).0
         };
         for ok in
             ["0", "-0", "10", "1.50", "1e400", "1E+2", "-12.5e-3", "123456789012345678901234567890"]
@@ -66,5 +114,53 @@ mod tests {
         }
         assert_eq!(len("12,"), 2);
         assert_eq!(len("0x"), 1);
+    }
+
+    #[test]
+    fn integers_are_spelt_out() {
+        let plain = |raw: &str| {
+            let mut out = vec![];
+            let is = super::plain(raw.as_bytes(), &mut out);
+            let mut b = raw.as_bytes().to_vec();
+            b.extend_from_slice(&[b'\n'; 64]);
+            assert!(!is || super::len(&b, 0) == (raw.len(), true), "{raw}: not looked at");
+            is.then(|| String::from_utf8(out).unwrap())
+        };
+        for (raw, wanted) in [
+            ("-4111111111111111", "4111111111111111"),
+            ("4111111111111111.0", "4111111111111111"),
+            ("4111111111111111.000", "4111111111111111"),
+            ("-4111111111111111.0e0", "4111111111111111"),
+            ("4.111111111111111e15", "4111111111111111"),
+            ("4.111111111111111E+15", "4111111111111111"),
+            ("0.0004111111111111111e19", "4111111111111111"),
+            ("41111111111111110e-1", "4111111111111111"),
+            ("1.23456789e8", "123456789"),
+            ("12345.6789e4", "123456789"),
+            ("12345e4", "123450000"),
+            ("0.1e7", "1000000"),
+        ] {
+            assert_eq!(plain(raw).as_deref(), Some(wanted), "{raw}");
+        }
+        let long = format!("{}.0", "1".repeat(65));
+        for raw in [
+            "4111111111111111",
+            "123456",
+            "-123456",
+            "123456.0",
+            "1234567.5",
+            "1234567.05",
+            "1.23456789e7",
+            "1e-9",
+            "1e400",
+            "1e99999999999999999999",
+            "1e-99999999999999999999",
+            "0e9",
+            "-0.0",
+            "0",
+            &long,
+        ] {
+            assert_eq!(plain(raw), None, "{raw}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Frame, Here, Line, Violation, Walk};
+use super::{Frame, Here, Line, Violation, Walk, plain};
 use crate::engine::decode;
 use crate::engine::index::ESCAPE;
 use crate::engine::outcome::Reason;
@@ -104,8 +104,13 @@ impl Walk {
             let (s, e) = here.key;
             self.site(paths, depth, here, Kind::Key, s, e, flags, key_marks, container);
         }
+        let mut told = !value_marks.is_empty() || flags & flag::REPORT != 0;
+        if kind == Kind::Number && !told {
+            self.scratch.clear();
+            told = plain(&l.buf[start..end], &mut self.scratch);
+        }
         let reported = match kind {
-            Kind::String | Kind::Number => !value_marks.is_empty() || flags & flag::REPORT != 0,
+            Kind::String | Kind::Number => told,
             Kind::Object | Kind::Array => flags & flag::MEMBER != 0,
             _ => flags & flag::WHOLE != 0,
         };
