@@ -51,6 +51,7 @@ use crate::{
     journal::{Event, tell},
 };
 use exit::{Exit, Trouble};
+use visible::visible_lines;
 
 /// The whole program: arguments in, exit code out.
 pub fn main() -> ExitCode {
@@ -86,7 +87,7 @@ fn dispatch(cli: Cli) -> Result<u8, Trouble> {
         Some(Command::Kafka(args)) => kafka::command::run(args),
         Some(Command::Patterns(args)) => {
             let (text, exit) = patterns::run(args)?;
-            print(&text).map(|_| exit)
+            print(&visible_lines(&text)).map(|_| exit)
         }
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
@@ -128,6 +129,6 @@ fn print_bytes(bytes: &[u8]) -> Result<Exit, Trouble> {
 
 /// A message on standard error, a line as a rule; where that is closed there is nobody to tell.
 fn say(message: &dyn Display) {
-    let message = message.to_string().replace('\n', "\ntamis: ");
+    let message = visible_lines(&message.to_string()).replace('\n', "\ntamis: ");
     let _ = writeln!(io::stderr(), "tamis: {message}");
 }

@@ -5,6 +5,7 @@
 
 mod line;
 mod rate;
+mod visible;
 
 use std::{
     fmt::Display,
@@ -21,6 +22,7 @@ use tracing::{
 
 use line::Trace;
 use rate::Rates;
+pub use visible::{visible, visible_lines};
 
 /// Lines of other crates are not ours to print: they may hold anything.
 const TARGET: &str = "tamis::journal";
@@ -182,10 +184,11 @@ fn form() -> Form {
 /// Tells what happened, where somebody else decides how.
 pub type Say = Arc<dyn Fn(Event, &str) + Send + Sync>;
 
-/// Tells what happened.
+/// Tells what happened. Whatever the message holds of others' text, no terminal obeys it.
 pub fn tell(event: Event, message: &dyn Display) {
+    let message = visible_lines(&message.to_string());
     if FORM.get().is_none() {
-        let _ = io::stderr().write_all(plain(&message.to_string()).as_bytes());
+        let _ = io::stderr().write_all(plain(&message).as_bytes());
         return;
     }
     let name = event.name();

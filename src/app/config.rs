@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 pub(crate) use look::Look;
 
-use super::{cause::cause, visible::one_line};
+use super::{cause::cause, visible};
 use crate::{
     cli::{RuleArgs, RunArgs},
     config::{Complaint, Config, KEYS, choice::TextChoice, outside::Outside},
@@ -82,7 +82,7 @@ fn file(path: &Path, look: &RefCell<Look>) -> (String, Result<Vec<u8>, String>) 
         Ok(_) if bytes.len() as u64 > LONGEST => Err("longer than 64MiB: split it".into()),
         Ok(_) => Ok(bytes),
     };
-    (one_line(&path.display().to_string()), bytes)
+    (visible::name(path), bytes)
 }
 
 /// Arguments with what the file says where no flag does, and where that came from.

@@ -29,7 +29,7 @@ use super::{
     resolved::Run,
     room::Room,
     sieve::{self, Feed},
-    visible::one_line,
+    visible::visible,
 };
 use crate::{
     cli::exec::ExecArgs,
@@ -96,7 +96,7 @@ impl Feed for Exec {
     fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble> {
         let program = self.command.first().cloned().unwrap_or_default();
         let name = Path::new(&program).file_name().unwrap_or(&program);
-        let name = one_line(&name.to_string_lossy());
+        let name = visible(&name.to_string_lossy());
         let mut command = Command::new(&program);
         command.args(&self.command[1..]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.target.spawn(&mut command).map_err(|error| {

@@ -15,7 +15,7 @@ use super::{
     notices::Notices,
     resolved::Follow as Choice,
     telemetry::process,
-    visible::one_line,
+    visible,
 };
 use crate::{
     config::names::Names,
@@ -79,7 +79,7 @@ fn tell_what_is_not_there(choice: &Choice, notices: &Notices) {
             Some(InputChoice::File { path, .. }) if !path.exists() => "there is no such file yet",
             Some(_) => continue,
         };
-        notices.waits(&one_line(&named.display().to_string()), why);
+        notices.waits(&visible::name(named), why);
     }
 }
 

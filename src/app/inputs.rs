@@ -12,7 +12,7 @@ use super::{
     cause::cause_of_input,
     globs::{Pattern, is_hidden},
     identity::{self, Identity},
-    visible::one_line,
+    visible,
 };
 
 /// Where bytes come from.
@@ -206,5 +206,5 @@ impl InputChoice {
 }
 
 fn shown(path: &Path) -> String {
-    one_line(&path.display().to_string())
+    visible::name(path)
 }

@@ -14,6 +14,7 @@ use super::{
     cause::{cause, cause_of_input},
     progress::Progress,
     telemetry::Telemetry,
+    visible::visible,
 };
 use crate::{
     engine::{Reason, Reject},
@@ -41,6 +42,7 @@ impl Notices {
     pub(crate) fn waits(&self, name: &str, why: &str) {
         if !self.quiet {
             self.clear();
+            let name = visible(name);
             tell(Event::InputAwaited, &format_args!("waits for {name}: {why}"));
         }
     }
@@ -75,11 +77,13 @@ impl Observer for Notices {
 
     fn input_failed(&self, input: &str, error: &io::Error) {
         self.clear();
-        tell(Event::InputFailed, &format_args!("{input}: {}", cause_of_input(error)));
+        let what = format!("{input}: {}", cause_of_input(error));
+        tell(Event::InputFailed, &visible(&what));
     }
 
     fn input_truncated(&self, input: &str) {
         self.clear();
+        let input = visible(input);
         let what = "it was truncated, and is read from its beginning";
         tell(
             Event::InputTruncated,
@@ -136,5 +140,5 @@ fn notice(place: &Place<'_>, reject: &Reject, kept: bool) -> String {
         ("", at) => format!(" at byte {at}"),
         (pointer, _) => format!(" at {pointer}"),
     };
-    format!("{what} {input}:{line}: {reason}{at}: {mend}")
+    visible(&format!("{what} {input}:{line}: {reason}{at}: {mend}"))
 }

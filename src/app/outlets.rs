@@ -8,6 +8,7 @@ use super::{
     cause::cause,
     notices::Notices,
     resolved::{Output, Run},
+    visible,
 };
 use crate::{
     compression::Found,
@@ -48,8 +49,10 @@ pub(crate) fn open(
         None => None,
         Some(path) => {
             let (shutdown, say) = (around.shutdown.clone(), around.say.clone());
-            let file = DeadLetterFile::open(path, letters, shutdown, say)
-                .with_context(|| format!("{} {}", run.names.at("--dead-letter"), path.display()))?;
+            let file =
+                DeadLetterFile::open(path, letters, shutdown, say).with_context(|| {
+                    format!("{} {}", run.names.at("--dead-letter"), visible::name(path))
+                })?;
             Some(Box::new(file))
         }
     };
@@ -61,7 +64,9 @@ fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
         Output::Standard => Box::new(StdoutSink),
         Output::File(path) => {
             let file = FileSink::create(path, run.existing);
-            Box::new(file.with_context(|| format!("{} {}", run.names.at("-o"), path.display()))?)
+            Box::new(
+                file.with_context(|| format!("{} {}", run.names.at("-o"), visible::name(path)))?,
+            )
         }
         Output::Log(log) => {
             let (shutdown, say) = (around.shutdown.clone(), around.say.clone());
@@ -73,7 +78,7 @@ fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
             let (paths, found, existing) = (paths.clone(), around.found.to_vec(), run.existing);
             let open: each::Open = Box::new(move |input| match &paths[input] {
                 Some(path) => as_it_came(path, existing, &found[input]).map_err(|error| {
-                    io::Error::other(format!("{}: {}", path.display(), cause(&error)))
+                    io::Error::other(format!("{}: {}", visible::name(path), cause(&error)))
                 }),
                 // What could not be read has no lines, and so nobody asks.
                 None => Err(io::ErrorKind::NotFound.into()),

@@ -14,6 +14,7 @@ use super::{
     identity::Identity,
     inputs::{InputChoice, Inputs},
     resolved::{Output, Run},
+    visible,
 };
 use crate::{
     compression::{Format, Start},
@@ -51,7 +52,7 @@ pub(crate) fn for_each(
         {
             let (name, path) = (input.name(), folder.join(relative));
             let mend = "sieve them in two runs";
-            bail!("{option}: {other} and {name} would both be {}: {mend}", path.display());
+            bail!("{option}: {other} and {name} would both be {}: {mend}", visible::name(&path));
         }
         paths.push(relative);
     }
@@ -83,7 +84,7 @@ pub(crate) fn check(run: &Run) -> Result<()> {
     let mut seen: HashMap<Identity, String> = HashMap::new();
     for Written { what, path, clean } in written(run) {
         if let Some(path) = path.filter(|path| path.is_dir()) {
-            let shown = path.display();
+            let shown = visible::name(path);
             let mend = match what == run.names.at("-o") {
                 true => ", or use --out-dir, which writes a file for each input",
                 false => "",
@@ -103,7 +104,7 @@ pub(crate) fn check(run: &Run) -> Result<()> {
         }
         if let Some(path) = path {
             if let (Identity::Path(_), Some(input)) = (&identity, run.inputs.would_read(path)) {
-                let shown = path.display();
+                let shown = visible::name(path);
                 bail!("{what} {shown} would be an input ({input}): write it elsewhere");
             }
             if clean {
@@ -125,7 +126,7 @@ fn check_data_dir(run: &Run) -> Result<()> {
         false => directory.clone(),
     };
     if let Some(input) = run.inputs.would_read(&written) {
-        let shown = directory.display();
+        let shown = visible::name(directory);
         let option = run.names.at("--data-dir");
         bail!("{option} {shown} would be an input ({input}): put it elsewhere");
     }
@@ -170,7 +171,7 @@ fn check_stats(run: &Run) -> Result<()> {
 
 /// A regular file that is there is not overwritten unasked, and not added to behind half a line.
 fn is_there(run: &Run, what: &str, path: &Path) -> Result<()> {
-    let shown = path.display();
+    let shown = visible::name(path);
     // A link that leads nowhere is there, too.
     if fs::symlink_metadata(path).is_err() {
         return Ok(());

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::exit::Trouble;
+use super::{exit::Trouble, visible};
 
 use crate::{config::nearest::nearest, engine::detect::Pack};
 
@@ -68,7 +68,7 @@ pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<P
 /// The packs of a file or a folder: name and text.
 fn texts(path: &Path) -> Result<Vec<(String, String)>> {
     let read = |file: PathBuf| {
-        let name = file.display().to_string();
+        let name = visible::name(&file);
         let text = fs::read_to_string(&file).with_context(|| format!("pack {name}"))?;
         Ok((name, text))
     };
@@ -143,7 +143,7 @@ fn names_of(packs: &[Pack]) -> impl Iterator<Item = &str> {
 
 /// A file, or the `.toml` files of a directory by name.
 fn files(path: &Path) -> Result<Vec<PathBuf>> {
-    let whose = || format!("pack {}", path.display());
+    let whose = || format!("pack {}", visible::name(path));
     if !fs::metadata(path).with_context(whose)?.is_dir() {
         return Ok(vec![path.to_path_buf()]);
     }

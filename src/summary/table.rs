@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::{Counts, Summary, total};
+use crate::journal::visible;
 
 const PLAIN: Style = Style::new();
 const BOLD: Style = Style::new().bold();
@@ -33,11 +34,11 @@ impl Summary {
             let _ = writeln!(text, "  {pad}{style}{label:width$}  {count:>counts$}{style:#}");
         }
         if !self.unmatched_rules.is_empty() {
-            let rules = self.unmatched_rules.join(", ");
+            let rules = visible(&self.unmatched_rules.join(", "));
             let _ = writeln!(text, "  {WARN}rules that never matched: {rules}{WARN:#}");
         }
         if let Some(error) = &self.error {
-            let _ = writeln!(text, "  {BAD}{error}{BAD:#}");
+            let _ = writeln!(text, "  {BAD}{}{BAD:#}", visible(error));
         }
         text
     }

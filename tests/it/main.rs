@@ -42,6 +42,7 @@ mod schema;
 mod shipped;
 mod signals;
 mod stand_ins;
+mod terminal;
 mod tidy;
 mod tokens;
 mod transactions;

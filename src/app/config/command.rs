@@ -14,6 +14,7 @@ use crate::{
     app::{
         exit::{Exit, Trouble},
         packs, plan, resolve, room, schemas,
+        visible::{self, visible},
         wrong::Wrong,
     },
     cli::{
@@ -69,7 +70,7 @@ fn check(loaded: &Loaded, sound: bool, wrong: &mut Wrong) -> Option<String> {
     });
     let plan = wrong.with(plan::compile(rules, text))?;
     let detectors = plan.detectors().iter().filter(|d| !d.pack.is_empty()).count();
-    let mut page = format!("{}: sound\n", loaded.path.display());
+    let mut page = format!("{}: sound\n", visible::name(&loaded.path));
     let _ = writeln!(page, "  {detectors} detectors in force");
     page.push_str(&pins(loaded));
     Some(page)
@@ -110,7 +111,7 @@ pub(crate) fn show(flags: RunArgs) -> Result<String> {
     let mut lines: Vec<(String, String)> = Vec::new();
     let nothing = Config::default();
     let (file, origin) = match &loaded {
-        Some(loaded) => (&loaded.config, format!("{}", loaded.path.display())),
+        Some(loaded) => (&loaded.config, visible::name(&loaded.path)),
         None => (&nothing, String::new()),
     };
     let origins = [(&typed, "flag"), (file, origin.as_str()), (&defaults, "default")]
@@ -153,7 +154,7 @@ pub(crate) fn show(flags: RunArgs) -> Result<String> {
     }
     if let Some(added) = added {
         let paths: Vec<_> = added.iter().map(|said| said.value.as_str()).collect();
-        let _ = writeln!(page, "# and by --patterns: {}", paths.join(", "));
+        let _ = writeln!(page, "# and by --patterns: {}", visible(&paths.join(", ")));
     }
     Ok(page)
 }

@@ -13,6 +13,7 @@ use crate::{
     app::{
         exit::{Exit, Trouble},
         print, say,
+        visible::visible_lines,
         watchers::token_in,
     },
     cli::kafka::{KafkaArgs, KafkaCommand, RunAt},
@@ -70,7 +71,7 @@ fn ask(at: SocketAddr, verb: &str, target: &str, token: Option<&str>) -> io::Res
     let answer = String::from_utf8_lossy(&answer);
     let parts = answer.split_once("\r\n\r\n").and_then(|(head, body)| {
         let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
-        Some((status, body.to_owned()))
+        Some((status, visible_lines(body)))
     });
     parts.ok_or_else(|| io::Error::other("what answers there is no admin server"))
 }

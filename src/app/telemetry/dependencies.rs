@@ -12,6 +12,7 @@ use crate::{
         inputs::InputChoice,
         resolved::{Output, Run},
         topics::Reach,
+        visible,
     },
     temporary,
 };
@@ -90,7 +91,7 @@ impl Need {
             Self::Folder(path) => (path, write_in(path)),
             Self::Topics(reach) => return reach.reach(),
         };
-        vec![(format!("{name} {}", path.display()), reached.map_err(|error| cause(&error)))]
+        vec![(format!("{name} {}", visible::name(path)), reached.map_err(|error| cause(&error)))]
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Snapshot, Telemetry, process};
 use crate::{
-    app::packs,
+    app::{packs, visible::visible},
     engine::Reason,
     metrics::{Family, Kind, Sample},
 };
@@ -38,9 +38,9 @@ impl Telemetry {
                 violations.entry((schema.clone(), reason.word())).or_default();
             }
         }
-        let violations = violations
-            .iter()
-            .map(|((schema, reason), count)| Sample::of(&[schema, reason], *count as f64));
+        let violations = violations.iter().map(|((schema, reason), count)| {
+            Sample::of(&[&visible(schema), reason], *count as f64)
+        });
         let detectors = self.live.detectors();
         let by_detector = |counts: &[u64]| -> Vec<Sample> {
             let counts = counts.iter().copied().chain(std::iter::repeat(0));

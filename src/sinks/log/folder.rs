@@ -17,6 +17,7 @@ use rustix::{
 };
 
 use super::faults::{Faults, Op};
+use crate::journal::visible;
 
 /// Which file it is, by device and inode.
 pub(super) type Identity = (u64, u64);
@@ -114,7 +115,7 @@ impl Folder {
                 Ok(Self { fd: Arc::new(fd), path, above, faults: self.faults.clone() })
             }
             Err(Errno::LOOP | Errno::NOTDIR) => {
-                let shown = path.display();
+                let shown = visible(&path.display().to_string());
                 Err(io::Error::other(format!("{shown} is a link or a file, not a folder")))
             }
             Err(error) => Err(error.into()),
@@ -123,7 +124,7 @@ impl Folder {
 
     /// As messages show the file `name`.
     pub(super) fn shown(&self, name: &str) -> String {
-        self.path.join(name).display().to_string()
+        visible(&self.path.join(name).display().to_string())
     }
 
     /// Opens the file `name`; a link is refused.

@@ -13,7 +13,10 @@ use super::{
     fingerprint::{self, Fingerprint, MOST, Node, read_at},
     packed::Packed,
 };
-use crate::pipeline::{Position, Reached};
+use crate::{
+    journal::visible,
+    pipeline::{Position, Reached},
+};
 
 /// So many bytes before the position are compared, to see that the file is still the same one.
 const EDGE: usize = 64;
@@ -348,7 +351,7 @@ pub(super) fn is_named_after(path: &Path, original: &Path) -> bool {
 
 fn shown(path: &Path) -> Arc<str> {
     // A name is one line of a message, whatever a file is called.
-    path.display().to_string().replace(|c: char| c.is_control(), "\u{fffd}").into()
+    visible(&path.display().to_string()).into()
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("serve", &["metrics", "shutdown"]),
-    ("summary", &["engine", "pipeline"]),
+    ("summary", &["engine", "pipeline", "journal"]),
     ("config", &["engine", "pipeline", "kafka", "sources", "sinks", "serve", "shutdown"]),
     ("cli", &["config", "engine"]),
     ("app", ALL),
