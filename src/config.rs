@@ -42,6 +42,7 @@ pub const KEYS: &[&str] = &[
     "poll",
     "admin",
     "admin_token_file",
+    "admin_hosts",
     "metrics_textfile",
     "dead_letter",
     "dead_letter_encrypt_to",
@@ -157,6 +158,8 @@ pub struct Config {
     pub admin: Option<Said<SocketAddr>>,
     /// The file with the bearer token that they need.
     pub admin_token_file: Option<Said<String>>,
+    /// Names by which the admin server may be called.
+    pub admin_hosts: Option<Vec<Said<String>>>,
     /// Where the measures are written to.
     pub metrics_textfile: Option<Said<String>>,
     /// Where the rest goes.
@@ -242,6 +245,7 @@ impl Config {
                 "poll" => config.poll = r.flag(value),
                 "admin" => config.admin = r.address(value),
                 "admin_token_file" => config.admin_token_file = r.text(value),
+                "admin_hosts" => config.admin_hosts = r.hosts(value),
                 "metrics_textfile" => config.metrics_textfile = r.text(value),
                 "dead_letter" => match r.is_table(value) {
                     true => config.streams.dead_letter = LetterEntry::read(&mut r, value),

@@ -120,6 +120,8 @@ events! {
     ConfigRefused = "config_refused", Error;
     /// The admin server listens.
     AdminListens = "admin_listens", Info;
+    /// The admin server listens where other machines may ask, and wants no token.
+    AdminOpen = "admin_open", Warn;
     /// The file of measures cannot be written.
     MetricsFailed = "metrics_failed", Warn;
     /// The file of statistics cannot be written.

@@ -9,8 +9,12 @@
 //! | `/version`, `/config` | what runs, and with what; secrets are masked |
 //! | `/kafka/…` | takes an operator's orders: see `orders` |
 //!
-//! It has a thread of its own, a bounded number of connections, and a timeout for everything.
+//! It has a thread of its own, a bounded number of connections, and a timeout for everything. Who
+//! connects and says nothing keeps no probe out (see `connections`), and a page of a browser that
+//! calls the server by a name of its own is refused (see `host`).
 
+mod connections;
+mod host;
 mod orders;
 
 use std::{
@@ -22,16 +26,12 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::get,
-};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
 };
 use subtle::ConstantTimeEq as _;
 use tokio::{
@@ -41,15 +41,21 @@ use tokio::{
 };
 
 use crate::metrics::Format;
+use connections::{Admitted, Limits};
 
-/// So many connections at a time; more wait.
-const CONNECTIONS: usize = 32;
-/// A request's head must be there within this.
-const HEAD: Duration = Duration::from_secs(5);
-/// A connection lives no longer.
-const CONNECTION: Duration = Duration::from_secs(60);
 /// A dependency that does not answer within this is not there.
 const DEPENDENCIES: Duration = Duration::from_secs(5);
+/// So many looks at all dependencies at a time: each may hang for longer than somebody waits for it.
+const LOOKS: usize = 4;
+
+/// Who may ask.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// The bearer token that all but `/health` and `/ready` want.
+    pub token: Option<String>,
+    /// Names by which the server may be called, beside `localhost` and IP addresses.
+    pub hosts: Vec<String>,
+}
 
 /// How a run is.
 pub trait Status: Send + Sync + 'static {
@@ -89,13 +95,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at `address`. With a `token`, all but `/health` and `/ready` want it as a bearer's.
+    /// Listens at `address`.
     ///
     /// # Errors
     /// Nobody can listen there.
-    pub fn start(
+    pub fn start(address: SocketAddr, access: Access, status: Arc<dyn Status>) -> io::Result<Self> {
+        Self::start_within(Limits::default(), address, access, status)
+    }
+
+    fn start_within(
+        limits: Limits,
         address: SocketAddr,
-        token: Option<String>,
+        access: Access,
         status: Arc<dyn Status>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
@@ -107,12 +118,12 @@ impl Server {
             tokio::net::TcpListener::from_std(listener)?
         };
         let (end, ended) = oneshot::channel();
-        let routes = routes(address, token, status);
+        let routes = routes(address, access, status);
         let work = move || {
             runtime.block_on(async {
                 tokio::select! {
                     _ = ended => {}
-                    () = accept(listener, routes) => {}
+                    () = connections::accept(listener, routes, limits) => {}
                 }
             });
             // A dependency that hangs does not hold up the end.
@@ -137,56 +148,43 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, routes: Router) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Ok(permit) = connections.clone().acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // No descriptors, for example: others may give some back.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let service = TowerToHyperService::new(routes.clone());
-        tokio::spawn(async move {
-            let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(16 << 10);
-            let connection = http.serve_connection(TokioIo::new(stream), service);
-            let _ = timeout(CONNECTION, connection).await;
-            drop(permit);
-        });
-    }
-}
-
 type Shared = Arc<dyn Status>;
 
-fn routes(address: SocketAddr, token: Option<String>, status: Shared) -> Router {
+fn routes(address: SocketAddr, Access { token, hosts }: Access, status: Shared) -> Router {
+    let looks = Arc::new(Semaphore::new(LOOKS));
     let orders = orders::routes(address, token.is_none(), status.clone());
     let open = Router::new()
         .route("/health", get(async || "ok\n"))
         .route("/ready", get(ready))
         .with_state(status.clone());
     let guarded = Router::new()
-        .route("/ready/deps", get(dependencies))
+        .route("/ready/deps", get(move |status: State<Shared>| dependencies(status, looks.clone())))
         .route("/metrics", get(metrics))
         .route("/version", get(async |State(status): State<Shared>| json(status.version())))
         .route("/config", get(async |State(status): State<Shared>| status.config()))
         .with_state(status)
         .merge(orders);
-    let guarded = match token {
-        None => guarded,
-        Some(token) => {
-            let token: Arc<str> = format!("Bearer {token}").into();
-            guarded.layer(middleware::from_fn_with_state(token, guard))
-        }
-    };
-    open.merge(guarded)
+    let token: Option<Arc<str>> = token.map(|token| format!("Bearer {token}").into());
+    let guarded = guarded.layer(middleware::from_fn_with_state(token, guard));
+    let names: host::Names = hosts.into();
+    open.merge(guarded).layer(middleware::from_fn_with_state(names, host::guard))
 }
 
-async fn guard(State(token): State<Arc<str>>, request: Request, next: Next) -> Response {
+async fn guard(
+    State(token): State<Option<Arc<str>>>,
+    Extension(admitted): Extension<Admitted>,
+    request: Request,
+    next: Next,
+) -> Response {
     let given = request.headers().get(header::AUTHORIZATION);
-    let same = given.is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into());
+    let same = token.is_none_or(|token| {
+        given.is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into())
+    });
     match same {
-        true => next.run(request).await,
+        true => {
+            admitted.admit();
+            next.run(request).await
+        }
         false => (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Bearer")],
@@ -203,9 +201,18 @@ async fn ready(State(status): State<Shared>) -> (StatusCode, String) {
     }
 }
 
-async fn dependencies(State(status): State<Shared>) -> (StatusCode, String) {
-    let reached = tokio::task::spawn_blocking(move || status.dependencies());
-    let Ok(Ok(all)) = timeout(DEPENDENCIES, reached).await else {
+async fn dependencies(State(status): State<Shared>, looks: Arc<Semaphore>) -> (StatusCode, String) {
+    let reached = async move {
+        let look = looks.acquire_owned().await.ok()?;
+        let work = move || {
+            let all = status.dependencies();
+            // Given back when the look ends, not when nobody waits for it any more.
+            drop(look);
+            all
+        };
+        tokio::task::spawn_blocking(work).await.ok()
+    };
+    let Ok(Some(all)) = timeout(DEPENDENCIES, reached).await else {
         let why = format!("no answer within {} seconds\n", DEPENDENCIES.as_secs());
         return (StatusCode::SERVICE_UNAVAILABLE, why);
     };
@@ -267,10 +274,17 @@ mod tests {
         }
     }
 
+    /// A connection on which nobody is waited for without end.
+    fn connected(server: &Server) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", server.address().port())).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+
     fn get(server: &Server, path: &str, headers: &str) -> String {
-        let mut stream = TcpStream::connect(server.address()).unwrap();
+        let mut stream = connected(server);
         let request =
-            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -278,8 +292,13 @@ mod tests {
     }
 
     fn start(ready: bool, token: Option<&str>) -> Server {
+        start_within(Limits::default(), ready, token)
+    }
+
+    fn start_within(limits: Limits, ready: bool, token: Option<&str>) -> Server {
         let loopback = "127.0.0.1:0".parse().unwrap();
-        Server::start(loopback, token.map(str::to_owned), Arc::new(Still(ready))).unwrap()
+        let access = Access { token: token.map(str::to_owned), hosts: vec!["tamis.svc".into()] };
+        Server::start_within(limits, loopback, access, Arc::new(Still(ready))).unwrap()
     }
 
     #[test]
@@ -317,9 +336,9 @@ mod tests {
     }
 
     fn order(server: &Server, headers: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", server.address().port())).unwrap();
+        let mut stream = connected(server);
         let request = format!(
-            "POST /kafka/pause HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\
+            "POST /kafka/pause HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
              Content-Length: 1\r\n\r\nt"
         );
         stream.write_all(request.as_bytes()).unwrap();
@@ -339,18 +358,76 @@ mod tests {
         assert!(order(&server, "").starts_with("HTTP/1.1 401"));
         assert!(order(&server, "Authorization: Bearer secret\r\n").starts_with("HTTP/1.1 200"));
         let anywhere = "0.0.0.0:0".parse().unwrap();
-        let server = Server::start(anywhere, None, Arc::new(Still(true))).unwrap();
+        let server = Server::start(anywhere, Access::default(), Arc::new(Still(true))).unwrap();
         let answer = order(&server, "");
         assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("--admin-token-file"));
     }
 
+    /// Who says nothing is waited for longer than any test.
+    const PATIENT: Limits =
+        Limits { connections: 8, head: Duration::from_secs(3600), life: Duration::from_secs(3600) };
+
     #[test]
-    fn who_says_nothing_does_not_keep_others_out() {
+    fn who_says_nothing_keeps_no_probe_out() {
+        for token in [None, Some("secret")] {
+            let server = start_within(PATIENT, true, token);
+            let mut silent = Vec::new();
+            // More than there is room for: half say nothing, half the beginning of a request.
+            for i in 0..10 * PATIENT.connections {
+                let mut stream = connected(&server);
+                if i % 2 == 0 {
+                    stream.write_all(b"GET /health HTTP/1.1\r\nHost: loc").unwrap();
+                }
+                silent.push(stream);
+                for probe in ["/health", "/ready"] {
+                    let answer = get(&server, probe, "");
+                    assert!(answer.starts_with("HTTP/1.1 200"), "{i}: {answer}");
+                }
+            }
+            drop(silent);
+        }
+    }
+
+    #[test]
+    fn who_was_let_in_stays_where_strangers_go() {
+        let server = start_within(PATIENT, true, Some("secret"));
+        let mut known = connected(&server);
+        let mut ask = || {
+            let request = "GET /version HTTP/1.1\r\nHost: localhost\r\n\
+                           Authorization: Bearer secret\r\n\r\n";
+            known.write_all(request.as_bytes()).unwrap();
+            let mut answer = [0; 1024];
+            let read = known.read(&mut answer).unwrap();
+            String::from_utf8_lossy(&answer[..read]).into_owned()
+        };
+        assert!(ask().starts_with("HTTP/1.1 200"));
+        let strangers: Vec<_> = (0..2 * PATIENT.connections).map(|_| connected(&server)).collect();
+        assert!(get(&server, "/health", "").starts_with("HTTP/1.1 200"));
+        assert!(ask().starts_with("HTTP/1.1 200"));
+        drop(strangers);
+    }
+
+    #[test]
+    fn a_name_that_is_not_the_servers_is_refused() {
         let server = start(true, None);
-        let silent: Vec<_> =
-            (0..2 * CONNECTIONS).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
-        let answer = get(&server, "/health", "");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        drop(silent);
+        let ask = |path: &str, host: &str| {
+            let mut stream = connected(&server);
+            let request =
+                format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        };
+        for path in ["/health", "/ready", "/ready/deps", "/metrics", "/version", "/config", "/x"] {
+            for foreign in ["evil.example", "evil.example:9600", "127.0.0.1.evil.example"] {
+                let answer = ask(path, foreign);
+                assert!(answer.starts_with("HTTP/1.1 403"), "{path} {foreign}: {answer}");
+                assert!(answer.contains("admin_hosts") && !answer.contains("evil"), "{answer}");
+            }
+            for own in ["127.0.0.1", "[::1]:9600", "localhost:1", "tamis.svc:9600"] {
+                assert!(!ask(path, own).starts_with("HTTP/1.1 403"), "{path} {own}");
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 use super::{cause::cause, reports::in_time, telemetry::Telemetry, watchers::Watchers};
 use crate::{
     journal::{Event, Say},
-    serve::Server,
+    serve::{Access, Server},
 };
 
 /// How often the file of measures is written.
@@ -36,11 +36,16 @@ impl Admin {
         say: &Say,
     ) -> Result<Self> {
         let server = watchers.listen.map(|address| {
-            let server = Server::start(address, token.clone(), telemetry.clone());
+            let open = token.is_none() && !address.ip().is_loopback();
+            let access = Access { token, hosts: watchers.hosts.clone() };
+            let server = Server::start(address, access, telemetry.clone());
             let server = server.with_context(|| format!("--admin {address}"))?;
-            {
-                let at = format!("--admin: at {}", server.address());
-                say(Event::AdminListens, &at);
+            let at = server.address();
+            say(Event::AdminListens, &format!("--admin: at {at}"));
+            if open {
+                let what = "every machine that reaches it may read the configuration and the \
+                            measures: set --admin-token-file, or listen at 127.0.0.1";
+                say(Event::AdminOpen, &format!("--admin: {at} wants no token: {what}"));
             }
             anyhow::Ok(server)
         });

@@ -14,6 +14,8 @@ use crate::{cli::admin::AdminArgs, config::names::Names};
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     pub(crate) listen: Option<SocketAddr>,
+    /// Names by which the server may be called, beside `localhost` and IP addresses.
+    pub(crate) hosts: Vec<String>,
     token_file: Option<PathBuf>,
     pub(crate) textfile: Option<PathBuf>,
 }
@@ -21,7 +23,8 @@ pub(crate) struct Watchers {
 impl Watchers {
     pub(crate) fn of(args: AdminArgs) -> Self {
         let (listen, token_file) = (args.admin, args.admin_token_file);
-        Self { listen, token_file, textfile: args.metrics_textfile }
+        let (hosts, textfile) = (args.admin_hosts, args.metrics_textfile);
+        Self { listen, hosts, token_file, textfile }
     }
 
     /// The bearer token, if one is wanted.

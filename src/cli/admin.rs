@@ -22,6 +22,10 @@ pub struct AdminArgs {
           requires = "admin")]
     pub admin_token_file: Option<PathBuf>,
 
+    /// Names by which the server may be called, from the configuration alone.
+    #[arg(skip)]
+    pub admin_hosts: Vec<String>,
+
     /// Write the measures of /metrics to FILE, four times a minute and at the end
     ///
     /// In one step, for the textfile collector of the Prometheus node exporter.

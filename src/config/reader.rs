@@ -144,6 +144,20 @@ impl<'t> Reader<'t> {
         self.parsed(value, address)
     }
 
+    /// Names of hosts, without a scheme and a port.
+    pub(super) fn hosts(&mut self, value: &Value<'_>) -> Option<Vec<Said<String>>> {
+        let hosts = self.texts(value)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        for said in &hosts {
+            if said.value.is_empty() || !said.value.chars().all(plain) {
+                let what = "the name of a host is wanted here, as in tamis.example: letters, \
+                            digits, `-`, `.` and `_`, without a scheme and a port";
+                self.complain(said.spot, what.into());
+            }
+        }
+        Some(hosts)
+    }
+
     /// What `parse` makes of a text.
     pub(super) fn parsed<T>(
         &mut self,

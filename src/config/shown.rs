@@ -35,6 +35,7 @@ impl Config {
             ("poll", self.poll.as_ref().map(plain)),
             ("admin", self.admin.as_ref().map(|s| s.shown(&quoted(&s.value.to_string())))),
             ("admin_token_file", self.admin_token_file.as_ref().map(text)),
+            ("admin_hosts", self.admin_hosts.as_ref().map(|all| texts(all))),
             ("metrics_textfile", self.metrics_textfile.as_ref().map(text)),
             (
                 "dead_letter",

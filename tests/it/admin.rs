@@ -81,7 +81,8 @@ impl Drop for Watched {
 /// What an admin server answers: the status and the body.
 pub(crate) fn get(port: u16, path: &str, headers: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -257,4 +258,33 @@ fn documented(head: &str, wanted: &str) {
     } else {
         assert!(shown == wanted, "out of date: `UPDATE_DOCS=1 cargo test --test it admin`");
     }
+}
+
+#[test]
+fn a_server_that_others_reach_without_a_token_is_warned_about() {
+    let dir = folder(&[("token", "secret\n")]);
+    let said = |args: &[&str]| stderr(&run(tamis(args).current_dir(&dir), b"{}\n"));
+    let open = said(&["--admin", "0.0.0.0:0"]);
+    assert!(open.contains("wants no token") && open.contains("--admin-token-file"), "{open}");
+    for closed in [&["--admin", "0"][..], &["--admin", "0.0.0.0:0", "--admin-token-file", "token"]]
+    {
+        assert!(!said(closed).contains("wants no token"), "{closed:?}");
+    }
+}
+
+#[test]
+fn a_name_that_the_configuration_lists_is_the_servers() {
+    let config = "version = 1\nadmin_hosts = ['tamis.example']\n";
+    let watched = Watched::start(&[("t.toml", config)], &["--config", "t.toml"]);
+    let ask = |host: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", watched.port)).unwrap();
+        let request = format!("GET /config HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask("tamis.example:9600").starts_with("HTTP/1.1 200"));
+    assert!(ask("127.0.0.1").starts_with("HTTP/1.1 200"));
+    assert!(ask("evil.example").starts_with("HTTP/1.1 403"));
 }

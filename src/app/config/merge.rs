@@ -49,6 +49,7 @@ impl Loaded {
         fill(&mut args.data_dir, self.path(c.data_dir.as_ref()));
         fill(&mut args.admin.admin, value(c.admin.as_ref()));
         fill(&mut args.admin.admin_token_file, self.path(c.admin_token_file.as_ref()));
+        args.admin.admin_hosts = texts(c.admin_hosts.as_deref());
         fill(&mut args.admin.metrics_textfile, self.path(c.metrics_textfile.as_ref()));
         fill(&mut args.line_timeout, value(c.line_timeout.as_ref()));
         args.poll |= value(c.poll.as_ref()).unwrap_or(false);

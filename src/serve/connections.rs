@@ -1,0 +1,112 @@
+//! Connections: a bounded number, and always room for one more.
+//!
+//! Whoever connects and says nothing would hold a place that a probe needs. So no place is waited
+//! for: where all are taken, the oldest connection goes whose requests needed no access, or, where
+//! there is none, the oldest.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use axum::{Extension, Router};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{AbortHandle, yield_now},
+    time::{sleep, timeout},
+};
+
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// So many at a time.
+    pub(super) connections: usize,
+    /// A request's head must be there within this.
+    pub(super) head: Duration,
+    /// A connection lives no longer.
+    pub(super) life: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let (head, life) = (Duration::from_secs(5), Duration::from_secs(60));
+        Self { connections: 128, head, life }
+    }
+}
+
+/// Where no connection can be taken, the next one is tried after this.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether a request of a connection was let in to what is guarded.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Admitted(Arc<AtomicBool>);
+
+impl Admitted {
+    pub(super) fn admit(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    fn is(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The open connections, the oldest first.
+#[derive(Default)]
+struct Open(VecDeque<(AbortHandle, Admitted)>);
+
+impl Open {
+    /// Makes room for one more.
+    fn make_room(&mut self, limits: Limits) {
+        self.0.retain(|(task, _)| !task.is_finished());
+        if self.0.len() >= limits.connections {
+            self.close_one();
+        }
+    }
+
+    fn close_one(&mut self) {
+        let stranger = self.0.iter().position(|(_, admitted)| !admitted.is());
+        if let Some((task, _)) = self.0.remove(stranger.unwrap_or(0)) {
+            task.abort();
+        }
+    }
+}
+
+/// Serves whoever connects.
+pub(super) async fn accept(listener: TcpListener, routes: Router, limits: Limits) {
+    let mut open = Open::default();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                open.make_room(limits);
+                let admitted = Admitted::default();
+                let task = serve(stream, routes.clone(), admitted.clone(), limits);
+                let task = tokio::spawn(task);
+                open.0.push_back((task.abort_handle(), admitted));
+                // What has come already is read before the next connection takes its place.
+                yield_now().await;
+            }
+            Err(_) => {
+                // No descriptors, for example: one that is given back serves the next probe.
+                open.make_room(limits);
+                open.close_one();
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, routes: Router, admitted: Admitted, limits: Limits) {
+    let service = TowerToHyperService::new(routes.layer(Extension(admitted)));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(16 << 10);
+    let _ = timeout(limits.life, http.serve_connection(TokioIo::new(stream), service)).await;
+}
