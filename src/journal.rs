@@ -100,6 +100,10 @@ events! {
     TopicPaused = "topic_paused", Error;
     /// A Kafka topic is read again.
     TopicResumed = "topic_resumed", Info;
+    /// A Kafka partition has not advanced for 20 s although there is more to read; the line says why.
+    PartitionStalled = "partition_stalled", Error;
+    /// A Kafka partition that was stalled advances again.
+    PartitionAdvances = "partition_advances", Info;
     /// An operator paused a Kafka topic or partition.
     ReadingPaused = "reading_paused", Warn;
     /// An operator had a Kafka topic or partition read again.

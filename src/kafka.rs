@@ -39,7 +39,7 @@ pub use secret::{Given, Login, Password, Secret};
 pub use tls::{MadeWith, TlsFiles};
 pub use token::{Provider, Tokens};
 pub use topics::{Prober, Topics, ask, limits, list};
-pub use vitals::{Client, Partition, Rebalance, Skip, Unfit, Vitals};
+pub use vitals::{Change, Client, Partition, Rebalance, Skip, Unfit, Vitals};
 pub use voice::Voice;
 
 /// librdkafka's properties that carry a promise of this program: how often something arrives, in which

@@ -57,14 +57,34 @@ impl Prober {
         client(cluster).map(Self)
     }
 
-    /// The offset behind a partition's last record, if there is an answer within `patience`.
+    /// One for which a partition ends where its log does, whatever transactions are open.
+    ///
+    /// # Errors
+    /// The configuration is none of librdkafka's.
+    pub fn of_logs(cluster: &Cluster) -> io::Result<Self> {
+        client_with(cluster, &[("isolation.level", "read_uncommitted")]).map(Self)
+    }
+
+    /// The offset after a partition's last record, if there is an answer within `patience`.
     pub fn end(&self, topic: &str, partition: i32, patience: Duration) -> Option<i64> {
-        self.0.fetch_watermarks(topic, partition, patience).ok().map(|(_, end)| end)
+        self.ends(topic, partition, patience).map(|(_, end)| end)
+    }
+
+    /// The first offset of a partition, and the one after its last record, likewise.
+    pub fn ends(&self, topic: &str, partition: i32, patience: Duration) -> Option<(i64, i64)> {
+        self.0.fetch_watermarks(topic, partition, patience).ok()
     }
 }
 
 fn client(cluster: &Cluster) -> io::Result<BaseConsumer<Voice>> {
-    cluster.client(&[]).create_with_context(cluster.voice.clone()).map_err(|error| not_made(&error))
+    client_with(cluster, &[])
+}
+
+fn client_with(cluster: &Cluster, properties: &[(&str, &str)]) -> io::Result<BaseConsumer<Voice>> {
+    cluster
+        .client(properties)
+        .create_with_context(cluster.voice.clone())
+        .map_err(|error| not_made(&error))
 }
 
 fn fetch(client: &BaseConsumer<Voice>, patience: Duration) -> Result<Topics, KafkaError> {

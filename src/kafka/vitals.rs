@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | `partition` | how far a partition is, and how far it could be |
 //! | `orders` | what an operator wants |
+//! | `stall` | partitions that do not advance although there is more |
 //! | `families` | the measures by name |
 
 mod families;
 mod orders;
 mod partition;
+mod stall;
 
 use std::{
     collections::BTreeMap,
@@ -26,6 +28,7 @@ use crate::metrics::Histogram;
 use orders::Orders;
 pub use orders::Unfit;
 pub use partition::Partition;
+pub use stall::Change;
 
 /// What happens to partitions of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,8 @@ pub enum Client {
 /// What is known of a member.
 pub struct Vitals {
     joined: AtomicBool,
+    /// Another process has taken this member's place in its group.
+    ousted: AtomicBool,
     rebalances: [AtomicU64; 3],
     errors: [AtomicU64; 4],
     skipped: [AtomicU64; 4],
@@ -84,6 +89,10 @@ struct State {
     retries: [Retries; 2],
     /// Topics that are paused for a fault of their own, and which.
     faults: BTreeMap<String, String>,
+    /// Partitions that do not advance although there is more, and why.
+    stalled: BTreeMap<(String, i32), String>,
+    /// When something was acknowledged last.
+    moved: Option<Instant>,
     orders: Orders,
 }
 
@@ -118,6 +127,7 @@ impl Default for Vitals {
     fn default() -> Self {
         Self {
             joined: AtomicBool::new(false),
+            ousted: AtomicBool::new(false),
             rebalances: Default::default(),
             errors: Default::default(),
             skipped: Default::default(),
@@ -133,14 +143,16 @@ impl Vitals {
     /// Whether it takes records; if not, why.
     ///
     /// # Errors
-    /// It did not join yet, or a topic is paused for a fault of its own.
+    /// It did not join yet, a topic is paused for a fault of its own, or a partition is stalled.
     pub fn ready(&self) -> Result<(), String> {
         if !self.joined.load(Relaxed) {
             return Err("not joined yet: the group has not assigned partitions".into());
         }
         let state = self.state();
         let faults = state.faults.iter().map(|(topic, why)| format!("`{topic}` is paused: {why}"));
-        let faults: Vec<_> = faults.collect();
+        let stalled = state.stalled.iter();
+        let stalled = stalled.map(|((topic, n), why)| format!("`{topic}[{n}]` is stalled: {why}"));
+        let faults: Vec<_> = faults.chain(stalled).collect();
         if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
     }
 
@@ -150,6 +162,16 @@ impl Vitals {
             self.joined.store(true, Relaxed);
         }
         self.rebalances[what as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Another process has taken this member's place.
+    pub fn oust(&self) {
+        self.ousted.store(true, Relaxed);
+    }
+
+    /// Whether one has.
+    pub fn is_ousted(&self) -> bool {
+        self.ousted.load(Relaxed)
     }
 
     /// There was an error.
@@ -185,6 +207,7 @@ impl Vitals {
         let mut state = self.state();
         let partition = state.partitions.get_mut(&id);
         let times = partition.map(|partition| partition.acknowledged(end)).unwrap_or_default();
+        state.moved = Some(Instant::now());
         drop(state);
         for time in times {
             self.age.observe(Duration::from_millis(u64::try_from(now - time).unwrap_or_default()));
@@ -230,23 +253,33 @@ impl Vitals {
         }
     }
 
-    /// Partitions that are not read at present: of these librdkafka does not know the end.
-    pub fn held(&self) -> Vec<(String, i32)> {
+    /// Partitions of which librdkafka does not know the end: those that are not read at present.
+    pub fn untold(&self) -> Vec<(String, i32)> {
         let state = self.state();
-        let is_held = |partition: &&Partition| {
-            state.faults.contains_key(&*partition.topic)
+        let is_untold = |partition: &&Partition| {
+            partition.is_untold()
+                || state.faults.contains_key(&*partition.topic)
                 || state.orders.holds(&partition.topic, partition.partition)
         };
-        let held = state.partitions.values().filter(is_held);
-        held.map(|partition| (partition.topic.to_string(), partition.partition)).collect()
+        let untold = state.partitions.values().filter(is_untold);
+        untold.map(|partition| (partition.topic.to_string(), partition.partition)).collect()
     }
 
-    /// A partition that is not read ends there.
-    pub fn ends(&self, topic: &str, partition: i32, end: i64) {
+    /// A partition begins and ends there, as its leader says.
+    pub fn ends(&self, topic: &str, partition: i32, (low, end): (i64, i64)) {
+        self.of(topic, partition, |found| found.ends(low, end));
+    }
+
+    /// A partition that was to be read again from elsewhere is.
+    pub fn sought(&self, topic: &str, partition: i32) {
+        self.of(topic, partition, Partition::sought);
+    }
+
+    fn of(&self, topic: &str, partition: i32, with: impl FnOnce(&mut Partition)) {
         let mut state = self.state();
         let mut all = state.partitions.values_mut();
         if let Some(found) = all.find(|p| *p.topic == *topic && p.partition == partition) {
-            found.ends(end);
+            with(found);
         }
     }
 
@@ -273,6 +306,8 @@ fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::Offset;
+
     use super::*;
 
     fn values(vitals: &Vitals, name: &str) -> Vec<(Vec<String>, f64)> {
@@ -297,7 +332,7 @@ mod tests {
     #[test]
     fn what_goes_has_no_labels_any_more() {
         let vitals = Vitals::default();
-        vitals.assigned(7, Partition::new("t".into(), 3, Some(10)));
+        vitals.assigned(7, Partition::new("t".into(), 3, Offset::Offset(10)));
         let text = r#"{"name":"","client_id":"","type":"consumer","ts":0,"time":0,"age":0,
             "replyq":0,"msg_cnt":0,"msg_size":0,"msg_max":0,"msg_size_max":0,"tx":0,"tx_bytes":0,
             "rx":0,"rx_bytes":0,"txmsgs":0,"txmsg_bytes":0,"rxmsgs":0,"rxmsg_bytes":0,
@@ -305,6 +340,8 @@ mod tests {
         let mut told: Statistics = serde_json::from_str(text).unwrap();
         let mut topic = rdkafka::statistics::Topic::default();
         let partition = rdkafka::statistics::Partition {
+            fetch_state: "active".into(),
+            hi_offset: 30,
             ls_offset: 30,
             next_offset: 20,
             fetchq_cnt: 4,
@@ -313,6 +350,8 @@ mod tests {
         };
         topic.partitions.insert(3, partition);
         told.topics.insert("t".into(), topic);
+        vitals.told(Client::Source, &told);
+        assert_eq!(values(&vitals, "tamis_kafka_lag_records"), []);
         vitals.told(Client::Source, &told);
         let at = vec!["t".to_owned(), "3".to_owned()];
         assert_eq!(values(&vitals, "tamis_kafka_lag_records"), [(at, 20.0)]);
@@ -327,7 +366,7 @@ mod tests {
     #[test]
     fn ages_and_commits_are_counted() {
         let vitals = Vitals::default();
-        vitals.assigned(1, Partition::new("t".into(), 0, None));
+        vitals.assigned(1, Partition::new("t".into(), 0, Offset::Beginning));
         vitals.handed(1, 10, Some(now() - 5_000));
         vitals.acknowledged(1, 10);
         vitals.acknowledged(2, 10);

@@ -15,6 +15,7 @@ mod rolling;
 mod sealed;
 mod secured;
 mod slow;
+mod stalled;
 mod starts;
 mod three;
 mod tokens;

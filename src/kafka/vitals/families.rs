@@ -59,6 +59,8 @@ impl Vitals {
         let paused = state.faults.keys().map(|topic| Sample::of(&[topic, "fault"], 1.0));
         let by_hand: BTreeSet<_> = state.orders.paused.iter().map(|(topic, _)| topic).collect();
         let by_hand = by_hand.into_iter().map(|topic| Sample::of(&[topic, "hand"], 1.0));
+        let stalled = state.stalled.keys();
+        let stalled = stalled.map(|(topic, n)| Sample::of(&[topic, &n.to_string()], 1.0));
         vec![
             Family::counter(
                 "tamis_kafka_errors",
@@ -77,6 +79,12 @@ impl Vitals {
                 "1, of each topic that is paused, for a fault of its own or by hand (or some partition of it).",
                 &["topic", "by"],
                 paused.chain(by_hand).collect(),
+            ),
+            Family::gauge(
+                "tamis_kafka_partition_stalled",
+                "1, of each partition that has not advanced for 20 s although there is more to read.",
+                &["topic", "partition"],
+                stalled.collect(),
             ),
             Family::counter(
                 "tamis_offsets_skipped",

@@ -156,14 +156,16 @@ fn shown(topic: &str, partition: Option<i32>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::Offset;
+
     use super::super::Partition;
     use super::*;
 
     #[test]
     fn orders_are_judged_before_they_are_followed() {
         let vitals = Vitals::default();
-        vitals.assigned(1, Partition::new("t".into(), 0, Some(10)));
-        vitals.assigned(2, Partition::new("t".into(), 1, None));
+        vitals.assigned(1, Partition::new("t".into(), 0, Offset::Offset(10)));
+        vitals.assigned(2, Partition::new("t".into(), 1, Offset::Beginning));
         let said = |verb: &str, target: &str| match vitals.order(verb, target) {
             Ok(said) => said,
             Err(Unfit::Refused(why)) => format!("no: {why}"),

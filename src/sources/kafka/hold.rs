@@ -314,7 +314,7 @@ impl Reader {
                         element.topic() == &*start.0 && element.partition() == start.1
                     });
                     match found.map(|element| element.error()) {
-                        Some(Ok(())) => {}
+                        Some(Ok(())) => shared.vitals.sought(&start.0, start.1),
                         Some(Err(error)) if is_stopped(&error) => holds.stopped.push(start),
                         _ => holds.seeks.push(start),
                     }

@@ -153,7 +153,7 @@ impl Shared {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         };
-        self.vitals.assigned(id, kafka::Partition::new(place.topic.clone(), partition, committed));
+        self.vitals.assigned(id, kafka::Partition::new(place.topic.clone(), partition, start));
         let none = i64::MIN;
         let reached = committed.filter(|_| pinned).unwrap_or(none);
         let (handed, acknowledged, stored) = (reached, reached, none);

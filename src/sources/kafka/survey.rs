@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::shared::Shared;
-use crate::kafka::{self, Cluster, Prober, Topics};
+use crate::{
+    journal::Event,
+    kafka::{self, Change, Cluster, Prober, Topics},
+};
 
 /// Judges all topics of a cluster, and how many partitions each has.
 pub type Judge = Arc<dyn Fn(&Topics) -> io::Result<()> + Send + Sync>;
@@ -17,6 +20,8 @@ pub type Judge = Arc<dyn Fn(&Topics) -> io::Result<()> + Send + Sync>;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often to look whether the run is over.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often to look whether partitions advance.
+const STALLS_EVERY: Duration = Duration::from_secs(1);
 /// How often to ask for ends.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 /// How often to look at the files of certificates and keys.
@@ -25,12 +30,12 @@ const FILES_EVERY: Duration = Duration::from_secs(2);
 const EVERY: Duration = Duration::from_secs(300);
 
 /// Has topics judged as often as librdkafka refreshes what it knows of them, asks for the ends of partitions
-/// that are not read, and looks at certificates and keys.
+/// that are not read, looks whether partitions advance, and looks at certificates and keys.
 pub(super) fn start(cluster: Cluster, judge: Judge, shared: Arc<Shared>) -> io::Result<()> {
     let said = cluster.client(&[]).get("topic.metadata.refresh.interval.ms").map(str::to_owned);
     let every = said.and_then(|ms| ms.parse().ok()).map_or(EVERY, Duration::from_millis);
     let work = move || {
-        let [mut judged, mut asked, mut looked] = [Instant::now(); 3];
+        let [mut judged, mut asked, mut looked, mut stalls] = [Instant::now(); 4];
         let mut prober = None;
         while !shared.is_over() {
             thread::sleep(LOOK_EVERY);
@@ -51,25 +56,41 @@ pub(super) fn start(cluster: Cluster, judge: Judge, shared: Arc<Shared>) -> io::
                 ends(&cluster, &shared, &mut prober);
                 asked = Instant::now();
             }
+            if stalls.elapsed() >= STALLS_EVERY {
+                tell_stalls(&cluster);
+                stalls = Instant::now();
+            }
         }
     };
     thread::Builder::new().name("survey".into()).spawn(work).map(drop)
 }
 
+/// Tells which partitions do not advance although there is more, and which do again.
+fn tell_stalls(cluster: &Cluster) {
+    for Change { topic, partition, reached, why } in cluster.voice.vitals.stalls(Instant::now()) {
+        let reached = reached.map(|offset| format!(":{offset}")).unwrap_or_default();
+        let (event, what) = match why {
+            Some(why) => (Event::PartitionStalled, format!("is stalled: {why}")),
+            None => (Event::PartitionAdvances, "advances again".to_owned()),
+        };
+        cluster.voice.tell(event, &format!("{topic}[{partition}]{reached} {what}"));
+    }
+}
+
 /// Asks for the ends of partitions that are not read.
 fn ends(cluster: &Cluster, shared: &Shared, prober: &mut Option<Prober>) {
-    let held = shared.vitals.held();
-    if held.is_empty() {
+    let untold = shared.vitals.untold();
+    if untold.is_empty() {
         *prober = None;
         return;
     }
     if prober.is_none() {
-        *prober = Prober::open(cluster).ok();
+        *prober = Prober::of_logs(cluster).ok();
     }
-    for (topic, partition) in held {
-        let end = prober.as_ref().and_then(|prober| prober.end(&topic, partition, PATIENCE));
-        match end {
-            Some(end) => shared.vitals.ends(&topic, partition, end),
+    for (topic, partition) in untold {
+        let ends = prober.as_ref().and_then(|prober| prober.ends(&topic, partition, PATIENCE));
+        match ends {
+            Some(ends) => shared.vitals.ends(&topic, partition, ends),
             // Others would not be answered either. The next client may be known by another password.
             None => {
                 *prober = None;

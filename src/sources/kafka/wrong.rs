@@ -105,6 +105,9 @@ impl Reader {
         self.lanes.retain(|lane| !begins(&starts, &lane.place));
         match done {
             Ok(()) => {
+                for (topic, partition, _) in &starts {
+                    self.shared.vitals.sought(topic, *partition);
+                }
                 // What was paused stays so, until it is to be read.
                 let paused = self.holds.begin(&starts);
                 if let Err(error) = consumer.pause(&paused) {

@@ -116,13 +116,9 @@ impl Shared {
             };
             let place = Place { id, ..place };
             starts.push((place.topic.clone(), place.partition, start));
-            let known = match start {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            };
             self.vitals.revoked(old);
             let (topic, number) = (place.topic.clone(), place.partition);
-            self.vitals.assigned(id, kafka::Partition::new(topic, number, known));
+            self.vitals.assigned(id, kafka::Partition::new(topic, number, start).again());
             let new = Partition {
                 place,
                 start,
