@@ -71,6 +71,15 @@ pub struct Reached {
     pub offset: i64,
 }
 
+/// What is sent of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// The record's.
+    pub offset: i64,
+    /// Which line of its value, where that has a dead letter of its own.
+    pub line: Option<u32>,
+}
+
 /// Who keeps how far records are delivered.
 pub trait Offsets: Send {
     /// Takes note; what is said of a partition later is further.
@@ -84,6 +93,21 @@ pub trait Offsets: Send {
     /// it is wanted any more.
     fn unsent(&mut self, id: u64, why: &io::Error) {
         let _ = (id, why);
+    }
+    /// These are durable, although not everything of their place that came before them is: where that is
+    /// read again, they are not to be sent again.
+    fn sent(&mut self, id: u64, pieces: &[Piece]) {
+        let _ = (id, pieces);
+    }
+    /// Whether anything of this place is durable that is read again.
+    fn has_sent(&self, id: u64) -> bool {
+        let _ = id;
+        false
+    }
+    /// Whether that is.
+    fn was_sent(&self, id: u64, piece: Piece) -> bool {
+        let _ = (id, piece);
+        false
     }
     /// What was handed out and is not acknowledged is not wanted any more: it is read again.
     fn take_back(&mut self) {}

@@ -44,7 +44,7 @@ use rdkafka::{
 use crate::{
     journal::Event,
     kafka::Cluster,
-    pipeline::records::{Block, Next, Offsets, Reached, RecordSource, ValueFraming},
+    pipeline::records::{Block, Next, Offsets, Piece, Reached, RecordSource, ValueFraming},
     shutdown::Shutdown,
 };
 use arrival::DECODER_BYTES;
@@ -181,6 +181,18 @@ impl Offsets for KafkaOffsets {
 
     fn unsent(&mut self, id: u64, why: &io::Error) {
         self.shared.unsent(id, why);
+    }
+
+    fn sent(&mut self, id: u64, pieces: &[Piece]) {
+        self.shared.sent(id, pieces);
+    }
+
+    fn has_sent(&self, id: u64) -> bool {
+        self.shared.has_sent(id)
+    }
+
+    fn was_sent(&self, id: u64, piece: Piece) -> bool {
+        self.shared.was_sent(id, piece)
     }
 
     fn take_back(&mut self) {

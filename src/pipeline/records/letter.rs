@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Back, Digest,
+    Back, Digest, Piece,
     block::{Place, Record},
     hops::HOP,
     judged::{Counts, Fate, Judged, Key, Verdict},
@@ -31,6 +31,10 @@ pub(super) struct Sent {
     /// Why it is not, and for how many lines that stands.
     pub(super) reason: Option<Reason>,
     pub(super) stands_for: u64,
+    /// It is about the record itself, not about a line of it.
+    pub(super) own: bool,
+    /// It did not go anywhere: it is read again, or was sent before.
+    pub(super) gone: bool,
 }
 
 impl Sent {
@@ -38,7 +42,14 @@ impl Sent {
         let &Record { place, offset, timestamp, .. } = record;
         let origin = record.origin.clone();
         let (hop, line, counts, reason) = (verdict.hop, None, None, None);
-        Self { place, offset, origin, timestamp, hop, line, counts, reason, stands_for: 1 }
+        let (stands_for, own, gone) = (1, true, false);
+        Self { place, offset, origin, timestamp, hop, line, counts, reason, stands_for, own, gone }
+    }
+
+    /// What of the record it is about; `None`: a line that cannot be told apart from others.
+    pub(super) fn piece(&self) -> Option<Piece> {
+        let piece = Piece { offset: self.offset, line: self.line };
+        (self.own || self.line.is_some()).then_some(piece)
     }
 
     /// Topic, partition, offset and line, as who is told of it knows them.

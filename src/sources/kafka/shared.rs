@@ -1,5 +1,6 @@
 //! What the thread that reads and the pipeline share.
 
+mod ahead;
 mod rewind;
 
 use std::{
@@ -17,6 +18,7 @@ use crate::{
     pipeline::records::{Block, Next, Place, Reached},
 };
 
+use ahead::Ahead;
 pub(super) use rewind::Start;
 
 /// Filled blocks, and how far each partition is.
@@ -61,6 +63,10 @@ struct Partition {
     broken: bool,
     /// Its topic was not there any more: until more is delivered, its offsets are of no use.
     gone: bool,
+    /// Its numbers before it was read again.
+    earlier: Vec<u64>,
+    /// What is durable although something before it is not.
+    ahead: Ahead,
 }
 
 /// How far a partition is delivered.
@@ -104,6 +110,7 @@ impl Shared {
                 self.vitals.acknowledged(*id, *offset);
                 partition.gone &= *offset <= partition.acknowledged;
                 partition.acknowledged = partition.acknowledged.max(*offset);
+                partition.ahead.forget_before(partition.acknowledged);
             }
         }
         state.poked = true;
@@ -157,8 +164,9 @@ impl Shared {
         let none = i64::MIN;
         let reached = committed.filter(|_| pinned).unwrap_or(none);
         let (handed, acknowledged, stored) = (reached, reached, none);
+        let (broken, gone, earlier, ahead) = (false, false, Vec::new(), Ahead::default());
         let new =
-            Partition { place, start, handed, acknowledged, stored, broken: false, gone: false };
+            Partition { place, start, handed, acknowledged, stored, broken, gone, earlier, ahead };
         state.partitions.insert(id, new);
     }
 

@@ -1,7 +1,7 @@
 //! Acknowledges what is durable, batch by batch: a process that is killed reads what is not
 //! acknowledged again.
 
-use std::{mem, time::Instant};
+use std::{collections::HashSet, mem, time::Instant};
 
 use super::{
     LOOK_EVERY, Outbox, RecordDelivery,
@@ -9,16 +9,21 @@ use super::{
 };
 use crate::pipeline::{
     crew::Deliver,
-    records::{Reached, Ticket, Told, batch::RecordBatch},
+    records::{Place, Reached, Ticket, Told, batch::RecordBatch},
     report::{End, Failure, Report},
 };
 
 /// So many batches may be on their way: those of which nothing is sent cost the sink nothing.
 const MOST_FLYING: usize = 4096;
 
+/// So many places are known at most; then they are learned again.
+const MOST_KNOWN: usize = 1 << 16;
+
 pub(in crate::pipeline::records) struct AtLeastOnce {
     outbox: Outbox,
     reports: Vec<(Ticket, Told)>,
+    /// Places that were seen, by their numbers.
+    known: HashSet<u64>,
     end: End,
 }
 
@@ -73,13 +78,21 @@ impl RecordDelivery for AtLeastOnce {
 
 impl AtLeastOnce {
     pub(in crate::pipeline::records) fn new(outbox: Outbox) -> Self {
-        Self { outbox, reports: Vec::new(), end: End::Complete }
+        Self { outbox, reports: Vec::new(), known: HashSet::new(), end: End::Complete }
     }
 
     fn write(&mut self, batch: &mut RecordBatch) -> Result<(), End> {
         if batch.block.records().is_empty() {
             return Ok(());
         }
+        for place in batch.block.places() {
+            if !self.known.contains(&place.id) {
+                self.learn(place)?;
+            }
+        }
+        let offsets = &self.outbox.desk.offsets;
+        let repeats = batch.block.places().iter().any(|place| offsets.has_sent(place.id));
+        self.outbox.repeats = repeats;
         self.outbox.push(batch);
         let RecordBatch { block, judged, .. } = batch;
         let mut held = self.outbox.held(block);
@@ -93,8 +106,13 @@ impl AtLeastOnce {
                 held = self.outbox.held(block);
             }
         }
+        self.wait_while(|outbox| outbox.flying.len() > MOST_FLYING)
+    }
+
+    /// Settles until that does not hold any more.
+    fn wait_while(&mut self, waits: impl Fn(&Outbox) -> bool) -> Result<(), End> {
         let mut moved = Instant::now();
-        while self.outbox.flying.len() > MOST_FLYING {
+        while waits(&self.outbox) {
             let flying = self.outbox.flying.len();
             self.outbox.sink.wait(LOOK_EVERY);
             self.settle()?;
@@ -104,6 +122,20 @@ impl AtLeastOnce {
                 return Err(End::Stuck);
             }
         }
+        Ok(())
+    }
+
+    /// A place that was not seen before may be one that is read again: what became of it under its earlier
+    /// number is awaited, so that nothing that arrives is sent again.
+    fn learn(&mut self, place: &Place) -> Result<(), End> {
+        let is_it = |other: &Place| other.id != place.id && other.is(&place.topic, place.partition);
+        self.wait_while(|outbox| {
+            outbox.flying.iter().any(|flight| flight.places.iter().any(is_it))
+        })?;
+        if self.known.len() == MOST_KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(place.id);
         Ok(())
     }
 
@@ -124,18 +156,21 @@ impl AtLeastOnce {
         self.reports = reports;
         outcome?;
         self.outbox.take_unsent();
-        let mut reached: Vec<Reached> = Vec::new();
+        let (mut reached, mut done) = (Vec::<Reached>::new(), Vec::new());
         while self.outbox.flying.front().is_some_and(|flight| flight.outstanding == 0) {
             let Some(flight) = self.outbox.flying.pop_front() else { break };
             let (tally, schema) = (&flight.tally, flight.schema.as_ref());
             self.outbox.desk.ledger.settle(tally, tally.bytes_in, schema);
             self.outbox.desk.ledger.wrote();
             self.outbox.desk.meters.acknowledged(flight.seq);
-            reached.extend(flight.reached);
+            reached.extend_from_slice(&flight.reached);
+            done.push(flight);
         }
         if !reached.is_empty() {
             self.outbox.desk.offsets.acknowledge(&reached);
         }
+        // What comes behind something that did not arrive is acknowledged by nobody, and is there.
+        done.iter().for_each(|flight| self.outbox.keep_sent(flight));
         told.map_err(|error| End::Failed(Failure::Sink(error)))
     }
 }

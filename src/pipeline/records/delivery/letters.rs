@@ -190,9 +190,13 @@ impl Outbox {
         parts: &Kept<'_>,
     ) -> Result<(), End> {
         let kept = (self.keeps)(reject.reason);
-        let Flight { places, sent, .. } = &mut self.flying[flight];
-        let sent = &mut sent[at];
+        let sent = &mut self.flying[flight].sent[at];
         (sent.counts, sent.reason) = (None, Some(reject.reason));
+        if self.repeats && flight + 1 == self.flying.len() && self.was_sent(at) {
+            return Ok(());
+        }
+        let Flight { places, sent, .. } = &self.flying[flight];
+        let sent = &sent[at];
         let (input, line) = letter::place(&places[sent.place], sent);
         let told = ports::Place { input: &input, line, offset: 0, length: reject.len.into() };
         self.observer.rejected(&told, reject, kept);

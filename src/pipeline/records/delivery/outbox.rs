@@ -45,6 +45,8 @@ pub(in crate::pipeline::records) struct Outbox {
     pub(super) undone: bool,
     /// A topic showed a fault of its own since this was looked at.
     pub(super) topic_broke: bool,
+    /// Something of the last batch is read again although it was sent and is durable.
+    pub(super) repeats: bool,
 }
 
 /// A batch on its way.
@@ -116,8 +118,9 @@ impl Outbox {
         observer: Arc<dyn Observer>,
         desk: Desk,
     ) -> Self {
-        let (flying, undone, topic_broke) = (VecDeque::new(), false, false);
-        Self { sink, keeps, seal, digest, observer, desk, flying, undone, topic_broke }
+        let flying = VecDeque::new();
+        let (undone, topic_broke, repeats) = (false, false, false);
+        Self { sink, keeps, seal, digest, observer, desk, flying, undone, topic_broke, repeats }
     }
 
     /// A batch goes on its way.
@@ -165,7 +168,7 @@ impl Outbox {
                     // A report is about one thing that was sent.
                     let Some(flight) = self.flying.back_mut() else { return Ok(()) };
                     let line = Some(judged.output.rejects[reject].line).filter(|line| *line > 0);
-                    flight.sent.push(Sent { line, ..Sent::of((record, verdict)) });
+                    flight.sent.push(Sent { line, own: false, ..Sent::of((record, verdict)) });
                     let letter = flight.sent.len() - 1;
                     self.reject(one, letter, reject)?;
                 }
@@ -206,6 +209,10 @@ impl Outbox {
         };
         let Some(flight) = self.flying.back_mut() else { return Ok(()) };
         flight.sent[at].counts = Some(counts);
+        if self.repeats && self.was_sent(at) {
+            return Ok(());
+        }
+        let Some(flight) = self.flying.back_mut() else { return Ok(()) };
         let was = Was::Read(one);
         let kept = Kept::of_forwarded(key, value, &headers, was);
         if let Some(Refused { reason, bare }) = refused {

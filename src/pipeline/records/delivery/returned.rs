@@ -2,12 +2,16 @@
 
 use std::io;
 
-use super::{Outbox, outbox::find};
+use super::{
+    Outbox,
+    outbox::{Flight, find},
+};
 use crate::{
     engine::{Reject, Tally},
     pipeline::records::{
         block::Block,
         judged::{Counts, Fate, Judged},
+        letter::Sent,
     },
 };
 
@@ -20,6 +24,7 @@ impl Outbox {
     /// A record of the last flight is not sent.
     pub(super) fn pass_over(&mut self, block: &Block, judged: &Judged, at: usize) {
         let Some(flight) = self.flying.back_mut() else { return };
+        flight.sent[at].gone = true;
         let rejects = &judged.output.rejects;
         let most = block.records()[at].value.count().max(1) as u64;
         let (forwarded, rejects) = match &judged.verdicts[at].fate {
@@ -52,6 +57,26 @@ impl Outbox {
 
     /// The topic that something was for has a fault: the source reads it again.
     pub(super) fn unsent(&mut self, flight: usize, at: usize, why: &io::Error) {
+        self.withdraw(flight, at);
+        let flown = &self.flying[flight];
+        self.desk.offsets.unsent(flown.places[flown.sent[at].place].id, why);
+        self.topic_broke = true;
+    }
+
+    /// Whether this of the last batch was sent before, and is durable: then it is not sent again, nor counted.
+    pub(super) fn was_sent(&mut self, at: usize) -> bool {
+        let Some(flight) = self.flying.back() else { return false };
+        let (sent, offsets) = (&flight.sent[at], &self.desk.offsets);
+        let id = flight.places[sent.place].id;
+        let was = sent.piece().is_some_and(|piece| offsets.was_sent(id, piece));
+        if was {
+            self.withdraw(self.flying.len() - 1, at);
+        }
+        was
+    }
+
+    /// Takes what was to be sent out of its batch's account.
+    fn withdraw(&mut self, flight: usize, at: usize) {
         let flown = &mut self.flying[flight];
         let (tally, sent) = (&mut flown.tally, &mut flown.sent[at]);
         let lines = match (sent.counts.take(), sent.reason.take()) {
@@ -62,10 +87,21 @@ impl Outbox {
             }
             (None, None) => 0,
         };
+        sent.gone = true;
         tally.read -= lines;
-        self.desk.offsets.unsent(flown.places[sent.place].id, why);
         self.desk.ledger.give_back(lines);
-        self.topic_broke = true;
+    }
+
+    /// What of a batch is durable although its place is to be read again: it is not sent again then.
+    pub(super) fn keep_sent(&mut self, flight: &Flight) {
+        for (number, place) in flight.places.iter().enumerate() {
+            if self.desk.offsets.holds(place.id) {
+                continue;
+            }
+            let all = flight.sent.iter().filter(|sent| sent.place == number && !sent.gone);
+            let pieces: Vec<_> = all.filter_map(Sent::piece).collect();
+            self.desk.offsets.sent(place.id, &pieces);
+        }
     }
 }
 

@@ -5,11 +5,14 @@ use std::{collections::BTreeSet, io, sync::Arc};
 
 use rdkafka::Offset;
 
-use super::{Partition, Position, Shared, State};
+use super::{Ahead, Partition, Position, Shared, State};
 use crate::{
     kafka,
-    pipeline::records::{Place, Reached},
+    pipeline::records::{Piece, Place, Reached},
 };
+
+/// So many of a partition's earlier numbers are known: reports that are later than that say nothing.
+const MOST_EARLIER: usize = 64;
 
 /// Where to read a partition from.
 pub(in super::super) type Start = (Arc<str>, i32, Offset);
@@ -40,6 +43,9 @@ impl Shared {
         all.for_each(|partition| {
             partition.broken = true;
             partition.gone |= gone;
+            if gone {
+                partition.ahead = Ahead::default();
+            }
         });
         if !broken.iter().any(|(known, _)| known == topic) {
             broken.push((topic.to_owned(), why.to_owned()));
@@ -47,6 +53,28 @@ impl Shared {
         state.poked = true;
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// These were read under this number and are durable, although not all that came before them is.
+    pub(in super::super) fn sent(&self, id: u64, pieces: &[Piece]) {
+        let mut state = self.state();
+        let mut all = state.partitions.values_mut();
+        let found = all.find(|p| p.place.id == id || p.earlier.contains(&id));
+        // What is made anew has other records there.
+        if let Some(Partition { ahead, acknowledged, .. }) = found.filter(|p| !p.gone) {
+            let later = pieces.iter().filter(|piece| piece.offset >= *acknowledged);
+            later.for_each(|piece| ahead.insert(*piece));
+        }
+    }
+
+    /// Whether something that is read under this number was sent before and is durable.
+    pub(in super::super) fn has_sent(&self, id: u64) -> bool {
+        self.state().partitions.get(&id).is_some_and(|partition| !partition.ahead.is_empty())
+    }
+
+    /// Whether that was sent before and is durable.
+    pub(in super::super) fn was_sent(&self, id: u64, piece: Piece) -> bool {
+        self.state().partitions.get(&id).is_some_and(|partition| partition.ahead.has(piece))
     }
 
     /// Nothing of what was handed out and is not acknowledged is wanted any more, of any topic.
@@ -109,7 +137,12 @@ impl Shared {
             let Some(partition) = state.partitions.remove(&old) else { continue };
             let id = state.next_id;
             state.next_id += 1;
-            let Partition { place, start, acknowledged, stored, gone, .. } = partition;
+            let Partition { place, start, acknowledged, stored, gone, mut earlier, ahead, .. } =
+                partition;
+            if earlier.len() == MOST_EARLIER {
+                earlier.remove(0);
+            }
+            earlier.push(old);
             let start = match acknowledged {
                 i64::MIN => start,
                 offset => Offset::Offset(offset),
@@ -127,6 +160,8 @@ impl Shared {
                 stored,
                 broken: false,
                 gone,
+                earlier,
+                ahead,
             };
             state.partitions.insert(id, new);
         }
@@ -226,6 +261,30 @@ mod tests {
         let place = shared.places().into_iter().find(|p| p.partition == 1).unwrap();
         acknowledge(&shared, &place, 71);
         assert_eq!(shared.to_store(), [(Arc::from("t"), 1, 71)]);
+    }
+
+    #[test]
+    fn what_is_durable_is_known_when_it_is_read_again() {
+        let piece = |offset| Piece { offset, line: None };
+        let (shared, places) = shared();
+        hand(&shared, &places[1], 50..60);
+        shared.unsent(places[1].id, &io::Error::other("no such topic"));
+        shared.sent(places[1].id, &[piece(53), piece(57)]);
+        let _ = shared.rewind("t", None);
+        // A late report, under the number of before.
+        shared.sent(places[1].id, &[piece(58)]);
+        let again = shared.places().into_iter().find(|place| place.is("t", 1)).unwrap();
+        let known = |id| (50..60).filter(|n| shared.was_sent(id, piece(*n))).collect::<Vec<_>>();
+        assert!(shared.has_sent(again.id) && !shared.has_sent(places[1].id));
+        assert_eq!(known(again.id), [53, 57, 58]);
+        acknowledge(&shared, &again, 58);
+        assert_eq!(known(again.id), [58]);
+        // A topic that is made anew has other records.
+        shared.broke("t", "unknown topic", true);
+        shared.sent(again.id, &[piece(59)]);
+        let _ = shared.rewind("t", None);
+        let again = shared.places().into_iter().find(|place| place.is("t", 1)).unwrap();
+        assert_eq!((shared.has_sent(again.id), known(again.id)), (false, vec![]));
     }
 
     #[test]
