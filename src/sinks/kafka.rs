@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `anew` | another producer, where certificates or keys changed |
 //! | `desk` | where delivery reports come in |
+//! | `fenced` | tells why a producer was fenced |
 //! | `heard` | a producer, and the thread that hears its reports |
 //! | `isolate` | finds records for whose sake batches are refused |
 //! | `transactions` | records, and how far the source is delivered, at once or not at all |
@@ -14,6 +15,7 @@
 
 mod anew;
 mod desk;
+mod fenced;
 mod heard;
 mod isolate;
 mod transactions;
@@ -130,6 +132,8 @@ fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<Heard> {
             for (name, value) in transactions::properties(id) {
                 config.set(name, value);
             }
+            // A topic that is not there is known to be gone before what is for it is too old.
+            unless_said(&mut config, &[("topic.metadata.propagation.max.ms", "5000")]);
         }
         None => {
             config.set("message.timeout.ms", "0");

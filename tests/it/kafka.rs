@@ -17,6 +17,7 @@ mod secured;
 mod slow;
 mod stalled;
 mod starts;
+mod taken;
 mod three;
 mod tokens;
 mod watched;

@@ -1,6 +1,7 @@
 //! Where delivery reports come in.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -10,7 +11,10 @@ use std::{
 use rdkafka::{
     ClientContext, Message as _,
     client::OAuthToken,
-    error::{KafkaError, RDKafkaErrorCode},
+    error::{
+        KafkaError,
+        RDKafkaErrorCode::{self, TopicAuthorizationFailed as Denied},
+    },
     message::{BorrowedMessage, Headers as _, OwnedMessage},
     producer::{DeliveryResult, ProducerContext},
     statistics::Statistics,
@@ -47,8 +51,8 @@ pub(super) struct Tray {
     pub(super) unsent: Vec<(Ticket, io::Error)>,
     /// The producer itself says that it can go no further.
     pub(super) broken: bool,
-    /// Brokers were away since the transaction began.
-    pub(super) outage: bool,
+    /// Topics that this program may not write, as was found since the transaction began.
+    pub(super) denied: BTreeSet<String>,
     pub(super) failed: Option<io::Error>,
 }
 
@@ -82,6 +86,9 @@ impl ClientContext for Ear {
 
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, about: &str, line: &str) {
         self.0.voice.heard(about, line);
+        if let Some(topic) = denied(about, line) {
+            self.0.tray().denied.insert(topic.to_owned());
+        }
     }
 
     fn stats(&self, statistics: Statistics) {
@@ -98,9 +105,6 @@ impl ClientContext for Ear {
             drop(tray);
             self.0.more.notify_all();
         } else {
-            if is_outage(&error) {
-                self.0.tray().outage = true;
-            }
             self.0.voice.fault(&error);
         }
     }
@@ -127,6 +131,10 @@ impl ProducerContext for Ear {
                 // What librdkafka gives up that is the cluster's fault is read, and sent, again.
                 None if is_topics(error) || !self.0.takes_back && is_clusters(error) => {
                     tray.unsent.push((unpacked(opaque), about(message.topic(), error)));
+                }
+                None if is_purged(error) && tray.denied.contains(message.topic()) => {
+                    let error = KafkaError::MessageProduction(Denied);
+                    tray.unsent.push((unpacked(opaque), about(message.topic(), &error)));
                 }
                 None if self.0.takes_back && !is_lasting(error) => {
                     tray.reports.push((unpacked(opaque), Told::Undone));
@@ -159,12 +167,17 @@ fn refusal(error: &KafkaError) -> Option<Reason> {
     if anothers { Some(Reason::Refused) } else { of_record(error).map(reason) }
 }
 
-/// Whether brokers cannot be reached.
-fn is_outage(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure)
-    )
+/// Whether something was not sent, since its transaction came to an end before.
+fn is_purged(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{PurgeInflight, PurgeQueue};
+    matches!(error.rdkafka_error_code(), Some(PurgeQueue | PurgeInflight))
+}
+
+/// The topic that a line of librdkafka's log says may not be written. No error names it: a transaction that a
+/// topic may not be in fails as a whole.
+fn denied<'a>(about: &str, line: &'a str) -> Option<&'a str> {
+    let told = about == "ADDPARTS" && line.ends_with("Topic authorization failed");
+    line.split('"').nth(1).filter(|_| told)
 }
 
 fn is_clusters(error: &KafkaError) -> bool {
@@ -205,4 +218,23 @@ pub(super) fn packed(ticket: Ticket) -> usize {
 pub(super) fn unpacked(opaque: usize) -> Ticket {
     let record = (opaque & ((1 << RECORD_BITS) - 1)) as u32;
     Ticket { batch: (opaque >> RECORD_BITS) as u64, record }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::denied;
+
+    #[test]
+    fn the_topic_that_a_transaction_may_not_have_is_named_in_the_log_alone() {
+        let line = |why: &str| {
+            format!(
+                "[thrd:main]: TxnCoordinator: Failed to add partition \"logs.clean\" [3] to transaction: {why}"
+            )
+        };
+        let why = line("Broker: Topic authorization failed");
+        assert_eq!(denied("ADDPARTS", &why), Some("logs.clean"));
+        assert_eq!(denied("FAIL", &why), None);
+        let other = line("Broker: Operation not attempted");
+        assert_eq!(denied("ADDPARTS", &other), None);
+    }
 }

@@ -1,8 +1,9 @@
 //! Transactions: records, dead letters, and how far the source is delivered, at once or not at all.
 //!
 //! As librdkafka's manual has it: what is retriable is called again; what requires an abort is
-//! aborted; after a fatal error the producer is of no use any more. If brokers were away for longer than
-//! a transaction lives, there is a new one; otherwise it is fenced, and so is this process.
+//! aborted; after a fatal error the producer is of no use any more, and another one takes its place, which
+//! takes back what the one before it left open. The run ends only where another process has taken over, or
+//! where this one may not do what it must.
 
 use std::{
     cell::Cell,
@@ -17,7 +18,13 @@ use rdkafka::{
     producer::Producer as _,
 };
 
-use super::{KafkaSink, PATIENCE, ROOM, anew::is_hopeless, heard::Heard, producer};
+use super::{
+    KafkaSink, PATIENCE, ROOM,
+    anew::is_hopeless,
+    fenced::{Fenced, Fences, Next},
+    heard::Heard,
+    producer,
+};
 use crate::{
     kafka::{Backoff, about},
     pipeline::records::{Reached, Transactions, Undone},
@@ -25,7 +32,7 @@ use crate::{
 };
 
 /// A coordinator takes back what is older. Ours end long before.
-const TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 /// One call has so long; then it is made again.
 const CALL: Duration = Duration::from_secs(2);
 /// So long to rest at most after a transaction that was taken back, twice as long after each further one.
@@ -45,9 +52,12 @@ pub(super) struct Transacting {
     group: Option<Box<Group>>,
     /// Of transactions that are taken back one after the other.
     backoff: Backoff,
+    /// When the transaction began.
+    begun: Cell<Instant>,
     /// When somebody last looked, and whether that was too late since the transaction began.
     looked: Cell<Instant>,
     slept: Cell<bool>,
+    fences: Fences,
 }
 
 /// The properties of a producer of transactions under the name `id`.
@@ -65,9 +75,10 @@ impl Transacting {
         loop {
             match producer.init_transactions(CALL) {
                 Ok(()) => {
-                    let (backoff, looked) = (Backoff::new(REST, LONGEST_REST), Instant::now());
-                    let (looked, slept) = (Cell::new(looked), Cell::new(false));
-                    return Ok(Self { group: None, backoff, looked, slept });
+                    let (backoff, now) = (Backoff::new(REST, LONGEST_REST), Instant::now());
+                    let (begun, looked, slept) = (Cell::new(now), Cell::new(now), Cell::new(false));
+                    let (group, fences) = (None, Fences::default());
+                    return Ok(Self { group, backoff, begun, looked, slept, fences });
                 }
                 Err(error) if is_retriable(&error) && !stopped() => {}
                 Err(_) if stopped() => return Err(io::ErrorKind::Interrupted.into()),
@@ -84,6 +95,7 @@ impl Transacting {
 
     /// From now on.
     fn begin(&self) {
+        self.begun.set(Instant::now());
         self.looked.set(Instant::now());
         self.slept.set(false);
     }
@@ -117,41 +129,56 @@ impl KafkaSink {
         }
     }
 
-    /// Why the producer is of no use any more.
-    fn broken(&self) -> io::Error {
-        match self.producer.client().fatal_error() {
-            Some((Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch, _)) => {
-                io::Error::other(
-                    "kafka: fenced: another process runs as this `instance`, or the brokers were away \
-                     for longer than a transaction lives (15 s); what was not committed is read again",
-                )
-            }
-            Some((code, _)) => io::Error::other(format!("kafka: the producer: {code}")),
-            None => io::Error::other("kafka: the producer is broken"),
-        }
-    }
-
-    /// Has a new producer in the place of one that is broken, if nobody else has taken over.
+    /// Has a new producer in the place of one that is broken, unless that would break a promise.
     fn renew(&mut self) -> io::Result<()> {
-        let why = self.broken();
         let shutdown = self.settings.shutdown.clone();
         let stopped = || shutdown.phase() != Phase::Running;
-        let slept = self.transacting.as_ref().is_none_or(|transacting| transacting.slept.get());
-        let (outage, outdated) = (self.desk.tray().outage, self.made_with.is_outdated());
-        // One that is fenced is not given up for its certificates.
-        let given_up = outdated && self.producer.client().fatal_error().is_none();
-        if slept || stopped() || !(outage || given_up) {
-            return Err(why);
+        let fatal = self.producer.client().fatal_error().map(|(code, _)| code);
+        if stopped() {
+            return Err(broken(fatal));
         }
-        let next = if outdated {
-            let Some(next) = self.next_producer() else { return Err(why) };
-            next
-        } else {
-            let voice = &self.settings.cluster.voice;
-            voice.say("kafka: brokers were away for longer than a transaction lives; begun anew");
-            producer(&self.settings, &self.desk)?
+        let what = match fatal {
+            Some(code) if is_fence(code) => match self.is_alone(&stopped)? {
+                true => "brokers were away for longer than a transaction lives",
+                false => "the producer was fenced, and no other process of this `instance` shows",
+            },
+            Some(code) if is_denied(code) => return Err(broken(fatal)),
+            Some(_) => "the transaction's state is not what the brokers say that it is",
+            None => "the transaction could not be taken back",
         };
-        self.settle_in(next, &stopped).map_err(|_| why)
+        let outdated = self.made_with.is_outdated();
+        let next = match outdated.then(|| self.next_producer()).flatten() {
+            Some(next) => next,
+            None => {
+                let voice = &self.settings.cluster.voice;
+                voice.say(&format!("kafka: {what}; begun anew with another producer"));
+                producer(&self.settings, &self.desk)?
+            }
+        };
+        self.settle_in(next, &stopped).map_err(|error| match stopped() {
+            true => broken(fatal),
+            false => error,
+        })
+    }
+
+    /// Waits until it is clear that the producer was not fenced by another process; whether it was fenced by
+    /// time.
+    ///
+    /// # Errors
+    /// It was fenced by another process, or somebody wants the end.
+    fn is_alone(&mut self, stopped: &dyn Fn() -> bool) -> io::Result<bool> {
+        let vitals = self.settings.cluster.voice.vitals.clone();
+        let Some(transacting) = &mut self.transacting else { return Ok(true) };
+        let (at, slept) = (Instant::now(), transacting.slept.get());
+        let fenced = Fenced { age: transacting.begun.get().elapsed(), slept, at };
+        loop {
+            match transacting.fences.judge(fenced, Instant::now(), vitals.is_ousted()) {
+                Next::BeginAnew => return Ok(fenced.by_time()),
+                Next::End => return Err(broken(Some(Code::ProducerFenced))),
+                Next::Wait if stopped() => return Err(broken(Some(Code::ProducerFenced))),
+                Next::Wait => std::thread::sleep(ROOM),
+            }
+        }
     }
 
     /// Has `next` in the place of the producer. What is still in the old one is given up with it, and told.
@@ -179,7 +206,7 @@ impl Transactions for KafkaSink {
         if let Some(transacting) = &self.transacting {
             transacting.begin();
         }
-        self.desk.tray().outage = false;
+        self.desk.tray().denied.clear();
         self.take_certificates_between().map_err(Undone::Failed)?;
         self.call(|producer| producer.begin_transaction())
     }
@@ -219,6 +246,33 @@ impl Transactions for KafkaSink {
         let rest = self.transacting.as_mut().map(|transacting| transacting.backoff.next_wait());
         self.rest(rest.unwrap_or_default());
         Ok(())
+    }
+}
+
+/// Whether a transaction's producer has another in its place, as far as brokers are concerned.
+fn is_fence(code: Code) -> bool {
+    matches!(code, Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
+}
+
+/// Whether another producer would be denied the same.
+fn is_denied(code: Code) -> bool {
+    matches!(
+        code,
+        Code::TransactionalIdAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::UnsupportedForMessageFormat
+    )
+}
+
+/// Why the run ends.
+fn broken(fatal: Option<Code>) -> io::Error {
+    match fatal {
+        Some(code) if is_fence(code) => io::Error::other(
+            "kafka: fenced: another process runs as this `instance`; what was not committed is read again",
+        ),
+        Some(code) => io::Error::other(format!("kafka: the producer: {code}")),
+        None => io::Error::other("kafka: the producer is broken"),
     }
 }
 

@@ -17,6 +17,9 @@ impl Reader {
     /// An error came, of a partition where one is given.
     pub(super) fn told(&mut self, error: &KafkaError, place: Option<&Place>) {
         let code = error.rdkafka_error_code();
+        if code == Some(RDKafkaErrorCode::FencedInstanceId) {
+            self.shared.vitals.oust();
+        }
         let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
         if !fatal && code.is_some_and(is_nowhere) {
             return self.is_nowhere(place);

@@ -116,6 +116,15 @@ pub(crate) fn own_broker(folder: &Path) -> Option<(Broker, u16)> {
     runs(&["with", &me, dir.to_str().unwrap(), &port.to_string()]).then_some((broker, port))
 }
 
+/// One that is reached through a proxy, too: see `proxy.rs`.
+pub(crate) fn own_proxied(folder: &Path) -> Option<(Broker, u16)> {
+    let (folder, port) = (folder.join("broker"), free_ports());
+    let me = process::id().to_string();
+    let broker = Broker { address: format!("127.0.0.1:{port}") };
+    let args = ["with", &me, folder.to_str().unwrap(), &port.to_string(), "proxied"];
+    runs(&args).then_some((broker, port))
+}
+
 /// A secured broker of a test's own.
 pub(crate) fn own_secured(folder: &Path) -> Option<Cluster> {
     let (folder, port) = (folder.join("broker"), free_ports());
@@ -162,6 +171,12 @@ impl Cluster {
         let text = std::fs::read_to_string(&properties).unwrap();
         std::fs::write(&properties, change(text)).unwrap();
         assert!(runs(&["up", &folder, &self.port.to_string(), "secured"]));
+    }
+
+    /// Takes the right to write a topic from the guest of a secured broker, or gives it back.
+    pub(crate) fn may_write(&self, topic: &str, may: bool) {
+        let (folder, port) = (self.file(""), self.port.to_string());
+        assert!(runs(&[if may { "allow" } else { "deny" }, &folder, &port, topic]));
     }
 
     /// Deals with one of three: 1, 2 or 3.

@@ -28,10 +28,10 @@ pub(crate) fn desk(cluster: &Cluster, listener: u16, kafka: &str, topics: [&str;
 }
 
 /// What a configuration says of each delivery.
-const DELIVERIES: [&str; 2] = ["", "delivery = \"exactly_once\"\ninstance = \"a\"\n"];
+pub(super) const DELIVERIES: [&str; 2] = ["", "delivery = \"exactly_once\"\ninstance = \"a\"\n"];
 
 /// A configuration that says more.
-fn with(text: &str, more: &str) -> String {
+pub(super) fn with(text: &str, more: &str) -> String {
     text.replacen("version = 1\n", &format!("version = 1\n{more}"), 1)
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn ca(cluster: &Cluster) -> String {
     format!("tls.ca = \"{}\"", cluster.file("ca.pem"))
 }
 
-fn login(cluster: &Cluster, mechanism: &str, user: &str, file: &str) -> String {
+pub(super) fn login(cluster: &Cluster, mechanism: &str, user: &str, file: &str) -> String {
     let ca = ca(cluster);
     format!(
         "{ca}\nsasl = {{ mechanism = \"{mechanism}\", user = \"{user}\", password_file = \"{file}\" }}"
