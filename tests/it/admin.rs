@@ -90,6 +90,17 @@ pub(crate) fn get(port: u16, path: &str, headers: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
+/// The same of one that may be gone.
+pub(crate) fn asked(port: u16, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
 pub(crate) fn measures(text: &str) -> BTreeMap<String, f64> {
     let values = text.lines().filter(|line| !line.starts_with('#'));
     let values = values.map(|line| line.rsplit_once(' ').unwrap());

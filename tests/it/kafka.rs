@@ -3,6 +3,7 @@
 pub(crate) mod broker;
 mod contents;
 mod contract;
+mod cuts;
 mod deaths;
 mod exactly_once;
 mod faults;
@@ -10,6 +11,8 @@ mod late;
 pub(crate) mod member;
 mod orders;
 mod otlp;
+mod outages;
+mod proxy;
 mod replayed;
 mod rolling;
 mod sealed;
@@ -20,6 +23,7 @@ mod starts;
 mod taken;
 mod three;
 mod tokens;
+mod watch;
 mod watched;
 
 use tamis::records::Pseudonyms;
