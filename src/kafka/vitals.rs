@@ -91,6 +91,8 @@ struct State {
     faults: BTreeMap<String, String>,
     /// Partitions that do not advance although there is more, and why.
     stalled: BTreeMap<(String, i32), String>,
+    /// One of those of which the group does not say where they begin.
+    untold: Option<(String, i32)>,
     /// When something was acknowledged last.
     moved: Option<Instant>,
     orders: Orders,

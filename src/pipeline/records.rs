@@ -238,6 +238,13 @@ pub trait Transactions {
     /// # Errors
     /// Nothing more can be sent.
     fn abort(&mut self) -> io::Result<()>;
+    /// There is none, and nothing comes.
+    ///
+    /// # Errors
+    /// Nothing more can be sent.
+    fn idle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What stands for a value that is not kept: the same for the same, and of no use to anybody else.

@@ -58,6 +58,11 @@ pub struct Change {
 }
 
 impl Vitals {
+    /// A partition that has stalled because the group does not say where it begins.
+    pub fn without_offset(&self) -> Option<(String, i32)> {
+        self.state().untold.clone()
+    }
+
     /// Which partitions have stalled, or advance again, since this was asked.
     pub fn stalls(&self, now: Instant) -> Vec<Change> {
         let mut state = self.state();
@@ -69,7 +74,7 @@ impl Vitals {
         };
         let held: Vec<u64> =
             state.partitions.iter().filter(|(_, p)| held(p)).map(|(id, _)| *id).collect();
-        let mut changes = Vec::new();
+        let (mut changes, mut untold) = (Vec::new(), None);
         let mut stalled = std::mem::take(&mut state.stalled);
         for (id, partition) in &mut state.partitions {
             let place = (partition.topic.to_string(), partition.partition);
@@ -78,6 +83,9 @@ impl Vitals {
                 true => partition.rests(),
                 false => partition.look(now, PATIENCE, busy),
             };
+            if stall == Some(Stall::NoOffset) {
+                untold.get_or_insert(place.clone());
+            }
             let why = stall.map(|stall| stall.text(&partition.topic, partition.partition));
             if why.as_ref() == stalled.get(&place) {
                 continue;
@@ -92,7 +100,7 @@ impl Vitals {
         stalled.retain(|(topic, number), _| {
             state.partitions.values().any(|p| *p.topic == **topic && p.partition == *number)
         });
-        state.stalled = stalled;
+        (state.stalled, state.untold) = (stalled, untold);
         changes
     }
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rdkafka::{
-    TopicPartitionList,
+    Offset, TopicPartitionList,
     consumer::ConsumerGroupMetadata,
     error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code},
     producer::Producer as _,
@@ -38,6 +38,8 @@ const CALL: Duration = Duration::from_secs(2);
 /// So long to rest at most after a transaction that was taken back, twice as long after each further one.
 const REST: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_secs(5);
+/// How often to take back what was left open, where the group does not say where to begin.
+const TAKEN_BACK_EVERY: Duration = Duration::from_secs(60);
 /// Who does not look for so long was stopped: another may have taken over meanwhile.
 const SLEPT: Duration = Duration::from_secs(8);
 
@@ -58,6 +60,8 @@ pub(super) struct Transacting {
     looked: Cell<Instant>,
     slept: Cell<bool>,
     fences: Fences,
+    /// When what was left open was taken back last.
+    taken_back: Option<Instant>,
 }
 
 /// The properties of a producer of transactions under the name `id`.
@@ -77,8 +81,8 @@ impl Transacting {
                 Ok(()) => {
                     let (backoff, now) = (Backoff::new(REST, LONGEST_REST), Instant::now());
                     let (begun, looked, slept) = (Cell::new(now), Cell::new(now), Cell::new(false));
-                    let (group, fences) = (None, Fences::default());
-                    return Ok(Self { group, backoff, begun, looked, slept, fences });
+                    let (group, fences, taken_back) = (None, Fences::default(), None);
+                    return Ok(Self { group, backoff, begun, looked, slept, fences, taken_back });
                 }
                 Err(error) if is_retriable(&error) && !stopped() => {}
                 Err(_) if stopped() => return Err(io::ErrorKind::Interrupted.into()),
@@ -192,6 +196,25 @@ impl KafkaSink {
         Ok(())
     }
 
+    /// Takes back what an earlier producer of this name may have left open, for the group does not say where a
+    /// partition begins: what the coordinator knows is taken back for the new producer, and what it does not
+    /// know ends with the next transaction of that name that reaches the group's offsets.
+    fn take_back_own(&mut self, topic: &str, partition: i32) -> Result<(), Undone> {
+        let (shutdown, voice) = (&self.settings.shutdown, &self.settings.cluster.voice);
+        voice.say("kafka: the group does not say where to begin; what this `instance` left open is taken back");
+        let (begun, shutdown) = (Instant::now(), shutdown.clone());
+        let next = producer(&self.settings, &self.desk).map_err(Undone::Failed)?;
+        let stopped = || shutdown.abandons(begun, PATIENCE);
+        self.settle_in(next, &stopped).map_err(Undone::Failed)?;
+        let group = self.transacting.as_ref().and_then(|it| it.group.as_ref()?(&[]));
+        let Some((mut offsets, member)) = group else { return Ok(()) };
+        // It is taken back: the offset is never committed.
+        let _ = offsets.add_partition_offset(topic, partition, Offset::Offset(0));
+        self.call(|producer| producer.begin_transaction())?;
+        let _ = self.call(|producer| producer.send_offsets_to_transaction(&offsets, &member, CALL));
+        self.call(|producer| producer.abort_transaction(CALL))
+    }
+
     /// Rests for so long, unless somebody wants the end.
     fn rest(&self, rest: Duration) {
         let until = Instant::now() + rest;
@@ -229,6 +252,24 @@ impl Transactions for KafkaSink {
             transacting.backoff.reset();
         }
         Ok(())
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        let Some((topic, partition)) = self.settings.cluster.voice.vitals.without_offset() else {
+            return Ok(());
+        };
+        let Some(transacting) = &mut self.transacting else { return Ok(()) };
+        if transacting.taken_back.is_some_and(|last| last.elapsed() < TAKEN_BACK_EVERY) {
+            return Ok(());
+        }
+        transacting.taken_back = Some(Instant::now());
+        match self.take_back_own(&topic, partition) {
+            Ok(()) => Ok(()),
+            // Somebody wants the end, which comes anyway.
+            Err(Undone::Failed(error)) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(Undone::Failed(error)) => Err(error),
+            Err(Undone::Abort) => self.renew(),
+        }
     }
 
     fn abort(&mut self) -> io::Result<()> {

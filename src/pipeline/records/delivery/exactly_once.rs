@@ -169,7 +169,9 @@ impl ExactlyOnce {
 
     /// Hears what the sink has to tell, and commits when it is time.
     fn look(&mut self) -> Result<(), Stop> {
-        let Some(open) = self.open else { return Ok(()) };
+        let Some(open) = self.open else {
+            return self.call(|transactions| transactions.idle().map_err(Undone::Failed));
+        };
         self.hear()?;
         if open.elapsed() < COLLECTS {
             return Ok(());
