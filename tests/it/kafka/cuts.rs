@@ -40,8 +40,10 @@ fn cut(cuts: &[(Api, When, u64)]) {
         proxied.arm(*api, *when);
         member.signal(Signal::CONT);
         member.until(&format!("{api:?}"), || proxied.is_cut());
-        sleep(Duration::from_secs(*away));
-        proxied.up();
+        if *when != When::Late {
+            sleep(Duration::from_secs(*away));
+            proxied.up();
+        }
         broker.write(&topics[0], &records(count + ROUND..count + 2 * ROUND));
         count += 2 * ROUND;
         let what = format!("all, after {api:?}, {when:?}, {away} s");
@@ -71,5 +73,15 @@ fn so_is_one_that_is_away_for_longer_than_a_transaction_lives() {
         (Api::AddOffsetsToTxn, When::Answered, 20),
         (Api::EndTxn, When::Asked, 20),
         (Api::EndTxn, When::Answered, 20),
+    ]);
+}
+
+/// Nobody but the coordinator fences it, and no broker is away.
+#[test]
+fn a_request_that_is_late_for_its_transaction_is_waited_for() {
+    cut(&[
+        (Api::Produce, When::Late, 0),
+        (Api::TxnOffsetCommit, When::Late, 0),
+        (Api::EndTxn, When::Late, 0),
     ]);
 }

@@ -1,5 +1,5 @@
 //! A proxy between a program and its broker, which cuts a call in two: the broker has the request, and
-//! nobody has its answer.
+//! nobody has its answer; or the broker has the request too late.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -9,7 +9,8 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicI32, Ordering::SeqCst},
     },
-    thread,
+    thread::{self, sleep},
+    time::Duration,
 };
 
 use super::broker::{Broker, own_proxied, runs};
@@ -17,6 +18,7 @@ use super::broker::{Broker, own_proxied, runs};
 /// The requests of Kafka's protocol that a test cuts, by their keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Api {
+    Produce = 0,
     AddPartitionsToTxn = 24,
     AddOffsetsToTxn = 25,
     EndTxn = 26,
@@ -30,8 +32,12 @@ pub(super) enum When {
     Asked,
     /// When it has answered; the answer is lost.
     Answered,
+    /// It is not: it has the request when a transaction of that time is too old.
+    Late,
 }
 
+/// A transaction lives for 15 s, and its coordinator looks every 10 s.
+const TOO_LATE: Duration = Duration::from_secs(30);
 /// No request has this number.
 const NONE: i32 = i32::MIN;
 
@@ -129,6 +135,13 @@ fn ask(
         let cut = armed.filter(|(wanted, _)| *wanted as i16 == api).map(|(_, when)| when);
         if cut == Some(When::Answered) {
             withheld.store(number(&frame, 8), SeqCst);
+        }
+        if cut == Some(When::Late) {
+            *armed = None;
+            drop(armed);
+            sleep(TOO_LATE);
+            broker.write_all(&frame)?;
+            continue;
         }
         broker.write_all(&frame)?;
         if cut == Some(When::Asked) {
