@@ -99,7 +99,8 @@ impl Cutter {
     /// Behind the last batch; `inside_line`: its last line is settled and has no end yet.
     pub(super) fn reached(&self, inside_line: bool) -> Reached {
         let (offset, frame, waits) = (self.offset, self.frames.begun, self.waits);
-        Reached { offset, inside_line, frame, waits }
+        let settles = offset + self.sizes.kept() as u64;
+        Reached { offset, inside_line, frame, waits, settles }
     }
 
     /// Whether the rest of an input without a further line end is to be judged as it is: a line

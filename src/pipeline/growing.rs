@@ -27,6 +27,8 @@ pub struct Reached {
     pub frame: u16,
     /// Whole lines behind it wait for another one, which they belong together with.
     pub waits: bool,
+    /// Once the input has so many bytes, what stands behind the offset is taken without a line end.
+    pub settles: u64,
 }
 
 /// Whose turn it is.

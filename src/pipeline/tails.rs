@@ -56,7 +56,8 @@ impl Tails {
         batch.name = ready.name.clone();
         batch.lines_before = ready.position.lines;
         let Position { offset, inside_line, frame, .. } = ready.position;
-        let mut reached = Reached { offset, inside_line, frame, waits: false };
+        let settles = offset + self.sizes.kept() as u64;
+        let mut reached = Reached { offset, inside_line, frame, waits: false, settles };
         let taken = self.take(ready, batch, &mut reached);
         if let Err(error) = taken {
             self.failed(&ready.name, &error);

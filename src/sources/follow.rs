@@ -181,12 +181,13 @@ impl Follow {
             self.truncated(input, now)?;
             return Ok(None);
         }
-        if tail.position.offset == 0
-            && !tail.is_packed()
-            && matches!(Format::of(&tail.ask(fingerprint::start)?), Start::Packed(_))
-        {
+        let new = tail.position.offset == 0 && !tail.is_packed();
+        if new && matches!(Format::of(&tail.ask(fingerprint::start)?), Start::Packed(_)) {
             // It was empty when it was met.
             self.meet_again(input);
+            return Ok(None);
+        }
+        if !tail.has_news(now, self.settings.line_age)? {
             return Ok(None);
         }
         let mut take_partial = tail.aged_to.is_some();

@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use memchr::memchr;
+
 use super::{
     fingerprint::{self, Fingerprint, MOST, Node, read_at},
     packed::Packed,
@@ -20,6 +22,8 @@ use crate::{
 
 /// So many bytes before the position are compared, to see that the file is still the same one.
 const EDGE: usize = 64;
+/// So many bytes are searched for a line end at once.
+const SEARCH: usize = 16 << 10;
 
 /// A file, and how far it was read.
 pub(super) struct Tail {
@@ -41,6 +45,10 @@ pub(super) struct Tail {
     edge: Vec<u8>,
     /// Where this turn has come to.
     cursor: u64,
+    /// Up to here it was read, and no line ends behind the position that could be taken.
+    searched: u64,
+    /// A line that is longer is taken without its end, from this size on.
+    settles: u64,
     /// The size at which there was nothing more to read.
     pub(super) exhausted_at: Option<u64>,
     /// Since when a last line without an end has not grown.
@@ -99,6 +107,8 @@ impl Tail {
             position,
             edge: Vec::new(),
             cursor: position.offset,
+            searched: position.offset,
+            settles: 0,
             exhausted_at: None,
             partial: None,
             waiting: None,
@@ -198,6 +208,33 @@ impl Tail {
         Ok(!self.is_rewritten_at(size)?)
     }
 
+    /// Whether a turn can come to anything: with what was read before, what was added since then
+    /// makes a line, or one that is too long, or something has waited long enough. Only what was added
+    /// is read for this, so a line that grows by a few bytes at a time is not read again each time.
+    pub(super) fn has_news(&mut self, now: Instant, line_age: Duration) -> io::Result<bool> {
+        let size = self.size()?;
+        let known = self.searched > self.position.offset && self.start.is_full();
+        let due = self.aged_to.is_some() || self.has_waited(now, line_age);
+        if !known || due || self.is_packed() || size < self.searched || size >= self.settles {
+            return Ok(true);
+        }
+        if self.position.offset == 0 && !self.start.fits(&self.ask(fingerprint::start)?) {
+            return Ok(true);
+        }
+        let mut buf = vec![0; SEARCH];
+        while self.searched < size {
+            let most = buf.len().min((size - self.searched) as usize);
+            let n = self.ask(|file| file.read_at(&mut buf[..most], self.searched))?;
+            if n == 0 || memchr(b'\n', &buf[..n]).is_some() {
+                return Ok(true);
+            }
+            self.searched += n as u64;
+        }
+        self.exhausted_at = Some(self.searched);
+        self.partial.get_or_insert(now);
+        Ok(false)
+    }
+
     /// Whether what was read of a plain file is not there any more.
     pub(super) fn is_rewritten(&self) -> io::Result<bool> {
         self.is_rewritten_at(self.size()?)
@@ -267,7 +304,9 @@ impl Tail {
 
     /// Ends a turn. `true`: the fingerprint grew.
     pub(super) fn end(&mut self, reached: Reached, now: Instant) -> bool {
-        let Reached { offset, inside_line, frame, waits } = reached;
+        let Reached { offset, inside_line, frame, waits, settles } = reached;
+        let all = self.exhausted_at.is_some() && !inside_line && !self.failed;
+        (self.searched, self.settles) = (if all { self.cursor } else { offset }, settles);
         let moved = offset != self.position.offset;
         let grew = !self.start.is_full() && self.cursor > self.start.bytes as u64;
         if let Packing::Packed(packed) = &mut self.packing {
@@ -356,7 +395,64 @@ fn shown(path: &Path) -> Arc<str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+
+    /// A line that comes in small pieces is read a few times at most, not again with each piece.
+    #[test]
+    fn a_line_that_grows_slowly_is_not_read_again_and_again() {
+        const PIECE: usize = 100;
+        const PIECES: usize = 3000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        let mut log = File::create(&path).unwrap();
+        for before in [&b""[..], b"{\"id\":1}\n"] {
+            log.write_all(before).unwrap();
+            let file = File::open(&path).unwrap();
+            let metadata = file.metadata().unwrap();
+            let (now, age) = (Instant::now(), Duration::from_secs(60));
+            let offset = metadata.len();
+            let position = Position { offset, ..Position::default() };
+            let node = Node::of(&metadata);
+            let mut tail =
+                Tail::new(path.clone(), file, node, Packing::Plain, position, now).unwrap();
+            let (mut read, mut buf) = (0, vec![0; 64 << 10]);
+            let mut turn = |tail: &mut Tail, offset: u64, settles: u64| {
+                assert!(tail.begin(now, age).unwrap());
+                if !tail.has_news(now, age).unwrap() {
+                    return false;
+                }
+                let mut n = 1;
+                while n > 0 {
+                    n = tail.read(&mut buf).unwrap();
+                    read += n;
+                }
+                let settled =
+                    Reached { offset, inside_line: false, frame: 0, waits: false, settles };
+                tail.end(settled, now);
+                true
+            };
+            for _ in 0..PIECES {
+                log.write_all(&[b'x'; PIECE]).unwrap();
+                turn(&mut tail, offset, 1 << 30);
+            }
+            assert!(!turn(&mut tail, offset, 1 << 30), "nothing new");
+            assert!(tail.partial.is_some(), "its age is known");
+            log.write_all(b"\n").unwrap();
+            let end = offset + (PIECES * PIECE) as u64 + 1;
+            assert!(turn(&mut tail, end, 0), "a line end is news");
+            // At last a line that is too long.
+            log.write_all(&[b'x'; 2000]).unwrap();
+            turn(&mut tail, end, end + 3000);
+            log.write_all(&[b'x'; 900]).unwrap();
+            assert!(!turn(&mut tail, end, end + 3000));
+            log.write_all(&[b'x'; 200]).unwrap();
+            assert!(turn(&mut tail, end, end + 3000), "too long is news");
+            assert!(read < 2 * PIECES * PIECE, "{read} bytes of {end}");
+            log.write_all(b"\n").unwrap();
+        }
+    }
 
     #[test]
     fn rotated_files_are_named_after_the_first() {

@@ -65,7 +65,13 @@ impl Turns {
     }
 
     pub(crate) fn end(&mut self, offset: u64, inside_line: bool) {
-        self.follow.end_turn(Reached { offset, inside_line, frame: 0, waits: false });
+        self.follow.end_turn(Reached {
+            offset,
+            inside_line,
+            frame: 0,
+            waits: false,
+            settles: u64::MAX,
+        });
     }
 }
 
