@@ -1,10 +1,12 @@
 //! Benchmarks of the engine, so that a regression shows its place: `cargo bench --bench engine`.
 
+#[path = "support/floods.rs"]
+mod floods;
 #[path = "support/generator.rs"]
 mod generator;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use generator::{Generator, Variant};
@@ -20,13 +22,20 @@ fn chunk(variant: Variant) -> Chunk {
     Chunk::from_bytes(&Generator::chunk(variant, 1, CHUNK))
 }
 
-/// Every pack in the repository, and the schema that ships.
-fn plan() -> Arc<Plan> {
+/// Every pack in the repository.
+fn packs() -> Vec<Pack> {
     let mut packs = Vec::new();
-    for path in std::fs::read_dir("patterns").into_iter().flatten().flatten().map(|e| e.path()) {
+    let paths = std::fs::read_dir("patterns").into_iter().flatten().flatten().map(|e| e.path());
+    for path in paths.filter(|path| path.is_file()) {
         let text = std::fs::read_to_string(&path).expect("a readable pack");
         packs.push(Pack::parse(&path.display().to_string(), &text).expect("a sound pack"));
     }
+    packs
+}
+
+/// Every pack in the repository, and the schema that ships.
+fn plan() -> Arc<Plan> {
+    let packs = packs();
     let schema = Schema::builtin("service-log").expect("it ships").expect("it compiles");
     let settings = Settings { packs, schema: Some(Arc::new(schema)), ..Settings::default() };
     Arc::new(Plan::compile(settings).expect("a sound plan"))
@@ -81,6 +90,64 @@ fn edits(c: &mut Criterion) {
     group.finish();
 }
 
+/// Bytes of a flood.
+const FLOOD: usize = 64 << 10;
+
+/// What floods cost: every flood of every detector against clean text, and the units of its budget
+/// against time. The worst must run at a twentieth of the clean rate at least.
+fn flooded(c: &mut Criterion) {
+    let settings = Settings { packs: packs(), ..Settings::default() };
+    let mut engine = Engine::new(Arc::new(Plan::compile(settings).expect("a sound plan")));
+    let unit = "The quick brown fox jumps over the lazy dog, and over nothing else. ".to_owned();
+    let clean = floods::Flood { name: "clean".into(), unit };
+    let mut out = Output::default();
+    // Seconds and units for each byte.
+    let mut cost = |line: &[u8], times| {
+        let chunk = Chunk::from_bytes(line);
+        let mut best = f64::INFINITY;
+        for _ in 0..=times {
+            out.clear();
+            let begun = Instant::now();
+            engine.process(&chunk, &mut out);
+            best = best.min(begun.elapsed().as_secs_f64());
+        }
+        (best / line.len() as f64, engine.units() as f64 / line.len() as f64)
+    };
+    let (per_byte, _) = cost(&clean.event(FLOOD), 50);
+    let mut all: Vec<_> = floods::all(&packs())
+        .into_iter()
+        .enumerate()
+        .map(|(i, flood)| {
+            let line = if i % 4 == 3 { flood.line(FLOOD) } else { flood.event(FLOOD) };
+            let (seconds, units) = cost(&line, 2);
+            (seconds / per_byte, seconds * 1e9 / units.max(1.0), flood)
+        })
+        .collect();
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    println!("clean {:.0} MB/s; {} floods", 1e-6 / per_byte, all.len());
+    for (times, nanoseconds, flood) in all.iter().take(10) {
+        let unit: String = flood.unit.chars().take(60).collect();
+        println!(
+            "  {times:5.1} times slower, {nanoseconds:4.1} ns a unit: {} {unit:?}",
+            flood.name
+        );
+    }
+    let mut group = c.benchmark_group("floods");
+    group.throughput(Throughput::Bytes(FLOOD as u64));
+    let worst = all.first().map(|(_, _, flood)| flood.event(FLOOD)).unwrap_or_default();
+    for (name, line) in [("clean", clean.event(FLOOD)), ("worst", worst)] {
+        let chunk = Chunk::from_bytes(&line);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                out.clear();
+                engine.process(&chunk, &mut out);
+                out.clean.len()
+            });
+        });
+    }
+    group.finish();
+}
+
 fn settings() -> Criterion {
     Criterion::default()
         .warm_up_time(Duration::from_secs(1))
@@ -90,6 +157,6 @@ fn settings() -> Criterion {
 criterion_group! {
     name = benches;
     config = settings();
-    targets = process, stages, edits
+    targets = process, stages, edits, flooded
 }
 criterion_main!(benches);

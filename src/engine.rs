@@ -43,6 +43,7 @@ pub use stays::{Stay, Stays};
 use again::Again;
 use index::Index;
 use judge::Judge;
+use line::KeyLines;
 use path::Paths;
 use walk::Walk;
 
@@ -54,6 +55,7 @@ pub struct Engine {
     walk: Walk,
     judge: Judge,
     again: Again,
+    key_lines: KeyLines,
     /// Reasons whose pointer was told once already.
     told: [bool; Reason::ALL.len()],
 }
@@ -68,6 +70,7 @@ impl Engine {
             walk: Walk::new(max_depth, plan.settings().schema.clone()),
             judge: Judge::new(plan.simd, &plan.rules, max_depth),
             again: Again::default(),
+            key_lines: KeyLines::default(),
             told: [false; Reason::ALL.len()],
             plan,
         }
@@ -102,6 +105,7 @@ impl Engine {
         self.judge.observations.resize(detectors, 0);
         self.judge.hits.resize(entries, 0);
         out.tally.bytes_in += (end - chunk::HEAD) as u64;
+        self.key_lines.forget();
         let already_out = out.clean.len();
         plan.simd.run(line::Lines { engine: self, plan: &plan, buf, index: &index, out });
         out.tally.bytes_out += (out.clean.len() - already_out) as u64;

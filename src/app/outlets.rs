@@ -49,10 +49,9 @@ pub(crate) fn open(
         None => None,
         Some(path) => {
             let (shutdown, say) = (around.shutdown.clone(), around.say.clone());
-            let file =
-                DeadLetterFile::open(path, letters, shutdown, say).with_context(|| {
-                    format!("{} {}", run.names.at("--dead-letter"), visible::name(path))
-                })?;
+            let file = DeadLetterFile::open(path, letters, shutdown, say).with_context(|| {
+                format!("{} {}", run.names.at("--dead-letter"), visible::name(path))
+            })?;
             Some(Box::new(file))
         }
     };

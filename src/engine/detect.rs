@@ -4,13 +4,16 @@
 //! allow-list; findings that overlap are settled last. [`pack::Step`] names the steps.
 
 mod assignment;
+pub(crate) mod budget;
 mod compile;
 mod detector;
 mod keys;
 mod overlap;
 pub mod pack;
+mod pattern;
 mod prose;
-mod shape;
+mod scratch;
+pub(crate) mod shape;
 pub(crate) mod validators;
 mod value;
 mod verdict;
@@ -21,4 +24,5 @@ pub use compile::{PlanError, Selection};
 pub(crate) use keys::{Keys, is_secret};
 pub(crate) use overlap::settle;
 pub use pack::{Pack, PackError, Step};
-pub(crate) use verdict::{Finding, Place, Refusal, Scratch, With};
+pub(crate) use scratch::Scratch;
+pub(crate) use verdict::{Finding, Place, Refusal, With};

@@ -10,7 +10,12 @@ mod sites;
 pub(crate) mod trace;
 mod whole;
 
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
+
 use super::decode::{self, EscapeError};
+use super::detect::budget::{AGAIN, ROUND, SKIPPED};
 use super::detect::{Detectors, Finding, Keys, Place, Scratch, With, settle};
 use super::index::{ESCAPE, Mark, PERCENT, Simd};
 use super::outcome::Reason;
@@ -21,8 +26,6 @@ use levels::Level;
 use nested::Nested;
 use trace::{Decision, Trace};
 
-/// Regex work that an event may cost, in bytes looked at for each of its own.
-const BUDGET: usize = 24;
 /// Decodings inside each other: escapes, JSON, escapes again, percent.
 const LEVELS: usize = 4;
 
@@ -33,12 +36,11 @@ pub(crate) struct Judge {
     levels: Vec<Level>,
     /// Absent while it is at work: JSON inside a string is looked into once.
     nested: Option<Box<Nested>>,
-    budget: usize,
     findings: Vec<Finding>,
     /// What each detector matched last in the texts under judgement, innermost last.
     matched: Vec<Matched>,
-    /// Placeholder keys given so far in the event: container, detector, how many.
-    keys: Vec<(u32, u16, u32)>,
+    /// Placeholder keys in the event, by container and detector: the last number.
+    keys: HashMap<(u32, u16), u32>,
     /// The last event's edits, sorted.
     pub(crate) edits: Vec<Edit>,
     /// What takes their places.
@@ -59,6 +61,8 @@ pub(crate) struct Judge {
     /// observed, by detector.
     pub(crate) hits: Vec<u64>,
     pub(crate) observations: Vec<u64>,
+    /// What was added to `hits` for the event.
+    counted: Vec<u16>,
     /// What is judged again is not counted again.
     pub(crate) again: bool,
     /// Members that go, and their ends.
@@ -83,10 +87,9 @@ impl Judge {
             scratch: Scratch::default(),
             levels: (0..LEVELS).map(|_| Level::default()).collect(),
             nested: Some(Box::new(Nested::new(rules, max_depth))),
-            budget: 0,
             findings: Vec::new(),
             matched: Vec::new(),
-            keys: Vec::new(),
+            keys: HashMap::new(),
             edits: Vec::new(),
             replacements: Vec::new(),
             detectors: Vec::new(),
@@ -97,6 +100,7 @@ impl Judge {
             observed: Vec::new(),
             hits: Vec::new(),
             observations: Vec::new(),
+            counted: Vec::new(),
             again: false,
             members: Vec::new(),
             ends: Vec::new(),
@@ -104,18 +108,33 @@ impl Judge {
         }
     }
 
+    /// Begins an event of `len` bytes, or to judge it again: all rounds have one budget.
     fn begin(&mut self, len: usize) {
-        self.scratch.cost = 0;
+        match self.again {
+            true => self.scratch.budget.spend(ROUND + AGAIN * len),
+            false => self.scratch.budget.begin(len),
+        }
+        self.restart();
+    }
+
+    fn restart(&mut self) {
+        self.scratch.forget_name();
         self.unsettled = false;
+        self.refused = false;
         self.dropped = None;
         self.observed.clear();
-        self.budget = BUDGET * len + (64 << 10);
+        self.counted.clear();
         self.findings.clear();
         self.matched.clear();
         self.keys.clear();
         self.edits.clear();
         self.replacements.clear();
         self.detectors.clear();
+    }
+
+    /// What the last event has cost.
+    pub(crate) fn units(&self) -> usize {
+        self.scratch.budget.spent()
     }
 
     /// Judges the sites that `walk` reported of `line`, and fills `edits`.
@@ -129,6 +148,10 @@ impl Judge {
         if walk.sites.is_empty() {
             return Ok(());
         }
+        self.with_room(d, |judge| judge.all_sites(d, line, walk))
+    }
+
+    fn all_sites(&mut self, d: &Detectors, line: &Line<'_>, walk: &Walk) -> Result<(), Stop> {
         let mut findings = std::mem::take(&mut self.findings);
         let judged = self.sites(d, line.buf, walk, line.marks, None, 0, &mut findings);
         self.settle(d, &mut findings);
@@ -149,6 +172,39 @@ impl Judge {
         row: &[u64],
     ) -> Result<(), Stop> {
         self.begin(end - start);
+        self.with_room(d, |judge| judge.all_text(d, buf, (start, end), row))
+    }
+
+    /// Takes `buf[start..end]` of a text line as a finding of `detector`, and fills `edits`.
+    #[cold]
+    pub(crate) fn whole_text(
+        &mut self,
+        d: &Detectors,
+        buf: &[u8],
+        (start, end): (usize, usize),
+        row: &[u64],
+        detector: u16,
+    ) {
+        self.begin(end - start);
+        self.at = start;
+        let keys = Keys { buf, keys: &[], above: None, row };
+        let place = Place { text: buf, start, end, number: false, key_of: None, keys };
+        match d.decide(detector, &place, (start, end), (start, end)) {
+            Ok(f) => {
+                self.found(d, &place, &f);
+                self.edit(d, &f, &Line { buf, start, end, quotes: &[], marks: &[] });
+            }
+            Err(refusal) => _ = self.refused_by(d, detector, &place, &refusal),
+        }
+    }
+
+    fn all_text(
+        &mut self,
+        d: &Detectors,
+        buf: &[u8],
+        (start, end): (usize, usize),
+        row: &[u64],
+    ) -> Result<(), Stop> {
         self.at = start;
         let line = Line { buf, start, end, quotes: &[], marks: &[] };
         let keys = Keys { buf, keys: &[], above: None, row };
@@ -177,6 +233,32 @@ impl Judge {
         judged.map_err(|reason| Stop { reason, at: start })
     }
 
+    /// Judges an event. Where a pattern's states do not fit beside those that other events left, once
+    /// more with an empty memory, so that it is the event alone that decides whether they fit.
+    fn with_room(
+        &mut self,
+        d: &Detectors,
+        mut judge: impl FnMut(&mut Self) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let (spent, decisions) = (self.scratch.budget.spent(), self.decisions());
+        let mut emptied = SmallVec::<[u16; 4]>::new();
+        loop {
+            if self.scratch.budget.is_exceeded() {
+                return Err(Stop { reason: Reason::TooCostly, at: 0 });
+            }
+            let judged = judge(self);
+            let Some(full) = self.scratch.full.take() else { return judged };
+            self.scratch.forget(d, full);
+            if emptied.contains(&full) {
+                return judged;
+            }
+            emptied.push(full);
+            self.scratch.budget.return_to(spent);
+            self.uncount(decisions);
+            self.restart();
+        }
+    }
+
     /// Judges one string or number; findings are places of `p.text`. `json`: its content is
     /// spelt as JSON spells strings.
     fn string(
@@ -197,6 +279,7 @@ impl Judge {
             return if nothing { Ok(()) } else { self.escaped(d, p, level, out) };
         }
         let outer = (self.matched.len(), std::mem::take(&mut self.refused), out.len());
+        self.scratch.text += 1;
         let mut percent = false;
         for m in marks {
             match m.id() {
@@ -206,7 +289,7 @@ impl Judge {
             }
         }
         self.matched.truncate(outer.0);
-        if self.scratch.cost > self.budget {
+        if self.scratch.budget.is_exceeded() || self.scratch.full.is_some() {
             return Err(Reason::TooCostly);
         }
         if percent && level < LEVELS {
@@ -241,7 +324,8 @@ impl Judge {
                 f.start <= at && at < f.end && all
             })
         };
-        if inside || self.scratch.cost > self.budget {
+        if inside || self.scratch.budget.is_exceeded() {
+            self.scratch.budget.spend(SKIPPED);
             self.refused |= !gone(out);
             return;
         }

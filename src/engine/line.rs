@@ -1,8 +1,11 @@
 //! From lines to outcomes: each line of a chunk ends in exactly one.
 
+mod key_lines;
 mod text;
 
 use std::mem;
+
+pub(super) use key_lines::KeyLines;
 
 use super::Engine;
 use super::chunk::HEAD;

@@ -8,6 +8,9 @@ use std::collections::HashSet;
 /// What every placeholder begins with.
 const OPEN: &[u8] = b"[REDACTED:";
 
+/// No id is longer: what is longer is not looked through again and again.
+const LONGEST: usize = 256;
+
 /// Ids that every Tamis gives: those of a rule without a name, and of a header that is no text.
 const OWN: [&str; 2] = ["path", "unreadable"];
 
@@ -37,7 +40,8 @@ impl Placeholders {
 
     /// The end of the placeholder whose id `at` stands in.
     pub(crate) fn around(&self, text: &[u8], at: usize) -> Option<usize> {
-        let before = text[..at].iter().rev().take_while(|&&b| is_of_id(b)).count();
+        let low = at.saturating_sub(LONGEST);
+        let before = text[low..at].iter().rev().take_while(|&&b| is_of_id(b)).count();
         let start = (at - before).checked_sub(OPEN.len())?;
         Some(start + self.of_key(&text[start..])?)
     }

@@ -4,9 +4,22 @@ use std::sync::Arc;
 
 use super::chunk::HEAD;
 use super::decode;
+use super::detect::budget;
 use super::redact::{Edit, splice};
 use super::walk::Line;
 use super::{Chunk, Engine, Plan};
+
+impl Engine {
+    /// What the last line that was judged has cost, in the units of its budget.
+    pub fn units(&self) -> usize {
+        self.judge.units()
+    }
+
+    /// What a line of `len` bytes may cost.
+    pub fn units_allowed(len: usize) -> usize {
+        budget::limit(len)
+    }
+}
 
 /// A worker whose stages run one by one.
 pub struct Stages {

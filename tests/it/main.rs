@@ -13,6 +13,7 @@ mod exec;
 mod explain;
 mod false_alarms;
 mod files;
+mod floods;
 mod follow;
 #[path = "../../benches/support/generator.rs"]
 mod generator;
@@ -41,6 +42,7 @@ mod reports;
 mod schema;
 mod shipped;
 mod signals;
+mod size_limits;
 mod stand_ins;
 mod terminal;
 mod tidy;

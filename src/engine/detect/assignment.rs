@@ -1,9 +1,10 @@
 //! Assignments in text: `password=…`, `Password: …`, `--token=…`, `"password"=>"…"`,
 //! `Authorization: Bearer …`, query parameters, connection strings, HTTP heads.
 
+use super::budget::Budget;
 use super::pack::Step;
 use super::prose::is_prose;
-use crate::engine::path::words::{Fields, Name, Words};
+use crate::engine::path::words::Name;
 use crate::engine::placeholder::Placeholders;
 
 /// An assignment's value.
@@ -18,23 +19,20 @@ pub(super) struct Assignment {
 
 /// The longest name that is looked at.
 const NAME: usize = 64;
-/// The longest value that is looked through for its end; a longer one is redacted that far at
-/// least, and on to the next white space.
-const VALUE: usize = 64 << 10;
 
-/// The assignment around the equals sign or colon at `at` in `text[low..high]`.
+/// The assignment around the equals sign or colon at `at` in `text[low..high]`. `judge` says what a
+/// name says of its value.
 pub(super) fn find(
     text: &[u8],
-    low: usize,
-    high: usize,
+    (low, high): (usize, usize),
     at: usize,
-    fields: &Fields,
-    words: &mut Words,
+    judge: impl FnOnce(&[u8], &mut Budget) -> Name,
+    placeholders: &Placeholders,
+    budget: &mut Budget,
 ) -> Result<Assignment, Step> {
-    let placeholders = fields.placeholders();
     let (from, name_end) = name(text, low, at, placeholders).ok_or(Step::Shape)?;
     let name = &text[from..name_end];
-    match fields.judge(name, words) {
+    match judge(name, budget) {
         Name::Secret => {}
         Name::Excepted => return Err(Step::Veto),
         Name::Other => return Err(Step::Shape),
@@ -44,12 +42,15 @@ pub(super) fn find(
         return Err(Step::Veto);
     }
     let begin = value_start(text, at, high).ok_or(Step::Regex)?;
-    let (start, mut end) = value(text, begin, high, line_long(name), placeholders);
     let spaced = at + 1 < begin && text[at + 1..begin].iter().all(|b| b" \t".contains(b));
-    let quoted = text[name_end..at].iter().chain(&text[begin..start]).any(|b| b"\"'`".contains(b));
-    if colon && spaced && !quoted && is_prose(&text[start..high]) {
+    let quoted = text[name_end..at].iter().any(|b| b"\"'`".contains(b));
+    // Before the value is looked through, which may be long. (No quote is a word of prose.)
+    if colon && spaced && !quoted && is_prose(&text[scheme(text, begin, high)..high]) {
         return Err(Step::Veto);
     }
+    let limit = high.min(begin.saturating_add(budget.left()).saturating_add(1));
+    let (start, mut end) = value(text, begin, limit, line_long(name), placeholders);
+    budget.spend(end - begin);
     if in_userinfo(text, low, from) {
         end = userinfo_end(text, start, end).ok_or(Step::Veto)?;
     }
@@ -182,11 +183,10 @@ fn line_long(name: &[u8]) -> bool {
 fn value(
     text: &[u8],
     mut start: usize,
-    high: usize,
+    limit: usize,
     line_long: bool,
     placeholders: &Placeholders,
 ) -> (usize, usize) {
-    let limit = high.min(start + VALUE);
     // In decoded text that was escaped twice, quotes still have their backslash.
     let slashes = text[start..limit].iter().take_while(|&&b| b == b'\\').count();
     let quote_at = start + slashes;
@@ -313,14 +313,17 @@ fn names_nothing(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::path::words::{Fields, Words};
 
     fn found(text: &str) -> Option<&str> {
         let names = ["password", "token", "api key", "authorization", "cookie", "pwd"];
         let known = Placeholders::new(["secret_assignment", "npm_token"]).into();
         let fields = Fields::new(&names.map(String::from), &[], &known);
-        let mut words = Words::default();
+        let (mut words, mut budget) = (Words::default(), Budget::default());
+        budget.begin(text.len());
         (0..text.len()).filter(|&i| matches!(text.as_bytes()[i], b'=' | b':')).find_map(|i| {
-            let a = find(text.as_bytes(), 0, text.len(), i, &fields, &mut words).ok()?;
+            let judge = |name: &[u8], _: &mut Budget| fields.judge(name, &mut words);
+            let a = find(text.as_bytes(), (0, text.len()), i, judge, &known, &mut budget).ok()?;
             Some(&text[a.start..a.end])
         })
     }

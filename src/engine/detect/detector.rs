@@ -1,13 +1,13 @@
 //! A detector compiled: what the verdict asks of it.
 
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
-use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::{Anchored, Input, MatchKind, meta};
+use regex_automata::meta;
 
 use super::pack::{self, Action, Extends, Fires, Near, Normalise, Start};
+use super::pattern::Pattern;
 use super::shape;
 use super::validators;
 use crate::engine::index::exact::ByteSet;
@@ -39,95 +39,8 @@ pub(crate) struct Detector {
     pub(crate) placeholders: Arc<Placeholders>,
 }
 
-/// An anchored regex. Its states are built as candidates ask for them, and kept in the worker's
-/// [`Memory`]: a DFA built whole took up to 40 ms for one detector.
-#[derive(Default)]
-pub(crate) struct Pattern {
-    regex: String,
-    /// The fewest bytes of a match that stand before its `@`.
-    pub(crate) before_at: usize,
-    /// A colon is always among them.
-    pub(crate) colon_before_at: bool,
-    built: OnceLock<Option<DFA>>,
-}
-
-/// The states that a worker has built of a pattern.
-#[derive(Default)]
-pub(crate) struct Memory(Option<Box<Cache>>);
-
-/// The most memory for one pattern's states in one worker; then they are forgotten and built anew.
-const STATES: usize = 256 << 10;
-
-impl Pattern {
-    pub(crate) fn new(regex: &str) -> Result<Self, String> {
-        let mut before_at = (0, false);
-        if !regex.is_empty() {
-            before_at = shape::before_at(&shape::parse(regex)?);
-        }
-        let (before_at, colon_before_at) = before_at;
-        Ok(Self { regex: regex.into(), before_at, colon_before_at, built: OnceLock::new() })
-    }
-
-    /// The end of the match that begins at `at`, looking no further than `end`, and how far it
-    /// looked. The bytes beyond are seen by look-around only.
-    #[inline]
-    pub(crate) fn end(
-        &self,
-        memory: &mut Memory,
-        text: &[u8],
-        at: usize,
-        end: usize,
-    ) -> (Option<usize>, usize) {
-        let Some(dfa) = self.built.get_or_init(|| build(&self.regex)) else { return (None, at) };
-        let cache = memory.0.get_or_insert_with(|| Box::new(dfa.create_cache()));
-        let input = Input::new(text).span(at..end).anchored(Anchored::Yes);
-        // It neither gives up nor quits: both are configured away.
-        let Ok(mut state) = dfa.start_state_forward(cache, &input) else { return (None, at) };
-        let mut last = None;
-        for (i, &b) in text[..end].iter().enumerate().skip(at) {
-            // Most steps lead from one plain state to another that is built already.
-            if !state.is_tagged() {
-                let next = dfa.next_state_untagged(cache, state, b);
-                if !next.is_tagged() {
-                    state = next;
-                    continue;
-                }
-            }
-            state = match dfa.next_state(cache, state, b) {
-                Ok(s) if s.is_dead() || s.is_quit() => return (last, i),
-                Ok(s) => s,
-                Err(_) => return (last, i),
-            };
-            // A match is known one byte late.
-            if state.is_match() {
-                last = Some(i);
-            }
-        }
-        let behind = match text.get(end) {
-            Some(&b) => dfa.next_state(cache, state, b),
-            None => dfa.next_eoi_state(cache, state),
-        };
-        if behind.is_ok_and(|s| s.is_match()) {
-            last = Some(end);
-        }
-        (last, end)
-    }
-}
-
-fn build(regex: &str) -> Option<DFA> {
-    if regex.is_empty() {
-        return None;
-    }
-    let config = DFA::config()
-        .match_kind(MatchKind::LeftmostFirst)
-        .cache_capacity(STATES)
-        .skip_cache_capacity_check(true)
-        .minimum_cache_clear_count(None);
-    let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
-    let nfa = regex_automata::nfa::thompson::Config::new().utf8(false);
-    // `Pattern::new` has parsed it.
-    DFA::builder().configure(config).syntax(syntax).thompson(nfa).build(regex).ok()
-}
+/// The category of secrets.
+const SECRET: &str = "secret";
 
 /// Keys and words near a match.
 #[derive(Default)]
@@ -231,15 +144,17 @@ impl Detector {
                 meta::Builder::new().syntax(syntax).build(&whole).map_err(|e| e.to_string())
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let not_after = class(&d.not_after)?;
+        let lift = (d.category == SECRET).then_some(not_after);
         Ok(Self {
             id: d.id.clone(),
             placeholder: format!("[REDACTED:{}]", d.id),
             priority: d.priority,
             start: d.start,
             lead: d.lead.as_deref().map(shape::class).transpose()?,
-            pattern: Pattern::new(&d.regex)?,
+            pattern: Pattern::new(&d.regex, lift)?,
             not_before: class(&d.not_before)?,
-            not_after: class(&d.not_after)?,
+            not_after,
             extends: d.extends,
             normalise: d.normalise,
             validator,

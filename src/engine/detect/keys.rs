@@ -4,6 +4,8 @@ use crate::engine::decode::{self, OffsetMap};
 use crate::engine::path::words::{Fields, Name, Words};
 use crate::engine::placeholder::Placeholders;
 
+use super::budget::{Budget, KEY, NAME};
+
 /// The keys from the event's root to a value; the last is its own.
 #[derive(Clone, Copy)]
 pub(crate) struct Keys<'a> {
@@ -20,19 +22,24 @@ impl Keys<'_> {
     pub(super) fn any(
         &self,
         words: &mut Words,
+        budget: &mut Budget,
         placeholders: &Placeholders,
         is: &dyn Fn(&Words) -> bool,
     ) -> bool {
         let own = self.keys.iter().rev().any(|&(s, e)| {
+            budget.spend(KEY + (e - s) as usize);
             set(words, &self.buf[s as usize..e as usize], placeholders);
             is(words)
         });
-        own || self.above.is_some_and(|a| a.any(words, placeholders, is))
+        own || self.above.is_some_and(|a| a.any(words, budget, placeholders, is))
     }
 
     /// Whether one of the event's own keys is of `fields`.
-    pub(crate) fn name(&self, fields: &Fields, words: &mut Words) -> bool {
-        self.keys.iter().any(|&(s, e)| is_secret(fields, &self.buf[s as usize..e as usize], words))
+    pub(crate) fn name(&self, fields: &Fields, words: &mut Words, budget: &mut Budget) -> bool {
+        self.keys.iter().any(|&(s, e)| {
+            budget.spend(NAME + (e - s) as usize);
+            is_secret(fields, &self.buf[s as usize..e as usize], words)
+        })
     }
 }
 

@@ -56,7 +56,9 @@ pub struct Detector {
     /// inside of a regex class (`A-Za-z0-9._%+-`); at most 64 of them. The regex then begins there.
     #[serde(default)]
     pub lead: Option<String>,
-    /// The match, anchored at the candidate. Bytes, ASCII classes, leftmost-first.
+    /// The match, anchored at the candidate. Bytes, ASCII classes, leftmost-first. Of a `secret`, an
+    /// upper bound of 3 or more of a repetition is no limit (64 or more, if `not_after` is given): a
+    /// longer secret is redacted whole.
     #[serde(default)]
     pub regex: String,
     /// What may not stand directly before the match: the inside of a regex class. A slash counts

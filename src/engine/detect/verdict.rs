@@ -2,11 +2,14 @@
 
 use super::Detectors;
 use super::assignment;
-use super::detector::{Detector, Memory};
+use super::budget::{Budget, CANDIDATE, FINDING, NAME};
+use super::detector::Detector;
 use super::keys::Keys;
 use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
+use super::pattern::Memory;
+use super::scratch::Scratch;
 use super::value::value;
-use crate::engine::path::words::{Fields, Words};
+use crate::engine::path::words::Fields;
 use crate::engine::policy::mask::{Mask, mask};
 use crate::engine::policy::{self, NONE};
 use crate::engine::redact::truncate;
@@ -90,24 +93,6 @@ pub(crate) struct Place<'a> {
     pub(crate) keys: Keys<'a>,
 }
 
-/// Reused from candidate to candidate.
-#[derive(Default)]
-pub(crate) struct Scratch {
-    pub(crate) words: Words,
-    normalised: Vec<u8>,
-    /// By detector.
-    memory: Vec<Memory>,
-    /// Bytes that regexes have looked at, and more for each candidate: the event's budget.
-    pub(crate) cost: usize,
-}
-
-/// The longest stretch that a regex is let over at one candidate. Tokens of 8 KB fit.
-const REGEX_REACH: usize = 16 << 10;
-/// What a candidate costs beside the bytes that its regex looks at.
-const CANDIDATE: usize = 8;
-/// The most bytes that belong to a match before its `@`.
-const LEAD: usize = 256;
-
 impl Detectors {
     /// The verdict on the candidate of `detector` at `at`.
     #[inline(never)]
@@ -126,15 +111,23 @@ impl Detectors {
         if let Some(fields) = &d.assigns {
             return self.assignment(detector, fields, at, p, scratch);
         }
-        let begin = d.begin(p, at).map_err(refuse)?;
-        let far = p.end.min(begin + REGEX_REACH);
+        scratch.budget.spend(CANDIDATE);
+        let begin = d.begin(p, at, &mut scratch.budget).map_err(refuse)?;
+        let far = p.end.min(begin.saturating_add(scratch.budget.left()).saturating_add(1));
         if scratch.memory.len() < self.list.len() {
             scratch.memory.resize_with(self.list.len(), Memory::default);
         }
         let memory = &mut scratch.memory[usize::from(detector)];
-        let (end, looked) = d.pattern.end(memory, p.text, begin, far);
-        scratch.cost += looked - begin + CANDIDATE;
-        let end = end.ok_or(refuse(Step::Regex))?;
+        let (text, fresh) = (scratch.text, &mut scratch.fresh);
+        let search = d.pattern.search(memory, p.text, (begin, far), text, fresh);
+        scratch.budget.spend(search.looked);
+        if search.full {
+            scratch.full = Some(detector);
+            return Err(refuse(Step::Regex));
+        }
+        let end = search.end.ok_or(refuse(Step::Regex))?;
+        // What looks at the match behind the regex: the validator, the allow-list, the value.
+        scratch.budget.spend(FINDING + (end - begin));
         let matched = (begin, end);
         let judged = d.judge(p, matched, scratch);
         let (start, end) = judged.map_err(|step| Refusal { step, matched, by: NONE })?;
@@ -216,9 +209,22 @@ impl Detectors {
         p: &Place<'_>,
         scratch: &mut Scratch,
     ) -> Result<Finding, Refusal> {
-        let found = assignment::find(p.text, p.start, p.end, at, fields, &mut scratch.words);
+        let Scratch { words, budget, name, judged, judged_for, .. } = scratch;
+        budget.spend(CANDIDATE);
+        let judge = |key: &[u8], budget: &mut Budget| {
+            // One name may be assigned to again and again.
+            if name != key || *judged_for != detector || key.is_empty() {
+                budget.spend(NAME);
+                (*judged, *judged_for) = (fields.judge(key, words), detector);
+                name.clear();
+                name.extend_from_slice(key);
+            }
+            *judged
+        };
+        let known = fields.placeholders();
+        let found = assignment::find(p.text, (p.start, p.end), at, judge, known, budget);
         let a = found.map_err(|step| Refusal { step, matched: (at, at + 1), by: NONE })?;
-        scratch.cost += a.end - a.from + CANDIDATE;
+        budget.spend(FINDING);
         let (start, end) = whole(p, a.start, a.end);
         self.decide(detector, p, (a.from, end), (start, end))
     }
@@ -248,7 +254,7 @@ impl Detector {
     }
 
     /// Where the match begins for the candidate at `at`.
-    fn begin(&self, p: &Place<'_>, at: usize) -> Result<usize, Step> {
+    fn begin(&self, p: &Place<'_>, at: usize, budget: &mut Budget) -> Result<usize, Step> {
         let Some(lead) = &self.lead else {
             let inside = self.start == Start::Token
                 && at >= p.start + 2
@@ -257,8 +263,9 @@ impl Detector {
                 && p.text[at - 2].is_ascii_digit();
             return if inside { Err(Step::Shape) } else { Ok(at) };
         };
-        let low = p.start.max(at.saturating_sub(LEAD));
+        let low = p.start.max(at.saturating_sub(budget.left()));
         let back = p.text[low..at].iter().rev().take_while(|b| lead.has(**b)).count();
+        budget.spend(back);
         let trim = p.text[at - back..at].iter().take_while(|b| !b.is_ascii_alphanumeric()).count();
         let short = back - trim < self.pattern.before_at.max(1);
         let bare = self.pattern.colon_before_at && !p.text[at - back..at].contains(&b':');
@@ -331,12 +338,14 @@ impl Detector {
     ) -> Result<(), Step> {
         let text = &p.text[p.start..p.end];
         let (from, to) = (begin - p.start, end - p.start);
-        let (words, known) = (&mut scratch.words, &self.placeholders);
+        let Scratch { words, budget, .. } = scratch;
+        let known = &self.placeholders;
         let near = match if p.number { self.numbers } else { self.strings } {
             Fires::Alone => true,
             Fires::Never => false,
             Fires::Context => {
-                (self.context.has_keys() && p.keys.any(words, known, &|w| self.context.in_key(w)))
+                (self.context.has_keys()
+                    && p.keys.any(words, budget, known, &|w| self.context.in_key(w)))
                     || self.context.before(text, from, known)
                     || self.context.behind(text, to, known)
             }
@@ -344,7 +353,8 @@ impl Detector {
         if !near {
             return Err(Step::Context);
         }
-        let vetoed = (self.veto.has_keys() && p.keys.any(words, known, &|w| self.veto.in_key(w)))
+        let vetoed = (self.veto.has_keys()
+            && p.keys.any(words, budget, known, &|w| self.veto.in_key(w)))
             || self.veto.before(text, from, known);
         if vetoed { Err(Step::Veto) } else { Ok(()) }
     }

@@ -54,26 +54,41 @@ impl Judge {
 
     /// The number of a placeholder key: unique among those of its object.
     fn key_number(&mut self, container: u32, id: u16, placeholder: &str, line: &Line<'_>) -> u32 {
-        if let Some(k) = self.keys.iter_mut().find(|k| k.0 == container && k.1 == id) {
-            k.2 += 1;
-            return k.2;
+        if let Some(n) = self.keys.get_mut(&(container, id)) {
+            *n += 1;
+            return *n;
         }
         // An event that went through Tamis before may have such keys already: begin behind them.
-        let event = &line.buf[line.start..line.end];
-        let bare = &placeholder.as_bytes()[..placeholder.len() - 1];
-        let taken = memchr::memmem::find_iter(event, bare)
-            .map(|at| {
-                let rest = &event[at + bare.len()..];
-                let digits = rest.strip_prefix(b"#").unwrap_or(&[]);
-                let len = digits.iter().take_while(|b| b.is_ascii_digit()).count().min(9);
-                std::str::from_utf8(&digits[..len]).ok().and_then(|n| n.parse().ok()).unwrap_or(1)
-            })
-            .max()
-            .unwrap_or(0);
-        let n: u32 = taken + 1;
-        self.keys.push((container, id, n));
-        n
+        // Which objects have them is not asked: looking once is enough for all.
+        let whole = (WHOLE_EVENT, id);
+        let taken = match self.keys.get(&whole) {
+            Some(taken) => *taken,
+            None => {
+                let taken = taken(&line.buf[line.start..line.end], placeholder);
+                self.keys.insert(whole, taken);
+                taken
+            }
+        };
+        self.keys.insert((container, id), taken + 1);
+        taken + 1
     }
+}
+
+/// No container: where one would open, an event of this size would not be judged.
+const WHOLE_EVENT: u32 = u32::MAX;
+
+/// The highest number of a placeholder key in `event`; 0 if there is none.
+fn taken(event: &[u8], placeholder: &str) -> u32 {
+    let bare = &placeholder.as_bytes()[..placeholder.len() - 1];
+    memchr::memmem::find_iter(event, bare)
+        .map(|at| {
+            let rest = &event[at + bare.len()..];
+            let digits = rest.strip_prefix(b"#").unwrap_or(&[]);
+            let len = digits.iter().take_while(|b| b.is_ascii_digit()).count().min(9);
+            std::str::from_utf8(&digits[..len]).ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+        })
+        .max()
+        .unwrap_or(0)
 }
 
 fn append_number(n: u32, out: &mut Vec<u8>) {

@@ -4,6 +4,7 @@ use super::trace::Decoding;
 use super::{Judge, Keys, LEVELS, Place, stop};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode::{self, OffsetMap};
+use crate::engine::detect::budget::DECODED;
 use crate::engine::detect::{Detectors, Finding};
 use crate::engine::index::{Index, Mark};
 use crate::engine::outcome::Reason;
@@ -142,11 +143,16 @@ impl Judge {
         level: usize,
     ) -> Result<(), Reason> {
         let end = own.close();
+        self.scratch.budget.spend(DECODED * (end - HEAD));
+        if self.scratch.budget.is_exceeded() {
+            return Err(Reason::TooCostly);
+        }
         let mut findings = std::mem::take(&mut own.findings);
         let first = own.text[HEAD..end].iter().find(|b| !b.is_ascii_whitespace());
         let json = matches!(first, Some(b'{' | b'['));
         let mut judged = Ok(false);
         if json {
+            self.scratch.budget.spend(DECODED * (end - HEAD));
             judged = self.json(d, &own.text[HEAD..end], &keys, level + 1, &mut findings);
         }
         let judged = match judged {

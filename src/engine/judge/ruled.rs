@@ -54,6 +54,18 @@ impl Judge {
     fn hit(&mut self, by: u16) {
         if let Some(hits) = self.hits.get_mut(usize::from(by)).filter(|_| !self.again) {
             *hits += 1;
+            self.counted.push(by);
+        }
+    }
+
+    /// Takes back what was counted of the event, and noted but for the first `decisions`.
+    #[cold]
+    pub(super) fn uncount(&mut self, decisions: usize) {
+        for by in self.counted.drain(..) {
+            self.hits[usize::from(by)] -= 1;
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.back_to(decisions);
         }
     }
 }

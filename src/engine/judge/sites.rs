@@ -2,10 +2,11 @@
 
 use super::whole::checked;
 use super::{Judge, Stop};
-use crate::engine::detect::{Detectors, Finding, Keys, Place, is_secret};
+use crate::engine::detect::budget::NAME;
+use crate::engine::detect::{Detectors, Finding, Keys, Place, Scratch, is_secret};
 use crate::engine::index::{ESCAPE, Mark};
 use crate::engine::path::flag;
-use crate::engine::path::words::{Fields, Words};
+use crate::engine::path::words::Fields;
 use crate::engine::walk::{Kind, Site, Walk};
 
 impl Judge {
@@ -126,10 +127,10 @@ impl Judge {
         }
         let sole = d.by_key.len() == 1;
         for (detector, fields) in &d.by_key {
-            let words = &mut self.scratch.words;
+            let Scratch { words, budget, .. } = &mut self.scratch;
             // Where there is one rule by key, the path says that it is about this.
-            let secret = flags & flag::SECRET != 0 && (sole || p.keys.name(fields, words))
-                || named(fields, p.text, sites, i, words);
+            let secret = flags & flag::SECRET != 0 && (sole || p.keys.name(fields, words, budget))
+                || named(fields, p.text, sites, i, &mut self.scratch);
             if secret && self.by_key(d, *detector, p, marks, level, out)? {
                 return Ok(true);
             }
@@ -140,10 +141,13 @@ impl Judge {
 
 /// Whether the site's name, of a pair or in an array of headers, is of `fields`: it is the `value`
 /// beside a secret's `name`, or stands behind a secret's name among headers.
-fn named(fields: &Fields, buf: &[u8], sites: &[Site], i: usize, words: &mut Words) -> bool {
+fn named(fields: &Fields, buf: &[u8], sites: &[Site], i: usize, scratch: &mut Scratch) -> bool {
+    let Scratch { words, budget, .. } = scratch;
     let site = &sites[i];
     let mut names = |o: &Site| {
-        o.kind == Kind::String && is_secret(fields, &buf[o.start as usize..o.end as usize], words)
+        let raw = &buf[o.start as usize..o.end as usize];
+        budget.spend(NAME + raw.len());
+        o.kind == Kind::String && is_secret(fields, raw, words)
     };
     if site.flags & flag::VALUE != 0 {
         let near = i.saturating_sub(8)..(i + 9).min(sites.len());

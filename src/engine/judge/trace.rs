@@ -83,7 +83,20 @@ impl Trace {
     }
 }
 
+impl Trace {
+    /// Forgets what was decided but for the first `decisions`.
+    pub(crate) fn back_to(&mut self, decisions: usize) {
+        self.decisions.truncate(decisions);
+        self.via.clear();
+    }
+}
+
 impl Judge {
+    /// How many decisions were noted.
+    pub(super) fn decisions(&self) -> usize {
+        self.trace.as_ref().map_or(0, |trace| trace.decisions.len())
+    }
+
     /// Notes a decision about the bytes `range` of `p.text`.
     #[inline]
     pub(super) fn note(

@@ -3,6 +3,7 @@
 use super::{Judge, LEVELS, stop};
 use crate::engine::chunk::HEAD;
 use crate::engine::decode;
+use crate::engine::detect::budget::{DECODED, FINDING};
 use crate::engine::detect::{Detectors, Finding, Place, Refusal, Step, With, is_directory};
 use crate::engine::index::{ESCAPE, Mark};
 use crate::engine::policy::{Action, NONE, Numbers, Whole};
@@ -92,6 +93,7 @@ impl Judge {
         decided: Result<Finding, Refusal>,
         out: &mut Vec<Finding>,
     ) -> bool {
+        self.scratch.budget.spend(FINDING);
         match decided {
             Ok(finding) => {
                 self.unsettled |= matches!(finding.with, With::Mask(_));
@@ -137,6 +139,7 @@ impl Judge {
         }
         let mut own = std::mem::take(&mut self.levels[level]);
         own.open();
+        self.scratch.budget.spend(DECODED * (p.end - p.start));
         // The escapes were checked.
         let _ = decode::unescape(&p.text[p.start..p.end], &mut own.text, &mut own.map);
         let end = own.close();

@@ -25,8 +25,22 @@ impl Engine {
         }
         // It leaves as the value of `message`, and what holds there holds for it.
         let row = &plan.detectors.precedence.message;
-        if let Err(stop) = self.judge.text(&plan.detectors, buf, (start, end), row) {
+        let judged = match self.key_lines.body(text) {
+            Some((body, detector)) => {
+                let body = (start + body.start, start + body.end);
+                self.judge.whole_text(&plan.detectors, buf, body, row, detector);
+                Ok(())
+            }
+            None => self.judge.text(&plan.detectors, buf, (start, end), row),
+        };
+        if let Err(stop) = judged {
             return reject(*e, stop.reason, 0, Payload::None, from, out);
+        }
+        if let (Some(edit), Some(&detector)) =
+            (self.judge.edits.last(), self.judge.detectors.last())
+            && edit.end == end
+        {
+            self.key_lines.begin(&buf[edit.start..end], detector);
         }
         if !self.judge.observed.is_empty() {
             self.judge.observe();

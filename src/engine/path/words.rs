@@ -83,13 +83,14 @@ pub(crate) fn phrase(p: &str) -> String {
 const KEY: usize = 128;
 
 /// What a name says of its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Name {
     /// It is a secret.
     Secret,
     /// It looks like one, and is excepted by name.
     Excepted,
     /// Nothing.
+    #[default]
     Other,
 }
 
