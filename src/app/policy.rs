@@ -1,5 +1,7 @@
 //! The policy of a configuration file, resolved: names against the packs, words into actions.
 
+use std::collections::HashSet;
+
 use anyhow::{Result, anyhow};
 
 use super::packs;
@@ -17,7 +19,9 @@ use crate::{
 
 /// What the entries come to; all that is wrong with them, a line each.
 pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<Policy> {
-    let mut judge = Judge { entries, packs, wrong: Vec::new() };
+    let named = entries.rules.iter().filter_map(|rule| rule.name.as_ref());
+    let rules = named.map(|said| said.value.clone()).collect();
+    let mut judge = Judge { entries, packs, rules, wrong: Vec::new() };
     let policy = Policy {
         allow: entries.allow.iter().map(|entry| judge.allow(entry)).collect(),
         rules: entries.rules.iter().map(|entry| judge.rule(entry)).collect(),
@@ -51,16 +55,16 @@ fn known_placeholders(entries: &Entries) -> Result<Vec<String>> {
 struct Judge<'a> {
     entries: &'a Entries,
     packs: &'a [Pack],
+    /// What rules count their findings under.
+    rules: HashSet<String>,
     wrong: Vec<(Spot, String)>,
 }
 
 impl Judge<'_> {
     fn allow(&mut self, entry: &AllowEntry) -> Allow {
-        let known: Vec<_> = self.entries.rules.iter().filter_map(|r| r.name.as_ref()).collect();
-        let known: Vec<_> = known.iter().map(|said| said.value.clone()).collect();
         Allow {
             label: self.label(entry.name.as_ref(), entry.spot),
-            detectors: self.names(&entry.detectors, &known),
+            detectors: self.names(&entry.detectors, true),
             exact: entry.kind("exact"),
             prefix: entry.kind("prefix"),
             suffix: entry.kind("suffix"),
@@ -72,7 +76,7 @@ impl Judge<'_> {
 
     fn rule(&mut self, entry: &RuleEntry) -> Rule {
         let kept = |said: &Option<Said<u16>>| said.as_ref().map_or(0, |said| said.value);
-        let detectors = self.names(&entry.detectors, &[]);
+        let detectors = self.names(&entry.detectors, false);
         if entry.action.value == ActionChoice::Truncate {
             self.truncates(entry, &detectors);
         }
@@ -105,9 +109,10 @@ impl Judge<'_> {
         }
     }
 
-    fn names(&mut self, said: &[Said<String>], also: &[String]) -> Vec<String> {
+    /// The names of detectors, categories and packs; `rules`: and of rules.
+    fn names(&mut self, said: &[Said<String>], rules: bool) -> Vec<String> {
         for Said { value, spot, .. } in said {
-            if !also.contains(value) && !packs::knows(self.packs, value) {
+            if !(rules && self.rules.contains(value)) && !packs::knows(self.packs, value) {
                 let mend = packs::mend(self.packs, value);
                 let what = format!("no detector, category or pack `{value}`: {mend}");
                 self.wrong.push((*spot, what));
@@ -137,16 +142,16 @@ impl Judge<'_> {
     fn twice(&mut self) {
         let allow = self.entries.allow.iter().filter_map(|entry| entry.name.as_ref());
         let rules = self.entries.rules.iter().filter_map(|entry| entry.name.as_ref());
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for said in allow.chain(rules) {
             let name = said.value.as_str();
-            if seen.contains(&name) {
+            if seen.contains(name) {
                 self.wrong.push((said.spot, format!("name `{name}` stands twice: choose another")));
             } else if packs::knows(self.packs, name) || name == "path" {
                 let what = format!("`{name}` is the name of a detector or a group: choose another");
                 self.wrong.push((said.spot, what));
             }
-            seen.push(name);
+            seen.insert(name);
         }
     }
 }

@@ -25,13 +25,14 @@ type Value<'t> = Spanned<DeValue<'t>>;
 pub(super) struct Reader<'t> {
     file: &'t str,
     text: &'t str,
+    places: Places,
     pub(super) outside: &'t Outside<'t>,
     pub(super) complaints: Vec<Complaint>,
 }
 
 impl<'t> Reader<'t> {
     pub(super) fn new(file: &'t str, text: &'t str, outside: &'t Outside<'t>) -> Self {
-        Self { file, text, outside, complaints: Vec::new() }
+        Self { file, text, places: Places::of(text), outside, complaints: Vec::new() }
     }
 
     /// The file's table, as far as it is TOML.
@@ -280,9 +281,62 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn spot(&self, at: usize) -> Spot {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-        Spot { line, column }
+        self.places.spot(self.text, at)
+    }
+}
+
+/// Where the lines of a text begin, and how many characters stand before each of its blocks: a
+/// place is asked for with every value, and a text may have thousands on one line.
+struct Places {
+    lines: Vec<usize>,
+    characters: Vec<usize>,
+}
+
+impl Places {
+    const BLOCK: usize = 256;
+
+    fn of(text: &str) -> Self {
+        let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        let lines = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
+        let (mut characters, mut so_far) = (vec![0], 0);
+        for block in text.as_bytes().chunks(Self::BLOCK) {
+            so_far += starts(block);
+            characters.push(so_far);
+        }
+        Self { lines, characters }
+    }
+
+    fn spot(&self, text: &str, at: usize) -> Spot {
+        let at = at.min(text.len());
+        let line = self.lines.partition_point(|&start| start <= at);
+        let start = self.lines[line - 1];
+        let before = |at: usize| {
+            let block = at / Self::BLOCK;
+            self.characters[block] + starts(&text.as_bytes()[block * Self::BLOCK..at])
+        };
+        Spot { line, column: before(at) - before(start) + 1 }
+    }
+}
+
+/// How many characters begin in `bytes`.
+fn starts(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_in_lines_and_characters() {
+        let text = format!("a\né = '{}ü' # x\n\nend", "ß".repeat(400));
+        let places = Places::of(&text);
+        for at in (0..=text.len()).filter(|&at| text.is_char_boundary(at)) {
+            let before = &text[..at];
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+            assert_eq!(places.spot(&text, at), Spot { line, column }, "{at}");
+        }
+        assert_eq!(places.spot(&text, usize::MAX), Spot { line: 4, column: 4 });
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::detect::pack::{self, Pack};
 use super::path::globs::{self, Globs, Hold};
-use allow::Entry;
+use allow::AllowList;
 pub use allow::{check_network, check_regex};
 pub use globs::segments;
 
@@ -120,10 +120,11 @@ pub(crate) const NONE: u16 = u16::MAX;
 /// The policy compiled: entries of the allow-list have the numbers before those of the rules.
 #[derive(Default)]
 pub(crate) struct Precedence {
-    entries: Vec<Entry>,
+    entries: AllowList,
     rules: Vec<Compiled>,
-    /// By detector: the entries that are for it, and the rule without a path.
-    allowed: Vec<Vec<u16>>,
+    /// By detector: the entries that are for it, a bit for each, none if there is none; and the rule
+    /// without a path.
+    allowed: Vec<Vec<u64>>,
     plain: Vec<Option<u16>>,
     pub(crate) globs: Arc<Globs>,
     pub(crate) numbers: Numbers,
@@ -231,14 +232,15 @@ impl Precedence {
         if policy.allow.len() + policy.rules.len() >= usize::from(NONE) {
             return Err(refuse("policy")("has more than 65,000 entries and rules".into()));
         }
-        let mut entries = Vec::new();
+        let entries = AllowList::new(&policy.allow);
+        let entries = entries.map_err(|(label, what)| Refusal { label, what })?;
         let mut allowed = vec![vec![]; known.len()];
-        for (number, allow) in (0..).zip(&policy.allow) {
-            entries.push(Entry::new(allow).map_err(refuse(&allow.label))?);
+        for (number, allow) in policy.allow.iter().enumerate() {
             let all = allow.detectors.is_empty();
             for (d, allowed) in known.iter().zip(&mut allowed) {
                 if if all { !d.is_secret() } else { d.is_named(&allow.detectors) } {
-                    allowed.push(number);
+                    allowed.resize(policy.allow.len().div_ceil(64), 0u64);
+                    allowed[number / 64] |= 1 << (number % 64);
                 }
             }
         }
@@ -272,8 +274,9 @@ impl Precedence {
     /// The entry of the allow-list by which the finding `text`, a part of `matched`, is none.
     #[inline]
     pub(crate) fn allows(&self, detector: u16, matched: &[u8], text: &[u8]) -> Option<u16> {
-        let allowed = self.allowed.get(usize::from(detector))?;
-        allowed.iter().copied().find(|&n| self.entries[usize::from(n)].has(matched, text))
+        let allowed = self.allowed.get(usize::from(detector)).filter(|bits| !bits.is_empty())?;
+        let takes = |entry: u16| allowed[usize::from(entry / 64)] >> (entry % 64) & 1 != 0;
+        self.entries.first(matched, text, &takes)
     }
 
     /// What a rule makes of a finding of `detector` where the row is `row`, and its number.

@@ -2,21 +2,31 @@
 
 use core::net::IpAddr;
 
-use regex_automata::{meta, util::syntax};
+use regex_automata::{Input, MatchKind, PatternSet, meta, util::syntax};
 
 use super::{
+    super::detect::shape,
     Allow,
     lists::{Domains, Networks, Texts},
 };
 
-/// An entry, compiled.
-pub(super) struct Entry {
+/// All entries, compiled into one table for each kind: a look-up costs the same whether the texts
+/// stand in one entry or in thousands.
+#[derive(Default)]
+pub(super) struct AllowList {
     exact: Texts,
     prefix: Texts,
     suffix: Texts,
     networks: Networks,
     domains: Domains,
-    regexes: Vec<meta::Regex>,
+    regexes: Option<Regexes>,
+    entries: usize,
+}
+
+/// The regexes of all entries, and the entry of each.
+struct Regexes {
+    all: meta::Regex,
+    of: Vec<u16>,
 }
 
 /// What is wrong with a network as `cidr` wants it.
@@ -41,46 +51,102 @@ fn network(text: &str) -> Result<(IpAddr, u32), String> {
     Ok((address, bits))
 }
 
-fn regex(text: &str) -> Result<meta::Regex, String> {
-    let syntax = syntax::Config::new().unicode(false).utf8(false);
+/// `text` as a regex over all of a finding, if it is one.
+fn regex(text: &str) -> Result<String, String> {
     // By itself first: `a)(b` is none, though it would be one inside the group.
-    for whole in [text.to_owned(), format!("^(?:{text})$")] {
-        let built = meta::Builder::new().syntax(syntax).build(&whole);
-        match built {
-            Ok(built) if whole != text => return Ok(built),
-            Ok(_) => {}
-            Err(error) => {
-                let why = error.syntax_error().map_or_else(|| error.to_string(), |e| e.to_string());
-                let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                return Err(format!("`{text}` is no regex: {why}"));
-            }
-        }
+    let whole = format!("^(?:{text})$");
+    for regex in [text, &whole] {
+        shape::parse(regex)
+            .and_then(|hir| shape::check_size(&hir))
+            .map_err(|why| format!("`{text}` is no regex: {why}"))?;
     }
-    Err(format!("`{text}` is no regex"))
+    Ok(whole)
 }
 
-impl Entry {
-    pub(super) fn new(allow: &Allow) -> Result<Self, String> {
-        let networks: Vec<_> = allow.cidr.iter().map(|t| network(t)).collect::<Result<_, _>>()?;
+fn builder() -> meta::Builder {
+    let mut builder = meta::Builder::new();
+    builder.syntax(syntax::Config::new().unicode(false).utf8(false));
+    builder
+}
+
+impl Regexes {
+    fn new(regexes: Vec<(u16, String)>) -> Result<Option<Self>, String> {
+        if regexes.is_empty() {
+            return Ok(None);
+        }
+        let (of, regexes): (Vec<_>, Vec<_>) = regexes.into_iter().unzip();
+        // Each is small enough by itself; how many there are is the user's choice.
+        let config = meta::Config::new().nfa_size_limit(None).match_kind(MatchKind::All);
+        let all = builder().configure(config).build_many(&regexes).map_err(|e| e.to_string())?;
+        Ok(Some(Self { all, of }))
+    }
+
+    fn first(&self, text: &[u8], takes: &dyn Fn(u16) -> bool) -> Option<u16> {
+        let mut matched = PatternSet::new(self.of.len());
+        self.all.which_overlapping_matches(&Input::new(text), &mut matched);
+        let entries = matched.iter().map(|regex| self.of[regex.as_usize()]);
+        entries.filter(|&entry| takes(entry)).min()
+    }
+}
+
+impl AllowList {
+    /// Compiles the entries; the one that cannot be, and why.
+    pub(super) fn new(entries: &[Allow]) -> Result<Self, (String, String)> {
+        let (mut networks, mut regexes) = (Vec::new(), Vec::new());
+        for (number, allow) in (0..).zip(entries) {
+            let wrong = |what| (allow.label.clone(), what);
+            for text in &allow.cidr {
+                networks.push((number, network(text).map_err(wrong)?));
+            }
+            for text in &allow.regex {
+                regexes.push((number, regex(text).map_err(wrong)?));
+            }
+        }
+        let label = || entries.first().map_or_else(String::new, |allow| allow.label.clone());
         Ok(Self {
-            exact: Texts::new(&allow.exact),
-            prefix: Texts::new(&allow.prefix),
-            suffix: Texts::new(&allow.suffix),
+            exact: Texts::new(numbered(entries, |allow| &allow.exact)),
+            prefix: Texts::new(numbered(entries, |allow| &allow.prefix)),
+            suffix: Texts::new(numbered(entries, |allow| &allow.suffix)),
             networks: Networks::new(networks),
-            domains: Domains::new(&allow.domain),
-            regexes: allow.regex.iter().map(|t| regex(t)).collect::<Result<_, _>>()?,
+            domains: Domains::new(numbered(entries, |allow| &allow.domain)),
+            regexes: Regexes::new(regexes).map_err(|what| (label(), what))?,
+            entries: entries.len(),
         })
     }
 
-    /// Whether it has the finding `text`, a part of `matched`.
-    pub(super) fn has(&self, matched: &[u8], text: &[u8]) -> bool {
-        self.exact.has(text)
-            || self.prefix.begins(text)
-            || self.suffix.ends(text)
-            || self.networks.have(text)
-            || self.domains.have(host(matched))
-            || self.regexes.iter().any(|r| r.is_match(text))
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries
     }
+
+    /// The first entry, among those that `takes`, that has the finding `text`, a part of `matched`.
+    pub(super) fn first(
+        &self,
+        matched: &[u8],
+        text: &[u8],
+        takes: &dyn Fn(u16) -> bool,
+    ) -> Option<u16> {
+        [
+            self.exact.has(text, takes),
+            self.prefix.begins(text, takes),
+            self.suffix.ends(text, takes),
+            self.networks.have(text, takes),
+            self.domains.have(host(matched), takes),
+            self.regexes.as_ref().and_then(|regexes| regexes.first(text, takes)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+}
+
+/// The texts of a kind, each with the number of its entry.
+fn numbered<'a>(
+    entries: &'a [Allow],
+    kind: impl Fn(&'a Allow) -> &'a Vec<String>,
+) -> impl Iterator<Item = (u16, &'a String)> {
+    let all = (0..).zip(entries);
+    all.flat_map(move |(number, allow)| kind(allow).iter().map(move |text| (number, text)))
 }
 
 /// What stands behind the last `@`, without a port or a path.
@@ -95,7 +161,8 @@ mod tests {
     use super::*;
 
     fn has(allow: &Allow, text: &str) -> bool {
-        Entry::new(allow).unwrap().has(text.as_bytes(), text.as_bytes())
+        let list = AllowList::new(std::slice::from_ref(allow)).unwrap();
+        list.first(text.as_bytes(), text.as_bytes(), &|_| true).is_some()
     }
 
     #[test]
@@ -123,6 +190,41 @@ mod tests {
         ] {
             assert!(has(&allow, inside) && !has(&allow, outside), "{allow:?}");
         }
+    }
+
+    /// Several entries hold a text in several ways: the first one that is for the detector decides.
+    #[test]
+    fn the_first_entry_that_is_asked_decides() {
+        let one = |text: &str| vec![text.to_owned()];
+        let list = AllowList::new(&[
+            Allow { domain: one("b.io"), ..Allow::default() },
+            Allow { regex: vec!["x".into(), "a@.*".into()], ..Allow::default() },
+            Allow { exact: one("a@b.io"), ..Allow::default() },
+            Allow { exact: one("a@b.io"), prefix: one("a@"), ..Allow::default() },
+            Allow { suffix: one(".io"), exact: one("a@b.io"), ..Allow::default() },
+        ])
+        .unwrap();
+        let first = |from: u16| list.first(b"a@b.io", b"a@b.io", &|entry| entry >= from);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5].map(first),
+            [Some(0), Some(1), Some(2), Some(3), Some(4), None]
+        );
+    }
+
+    /// Thousands of entries, each with a regex and a text.
+    #[test]
+    fn many_entries_are_one_table() {
+        let entry = |i: usize| Allow {
+            exact: vec![format!("user{i}@b.io")],
+            regex: vec![format!("job-{i}-[0-9]+")],
+            ..Allow::default()
+        };
+        let entries: Vec<_> = (0..2000).map(entry).collect();
+        let list = AllowList::new(&entries).unwrap();
+        let first = |text: &[u8]| list.first(text, text, &|_| true);
+        assert_eq!(first(b"user1999@b.io"), Some(1999));
+        assert_eq!(first(b"job-77-5"), Some(77));
+        assert_eq!(first(b"job-2000-5"), None);
     }
 
     #[test]
