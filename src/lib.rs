@@ -14,6 +14,7 @@
 //! | [`serve`] | the admin server: probes, measures, what is in force | the rest |
 //! | [`kafka`] | what a source and a sink of Kafka share: the cluster, its faults | the rest |
 //! | [`seal`] | originals, sealed to a public key and opened again | the rest |
+//! | [`descriptors`] | which standard descriptors were closed at the start | the rest |
 //! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
 //! | [`temporary`] | files that are being written, and what killed processes left of them | the rest |
 //! | [`summary`] | the account of a run, as a table and as JSON | where it is printed |
@@ -31,6 +32,8 @@ pub mod compression;
 pub mod config;
 #[cfg(feature = "program")]
 pub mod containers;
+#[cfg(feature = "program")]
+pub mod descriptors;
 pub mod engine;
 #[cfg(feature = "program")]
 pub mod journal;
