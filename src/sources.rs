@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod letters;
 pub mod refused;
 pub mod stdin;
+pub mod text;
 
 pub use child::ChildSource;
 pub use decompress::DecompressSource;
@@ -18,3 +19,4 @@ pub use kafka::{KafkaOffsets, KafkaSource};
 pub use letters::LettersSource;
 pub use refused::RefusedSource;
 pub use stdin::StdinSource;
+pub use text::TextSource;

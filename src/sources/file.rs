@@ -1,6 +1,15 @@
 //! A file: a regular one, or a named pipe or device.
 
-use std::{fs::File, io, path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::FileExt as _,
+    },
+    path::PathBuf,
+    time::Duration,
+};
 
 use super::descriptor::{read_now, read_when_ready};
 use crate::{
@@ -17,8 +26,9 @@ pub struct FileSource {
 
 struct Open {
     file: File,
-    /// A regular file never keeps anybody waiting.
-    regular: bool,
+    /// A regular file never keeps anybody waiting. What is known of it, to see that it is still whole
+    /// at its end.
+    regular: Option<Extent>,
 }
 
 impl FileSource {
@@ -27,9 +37,10 @@ impl FileSource {
         Self { path, shutdown, open: None }
     }
 
-    /// A regular file that is open already.
+    /// A regular file that is open already, and may change as it likes.
     pub fn of(file: File, shutdown: Shutdown) -> Self {
-        Self { path: PathBuf::new(), shutdown, open: Some(Open { file, regular: true }) }
+        let regular = Some(Extent::unknown());
+        Self { path: PathBuf::new(), shutdown, open: Some(Open { file, regular }) }
     }
 }
 
@@ -39,14 +50,102 @@ impl Source for FileSource {
             Some(open) => open,
             closed => {
                 let file = File::open(&self.path)?;
-                let regular = file.metadata()?.is_file();
+                let regular = Extent::of(&file)?;
                 closed.insert(Open { file, regular })
             }
         };
-        if open.regular {
-            read_now(&open.file, buf)
-        } else {
-            read_when_ready(&open.file, self.shutdown.wake(), buf, wait)
+        match &mut open.regular {
+            Some(extent) => extent.read(&open.file, buf),
+            None => read_when_ready(&open.file, self.shutdown.wake(), buf, wait),
         }
+    }
+}
+
+/// So many bytes at the beginning of a file, and before its end, are compared at the end.
+const EDGE: usize = 64;
+
+/// How much of a regular file there was, and was read.
+pub(super) struct Extent {
+    /// Its size when it was opened; 0 also where sizes say nothing (`/proc`).
+    size: u64,
+    read: u64,
+    /// The first bytes that were read, and the last ones.
+    first: Vec<u8>,
+    last: Vec<u8>,
+    /// Where the first ones were: standard input may begin anywhere in its file.
+    from: u64,
+    known: bool,
+}
+
+impl Extent {
+    /// That of an open file; `None`: it is no regular one.
+    pub(super) fn of(file: impl AsFd) -> io::Result<Option<Self>> {
+        let stat = rustix::fs::fstat(&file)?;
+        if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Ok(None);
+        }
+        let from = rustix::fs::tell(&file)?;
+        let size = u64::try_from(stat.st_size).unwrap_or_default();
+        Ok(Some(Self { size, from, known: true, ..Self::unknown() }))
+    }
+
+    fn unknown() -> Self {
+        Self { size: 0, read: 0, first: Vec::new(), last: Vec::new(), from: 0, known: false }
+    }
+
+    /// Reads on. At the end, what was read must still be there.
+    pub(super) fn read(&mut self, file: impl AsFd, buf: &mut [u8]) -> io::Result<Read> {
+        let read = read_now(&file, buf)?;
+        match read {
+            Read::Bytes(n) => self.note(&buf[..n]),
+            Read::End if self.known => self.check(file.as_fd())?,
+            _ => {}
+        }
+        Ok(read)
+    }
+
+    fn note(&mut self, data: &[u8]) {
+        if self.first.len() < EDGE {
+            let missing = EDGE - self.first.len();
+            self.first.extend_from_slice(&data[..data.len().min(missing)]);
+        }
+        self.read += data.len() as u64;
+        if data.len() < EDGE {
+            self.last.extend_from_slice(data);
+            let extra = self.last.len().saturating_sub(EDGE);
+            self.last.drain(..extra);
+        } else {
+            self.last.clear();
+            self.last.extend_from_slice(&data[data.len() - EDGE..]);
+        }
+    }
+
+    /// # Errors
+    /// The file was truncated, or written anew, while it was read.
+    fn check(&self, file: BorrowedFd<'_>) -> io::Result<()> {
+        // In /proc a file has no size, whatever it holds.
+        if self.size == 0 {
+            return Ok(());
+        }
+        let end = self.from + self.read;
+        let size = u64::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or_default();
+        let whole = size >= self.size && size >= end;
+        let file = File::from(file.try_clone_to_owned()?);
+        let same = |wanted: &[u8], at: u64| {
+            let mut there = vec![0; wanted.len()];
+            file.read_exact_at(&mut there, at).is_ok_and(|()| there == wanted)
+        };
+        let before = self.last.len() as u64;
+        if whole && same(&self.first, self.from) && same(&self.last, end.saturating_sub(before)) {
+            return Ok(());
+        }
+        let what = match whole {
+            true => "it was written anew while it was read".into(),
+            false => format!(
+                "it was truncated while it was read, from {} to {size} bytes",
+                self.size.max(end)
+            ),
+        };
+        Err(io::Error::other(format!("{what}: {} bytes of it were read", self.read)))
     }
 }

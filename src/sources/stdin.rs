@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use super::descriptor::read_when_ready;
+use super::{descriptor::read_when_ready, file::Extent};
 use crate::{
     pipeline::{Read, Source},
     shutdown::Shutdown,
@@ -11,17 +11,27 @@ use crate::{
 /// Standard input, read without a buffer of its own.
 pub struct StdinSource {
     shutdown: Shutdown,
+    /// Of a regular file; `None` while it is not known.
+    extent: Option<Option<Extent>>,
 }
 
 impl StdinSource {
     /// Standard input; `shutdown` interrupts its waits.
     pub fn new(shutdown: Shutdown) -> Self {
-        Self { shutdown }
+        Self { shutdown, extent: None }
     }
 }
 
 impl Source for StdinSource {
     fn read(&mut self, buf: &mut [u8], wait: Option<Duration>) -> io::Result<Read> {
-        read_when_ready(rustix::stdio::stdin(), self.shutdown.wake(), buf, wait)
+        let stdin = rustix::stdio::stdin();
+        let extent = match &mut self.extent {
+            Some(extent) => extent,
+            unknown => unknown.insert(Extent::of(stdin)?),
+        };
+        match extent {
+            Some(extent) => extent.read(stdin, buf),
+            None => read_when_ready(stdin, self.shutdown.wake(), buf, wait),
+        }
     }
 }

@@ -10,13 +10,13 @@ use crate::{
     compression::Found,
     pipeline::{Read, Source as _},
     shutdown::Shutdown,
-    sources::{DecompressSource, FileSource},
+    sources::{DecompressSource, FileSource, TextSource},
 };
 
 /// A decoder at work. What it gave in a turn is kept until the turn's end says how much of it was
 /// taken: it cannot go back.
 pub(super) struct Packed {
-    source: DecompressSource,
+    source: TextSource,
     held: Vec<u8>,
     /// Where the held text starts in all of it.
     held_at: u64,
@@ -38,6 +38,7 @@ impl Packed {
         file.seek(SeekFrom::Start(0))?;
         let source = Box::new(FileSource::of(file, shutdown.clone()));
         let source = DecompressSource::new(source, window_log, Found::default(), shutdown.clone());
+        let source = TextSource::new(Box::new(source), shutdown.clone());
         Ok(Self { source, held: Vec::new(), held_at: skip, given: 0, skip })
     }
 

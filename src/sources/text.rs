@@ -1,0 +1,173 @@
+//! Another source, whose data must be text: archives and other files of records are told by their
+//! first bytes, and refused, for line by line they would be thousands of drops.
+
+use std::{io, time::Duration};
+
+use crate::{
+    compression::{Format, Start},
+    pipeline::{Read, Source},
+    shutdown::{Phase, Shutdown},
+};
+
+/// The size of a block of a tar archive, which begins with a header.
+const TAR_BLOCK: usize = 512;
+/// Where the checksum is in that.
+const TAR_SUM: std::ops::Range<usize> = 148..156;
+
+/// Formats by their first bytes; none of these is how a line of a log begins. No line end is in them,
+/// so that no whole line ever waits.
+const MAGICS: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "a zip archive"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a rar archive"),
+    (b"LZIP\x01", "lzip data"),
+    (b"\x1f\x9d", "data of compress(1)"),
+    (b"\x89LZO\0", "lzop data"),
+    (b"\xff\x06\0\0sNaPpY", "snappy data"),
+    (b"\x5d\0\0", "lzma data"),
+    (b"LPKSHHRH", "a journal of systemd (`journalctl -o json --file` reads it)"),
+    (b"ElfFile\0", "an event log of Windows"),
+    (b"\x7fELF", "a program"),
+    (b"PAR1\x15", "a Parquet file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"%PDF-1.", "a PDF document"),
+];
+
+/// A source that must be text.
+pub struct TextSource {
+    inner: Box<dyn Source>,
+    /// The first bytes, while they do not say what it is; `None` once they did.
+    start: Option<Vec<u8>>,
+    shutdown: Shutdown,
+}
+
+/// What the first bytes say.
+enum Kind {
+    Text,
+    Not(String),
+    Unsure,
+}
+
+impl TextSource {
+    /// Refuses what is no text in `inner`, decompressed.
+    pub fn new(inner: Box<dyn Source>, shutdown: Shutdown) -> Self {
+        Self { inner, start: Some(Vec::new()), shutdown }
+    }
+
+    /// Whether nothing more will be read, so that this is the last chance for what waits here.
+    fn stopped(&self) -> bool {
+        matches!(self.shutdown.phase(), Phase::Stopped { .. } | Phase::GivenUp)
+    }
+}
+
+impl Source for TextSource {
+    fn read(&mut self, buf: &mut [u8], wait: Option<Duration>) -> io::Result<Read> {
+        let Some(begun) = self.start.take() else { return self.inner.read(buf, wait) };
+        let had = begun.len();
+        buf[..had].copy_from_slice(&begun);
+        let read = self.inner.read(&mut buf[had..], wait);
+        let len = match read {
+            Ok(Read::Bytes(n)) => had + n,
+            Ok(Read::End) if had > 0 => had,
+            Ok(Read::Idle) if had > 0 && self.stopped() => had,
+            Ok(Read::Idle) => {
+                self.start = Some(begun);
+                return Ok(Read::Idle);
+            }
+            other => return other,
+        };
+        match kind(&buf[..len]) {
+            Kind::Not(what) => {
+                Err(io::Error::other(format!("it is no text, but {what}: unpack it first")))
+            }
+            Kind::Unsure if len > had && !self.stopped() => {
+                self.start = Some(buf[..len].to_vec());
+                Ok(Read::Idle)
+            }
+            Kind::Unsure | Kind::Text => Ok(Read::Bytes(len)),
+        }
+    }
+}
+
+fn kind(bytes: &[u8]) -> Kind {
+    if let Start::Packed(format) = Format::of(bytes) {
+        return Kind::Not(format!("{format} data, compressed twice"));
+    }
+    let found = |(magic, _): &&(&[u8], &str)| bytes.starts_with(magic);
+    if let Some((_, what)) = MAGICS.iter().find(found) {
+        return Kind::Not((*what).into());
+    }
+    if is_tar(bytes) {
+        return Kind::Not("a tar archive".into());
+    }
+    let begins = |(magic, _): &(&[u8], &str)| magic.starts_with(bytes);
+    // A header has zeros behind the name, and no line end.
+    let may_be_tar = bytes.len() < TAR_BLOCK && bytes.contains(&0) && !bytes.contains(&b'\n');
+    match MAGICS.iter().any(begins) || Format::of(bytes) == Start::Unsure || may_be_tar {
+        true => Kind::Unsure,
+        false => Kind::Text,
+    }
+}
+
+/// A header is known by its checksum, whatever kind of tar wrote it.
+fn is_tar(bytes: &[u8]) -> bool {
+    let Some(header) = bytes.first_chunk::<TAR_BLOCK>() else { return false };
+    let field = &header[TAR_SUM];
+    let digits: Vec<u8> = field.iter().copied().filter(u8::is_ascii_digit).collect();
+    let is_number = field.iter().all(|byte| matches!(byte, b'0'..=b'7' | b' ' | 0));
+    let told = std::str::from_utf8(&digits).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    let own: u32 = field.iter().map(|byte| u32::from(*byte)).sum();
+    let sum = sum - own + TAR_SUM.len() as u32 * u32::from(b' ');
+    header[0] != 0 && is_number && told == Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> bool {
+        matches!(kind(bytes), Kind::Text)
+    }
+
+    #[test]
+    fn every_format_is_told_and_no_line_is_taken_for_one() {
+        for (magic, what) in MAGICS {
+            assert!(!magic.contains(&b'\n'), "{what}: a whole line would wait");
+            assert!(matches!(kind(magic), Kind::Not(_)), "{what}");
+            assert!(matches!(kind(&magic[..1]), Kind::Unsure | Kind::Not(_)), "{what}");
+        }
+        for line in [
+            "{\"n\":1}\n",
+            "\0\0\0{\"n\":1}\n",
+            "PK is no archive\n",
+            "%PDF is a format\n",
+            "[1]\n",
+            "Object\n",
+            "Rare\n",
+            "\u{feff}{}\n",
+            "BZh9 is no archive\n",
+            "\n",
+        ] {
+            assert!(text(line.as_bytes()), "{line:?}");
+        }
+        // What a copy and truncation leaves: zeros up to where the writer was.
+        assert!(text(&[&[0; 4096][..], b"{\"n\":1}\n"].concat()));
+    }
+
+    #[test]
+    fn a_tar_header_is_told_by_its_checksum() {
+        let mut header = [0; TAR_BLOCK];
+        header[..7].copy_from_slice(b"app.log");
+        header[100..107].copy_from_slice(b"0000644");
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        let sum = sum + 8 * u32::from(b' ');
+        header[TAR_SUM][..8].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        assert!(matches!(kind(&header), Kind::Not(_)));
+        assert!(matches!(kind(&header[..300]), Kind::Unsure));
+        header[0] = b'b';
+        assert!(text(&header));
+    }
+}
