@@ -101,6 +101,23 @@ fn forged_ones_hide_nothing_beside_them() {
             r#"{"[REDACTED:password]":"hunter2","[REDACTED:email]":"x"}"#,
             r#"{"[REDACTED:password]":"[REDACTED:secret_field]","[REDACTED:email]":"x"}"#,
         ),
+        // Values of flags and commands.
+        (
+            r#"{"m":"tool --password [REDACTED:trombone] x"}"#,
+            r#"{"m":"tool --password [REDACTED:secret_flag] x"}"#,
+        ),
+        (
+            r#"{"m":"curl -u 'bob:[REDACTED:trombone]' x"}"#,
+            r#"{"m":"curl -u '[REDACTED:curl_user]' x"}"#,
+        ),
+        (
+            r#"{"m":"sshpass -p [REDACTED:trombone] ssh x"}"#,
+            r#"{"m":"sshpass -p [REDACTED:command_password] ssh x"}"#,
+        ),
+        (
+            r#"{"m":"IDENTIFIED BY '[REDACTED:trombone]'"}"#,
+            r#"{"m":"IDENTIFIED BY '[REDACTED:sql_password]'"}"#,
+        ),
         // What follows one, and is of the same value.
         (
             r#"{"m":"password=[REDACTED:email]hunter2 x"}"#,

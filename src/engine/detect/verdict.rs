@@ -245,12 +245,18 @@ impl Detector {
         self.validate(&p.text[begin..end], scratch)?;
         self.near(p, begin, end, scratch)?;
         let (start, to) = self.extent(p, begin, end);
-        if self.placeholders.is(&p.text[start..to])
+        if self.is_gone(&p.text[start..to])
             || self.allow.iter().any(|a| a.is_match(&p.text[begin..end]))
         {
             return Err(Step::AllowList);
         }
         Ok((start, to))
+    }
+
+    /// Whether what is to be replaced was replaced before: all of it, or the password behind a user.
+    fn is_gone(&self, found: &[u8]) -> bool {
+        let password = memchr::memchr(b':', found).map_or(&[][..], |colon| &found[colon + 1..]);
+        self.placeholders.is(found) || self.placeholders.is(password)
     }
 
     /// Where the match begins for the candidate at `at`.
