@@ -22,6 +22,7 @@ use tracing::{
 
 use line::Trace;
 use rate::Rates;
+pub use serde_json::Value;
 pub use visible::{visible, visible_lines};
 
 /// Lines of other crates are not ours to print: they may hold anything.
@@ -56,6 +57,8 @@ macro_rules! events {
 }
 
 events! {
+    /// A run of topics started: `version`, `packs_digest` and `config_digest` say what runs.
+    RunStarted = "run_started", Info;
     /// A named file is not there yet; it is waited for.
     InputAwaited = "input_awaited", Info;
     /// An input could not be opened, or read to its end.
@@ -92,7 +95,21 @@ events! {
     LettersStay = "letters_stay", Info;
     /// The Kafka cluster has a fault; what failed is tried again.
     ClusterFault = "cluster_fault", Warn;
-    /// More partitions are read than the memory was shared out for: the Kafka group is joined anew.
+    /// A Kafka topic is not there yet; it is waited for.
+    TopicAwaited = "topic_awaited", Warn;
+    /// The Kafka group has not assigned partitions yet; the message says for what it waits.
+    GroupAwaited = "group_awaited", Warn;
+    /// This member joined its Kafka group.
+    GroupJoined = "group_joined", Info;
+    /// This member left its Kafka group for good.
+    GroupLeft = "group_left", Info;
+    /// Partitions are this member's, and begin at these offsets.
+    PartitionsAssigned = "partitions_assigned", Info;
+    /// Partitions are another member's now, and were delivered up to these offsets.
+    PartitionsRevoked = "partitions_revoked", Info;
+    /// A Kafka partition cannot be read from where it is to be; the run ends.
+    PartitionFailed = "partition_failed", Error;
+    /// The Kafka group is joined anew: partitions are nobody's, or more than the memory was shared out for.
     GroupJoinedAnew = "group_joined_anew", Info;
     /// Records arrive exactly once, for who reads what is committed alone.
     ExactlyOnce = "exactly_once", Warn;
@@ -118,7 +135,7 @@ events! {
     RecordsSuspected = "records_suspected", Warn;
     /// Runs died of a Kafka record: it is not judged any more, and not forwarded.
     RecordQuarantined = "record_quarantined", Error;
-    /// The configuration was read again and is in force.
+    /// The configuration was read again and is in force; `config_digest` says which.
     ConfigReloaded = "config_reloaded", Info;
     /// The configuration was read again and does not hold; what was in force stays.
     ConfigRefused = "config_refused", Error;
@@ -130,7 +147,7 @@ events! {
     MetricsFailed = "metrics_failed", Warn;
     /// The file of statistics cannot be written.
     StatsFailed = "stats_failed", Warn;
-    /// The run ended; the line has the summary's keys.
+    /// The run ended; the line has the summary's keys. Where the exit code is 3, its level is `fatal`.
     RunEnded = "run_ended", Info;
     /// The run could not go on.
     RunFailed = "run_failed", Fatal;
@@ -190,19 +207,49 @@ fn form() -> Form {
 /// Tells what happened, where somebody else decides how.
 pub type Say = Arc<dyn Fn(Event, &str) + Send + Sync>;
 
-/// Tells what happened. Whatever the message holds of others' text, no terminal obeys it.
+/// The same with fields.
+pub type SayWith = Arc<dyn Fn(Event, &str, Fields<'_>) + Send + Sync>;
+
+/// What a line has beside its message, for programs: names out of [`FIELDS`].
+pub type Fields<'a> = &'a [(&'static str, Value)];
+
+/// All fields that a line can have beside those of every line. The names are stable.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("reason", "why: a reason of the summary, or what librdkafka calls the error"),
+    ("topic", "the Kafka topic"),
+    ("partition", "its partition"),
+    ("offset", "the offset in it"),
+    ("partitions", "several of these: objects with `topic`, `partition` and `offset`"),
+    ("skipped", "how many offsets are skipped"),
+    ("input", "the input, where it is no topic"),
+    ("line", "the line in it, or in the value of a record"),
+    ("group", "the consumer group"),
+    ("instance", "the member's name there (`instance`)"),
+    ("duration_ms", "how long it took, or takes so far"),
+    ("version", "the version of tamis"),
+    ("packs_digest", "the digest of the packs that ship, as `tamis -V` shows it"),
+    ("config_digest", "the SHA-256 of what `tamis config show` prints with the same arguments"),
+];
+
+/// Tells what happened.
 pub fn tell(event: Event, message: &dyn Display) {
+    tell_with(event, message, &[]);
+}
+
+/// Tells what happened, with fields for programs. Whatever the message holds of others' text, no terminal
+/// obeys it.
+pub fn tell_with(event: Event, message: &dyn Display, fields: Fields<'_>) {
     let message = visible_lines(&message.to_string());
     if FORM.get().is_none() {
         let _ = io::stderr().write_all(plain(&message).as_bytes());
         return;
     }
-    let name = event.name();
+    let (name, fields) = (event.name(), line::object(fields));
     match event.severity() {
-        Severity::Info => tracing::info!(target: TARGET, event = name, "{message}"),
-        Severity::Warn => tracing::warn!(target: TARGET, event = name, "{message}"),
+        Severity::Info => tracing::info!(target: TARGET, event = name, fields, "{message}"),
+        Severity::Warn => tracing::warn!(target: TARGET, event = name, fields, "{message}"),
         Severity::Error | Severity::Fatal => {
-            tracing::error!(target: TARGET, event = name, "{message}");
+            tracing::error!(target: TARGET, event = name, fields, "{message}");
         }
     }
 }
@@ -212,9 +259,11 @@ fn plain(message: &str) -> String {
     format!("tamis: {}\n", message.replace('\n', "\ntamis: "))
 }
 
-/// The line of a run's end: the keys of `summary`, one JSON object, among the log's.
-pub fn run_ended(summary: &str) -> String {
-    Trace::of_this_run().with_keys(Event::RunEnded, summary)
+/// The line of a run's end: the keys of `summary`, one JSON object, among the log's. One that `failed` is
+/// fatal.
+pub fn run_ended(summary: &str, failed: bool) -> String {
+    let severity = if failed { Severity::Fatal } else { Event::RunEnded.severity() };
+    Trace::of_this_run().with_keys(Event::RunEnded, severity, summary)
 }
 
 /// Writes what is told to standard error; where that is closed there is nobody to tell.
@@ -247,7 +296,10 @@ impl Subscriber for Journal {
         let Some(passed_over) = self.rates().pass(*event, self.started.elapsed()) else { return };
         let line = match form() {
             Form::Plain => plain(&told.message),
-            Form::Json => Trace::of_this_run().line(*event, &told.message, passed_over),
+            Form::Json => {
+                let trace = Trace::of_this_run();
+                trace.line(*event, &told.message, passed_over, &told.fields)
+            }
         };
         let _ = io::stderr().write_all(line.as_bytes());
     }
@@ -266,12 +318,16 @@ impl Subscriber for Journal {
 struct Told {
     event: String,
     message: String,
+    /// One JSON object.
+    fields: String,
 }
 
 impl Visit for Told {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "event" {
-            value.clone_into(&mut self.event);
+        match field.name() {
+            "event" => value.clone_into(&mut self.event),
+            "fields" => value.clone_into(&mut self.fields),
+            _ => {}
         }
     }
 

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     engine::Reason,
-    journal::{Event, Say, tell},
+    journal::{Event, SayWith, tell},
     kafka::{Cluster, Voice},
     letters::Terms,
     pipeline::{
@@ -88,6 +88,8 @@ fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     let telemetry = Telemetry::of(&run, &room, &live, &counts, &shutdown, keeps.clone(), typed)?;
     let notices = Arc::new(Notices::new(run.quiet, Progress::of(&run, &[]), telemetry.clone()));
     let speak = sieve::speaking(&notices, &telemetry);
+    let speak_with_fields = sieve::speaking_with_fields(&notices, &telemetry);
+    sieve::say_started(&telemetry, &speak_with_fields);
     let token = run.watchers.token(&run.names)?;
     let _admin = Admin::start(&run.watchers, token, &telemetry, &speak).map_err(Trouble::Failed)?;
     let (words, heard) = channel();
@@ -105,7 +107,7 @@ fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     });
     let _reloading = reloadable.transpose().map_err(Trouble::failed)?;
     let job = Job { run: &run, topics, live: &live, room: &room, telemetry: &telemetry, shutdown };
-    let Some(report) = job.sieve(speak, &notices, Arc::new(keeps.clone()))? else {
+    let Some(report) = job.sieve(speak_with_fields, &notices, Arc::new(keeps.clone()))? else {
         return Ok(Exit::Done as u8);
     };
     telemetry.see(&report);
@@ -132,7 +134,7 @@ impl Job<'_> {
     /// What it came to; `None`: somebody wanted the end before it began.
     fn sieve(
         self,
-        speak: Say,
+        speak: SayWith,
         notices: &Arc<Notices>,
         keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
     ) -> Result<Option<Report>, Trouble> {
@@ -140,7 +142,7 @@ impl Job<'_> {
         if topics.transactional_id().is_some() {
             let what = "exactly once: whoever reads the sink must set isolation.level=read_committed; \
                         all others see what was taken back, too";
-            speak(Event::ExactlyOnce, what);
+            speak(Event::ExactlyOnce, what, &[]);
         }
         let voice = Voice::new(speak, telemetry.vitals.clone()).with_login(topics.login.clone());
         let cluster = Cluster::new(topics.properties.clone(), topics.tls.clone(), voice);

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     engine::{Reason, Reject},
-    journal::{Event, tell},
+    journal::{Event, Value, tell, tell_with},
     pipeline::{Observer, Place, Report},
 };
 
@@ -71,7 +71,12 @@ impl Observer for Notices {
         };
         if first {
             self.clear();
-            tell(Event::LineRejected, &notice(place, reject, kept));
+            let what = notice(place, reject, kept);
+            tell_with(
+                Event::LineRejected,
+                &what,
+                &fields(self.telemetry.is_member(), place, reject.reason),
+            );
         }
     }
 
@@ -131,6 +136,34 @@ impl Observer for Notices {
     }
 }
 
+/// Where a line stood that is not forwarded, and why: a record by its topic, any other by its input.
+fn fields(of_topics: bool, place: &Place<'_>, reason: Reason) -> Vec<(&'static str, Value)> {
+    let mut fields = vec![("reason", reason.word().into())];
+    match record(place).filter(|_| of_topics) {
+        Some((topic, partition, offset, line)) => {
+            fields.extend([
+                ("topic", topic.into()),
+                ("partition", partition.into()),
+                ("offset", offset.into()),
+            ]);
+            fields.extend(line.map(|line| ("line", line.into())));
+        }
+        None => fields.extend([("input", place.input.into()), ("line", place.line.into())]),
+    }
+    fields
+}
+
+/// The topic, partition and offset of a record, and the line in its value, if that is one of several.
+fn record<'a>(place: &Place<'a>) -> Option<(&'a str, i64, u64, Option<u64>)> {
+    let (topic, rest) = place.input.split_once('[')?;
+    let (partition, offset) = rest.split_once(']')?;
+    let partition = partition.parse().ok()?;
+    match offset.strip_prefix(':') {
+        None => Some((topic, partition, place.line, None)),
+        Some(offset) => Some((topic, partition, offset.parse().ok()?, Some(place.line))),
+    }
+}
+
 fn notice(place: &Place<'_>, reject: &Reject, kept: bool) -> String {
     let what = if kept { "dead-lettered" } else { "dropped" };
     let Place { input, line, .. } = place;
@@ -141,4 +174,29 @@ fn notice(place: &Place<'_>, reject: &Reject, kept: bool) -> String {
         (pointer, _) => format!(" at {pointer}"),
     };
     visible(&format!("{what} {input}:{line}: {reason}{at}: {mend}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    #[test]
+    fn where_a_line_stood_is_told_in_fields() {
+        for (of_topics, input, line, wanted) in [
+            (true, "a.b[3]", 7, json!({"topic": "a.b", "partition": 3, "offset": 7})),
+            (true, "t[0]:12", 2, json!({"topic": "t", "partition": 0, "offset": 12, "line": 2})),
+            (false, "t[0]", 9, json!({"input": "t[0]", "line": 9})),
+            (false, "stdin", 1, json!({"input": "stdin", "line": 1})),
+        ] {
+            let place = Place { input, line, offset: 0, length: 1 };
+            let mut told: Map<_, _> = fields(of_topics, &place, Reason::Syntax)
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
+            assert_eq!(told.remove("reason"), Some("syntax".into()));
+            assert_eq!(Value::Object(told), wanted);
+        }
+    }
 }

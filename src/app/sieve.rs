@@ -21,7 +21,7 @@ use super::{
     leftovers,
     notices::Notices,
     outlets::{self, Around},
-    plan,
+    packs, plan,
     progress::Progress,
     reload::{self, Live, Reload, Reloading, Word},
     reports::write_in_time,
@@ -35,7 +35,7 @@ use crate::{
     compression::Found,
     containers::Frames,
     engine::Reason,
-    journal::{self, Event, Form, Say, tell},
+    journal::{self, Event, Form, Say, SayWith, tell, tell_with},
     pipeline::{End, Framing, Input, Inputs, Pipeline, RejectSink, Report, Source},
     shutdown::{
         Shutdown,
@@ -157,14 +157,32 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
 
 /// Tells what happens to a run, past the line that shows its progress.
 pub(super) fn speaking(notices: &Arc<Notices>, telemetry: &Arc<Telemetry>) -> Say {
+    let say = speaking_with_fields(notices, telemetry);
+    Arc::new(move |event, text| say(event, text, &[]))
+}
+
+/// The same with fields.
+pub(super) fn speaking_with_fields(notices: &Arc<Notices>, telemetry: &Arc<Telemetry>) -> SayWith {
     let (notices, telemetry) = (notices.clone(), telemetry.clone());
-    Arc::new(move |event, text| {
+    Arc::new(move |event, text, fields| {
         notices.clear();
         if event == Event::ConfigReloaded {
             telemetry.reloaded();
+            return tell_with(event, &text, &[("config_digest", telemetry.config_digest())]);
         }
-        tell(event, &text);
+        tell_with(event, &text, fields);
     })
+}
+
+/// Says what runs from now on.
+pub(super) fn say_started(telemetry: &Telemetry, say: &SayWith) {
+    let version = env!("CARGO_PKG_VERSION");
+    let fields = [
+        ("version", version.into()),
+        ("packs_digest", packs::digest().into()),
+        ("config_digest", telemetry.config_digest()),
+    ];
+    say(Event::RunStarted, &format!("tamis {version} started"), &fields);
 }
 
 /// The account of a run that began then.
@@ -300,7 +318,10 @@ pub(super) fn account(run: &Run, report: &Report, summary: &mut Summary, telemet
 
 fn shown(layout: Layout, summary: &Summary) -> String {
     match layout {
-        Layout::Json => journal::run_ended(&summary.json()),
+        Layout::Json => {
+            let failed = summary.exit_code == Exit::Failed as u8 || summary.error.is_some();
+            journal::run_ended(&summary.json(), failed)
+        }
         Layout::Table { color: true } => summary.table(),
         Layout::Table { color: false } => {
             anstream::adapter::strip_str(&summary.table()).to_string()

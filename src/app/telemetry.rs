@@ -18,6 +18,7 @@ use dependencies::Dependencies;
 pub(crate) use dependencies::PROBE;
 
 use anyhow::Result;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     config,
@@ -29,6 +30,7 @@ use super::{
 use crate::{
     cli::RunArgs,
     engine::{Reason, Tally},
+    journal::Value,
     kafka::{Unfit, Vitals},
     metrics::{Format, Meters, render},
     pipeline::{Report, Violations},
@@ -53,8 +55,10 @@ pub(crate) struct Telemetry {
     ceiling_bytes: u64,
     /// What is in force, as TOML, secrets masked.
     config: Mutex<String>,
-    /// What was typed, where somebody can ask what is in force.
-    typed: Option<RunArgs>,
+    /// What was typed.
+    typed: RunArgs,
+    /// Somebody can ask what is in force.
+    is_asked: bool,
     started: SystemTime,
     /// Times that a report could not be written.
     failed_reports: AtomicU64,
@@ -86,8 +90,11 @@ impl Telemetry {
         typed: RunArgs,
     ) -> Result<Arc<Self>> {
         // Nobody else can ask for it.
-        let typed = run.watchers.listen.is_some().then_some(typed);
-        let config = typed.clone().map_or_else(|| Ok(String::new()), config::command::show)?;
+        let is_asked = run.watchers.listen.is_some();
+        let config = match is_asked {
+            true => config::command::show(typed.clone())?,
+            false => String::new(),
+        };
         Ok(Arc::new(Self {
             meters: Arc::default(),
             vitals: Arc::default(),
@@ -101,10 +108,16 @@ impl Telemetry {
             ceiling_bytes: room.budget.ceiling_bytes,
             config: Mutex::new(config),
             typed,
+            is_asked,
             started: SystemTime::now(),
             failed_reports: AtomicU64::new(0),
             seen: Mutex::default(),
         }))
+    }
+
+    /// Whether it reads topics.
+    pub(crate) fn is_member(&self) -> bool {
+        self.is_member
     }
 
     /// Takes the account over.
@@ -125,9 +138,17 @@ impl Telemetry {
     /// The configuration was read again, and is in force.
     pub(crate) fn reloaded(&self) {
         // One that is damaged by now is not in force: what is shown stays.
-        if let Some(Ok(config)) = self.typed.clone().map(config::command::show) {
+        if self.is_asked
+            && let Ok(config) = config::command::show(self.typed.clone())
+        {
             *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
         }
+    }
+
+    /// What is in force, as a digest; nothing, where the file is damaged by now.
+    pub(crate) fn config_digest(&self) -> Value {
+        let digest = |text: String| hex(&Sha256::digest(text));
+        config::command::show(self.typed.clone()).map_or(Value::Null, |text| digest(text).into())
     }
 
     /// Positions could not be kept.
@@ -153,6 +174,10 @@ impl Telemetry {
     fn seen(&self) -> MutexGuard<'_, Snapshot> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Status for Telemetry {

@@ -13,7 +13,7 @@ use rdkafka::{
 };
 
 use super::{Cause, Fault, Login, Password, Vitals};
-use crate::journal::{Event, Say};
+use crate::journal::{Event, Fields, SayWith};
 
 /// The same is said again after so long.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// Who is told, and where it is counted.
 #[derive(Clone)]
 pub struct Voice {
-    say: Say,
+    say: SayWith,
     said: Arc<Mutex<HashMap<String, Instant>>>,
     lasting: Arc<Mutex<Option<String>>>,
     login: Option<Login>,
@@ -31,14 +31,14 @@ pub struct Voice {
 
 impl Voice {
     /// Tells by `say`, and counts in `vitals`.
-    pub fn new(say: Say, vitals: Arc<Vitals>) -> Self {
+    pub fn new(say: SayWith, vitals: Arc<Vitals>) -> Self {
         let (said, lasting) = Default::default();
         Self { say, said, lasting, login: None, vitals }
     }
 
     /// Tells nobody.
     pub fn quiet() -> Self {
-        Self::new(Arc::new(|_, _| ()), Arc::default())
+        Self::new(Arc::new(|_, _, _| ()), Arc::default())
     }
 
     /// What the program is known by: who asks for tokens gets them from there.
@@ -48,19 +48,29 @@ impl Voice {
 
     /// Tells what happened. Only codes and names go in here.
     pub fn tell(&self, event: Event, what: &str) {
-        (self.say)(event, what);
+        self.tell_with(event, what, &[]);
+    }
+
+    /// The same with fields.
+    pub fn tell_with(&self, event: Event, what: &str, fields: Fields<'_>) {
+        (self.say)(event, what, fields);
     }
 
     /// Says it, unless it was said lately. Only codes and names go in here, no text that a record
     /// could be in.
     pub fn say(&self, what: &str) {
+        self.say_with(what, &[]);
+    }
+
+    /// The same with fields.
+    fn say_with(&self, what: &str, fields: Fields<'_>) {
         let now = Instant::now();
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let last = said.get(what).copied();
         if last.is_none_or(|last| now.duration_since(last) >= AGAIN) {
             said.insert(what.to_owned(), now);
             drop(said);
-            self.tell(Event::ClusterFault, what);
+            self.tell_with(Event::ClusterFault, what, fields);
         }
     }
 
@@ -68,7 +78,10 @@ impl Voice {
     pub fn fault(&self, error: &KafkaError) {
         self.vitals.erred(Fault::Cluster);
         match error.rdkafka_error_code() {
-            Some(code) => self.say(&format!("kafka: {code}; tried again")),
+            Some(code) => {
+                let reason = [("reason", format!("{code:?}").into())];
+                self.say_with(&format!("kafka: {code}; tried again"), &reason);
+            }
             None => self.say("kafka: an error without a code; tried again"),
         }
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path, process::Stdio
 
 use jsonschema::Validator;
 use serde_json::Value;
-use tamis::journal::Event;
+use tamis::journal::{Event, FIELDS};
 
 use crate::cli::{code, folder, run, sieve, tamis};
 
@@ -37,11 +37,18 @@ fn judged(event: &Value, line: &str) -> String {
     let name = event["event"].as_str().unwrap();
     let known = Event::ALL.iter().find(|known| known.name() == name);
     let known = known.unwrap_or_else(|| panic!("no documented name: {line}"));
-    assert_eq!(event["level"], known.severity().name(), "{line}");
+    // A run that failed does not look like one that ended well.
+    let failed = *known == Event::RunEnded && event["exit_code"] == 3;
+    let level = if failed { "fatal" } else { known.severity().name() };
+    let broke = *known == Event::RunEnded && !event["error"].is_null();
+    assert!(event["level"] == level || broke && event["level"] == "fatal", "{line}");
     assert!(!line.contains("canary"), "a value of an event: {line}");
     let mut event = event.as_object().unwrap().clone();
     let message = event.remove("message");
     KEYS.iter().for_each(|key| drop(event.shift_remove(*key)));
+    if *known != Event::RunEnded {
+        FIELDS.iter().for_each(|(key, _)| drop(event.shift_remove(*key)));
+    }
     if *known == Event::RunEnded {
         return format!("{}\n", Value::Object(event));
     }
@@ -63,6 +70,46 @@ fn off_a_terminal_every_line_is_an_event_of_one_trace() {
     let other = sieve(&[], b"{}\n");
     let other: Value = serde_json::from_slice(&other.stderr).unwrap();
     assert_ne!(other["trace_id"], lines[0]["trace_id"]);
+}
+
+/// The last line that a run wrote, of the log.
+fn last(stderr: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(stderr);
+    as_shown(&text);
+    serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap()
+}
+
+#[test]
+fn a_run_that_failed_ends_as_fatal_whatever_it_read() {
+    let dir = folder(&[("a.log", "{\"n\":1}\n"), ("bad.log", "{\"n\":1\n")]);
+    let full = "/dev/full";
+    for (args, stdin, wanted) in [
+        (&["nowhere.log", "a.log"][..], "", 3),
+        (&["nowhere.log"], "", 3),
+        (&["bad.log"], "", 3),
+        (&["a.log", "-o", full], "", 3),
+        (&["-o", full], "{}\n", 3),
+        (&["exec", "--", "sh", "-c", "echo '{}'; exit 3"], "", 3),
+        (&["exec", "--", "sh", "-c", "echo '{}'; exit 7"], "", 7),
+        (&["exec", "-o", full, "--", "sh", "-c", "echo '{}'"], "", 3),
+        (&["--fail-on-drop", "bad.log", "a.log"], "", 1),
+        (&["a.log"], "", 0),
+    ] {
+        let output = run(tamis(args).current_dir(&dir), stdin.as_bytes());
+        let ended = last(&output.stderr);
+        let level = if wanted == 3 { "fatal" } else { "info" };
+        assert_eq!((code(&output), &ended["event"]), (wanted, &"run_ended".into()), "{args:?}");
+        assert_eq!((&ended["level"], &ended["exit_code"]), (&level.into(), &wanted.into()));
+    }
+}
+
+#[test]
+fn where_a_line_stood_and_why_it_was_rejected_are_fields() {
+    let output = sieve(&[], b"{}\n{\"n\":1\n");
+    let text = String::from_utf8(output.stderr).unwrap();
+    let line: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let told = (&line["event"], &line["reason"], &line["input"], &line["line"]);
+    assert_eq!(told, (&"line_rejected".into(), &"unterminated".into(), &"stdin".into(), &2.into()));
 }
 
 #[test]
@@ -95,6 +142,10 @@ fn the_documentation_lists_every_name() {
     for event in Event::ALL {
         let (name, level) = (event.name(), event.severity().name());
         let _ = writeln!(wanted, "| `{name}` | {level} | {} |", event.meaning());
+    }
+    for (field, what) in FIELDS {
+        let row = format!("| `{field}` | {what} |\n");
+        assert!(page.contains(&row), "docs/metrics.md lacks: {row}");
     }
     let names: BTreeSet<_> = Event::ALL.iter().map(|event| event.name()).collect();
     assert_eq!(names.len(), Event::ALL.len());

@@ -18,7 +18,7 @@ use super::{
     shared::{Position, Start},
 };
 use crate::{
-    journal::Event,
+    journal::{Event, Value},
     kafka::{Backoff, Fault, Skip},
     pipeline::{Reason, records::Place},
 };
@@ -151,7 +151,9 @@ impl Reader {
             self.holds.broken.remove(&topic);
             let voice = &self.settings.cluster.voice;
             if voice.vitals.resumed(&topic) {
-                voice.tell(Event::TopicResumed, &format!("`{topic}` is read again"));
+                let fields = [("topic", topic.as_str().into())];
+                let what = format!("`{topic}` is read again");
+                voice.tell_with(Event::TopicResumed, &what, &fields);
             }
         }
         self.follow_orders();
@@ -169,23 +171,32 @@ impl Reader {
                 None => format!("`{topic}`"),
             };
             for new in wanted.difference(&self.holds.by_hand) {
-                voice.tell(Event::ReadingPaused, &format!("{} is paused by hand", shown(new)));
+                let what = format!("{} is paused by hand", shown(new));
+                voice.tell_with(Event::ReadingPaused, &what, &target(new));
             }
             for old in self.holds.by_hand.difference(&wanted) {
-                voice.tell(Event::ReadingResumed, &format!("{} is read again", shown(old)));
+                let what = format!("{} is read again", shown(old));
+                voice.tell_with(Event::ReadingResumed, &what, &target(old));
             }
             self.holds.by_hand = wanted;
         }
         for (topic, partition, offset) in voice.vitals.new_skips() {
             let what = format!("{topic}[{partition}]:{offset}");
+            let fields = [
+                ("topic", topic.as_str().into()),
+                ("partition", partition.into()),
+                ("offset", offset.into()),
+                ("reason", "skipped".into()),
+            ];
             let reached = self.shared.reached(&topic, partition);
             if reached.is_some_and(|(_, delivered)| delivered > offset) {
                 let what = format!("{what} is not skipped: it was delivered meanwhile");
-                voice.tell(Event::OffsetsSkipped, &what);
+                voice.tell_with(Event::OffsetsSkipped, &what, &fields);
                 voice.vitals.skip_is_over(&(topic, partition, offset));
                 continue;
             }
-            voice.tell(Event::OffsetsSkipped, &format!("{what} is skipped by hand"));
+            let what = format!("{what} is skipped by hand");
+            voice.tell_with(Event::OffsetsSkipped, &what, &fields);
             // What was handed out already is read again, without it.
             if reached.is_some_and(|(handed, _)| handed > offset) {
                 self.go_back(&topic, Some(partition));
@@ -236,7 +247,8 @@ impl Reader {
         voice.vitals.erred(Fault::Topic);
         if voice.vitals.paused(&topic, why) {
             let what = "it is paused and tried again, nothing of it is lost; other topics go on";
-            voice.tell(Event::TopicPaused, &format!("`{topic}`: {why}: {what}"));
+            let fields = [("topic", topic.as_str().into()), ("reason", why.into())];
+            voice.tell_with(Event::TopicPaused, &format!("`{topic}`: {why}: {what}"), &fields);
         }
         self.go_back(&topic, None);
         let now = Instant::now();
@@ -326,6 +338,13 @@ impl Reader {
             holds.paused.retain(|key| !resume.contains(key));
         }
     }
+}
+
+/// The fields of a topic, or of one partition.
+fn target((topic, partition): &(String, Option<i32>)) -> Vec<(&'static str, Value)> {
+    let mut fields = vec![("topic", topic.as_str().into())];
+    fields.extend(partition.map(|number| ("partition", number.into())));
+    fields
 }
 
 /// Whether one of these is where a partition begins.

@@ -120,6 +120,12 @@ impl Ear {
                     "{topic}[{partition}]: the group has no committed offset, and source.{key} = \
                      \"stop\": {mend}"
                 );
+                let fields = [
+                    ("topic", topic.into()),
+                    ("partition", partition.into()),
+                    ("reason", "no_offset".into()),
+                ];
+                self.voice.tell_with(Event::PartitionFailed, &why, &fields);
                 self.shared.refuse(io::Error::other(why));
                 None
             }
@@ -145,7 +151,16 @@ impl Ear {
         self.voice.vitals.skipped(skip, skipped.unsigned_abs());
         if skipped > 0 || skip == Skip::OutOfRange {
             let what = format!("{skipped} offsets are skipped, it begins at {at}");
-            self.voice.tell(Event::OffsetsSkipped, &format!("{topic}[{partition}]: {why}: {what}"));
+            let reason = if skip == Skip::Latest { "latest" } else { "out_of_range" };
+            let fields = [
+                ("topic", topic.into()),
+                ("partition", partition.into()),
+                ("offset", at.into()),
+                ("skipped", skipped.into()),
+                ("reason", reason.into()),
+            ];
+            let what = format!("{topic}[{partition}]: {why}: {what}");
+            self.voice.tell_with(Event::OffsetsSkipped, &what, &fields);
         }
         Begun { at: Offset::Offset(at), pinned: true }
     }
