@@ -51,6 +51,7 @@ pub const KEYS: &[&str] = &[
     "sink",
     "delivery",
     "instance",
+    "leave",
     "stats",
     "schema",
     "require",
@@ -196,6 +197,8 @@ pub struct Config {
     pub threads: Option<Said<u16>>,
     /// How long to read on after the first request to end, in seconds.
     pub drain_timeout: Option<Said<u32>>,
+    /// Leave the Kafka group for good at the end.
+    pub leave: Option<Said<bool>>,
     /// Exit with 1 if something was dropped.
     pub fail_on_drop: Option<Said<bool>>,
     /// No summary and no notices.
@@ -276,6 +279,7 @@ impl Config {
                 "memory" => config.memory = r.size(value),
                 "threads" => config.threads = r.whole(value, 1..=1024),
                 "drain_timeout" => config.drain_timeout = r.whole(value, 0..=u32::MAX),
+                "leave" => config.leave = r.flag(value),
                 "fail_on_drop" => config.fail_on_drop = r.flag(value),
                 "quiet" => config.quiet = r.flag(value),
                 "color" => config.color = r.choice(value),

@@ -6,6 +6,7 @@
 //! | `backoff` | how long to wait before something is tried again |
 //! | `cause` | why a broker is not reached, as librdkafka's log tells it |
 //! | `fault` | whose fault an error is |
+//! | `group` | who is in a consumer group |
 //! | `native` | what librdkafka can do and rdkafka does not offer |
 //! | `routes` | which topics are written of what is read of one |
 //! | `secret` | passwords, as a file or the environment has them now |
@@ -18,6 +19,7 @@
 mod backoff;
 mod cause;
 mod fault;
+mod group;
 mod native;
 mod routes;
 mod secret;
@@ -33,7 +35,8 @@ pub use backoff::Backoff;
 use cause::Cause;
 pub use fault::{Fault, of_record};
 pub(crate) use fault::{about, is_gone, not_made};
-pub use native::headers;
+pub use group::{Group, GroupMember};
+pub use native::{headers, is_member};
 pub use routes::{Routes, Written, check_pattern, filled};
 pub use secret::{Given, Login, Password, Secret};
 pub use tls::{MadeWith, TlsFiles};
@@ -60,6 +63,7 @@ const KEPT: &[&str] = &[
     "fetch.max.bytes",
     "fetch.message.max.bytes",
     "group.id",
+    "group.instance.id",
     "group.protocol",
     "max.in.flight",
     "max.in.flight.requests.per.connection",
@@ -92,11 +96,22 @@ const KEPT: &[&str] = &[
 /// How often librdkafka says how it is, in milliseconds.
 pub(crate) const STATISTICS_EVERY: &str = "2000";
 
+/// What each client has where the configuration says nothing else, so that a broker that is back is
+/// used within seconds, however long it was away. The waits between attempts to connect double up to
+/// this; an attempt that nobody answers is given up after so long.
+const RECONNECTS: [(&str, &str); 2] =
+    [("reconnect.backoff.max.ms", "2000"), ("socket.connection.setup.timeout.ms", "10000")];
+
+/// How long a request may take, in milliseconds, before its connection is taken for cut off. That of
+/// transactions is librdkafka's, for it hangs on how long these live.
+pub(crate) const SOCKET_TIMEOUT: &str = "30000";
+
 /// Why a property may not be set, if it may not.
 pub fn kept(property: &str) -> Option<&'static str> {
     match property {
         "bootstrap.servers" | "metadata.broker.list" => Some("it has a key of its own: `brokers`"),
         "group.id" => Some("it has a key of its own: `group` of [source]"),
+        "group.instance.id" => Some("it has a key of its own: `instance`"),
         "sasl.password" => Some("secrets are read from files: `password_file` of `sasl`"),
         "ssl.key.password" => Some("secrets are read from files: `key_password_file` of `tls`"),
         "ssl.keystore.password" => Some(
@@ -132,6 +147,9 @@ impl Cluster {
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Info);
         config.set("client.id", "tamis");
+        for (name, value) in RECONNECTS {
+            config.set(name, value);
+        }
         for (name, value) in &self.properties {
             config.set(name, value);
         }
@@ -160,12 +178,28 @@ pub(crate) fn unless_said(config: &mut ClientConfig, usual: &[(&str, &str)]) {
 
 #[cfg(test)]
 mod tests {
-    use super::kept;
+    use super::*;
+
+    #[test]
+    fn a_broker_that_is_back_is_used_within_seconds() {
+        let client = |said: &[(&str, &str)]| {
+            let said = said.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+            let cluster = Cluster::new(said.collect(), TlsFiles::default(), Voice::quiet());
+            cluster.client(&[])
+        };
+        let most =
+            |config: &ClientConfig| config.get("reconnect.backoff.max.ms").map(str::to_owned);
+        assert_eq!(most(&client(&[])).as_deref(), Some("2000"));
+        let said = client(&[("reconnect.backoff.max.ms", "7000")]);
+        assert_eq!(most(&said).as_deref(), Some("7000"));
+        assert!(client(&[]).create_native_config().is_ok());
+    }
 
     #[test]
     fn promises_are_kept() {
         assert!(kept("enable.idempotence").is_some_and(|why| why.contains("promise")));
         assert!(kept("group.id").is_some_and(|why| why.contains("`group`")));
+        assert!(kept("group.instance.id").is_some_and(|why| why.contains("`instance`")));
         assert_eq!(kept("linger.ms"), None);
     }
 }

@@ -98,7 +98,7 @@ fn resolved(args: RunArgs) -> Result<Run> {
             line_timeout: Duration::from_secs(args.line_timeout.unwrap_or(LINE_TIMEOUT).into()),
             poll: args.poll,
         }),
-        topics: topics::resolve(&args.streams)?,
+        topics: topics::resolve(&args.streams, args.leave)?,
     })
 }
 

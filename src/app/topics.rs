@@ -38,8 +38,12 @@ pub(crate) struct Topics {
     pub(super) seal: Option<Seal>,
     pub(super) same_partition: bool,
     pub(super) pseudonyms: Option<Pseudonyms>,
-    /// The name of this process, where records arrive exactly once.
+    /// The name of this process: the same after a restart, and no other's.
     instance: Option<String>,
+    /// Records arrive exactly once.
+    exactly_once: bool,
+    /// This process goes for good when it ends.
+    leaves: bool,
     /// What is replayed, in the place of what is read.
     pub(super) replays: Option<Terms>,
     /// A record is forwarded so often at most; 0: nobody counts.
@@ -49,7 +53,7 @@ pub(crate) struct Topics {
 }
 
 /// Resolves and judges what is said of topics; `None` where nothing is.
-pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
+pub(crate) fn resolve(streams: &Streams, leaves: bool) -> Result<Option<Topics>> {
     let Streams { kafka: Some(kafka), source: Some(source), sink: Some(sink), .. } = streams else {
         return Ok(None);
     };
@@ -82,7 +86,10 @@ pub(crate) fn resolve(streams: &Streams) -> Result<Option<Topics>> {
         same_partition: sink.partition.as_ref().map(|said| said.value)
             == Some(PartitionChoice::Same),
         pseudonyms: pseudonyms.transpose()?,
-        instance: instance(streams),
+        instance: streams.instance.as_ref().map(|said| said.value.clone()),
+        exactly_once: streams.delivery.as_ref().map(|said| said.value)
+            == Some(DeliveryChoice::ExactlyOnce),
+        leaves,
         replays: None,
         hops: sink.hops.as_ref().map_or(HOPS, |said| said.value),
         data_dir: kafka.data_dir.as_ref().map(|said| PathBuf::from(&said.value)),
@@ -97,17 +104,22 @@ pub(super) struct Known {
     pub(super) written: BTreeSet<String>,
 }
 
-fn instance(streams: &Streams) -> Option<String> {
-    let exactly_once =
-        streams.delivery.as_ref().is_some_and(|said| said.value == DeliveryChoice::ExactlyOnce);
-    streams.instance.as_ref().filter(|_| exactly_once).map(|said| said.value.clone())
-}
-
 impl Topics {
     /// The name of transactions, where records arrive exactly once: no other group has it.
     pub(super) fn transactional_id(&self) -> Option<String> {
-        let instance = self.instance.as_ref()?;
+        let instance = self.instance.as_ref().filter(|_| self.exactly_once)?;
         Some(format!("{}-{instance}", self.source.group.value))
+    }
+
+    /// The name of this process in its group. A replay has none there: it ends by itself, and another
+    /// one that found its partitions still taken would take them for done.
+    pub(super) fn instance(&self) -> Option<&str> {
+        self.instance.as_deref().filter(|_| self.replays.is_none())
+    }
+
+    /// Whether it says so when it goes. Without a name it does in any case.
+    pub(super) fn leaves(&self) -> bool {
+        self.leaves && self.instance().is_some()
     }
 
     /// Whether dead letters are replayed.
@@ -174,10 +186,15 @@ impl Topics {
     }
 }
 
+/// A topic is not there, as far as the broker that was asked knows.
+#[derive(Debug, thiserror::Error)]
+#[error("kafka: no topic `{0}`, or none that this user may see: make it first")]
+pub(super) struct Missing(pub(super) String);
+
 /// A topic must be there.
 pub(super) fn has(all: &kafka::Topics, topic: &str) -> Result<()> {
     if !all.contains_key(topic) {
-        bail!("kafka: no topic `{topic}`, or none that this user may see: make it first");
+        return Err(Missing(topic.to_owned()).into());
     }
     Ok(())
 }

@@ -50,6 +50,19 @@ pub enum KafkaCommand {
         #[command(flatten)]
         run: RunAt,
     },
+    /// Take a member out of its group that does not come back under its `instance`
+    ///
+    /// As `kafka-consumer-groups.sh --remove-members` does: the others have its partitions at once, not
+    /// when its session is over. It joins in the member's place and leaves; one that still runs
+    /// ends, fenced, with exit code 3. Exit code 1: the group has no such member.
+    Leave {
+        /// The configuration of the member, which says how the cluster is reached, and the group
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        config: Option<PathBuf>,
+        /// The member, where the configuration has another one
+        #[arg(long, value_name = "NAME")]
+        instance: Option<String>,
+    },
 }
 
 /// Which run is meant.

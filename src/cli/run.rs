@@ -185,6 +185,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "SECS", hide_short_help = true)]
     pub drain_timeout: Option<u32>,
 
+    /// Leave the Kafka group for good at the end
+    ///
+    /// A member with an `instance` keeps its partitions for the time of a restart, as long as
+    /// session.timeout.ms says (10 s). One that ends by SIGINT or SIGTERM and does not come back under
+    /// its name gives them to the others at once with this. Of no meaning without `instance`.
+    #[arg(long, hide_short_help = true)]
+    pub leave: bool,
+
     /// What a configuration file says of topics
     #[arg(skip)]
     pub streams: Box<Streams>,

@@ -126,8 +126,10 @@ impl Streams {
                  other has: instance = \"${POD_NAME}\""
                     .into(),
             ),
-            (_, Some(said)) if !is_plain(&said.value) => {
-                r.complain(said.spot, "letters, digits, `.`, `_` and `-` are wanted here".into());
+            // It is the name of a member of the group, too, for which Kafka has the rules of topics.
+            (_, Some(said)) if !is_name(&said.value) => {
+                let what = "letters, digits, `.`, `_` and `-` are wanted here, at most 249 of them";
+                r.complain(said.spot, what.into());
             }
             _ => {}
         }

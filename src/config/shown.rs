@@ -67,6 +67,7 @@ impl Config {
             ("memory", self.memory.as_ref().map(plain)),
             ("threads", self.threads.as_ref().map(plain)),
             ("drain_timeout", self.drain_timeout.as_ref().map(plain)),
+            ("leave", self.leave.as_ref().map(plain)),
             ("fail_on_drop", self.fail_on_drop.as_ref().map(plain)),
             ("quiet", self.quiet.as_ref().map(plain)),
             ("color", self.color.as_ref().map(choice)),

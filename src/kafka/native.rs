@@ -2,7 +2,8 @@
 //!
 //! A message's headers, read so that no name can stop the program: rdkafka takes every name for UTF-8 and
 //! panics where one is not; librdkafka itself does not mind. A token for a client that asks for none, as
-//! rdkafka's for questions of administration. And another password for one that runs. This is the one place outside the engine's index with
+//! rdkafka's for questions of administration. Another password for one that runs. Whether a consumer is a
+//! member of its group, and who is in a group, as whom and with what. This is the one place outside the engine's index with
 //! `unsafe`: each call is behind a function that is safe for every argument.
 
 // The index is the other home of it; a test keeps it there and here.
@@ -11,17 +12,30 @@
 use std::{
     ffi::{CStr, CString, c_char, c_void},
     ptr, slice,
+    time::Duration,
 };
 
 use rdkafka::{
     bindings::{
-        rd_kafka_error_destroy, rd_kafka_header_get_all, rd_kafka_headers_t,
-        rd_kafka_message_headers, rd_kafka_oauthbearer_set_token, rd_kafka_resp_err_t as Code,
-        rd_kafka_sasl_set_credentials,
+        rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new,
+        rd_kafka_AdminOptions_set_request_timeout, rd_kafka_ConsumerGroupDescription_error,
+        rd_kafka_ConsumerGroupDescription_member, rd_kafka_ConsumerGroupDescription_member_count,
+        rd_kafka_ConsumerGroupDescription_state, rd_kafka_DescribeConsumerGroups,
+        rd_kafka_DescribeConsumerGroups_result_groups, rd_kafka_MemberAssignment_partitions,
+        rd_kafka_MemberDescription_assignment, rd_kafka_MemberDescription_group_instance_id,
+        rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t, rd_kafka_error_code,
+        rd_kafka_error_destroy, rd_kafka_event_DescribeConsumerGroups_result,
+        rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_t, rd_kafka_header_get_all,
+        rd_kafka_headers_t, rd_kafka_mem_free, rd_kafka_memberid, rd_kafka_message_headers,
+        rd_kafka_oauthbearer_set_token, rd_kafka_queue_destroy, rd_kafka_queue_new,
+        rd_kafka_queue_poll, rd_kafka_resp_err_t as Code, rd_kafka_sasl_set_credentials,
     },
     client::{Client, ClientContext, OAuthToken},
+    error::RDKafkaErrorCode,
     message::BorrowedMessage,
 };
+
+use super::group::{Group, GroupMember};
 
 /// A name and a value.
 type Header<'m> = (&'m str, Option<&'m [u8]>);
@@ -62,6 +76,117 @@ pub fn headers<'m>(message: &'m BorrowedMessage<'_>, headers: &mut Vec<Header<'m
         }
     }
     readable
+}
+
+/// Whether a consumer is a member of its group, as far as it knows. Whoever left has no id any more.
+pub fn is_member<C: ClientContext>(client: &Client<C>) -> bool {
+    // SAFETY: the client is alive, for it is borrowed. What comes is null, or text that a zero ends, and
+    // ours to give back.
+    unsafe {
+        let id = rd_kafka_memberid(client.native_ptr());
+        if id.is_null() {
+            return false;
+        }
+        let is_member = !CStr::from_ptr(id).is_empty();
+        rd_kafka_mem_free(client.native_ptr(), id.cast());
+        is_member
+    }
+}
+
+/// Asks a group's coordinator who is in the group.
+pub(super) fn describe_group<C: ClientContext>(
+    client: &Client<C>,
+    group: &str,
+    patience: Duration,
+) -> Result<Group, RDKafkaErrorCode> {
+    let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX / 2);
+    let name = CString::new(group).map_err(|_| RDKafkaErrorCode::InvalidArgument)?;
+    let mut names = [name.as_ptr()];
+    let mut said = [0; 2];
+    // SAFETY: the client is alive, for it is borrowed. The name ends in a zero and is copied in the call, as
+    // are the options; `said` is ours to write, and as long as is told. The queue and the event are ours, and
+    // given back once, the queue last: nothing else has them. What is read of the event is copied before.
+    unsafe {
+        let native = client.native_ptr();
+        let queue = rd_kafka_queue_new(native);
+        let options = rd_kafka_AdminOptions_new(
+            native,
+            rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS,
+        );
+        rd_kafka_AdminOptions_set_request_timeout(options, patience, said.as_mut_ptr(), said.len());
+        rd_kafka_DescribeConsumerGroups(native, names.as_mut_ptr(), names.len(), options, queue);
+        rd_kafka_AdminOptions_destroy(options);
+        // A little longer, so that its own word for it comes.
+        let event = rd_kafka_queue_poll(queue, patience.saturating_add(1000));
+        let described = match event.is_null() {
+            true => Err(RDKafkaErrorCode::OperationTimedOut),
+            false => described(event),
+        };
+        if !event.is_null() {
+            rd_kafka_event_destroy(event);
+        }
+        rd_kafka_queue_destroy(queue);
+        described
+    }
+}
+
+/// What an answer says of the one group in it.
+///
+/// # Safety
+/// The event is librdkafka's, and alive.
+unsafe fn described(event: *mut rd_kafka_event_t) -> Result<Group, RDKafkaErrorCode> {
+    // SAFETY: all that is read here belongs to the event, which nobody changes. Where there are `count` of
+    // something, each number below that is one; texts end in a zero, or are null.
+    unsafe {
+        let code = rd_kafka_event_error(event);
+        if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(code.into());
+        }
+        let (result, mut count) = (rd_kafka_event_DescribeConsumerGroups_result(event), 0);
+        if result.is_null() {
+            return Err(RDKafkaErrorCode::BadMessage);
+        }
+        let groups = rd_kafka_DescribeConsumerGroups_result_groups(result, &raw mut count);
+        if groups.is_null() || count == 0 {
+            return Err(RDKafkaErrorCode::BadMessage);
+        }
+        let group = *groups;
+        let error = rd_kafka_ConsumerGroupDescription_error(group);
+        if !error.is_null() {
+            return Err(rd_kafka_error_code(error).into());
+        }
+        let stable = rd_kafka_consumer_group_state_t::RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
+        let members = 0..rd_kafka_ConsumerGroupDescription_member_count(group);
+        let members = members.map(|number| {
+            let member = rd_kafka_ConsumerGroupDescription_member(group, number);
+            let instance = rd_kafka_MemberDescription_group_instance_id(member);
+            let instance = (!instance.is_null()).then(|| text(instance));
+            let assignment = rd_kafka_MemberDescription_assignment(member);
+            let mut partitions = Vec::new();
+            if !assignment.is_null() {
+                let list = rd_kafka_MemberAssignment_partitions(assignment);
+                if !list.is_null() && !(*list).elems.is_null() {
+                    let count = usize::try_from((*list).cnt).unwrap_or_default();
+                    let all = slice::from_raw_parts((*list).elems, count);
+                    partitions.extend(all.iter().map(|one| (text(one.topic), one.partition)));
+                }
+            }
+            GroupMember { instance, partitions }
+        });
+        Ok(Group {
+            is_stable: rd_kafka_ConsumerGroupDescription_state(group) == stable,
+            members: members.collect(),
+        })
+    }
+}
+
+/// A text of librdkafka's.
+///
+/// # Safety
+/// A zero ends it.
+unsafe fn text(text: *const c_char) -> String {
+    // SAFETY: as the caller says.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
 /// Gives a client a token, for as long as that is valid; whether it took it.

@@ -152,6 +152,24 @@ fn told(client: &BaseConsumer<Voice>, voice: &Voice) -> io::Result<()> {
     }
 }
 
+/// A client for questions of administration.
+///
+/// # Errors
+/// The configuration is none of librdkafka's, or there is no token.
+pub(super) fn admin(cluster: &Cluster) -> io::Result<AdminClient<Voice>> {
+    let voice = &cluster.voice;
+    let admin: AdminClient<Voice> =
+        cluster.client(&[]).create_with_context(voice.clone()).map_err(|error| not_made(&error))?;
+    // It does not ask for one.
+    if voice.has_tokens() {
+        let token = voice.token().map_err(|error| io::Error::other(error.to_string()))?;
+        if !give_token(admin.inner(), &token) {
+            return Err(io::Error::other("kafka: the token is not taken"));
+        }
+    }
+    Ok(admin)
+}
+
 /// The longest record that each of these topics takes, where that is for this user to know.
 pub fn limits<'a>(
     cluster: &Cluster,
@@ -164,12 +182,7 @@ fn described<'a>(
     cluster: &Cluster,
     topics: impl Iterator<Item = &'a str>,
 ) -> Option<BTreeMap<String, usize>> {
-    let admin: AdminClient<Voice> =
-        cluster.client(&[]).create_with_context(cluster.voice.clone()).ok()?;
-    // It does not ask for one.
-    if cluster.voice.has_tokens() && !give_token(admin.inner(), &cluster.voice.token().ok()?) {
-        return None;
-    }
+    let admin = admin(cluster).ok()?;
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));
     let about: Vec<_> = topics.map(ResourceSpecifier::Topic).collect();
     let described = wait_for(admin.describe_configs(&about, &options))?.ok()?;

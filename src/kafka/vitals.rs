@@ -2,11 +2,13 @@
 //!
 //! | file | does |
 //! | --- | --- |
+//! | `awaited` | what it waits for before it has records |
 //! | `partition` | how far a partition is, and how far it could be |
 //! | `orders` | what an operator wants |
 //! | `stall` | partitions that do not advance although there is more |
 //! | `families` | the measures by name |
 
+mod awaited;
 mod families;
 mod orders;
 mod partition;
@@ -25,6 +27,7 @@ use rdkafka::statistics::Statistics;
 
 use super::Fault;
 use crate::metrics::Histogram;
+use awaited::Awaited;
 use orders::Orders;
 pub use orders::Unfit;
 pub use partition::Partition;
@@ -63,6 +66,9 @@ pub enum Client {
     Sink,
 }
 
+/// A member that was given up has so long to join again before it is not ready.
+const REJOINED_WITHIN: Duration = Duration::from_secs(2);
+
 /// What is known of a member.
 pub struct Vitals {
     joined: AtomicBool,
@@ -81,6 +87,8 @@ pub struct Vitals {
 
 #[derive(Default)]
 struct State {
+    /// What it waits for before it has records.
+    awaited: Option<Awaited>,
     /// The oldest offset was stored then that is not committed.
     stored: Option<Instant>,
     partitions: BTreeMap<u64, Partition>,
@@ -145,25 +153,38 @@ impl Vitals {
     /// Whether it takes records; if not, why.
     ///
     /// # Errors
-    /// It did not join yet, a topic is paused for a fault of its own, or a partition is stalled.
+    /// It did not join yet, or not again, a topic is paused for a fault of its own, or a partition is stalled.
     pub fn ready(&self) -> Result<(), String> {
-        if !self.joined.load(Relaxed) {
-            return Err("not joined yet: the group has not assigned partitions".into());
+        let joined = self.joined.load(Relaxed);
+        let awaited = self.awaited().filter(|(_, took)| !joined || *took >= REJOINED_WITHIN);
+        let yet = if joined { "not joined" } else { "not joined yet" };
+        let awaited = awaited
+            .map(|(what, took)| format!("{yet}: waits for {what}; {} s so far", took.as_secs()));
+        if !joined {
+            let nothing = || "not joined yet: the group has not assigned partitions".into();
+            return Err(awaited.unwrap_or_else(nothing));
         }
         let state = self.state();
         let faults = state.faults.iter().map(|(topic, why)| format!("`{topic}` is paused: {why}"));
         let stalled = state.stalled.iter();
         let stalled = stalled.map(|((topic, n), why)| format!("`{topic}[{n}]` is stalled: {why}"));
-        let faults: Vec<_> = faults.chain(stalled).collect();
+        let faults: Vec<_> = faults.chain(stalled).chain(awaited).collect();
         if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
     }
 
-    /// Partitions came or went, if only none of them.
-    pub fn rebalanced(&self, what: Rebalance) {
-        if what == Rebalance::Assigned {
-            self.joined.store(true, Relaxed);
-        }
+    /// Partitions came or went, if only none of them. How long they were waited for, if they were.
+    pub fn rebalanced(&self, what: Rebalance) -> Option<Duration> {
         self.rebalances[what as usize].fetch_add(1, Relaxed);
+        if what != Rebalance::Assigned {
+            return None;
+        }
+        self.joined.store(true, Relaxed);
+        self.state().awaited.take().map(|awaited| awaited.took())
+    }
+
+    /// How often partitions came.
+    pub fn assignments(&self) -> u64 {
+        self.rebalances[Rebalance::Assigned as usize].load(Relaxed)
     }
 
     /// Another process has taken this member's place.
@@ -322,9 +343,16 @@ mod tests {
     fn it_is_ready_once_it_joined_and_while_no_topic_is_at_fault() {
         let vitals = Vitals::default();
         assert!(vitals.ready().unwrap_err().starts_with("not joined yet"));
-        vitals.rebalanced(Rebalance::Assigned);
-        vitals.rebalanced(Rebalance::Lost);
+        vitals.awaits("group `g`");
+        let why = "not joined yet: waits for group `g`; 0 s so far";
+        assert_eq!(vitals.ready(), Err(why.into()));
+        assert!(vitals.rebalanced(Rebalance::Assigned).is_some());
+        assert!(vitals.rebalanced(Rebalance::Lost).is_none());
         assert_eq!(vitals.ready(), Ok(()));
+        // Who joins again is ready meanwhile, for a while.
+        assert!(vitals.awaits("group `g`") && !vitals.awaits("group `g`"));
+        assert_eq!(vitals.ready(), Ok(()));
+        assert!(vitals.rebalanced(Rebalance::Assigned).is_some());
         assert!(vitals.paused("a", "no right") && !vitals.paused("a", "no right"));
         assert_eq!(vitals.ready(), Err("`a` is paused: no right".into()));
         assert!(vitals.resumed("a") && !vitals.resumed("a"));

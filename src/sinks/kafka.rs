@@ -36,8 +36,8 @@ use rdkafka::{
 
 use crate::{
     kafka::{
-        Cluster, Fault, Given, MadeWith, Routes, STATISTICS_EVERY, about, not_made, of_record,
-        unless_said,
+        Cluster, Fault, Given, MadeWith, Routes, SOCKET_TIMEOUT, STATISTICS_EVERY, about, not_made,
+        of_record, unless_said,
     },
     pipeline::records::{Outgoing, RecordSink, Refusal, Ticket, Told, Transactions},
     shutdown::{Phase, Shutdown},
@@ -137,6 +137,7 @@ fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<Heard> {
         }
         None => {
             config.set("message.timeout.ms", "0");
+            unless_said(&mut config, &[("socket.timeout.ms", SOCKET_TIMEOUT)]);
         }
     }
     let usual = [

@@ -7,10 +7,13 @@
 //! | `letters` | a dead letter as the record that it is about, and the end of a run of these |
 //! | `hold` | what is not read at present: topics with a fault of their own |
 //! | `member` | joins the group, and anew where more partitions come than memory was shared out for |
+//! | `membership` | whose member this is, and what is told of that |
+//! | `leave` | takes a member out of its group that does not come back |
 //! | `measure` | what is measured of blocks |
 //! | `poison` | records that kill the process that judges them |
 //! | `rebalance` | partitions that come and go |
 //! | `survey` | looks whether topics that come later fit |
+//! | `unread` | looks whether all partitions are somebody's |
 //! | `start` | where a partition begins |
 //! | `reader` | the thread: serves the group whatever the sink does, and reads while there is room |
 //!
@@ -18,15 +21,18 @@
 
 mod arrival;
 mod hold;
+mod leave;
 mod letters;
 mod measure;
 mod member;
+mod membership;
 mod poison;
 mod reader;
 mod rebalance;
 mod shared;
 mod start;
 mod survey;
+mod unread;
 mod wrong;
 
 use std::{
@@ -48,6 +54,7 @@ use crate::{
     shutdown::Shutdown,
 };
 use arrival::DECODER_BYTES;
+pub use leave::leave;
 pub use letters::{Letters, Narrow};
 use member::Member;
 pub use poison::{Notes, Noting};
@@ -56,6 +63,8 @@ use rebalance::list;
 use shared::Shared;
 pub use start::{Begin, Starts};
 pub use survey::Judge;
+pub use unread::Reads;
+use unread::Unread;
 
 /// So many filled blocks wait at most.
 const MOST_READY: usize = 2;
@@ -80,6 +89,10 @@ pub struct Settings {
     pub topics: Vec<String>,
     /// The consumer group.
     pub group: String,
+    /// The name of this process in the group, if it has one.
+    pub instance: Option<String>,
+    /// It goes for good at the end: others have its partitions at once.
+    pub leaves: bool,
     /// How many partitions these topics have.
     pub partitions: usize,
     /// A block is handed on when it holds so much.
@@ -96,6 +109,8 @@ pub struct Settings {
     pub letters: Option<Letters>,
     /// What is known of records that kill, where notes are kept of them.
     pub notes: Option<Arc<Notes>>,
+    /// Which topics are read, where somebody is to look whether all of their partitions are.
+    pub reads: Option<Reads>,
     /// Judges the cluster's topics, whenever they may be others; what it says ends the run.
     pub judge: Judge,
     /// When to stop reading.
@@ -136,14 +151,23 @@ impl KafkaSource {
             for (topic, partition, offset) in notes.quarantined() {
                 let what =
                     format!("{topic}[{partition}]:{offset}: runs died of it: it is not judged");
-                voice.tell(Event::RecordQuarantined, &what);
+                let fields = [
+                    ("topic", topic.into()),
+                    ("partition", partition.into()),
+                    ("offset", offset.into()),
+                    ("reason", "poison".into()),
+                ];
+                voice.tell_with(Event::RecordQuarantined, &what, &fields);
             }
         }
         let (cluster, judge) = (settings.cluster.clone(), settings.judge.clone());
+        let mut settings = settings;
+        let reads = settings.reads.take().filter(|_| settings.instance.is_some());
+        let unread = reads.map(|reads| Unread::new(settings.group.clone(), reads));
         let reader = Reader::join(settings, shared.clone())?;
         let member = reader.member();
         let thread = thread::Builder::new().name("kafka".into()).spawn(move || reader.run())?;
-        survey::start(cluster, judge, shared.clone())?;
+        survey::start(cluster, judge, shared.clone(), unread)?;
         Ok((Self(shared.clone()), KafkaOffsets { shared, member, thread: Some(thread) }))
     }
 }

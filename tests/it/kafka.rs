@@ -9,6 +9,7 @@ mod exactly_once;
 mod faults;
 mod late;
 pub(crate) mod member;
+mod membership;
 mod orders;
 mod otlp;
 mod outages;

@@ -99,7 +99,8 @@ fn without_inputs(args: &mut RunArgs) {
     }
 }
 
-fn no_flags() -> Result<RunArgs> {
+/// What is typed where nothing is.
+pub(crate) fn no_flags() -> Result<RunArgs> {
     Ok(Cli::try_parse_from(["tamis"])?.run)
 }
 

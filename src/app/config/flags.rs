@@ -41,6 +41,7 @@ pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
         drain_timeout: flags.drain_timeout.map(Said::elsewhere),
         fail_on_drop: flags.fail_on_drop.then_some(Said::elsewhere(true)),
         quiet: flags.quiet.then_some(Said::elsewhere(true)),
+        leave: flags.leave.then_some(Said::elsewhere(true)),
         color: flags.color.map(Said::elsewhere),
         ..said_by_rules(&flags.rules)
     }

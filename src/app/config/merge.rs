@@ -62,6 +62,7 @@ impl Loaded {
         fill(&mut args.threads, value(c.threads.as_ref()));
         fill(&mut args.memory, value(c.memory.as_ref()));
         fill(&mut args.drain_timeout, value(c.drain_timeout.as_ref()));
+        args.leave |= value(c.leave.as_ref()).unwrap_or(false);
         args.fail_on_drop |= value(c.fail_on_drop.as_ref()).unwrap_or(false);
         args.quiet |= value(c.quiet.as_ref()).unwrap_or(false);
         self.fill_rules(&mut args.rules)

@@ -1,9 +1,11 @@
-//! `tamis kafka`: tells a run what an operator wants, through its admin server.
+//! `tamis kafka`: tells a run what an operator wants, through its admin server, or a group that a member does
+//! not come back.
 
 use std::{
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,12 +13,16 @@ use anyhow::{Context as _, anyhow};
 
 use crate::{
     app::{
+        config,
         exit::{Exit, Trouble},
-        print, say,
+        print, say, topics,
         visible::visible_lines,
         watchers::token_in,
     },
     cli::kafka::{KafkaArgs, KafkaCommand, RunAt},
+    journal::{SayWith, tell_with},
+    kafka::{Cluster, Voice},
+    sources::kafka as source,
 };
 
 /// How long a run has to be reached, and to answer.
@@ -30,6 +36,7 @@ pub(crate) fn run(args: KafkaArgs) -> Result<Exit, Trouble> {
         KafkaCommand::Pause { target, run } => ("pause", target, run),
         KafkaCommand::Resume { target, run } => ("resume", target, run),
         KafkaCommand::Skip { target, run } => ("skip", target, run),
+        KafkaCommand::Leave { config, instance } => return leave(config, instance),
     };
     let RunAt { admin, admin_token_file } = at;
     let token =
@@ -51,6 +58,31 @@ pub(crate) fn run(args: KafkaArgs) -> Result<Exit, Trouble> {
             Err(Trouble::Failed(anyhow!("--admin {admin}: no tamis of a version that knows this")))
         }
         status => Err(Trouble::Failed(anyhow!("--admin {admin}: status {status}: {said}"))),
+    }
+}
+
+/// Takes a member out of its group.
+fn leave(path: Option<PathBuf>, instance: Option<String>) -> Result<Exit, Trouble> {
+    let mut args = config::command::no_flags()?;
+    args.rules.config = path;
+    let Some(topics) = topics::resolve(&config::applied(args)?.args.streams, true)? else {
+        let what = "no topics: `tamis kafka leave --config FILE`, the configuration of the member";
+        return Err(anyhow!(what).into());
+    };
+    let Some(name) = instance.as_deref().or(topics.instance()) else {
+        let what = "which member? the configuration has no `instance`: --instance NAME";
+        return Err(anyhow!(what).into());
+    };
+    let told: SayWith = Arc::new(|event, text, fields| tell_with(event, &text, fields));
+    let voice = Voice::new(told, Arc::default()).with_login(topics.login.clone());
+    let cluster = Cluster::new(topics.properties.clone(), topics.tls.clone(), voice);
+    let (group, read) = (&topics.source.group.value, &topics.source.topics);
+    let read: Vec<_> = read.iter().map(|said| said.value.clone()).collect();
+    if source::leave(&cluster, group, name, &read).map_err(Trouble::failed)? {
+        print(&format!("`{name}` left group `{group}`: others have its partitions\n"))
+    } else {
+        say(&format_args!("group `{group}` has no static member `{name}`"));
+        Ok(Exit::Unfit)
     }
 }
 

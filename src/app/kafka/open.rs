@@ -1,6 +1,11 @@
 //! Opens topics.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::Arc,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, anyhow};
 
@@ -8,15 +13,21 @@ use super::letters;
 use crate::{
     app::{
         exit::Trouble,
-        topics::{Known, Topics},
+        topics::{Known, Missing, Topics},
     },
     config::{Said, kafka::StartChoice},
+    journal::Event,
     kafka::{self, Cluster},
     pipeline::Sizes,
     shutdown::{Phase, Shutdown},
     sinks::{KafkaSink, kafka as sink},
     sources::{KafkaSource, kafka as source},
 };
+
+/// So long a topic that is named may take to be there.
+const MADE_WITHIN: Duration = Duration::from_secs(10);
+/// How often to look.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Both ends, opened.
 pub(super) struct Opened {
@@ -34,24 +45,15 @@ pub(super) fn open(
     shutdown: &Shutdown,
 ) -> Result<Option<Opened>, Trouble> {
     let stopped = || shutdown.phase() != Phase::Running;
-    let all = match kafka::list(cluster, &stopped) {
-        Ok(all) => all,
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
-        Err(error) => return Err(trouble(error)),
+    let Some(There { all, read, known }) = there(topics, cluster, &stopped)? else {
+        return Ok(None);
     };
-    let (read, known) = match &topics.replays {
-        None => (
-            topics.source.topics.iter().map(|said| said.value.clone()).collect(),
-            topics.check(&all),
-        ),
-        Some(_) => {
-            let letters = topics.letters(&all).map_err(Trouble::Failed)?;
-            let known = topics.check_letters(&all, &letters);
-            (letters, known)
-        }
-    };
-    let Known { partitions, written } = known.map_err(Trouble::Failed)?;
+    let Known { partitions, written } = known;
     let limits = kafka::limits(cluster, written.iter().map(String::as_str));
+    if let Some(id) = topics.transactional_id() {
+        let what = "and whatever an earlier process left open to be taken back";
+        cluster.voice.vitals.awaits(format!("the coordinator of transactions of `{id}`, {what}"));
+    }
     let sink = KafkaSink::open(sink::Settings {
         cluster: cluster.clone(),
         routes: topics.routes.clone(),
@@ -81,6 +83,8 @@ pub(super) fn open(
         cluster: cluster.clone(),
         topics: read,
         group: topics.source.group.value.clone(),
+        instance: topics.instance().map(str::to_owned),
+        leaves: topics.leaves(),
         partitions,
         block_bytes: sizes.chunk_bytes - max_event_bytes,
         max_event_bytes,
@@ -90,6 +94,10 @@ pub(super) fn open(
         letters,
         notes: notes.clone(),
         judge: judge(topics),
+        reads: Some({
+            let routes = topics.routes.clone();
+            Box::new(move |topic| routes.covers(topic))
+        }),
         shutdown: shutdown.clone(),
     });
     let (source, offsets) = joined.map_err(trouble)?;
@@ -97,12 +105,68 @@ pub(super) fn open(
     Ok(Some(Opened { source: Box::new(source), offsets: Box::new(offsets), sink, notes }))
 }
 
+/// What the cluster has of what is named.
+struct There {
+    all: kafka::Topics,
+    read: Vec<String>,
+    known: Known,
+}
+
+/// Asks the cluster until it has all that is named: brokers do not learn at once of a topic that was just
+/// made. `None`: somebody wants the end.
+fn there(
+    topics: &Topics,
+    cluster: &Cluster,
+    stopped: &dyn Fn() -> bool,
+) -> Result<Option<There>, Trouble> {
+    let voice = &cluster.voice;
+    voice.vitals.awaits("the brokers to say which topics there are");
+    let mut since = None;
+    while !stopped() {
+        let all = match kafka::list(cluster, stopped) {
+            Ok(all) => all,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
+            Err(error) => return Err(trouble(error)),
+        };
+        let error = match judged(topics, &all) {
+            Ok((read, known)) => return Ok(Some(There { all, read, known })),
+            Err(error) => error,
+        };
+        let begun = *since.get_or_insert_with(Instant::now);
+        let missing = error.downcast_ref::<Missing>().map(|Missing(topic)| topic.clone());
+        let Some(topic) = missing.filter(|_| begun.elapsed() < MADE_WITHIN) else {
+            return Err(Trouble::Failed(error));
+        };
+        let within = MADE_WITHIN.as_secs();
+        let what =
+            format!("topic `{topic}`, which is not there or may not be seen, {within} s at most");
+        if voice.vitals.awaits(&what) {
+            let fields = [("topic", topic.into())];
+            voice.tell_with(Event::TopicAwaited, &format!("kafka: waits for {what}"), &fields);
+        }
+        let until = Instant::now() + LOOK_AGAIN;
+        while Instant::now() < until && !stopped() {
+            sleep(LOOK_AGAIN / 10);
+        }
+    }
+    Ok(None)
+}
+
+/// Which topics are read, and what is known of all.
+fn judged(topics: &Topics, all: &kafka::Topics) -> anyhow::Result<(Vec<String>, Known)> {
+    if topics.replays() {
+        let letters = topics.letters(all)?;
+        let known = topics.check_letters(all, &letters)?;
+        return Ok((letters, known));
+    }
+    let read = topics.source.topics.iter().map(|said| said.value.clone());
+    Ok((read.collect(), topics.check(all)?))
+}
+
 /// The notes of what is being judged, where they are wanted.
 fn notes(topics: &Topics) -> Result<Option<Arc<source::Notes>>, Trouble> {
     let Some(folder) = &topics.data_dir else { return Ok(None) };
-    let mut all = topics.properties.iter().rev();
-    let instance = all.find(|(name, _)| name == "group.instance.id").map(|(_, id)| id.as_str());
-    let notes = source::Notes::open(folder, &topics.source.group.value, instance);
+    let notes = source::Notes::open(folder, &topics.source.group.value, topics.instance());
     let notes = notes.with_context(|| format!("kafka.data_dir {}", folder.display()));
     notes.map(Some).map_err(Trouble::Failed)
 }

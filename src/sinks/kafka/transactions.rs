@@ -26,7 +26,7 @@ use super::{
     producer,
 };
 use crate::{
-    kafka::{Backoff, about},
+    kafka::{Backoff, Fault, about},
     pipeline::records::{Reached, Transactions, Undone},
     shutdown::Phase,
 };
@@ -119,6 +119,11 @@ impl KafkaSink {
         loop {
             self.attend();
             let Err(error) = call(&self.producer) else { return Ok(()) };
+            if let Some(code) = error.rdkafka_error_code().filter(|code| is_denied(*code)) {
+                // It would be refused again and again.
+                self.settings.cluster.voice.vitals.erred(Fault::of(code));
+                return Err(Undone::Failed(about("kafka: the transaction", &error)));
+            }
             let fatal = self.producer.client().fatal_error().is_some();
             if fatal || !is_retriable(&error) {
                 return Err(Undone::Abort);

@@ -11,17 +11,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer as _},
+};
 
 use super::{
     AHEAD_BYTES, ANSWER_BYTES, LEAST_BYTES, Settings,
+    membership::Membership,
     reader::{REST, Reader},
     rebalance::Ear,
     shared::Shared,
 };
 use crate::{
     journal::Event,
-    kafka::{Client, Rebalance, STATISTICS_EVERY, not_made, unless_said},
+    kafka::{
+        Client, Rebalance, SOCKET_TIMEOUT, STATISTICS_EVERY, is_member, not_made, unless_said,
+    },
     shutdown::Phase,
 };
 
@@ -63,7 +69,32 @@ pub(super) fn member(
 
 fn subscribe(consumer: &BaseConsumer<Ear>, settings: &Settings) -> io::Result<()> {
     let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
+    consumer.client().context().membership.awaited(&settings.cluster.voice);
     consumer.subscribe(&topics).map_err(|error| not_made(&error))
+}
+
+/// How long the group waits for a member that says nothing, in milliseconds, where nothing else is said:
+/// what a member that was killed had rests for so long.
+const SESSION_TIMEOUT: &str = "10000";
+/// From when on it is said that the group lets this member wait, and how often at least.
+pub(super) const WAITS_FROM: Duration = Duration::from_secs(1);
+const WAITS_EVERY: Duration = Duration::from_secs(30);
+/// How long a member that goes for good may take for that; others have its partitions when its session is
+/// over, at the latest.
+const GONE_WITHIN: Duration = Duration::from_secs(4);
+
+/// What all members of a group have in common. One with a name is static: the group knows it again by
+/// that after a restart.
+pub(super) fn as_member(config: &mut ClientConfig, instance: Option<&str>) {
+    let usual = [
+        ("session.timeout.ms", SESSION_TIMEOUT),
+        ("heartbeat.interval.ms", "500"),
+        ("partition.assignment.strategy", "cooperative-sticky"),
+    ];
+    unless_said(config, &usual);
+    if let Some(instance) = instance {
+        config.set("group.instance.id", instance);
+    }
 }
 
 /// One that is in no group yet.
@@ -81,20 +112,27 @@ fn consumer(settings: &Settings, shared: &Arc<Shared>) -> io::Result<BaseConsume
         ("fetch.message.max.bytes", &answer.to_string()),
         ("fetch.max.bytes", &ANSWER_BYTES.to_string()),
     ]);
+    as_member(&mut config, settings.instance.as_deref());
     let usual = [
         ("auto.commit.interval.ms", "1000"),
         ("fetch.queue.backoff.ms", "20"),
-        ("heartbeat.interval.ms", "500"),
-        ("partition.assignment.strategy", "cooperative-sticky"),
+        ("socket.timeout.ms", SOCKET_TIMEOUT),
         ("statistics.interval.ms", STATISTICS_EVERY),
     ];
     unless_said(&mut config, &usual);
+    let session = config.get("session.timeout.ms").and_then(|ms| ms.parse().ok());
+    let membership = Membership {
+        group: settings.group.clone(),
+        instance: settings.instance.clone(),
+        session: session.map(Duration::from_millis).unwrap_or_default(),
+    };
     let ear = Ear {
         shared: shared.clone(),
         voice: settings.cluster.voice.clone(),
         shutdown: settings.shutdown.clone(),
         in_transactions: settings.in_transactions,
         starts: settings.starts,
+        membership,
         retired: AtomicBool::new(false),
     };
     let mut consumer: BaseConsumer<Ear> =
@@ -112,6 +150,22 @@ impl Reader {
             self.take_certificates();
         } else if self.is_outgrown() {
             self.share_out_anew();
+        } else if let Some(why) = self.shared.to_join_anew() {
+            self.join_anew(&why);
+        }
+    }
+
+    /// Leaves the group, so that it shares its partitions out again, and joins it anew.
+    fn join_anew(&mut self, why: &str) {
+        let what =
+            format!("{why}: the group is joined anew, so that its partitions are shared out");
+        self.settings.cluster.voice.tell(Event::GroupJoinedAnew, &what);
+        self.unsubscribe(LEFT_WITHIN);
+        if self.ended || self.settings.shutdown.phase() != Phase::Running {
+            return;
+        }
+        if let Err(error) = subscribe(&self.consumer, &self.settings) {
+            self.end(Some(error));
         }
     }
 
@@ -164,6 +218,43 @@ impl Reader {
             self.hear();
             self.shared.rest(REST);
         }
+    }
+
+    /// Says what this member waits for, after a second, and then less and less often.
+    pub(super) fn say_what_is_awaited(&mut self) {
+        let Some((what, so_far)) = self.shared.vitals.awaited() else {
+            self.said_at = WAITS_FROM;
+            return;
+        };
+        if so_far >= self.said_at {
+            let ear = self.consumer.client().context();
+            ear.membership.waits(&self.settings.cluster.voice, &what, so_far);
+            self.said_at = so_far + so_far.min(WAITS_EVERY);
+        }
+    }
+
+    /// Leaves the group so that others have its partitions at once. A static member that is closed does not:
+    /// the group keeps them for it until its session is over. One that unsubscribes does; that it has, shows
+    /// when it has no id any more, and closing it waits for the answer.
+    pub(super) fn leave_for_good(&mut self) {
+        let gone = self.unsubscribe(GONE_WITHIN);
+        let ear = self.consumer.client().context();
+        ear.membership.left(&self.settings.cluster.voice, gone);
+    }
+
+    /// Leaves the group; whether that was said to it in time.
+    fn unsubscribe(&mut self, within: Duration) -> bool {
+        let consumer = self.consumer.clone();
+        consumer.unsubscribe();
+        let until = Instant::now() + within;
+        while is_member(consumer.client()) {
+            if Instant::now() >= until {
+                return false;
+            }
+            self.hear();
+            self.shared.rest(REST);
+        }
+        true
     }
 
     /// Leaves the group, and joins it as `next`. A member that could not leave it is out of it when its session

@@ -88,7 +88,7 @@ impl Notes {
         let name = file_name(&format!("{group}.{}", instance.unwrap_or_default()));
         let lock = File::create(folder.join(format!("{name}.lock")))?;
         if lock.try_lock().is_err() {
-            let mend = "another process of this group has it; give each a `group.instance.id`, or a \
+            let mend = "another process of this group has it; give each an `instance`, or a \
                         folder of its own";
             return Err(io::Error::other(mend));
         }

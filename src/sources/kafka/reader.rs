@@ -18,7 +18,7 @@ use super::{
     MOST_READY, Settings,
     arrival::Arrival,
     hold::Holds,
-    member::{Member, member},
+    member::{Member, WAITS_FROM, member},
     rebalance::{Ear, keep, list},
     shared::Shared,
 };
@@ -62,6 +62,8 @@ pub(super) struct Reader {
     first: usize,
     /// Since when it has no partitions.
     none_since: Option<Instant>,
+    /// When it is said next that it waits, counted from when it began to.
+    pub(super) said_at: Duration,
     pub(super) ended: bool,
 }
 
@@ -91,6 +93,7 @@ impl Reader {
             arrival,
             first,
             none_since,
+            said_at: WAITS_FROM,
             ended,
         })
     }
@@ -127,6 +130,7 @@ impl Reader {
         self.hear();
         self.given.renew(&self.settings.cluster.voice, self.consumer.client());
         if !self.ended {
+            self.say_what_is_awaited();
             match self.shared.refusal() {
                 Some(why) => self.end(Some(why)),
                 None => self.serve_holds(),
@@ -341,6 +345,10 @@ impl Reader {
                 kept => break kept,
             }
         };
+        // Who ends for another reason is started again, as a rule.
+        if self.settings.leaves && self.settings.shutdown.phase() != Phase::Running {
+            self.leave_for_good();
+        }
         kept.map_err(|error| about("kafka: the offsets were not committed", &error))
     }
 

@@ -18,11 +18,12 @@ use rdkafka::{
 };
 
 use super::{
+    membership::{Gone, Membership},
     shared::{Position, Shared, Start},
     start::{Known, Starts},
 };
 use crate::{
-    kafka::{Client, Fault, Rebalance, Voice, is_gone},
+    kafka::{Client, Fault, Rebalance, Voice, about, is_gone},
     shutdown::{Phase, Shutdown},
 };
 
@@ -38,6 +39,8 @@ pub(super) struct Ear {
     /// Offsets are committed in transactions, not here.
     pub(super) in_transactions: bool,
     pub(super) starts: Starts,
+    /// Whose member it is.
+    pub(super) membership: Membership,
     /// Another member is in its place: what becomes of its partitions is nobody's concern.
     pub(super) retired: AtomicBool,
 }
@@ -57,9 +60,14 @@ impl ClientContext for Ear {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.shared.poke();
+        if self.retired.load(Relaxed) {
+            return;
+        }
         match error.rdkafka_error_code() {
-            // Where a replay ends, and what has no offset, comes with its partition's records, too.
-            Some(RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AutoOffsetReset) => return,
+            // What ends the run comes as an error of the consumer's, too.
+            Some(code) if Fault::of(code) == Fault::Lasting => return,
+            // Where a replay ends comes with its partition's records, too.
+            Some(RDKafkaErrorCode::PartitionEOF) => return,
             code if code.map(Fault::of) != Some(Fault::Topic) => return self.voice.fault(&error),
             _ => {}
         }
@@ -98,7 +106,8 @@ impl ConsumerContext for Ear {
                     let (topic, partition) = (element.topic(), element.partition());
                     self.shared.assigned(topic, partition, element.offset(), pinned);
                 }
-                self.voice.vitals.rebalanced(Rebalance::Assigned);
+                let waited = self.voice.vitals.rebalanced(Rebalance::Assigned);
+                self.membership.assigned(&self.voice, &starts, waited);
                 match cooperative {
                     true => consumer.incremental_assign(&starts),
                     false => consumer.assign(&starts),
@@ -120,8 +129,16 @@ impl ConsumerContext for Ear {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         self.shared.poke();
         self.voice.vitals.committed(result.is_ok());
-        if let Err(error) = result {
-            self.voice.fault(&error);
+        let Err(error) = result else { return };
+        let code = error.rdkafka_error_code();
+        match code.map(Fault::of) {
+            Some(Fault::Lasting) if self.retired.load(Relaxed) || code.is_some_and(is_fatal) => {}
+            // It would be refused again and again, and what is read would never count as delivered.
+            Some(Fault::Lasting) => {
+                self.voice.vitals.erred(Fault::Lasting);
+                self.shared.refuse(about("kafka: the offsets are not committed", &error));
+            }
+            _ => self.voice.fault(&error),
         }
     }
 }
@@ -168,6 +185,9 @@ impl Ear {
         let ids: Vec<u64> = ids.flatten().collect();
         let lost = consumer.assignment_lost();
         self.voice.vitals.rebalanced(if lost { Rebalance::Lost } else { Rebalance::Revoked });
+        if lost && self.shutdown.phase() == Phase::Running {
+            self.membership.awaited(&self.voice);
+        }
         if !lost {
             let until = Instant::now() + DELIVERED_WITHIN;
             let given_up = || self.shutdown.phase() == Phase::GivenUp;
@@ -180,8 +200,19 @@ impl Ear {
                 self.voice.fault(&error);
             }
         }
+        let why = match lost {
+            true => Gone::Lost,
+            false if self.shared.is_over() => Gone::Ended,
+            false => Gone::Rebalanced,
+        };
+        self.membership.revoked(&self.voice, partitions, &self.shared.positions(&ids), why);
         self.shared.revoked(&ids);
     }
+}
+
+/// Whether a consumer is of no use after that. It says so itself, too, and why.
+fn is_fatal(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId)
 }
 
 /// Commits positions at once. Stored they are first: when partitions go, librdkafka commits what is stored

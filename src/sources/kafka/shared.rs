@@ -44,6 +44,8 @@ struct State {
     failed: Option<io::Error>,
     /// A partition may not begin, and why.
     refusal: Option<io::Error>,
+    /// The group is to be joined anew, and why.
+    anew: Option<String>,
     /// No more blocks come.
     ended: bool,
     /// Nothing more will be acknowledged.
@@ -306,6 +308,17 @@ impl Shared {
     /// Why a partition may not begin.
     pub(super) fn refusal(&self) -> Option<io::Error> {
         self.state().refusal.take()
+    }
+
+    /// The group is to be joined anew.
+    pub(super) fn join_anew(&self, why: String) {
+        self.state().anew = Some(why);
+        self.poke();
+    }
+
+    /// Why the group is to be joined anew.
+    pub(super) fn to_join_anew(&self) -> Option<String> {
+        self.state().anew.take()
     }
 
     /// There may be something to read.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::shared::Shared;
+use super::{shared::Shared, unread::Unread};
 use crate::{
     journal::Event,
     kafka::{self, Change, Cluster, Prober, Topics},
@@ -31,7 +31,12 @@ const EVERY: Duration = Duration::from_secs(300);
 
 /// Has topics judged as often as librdkafka refreshes what it knows of them, asks for the ends of partitions
 /// that are not read, looks whether partitions advance, and looks at certificates and keys.
-pub(super) fn start(cluster: Cluster, judge: Judge, shared: Arc<Shared>) -> io::Result<()> {
+pub(super) fn start(
+    cluster: Cluster,
+    judge: Judge,
+    shared: Arc<Shared>,
+    mut unread: Option<Unread>,
+) -> io::Result<()> {
     let said = cluster.client(&[]).get("topic.metadata.refresh.interval.ms").map(str::to_owned);
     let every = said.and_then(|ms| ms.parse().ok()).map_or(EVERY, Duration::from_millis);
     let work = move || {
@@ -51,6 +56,9 @@ pub(super) fn start(cluster: Cluster, judge: Judge, shared: Arc<Shared>) -> io::
                     return shared.refuse(why);
                 }
                 judged = Instant::now();
+            }
+            if let Some(unread) = &mut unread {
+                unread.look(&cluster, &shared);
             }
             if asked.elapsed() >= ASK_EVERY {
                 ends(&cluster, &shared, &mut prober);

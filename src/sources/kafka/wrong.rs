@@ -7,8 +7,12 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::{hold::begins, reader::Reader, rebalance::list_of, shared::Start, start::ASK};
+use super::{
+    hold::begins, membership::Membership, reader::Reader, rebalance::list_of, shared::Start,
+    start::ASK,
+};
 use crate::{
+    journal::Event,
     kafka::{Fault, about, is_gone},
     pipeline::records::Place,
 };
@@ -16,11 +20,13 @@ use crate::{
 impl Reader {
     /// An error came, of a partition where one is given.
     pub(super) fn told(&mut self, error: &KafkaError, place: Option<&Place>) {
-        let code = error.rdkafka_error_code();
+        let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
+        // What made it so says more.
+        let cause = self.consumer.client().fatal_error().filter(|_| fatal);
+        let code = cause.map(|(code, _)| code).or(error.rdkafka_error_code());
         if code == Some(RDKafkaErrorCode::FencedInstanceId) {
             self.shared.vitals.oust();
         }
-        let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
         if !fatal && code.is_some_and(is_nowhere) {
             return self.is_nowhere(place);
         }
@@ -38,7 +44,18 @@ impl Reader {
             fault => self.settings.cluster.voice.vitals.erred(fault),
         }
         let what = place.map_or_else(|| "kafka".to_owned(), named);
-        self.end(Some(about(&what, error)));
+        self.end(Some(match code {
+            Some(RDKafkaErrorCode::FencedInstanceId) => {
+                let Membership { group, instance, .. } = &self.consumer.client().context().membership;
+                let name = instance.as_deref().unwrap_or_default();
+                io::Error::other(format!(
+                    "kafka: fenced: another process runs as `{name}` in group `{group}` (`instance`); what \
+                     was not committed is read again by that"
+                ))
+            }
+            Some(code) => io::Error::other(format!("{what}: {code}")),
+            None => about(&what, error),
+        }));
     }
 
     /// librdkafka knows no offset to go on from. It says so, too, where it could not ask for one: the leader
@@ -65,6 +82,13 @@ impl Reader {
             "{}: the committed offset does not exist ({where_it_is}): {mend}",
             named(place)
         );
+        let fields = [
+            ("topic", (&*place.topic).into()),
+            ("partition", place.partition.into()),
+            ("offset", self.shared.next_offset(place.id).into()),
+            ("reason", "out_of_range".into()),
+        ];
+        self.settings.cluster.voice.tell_with(Event::PartitionFailed, &what, &fields);
         self.end(Some(io::Error::other(what)));
     }
 

@@ -114,6 +114,26 @@ fn a_groups_fault_ends_the_run_and_nothing_is_committed() {
 }
 
 #[test]
+fn a_group_that_may_not_be_read_any_more_ends_the_run() {
+    let denied = [Error::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 50];
+    let exactly_once = "delivery = \"exactly_once\"\ninstance = \"a\"\n";
+    for (more, key) in [
+        ("", RDKafkaApiKey::OffsetCommit),
+        (exactly_once, RDKafkaApiKey::AddOffsetsToTxn),
+        (exactly_once, RDKafkaApiKey::TxnOffsetCommit),
+    ] {
+        let (mock, broker, topics) = cluster(&[]);
+        mock.request_errors(key, &denied);
+        let desk = Desk::new(&broker, names(&topics), "g", more);
+        let (code, account) = desk.start("err").end();
+        let said = desk.said("err");
+        assert_eq!((code, &account["level"]), (3, &"fatal".into()), "{more}: {said}");
+        let why = account["error"].as_str().unwrap();
+        assert!(why.contains("GroupAuthorizationFailed"), "{more}: {said}");
+    }
+}
+
+#[test]
 fn a_batch_that_is_too_long_is_sent_in_parts() {
     let (_mock, broker, topics) = cluster(&[Error::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE; 2]);
     let desk = Desk::new(&broker, names(&topics), "g", "");

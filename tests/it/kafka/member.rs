@@ -80,6 +80,21 @@ impl Desk {
         fs::write(self.path(name), change(text)).unwrap();
     }
 
+    /// How long the group waits for members that say nothing, in place of the usual 6 s here.
+    pub(crate) fn session(&self, session: Session) {
+        self.change("tamis.toml", |text| {
+            let usual = "\"session.timeout.ms\" = \"6000\", ";
+            assert!(text.contains(usual));
+            text.replace(
+                usual,
+                match session {
+                    Session::Long => "\"session.timeout.ms\" = \"240000\", ",
+                    Session::Default => "",
+                },
+            )
+        });
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -132,6 +147,14 @@ impl Desk {
         let names = self.names.borrow();
         names.iter().map(|name| format!("--- {name}\n{}", self.said(name))).collect()
     }
+}
+
+/// How long a group waits.
+pub(crate) enum Session {
+    /// Longer than a test.
+    Long,
+    /// As the program has it.
+    Default,
 }
 
 /// A process.

@@ -1,0 +1,138 @@
+//! Takes a static member out of its group that does not come back. There is no request for that which
+//! librdkafka could make; so another member joins in its place, which the group takes for the same one, and
+//! leaves.
+
+use std::{
+    error::Error,
+    io,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientContext, Statistics, TopicPartitionList,
+    client::OAuthToken,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol},
+    error::KafkaError,
+    types::RDKafkaRespErr,
+};
+
+use super::member::as_member;
+use crate::kafka::{Cluster, Fault, Group, Voice, about, is_member, not_made};
+
+/// How long the coordinator has for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to join, and to leave: the group may be sharing its partitions out.
+const WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Who joins, and reads nothing.
+struct Successor {
+    voice: Voice,
+    joined: AtomicBool,
+}
+
+impl ClientContext for Successor {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, _: RDKafkaLogLevel, about: &str, line: &str) {
+        self.voice.heard(about, line);
+    }
+
+    fn stats(&self, _: Statistics) {}
+
+    fn error(&self, _: KafkaError, _: &str) {}
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.voice.token()
+    }
+}
+
+impl ConsumerContext for Successor {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        event: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let comes = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        // What fails shows: the group does not go on then.
+        let _ = match (comes, cooperative) {
+            (true, true) => consumer.incremental_assign(partitions),
+            (true, false) => consumer.assign(partitions),
+            (false, true) => consumer.incremental_unassign(partitions),
+            (false, false) => consumer.unassign(),
+        };
+        if comes {
+            let _ = consumer.pause(partitions);
+            self.joined.store(true, Relaxed);
+        }
+    }
+}
+
+/// Takes the member `instance` out of `group`, which reads `topics`. `false`: it is in there no more. One
+/// that still runs is fenced by this.
+///
+/// # Errors
+/// The cluster does not allow it, or does not answer.
+pub fn leave(
+    cluster: &Cluster,
+    group: &str,
+    instance: &str,
+    topics: &[String],
+) -> io::Result<bool> {
+    if !Group::ask(cluster, group, PATIENCE)?.has(instance) {
+        return Ok(false);
+    }
+    let mut config = cluster.client(&[
+        ("group.id", group),
+        ("group.protocol", "classic"),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("auto.offset.reset", "error"),
+    ]);
+    as_member(&mut config, Some(instance));
+    let successor = Successor { voice: cluster.voice.clone(), joined: AtomicBool::new(false) };
+    let consumer: BaseConsumer<Successor> =
+        config.create_with_context(successor).map_err(|error| not_made(&error))?;
+    let topics: Vec<_> = topics.iter().map(String::as_str).collect();
+    consumer.subscribe(&topics).map_err(|error| not_made(&error))?;
+    until(&consumer, "assign partitions", || consumer.context().joined.load(Relaxed))?;
+    consumer.unsubscribe();
+    until(&consumer, "take the leave", || !is_member(consumer.client()))?;
+    drop(consumer);
+    let begun = Instant::now();
+    while Group::ask(cluster, group, PATIENCE)?.has(instance) {
+        if begun.elapsed() >= WITHIN {
+            let what = format!("kafka: group `{group}` still has `{instance}`: it may run again");
+            return Err(io::Error::other(what));
+        }
+        sleep(LOOK_EVERY);
+    }
+    Ok(true)
+}
+
+/// Serves a member until `done`.
+fn until(
+    consumer: &BaseConsumer<Successor>,
+    what: &str,
+    done: impl Fn() -> bool,
+) -> io::Result<()> {
+    let begun = Instant::now();
+    while !done() {
+        if let Some(Err(error)) = consumer.poll(LOOK_EVERY)
+            && error.rdkafka_error_code().map(Fault::of) == Some(Fault::Lasting)
+        {
+            return Err(about("kafka", &error));
+        }
+        if begun.elapsed() >= WITHIN {
+            let within = WITHIN.as_secs();
+            let what = format!("kafka: the group did not {what} within {within} s; try again");
+            return Err(io::Error::other(what));
+        }
+    }
+    Ok(())
+}
