@@ -10,6 +10,7 @@ use std::{
 };
 
 use globset::{GlobBuilder, GlobMatcher};
+use rustix::io::Errno;
 
 /// A path with wildcards.
 pub(crate) struct Pattern {
@@ -157,11 +158,11 @@ fn expand(folder: &Path, parts: &[Part], met: &mut Met) {
 }
 
 impl Met {
-    /// A folder could not be looked into. What is no folder, or is gone, has nothing in it that could
-    /// match.
+    /// A folder could not be looked into. What is no folder, is gone, or is a link in a circle has
+    /// nothing in it that could match.
     fn failed(&mut self, folder: &Path, error: io::Error) {
-        let nothing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
-        if !nothing.contains(&error.kind()) {
+        let nothing = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP];
+        if !Errno::from_io_error(&error).is_some_and(|error| nothing.contains(&error)) {
             self.failed.push((folder.to_path_buf(), error));
         }
     }
@@ -170,6 +171,28 @@ impl Met {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_looked_into_is_told_and_what_is_not_there_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("circle", dir.path().join("circle")).unwrap();
+        std::os::unix::fs::symlink("nowhere", dir.path().join("dangling")).unwrap();
+        let meet = |pattern: &str| {
+            let pattern = dir.path().join(pattern);
+            Pattern::parse(pattern.to_str().unwrap()).unwrap().unwrap().meet()
+        };
+        for pattern in ["*/x", "*/*", "none/*", "file/*", "**/x*"] {
+            let met = meet(pattern);
+            assert!(met.paths.is_empty() && met.failed.is_empty(), "{pattern}");
+        }
+        // As root there is no folder without permission: here is one that no system call takes.
+        let met = meet(&format!("*/{}/*", "x".repeat(300)));
+        assert_eq!(met.failed.len(), 0, "what is no folder has nothing in it");
+        fs::create_dir(dir.path().join("folder")).unwrap();
+        let met = meet(&format!("*/{}/*", "x".repeat(300)));
+        assert_eq!(met.failed.len(), 1, "a name that is too long");
+    }
 
     #[test]
     fn names_match_as_in_a_shell() {

@@ -18,6 +18,7 @@ const VERSION: u64 = 2;
 /// The version before, which has no checksum, and is still read.
 const UNCHECKED: u64 = 1;
 const NAME: &str = "checkpoints.json";
+const LOCK: &str = "lock";
 /// How the names began of what an older version was writing.
 const UNFINISHED: &str = ".checkpoints.";
 
@@ -121,8 +122,8 @@ pub enum StoreError {
 /// A directory of checkpoints, locked as long as it lives.
 pub(super) struct Store {
     directory: PathBuf,
-    /// Holds the lock.
-    _lock: File,
+    /// Locked.
+    lock: File,
 }
 
 impl Store {
@@ -130,16 +131,13 @@ impl Store {
     pub(super) fn open(directory: &Path) -> Result<(Self, Vec<Entry>), StoreError> {
         let io = |path: &Path, cause| StoreError::Io { path: path.display().to_string(), cause };
         fs::create_dir_all(directory).map_err(|error| io(directory, error))?;
-        let lock_path = directory.join("lock");
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
-        let lock = lock.map_err(|error| io(&lock_path, error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
+        let lock = match locked(directory) {
+            Ok(lock) => lock,
             Err(TryLockError::WouldBlock) => {
                 return Err(StoreError::Locked(directory.display().to_string()));
             }
-            Err(TryLockError::Error(error)) => return Err(io(&lock_path, error)),
-        }
+            Err(TryLockError::Error(error)) => return Err(io(&directory.join(LOCK), error)),
+        };
         remove_unfinished(directory);
         let path = directory.join(NAME);
         let entries = match fs::read(&path) {
@@ -147,11 +145,28 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(io(&path, error)),
         };
-        Ok((Self { directory: directory.to_path_buf(), _lock: lock }, entries))
+        Ok((Self { directory: directory.to_path_buf(), lock }, entries))
+    }
+
+    /// Makes the directory and its lock again where somebody moved or removed them: another process
+    /// could take what has their names now.
+    fn keep_place(&mut self) -> io::Result<()> {
+        let identity = |file: fs::Metadata| Node::of(&file);
+        let named = fs::metadata(self.directory.join(LOCK)).ok().map(identity);
+        if named.is_some() && named == self.lock.metadata().ok().map(identity) {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.directory)?;
+        self.lock = locked(&self.directory).map_err(|error| match error {
+            TryLockError::WouldBlock => io::Error::other("another tamis is using it by now"),
+            TryLockError::Error(error) => error,
+        })?;
+        Ok(())
     }
 
     /// Replaces what is there, whole or not at all.
-    pub(super) fn save(&self, entries: Vec<Entry>) -> io::Result<()> {
+    pub(super) fn save(&mut self, entries: Vec<Entry>) -> io::Result<()> {
+        self.keep_place()?;
         let files = serde_json::to_vec(&entries)?;
         let mut text = head(&digest(&files)).into_bytes();
         text.extend_from_slice(&files);
@@ -164,6 +179,18 @@ impl Store {
         let _ = File::open(&self.directory).and_then(|directory| directory.sync_all());
         Ok(())
     }
+}
+
+fn locked(directory: &Path) -> Result<File, TryLockError> {
+    let path = directory.join(LOCK);
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(TryLockError::Error)?;
+    lock.try_lock()?;
+    Ok(lock)
 }
 
 /// What comes before the files.
@@ -233,7 +260,7 @@ mod tests {
     fn what_was_saved_is_read_and_says_nothing_of_the_text() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("a/b");
-        let (store, entries) = Store::open(&directory).unwrap();
+        let (mut store, entries) = Store::open(&directory).unwrap();
         assert!(entries.is_empty());
         store.save(vec![entry()]).unwrap();
         assert!(matches!(Store::open(&directory), Err(StoreError::Locked(_))));
@@ -260,6 +287,23 @@ mod tests {
         fs::write(&path, "{\"version\":1,\n\"files\":[{}]}").unwrap();
         let error = Store::open(folder.path()).err().unwrap().to_string();
         assert!(error.contains("checkpoints.json:2:11: no checkpoints"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_is_taken_away_is_made_again_and_not_shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("data");
+        let (mut store, _) = Store::open(&directory).unwrap();
+        fs::rename(&directory, folder.path().join("old")).unwrap();
+        store.save(vec![entry()]).unwrap();
+        assert!(matches!(Store::open(&directory), Err(StoreError::Locked(_))));
+        fs::remove_dir_all(&directory).unwrap();
+        let (other, entries) = Store::open(&directory).unwrap();
+        assert!(entries.is_empty());
+        let error = store.save(vec![entry()]).unwrap_err().to_string();
+        assert!(error.contains("another tamis is using it"), "{error}");
+        drop(other);
+        store.save(vec![entry()]).unwrap();
     }
 
     #[test]

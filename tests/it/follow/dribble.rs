@@ -48,8 +48,13 @@ fn no_half_line_ever_leaves_as_a_line() {
         }
         let _stopped = Stopped(stop);
         for kill in 0..setting("TAMIS_KILLS", 20) / 3 {
+            let before = yard.read("clean").len();
             let agent = yard.start(KEEP);
             sleep(Duration::from_millis(20 + random.below(900)));
+            if kill % 2 == 1 {
+                // It hears signals by then.
+                yard.until("a line", || yard.read("clean").len() > before);
+            }
             let promise = if kill % 2 == 0 {
                 agent.kill();
                 Promise::of(yard, "clean")

@@ -59,32 +59,31 @@ const TAKEN: &[(&str, Take)] = &[
 
 #[test]
 fn whatever_becomes_of_an_output_what_comes_then_is_in_one_of_its_name() {
-    for fsync in ["acknowledged", "never", "always"] {
-        for output in ["made/clean", "made/{level}/clean.ndjson"] {
-            for (what, take) in TAKEN {
-                let yard = Yard::new();
-                fs::create_dir(yard.path("made")).unwrap();
-                fs::create_dir(yard.path("letters")).unwrap();
-                let clean = output.replace("{level}", "_");
-                let args = ["-o", output, "--dead-letter", "letters/dead", "--text", "dead-letter"];
-                let agent =
-                    yard.start(&[&["--data-dir", "data", "--fsync", fsync], &args[..]].concat());
-                write(&yard, 1..20);
-                until_both(&yard, &clean, "letters/dead", 1..20);
-                yard.until_kept("a.log");
-                take(&yard.path(&clean), &yard.path("made"));
-                take(&yard.path("letters/dead"), &yard.path("letters"));
-                write(&yard, 20..40);
-                until_both(&yard, &clean, "letters/dead", 20..40);
-                yard.until_kept("a.log");
-                agent.stop();
-                let said = yard.read("err");
-                assert_eq!(said.matches(AGAIN).count(), 2, "{output}, {what}: {said}");
-                if what.contains("half a line") {
-                    assert!(yard.read(&clean).starts_with("not ours\n"), "{what}");
-                }
-                nothing_leaked(&yard);
+    let fsync = ["acknowledged", "never", "always"].iter().cycle();
+    for output in ["made/clean", "made/{level}/clean.ndjson"] {
+        for ((what, take), fsync) in TAKEN.iter().zip(fsync.clone()) {
+            let yard = Yard::new();
+            fs::create_dir(yard.path("made")).unwrap();
+            fs::create_dir(yard.path("letters")).unwrap();
+            let clean = output.replace("{level}", "_");
+            let args = ["-o", output, "--dead-letter", "letters/dead", "--text", "dead-letter"];
+            let agent =
+                yard.start(&[&["--data-dir", "data", "--fsync", fsync], &args[..]].concat());
+            write(&yard, 1..20);
+            until_both(&yard, &clean, "letters/dead", 1..20);
+            yard.until_kept("a.log");
+            take(&yard.path(&clean), &yard.path("made"));
+            take(&yard.path("letters/dead"), &yard.path("letters"));
+            write(&yard, 20..40);
+            until_both(&yard, &clean, "letters/dead", 20..40);
+            yard.until_kept("a.log");
+            agent.stop();
+            let said = yard.read("err");
+            assert_eq!(said.matches(AGAIN).count(), 2, "{output}, {what}: {said}");
+            if what.contains("half a line") {
+                assert!(yard.read(&clean).starts_with("not ours\n"), "{what}");
             }
+            nothing_leaked(&yard);
         }
     }
 }
