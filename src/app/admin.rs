@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{cause::cause, reports::in_time, telemetry::Telemetry, watchers::Watchers};
+use super::{cause::cause, reports::in_time, telemetry::Telemetry, visible, watchers::Watchers};
 use crate::{
     journal::{Event, Say},
     serve::{Access, Server},
@@ -50,7 +50,8 @@ impl Admin {
             anyhow::Ok(server)
         });
         let textfile = watchers.textfile.clone().map(|path| {
-            has_folder(&path).with_context(|| format!("--metrics-textfile {}", path.display()))?;
+            has_folder(&path)
+                .with_context(|| format!("--metrics-textfile {}", visible::name(&path)))?;
             Textfile::start(path, telemetry.clone(), say.clone())
         });
         Ok(Self { _server: server.transpose()?, _textfile: textfile.transpose()? })
@@ -120,7 +121,7 @@ impl Drop for Textfile {
 fn told(path: &Path, error: &io::Error, telemetry: &Telemetry, say: Option<&Say>) {
     telemetry.report_failed();
     if let Some(say) = say {
-        let what = format!("--metrics-textfile {}: {}", path.display(), cause(error));
+        let what = format!("--metrics-textfile {}: {}", visible::name(path), cause(error));
         say(Event::MetricsFailed, &what);
     }
 }

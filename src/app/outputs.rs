@@ -164,7 +164,7 @@ fn check_stats(run: &Run) -> Result<()> {
     let Some(path) = &run.stats else { return Ok(()) };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if folder.is_some_and(|folder| matches!(folder.try_exists(), Ok(false))) {
-        bail!("{} {}: no such folder: make it first", run.names.at("--stats"), path.display());
+        bail!("{} {}: no such folder: make it first", run.names.at("--stats"), visible::name(path));
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ use super::{
     resolved::{Layout, Run},
     room::{self, Room},
     telemetry::Telemetry,
+    visible,
 };
 use crate::{
     cli::help::TERMINAL,
@@ -302,7 +303,7 @@ pub(super) fn account(run: &Run, report: &Report, summary: &mut Summary, telemet
         && let Err(error) = write_in_time(path, summary.json())
     {
         summary.failed_reports += 1;
-        let (option, shown) = (run.names.at("--stats"), path.display());
+        let (option, shown) = (run.names.at("--stats"), visible::name(path));
         tell(Event::StatsFailed, &format_args!("{option} {shown}: {}", cause(&error)));
     }
     let closed = matches!(report.end, End::Closed);

@@ -14,7 +14,7 @@ use super::{
     patience::Patience,
 };
 use crate::{
-    journal::{Event, Say},
+    journal::{Event, Say, visible},
     pipeline::{Letter, Payload, Place, Reason, Reject, RejectSink},
     seal::Seal,
     shutdown::Shutdown,
@@ -85,7 +85,7 @@ impl DeadLetterFile {
                 self.written = 0;
                 return Ok(());
             }
-            let (shown, path) = (self.path.display().to_string(), &self.path);
+            let (shown, path) = (visible(&self.path.display().to_string()), &self.path);
             let make = || {
                 if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
                 {
