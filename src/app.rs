@@ -44,10 +44,12 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::anyhow;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
     cli::{Cli, Command, RunArgs, man, refusal},
+    descriptors,
     journal::{Event, tell},
 };
 use exit::{Exit, Trouble};
@@ -121,6 +123,9 @@ fn print(text: &str) -> Result<Exit, Trouble> {
 }
 
 fn print_bytes(bytes: &[u8]) -> Result<Exit, Trouble> {
+    if descriptors::stdout_was_closed() {
+        return Err(Trouble::failed(anyhow!("standard output: {}", outlets::CLOSED)));
+    }
     match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::failed(error)),
         _ => Ok(Exit::Done),

@@ -31,6 +31,7 @@ pub const KEYS: &[&str] = &[
     "out_dir",
     "force",
     "append",
+    "keep_partial",
     "compress",
     "rotate_size",
     "rotate_every",
@@ -137,6 +138,8 @@ pub struct Config {
     pub force: Option<Said<bool>>,
     /// Add to an output that is there.
     pub append: Option<Said<bool>>,
+    /// Keep an output that is not complete, under another name.
+    pub keep_partial: Option<Said<bool>>,
     /// Compress the output.
     pub compress: Option<Said<CompressChoice>>,
     /// The output is rotated before it grows beyond this.
@@ -237,6 +240,7 @@ impl Config {
                 "out_dir" => config.out_dir = r.text(value),
                 "force" => config.force = r.flag(value),
                 "append" => config.append = r.flag(value),
+                "keep_partial" => config.keep_partial = r.flag(value),
                 "compress" => config.compress = r.choice(value),
                 "rotate_size" => config.rotate_size = r.size(value),
                 "rotate_every" => config.rotate_every = r.parsed(value, units::duration),
@@ -319,6 +323,7 @@ impl Config {
             ("out_dir", self.out_dir.as_ref().map(|said| said.spot)),
             ("force", self.force.as_ref().map(|said| said.spot)),
             ("append", self.append.as_ref().map(|said| said.spot)),
+            ("keep_partial", self.keep_partial.as_ref().map(|said| said.spot)),
             ("compress", self.compress.as_ref().map(|said| said.spot)),
             ("rotate_size", self.rotate_size.as_ref().map(|said| said.spot)),
             ("rotate_every", self.rotate_every.as_ref().map(|said| said.spot)),

@@ -87,6 +87,8 @@ events! {
     OutputHeld = "output_held", Error;
     /// Lines cannot be written to the file that their fields name; they go to `_other`.
     OutputNameRefused = "output_name_refused", Warn;
+    /// The output is not complete; what was written of it is kept under another name.
+    PartialKept = "partial_kept", Warn;
     /// An fsync failed; what may be lost is written again.
     FsyncFailed = "fsync_failed", Error;
     /// Rotated files could not be compressed or removed.

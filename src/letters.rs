@@ -135,14 +135,15 @@ impl Letters {
     }
 }
 
-/// Chooses among a file's letters; `stays` takes those that are not replayed, and why.
+/// Chooses among a file's letters; `stays` takes those that are not replayed: the line, from 1, the
+/// letter, and why.
 ///
 /// # Errors
 /// The file cannot be read; what `stays` says.
 pub fn choose(
     path: &Path,
     terms: &Terms,
-    stays: &mut dyn FnMut(&[u8], Stays) -> io::Result<()>,
+    stays: &mut dyn FnMut(u64, &[u8], Stays) -> io::Result<()>,
 ) -> io::Result<Chosen> {
     let bytes = std::fs::metadata(path)?.len();
     let mut letters = Letters::open(path, bytes, terms.max_event_bytes)?;
@@ -152,7 +153,7 @@ pub fn choose(
             Ok((_, original)) => memchr::memchr_iter(b'\n', &original).count() as u32 + 1,
             Err(why) => {
                 if !letter.is_empty() {
-                    stays(letter, why)?;
+                    stays(lines.len() as u64 + 1, letter, why)?;
                 }
                 0
             }
@@ -204,7 +205,7 @@ mod tests {
         let whole = letter(r#","event":{"a":1}"#);
         std::fs::write(file.path(), format!("{whole}\n\nno letter\n{whole}\n{{\"re")).unwrap();
         let mut stay = Vec::new();
-        let chosen = choose(file.path(), &terms(3), &mut |letter, why| {
+        let chosen = choose(file.path(), &terms(3), &mut |_, letter, why| {
             stay.push((String::from_utf8(letter.to_vec()).unwrap(), why));
             Ok(())
         });
@@ -213,6 +214,6 @@ mod tests {
         assert_eq!(stay.len(), 2);
         assert!(stay.iter().all(|(_, why)| *why == Stays::NoLetter), "{stay:?}");
         std::fs::write(file.path(), "x".repeat(90 << 10)).unwrap();
-        assert!(choose(file.path(), &terms(3), &mut |_, _| Ok(())).is_err());
+        assert!(choose(file.path(), &terms(3), &mut |_, _, _| Ok(())).is_err());
     }
 }

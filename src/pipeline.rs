@@ -21,6 +21,7 @@
 //! | `tails` | inputs that grow, side by side, through the cutter |
 //! | `acknowledge` | which positions are delivered, and when they are told |
 //! | `order` | the input's order back |
+//! | `flight` | what is being judged |
 //! | `ledger` | what is known of a run while it runs |
 //! | [`records`] | the same pipeline for records in place of lines |
 //! | `delivery` | sink, dead letter, accounting |
@@ -33,6 +34,7 @@ pub mod budget;
 mod crew;
 mod cutter;
 mod delivery;
+mod flight;
 pub mod growing;
 mod ledger;
 mod order;
@@ -54,12 +56,14 @@ use std::{
 /// What a [`RejectSink`] is handed, so that sinks need not know the engine.
 pub use crate::engine::{Payload, Reason, Reject, Stay, Stays};
 pub use budget::{Budget, Sizes};
-pub use growing::{Checkpoint, Delivered, Growing, Position, Reached, Ready, Turn};
+pub use growing::{
+    Caution, Checkpoint, Delivered, Growing, Position, Reached, Ready, Suspect, Suspects, Turn,
+};
 pub use ports::{
     Framing, Input, Letter, MOST_WAITING, Observer, Outlets, Place, Read, RejectSink, Sink, Source,
     Worker,
 };
-pub use report::{End, Failure, Report, Violations};
+pub use report::{End, Failure, Report, Spot, Stall, Unfinished, Violations};
 
 use crate::{metrics::Meters, shutdown::Shutdown};
 use acknowledge::Acknowledgements;
@@ -117,7 +121,11 @@ impl Pipeline {
     pub fn run<W: Worker + 'static>(self, workers: Vec<W>) -> Report {
         let Self { budget, inputs, framing, outlets, observer, meters, shutdown } = self;
         meters.has_chunks(budget.batches);
-        let ledger = Arc::new(Ledger::default());
+        let suspects = match &inputs {
+            Inputs::Growing { checkpoint, .. } => checkpoint.suspects(),
+            Inputs::InTurn(_) => None,
+        };
+        let ledger = Arc::new(Ledger::of(suspects));
         let cutter = Cutter::new(budget.sizes, framing);
         let watcher = observer.clone();
         let (intake, acknowledgements): (Box<dyn Intake<Batch>>, _) = match inputs {
@@ -179,7 +187,17 @@ where
     match (ended, Arc::try_unwrap(crew)) {
         (Ended::All, Ok(crew)) => Ok(crew.into_delivery()),
         (Ended::Panicked, _) => Err(End::Failed(Failure::Worker)),
-        _ => Err(End::Stuck),
+        (_, crew) => {
+            let stall = ledger.stall();
+            if let Err(crew) = crew {
+                crew.give_up();
+            }
+            let unfinished = ledger.unfinished(shutdown, Some(stall.clone()));
+            Err(unfinished.unwrap_or(match stall {
+                Stall::Output => End::Stuck,
+                stall => End::Stalled(stall),
+            }))
+        }
     }
 }
 
@@ -222,6 +240,7 @@ fn wait(
             Err(RecvTimeoutError::Disconnected) => return Ended::Panicked,
             Err(RecvTimeoutError::Timeout) => observer.progress(&ledger.report(End::Complete)),
         }
+        ledger.watch();
         let writes = ledger.writes();
         if writes != last.0 {
             last = (writes, Instant::now());

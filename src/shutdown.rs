@@ -15,6 +15,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A signal that asks a run to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl Signal {
+    /// As messages call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+}
+
 /// How far a shutdown has gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -48,6 +67,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     requests: u32,
+    /// Who asked first.
+    signal: Option<Signal>,
     first: Option<Instant>,
     stopped: Option<Instant>,
 }
@@ -58,12 +79,18 @@ impl Shutdown {
         Ok(Self(Arc::new(Inner { drain, state: Mutex::default(), wake: Wake::new()? })))
     }
 
-    /// One request: what a SIGINT or a SIGTERM is.
+    /// One request, as a SIGTERM is.
     pub fn request(&self) {
+        self.request_by(Signal::Terminate);
+    }
+
+    /// One request: what a SIGINT or a SIGTERM is.
+    pub fn request_by(&self, signal: Signal) {
         let now = Instant::now();
         {
             let mut state = self.state();
             state.requests = state.requests.saturating_add(1);
+            state.signal.get_or_insert(signal);
             if state.requests == 1 {
                 state.first = Some(now);
             } else {
@@ -93,6 +120,11 @@ impl Shutdown {
             Some(left) if !left.is_zero() => Phase::Draining { left },
             _ => Phase::Stopped { since: first + self.0.drain },
         }
+    }
+
+    /// The signal that asked first, if any did.
+    pub fn signal(&self) -> Option<Signal> {
+        self.state().signal
     }
 
     /// Whether nobody waits any more for what last moved then: the run is given up, or stopped, and
@@ -160,8 +192,9 @@ mod tests {
         assert!(matches!(shutdown.phase(), Phase::Draining { .. }));
         shutdown.request();
         assert!(matches!(shutdown.phase(), Phase::Stopped { .. }));
-        shutdown.request();
+        shutdown.request_by(Signal::Interrupt);
         assert_eq!(shutdown.phase(), Phase::GivenUp);
+        assert_eq!(shutdown.signal(), Some(Signal::Terminate), "the first one");
     }
 
     #[test]

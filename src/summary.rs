@@ -9,7 +9,7 @@ pub(crate) use table::size;
 
 use crate::{
     engine::{Reason, Stays, Tally},
-    pipeline::{End, Report},
+    pipeline::{End, Report, Stall},
 };
 
 /// The account of a run.
@@ -136,6 +136,11 @@ impl Summary {
         total(&self.dropped)
     }
 
+    /// All lines that were refused, wherever they went, but for those that a rule drops on purpose.
+    pub fn refused_total(&self) -> u64 {
+        self.tally.rejected_total() - self.tally.intentional()
+    }
+
     /// Millions of input bytes a second.
     pub fn megabytes_per_second(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
@@ -150,7 +155,9 @@ fn total(counts: &Counts) -> u64 {
 fn error(end: &End) -> Option<String> {
     match end {
         End::Complete | End::Closed => None,
-        End::Stuck => Some("the output stood still; what it did not take is lost".into()),
+        End::Unfinished(unfinished) => Some(unfinished.to_string()),
+        End::Stuck => Some(Stall::Output.to_string()),
+        End::Stalled(stall) => Some(stall.to_string()),
         End::Failed(failure) => Some(failure.to_string()),
     }
 }

@@ -122,7 +122,7 @@ impl Feed for Exec {
         let longest = room.budget.sizes.max_event_bytes;
         let (ended, shutdown) = (ended.into(), around.shutdown.clone());
         let source = ChildSource::new([out, err], ended, run.drain, longest, shutdown);
-        Ok(Inputs::InTurn(vec![Input { name, source: Box::new(source) }]))
+        Ok(Inputs::InTurn(vec![Input { name, source: Box::new(source), finite: false }]))
     }
 
     /// The application's code, or our own where that says that all is well.
@@ -177,7 +177,9 @@ impl Target {
             // The terminal has sent it to the application, too: twice would be "at once".
             Some(_) if heard != Heard::Terminate && is_foreground() => {}
             Some(pid) => drop(kill_process(pid, signal)),
-            None => shutdown.request(),
+            // SIGHUP, too: there is nobody left to pass it on to.
+            None if heard == Heard::HangUp => shutdown.request(),
+            None => heard.ask(shutdown),
         }
     }
 

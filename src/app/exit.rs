@@ -3,6 +3,7 @@
 use std::{fmt, io};
 
 use super::cause::cause;
+use crate::shutdown::Signal;
 
 /// The exit codes. They are stable; `--help` documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,17 +11,30 @@ use super::cause::cause;
 pub(crate) enum Exit {
     /// Done.
     Done = 0,
-    /// Finished, and the answer is no: something was dropped and `--fail-on-drop` is set, a
+    /// Finished, and the answer is no: something was refused and `--fail-on-drop` is set, a
     /// pattern's test failed, or a run refuses an order.
     Unfit = 1,
     /// Bad usage or configuration; nothing was read.
     Usage = 2,
-    /// Input or output failed, or nothing could be forwarded.
+    /// Input or output failed.
     Failed = 3,
     /// `tamis exec`: the application cannot be executed.
     NotExecutable = 126,
     /// `tamis exec`: there is no such application.
     NotFound = 127,
+    /// SIGINT ended the run before its inputs were read to their end.
+    Interrupted = 130,
+    /// SIGTERM did.
+    Terminated = 143,
+}
+
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Interrupt => Self::Interrupted,
+            Signal::Terminate => Self::Terminated,
+        }
+    }
 }
 
 /// An error that ends the program before it reads, or in place of reading.

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::FileType;
 use walkdir::WalkDir;
 
 use super::{
@@ -14,6 +15,10 @@ use super::{
     identity::{self, Identity},
     visible,
 };
+use crate::descriptors;
+
+/// Why nothing is read of a descriptor that the runtime has opened in its own way.
+const CLOSED: &str = "it was closed before tamis began: pipe something into it, or name a file";
 
 /// Where bytes come from.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,11 +69,11 @@ impl Inputs {
     pub(crate) fn find(args: &[PathBuf], recursive: bool) -> Self {
         let mut inputs = Self::default();
         if args.is_empty() {
-            inputs.choices.push(InputChoice::Stdin);
+            inputs.stdin();
         }
         for path in args {
             match path.to_str() {
-                Some("-") => inputs.choices.push(InputChoice::Stdin),
+                Some("-") => inputs.stdin(),
                 Some(text) if fs::symlink_metadata(path).is_err() => inputs.glob(text, recursive),
                 _ => inputs.named(path, recursive),
             }
@@ -80,6 +85,13 @@ impl Inputs {
     pub(crate) fn would_read(&self, path: &Path) -> Option<&str> {
         let path = identity::resolved(path)?;
         self.scopes.iter().find(|scope| scope.holds(&path)).map(|scope| scope.name.as_str())
+    }
+
+    fn stdin(&mut self) {
+        if descriptors::stdin_was_closed() {
+            return self.refuse(Path::new("stdin"), CLOSED.into());
+        }
+        self.choices.push(InputChoice::Stdin);
     }
 
     fn named(&mut self, path: &Path, recursive: bool) {
@@ -154,6 +166,9 @@ impl Inputs {
     }
 
     fn file(&mut self, path: PathBuf, relative: PathBuf) {
+        if descriptors::was_closed_at(&path) {
+            return self.refuse(&path, CLOSED.into());
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         if self.folders.last().is_none_or(|last| last != folder) {
             self.folders.push(folder.to_path_buf());
@@ -193,6 +208,19 @@ impl InputChoice {
             Self::Stdin => "stdin".into(),
             Self::File { path, .. } => shown(path),
             Self::Refused { name, .. } | Self::Unmatched { name, .. } => name.clone(),
+        }
+    }
+
+    /// Whether it ends by itself: a file does, also one that cannot be read, and a pipe, a terminal or
+    /// another device does not.
+    pub(crate) fn is_finite(&self) -> bool {
+        match self {
+            Self::Stdin => {
+                let stdin = rustix::fs::fstat(rustix::stdio::stdin());
+                stdin.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
+            }
+            Self::File { path, .. } => fs::metadata(path).map_or(true, |there| there.is_file()),
+            Self::Refused { .. } | Self::Unmatched { .. } => true,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path, sync::Arc};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::{
     cause::cause,
@@ -12,15 +12,19 @@ use super::{
 };
 use crate::{
     compression::Found,
-    journal::Say,
+    descriptors,
+    journal::{Event, Say},
     metrics::Meters,
     pipeline::{Outlets, RejectSink, Sink},
     shutdown::Shutdown,
     sinks::{
         CompressSink, DeadLetterFile, EachSink, Existing, FileSink, LogSink, StdoutSink,
-        dead_letter, each,
+        dead_letter, each, file::Kept,
     },
 };
+
+/// Why nothing is written to a descriptor that the runtime has opened in its own way.
+pub(super) const CLOSED: &str = "it was closed before tamis began, and what is written there is lost: open it, or write to a file";
 
 /// What an output needs beside its settings.
 pub(crate) struct Around<'a> {
@@ -47,6 +51,9 @@ pub(crate) fn open(
     };
     let dead_letter: Option<Box<dyn RejectSink>> = match &run.dead_letter {
         None => None,
+        Some(path) if descriptors::was_closed_at(path) => {
+            bail!("{} {}: {CLOSED}", run.names.at("--dead-letter"), visible::name(path))
+        }
         Some(path) => {
             let (shutdown, say) = (around.shutdown.clone(), around.say.clone());
             let file = DeadLetterFile::open(path, letters, shutdown, say).with_context(|| {
@@ -59,13 +66,19 @@ pub(crate) fn open(
 }
 
 fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
+    let keep = run.keep_partial.then(|| kept(around.say.clone()));
     Ok(match &run.output {
-        Output::Standard => Box::new(StdoutSink),
+        Output::Standard if descriptors::stdout_was_closed() => {
+            bail!("standard output: {CLOSED}")
+        }
+        Output::Standard => Box::new(StdoutSink::default()),
+        Output::File(path) if descriptors::was_closed_at(path) => {
+            bail!("{} {}: {CLOSED}", run.names.at("-o"), visible::name(path))
+        }
         Output::File(path) => {
-            let file = FileSink::create(path, run.existing);
-            Box::new(
-                file.with_context(|| format!("{} {}", run.names.at("-o"), visible::name(path)))?,
-            )
+            let file = FileSink::create(path, run.existing)
+                .with_context(|| format!("{} {}", run.names.at("-o"), visible::name(path)))?;
+            Box::new(file.keeping_partial(keep))
         }
         Output::Log(log) => {
             let (shutdown, say) = (around.shutdown.clone(), around.say.clone());
@@ -76,7 +89,7 @@ fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
         Output::Each(paths) => {
             let (paths, found, existing) = (paths.clone(), around.found.to_vec(), run.existing);
             let open: each::Open = Box::new(move |input| match &paths[input] {
-                Some(path) => as_it_came(path, existing, &found[input]).map_err(|error| {
+                Some(path) => as_it_came(path, existing, &keep, &found[input]).map_err(|error| {
                     io::Error::other(format!("{}: {}", visible::name(path), cause(&error)))
                 }),
                 // What could not be read has no lines, and so nobody asks.
@@ -87,12 +100,30 @@ fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
     })
 }
 
+/// Tells where what was written of an output stays.
+fn kept(say: Say) -> Kept {
+    Arc::new(move |kept: Result<&Path, &io::Error>| {
+        let what = match kept {
+            Ok(path) => {
+                format!("the partial output is kept as {}", visible::name(path))
+            }
+            Err(error) => format!("the partial output cannot be kept: {}", cause(error)),
+        };
+        say(Event::PartialKept, &what);
+    })
+}
+
 /// The output of one input, compressed as that is.
-fn as_it_came(path: &Path, existing: Existing, found: &Found) -> io::Result<Box<dyn Sink>> {
+fn as_it_came(
+    path: &Path,
+    existing: Existing,
+    keep: &Option<Kept>,
+    found: &Found,
+) -> io::Result<Box<dyn Sink>> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let file = Box::new(FileSink::create(path, existing)?);
+    let file = Box::new(FileSink::create(path, existing)?.keeping_partial(keep.clone()));
     Ok(match found.get() {
         Some(format) => Box::new(CompressSink::new(file, *format, false)?),
         None => file,

@@ -13,13 +13,18 @@ use anyhow::{Context as _, Result, bail};
 use super::{
     identity::Identity,
     inputs::{InputChoice, Inputs},
+    outlets::CLOSED,
     resolved::{Output, Run},
     visible,
 };
 use crate::{
     compression::{Format, Start},
     config::names::Names,
-    sinks::{Existing, file::ends_inside_a_line},
+    descriptors,
+    sinks::{
+        Existing,
+        file::{ends_inside_a_line, partial_name},
+    },
 };
 
 /// Something that is written to. Standard output has no path.
@@ -91,6 +96,10 @@ pub(crate) fn check(run: &Run) -> Result<()> {
             };
             bail!("{what} {shown} is a directory: name a file in it{mend}");
         }
+        let report = what == run.names.at("--stats");
+        if let Some(path) = path.filter(|path| report && descriptors::was_closed_at(path)) {
+            bail!("{what} {}: {CLOSED}", visible::name(path));
+        }
         let identity = match path {
             Some(path) => Identity::of_path(path),
             None => Identity::of_descriptor(rustix::stdio::stdout()),
@@ -106,6 +115,13 @@ pub(crate) fn check(run: &Run) -> Result<()> {
             if let (Identity::Path(_), Some(input)) = (&identity, run.inputs.would_read(path)) {
                 let shown = visible::name(path);
                 bail!("{what} {shown} would be an input ({input}): write it elsewhere");
+            }
+            if clean && run.keep_partial {
+                let partial = partial_name(path, 0);
+                if let Some(input) = run.inputs.would_read(&partial) {
+                    let (option, shown) = (run.names.at("--keep-partial"), visible::name(&partial));
+                    bail!("{option}: {shown} would be an input ({input}): write {what} elsewhere");
+                }
             }
             if clean {
                 is_there(run, &what, path)?;

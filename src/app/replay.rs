@@ -18,13 +18,13 @@ use super::{
     resolved::Run,
     room::Room,
     sieve::{self, Feed},
-    wording,
+    visible, wording,
 };
 use crate::{
     cli::replay::ReplayArgs,
     journal::Event,
     letters::{self, Chosen, Terms},
-    pipeline::{Input, Inputs, RejectSink, Stay},
+    pipeline::{Input, Inputs, RejectSink, Stay, Stays},
     seal::Identities,
     sinks::again::{AgainSink, Replayed},
     sources::LettersSource,
@@ -68,7 +68,7 @@ fn file(args: ReplayArgs) -> Result<u8, Trouble> {
         .into());
     }
     let chosen = Arc::default();
-    sieve::with(applied, &mut Replay { path, identities, attempts, chosen })
+    sieve::with(applied, &mut Replay { path, identities, attempts, shut: None, chosen })
 }
 
 const FORMS: &str = "replay reads dead letters: `tamis replay --dead-letter FILE --identity KEYFILE`, \
@@ -128,6 +128,8 @@ struct Replay {
     path: PathBuf,
     identities: Option<Identities>,
     attempts: u32,
+    /// Why letters stay that could not be opened.
+    shut: Option<String>,
     /// The letters, and the longest event, once they were chosen.
     chosen: Arc<OnceLock<(Arc<Chosen>, usize)>>,
 }
@@ -147,9 +149,15 @@ impl Feed for Replay {
         let max_event_bytes = room.budget.sizes.max_event_bytes;
         let (identities, attempts) = (self.identities.take(), self.attempts);
         let terms = Terms { identities, attempts, max_event_bytes };
-        let (chosen, stay) = choose(&self.path, &terms, run.dead_letter.as_deref())
+        let Choice { chosen, stay, shut } = choose(&self.path, &terms, run.dead_letter.as_deref())
             .with_context(|| format!("--dead-letter {}", self.path.display()))
             .map_err(Trouble::Failed)?;
+        if !shut.is_empty() {
+            self.shut = Some(self.cannot_open(&shut, terms.identities.is_some()));
+        }
+        if let Some(why) = self.shut.take_if(|_| chosen.lines.iter().all(|lines| *lines == 0)) {
+            return Err(anyhow!(why).into());
+        }
         if stay.iter().any(|count| *count > 0) && !run.quiet {
             let where_to = match &run.dead_letter {
                 Some(path) => format!("are kept in {}", path.display()),
@@ -163,23 +171,65 @@ impl Feed for Replay {
         let shutdown = around.shutdown.clone();
         let name = self.path.display().to_string();
         let source = LettersSource::new(self.path.clone(), Arc::new(terms), chosen, shutdown);
-        Ok(Inputs::InTurn(vec![Input { name, source: Box::new(source) }]))
+        Ok(Inputs::InTurn(vec![Input { name, source: Box::new(source), finite: true }]))
+    }
+
+    fn lacks(&self) -> Option<String> {
+        self.shut.clone()
     }
 }
 
-/// Chooses the letters to replay; the others are kept in `remaining`, as they are.
-fn choose(path: &Path, terms: &Terms, remaining: Option<&Path>) -> io::Result<(Chosen, Stay)> {
+impl Replay {
+    /// Which letters the identity does not open.
+    fn cannot_open(&self, shut: &[u64], identity: bool) -> String {
+        let path = visible::name(&self.path);
+        let some: Vec<_> = shut.iter().take(SHOWN).map(|line| format!("{path}:{line}")).collect();
+        let more = match shut.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let mend = match identity {
+            true => "--identity is not the key that they are sealed to",
+            false => "they are sealed: give the key with --identity",
+        };
+        let noun = if shut.len() == 1 { "letter" } else { "letters" };
+        let (count, some) = (shut.len(), some.join(", "));
+        format!("{count} dead {noun} cannot be opened ({some}{more}): {mend}")
+    }
+}
+
+/// So many letters are named.
+const SHOWN: usize = 5;
+
+/// What is replayed of a file, how many letters are not, and the lines of those that cannot be opened.
+struct Choice {
+    chosen: Chosen,
+    stay: Stay,
+    shut: Vec<u64>,
+}
+
+/// Chooses the letters to replay; the others are kept in `remaining`, as they are. Where nothing is
+/// replayed because it cannot be opened, nothing is kept: it is no replay.
+fn choose(path: &Path, terms: &Terms, remaining: Option<&Path>) -> io::Result<Choice> {
     let file = remaining.map(|path| OpenOptions::new().append(true).open(path)).transpose()?;
+    let before = file.as_ref().map(|file| file.metadata().map(|there| there.len())).transpose()?;
     let mut file = file.map(BufWriter::new);
-    let mut stay = Stay::default();
-    let chosen = letters::choose(path, terms, &mut |letter, why| {
+    let (mut stay, mut shut) = (Stay::default(), Vec::new());
+    let chosen = letters::choose(path, terms, &mut |line, letter, why| {
         stay[why.index()] += 1;
+        if why == Stays::Shut {
+            shut.push(line);
+        }
         let Some(file) = &mut file else { return Ok(()) };
         file.write_all(letter)?;
         file.write_all(b"\n")
     })?;
-    if let Some(file) = &mut file {
+    if let (Some(file), Some(before)) = (&mut file, before) {
         file.flush()?;
+        let regular = file.get_ref().metadata()?.is_file();
+        if regular && !shut.is_empty() && chosen.lines.iter().all(|lines| *lines == 0) {
+            file.get_ref().set_len(before)?;
+        }
     }
-    Ok((chosen, stay))
+    Ok(Choice { chosen, stay, shut })
 }

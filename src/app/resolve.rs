@@ -71,6 +71,7 @@ fn resolved(args: RunArgs) -> Result<Run> {
             (_, true) => Existing::Append,
             _ => Existing::Keep,
         },
+        keep_partial: args.keep_partial,
         // Of a log only what is rotated is compressed.
         compress: compress.filter(|_| !matches!(output, Output::Log(_))),
         output,

@@ -1,8 +1,8 @@
 //! What was typed, resolved: afterwards nothing is optional that need not be.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
-use super::{inputs::Inputs, log::Log, topics::Topics, watchers::Watchers};
+use super::{inputs::Inputs, log::Log, topics::Topics, visible, watchers::Watchers};
 use crate::{
     compression::Format,
     config::names::Names,
@@ -19,6 +19,8 @@ pub(crate) struct Run {
     pub(crate) inputs: Inputs,
     pub(crate) output: Output,
     pub(crate) existing: Existing,
+    /// What was written of an output that is not complete stays, under another name.
+    pub(crate) keep_partial: bool,
     pub(crate) compress: Option<Format>,
     pub(crate) dead_letter: Option<PathBuf>,
     pub(crate) drop_text: bool,
@@ -89,6 +91,28 @@ pub(crate) enum Layout {
 }
 
 impl Run {
+    /// What becomes of an output that is not complete; `None`: it stays as far as it was written.
+    pub(crate) fn taken_back(&self) -> Option<String> {
+        let regular = |path: &PathBuf| fs::metadata(path).map_or(true, |there| there.is_file());
+        let mend = match self.keep_partial {
+            true => "",
+            false => " (--keep-partial keeps what was written)",
+        };
+        match &self.output {
+            Output::File(path) if regular(path) => {
+                let option = self.names.at("-o");
+                Some(format!("{option} {} is unchanged{mend}", visible::name(path)))
+            }
+            Output::Each(_) if self.follow.is_none() => {
+                let option = self.names.at("--out-dir");
+                Some(format!(
+                    "{option} has the outputs of inputs that were read to their end{mend}"
+                ))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether there is a dead letter.
     pub(crate) fn keeps_letters(&self) -> bool {
         let topic = self.topics.as_ref().is_some_and(|topics| topics.has_dead_letter);

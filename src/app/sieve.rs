@@ -37,13 +37,15 @@ use crate::{
     containers::Frames,
     engine::Reason,
     journal::{self, Event, Form, Say, SayWith, tell, tell_with},
-    pipeline::{End, Framing, Input, Inputs, Pipeline, RejectSink, Report, Source},
+    pipeline::{
+        End, Framing, Input, Inputs, Pipeline, RejectSink, Report, Source, Stays, Unfinished,
+    },
     shutdown::{
         Shutdown,
         signals::{self, Heard},
     },
     sinks::dead_letter,
-    sources::{DecompressSource, FileSource, RefusedSource, StdinSource},
+    sources::{DecompressSource, FileSource, RefusedSource, StdinSource, TextSource},
     summary::{Setting, Summary},
 };
 
@@ -68,6 +70,11 @@ pub(crate) trait Feed {
     /// Opens the inputs; all else is ready.
     fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble>;
 
+    /// What was not read though it should have been, where the report does not say so.
+    fn lacks(&self) -> Option<String> {
+        None
+    }
+
     /// The exit code, where that of the sieving is `own`.
     fn code(&mut self, own: Exit) -> u8 {
         own as u8
@@ -79,7 +86,7 @@ pub(super) fn listen(shutdown: Shutdown, hang_up: Option<Sender<Word>>) -> io::R
     let Some(hang_up) = hang_up else { return signals::listen(shutdown) };
     signals::hear(move |heard| match heard {
         Heard::HangUp => drop(hang_up.send(Word::Reload)),
-        Heard::Interrupt | Heard::Terminate => shutdown.request(),
+        Heard::Interrupt | Heard::Terminate => heard.ask(&shutdown),
     })
 }
 
@@ -150,7 +157,14 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
         Parts { run: &run, live: &live, room: &room, telemetry: &telemetry, token, shutdown };
     let report = parts.sieve(letters, reloadable, feed)?;
     let mut summary = sum_up(&report, &run, &live, &room, &counts, &keeps, started);
-    let code = feed.code(judge(&report, &summary, &run));
+    let own = match (judge(&report, &summary, &run), feed.lacks()) {
+        (Exit::Done | Exit::Unfit, Some(why)) => {
+            summary.error = Some(why);
+            Exit::Failed
+        }
+        (own, _) => own,
+    };
+    let code = feed.code(own);
     summary.exit_code = code;
     account(&run, &report, &mut summary, &telemetry);
     Ok(code)
@@ -205,7 +219,25 @@ pub(super) fn sum_up(
         memory_ceiling_bytes: room.budget.ceiling_bytes.max(counts.ceiling_bytes()),
         reloads: counts.reloads(),
     };
-    Summary::new(report, &setting)
+    let mut summary = Summary::new(report, &setting);
+    summary.error = ended(report, run, summary.error);
+    summary
+}
+
+/// Why the run did not do all that it should, and what that means for its output.
+fn ended(report: &Report, run: &Run, error: Option<String>) -> Option<String> {
+    let why = match (&report.end, report.failed_inputs) {
+        (End::Complete, 0) | (End::Closed, _) => return error,
+        // Where nothing is taken back, the failure of the input says all.
+        (End::Complete, _) if run.taken_back().is_none() => return error,
+        (End::Complete, 1) => "1 input was not read to its end".into(),
+        (End::Complete, failed) => format!("{failed} inputs were not read to their end"),
+        _ => error?,
+    };
+    Some(match run.taken_back() {
+        Some(what) => format!("{why}; {what}"),
+        None => why,
+    })
 }
 
 /// A configuration that can be read again.
@@ -292,7 +324,8 @@ fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown
     };
     let source =
         Box::new(DecompressSource::new(source, window_log, found.clone(), shutdown.clone()));
-    Input { name: input.name(), source }
+    let source = Box::new(TextSource::new(source, shutdown.clone()));
+    Input { name: input.name(), source, finite: input.is_finite() }
 }
 
 /// A reader that closed the pipe has seen enough: no word, but the file that was asked for.
@@ -332,15 +365,14 @@ fn shown(layout: Layout, summary: &Summary) -> String {
 
 /// The exit code of a run.
 pub(super) fn judge(report: &Report, summary: &Summary, run: &Run) -> Exit {
-    match report.end {
+    match &report.end {
         End::Closed => Exit::Done,
-        End::Stuck | End::Failed(_) => Exit::Failed,
+        End::Unfinished(Unfinished { signal, .. }) => (*signal).into(),
+        End::Stuck | End::Stalled(_) | End::Failed(_) => Exit::Failed,
         End::Complete if report.failed_inputs > 0 => Exit::Failed,
-        // What is followed has had its good lines before, or will.
-        End::Complete if report.fruitless() && run.follow.is_none() && run.topics.is_none() => {
-            Exit::Failed
-        }
-        End::Complete if run.fail_on_drop && summary.dropped_total() > 0 => Exit::Unfit,
+        // Sealed to a key that nobody gave: they were read, and nothing came of it.
+        End::Complete if report.tally.stay[Stays::Shut.index()] > 0 => Exit::Failed,
+        End::Complete if run.fail_on_drop && summary.refused_total() > 0 => Exit::Unfit,
         End::Complete => Exit::Done,
     }
 }

@@ -41,15 +41,18 @@ Examples:
 
 Exit codes:
   0  done; also when whoever reads the output closes it
-  1  something was dropped and --fail-on-drop is set, a pattern's test failed, or an order is refused
+  1  something was refused and --fail-on-drop is set, a pattern's test failed, or an order is refused
   2  bad usage or configuration; nothing was read
-  3  input or output failed, or input was read and nothing could be forwarded
+  3  input or output failed
+  130, 143  SIGINT, SIGTERM ended the run before its files were read to their end
 
 Signals:
   The first SIGINT or SIGTERM reads on to the end of input, for at most --drain-timeout, so that
-  the last words of a dying application arrive. The second stops reading at once. In both cases
-  what was read is written; if the output does not move for 2 seconds after the stop, or at a
-  third signal, the summary counts the rest as unwritten and the exit code is 3.
+  the last words of a dying application arrive. The second stops reading at once. Of pipes and
+  followed files what was read is written. If files are left before their end, their output is not
+  complete: -o FILE is unchanged, the summary says how far the run came, and the exit code is 130
+  or 143. If nothing moves for 2 seconds after the stop, or at a third signal, the summary counts
+  the rest as unwritten and says what stood still, and the exit code is 3.
 
 What becomes of a line:
   A clean event leaves byte for byte; a finding changes only its own bytes. A text line is wrapped

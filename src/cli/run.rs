@@ -46,9 +46,9 @@ pub struct RunArgs {
 
     /// Write to FILE; whole, or not at all
     ///
-    /// The output is written beside FILE and renamed at the end, so FILE is never half written, and
-    /// is not there when the run fails or nothing could be forwarded. A FILE that is there already
-    /// is refused, see --force and --append. A device or a named pipe is written to directly. `-` is
+    /// The output is written beside FILE and renamed when all inputs were read to their end, so FILE is
+    /// never half written, and is not there when the run fails or a signal ends it before; see
+    /// --keep-partial. A FILE that is there already is refused, see --force and --append. A device or a named pipe is written to directly. `-` is
     /// standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
@@ -99,9 +99,17 @@ pub struct RunArgs {
 
     /// Add to the end of -o FILE
     ///
-    /// A run that fails takes back what it added. A FILE whose last line has no end is refused.
+    /// A run that fails, or that a signal ends before the end of its inputs, takes back what it added. A FILE whose last line has no end is refused.
     #[arg(long, hide_short_help = true, requires = "output")]
     pub append: bool,
+
+    /// Keep what was written of an output that is not complete, as FILE.partial
+    ///
+    /// An output is complete when all of its inputs were read to their end. If a signal, an input or
+    /// the disk ends the run before, FILE is left as it was, and without this option nothing stays of
+    /// what was written. FILE.partial.1 and so on, where that is there already.
+    #[arg(long, hide_short_help = true)]
+    pub keep_partial: bool,
 
     /// Compress the output: gzip, zstd
     #[arg(
@@ -139,7 +147,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "KEY", hide_short_help = true)]
     pub dead_letter_encrypt_to: Option<String>,
 
-    /// Exit with 1 if something was dropped
+    /// Exit with 1 if something was refused
+    ///
+    /// Dropped or kept in --dead-letter; what a rule of the configuration drops does not count.
     #[arg(long, hide_short_help = true)]
     pub fail_on_drop: bool,
 

@@ -24,6 +24,7 @@ impl Config {
             ("out_dir", self.out_dir.as_ref().map(text)),
             ("force", self.force.as_ref().map(plain)),
             ("append", self.append.as_ref().map(plain)),
+            ("keep_partial", self.keep_partial.as_ref().map(plain)),
             ("compress", self.compress.as_ref().map(choice)),
             ("rotate_size", self.rotate_size.as_ref().map(plain)),
             ("rotate_every", self.rotate_every.as_ref().map(|s| s.shown(&quoted(&time(s.value))))),

@@ -124,6 +124,11 @@ impl Reason {
         })
     }
 
+    /// Whether the line goes because somebody wants lines like it to go: nothing is wrong with it.
+    pub fn is_intentional(self) -> bool {
+        self == Reason::Rule
+    }
+
     /// Whether a schema refused a line that was otherwise sound (a violation, not malformed).
     pub fn is_violation(self) -> bool {
         self.keyword().is_some() || matches!(self, Reason::DuplicateKey | Reason::NotJson)
@@ -260,6 +265,12 @@ impl Tally {
     /// All lines that were not forwarded.
     pub fn rejected_total(&self) -> u64 {
         self.rejected.iter().sum()
+    }
+
+    /// Of these, lines that the configuration drops on purpose.
+    pub fn intentional(&self) -> u64 {
+        let all = Reason::ALL.iter().filter(|reason| reason.is_intentional());
+        all.map(|reason| self.rejected[reason.index()]).sum()
     }
 
     /// All letters that stay.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{budget::Sizes, growing::Reached};
+use super::{
+    budget::Sizes,
+    growing::{Caution, Reached},
+};
 use crate::engine::{Chunk, Output};
 
 /// A chunk, where it came from, and what became of it. One of a fixed pool.
@@ -21,11 +24,17 @@ pub(super) struct Batch {
     pub(super) idle: bool,
     /// Where its first line starts in the input.
     pub(super) offset: u64,
+    /// Where its last line ends in the input.
+    pub(super) end: u64,
     /// The bytes of the input that it stands for.
     pub(super) source_bytes: u64,
     /// The bytes that its only line had beyond what the chunk holds, where that line was over the
     /// limit and had to be cut. Its line end is not among them.
     pub(super) discarded: Option<u64>,
+    /// How its lines are judged.
+    pub(super) caution: Caution,
+    /// It holds the beginning of a line alone: a stop came before the rest.
+    pub(super) cut: bool,
     /// With it its input is over.
     pub(super) ends: Option<InputEnd>,
     /// The worker could not finish it.
@@ -51,8 +60,11 @@ impl Batch {
             reaches: None,
             idle: false,
             offset: 0,
+            end: 0,
             source_bytes: 0,
             discarded: None,
+            caution: Caution::None,
+            cut: false,
             ends: None,
             failed: false,
             chunk: Chunk::with_capacity(sizes.usual()),
@@ -66,6 +78,7 @@ impl Batch {
         self.output.clear();
         (self.source_bytes, self.discarded, self.ends, self.failed) = (0, None, None, false);
         (self.lines_before, self.reaches, self.idle) = (0, None, false);
+        (self.caution, self.cut) = (Caution::None, false);
         let usual = sizes.usual();
         if self.chunk.memory() > Sizes::memory(usual) {
             self.chunk.shrink_to(usual);

@@ -6,14 +6,28 @@
 //! queue, for whoever delivers the one before it.
 
 use std::{
+    mem::take,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::panicking,
-    time::Instant,
+    thread::{panicking, sleep},
+    time::{Duration, Instant},
 };
 
-use super::{batch::Batch, ledger::Ledger, order::Order, ports::Worker};
-use crate::metrics::Meters;
+use super::{
+    batch::Batch,
+    flight::{Flight, Load as Flying},
+    growing::Caution,
+    ledger::Ledger,
+    order::Order,
+    ports::Worker,
+};
+use crate::{
+    engine::{Chunk, Reason, Reject},
+    metrics::Meters,
+};
+
+/// What delivers may end what it is at, before it is given up.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What fills batches.
 pub(super) trait Intake<B>: Send {
@@ -27,14 +41,30 @@ pub(super) trait Load<W>: Send {
     fn seq(&self) -> u64;
     /// Whether there is nothing in it to be judged.
     fn is_empty(&self) -> bool;
-    /// Has it judged; how many lines or records it stands for. A worker that panics fails the batch.
-    fn judge(&mut self, worker: &mut W) -> u64;
+    /// Has it judged. `ledger` knows of it meanwhile, and then how many lines or records it stands for.
+    /// A worker that panics fails the batch.
+    fn judge(&mut self, worker: &mut W, ledger: &Ledger);
+    /// Has those of its lines judged again whose output is in the first `taken` bytes, and leaves the
+    /// others out.
+    fn judge_part(&mut self, worker: &mut W, taken: usize, ledger: &Ledger) {
+        let _ = (worker, taken, ledger);
+    }
 }
 
 /// What takes batches in their order.
 pub(super) trait Deliver<B>: Send {
     /// Takes the next one.
     fn deliver(&mut self, batch: &mut B);
+    /// How many bytes of a batch's output were taken that was not delivered; asked once.
+    fn taken(&mut self) -> Option<usize> {
+        None
+    }
+    /// Takes a batch whose output is out already: that part of it which [was taken](Self::taken).
+    fn deliver_part(&mut self, batch: &mut B) {
+        let _ = batch;
+    }
+    /// Nothing more will come, though not all did: what can be taken back is.
+    fn give_up(&mut self) {}
 }
 
 /// What the threads of a crew share.
@@ -84,12 +114,11 @@ impl<B, D: Deliver<B>> Crew<B, D> {
                 break;
             }
             let read = Instant::now();
-            let lines = batch.judge(&mut worker);
             if !batch.is_empty() {
+                batch.judge(&mut worker, &self.ledger);
                 self.meters.judge.observe(read.elapsed());
             }
-            self.ledger.judged(lines);
-            self.deliver(batch.seq(), batch);
+            self.deliver(batch.seq(), batch, &mut worker);
             self.meters.worked(read.elapsed());
         }
     }
@@ -114,7 +143,10 @@ impl<B, D: Deliver<B>> Crew<B, D> {
     }
 
     /// Delivers `batch`, and all behind it that wait; or leaves it to another's turn.
-    fn deliver(&self, seq: u64, batch: B) {
+    fn deliver<W>(&self, seq: u64, batch: B, worker: &mut W)
+    where
+        B: Load<W>,
+    {
         let mut queue = lock(&self.queue);
         queue.order.push(seq, batch);
         if queue.delivering {
@@ -124,12 +156,31 @@ impl<B, D: Deliver<B>> Crew<B, D> {
         while let Some(mut batch) = queue.order.pop() {
             drop(queue);
             let begun = Instant::now();
-            lock(&self.delivery).deliver(&mut batch);
+            self.ledger.delivers(true);
+            let mut delivery = lock(&self.delivery);
+            delivery.deliver(&mut batch);
+            if let Some(taken) = delivery.taken() {
+                batch.judge_part(worker, taken, &self.ledger);
+                delivery.deliver_part(&mut batch);
+            }
+            drop(delivery);
+            self.ledger.delivers(false);
             self.meters.deliver.observe(begun.elapsed());
             self.give(batch);
             queue = lock(&self.queue);
         }
         queue.delivering = false;
+    }
+
+    /// Has what delivers given up, unless that is what hangs.
+    pub(super) fn give_up(&self) {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Ok(mut delivery) = self.delivery.try_lock() {
+                return delivery.give_up();
+            }
+            sleep(Duration::from_millis(5));
+        }
     }
 
     /// What delivers, once all threads have ended.
@@ -152,14 +203,94 @@ impl<W: Worker> Load<W> for Batch {
         self.chunk.data().is_empty()
     }
 
-    fn judge(&mut self, worker: &mut W) -> u64 {
-        let (chunk, output) = (&self.chunk, &mut self.output);
-        if !chunk.data().is_empty() && !survives(|| worker.process(chunk, output)) {
-            self.failed = true;
-            self.output.clear();
-            self.output.tally.read = memchr::memchr_iter(b'\n', self.chunk.data()).count() as u64;
+    fn judge(&mut self, worker: &mut W, ledger: &Ledger) {
+        if self.caution == Caution::Quarantined {
+            self.refuse();
+            ledger.lands(self.seq, self.output.tally.read, true);
+            return;
         }
-        self.output.tally.read
+        let chunk = Arc::new(take(&mut self.chunk));
+        let (input, bytes) = (self.name.clone(), self.offset..self.end);
+        let (number, alone) = (self.input, self.caution == Caution::Alone);
+        let load = Flying::Lines { chunk: chunk.clone(), number, input, bytes, alone };
+        ledger.takes_off(Flight::new(self.seq, load));
+        let output = &mut self.output;
+        let survived = survives(|| worker.process(&chunk, output));
+        let lines = match survived {
+            true => output.tally.read,
+            false => memchr::memchr_iter(b'\n', chunk.data()).count() as u64,
+        };
+        ledger.lands(self.seq, lines, survived);
+        if !survived {
+            self.failed = true;
+            output.clear();
+            output.tally.read = lines;
+        }
+        if self.cut && output.tally.rejected_total() > 0 {
+            // Who knows what the whole line is? Nothing of it was refused, and nothing written.
+            output.clear();
+        }
+        // Nobody else has it any more.
+        self.chunk = Arc::into_inner(chunk).unwrap_or_default();
+    }
+
+    /// How many lines came to so much output is known by judging: it is done once in a run, at its end.
+    fn judge_part(&mut self, worker: &mut W, taken: usize, ledger: &Ledger) {
+        let whole = memchr::memrchr(b'\n', &self.output.clean[..taken]).map_or(0, |at| at + 1);
+        let wanted = self.output.clean[..whole].to_vec();
+        let ends: Vec<usize> =
+            memchr::memchr_iter(b'\n', self.chunk.data()).map(|at| at + 1).collect();
+        let (mut fewest, mut most) = (0, ends.len());
+        while whole > 0 && fewest < most {
+            let middle = (fewest + most) / 2;
+            self.judge_first(worker, ends[middle]);
+            // The run has not come to a stand.
+            ledger.wrote();
+            match self.output.clean.len() < whole {
+                true => fewest = middle + 1,
+                false => most = middle,
+            }
+        }
+        match ends.get(fewest).filter(|_| whole > 0) {
+            Some(end) => self.judge_first(worker, *end),
+            None => self.output.clear(),
+        }
+        if self.output.clean != wanted {
+            self.output.clear();
+        }
+    }
+}
+
+impl Batch {
+    /// Refuses its line, with those that belong to it, unjudged.
+    fn refuse(&mut self) {
+        let mut ends = memchr::memchr_iter(b'\n', self.chunk.data()).map(|at| at as u32);
+        let mut reject = Reject::of(Reason::Poison, 0);
+        let mut start = ends.next().unwrap_or_default();
+        reject.len = start;
+        for end in ends {
+            reject.joined.push(start + 1..end);
+            start = end;
+        }
+        let tally = &mut self.output.tally;
+        tally.joined = reject.joined.len() as u64;
+        tally.read = tally.joined + 1;
+        tally.bytes_in = self.chunk.data().len() as u64;
+        tally.rejected[Reason::Poison.index()] = 1;
+        self.output.rejects.push(reject);
+    }
+
+    /// Has the first `bytes` of its data judged, which are whole lines.
+    fn judge_first<W: Worker>(&mut self, worker: &mut W, bytes: usize) {
+        let mut first = Chunk::from_bytes(&self.chunk.data()[..bytes]);
+        let (before, behind) = self.chunk.note();
+        first.set_note(before, behind);
+        let output = &mut self.output;
+        output.clear();
+        if !survives(|| worker.process(&first, output)) {
+            self.output.clear();
+        }
+        (self.end, self.source_bytes) = (self.offset + bytes as u64, bytes as u64);
     }
 }
 

@@ -127,6 +127,11 @@ impl Cutter {
         self.whole > 0
     }
 
+    /// The same, also of lines that wait for another.
+    pub(super) fn has_any_lines(&self) -> bool {
+        self.whole.max(self.frames.seen) > 0
+    }
+
     /// Whether the batch must be cut before more is read.
     pub(super) fn full(&self, batch: &Batch) -> bool {
         let len = batch.chunk.data().len();
@@ -205,6 +210,37 @@ impl Cutter {
         self.cut_at(batch, len);
     }
 
+    /// Cuts the batch behind its first line, with those that belong to it.
+    pub(super) fn cut_first(&mut self, batch: &mut Batch) {
+        let (data, mut end, mut state) = (batch.chunk.data(), 0, self.frames.begun);
+        let framing = self.framing.as_ref().filter(|_| self.frames.spans);
+        while let Some(at) = memchr(b'\n', &data[end..self.whole]) {
+            let line = &data[end..end + at];
+            end += at + 1;
+            state = framing.map_or(self.frames.whole, |framing| framing.behind(state, line));
+            if !framing.is_some_and(|framing| framing.waits(state)) {
+                break;
+            }
+        }
+        (self.whole, self.frames.whole) = (end, state);
+        self.cut(batch);
+    }
+
+    /// Cuts the batch behind its last line that waits for no other, and forgets the rest: the input is
+    /// read no further.
+    pub(super) fn abandon(&mut self, batch: &mut Batch) {
+        self.discarding = false;
+        batch.discarded = batch.discarded.filter(|_| self.discarded);
+        self.cut(batch);
+        self.carry.clear();
+    }
+
+    /// Whether what the batch holds is the beginning of a line that may be judged.
+    pub(super) fn has_begun(&self, batch: &Batch) -> bool {
+        let lines = self.whole.max(self.frames.seen);
+        !self.discarding && !self.discarded && batch.chunk.data().len() > lines
+    }
+
     fn cut_at(&mut self, batch: &mut Batch, end: usize) {
         if end < batch.chunk.data().len() {
             self.carry.extend_from_slice(&batch.chunk.data()[end..]);
@@ -220,6 +256,7 @@ impl Cutter {
         };
         batch.source_bytes += covers;
         self.offset = batch.offset + covers;
+        batch.end = self.offset;
         (self.whole, self.discarding, self.discarded, self.at_start) = (0, false, false, false);
         batch.chunk.set_note(self.frames.begun, self.frames.whole);
         self.waits = self.frames.spans && self.frames.seen > end;

@@ -8,7 +8,7 @@ use super::{
     crew::Deliver,
     ledger::Ledger,
     ports::{Letter, Observer, Outlets, Place},
-    report::{End, Failure, Report, fit},
+    report::{End, Failure, Report},
 };
 use crate::{
     engine::{Reason, Reject, Tally},
@@ -33,6 +33,10 @@ pub(super) struct Delivery {
     last: Option<u64>,
     /// What became of the current input so far.
     input: Tally,
+    /// The lines of the input that was delivered last.
+    lines: u64,
+    /// So much of a batch's output was taken before the sink failed.
+    taken: Option<usize>,
     end: End,
 }
 
@@ -44,10 +48,7 @@ impl Deliver<Batch> for Delivery {
             return;
         }
         match self.write(batch) {
-            Ok(()) => {
-                let output = &batch.output;
-                self.ledger.settle(&output.tally, batch.source_bytes, output.schema.as_ref());
-            }
+            Ok(()) => self.settle(batch),
             Err(end) => return self.fail(end),
         }
         self.last = Some(batch.seq);
@@ -60,6 +61,30 @@ impl Deliver<Batch> for Delivery {
         {
             self.fail(end);
         }
+    }
+
+    fn taken(&mut self) -> Option<usize> {
+        self.taken.take()
+    }
+
+    fn deliver_part(&mut self, batch: &mut Batch) {
+        if batch.output.tally.read > 0 {
+            // The run has failed already; what is not kept is not settled.
+            let _ = self.reject_or_leave(batch);
+            self.input += &batch.output.tally;
+            self.lines = self.input.read;
+            self.settle(batch);
+        }
+    }
+
+    fn give_up(&mut self) {
+        // Whoever is late comes to nothing.
+        self.end = End::Stuck;
+        if let Some(letters) = &mut self.outlets.dead_letter {
+            // What it cannot keep any more is told by nothing else, and the run has failed already.
+            let _ = letters.finish();
+        }
+        self.outlets.sink.abort();
     }
 }
 
@@ -81,7 +106,18 @@ impl Delivery {
             meters,
             last: None,
             input: Tally::default(),
+            lines: 0,
+            taken: None,
             end: End::Complete,
+        }
+    }
+
+    /// What became of a batch's lines is done.
+    fn settle(&self, batch: &Batch) {
+        let output = &batch.output;
+        self.ledger.settle(&output.tally, batch.source_bytes, output.schema.as_ref());
+        if output.tally.read > 0 {
+            self.ledger.reached(&batch.name, self.lines, batch.end);
         }
     }
 
@@ -126,7 +162,14 @@ impl Delivery {
             self.end = end;
         }
         let mut report = self.ledger.report(self.end);
-        if !report.worth_keeping() {
+        if let (End::Complete, Some(end)) =
+            (&report.end, self.ledger.unfinished(&self.shutdown, None))
+        {
+            report.end = end;
+        }
+        // An output is there when all inputs were read to their end; what follows files adds to one.
+        let whole = self.acknowledgements.is_some() || report.failed_inputs == 0;
+        if !matches!(report.end, End::Complete) || !whole {
             self.outlets.sink.abort();
         } else if let Err(error) = self.outlets.sink.finish() {
             report.end = sink_end(error);
@@ -134,23 +177,29 @@ impl Delivery {
         report
     }
 
-    fn write(&mut self, batch: &Batch) -> Result<(), End> {
+    fn write(&mut self, batch: &mut Batch) -> Result<(), End> {
         if batch.failed {
             return Err(End::Failed(Failure::Worker));
         }
-        for piece in batch.output.clean.chunks(PIECE) {
-            self.outlets.sink.write(piece).map_err(sink_end)?;
+        for (number, piece) in batch.output.clean.chunks(PIECE).enumerate() {
+            if let Err(error) = self.outlets.sink.write(piece) {
+                // Whole lines of it are out.
+                self.taken = Some(number * PIECE + self.outlets.sink.taken());
+                return Err(sink_end(error));
+            }
             self.ledger.wrote();
         }
-        self.reject_all(batch).map_err(dead_letter_end)?;
+        if let Err(error) = self.reject_or_leave(batch) {
+            // All the others are where they belong.
+            self.settle(batch);
+            return Err(dead_letter_end(error));
+        }
         self.input += &batch.output.tally;
+        self.lines = self.input.read;
         if let Some(acks) = &mut self.acknowledgements {
             acks.note(batch);
         }
-        match batch.ends {
-            Some(end) => self.end_input(end),
-            None => Ok(()),
-        }
+        batch.ends.map_or(Ok(()), |end| self.end_input(end))
     }
 
     /// A place of its own is taken in the same order as that of the whole: the dead letter first.
@@ -160,12 +209,27 @@ impl Delivery {
         if !sink.is_for_each_input() {
             return Ok(());
         }
-        let keep = fit(&tally, end == InputEnd::Failed);
+        // What could not be read to its end has no output that looks whole.
+        let keep = end == InputEnd::Read;
         if keep && tally.read > tally.forwarded() + tally.blank {
             let closed = dead_letter.as_mut().map_or(Ok(()), |letters| letters.finish());
             closed.map_err(dead_letter_end)?;
         }
         sink.end_input(keep).map_err(sink_end)
+    }
+
+    /// Rejects what is rejected. Where the dead letter fails, those that it should have kept are not
+    /// counted: nobody knows which of them it has.
+    fn reject_or_leave(&mut self, batch: &mut Batch) -> io::Result<()> {
+        let rejected = self.reject_all(batch);
+        if let (Err(_), Some(letters)) = (&rejected, &self.outlets.dead_letter) {
+            let output = &mut batch.output;
+            for reject in output.rejects.iter().filter(|reject| letters.takes(reject)) {
+                output.tally.rejected[reject.reason.index()] -= 1;
+                output.tally.read -= 1;
+            }
+        }
+        rejected
     }
 
     fn reject_all(&mut self, batch: &Batch) -> io::Result<()> {

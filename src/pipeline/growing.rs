@@ -70,6 +70,43 @@ pub struct Ready {
     pub take_partial: bool,
     /// Whole lines have waited long enough for another: they are taken without it.
     pub take_waiting: bool,
+    /// How its next line is judged.
+    pub caution: Caution,
+}
+
+/// How lines are judged that held up, or ended, earlier runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Caution {
+    /// As all others.
+    #[default]
+    None,
+    /// The line by itself, so that it is known which one it is.
+    Alone,
+    /// Not at all: it is refused.
+    Quarantined,
+}
+
+/// Lines that take long to judge, or cannot be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Suspect<'a> {
+    /// Their input.
+    pub input: usize,
+    /// Where they begin in it,
+    pub from: u64,
+    /// and where they end.
+    pub to: u64,
+    /// What they say.
+    pub text: &'a [u8],
+    /// It is one line, or lines that belong together.
+    pub alone: bool,
+}
+
+/// Who remembers lines beyond the end of the process that judges them.
+pub trait Suspects: Send + Sync {
+    /// Should the run end with these, the next one is [cautious](Caution).
+    fn suspect(&self, suspect: &Suspect<'_>);
+    /// The lines that begin there were judged after all.
+    fn cleared(&self, input: usize, from: u64);
 }
 
 /// Inputs that grow.
@@ -100,4 +137,8 @@ pub trait Checkpoint: Send {
     /// # Errors
     /// The positions could not be kept. They are told again, with newer ones, the next time.
     fn acknowledge(&mut self, delivered: &[Delivered]) -> io::Result<()>;
+    /// Who remembers lines that hold up every run, if anybody does.
+    fn suspects(&self) -> Option<Arc<dyn Suspects>> {
+        None
+    }
 }

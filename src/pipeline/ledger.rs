@@ -1,18 +1,40 @@
 //! The ledger of a run.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
-use super::report::{End, Report, Violations};
-use crate::engine::{Reason, Tally};
+use super::{
+    flight::Flight,
+    growing::Suspects,
+    report::{End, Report, Spot, Stall, Unfinished, Violations},
+};
+use crate::{
+    engine::{Reason, Tally},
+    shutdown::Shutdown,
+};
+
+/// Lines that are judged for so long hold a run up.
+const LONG: Duration = Duration::from_secs(1);
 
 /// What is known of a run while it runs; the only state that threads share beside the channels.
 #[derive(Default)]
 pub(super) struct Ledger {
+    /// Who remembers lines that hold up every run.
+    suspects: Option<Arc<dyn Suspects>>,
     judged: AtomicU64,
-    /// Of these, given back to be read again.
+    /// What is being judged.
+    flights: Mutex<Vec<Flight>>,
+    /// Somebody delivers.
+    delivers: AtomicBool,
+    /// Inputs, and those of them that are finite and not over.
+    inputs: AtomicU64,
+    left: AtomicU64,
+    /// Of what was judged, given back to be read again.
     returned: AtomicU64,
     /// A line is read in part and waits in the reader for a free batch.
     held: AtomicU64,
@@ -29,11 +51,83 @@ struct Settled {
     tally: Tally,
     bytes_in: u64,
     violations: Violations,
+    last: Option<Spot>,
 }
 
 impl Ledger {
-    pub(super) fn judged(&self, lines: u64) {
+    pub(super) fn of(suspects: Option<Arc<dyn Suspects>>) -> Self {
+        Self { suspects, ..Self::default() }
+    }
+
+    /// These are being judged from now on: they are read, whatever becomes of them.
+    pub(super) fn takes_off(&self, flight: Flight) {
+        self.flights().push(flight);
+    }
+
+    /// They are judged; how many they were is known by now. `survived`: nothing went wrong.
+    pub(super) fn lands(&self, seq: u64, lines: u64, survived: bool) {
+        let mut flights = self.flights();
+        if let Some(at) = flights.iter().position(|flight| flight.seq == seq) {
+            let flight = flights.swap_remove(at);
+            match (&self.suspects, flight.suspect()) {
+                (Some(suspects), Some(suspect)) if !survived => suspects.suspect(&suspect),
+                (Some(suspects), Some(suspect)) if flight.noted => {
+                    suspects.cleared(suspect.input, suspect.from);
+                }
+                _ => {}
+            }
+        }
         self.judged.fetch_add(lines, Relaxed);
+    }
+
+    /// Has lines remembered that take long: the process may end with them.
+    pub(super) fn watch(&self) {
+        let Some(suspects) = &self.suspects else { return };
+        let mut flights = self.flights();
+        let long = |flight: &&mut Flight| !flight.noted && flight.since.elapsed() >= LONG;
+        for flight in flights.iter_mut().filter(long) {
+            flight.noted = true;
+            flight.suspect().iter().for_each(|suspect| suspects.suspect(suspect));
+        }
+    }
+
+    pub(super) fn delivers(&self, delivers: bool) {
+        self.delivers.store(delivers, Relaxed);
+    }
+
+    /// So many inputs are read, of which so many are finite.
+    pub(super) fn expect(&self, inputs: usize, finite: usize) {
+        self.inputs.store(inputs as u64, Relaxed);
+        self.left.store(finite as u64, Relaxed);
+    }
+
+    /// Nothing more will come of an input.
+    pub(super) fn input_over(&self, finite: bool) {
+        self.left.fetch_sub(finite.into(), Relaxed);
+    }
+
+    /// What a run that was stopped comes to, where it left inputs.
+    pub(super) fn unfinished(&self, shutdown: &Shutdown, stall: Option<Stall>) -> Option<End> {
+        let left = self.left.load(Relaxed);
+        let signal = shutdown.signal().filter(|_| left > 0)?;
+        let (inputs, last) = (self.inputs.load(Relaxed), self.settled().last.clone());
+        Some(End::Unfinished(Unfinished { signal, inputs, left, last, stall }))
+    }
+
+    /// What does not move any more.
+    pub(super) fn stall(&self) -> Stall {
+        let flights = self.flights();
+        let long = flights.iter().filter(|flight| flight.since.elapsed() >= LONG);
+        match long.min_by_key(|flight| flight.since) {
+            Some(flight) => flight.stall(),
+            None if self.delivers.load(Relaxed) || self.is_of_records() => Stall::Output,
+            None => Stall::Input,
+        }
+    }
+
+    /// Only inputs of lines are counted.
+    fn is_of_records(&self) -> bool {
+        self.inputs.load(Relaxed) == 0
     }
 
     /// So many that were judged are read again, and counted then.
@@ -74,8 +168,13 @@ impl Ledger {
 
     /// What was settled, and the rest as unwritten.
     pub(super) fn report(&self, end: End) -> Report {
-        let Settled { tally, bytes_in, violations } = self.settled().clone();
-        let read = self.judged.load(Relaxed) + self.held.load(Relaxed);
+        let Settled { tally, bytes_in, violations, .. } = self.settled().clone();
+        let judged = {
+            let flights = self.flights();
+            let flying: u64 = flights.iter().map(Flight::lines).sum();
+            self.judged.load(Relaxed) + flying
+        };
+        let read = judged + self.held.load(Relaxed);
         let returned = self.returned.load(Relaxed);
         Report {
             unwritten: read.saturating_sub(tally.read + returned),
@@ -87,6 +186,11 @@ impl Ledger {
             truncated_inputs: self.truncated_inputs.load(Relaxed),
             end,
         }
+    }
+
+    /// Everything before this is delivered.
+    pub(super) fn reached(&self, input: &Arc<str>, lines: u64, bytes: u64) {
+        self.settled().last = Some(Spot { input: input.clone(), lines, bytes });
     }
 
     /// What was judged, by a schema of this name if by one, is delivered.
@@ -103,7 +207,65 @@ impl Ledger {
         }
     }
 
+    fn flights(&self) -> MutexGuard<'_, Vec<Flight>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn settled(&self) -> MutexGuard<'_, Settled> {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::{
+        engine::Chunk,
+        pipeline::{Suspect, flight::Load},
+    };
+
+    #[derive(Default)]
+    struct Recorder(Mutex<Vec<String>>);
+
+    impl Suspects for Recorder {
+        fn suspect(&self, suspect: &Suspect<'_>) {
+            let Suspect { input, from, to, alone, .. } = suspect;
+            self.0.lock().unwrap().push(format!("{input}: {from} to {to}, alone {alone}"));
+        }
+
+        fn cleared(&self, input: usize, from: u64) {
+            self.0.lock().unwrap().push(format!("{input}: {from} cleared"));
+        }
+    }
+
+    #[test]
+    fn what_takes_long_is_counted_and_remembered_until_it_is_judged() {
+        let recorder = Arc::new(Recorder::default());
+        let ledger = Ledger::of(Some(recorder.clone()));
+        let flight = |seq, text: &[u8], since| {
+            let chunk = Arc::new(Chunk::from_bytes(text));
+            let (input, bytes) = ("in".into(), 10 * seq..10 * seq + 9);
+            let load = Load::Lines { chunk, number: 3, input, bytes, alone: false };
+            Flight { since, ..Flight::new(seq, load) }
+        };
+        let (now, before) = (Instant::now(), Instant::now() - 2 * LONG);
+        ledger.takes_off(flight(1, b"{}\n{}\n", before));
+        ledger.takes_off(flight(2, b"{}\n", before));
+        ledger.takes_off(flight(3, b"{}\n{}\n{}\n", now));
+        ledger.watch();
+        ledger.watch();
+        assert_eq!(ledger.report(End::Complete).unwritten, 6);
+        assert_eq!(ledger.stall().to_string().split(" between").next().unwrap_or_default(), {
+            "a line takes too long to judge: it is in in"
+        });
+        ledger.lands(1, 2, true);
+        ledger.lands(2, 1, false);
+        ledger.lands(3, 3, true);
+        assert_eq!(ledger.report(End::Complete).unwritten, 6);
+        let told = recorder.0.lock().unwrap();
+        let (first, second) = ("3: 10 to 19, alone false", "3: 20 to 29, alone true");
+        assert_eq!(*told, [first, second, "3: 10 cleared", second]);
     }
 }

@@ -32,6 +32,10 @@ pub struct Input {
     pub name: String,
     /// The bytes.
     pub source: Box<dyn Source>,
+    /// It ends by itself, as a file does. A run that is stopped before is not complete, and what was
+    /// read of the line at which it stopped is not taken for a line. What comes from a pipe is as
+    /// much as there is of it.
+    pub finite: bool,
 }
 
 /// So many lines may wait for another at most.
@@ -70,13 +74,22 @@ impl Worker for Engine {
 pub trait Sink: Send {
     /// Takes all of `bytes`. An error of kind `BrokenPipe` says that nobody reads any more.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// How many bytes a [write](Self::write) took that failed, where that is known.
+    fn taken(&self) -> usize {
+        0
+    }
     /// Makes everything written so far durable, as far as the sink can: what is acknowledged is
     /// read no more. More may be written afterwards. A pipe has taken it, and that is all it knows.
     fn sync(&mut self) -> io::Result<()>;
     /// Makes everything written durable and visible. Nothing is written afterwards.
     fn finish(&mut self) -> io::Result<()>;
-    /// Takes back what was written, as far as that is possible.
+    /// Takes back what was written, as far as that is possible, or keeps it where nobody takes it for
+    /// whole.
     fn abort(&mut self);
+    /// Whether what was written stays when it is [taken back](Self::abort), here or elsewhere.
+    fn keeps_partial(&self) -> bool {
+        false
+    }
     /// Whether each input's lines end up in a place of their own.
     fn is_for_each_input(&self) -> bool {
         false

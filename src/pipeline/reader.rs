@@ -33,8 +33,10 @@ pub(super) struct Reader {
 enum Filled {
     /// It is full, or its lines have waited long enough.
     Full,
-    /// The input, or the time to read it, is over.
+    /// The input is over.
     End,
+    /// The time to read it is.
+    Stopped,
 }
 
 impl Reader {
@@ -45,6 +47,7 @@ impl Reader {
         shutdown: Shutdown,
         ledger: Arc<Ledger>,
     ) -> Self {
+        ledger.expect(inputs.len(), inputs.iter().filter(|input| input.finite).count());
         let (sizes, inputs) = (cutter.sizes(), inputs.into_iter().enumerate());
         Self { sizes, inputs, current: None, observer, shutdown, ledger, cutter, seq: 0 }
     }
@@ -74,7 +77,7 @@ impl Reader {
                     _ => return Ok(Filled::Full),
                 },
             };
-            let Some(wait) = self.bounded(wait) else { return Ok(Filled::End) };
+            let Some(wait) = self.bounded(wait) else { return Ok(Filled::Stopped) };
             match source.read(self.cutter.room(batch), wait)? {
                 Read::Bytes(n) => self.cutter.commit(batch, n),
                 Read::Idle => {}
@@ -117,12 +120,30 @@ impl Intake<Batch> for Reader {
                 Ok(Filled::End) => {
                     self.cutter.finish(batch);
                     batch.ends = Some(InputEnd::Read);
+                    self.ledger.input_over(input.finite);
+                }
+                // It is not over, and the rest of the line at which it is left was never read.
+                Ok(Filled::Stopped) if input.finite => self.cutter.abandon(batch),
+                // That beginning of a line is judged by itself.
+                Ok(Filled::Stopped)
+                    if self.cutter.has_any_lines() && self.cutter.has_begun(batch) =>
+                {
+                    self.cutter.part(batch);
+                    self.ledger.hold(1);
+                    self.current = Some((index, input));
+                }
+                Ok(Filled::Stopped) => {
+                    batch.cut = self.cutter.has_begun(batch);
+                    self.cutter.finish(batch);
+                    batch.ends = Some(InputEnd::Read);
+                    self.ledger.input_over(input.finite);
                 }
                 Err(error) => {
                     // What was read before an error is as good as any.
                     self.cutter.finish(batch);
                     batch.ends = Some(InputEnd::Failed);
                     self.ledger.input_failed();
+                    self.ledger.input_over(input.finite);
                     self.observer.input_failed(&input.name, &error);
                 }
             }

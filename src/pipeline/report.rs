@@ -1,8 +1,8 @@
 //! What a run came to.
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{collections::BTreeMap, fmt, io, ops::Range, sync::Arc};
 
-use crate::engine::Tally;
+use crate::{engine::Tally, shutdown::Signal};
 
 /// How a run ended.
 #[derive(Debug, Default)]
@@ -10,12 +10,88 @@ pub enum End {
     /// All that was read was delivered.
     #[default]
     Complete,
+    /// A signal ended it before its inputs were read to their end.
+    Unfinished(Unfinished),
     /// Nobody reads the output any more: no failure, but no reason to go on.
     Closed,
     /// The output stood still after a stop.
     Stuck,
+    /// Something else did.
+    Stalled(Stall),
     /// Something broke.
     Failed(Failure),
+}
+
+/// How far a run came that a signal ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The signal.
+    pub signal: Signal,
+    /// How many inputs there are,
+    pub inputs: u64,
+    /// and how many of them were not read to their end.
+    pub left: u64,
+    /// The last line that was delivered.
+    pub last: Option<Spot>,
+    /// What did not move any more, where that is why the rest was given up.
+    pub stall: Option<Stall>,
+}
+
+/// The end of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// The input's name.
+    pub input: Arc<str>,
+    /// Lines up to there.
+    pub lines: u64,
+    /// Bytes of text up to there.
+    pub bytes: u64,
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { signal, inputs, left, last, stall } = self;
+        let (signal, read) = (signal.name(), inputs.saturating_sub(*left));
+        let noun = if *inputs == 1 { "input was" } else { "inputs were" };
+        write!(f, "stopped by {signal}: {read} of {inputs} {noun} read to the end")?;
+        if let Some(Spot { input, lines, bytes }) = last {
+            write!(f, "; the last line written is {input}:{lines}, which ends at byte {bytes}")?;
+        }
+        stall.as_ref().map_or(Ok(()), |stall| write!(f, "; {stall}"))
+    }
+}
+
+/// What did not move any more after a stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stall {
+    /// The output.
+    Output,
+    /// What judges lines.
+    Judging {
+        /// The input that they are of.
+        input: Arc<str>,
+        /// The range of its bytes that they are in; of records nothing is known.
+        bytes: Option<Range<u64>>,
+    },
+    /// An input.
+    Input,
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Output => f.write_str("the output stood still; what it did not take is lost"),
+            Self::Judging { input, bytes: Some(Range { start, end }) } => write!(
+                f,
+                "a line takes too long to judge: it is in {input} between byte {start} and byte {end}; \
+                 what was read there was not written"
+            ),
+            Self::Judging { input, bytes: None } => {
+                write!(f, "a record of {input} takes too long to judge; it was not written")
+            }
+            Self::Input => f.write_str("an input did not answer"),
+        }
+    }
 }
 
 /// What broke.
@@ -67,23 +143,4 @@ impl Report {
     pub fn read(&self) -> u64 {
         self.tally.read + self.unwritten
     }
-
-    /// Whether lines came in that are not blank, and none could be forwarded.
-    pub fn fruitless(&self) -> bool {
-        self.read() > self.tally.blank && self.tally.forwarded() == 0
-    }
-
-    /// Whether what was written is worth keeping in place of an older output.
-    pub(super) fn worth_keeping(&self) -> bool {
-        let failed = self.failed_inputs > 0;
-        matches!(self.end, End::Complete) && !self.fruitless() && fit(&self.tally, failed)
-    }
-}
-
-/// Whether what was forwarded, of a run or of one input, may take a place: something, or nothing
-/// where there was nothing to forward.
-pub(super) fn fit(tally: &Tally, failed: bool) -> bool {
-    let nothing = tally.forwarded() == 0;
-    let fruitless = nothing && tally.read > tally.blank;
-    !(fruitless || nothing && failed)
 }

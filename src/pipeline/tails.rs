@@ -16,13 +16,16 @@ use super::{
     budget::Sizes,
     crew::Intake,
     cutter::Cutter,
-    growing::{Growing, Position, Reached, Ready, Turn},
+    growing::{Caution, Growing, Position, Reached, Ready, Turn},
     ledger::Ledger,
     ports::Observer,
 };
 
 /// Nobody waits longer than this for something to read: an acknowledgement that failed is tried anew.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// So much is read at a time where a line is judged by itself.
+const ALONE: usize = 4 << 10;
 
 /// Side by side through one cutter.
 pub(super) struct Tails {
@@ -84,11 +87,14 @@ impl Tails {
         self.cutter.resume(&ready.position);
         self.cutter.begin(batch);
         let mut failed = Ok(());
+        let alone = ready.caution != Caution::None;
         let exhausted = loop {
-            if self.cutter.full(batch) {
+            if self.cutter.full(batch) || alone && self.cutter.has_lines() {
                 break false;
             }
-            match self.growing.read(self.cutter.room(batch)) {
+            let room = self.cutter.room(batch);
+            let most = if alone { room.len().min(ALONE) } else { room.len() };
+            match self.growing.read(&mut room[..most]) {
                 Ok(0) => break true,
                 Ok(n) => self.cutter.commit(batch, n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -98,6 +104,12 @@ impl Tails {
                 }
             }
         };
+        batch.caution = ready.caution;
+        if alone && self.cutter.has_lines() {
+            self.cutter.cut_first(batch);
+            *reached = self.cutter.reached(false);
+            return failed;
+        }
         // A line over the limit is settled before its end is seen, whatever becomes of that.
         let take_partial = ready.take_partial && failed.is_ok();
         let settled = exhausted && self.cutter.settled(batch, take_partial);

@@ -7,7 +7,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::Shutdown;
+use super::{Shutdown, Signal};
 
 /// A signal that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,11 +20,22 @@ pub enum Heard {
     HangUp,
 }
 
+impl Heard {
+    /// Makes a request of `shutdown`, where the signal is one.
+    pub fn ask(self, shutdown: &Shutdown) {
+        match self {
+            Self::Interrupt => shutdown.request_by(Signal::Interrupt),
+            Self::Terminate => shutdown.request_by(Signal::Terminate),
+            Self::HangUp => {}
+        }
+    }
+}
+
 /// Turns every SIGINT and SIGTERM from now on into a request.
 ///
 /// The handlers are in place when this returns; a thread of its own waits for them.
 pub fn listen(shutdown: Shutdown) -> io::Result<()> {
-    run(false, move |_| shutdown.request())
+    run(false, move |heard| heard.ask(&shutdown))
 }
 
 /// Tells `told` of every SIGINT, SIGTERM and SIGHUP from now on, as [`listen`] does.

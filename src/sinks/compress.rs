@@ -48,7 +48,14 @@ impl Sink for CompressSink {
     }
 
     fn abort(&mut self) {
-        self.encoder = None;
+        if let Some(encoder) = self.encoder.take().filter(|_| self.inner.keeps_partial()) {
+            // So that what is kept can be decoded; where that fails, up to there.
+            let _ = encoder.finish().and_then(|end| self.inner.write(&end));
+        }
         self.inner.abort();
+    }
+
+    fn keeps_partial(&self) -> bool {
+        self.inner.keeps_partial()
     }
 }

@@ -35,6 +35,10 @@ impl Sink for EachSink {
         self.current()?.write(bytes)
     }
 
+    fn taken(&self) -> usize {
+        self.current.as_ref().map_or(0, |sink| sink.taken())
+    }
+
     fn is_for_each_input(&self) -> bool {
         true
     }

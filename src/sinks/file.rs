@@ -3,9 +3,10 @@
 
 use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
-    io::{self, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tempfile::NamedTempFile;
@@ -28,7 +29,14 @@ pub enum Existing {
 /// A device or a named pipe (`/dev/null`) cannot be replaced: it is written to as it comes.
 pub struct FileSink {
     target: Target,
+    /// Hears where what is not complete is kept, if it is.
+    kept: Option<Kept>,
+    /// How much of what was written last was taken.
+    taken: usize,
 }
+
+/// Hears where what was written of an output stays that is not complete, or why it does not.
+pub type Kept = Arc<dyn Fn(Result<&Path, &io::Error>) + Send + Sync>;
 
 enum Target {
     Replace {
@@ -36,10 +44,11 @@ enum Target {
         path: PathBuf,
         keep: bool,
     },
-    /// `begun`: its size before; `written`: what was added.
+    /// `new`: it was not there; `begun`: its size before; `written`: what was added.
     Append {
         file: File,
         path: PathBuf,
+        new: bool,
         begun: u64,
         written: u64,
     },
@@ -62,7 +71,7 @@ impl FileSink {
         let target = match fs::canonicalize(path) {
             Ok(there) => open_existing(there, existing)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => match existing {
-                Existing::Append => append(path)?,
+                Existing::Append => append(path, true)?,
                 // The umask takes its bits away, as from any new file.
                 _ => replace(
                     path.to_path_buf(),
@@ -72,8 +81,57 @@ impl FileSink {
             },
             Err(error) => return Err(error),
         };
-        Ok(Self { target })
+        Ok(Self { target, kept: None, taken: 0 })
     }
+
+    /// What was written of it is kept in a file of its own when it is not finished, and `kept` is told.
+    pub fn keeping_partial(self, kept: Option<Kept>) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// Keeps what was written in a file beside its place. `None`: there is nothing to keep.
+    fn keep_partial(&mut self) -> io::Result<Option<PathBuf>> {
+        let (mut temporary, path) = match &mut self.target {
+            Target::Direct(_) => return Ok(None),
+            Target::Replace { temporary, path, .. } => {
+                let Some(temporary) = temporary.take() else { return Ok(None) };
+                (temporary, path)
+            }
+            Target::Append { file, path, begun, written, .. } => {
+                let permissions = file.metadata()?.permissions();
+                let mut added = file.try_clone()?;
+                added.seek(SeekFrom::Start(*begun))?;
+                let mut temporary = temporary_beside(path, permissions)?;
+                io::copy(&mut added.take(*written), temporary.as_file_mut())?;
+                (temporary, path)
+            }
+        };
+        if temporary.as_file().metadata()?.len() == 0 {
+            return Ok(None);
+        }
+        temporary.as_file().sync_all()?;
+        for number in 0_u32.. {
+            let partial = partial_name(path, number);
+            match temporary.persist_noclobber(&partial) {
+                Ok(_) => return Ok(Some(partial)),
+                Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
+                    temporary = failed.file;
+                }
+                Err(failed) => return Err(failed.error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What is kept of an output that is not complete: `FILE.partial`, or `FILE.partial.1` and so on.
+pub fn partial_name(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".partial");
+    if number > 0 {
+        name.push(format!(".{number}"));
+    }
+    name.into()
 }
 
 fn open_existing(path: PathBuf, existing: Existing) -> io::Result<Target> {
@@ -83,7 +141,7 @@ fn open_existing(path: PathBuf, existing: Existing) -> io::Result<Target> {
     }
     match existing {
         Existing::Keep => Err(io::ErrorKind::AlreadyExists.into()),
-        Existing::Append => append(&path),
+        Existing::Append => append(&path, false),
         Existing::Replace => {
             let permissions = metadata.permissions();
             let target = replace(path, permissions.clone(), false)?;
@@ -96,7 +154,7 @@ fn open_existing(path: PathBuf, existing: Existing) -> io::Result<Target> {
 }
 
 /// Locked, so that of two runs one is refused: the other could not be taken back any more.
-fn append(path: &Path) -> io::Result<Target> {
+fn append(path: &Path, new: bool) -> io::Result<Target> {
     let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
@@ -106,24 +164,9 @@ fn append(path: &Path) -> io::Result<Target> {
         Err(TryLockError::Error(_)) | Ok(()) => {}
     }
     let begun = file.metadata()?.len();
-    Ok(Target::Append { file, path: path.to_path_buf(), begun, written: 0 })
-}
-
-/// Writes all of `bytes`, and counts what is written of them where that fails, too.
-fn append_all(file: &mut File, bytes: &[u8], written: &mut u64) -> io::Result<()> {
-    let mut left = bytes;
-    while !left.is_empty() {
-        match file.write(left) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(n) => {
-                *written += n as u64;
-                left = &left[n..];
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    // Somebody else may have made it meanwhile.
+    let new = new && begun == 0;
+    Ok(Target::Append { file, path: path.to_path_buf(), new, begun, written: 0 })
 }
 
 /// Whether the file that is written to is still the one that has the name.
@@ -154,9 +197,13 @@ pub fn ends_inside_a_line(file: &File) -> io::Result<bool> {
 }
 
 fn replace(path: PathBuf, permissions: Permissions, keep: bool) -> io::Result<Target> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = temporary::create(directory(&path), &name, permissions.mode())?;
+    let temporary = temporary_beside(&path, permissions)?;
     Ok(Target::Replace { temporary: Some(temporary), path, keep })
+}
+
+fn temporary_beside(path: &Path, permissions: Permissions) -> io::Result<NamedTempFile> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    temporary::create(directory(path), &name, permissions.mode())
 }
 
 fn directory(path: &Path) -> &Path {
@@ -168,12 +215,31 @@ fn directory(path: &Path) -> &Path {
 
 impl Sink for FileSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.target {
-            Target::Direct(file) => file.write_all(bytes),
-            Target::Append { file, written, .. } => append_all(file, bytes, written),
-            Target::Replace { temporary: Some(temporary), .. } => temporary.write_all(bytes),
-            Target::Replace { temporary: None, .. } => Err(io::ErrorKind::BrokenPipe.into()),
-        }
+        let (file, added) = match &mut self.target {
+            Target::Direct(file) => (file, None),
+            Target::Append { file, written, .. } => (file, Some(written)),
+            Target::Replace { temporary: Some(temporary), .. } => (temporary.as_file_mut(), None),
+            Target::Replace { temporary: None, .. } => return Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        self.taken = 0;
+        let written = loop {
+            if self.taken == bytes.len() {
+                break Ok(());
+            }
+            match file.write(&bytes[self.taken..]) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.taken += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        // Also of a write that failed.
+        added.into_iter().for_each(|added| *added += self.taken as u64);
+        written
+    }
+
+    fn taken(&self) -> usize {
+        self.taken
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -208,17 +274,31 @@ impl Sink for FileSink {
     }
 
     fn abort(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            match self.keep_partial() {
+                Ok(Some(partial)) => kept(Ok(&partial)),
+                Ok(None) => {}
+                Err(error) => kept(Err(&error)),
+            }
+        }
         match &mut self.target {
             Target::Direct(_) => {}
-            Target::Append { file, begun, written, .. } => {
+            Target::Append { file, path, new, begun, written } => {
                 // Where that fails, the next run finds the partial line and says so; and where somebody
                 // else added to it, nobody knows whose the bytes at the end are.
                 if file.metadata().is_ok_and(|file| file.len() == *begun + *written) {
                     let _ = file.set_len(*begun).and_then(|()| file.sync_all());
+                    if *new {
+                        let _ = fs::remove_file(path);
+                    }
                 }
             }
             Target::Replace { temporary, .. } => *temporary = None,
         }
+    }
+
+    fn keeps_partial(&self) -> bool {
+        self.kept.is_some() || matches!(self.target, Target::Direct(_))
     }
 }
 
@@ -273,6 +353,10 @@ mod tests {
         sink.write(b"new\n").unwrap();
         sink.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old\nnew\n");
+        drop(sink);
+        fs::remove_file(&path).unwrap();
+        FileSink::create(&path, Existing::Append).unwrap().abort();
+        assert!(!path.exists(), "it was not there before");
     }
 
     #[test]

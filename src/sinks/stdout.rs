@@ -12,13 +12,16 @@ use crate::pipeline::Sink;
 
 /// Standard output, written without a buffer of its own: the pipeline's pieces are large.
 #[derive(Debug, Default)]
-pub struct StdoutSink;
+pub struct StdoutSink {
+    taken: usize,
+}
 
 impl Sink for StdoutSink {
-    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match rustix::io::write(stdout(), bytes) {
-                Ok(n) => bytes = &bytes[n..],
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.taken = 0;
+        while self.taken < bytes.len() {
+            match rustix::io::write(stdout(), &bytes[self.taken..]) {
+                Ok(n) => self.taken += n,
                 Err(Errno::INTR) => {}
                 // Another owner of the pipe made it non-blocking.
                 Err(Errno::AGAIN) => wait_for_room()?,
@@ -26,6 +29,10 @@ impl Sink for StdoutSink {
             }
         }
         Ok(())
+    }
+
+    fn taken(&self) -> usize {
+        self.taken
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -37,6 +44,10 @@ impl Sink for StdoutSink {
     }
 
     fn abort(&mut self) {}
+
+    fn keeps_partial(&self) -> bool {
+        true
+    }
 }
 
 fn wait_for_room() -> io::Result<()> {

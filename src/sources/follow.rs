@@ -10,6 +10,7 @@
 //! | `watch` | when to look |
 //! | `registry` | how far each file was delivered |
 //! | `store` | the same on disk |
+//! | `suspects` | which lines hold up every run |
 //! | `settings` | what there is to follow, and how |
 //!
 //! A file is its device and inode, and the start of what it says; its name may change. A file that
@@ -24,6 +25,7 @@ mod packed;
 mod registry;
 mod settings;
 mod store;
+mod suspects;
 mod tail;
 mod trouble;
 mod watch;
@@ -32,7 +34,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     ffi::OsString,
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -44,9 +46,11 @@ use crate::{
     pipeline::{Checkpoint, Growing, Reached, Ready, Turn},
     shutdown::Phase,
 };
+
 use fingerprint::{Node, Stamp};
 use packed::Packed;
 use registry::Registry;
+use suspects::{Kept, Notes};
 use tail::{Former, Packing, Tail};
 use watch::Watch;
 
@@ -68,6 +72,7 @@ const FORMERS: usize = MOST_FILES;
 pub struct Follow {
     settings: Settings,
     registry: Registry,
+    notes: Notes,
     watch: Watch,
     tails: BTreeMap<usize, Tail>,
     nodes: HashMap<Node, usize>,
@@ -111,12 +116,13 @@ impl Follow {
     /// A data directory that another process has, or that does not hold what it should.
     pub fn open(settings: Settings) -> Result<(Self, Box<dyn Checkpoint>), StoreError> {
         let registry = Registry::open(settings.data_dir.as_deref())?;
-        let checkpoint = Box::new(registry.clone());
-        let looked = (settings.clock)();
+        let checkpoint = Box::new(Kept::open(&registry, settings.data_dir.as_deref()));
         let follow = Self {
             watch: Watch::new(settings.polling),
+            looked: (settings.clock)(),
             settings,
             registry,
+            notes: checkpoint.notes.clone(),
             tails: BTreeMap::new(),
             nodes: HashMap::new(),
             archives: HashMap::new(),
@@ -131,7 +137,6 @@ impl Follow {
             in_turn: false,
             listed: None,
             stale: false,
-            looked,
             told: HashSet::new(),
             failures: VecDeque::new(),
             first: true,
@@ -212,7 +217,8 @@ impl Follow {
         self.current = Some(input);
         let (name, position) = (tail.name.clone(), tail.position);
         let take_waiting = tail.has_waited(now, self.settings.line_age);
-        Ok(Some(Ready { input, name, position, take_partial, take_waiting }))
+        let caution = self.notes.caution_of(tail);
+        Ok(Some(Ready { input, name, position, take_partial, take_waiting, caution }))
     }
 
     /// A file was truncated in place: what is in it now is read as another file.
@@ -391,10 +397,4 @@ impl Growing for Follow {
             (false, true) => {}
         }
     }
-}
-
-/// The folder and the name of a path.
-fn place(path: &Path) -> (PathBuf, OsString) {
-    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    (folder, path.file_name().unwrap_or_default().to_os_string())
 }

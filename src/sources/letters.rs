@@ -55,8 +55,11 @@ impl LettersSource {
 impl Source for LettersSource {
     fn read(&mut self, buf: &mut [u8], _: Option<Duration>) -> io::Result<Read> {
         if self.read == self.open.len() {
-            let stopped = !matches!(self.shutdown.phase(), Phase::Running | Phase::Draining { .. });
-            if stopped || !self.next()? {
+            if !matches!(self.shutdown.phase(), Phase::Running | Phase::Draining { .. }) {
+                // This is not the end of the letters.
+                return Ok(Read::Idle);
+            }
+            if !self.next()? {
                 return Ok(Read::End);
             }
         }

@@ -138,9 +138,13 @@ fn an_output_file_is_whole_or_untouched() {
     let dir = folder(&[("in", "{\"n\":1}\n"), ("bad", "{\"n\":\n"), ("out", "old\n")]);
     let out = dir.path().join("out");
 
-    let output = run(tamis(&["bad", "-o", "out", "--force"]).current_dir(&dir), b"");
-    assert_eq!(code(&output), 3, "nothing could be forwarded");
+    let output = run(tamis(&["gone", "-o", "out", "--force"]).current_dir(&dir), b"");
+    assert_eq!(code(&output), 3, "it was not read to its end");
     assert_eq!(fs::read(&out).unwrap(), b"old\n");
+
+    let output = run(tamis(&["bad", "-o", "out", "--force"]).current_dir(&dir), b"");
+    assert_eq!(code(&output), 0, "that nothing could be forwarded is a result");
+    assert_eq!(fs::read(&out).unwrap(), b"");
 
     let output = run(tamis(&["in", "-", "-o", "out", "--force"]).current_dir(&dir), b"{\"n\":2}\n");
     assert_eq!((code(&output), output.stdout.len()), (0, 0));
@@ -195,7 +199,7 @@ fn drops_and_dead_letters_and_exit_codes() {
     let args = ["--fail-on-drop", "--dead-letter", "dead"];
     for runs in 1..3 {
         let output = run(tamis(&args).current_dir(&dir), input);
-        assert_eq!(code(&output), 0, "what is kept is not dropped");
+        assert_eq!(code(&output), 1, "what is kept is refused, too");
         let summary = summary(&output);
         assert_eq!(summary["dropped"], serde_json::json!({}));
         assert_eq!(summary["dead_lettered"]["unterminated"], 1);
@@ -208,7 +212,8 @@ fn drops_and_dead_letters_and_exit_codes() {
         assert_eq!((&letter["input"], &letter["line"]), (&"stdin".into(), &2.into()));
         assert_eq!((&letter["offset"], &letter["length"]), (&8.into(), &8.into()));
     }
-    assert_eq!(code(&sieve(&[], b"{\"n\":\n")), 3, "nothing could be forwarded");
+    assert_eq!(code(&sieve(&[], b"{\"n\":\n")), 0, "the input was read, and the output written");
+    assert_eq!(code(&sieve(&["--fail-on-drop"], b"{\"n\":\n")), 1);
     assert_eq!(code(&sieve(&[], b"\n\n")), 0, "blank lines are nothing to forward");
     assert_eq!(code(&sieve(&[], b"")), 0);
 }

@@ -348,7 +348,11 @@ fn piped(
     let pipeline = Pipeline {
         framing: Some(Arc::new(Frames::new(format, MOST))),
         budget: Budget::fit(sizes, demand, None).unwrap(),
-        inputs: Inputs::InTurn(vec![Input { name: "in".into(), source: Box::new(source) }]),
+        inputs: Inputs::InTurn(vec![Input {
+            name: "in".into(),
+            source: Box::new(source),
+            finite: false,
+        }]),
         outlets: Outlets {
             sink: Box::new(kept.clone()),
             dead_letter: Some(Box::new(kept.clone())),

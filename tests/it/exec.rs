@@ -53,7 +53,8 @@ fn the_exit_code_is_the_applications_and_ours_where_that_is_well() {
         (&[], "kill -KILL $$", 128 + 9),
         (&["--fail-on-drop"], bad, 1),
         (&["--fail-on-drop"], &format!("{bad}; exit 9"), 9),
-        (&["-q"], "echo '{\"n'", 3),
+        (&["-q"], "echo '{\"n'", 0),
+        (&["-q", "--fail-on-drop"], "echo '{\"n'", 1),
         (&["-q"], "echo '{\"n'; exit 9", 9),
     ] {
         let output = run(&mut exec(options, script), b"");

@@ -11,6 +11,7 @@ mod dribble;
 mod errors;
 mod full;
 mod listing;
+mod poison;
 mod promise;
 mod replaced;
 mod turns;

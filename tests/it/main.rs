@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod containers;
 mod docs;
+mod endings;
 mod exec;
 mod explain;
 mod false_alarms;

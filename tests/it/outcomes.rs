@@ -321,7 +321,7 @@ fn a_pointer_is_redacted_too() {
         let letter: Value = serde_json::from_str(dead.lines().last().unwrap()).unwrap();
         let pointer = letter["pointer"].as_str().unwrap();
         assert!(pointer.starts_with("/by/") && pointer.ends_with("[REDACTED:email]"), "{pointer}");
-        assert_eq!(code(&output), 3, "nothing was forwarded");
+        assert_eq!(code(&output), 0, "that it is refused is a result");
     }
 }
 
@@ -359,6 +359,8 @@ fn the_first_of_each_reason_is_told_and_all_are_counted() {
 #[test]
 fn exit_codes() {
     let dir = tempdir().unwrap();
+    let rule = "version = 1\n[[rule]]\ndetectors = \"email\"\naction = \"drop\"\n";
+    fs::write(dir.path().join("drops.toml"), rule).unwrap();
     for (args, input, wanted) in [
         (&[][..], &b"{}\n"[..], 0),
         (&[], b"", 0),
@@ -366,18 +368,29 @@ fn exit_codes() {
         (&[], b"{}\n{\n", 0),
         (&["--fail-on-drop"], b"{}\n", 0),
         (&["--fail-on-drop"], b"{}\n{\n", 1),
-        (&["--fail-on-drop", "--dead-letter", "dead"], b"{}\n{\n", 0),
+        (&["--fail-on-drop", "--dead-letter", "dead"], b"{}\n{\n", 1),
+        (&["--fail-on-drop", "--dead-letter", "dead", "--require", "a"], b"{\"b\":1}\n", 1),
+        (&["--dead-letter", "dead", "--require", "a"], b"{\"b\":1}\n", 0),
+        (&["--fail-on-drop", "--config", "drops.toml"], b"{\"m\":\"ada@example.com\"}\n", 0),
+        (
+            &["--fail-on-drop", "--config", "drops.toml", "--dead-letter", "dead"],
+            b"a@example.com\n",
+            0,
+        ),
+        (&["--fail-on-drop", "--config", "drops.toml"], b"{\"m\":\"a@example.com\"}\n{\n", 1),
         (&["--fail-on-drop", "--schema", "service-log"], AROUND.as_bytes(), 0),
         (&["--no-such-option"], b"{}\n", 2),
         (&["--schema", "no-such-schema"], b"{}\n", 2),
         (&["--require", "a", "--schema", "service-log"], b"{}\n", 2),
         (&["no-such-file"], b"", 3),
-        (&[], b"{\n", 3),
-        (&["--fail-on-drop"], b"{\n", 3),
-        (&["--schema", "service-log"], b"{}\n", 3),
-        (&["--require", "a"], b"{\"b\":1}\n", 3),
+        (&[], b"{\n", 0),
+        (&["--fail-on-drop"], b"{\n", 1),
+        (&["--schema", "service-log"], b"{}\n", 0),
+        (&["--schema", "service-log", "--fail-on-drop"], b"{}\n", 1),
+        (&["--require", "a"], b"{\"b\":1}\n", 0),
         (&["--require", "a"], b"{\"a\":1}\n{\"b\":1}\n", 0),
-        (&["--text", "drop"], b"text\n", 3),
+        (&["--text", "drop"], b"text\n", 0),
+        (&["--text", "drop", "--fail-on-drop"], b"text\n", 1),
     ] {
         let output = run(tamis(args).current_dir(&dir), input);
         let what = format!("{args:?} {}", String::from_utf8_lossy(input));

@@ -25,8 +25,9 @@ fn what_is_there_is_replaced_or_added_to_only_when_asked() {
     }
     for (args, wanted, exit) in [
         (&["in", "-o", "out", "--append"][..], "{\"n\":0}\n{\"n\":1}\n", 0),
-        (&["bad", "-o", "out", "--append"], "{\"n\":0}\n{\"n\":1}\n", 3),
-        (&["bad", "-o", "out", "--force"], "{\"n\":0}\n{\"n\":1}\n", 3),
+        (&["bad", "-o", "out", "--append"], "{\"n\":0}\n{\"n\":1}\n", 0),
+        (&["in", "gone", "-o", "out", "--append"], "{\"n\":0}\n{\"n\":1}\n", 3),
+        (&["in", "gone", "-o", "out", "--force"], "{\"n\":0}\n{\"n\":1}\n", 3),
         (&["in", "-o", "out", "--force"], "{\"n\":1}\n", 0),
         (&["in", "-o", "/dev/null"], "{\"n\":1}\n", 0),
     ] {
@@ -96,7 +97,7 @@ fn each_input_has_an_output_of_its_name_compressed_as_it_came() {
     files.push(("logs/plain".into(), b"{\"n\":1}\n"));
     files.push(("logs/empty".into(), b""));
     files.push(("logs/bad".into(), b"{\"n\n"));
-    // Of one that fails what could be read is kept, as in a single output; nothing is not.
+    // One that fails has no output: it would look whole.
     files.push(("logs/cut".into(), &first[0].1[..12]));
     files.push(("logs/part".into(), &first[0].1[..20]));
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, data)| (&name[..], *data)).collect();
@@ -105,11 +106,12 @@ fn each_input_has_an_output_of_its_name_compressed_as_it_came() {
     assert_eq!((code(&output), output.stdout.len()), (3, 0), "{}", stderr(&output));
     assert_eq!(summary(&output)["failed_inputs"], 3);
     let mut wanted: Vec<_> = first.iter().map(|(name, _)| format!("sub/{name}")).collect();
-    wanted.extend(["empty", "part", "plain", "sub/"].map(String::from));
+    wanted.extend(["bad", "empty", "plain", "sub/"].map(String::from));
     wanted.sort();
     assert_eq!(listing(&dir.path().join("a/b")), wanted);
     let read = |name: &str| fs::read(dir.path().join("a/b").join(name)).unwrap();
     assert_eq!((read("empty"), read("plain")), (b"".to_vec(), b"{\"n\":1}\n".to_vec()));
+    assert_eq!(read("bad"), b"", "all of it was refused");
     for (name, data) in &first {
         let out = read(&format!("sub/{name}"));
         assert_eq!(out[..3], data[..3], "{name}");

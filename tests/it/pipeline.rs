@@ -7,9 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tamis::pipeline::{End, Failure, Sizes};
+use tamis::pipeline::{End, Failure, Sizes, Stall};
 
-use crate::stand_ins::{Act, Bench, Script};
+use crate::{
+    endings::until,
+    stand_ins::{Act, Bench, Script},
+};
 
 fn events(n: usize) -> Vec<u8> {
     (0..n).flat_map(|i| format!("{{\"n\":{i}}}\n").into_bytes()).collect()
@@ -159,7 +162,7 @@ fn a_failed_input_does_not_end_the_run() {
     let report = bench.run();
     assert_eq!(seen.get().clean, b"{\"a\":1}\n{\"b\n{\"c\":1}\n");
     assert_eq!(seen.get().failed_inputs, ["broken: the disk is gone"]);
-    assert!(seen.get().finished);
+    assert!(seen.get().aborted && !seen.get().finished, "the output is not whole");
     assert_eq!(report.failed_inputs, 1);
 }
 
@@ -190,6 +193,61 @@ fn a_failing_sink_is_a_failure_and_what_it_did_not_take_is_counted() {
 }
 
 #[test]
+fn lines_that_are_out_are_counted_wherever_the_disk_is_full() {
+    let input: Vec<u8> = (0..60)
+        .map(|n| match n % 7 {
+            3 => "\n".to_owned(),
+            5 => format!("bad {n}\n"),
+            _ => format!("{{\"n\":{n}}}\n"),
+        })
+        .collect::<String>()
+        .into_bytes();
+    for chunk_bytes in [1, 40, 1 << 18] {
+        for room in 0..350 {
+            let mut bench = Bench::new([("in", Script::bytes(&input, 1 << 16))]);
+            bench.sizes.chunk_bytes = chunk_bytes;
+            bench.dead_letter = true;
+            bench.tray.fails_at = Some((room, ErrorKind::StorageFull));
+            let seen = bench.seen.clone();
+            let report = bench.run();
+            assert!(matches!(report.end, End::Failed(Failure::Sink(_))), "{room}");
+            let seen = seen.get();
+            assert_eq!(seen.clean.len(), room);
+            let out = memchr::memchr_iter(b'\n', &seen.clean).count() as u64;
+            assert_eq!(report.tally.forwarded(), out, "{chunk_bytes} {room}");
+            assert_eq!(report.tally.rejected_total(), seen.letters.len() as u64);
+            assert_eq!(report.tally.unaccounted(), 0);
+            // The rest of what was read, and nothing else, is not.
+            assert!(report.read() <= 60 && report.unwritten > 0);
+            if chunk_bytes > 60 * 8 {
+                assert_eq!(report.read(), 60);
+            }
+        }
+    }
+}
+
+#[test]
+fn where_the_dead_letter_fails_the_others_are_out() {
+    let bench_of = |threads| {
+        let input = [&events(5)[..], b"bad\n\n", &events(5)].concat();
+        let mut bench = Bench::new([("in", Script::bytes(&input, 1 << 16))]);
+        bench.sizes.chunk_bytes = 1 << 18;
+        (bench.dead_letter, bench.threads) = (true, threads);
+        bench.seen.get().letters_fail = true;
+        bench
+    };
+    for threads in [1, 2] {
+        let bench = bench_of(threads);
+        let seen = bench.seen.clone();
+        let report = bench.run();
+        assert!(matches!(report.end, End::Failed(Failure::DeadLetter(_))));
+        assert_eq!(seen.get().clean, events(5).repeat(2));
+        assert_eq!((report.tally.forwarded(), report.tally.blank, report.unwritten), (10, 1, 1));
+        assert_eq!(report.tally.unaccounted(), 0);
+    }
+}
+
+#[test]
 fn a_panic_in_a_worker_ends_the_run_with_an_account() {
     let input = [&events(100)[..], b"{\"panic\":1}\n", &events(100)].concat();
     let bench = Bench::new([("in", Script::bytes(&input, 50))]);
@@ -216,16 +274,113 @@ fn a_panic_in_a_sink_ends_the_run_with_an_account() {
 }
 
 #[test]
-fn an_output_without_a_forwarded_line_is_not_kept() {
-    let bench = Bench::new([("in", Script::bytes(b"bad\nbad\n", 100))]);
-    let seen = bench.seen.clone();
-    let report = bench.run();
-    assert!(report.fruitless() && seen.get().aborted);
+fn an_output_without_a_forwarded_line_is_whole() {
+    for input in ["bad\nbad\n", "\n\n", ""] {
+        let bench = Bench::new([("in", Script::bytes(input.as_bytes(), 100))]);
+        let seen = bench.seen.clone();
+        let report = bench.run();
+        assert!(matches!(report.end, End::Complete) && seen.get().finished, "{input:?}");
+    }
+}
 
-    let bench = Bench::new([("in", Script::bytes(b"\n\n", 100))]);
-    let seen = bench.seen.clone();
-    let report = bench.run();
-    assert!(!report.fruitless() && seen.get().finished);
+/// A file that is left at `cut`, whatever its chunks, comes to its whole lines before that, and is not
+/// whole.
+#[test]
+fn a_file_that_a_stop_leaves_comes_to_the_lines_before() {
+    let input = [&events(9)[..], b"\n{\"bad\"\n", &vec![b'x'; 200], b"\n", &events(3)].concat();
+    for chunk_bytes in [1, 16, 100, 1 << 18] {
+        for cut in 0..input.len() {
+            let acts =
+                [Act::Bytes(input[..cut].to_vec()), Act::Stop, Act::Bytes(input[cut..].to_vec())];
+            let mut script = Script::new(acts, 1 << 16);
+            let mut bench = Bench::new([]);
+            (script.finite, script.shutdown) = (true, Some(bench.shutdown.clone()));
+            bench.inputs.extend([("in", script), ("never", Script::bytes(b"{}\n", 100))]);
+            bench.sizes = Sizes { chunk_bytes, ..Sizes::new(100) };
+            bench.dead_letter = true;
+            let seen = bench.seen.clone();
+            let report = bench.run();
+            let End::Unfinished(unfinished) = &report.end else { panic!("{:?}", report.end) };
+            assert_eq!((unfinished.inputs, unfinished.left), (2, 1));
+            let whole = memchr::memrchr(b'\n', &input[..cut]).map_or(0, |at| at + 1);
+            let lines = memchr::memchr_iter(b'\n', &input[..whole]).count() as u64;
+            let last = unfinished.last.as_ref().map_or((0, 0), |spot| (spot.lines, spot.bytes));
+            assert_eq!(last, (lines, whole as u64), "{chunk_bytes} {cut}");
+            assert_eq!((report.read(), report.unwritten), (lines, 0), "{chunk_bytes} {cut}");
+            assert_eq!(report.tally.unaccounted(), 0);
+            let seen = seen.get();
+            let events: Vec<u8> = input[..whole]
+                .split_inclusive(|byte| *byte == b'\n')
+                .filter(|line| line.starts_with(b"{\"n"))
+                .flatten()
+                .copied()
+                .collect();
+            assert_eq!(seen.clean, events, "{chunk_bytes} {cut}");
+            let refused = u64::from(lines >= 11) + u64::from(lines >= 12);
+            assert_eq!(seen.letters.len() as u64, refused, "{chunk_bytes} {cut}");
+            assert!(seen.aborted && !seen.finished);
+        }
+    }
+}
+
+#[test]
+fn a_line_that_takes_long_is_read_and_named() {
+    for (finite, threads) in [(false, 1), (false, 3), (true, 2)] {
+        let mut script = Script::bytes(&[&events(2000)[..], b"{\"slow\":1}\n"].concat(), 1 << 16);
+        script.finite = finite;
+        let mut rest = Script::new([Act::Pause(Duration::from_secs(600))], 1);
+        let mut bench = Bench::new([("slow", script)]);
+        rest.finite = finite;
+        rest.shutdown = Some(bench.shutdown.clone());
+        bench.inputs.push(("rest", rest));
+        bench.sizes.chunk_bytes = 1 << 18;
+        bench.threads = threads;
+        bench.dawdle = |data| match data.ends_with(b"{\"slow\":1}\n") {
+            true => Duration::from_secs(600),
+            false => Duration::ZERO,
+        };
+        let (seen, shutdown) = (bench.seen.clone(), bench.shutdown.clone());
+        let largest = bench.judging.clone();
+        let run = thread::spawn(move || bench.run());
+        until("the line", || *largest.lock().unwrap());
+        shutdown.request_by(tamis::shutdown::Signal::Interrupt);
+        shutdown.request();
+        let report = run.join().unwrap();
+        let stall = match &report.end {
+            End::Stalled(stall) if !finite => stall,
+            End::Unfinished(tamis::pipeline::Unfinished { stall: Some(stall), .. }) if finite => {
+                stall
+            }
+            other => panic!("{other:?}"),
+        };
+        let said = stall.to_string();
+        assert!(
+            said.contains("a line takes too long to judge: it is in slow between byte 0 and"),
+            "{said}"
+        );
+        assert_eq!((report.read(), report.unwritten), (2001, 2001));
+        assert!(seen.get().aborted && !seen.get().finished);
+    }
+}
+
+#[test]
+fn an_input_that_does_not_answer_is_named() {
+    let mut bench = Bench::new([("in", Script::new([Act::Hang], 1))]);
+    bench.dead_letter = true;
+    let shutdown = bench.shutdown.clone();
+    shutdown.request();
+    shutdown.request();
+    // Asked before it is read, it is not read.
+    assert!(matches!(bench.run().end, End::Complete));
+    let bench = Bench::new([("in", Script::new([Act::Hang], 1))]);
+    let (shutdown, judging) = (bench.shutdown.clone(), bench.judging.clone());
+    let run = thread::spawn(move || bench.run());
+    thread::sleep(ms(100));
+    shutdown.request();
+    shutdown.request();
+    let report = run.join().unwrap();
+    assert!(matches!(report.end, End::Stalled(Stall::Input)), "{:?}", report.end);
+    assert!(!*judging.lock().unwrap());
 }
 
 /// A source that pauses for so long that only a shutdown ends it.

@@ -47,7 +47,8 @@ fn sealed() -> TempDir {
     let key = key(dir.path(), "key");
     let args = ["--require", "kind", "--dead-letter", "dead", "--dead-letter-encrypt-to", &key];
     let output = in_folder(&dir, &[&args[..], &["app.log", "-o", "none"]].concat());
-    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    fs::remove_file(dir.path().join("none")).unwrap();
     dir
 }
 
@@ -118,15 +119,37 @@ fn a_letter_is_tried_so_often_and_then_stays() {
 fn without_the_identity_whole_events_go_and_the_rest_stays_as_it_is() {
     let dir = sealed();
     key(dir.path(), "other");
-    for identity in [&["--identity", "other"][..], &[]] {
-        let _ = fs::remove_file(dir.path().join("left"));
-        let replay = ["replay", "--dead-letter", "dead", "--remaining", "left"];
+    for (identity, mend) in [
+        (&["--identity", "other"][..], "--identity is not the key that they are sealed to"),
+        (&[], "they are sealed: give the key with --identity"),
+    ] {
+        fs::write(dir.path().join("left"), "{}\n").unwrap();
+        let replay = ["replay", "--dead-letter", "dead", "--remaining", "left", "-o", "more"];
         let output = in_folder(&dir, &[&replay[..], identity].concat());
         let said = stderr(&output);
-        assert!(said.contains("4 not replayed: 4 sealed, and not opened by --identity"), "{said}");
-        assert_eq!(summary(&output)["read"], 0);
-        let file = |name| fs::read(dir.path().join(name)).unwrap();
-        assert_eq!(file("left"), file("dead"));
+        let wanted = "4 dead letters cannot be opened (dead:1, dead:2, dead:3, dead:4): ";
+        assert!(said.contains(&format!("{wanted}{mend}")), "{said}");
+        assert_eq!(code(&output), 2, "{said}");
+        assert_eq!(fs::read(dir.path().join("left")).unwrap(), b"{}\n");
+        assert!(!dir.path().join("more").exists());
+    }
+    // Where others are replayed, those are named, and stay; and the run is not complete.
+    let whole = fs::read_to_string(dir.path().join("dead")).unwrap();
+    let more = "{\"reason\":\"rule\",\"input\":\"x\",\"line\":1,\"offset\":0,\"length\":7,\"event\":{\"n\":1}}\n";
+    fs::write(dir.path().join("mixed"), format!("{more}{whole}")).unwrap();
+    for quiet in [false, true] {
+        let _ = fs::remove_file(dir.path().join("left"));
+        let replay = ["replay", "--dead-letter", "mixed", "--identity", "other"];
+        let mut args = [&replay[..], &["--remaining", "left"]].concat();
+        args.extend(quiet.then_some("--quiet"));
+        let output = in_folder(&dir, &args);
+        let said = stderr(&output);
+        assert_eq!((code(&output), &output.stdout[..]), (3, &b"{\"n\":1}\n"[..]), "{said}");
+        assert!(said.contains("4 dead letters cannot be opened (mixed:2, mixed:3"), "{said}");
+        assert_eq!(fs::read_to_string(dir.path().join("left")).unwrap(), whole);
+        if !quiet {
+            assert_eq!(summary(&output)["exit_code"], 3);
+        }
     }
     // Not sealed: two are whole events, redacted.
     let args = ["--require", "kind", "--dead-letter", "plain", "app.log", "-o", "no"];

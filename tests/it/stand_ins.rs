@@ -23,6 +23,10 @@ pub(crate) enum Act {
     Bytes(Vec<u8>),
     Pause(Duration),
     Fail,
+    /// Somebody asks for the end.
+    Stop,
+    /// Does not come back.
+    Hang,
 }
 
 /// A source that follows a script, at most `step` bytes a read.
@@ -32,11 +36,19 @@ pub(crate) struct Script {
     /// Bytes handed out so far.
     pub(crate) given: Arc<Mutex<usize>>,
     pub(crate) shutdown: Option<Shutdown>,
+    /// It is a file.
+    pub(crate) finite: bool,
 }
 
 impl Script {
     pub(crate) fn new(acts: impl IntoIterator<Item = Act>, step: usize) -> Self {
-        Self { acts: acts.into_iter().collect(), step, given: Arc::default(), shutdown: None }
+        Self {
+            acts: acts.into_iter().collect(),
+            step,
+            given: Arc::default(),
+            shutdown: None,
+            finite: false,
+        }
     }
 
     pub(crate) fn bytes(data: &[u8], step: usize) -> Self {
@@ -49,6 +61,16 @@ impl Source for Script {
         match self.acts.pop_front() {
             None => Ok(Read::End),
             Some(Act::Fail) => Err(io::Error::other("the disk is gone")),
+            Some(Act::Stop) => {
+                let shutdown = self.shutdown.as_ref().unwrap();
+                shutdown.request();
+                shutdown.request();
+                Ok(Read::Idle)
+            }
+            Some(Act::Hang) => {
+                sleep(Duration::from_secs(600));
+                Ok(Read::Idle)
+            }
             Some(Act::Pause(pause)) => {
                 let now = wait.map_or(pause, |wait| wait.min(pause));
                 let (started, stage) = (Instant::now(), self.stage());
@@ -87,17 +109,26 @@ pub(crate) struct Clerk {
     /// How long a chunk takes, by the first digit in it.
     pub(crate) dawdle: fn(&[u8]) -> Duration,
     pub(crate) largest_chunk: Arc<Mutex<usize>>,
+    /// One takes long.
+    pub(crate) judging: Arc<Mutex<bool>>,
 }
 
 impl Clerk {
     pub(crate) fn new(max_event_bytes: usize) -> Self {
-        Self { max_event_bytes, dawdle: |_| Duration::ZERO, largest_chunk: Arc::default() }
+        Self {
+            max_event_bytes,
+            dawdle: |_| Duration::ZERO,
+            largest_chunk: Arc::default(),
+            judging: Arc::default(),
+        }
     }
 }
 
 impl Worker for Clerk {
     fn process(&mut self, chunk: &Chunk, out: &mut Output) {
-        sleep((self.dawdle)(chunk.data()));
+        let pause = (self.dawdle)(chunk.data());
+        *self.judging.lock().unwrap() |= pause > Duration::from_secs(60);
+        sleep(pause);
         let mut largest = self.largest_chunk.lock().unwrap();
         *largest = chunk.memory().max(*largest);
         let mut offset = 0;
@@ -158,6 +189,7 @@ pub(crate) struct Everything {
     pub(crate) letters: Vec<(String, u64, u64, u64, &'static str)>,
     pub(crate) notices: Vec<String>,
     pub(crate) failed_inputs: Vec<String>,
+    pub(crate) letters_fail: bool,
     pub(crate) finished: bool,
     pub(crate) aborted: bool,
 }
@@ -174,6 +206,7 @@ pub(crate) struct Tray {
     pub(crate) dawdle: Duration,
     pub(crate) fails_at: Option<(usize, io::ErrorKind)>,
     pub(crate) panics: bool,
+    pub(crate) taken: usize,
 }
 
 impl Sink for Tray {
@@ -184,12 +217,19 @@ impl Sink for Tray {
         if let Some((at, kind)) = self.fails_at
             && seen.clean.len() + bytes.len() > at
         {
+            // As a disk does, it takes what there is room for.
+            self.taken = at - seen.clean.len();
+            seen.clean.extend_from_slice(&bytes[..self.taken]);
             return Err(kind.into());
         }
         seen.clean.extend_from_slice(bytes);
         let so_far = seen.clean.len();
         seen.writes.push((Instant::now(), so_far));
         Ok(())
+    }
+
+    fn taken(&self) -> usize {
+        self.taken
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -213,9 +253,12 @@ impl RejectSink for Seen {
 
     fn write(&mut self, letter: &pipeline::Letter<'_>) -> io::Result<()> {
         let pipeline::Letter { place, reject, body, .. } = letter;
-        assert_eq!(*body, b"{x}");
+        assert!(*body == b"{x}" || reject.reason == Reason::Poison);
         let Place { input, line, offset, length } = *place;
         let letter = (input.to_string(), line, offset, length, reject.reason.word());
+        if self.get().letters_fail {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.get().letters.push(letter);
         Ok(())
     }
@@ -256,6 +299,7 @@ pub(crate) struct Bench {
     pub(crate) shutdown: Shutdown,
     pub(crate) seen: Seen,
     pub(crate) largest_chunk: Arc<Mutex<usize>>,
+    pub(crate) judging: Arc<Mutex<bool>>,
 }
 
 impl Bench {
@@ -270,12 +314,14 @@ impl Bench {
                 dawdle: Duration::ZERO,
                 fails_at: None,
                 panics: false,
+                taken: 0,
             },
             dead_letter: false,
             dawdle: |_| Duration::ZERO,
             shutdown: Shutdown::new(Duration::from_secs(60)).unwrap(),
             seen,
             largest_chunk: Arc::default(),
+            judging: Arc::default(),
         }
     }
 
@@ -293,6 +339,7 @@ impl Bench {
         let workers = (0..self.threads).map(|_| Clerk {
             dawdle: self.dawdle,
             largest_chunk: self.largest_chunk.clone(),
+            judging: self.judging.clone(),
             ..Clerk::new(self.sizes.max_event_bytes)
         });
         let workers = workers.collect();
@@ -302,7 +349,10 @@ impl Bench {
             inputs: Inputs::InTurn(
                 self.inputs
                     .into_iter()
-                    .map(|(name, source)| Input { name: name.into(), source: Box::new(source) })
+                    .map(|(name, script)| {
+                        let (name, finite) = (name.into(), script.finite);
+                        Input { name, source: Box::new(script), finite }
+                    })
                     .collect(),
             ),
             outlets: Outlets {

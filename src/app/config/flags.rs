@@ -20,6 +20,7 @@ pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
         out_dir: path(&flags.out_dir),
         force: flags.force.then_some(Said::elsewhere(true)),
         append: flags.append.then_some(Said::elsewhere(true)),
+        keep_partial: flags.keep_partial.then_some(Said::elsewhere(true)),
         compress: flags.compress.map(Said::elsewhere),
         rotate_size: flags.log.rotate_size.map(Said::elsewhere),
         rotate_every: flags.log.rotate_every.map(Said::elsewhere),

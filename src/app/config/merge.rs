@@ -38,6 +38,7 @@ impl Loaded {
             let append = value(c.append.as_ref()).unwrap_or(false);
             args.append = append && args.out_dir.is_none();
         }
+        args.keep_partial |= value(c.keep_partial.as_ref()).unwrap_or(false);
         if args.out_dir.is_none() {
             fill(&mut args.compress, value(c.compress.as_ref()));
             fill(&mut args.log.rotate_size, value(c.rotate_size.as_ref()));

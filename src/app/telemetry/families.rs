@@ -200,7 +200,8 @@ fn lines(seen: &Snapshot) -> Vec<Family> {
         ("tombstones", tally.tombstones),
         ("joined", tally.joined),
         ("stay", tally.stay_total()),
-        ("rejected", tally.rejected_total()),
+        ("rejected", tally.rejected_total() - tally.intentional()),
+        ("intentional", tally.intentional()),
     ];
     let outcomes = outcomes.map(|(outcome, count)| Sample::of(&[outcome], count as f64));
     vec![

@@ -3,6 +3,8 @@
 use super::{RecordWorker, block::Block, judged::Judged};
 use crate::pipeline::{
     crew::{Load, survives},
+    flight::{Flight, Load as Flying},
+    ledger::Ledger,
     report::Failure,
 };
 
@@ -33,14 +35,17 @@ impl<W: RecordWorker> Load<W> for RecordBatch {
         self.block.records().is_empty()
     }
 
-    fn judge(&mut self, worker: &mut W) -> u64 {
+    fn judge(&mut self, worker: &mut W, ledger: &Ledger) {
         let (block, judged) = (&self.block, &mut self.judged);
-        let empty = block.records().is_empty();
-        if !empty && !survives(|| worker.process(block, judged)) {
+        let count = block.records().len() as u64;
+        let topic = block.places().first().map_or_else(|| "".into(), |place| place.topic.clone());
+        ledger.takes_off(Flight::new(self.seq, Flying::Records { count, topic }));
+        let survived = survives(|| worker.process(block, judged));
+        let lines = if survived { judged.output.tally.read } else { count };
+        ledger.lands(self.seq, lines, survived);
+        if !survived {
             self.failed = Some(Failure::Worker);
             self.judged.clear();
-            return self.block.records().len() as u64;
         }
-        self.judged.output.tally.read
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    ffi::OsString,
     fs::{self, File, Metadata},
     io,
     path::{Path, PathBuf, absolute as made_absolute},
@@ -11,7 +12,6 @@ use std::{
 use super::{
     Follow, MOST_FILES, Packed, Packing, Tail,
     fingerprint::{self, Node, Stamp, TELLING},
-    place,
     store::Entry,
     tail::is_named_after,
 };
@@ -243,6 +243,7 @@ impl Follow {
         };
         let input = self.registry.add(entry, former);
         tail.input = input;
+        self.notes.met(input, tail.node);
         let path = tail.path.clone();
         self.nodes.insert(tail.node, input);
         self.tails.insert(input, tail);
@@ -387,4 +388,10 @@ fn absolute(path: &Path) -> PathBuf {
 
 fn resumed(entry: &Entry) -> Origin {
     Origin::From(entry.position(), None)
+}
+
+/// The folder and the name of a path.
+pub(super) fn place(path: &Path) -> (PathBuf, OsString) {
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    (folder, path.file_name().unwrap_or_default().to_os_string())
 }

@@ -108,7 +108,13 @@ pub(crate) fn run(
     shutdown: &Shutdown,
 ) -> JoinHandle<Report> {
     let demand = Demand { workers: 1, dead_letter: true, engine_bytes: 0, fixed_bytes: 0 };
-    let tray = Tray { seen: seen.clone(), dawdle: Duration::ZERO, fails_at: None, panics: false };
+    let tray = Tray {
+        seen: seen.clone(),
+        dawdle: Duration::ZERO,
+        fails_at: None,
+        panics: false,
+        taken: 0,
+    };
     let pipeline = Pipeline {
         framing: None,
         budget: Budget::fit(sizes, demand, None).unwrap(),

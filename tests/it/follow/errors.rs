@@ -77,6 +77,7 @@ impl Growing for Disk {
             position: file.position,
             take_partial: false,
             take_waiting: false,
+            caution: Default::default(),
         })
     }
 

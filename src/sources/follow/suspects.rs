@@ -1,0 +1,278 @@
+//! Lines that hold up, or end, every process that judges them: told by notes that outlive it.
+//!
+//! A note is made of lines that take long to judge, or that cannot be judged, and taken back when they
+//! were judged after all. What is noted at a start was being judged when the process before ended:
+//! those lines are judged one by one. A line of which this is known three times in a row is not
+//! judged any more.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    fingerprint::{Fingerprint, Node, read_at},
+    registry::Registry,
+    tail::Tail,
+};
+use crate::pipeline::{Caution, Checkpoint, Delivered, Suspect, Suspects};
+
+const NAME: &str = "suspects.json";
+/// So many deaths in a row are no accident.
+const DEATHS: u32 = 3;
+/// So far before lines that are noted, others are judged one by one, too, lest they come together.
+const BEFORE: u64 = 16 << 20;
+
+/// What is noted; without a folder, nothing.
+#[derive(Clone, Default)]
+pub(super) struct Notes(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    folder: Option<PathBuf>,
+    /// The inputs of this run.
+    nodes: BTreeMap<usize, Node>,
+    notes: Vec<Note>,
+}
+
+/// A run of lines of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    #[serde(flatten)]
+    node: Node,
+    from: u64,
+    to: u64,
+    /// How they begin.
+    text: Fingerprint,
+    /// It is one line.
+    alone: bool,
+    /// How many processes in a row ended with them.
+    deaths: u32,
+    /// They are being judged.
+    judging: bool,
+}
+
+impl Note {
+    fn is_quarantined(&self) -> bool {
+        self.alone && self.deaths >= DEATHS
+    }
+}
+
+impl Notes {
+    /// With what an earlier run left in `folder`, which nobody else uses.
+    pub(super) fn open(folder: Option<&Path>) -> Self {
+        let mut noted = Noted { folder: folder.map(Path::to_path_buf), ..Noted::default() };
+        let old = folder.and_then(|folder| fs::read(folder.join(NAME)).ok()).unwrap_or_default();
+        // What cannot be read is as good as none.
+        let old: Vec<Note> = serde_json::from_slice(&old).unwrap_or_default();
+        for mut note in old {
+            note.deaths += u32::from(note.judging);
+            if note.judging || note.is_quarantined() {
+                note.judging = false;
+                noted.notes.push(note);
+            }
+        }
+        if !noted.notes.is_empty() {
+            noted.keep();
+        }
+        Self(Arc::new(Mutex::new(noted)))
+    }
+
+    /// An input of this run is this file.
+    pub(super) fn met(&self, input: usize, node: Node) {
+        self.noted().nodes.insert(input, node);
+    }
+
+    /// How the next line of a file is judged.
+    pub(super) fn caution_of(&self, tail: &Tail) -> Caution {
+        let offset = tail.position.offset;
+        // Of an archive the text cannot be looked up.
+        let plain = tail.file.as_ref().filter(|_| !tail.is_packed());
+        self.caution(tail.node, offset, |len| read_at(plain?, offset, len).ok())
+    }
+
+    /// How the next line of a file is judged, which is at `offset`. `text` gives so many bytes there.
+    fn caution(&self, node: Node, offset: u64, text: impl Fn(usize) -> Option<Vec<u8>>) -> Caution {
+        let noted = self.noted();
+        let near = |note: &&Note| {
+            note.node == node && offset < note.to && note.from <= offset.saturating_add(BEFORE)
+        };
+        let mut caution = Caution::None;
+        for note in noted.notes.iter().filter(near) {
+            let same = || text(note.text.bytes).is_none_or(|text| note.text.fits(&text));
+            match note.is_quarantined() && note.from == offset && same() {
+                true => return Caution::Quarantined,
+                false => caution = Caution::Alone,
+            }
+        }
+        caution
+    }
+
+    /// What was delivered is not judged again.
+    pub(super) fn delivered(&self, delivered: &[Delivered]) {
+        let mut noted = self.noted();
+        let before = noted.notes.len();
+        for Delivered { input, position, ended } in delivered {
+            let Some(node) = noted.nodes.get(input).copied() else { continue };
+            let offset = position.map_or(0, |position| position.offset);
+            noted.notes.retain(|note| note.node != node || note.to > offset);
+            if *ended {
+                noted.nodes.remove(input);
+            }
+        }
+        if noted.notes.len() != before {
+            noted.keep();
+        }
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.noted().folder.is_some()
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Suspects for Notes {
+    fn suspect(&self, suspect: &Suspect<'_>) {
+        let mut noted = self.noted();
+        let Some(node) = noted.nodes.get(&suspect.input).copied() else { return };
+        let Suspect { from, to, text, alone, .. } = *suspect;
+        let overlaps = |note: &Note| note.node == node && note.from < to && from < note.to;
+        let known = noted.notes.iter().filter(|note| overlaps(note));
+        let deaths = known.map(|note| note.deaths).max().unwrap_or_default();
+        noted.notes.retain(|note| !overlaps(note));
+        let text = Fingerprint::of(text);
+        noted.notes.push(Note { node, from, to, text, alone, deaths, judging: true });
+        noted.keep();
+    }
+
+    fn cleared(&self, input: usize, from: u64) {
+        let mut noted = self.noted();
+        let Some(node) = noted.nodes.get(&input).copied() else { return };
+        noted.notes.retain(|note| note.node != node || note.from != from);
+        noted.keep();
+    }
+}
+
+impl Noted {
+    /// Where this fails there is no note, and nothing else is lost.
+    fn keep(&self) {
+        let Some(folder) = &self.folder else { return };
+        let _ = write(folder, &self.notes);
+    }
+}
+
+fn write(folder: &Path, notes: &[Note]) -> io::Result<()> {
+    // As the checkpoints, so that what a killed process was writing is removed.
+    let mut file = tempfile::Builder::new().prefix(".checkpoints.").tempfile_in(folder)?;
+    file.write_all(&serde_json::to_vec(notes)?)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(NAME))?;
+    Ok(())
+}
+
+/// Who keeps positions, and with them which lines hold up every run.
+pub(super) struct Kept {
+    registry: Registry,
+    pub(super) notes: Notes,
+}
+
+impl Kept {
+    pub(super) fn open(registry: &Registry, folder: Option<&Path>) -> Self {
+        Self { registry: registry.clone(), notes: Notes::open(folder) }
+    }
+}
+
+impl Checkpoint for Kept {
+    fn acknowledge(&mut self, delivered: &[Delivered]) -> io::Result<()> {
+        self.registry.acknowledge(delivered)?;
+        self.notes.delivered(delivered);
+        Ok(())
+    }
+
+    fn suspects(&self) -> Option<Arc<dyn Suspects>> {
+        let notes = self.notes.clone();
+        notes.is_kept().then(|| Arc::new(notes) as Arc<dyn Suspects>)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Position;
+
+    const NODE: Node = Node { device: 1, inode: 2 };
+
+    fn open(folder: &Path) -> Notes {
+        let notes = Notes::open(Some(folder));
+        notes.met(7, NODE);
+        notes
+    }
+
+    fn suspect(from: u64, to: u64, alone: bool) -> Suspect<'static> {
+        Suspect { input: 7, from, to, text: b"{\"slow\"", alone }
+    }
+
+    fn caution(notes: &Notes, offset: u64) -> Caution {
+        notes.caution(NODE, offset, |_| Some(b"{\"slow\":1}".to_vec()))
+    }
+
+    #[test]
+    fn what_ends_three_runs_is_judged_alone_and_then_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = open(folder.path());
+        notes.suspect(&suspect(0, 100, false));
+        assert_eq!(caution(&notes, 0), Caution::Alone, "of no use in this run, and no harm");
+        let notes = open(folder.path());
+        assert_eq!([0, 40, 99, 100].map(|at| caution(&notes, at)), {
+            let alone = Caution::Alone;
+            [alone, alone, alone, Caution::None]
+        });
+        notes.suspect(&suspect(40, 60, true));
+        let notes = open(folder.path());
+        assert_eq!(
+            [0, 40, 60].map(|at| caution(&notes, at)),
+            [Caution::Alone, Caution::Alone, Caution::None]
+        );
+        notes.suspect(&suspect(40, 60, true));
+        // It stays so until it was delivered, also through runs that do not come to it.
+        for _ in 0..3 {
+            let notes = open(folder.path());
+            assert_eq!(
+                [0, 40].map(|at| caution(&notes, at)),
+                [Caution::Alone, Caution::Quarantined]
+            );
+            let other = notes.caution(NODE, 40, |_| Some(b"{\"fine\":1}".to_vec()));
+            assert_eq!(other, Caution::Alone, "another line at its place");
+        }
+        let position = Position { offset: 60, ..Position::default() };
+        open(folder.path()).delivered(&[Delivered {
+            input: 7,
+            position: Some(position),
+            ended: false,
+        }]);
+        assert_eq!(caution(&open(folder.path()), 40), Caution::None);
+    }
+
+    #[test]
+    fn what_was_judged_after_all_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..5 {
+            let notes = open(folder.path());
+            notes.suspect(&suspect(0, 100, true));
+            notes.cleared(7, 0);
+        }
+        assert_eq!(caution(&open(folder.path()), 0), Caution::None);
+        // So is what another run did not end with.
+        open(folder.path()).suspect(&suspect(0, 100, true));
+        open(folder.path());
+        assert_eq!(caution(&open(folder.path()), 0), Caution::None);
+    }
+}

@@ -1,0 +1,78 @@
+//! A line that ends every run which judges it.
+
+use std::{collections::BTreeSet, fs, sync::Arc, time::Instant};
+
+use tamis::{
+    pipeline::{End, Failure, Report, Sizes},
+    shutdown::Shutdown,
+    sources::{
+        Follow,
+        follow::{Listing, Settings},
+    },
+};
+
+use super::desk::run;
+use crate::{endings::until, stand_ins::Seen};
+
+/// A life, until it ends, or until `done`.
+fn live(folder: &std::path::Path, seen: &Seen, done: impl Fn(&Seen) -> bool) -> Report {
+    let shutdown = Shutdown::new(std::time::Duration::from_secs(60)).unwrap();
+    let (file, listed) = (folder.join("app.log"), folder.to_path_buf());
+    let list = move || Listing {
+        files: vec![file.clone()],
+        folders: vec![listed.clone()],
+        ..Listing::default()
+    };
+    let settings = Settings {
+        list: Box::new(list),
+        data_dir: Some(folder.join("data")),
+        line_age: std::time::Duration::from_secs(60),
+        polling: false,
+        most_open: usize::MAX,
+        window_log: 20,
+        clock: Box::new(Instant::now),
+        observer: Arc::new(seen.clone()),
+        shutdown: shutdown.clone(),
+    };
+    let (growing, checkpoint) = Follow::open(settings).unwrap();
+    let running = run(Box::new(growing), checkpoint, Sizes::new(1 << 20), seen, &shutdown);
+    until("an end", || running.is_finished() || done(seen));
+    shutdown.request();
+    running.join().unwrap()
+}
+
+#[test]
+fn it_is_quarantined_and_the_others_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = |range: std::ops::Range<u32>| -> String {
+        range.map(|n| format!("{{\"n\":{n}}}\n")).collect()
+    };
+    let text = format!("{}{{\"panic\":1}}\n{}", events(0..50), events(50..5000));
+    fs::write(folder.path().join("app.log"), &text).unwrap();
+    let mut arrived = String::new();
+    for _ in 0..3 {
+        let seen = Seen::default();
+        let report = live(folder.path(), &seen, |_| false);
+        assert!(matches!(report.end, End::Failed(Failure::Worker)), "{:?}", report.end);
+        arrived += std::str::from_utf8(&seen.get().clean).unwrap();
+    }
+    let seen = Seen::default();
+    let report = live(folder.path(), &seen, |seen| seen.get().clean.ends_with(b"{\"n\":4999}\n"));
+    assert!(matches!(report.end, End::Complete), "{:?}", report.end);
+    arrived += std::str::from_utf8(&seen.get().clean).unwrap();
+    // Those before it may come again, as after any death.
+    let all: BTreeSet<&str> = arrived.lines().collect();
+    assert_eq!(all, events(0..5000).lines().collect());
+    let at = events(0..50).len() as u64;
+    let letters = seen.get().letters.clone();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(
+        (&*letters[0].0, letters[0].2, letters[0].4),
+        (&*folder.path().join("app.log").display().to_string(), at, "poison")
+    );
+    // It is over with it.
+    let seen = Seen::default();
+    fs::write(folder.path().join("app.log"), text + "{\"n\":5000}\n").unwrap();
+    live(folder.path(), &seen, |seen| !seen.get().clean.is_empty());
+    assert_eq!(seen.get().clean, b"{\"n\":5000}\n");
+}
