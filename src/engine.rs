@@ -33,6 +33,8 @@ pub(crate) mod walk;
 
 use std::sync::Arc;
 
+pub(crate) use line::prefix::event_start;
+
 pub use chunk::Chunk;
 pub use explain::{Explanation, explain};
 pub use fate::Fate;

@@ -16,6 +16,9 @@ const AUTOMATON: u64 = 256 << 10;
 /// edits, each kept at the size that its own worst chunk needed.
 const SCRATCH: u64 = 144;
 
+/// JSON inside JSON inside a string: three texts of 64 KiB, each with scratch space of its own.
+const INSIDE: u64 = 3 * SCRATCH * (64 << 10);
+
 /// What rules by path ask for beside that: every number in an array may be a site, a finding and an
 /// edit; and for each word of its row of globs.
 const RULED: u64 = 120;
@@ -31,11 +34,12 @@ pub(crate) fn engine_bytes(chunk: usize, rules: &Rules) -> u64 {
         // Placeholders are kept before they are written.
         words => RULED + ROW * words + 4 * growth(rules) as u64,
     };
-    PATHS + AUTOMATON * detectors as u64 + (SCRATCH + ruled) * chunk as u64
+    PATHS + INSIDE + AUTOMATON * detectors as u64 + (SCRATCH + ruled) * chunk as u64
 }
 
 /// How much an event grows at most where a rule by path puts a placeholder, its quotes and a comma
-/// in the place of a value and its own; 0 where there is none.
+/// in the place of a value and its own; 0 where there is none. In JSON in a string of JSON in a text
+/// line each quote has seven backslashes.
 pub(crate) fn growth(rules: &Rules) -> usize {
     let ids = rules.policy.rules.iter().filter_map(|rule| rule.id());
     let by_path = ids.map(str::len).max();
@@ -46,7 +50,7 @@ pub(crate) fn growth(rules: &Rules) -> usize {
         // `[],`
         _ => (by_path, 3),
     };
-    longest.map_or(0, |id| (id + "\"[REDACTED:]\",".len()).div_ceil(shortest))
+    longest.map_or(0, |id| (id + r#"\\\\\\\"[REDACTED:]\\\\\\\","#.len()).div_ceil(shortest))
 }
 
 /// Names an instruction set in place of the best one: for benchmarks and for a processor that

@@ -15,7 +15,7 @@ use super::index::Index;
 use super::outcome::Reason;
 use super::plan::Plan;
 use super::redact::splice;
-use super::walk::Line;
+use super::walk::{Line, Stop};
 
 /// Nothing that is no attack takes more than three.
 const ROUNDS: usize = 12;
@@ -31,14 +31,17 @@ pub(super) struct Again {
 
 impl Engine {
     /// Judges the event `out[from..]` again, which is what the judge's edits made of another, until
-    /// nothing is found in it. Adds the detectors of what was found to the judge's.
+    /// nothing is found in it. Adds the detectors of what was found to the judge's. `obeys`: the
+    /// event obeys the schema, and must still do so; where it does not, the error says at which of
+    /// its bytes, and `out` is the event that far.
     pub(super) fn settle(
         &mut self,
         plan: &Plan,
         from: usize,
         out: &mut Vec<u8>,
-    ) -> Result<(), Reason> {
-        if !self.judge.unsettled {
+        obeys: bool,
+    ) -> Result<(), Stop> {
+        if !(self.judge.unsettled || obeys && self.judge.unchecked) {
             return Ok(());
         }
         // An explanation still wants the first judgement's decisions and edits.
@@ -48,7 +51,7 @@ impl Engine {
         let mut again = mem::take(&mut self.again);
         again.detectors.clear();
         self.judge.again = true;
-        let settled = self.rounds(plan, &mut again, from, out);
+        let settled = self.rounds(plan, &mut again, from, out, obeys);
         let j = &mut self.judge;
         j.again = false;
         mem::swap(&mut j.detectors, &mut again.detectors);
@@ -113,7 +116,9 @@ impl Engine {
         again: &mut Again,
         from: usize,
         out: &mut Vec<u8>,
-    ) -> Result<(), Reason> {
+        obeys: bool,
+    ) -> Result<(), Stop> {
+        let stop = |reason| Stop { reason, at: 0 };
         for _ in 0..ROUNDS {
             again.detectors.extend_from_slice(&self.judge.detectors);
             let Again { index, text, .. } = again;
@@ -126,11 +131,17 @@ impl Engine {
             index.scan(plan.simd, text, HEAD, end, &plan.detectors.gates, false);
             let start = end - text[HEAD..end].trim_ascii_start().len();
             let line = Line { buf: text, start, end, quotes: index.quotes(), marks: &index.marks };
-            self.walk.event(line, &mut self.paths).map_err(|s| s.reason)?;
-            self.judge.event(&plan.detectors, &line, &self.walk).map_err(|s| s.reason)?;
+            self.walk.event(line, &mut self.paths).map_err(|s| stop(s.reason))?;
+            if let Some(violation) = self.walk.violation.filter(|_| obeys) {
+                return Err(Stop { reason: violation.reason, at: violation.at - HEAD });
+            }
+            if !self.judge.unsettled {
+                return Ok(());
+            }
+            self.judge.event(&plan.detectors, &line, &self.walk).map_err(|s| stop(s.reason))?;
             let j = &self.judge;
             if j.dropped.is_some() {
-                return Err(Reason::Rule);
+                return Err(stop(Reason::Rule));
             }
             if j.edits.is_empty() {
                 return Ok(());
@@ -138,12 +149,12 @@ impl Engine {
             out.truncate(from);
             let to = end + usize::from(newline);
             splice::splice(text, HEAD, to, &j.edits, &j.replacements, out);
-            if !j.unsettled {
+            if !(j.unsettled || obeys && j.unchecked) {
                 again.detectors.extend_from_slice(&j.detectors);
                 return Ok(());
             }
         }
-        Err(Reason::TooCostly)
+        Err(stop(Reason::TooCostly))
     }
 }
 

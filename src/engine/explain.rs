@@ -13,7 +13,7 @@ pub use super::judge::trace::{Decoding, Kind};
 use super::outcome::{Output, Reason};
 use super::path::locate;
 use super::redact::splice::splice;
-use super::{Engine, Plan};
+use super::{Engine, Plan, event_start};
 
 /// What became of one event or text line, and why.
 #[derive(Debug, Clone)]
@@ -150,7 +150,8 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn candidate(&mut self, d: &Decision) -> Candidate {
-        let text = self.line.trim_ascii_start().first() != Some(&b'{');
+        let text =
+            self.line.trim_ascii_start().first() != Some(&b'{') && event_start(self.line).is_none();
         let range = d.range.0 - HEAD..d.range.1 - HEAD;
         let becomes = match d.refused {
             None => self.becomes(d.range),

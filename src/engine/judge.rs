@@ -8,6 +8,7 @@ mod nested;
 mod ruled;
 mod sites;
 pub(crate) mod trace;
+mod values;
 mod whole;
 
 use std::collections::HashMap;
@@ -25,17 +26,26 @@ use super::walk::{Kind, Line, Stop, Walk};
 use levels::Level;
 use nested::Nested;
 use trace::{Decision, Trace};
+use values::Look;
 
-/// Decodings inside each other: escapes, JSON, escapes again, percent.
-const LEVELS: usize = 4;
+/// Decodings inside each other: escapes of JSON in a string of JSON, and so on, then percent.
+const LEVELS: usize = 6;
+/// Those of them that percent-encoding may take. Further ones are for JSON inside JSON, whose texts
+/// are shorter.
+const PERCENT_LEVELS: usize = 4;
 
 /// One worker's judge.
 pub(crate) struct Judge {
     simd: Simd,
     scratch: Scratch,
     levels: Vec<Level>,
-    /// Absent while it is at work: JSON inside a string is looked into once.
-    nested: Option<Box<Nested>>,
+    nested: Nested,
+    /// How many JSON values the text under judgement stands in, but for the event.
+    depth: usize,
+    /// A schema is in force.
+    schema: bool,
+    /// JSON that breaks off in a text refuses the event.
+    strict: bool,
     findings: Vec<Finding>,
     /// What each detector matched last in the texts under judgement, innermost last.
     matched: Vec<Matched>,
@@ -49,6 +59,10 @@ pub(crate) struct Judge {
     pub(crate) detectors: Vec<u16>,
     /// The last event's edits may show something new: see `again`.
     pub(crate) unsettled: bool,
+    /// They may break the schema.
+    pub(crate) unchecked: bool,
+    /// The schema lists whole objects or arrays: any edit may break it.
+    compares: bool,
     /// Something in the string under judgement was refused, or not looked at.
     refused: bool,
     /// Where the value of the event under judgement stands.
@@ -86,7 +100,10 @@ impl Judge {
             simd,
             scratch: Scratch::default(),
             levels: (0..LEVELS).map(|_| Level::default()).collect(),
-            nested: Some(Box::new(Nested::new(rules, max_depth))),
+            nested: Nested::new(rules, max_depth),
+            depth: 0,
+            schema: rules.contract.is_some(),
+            strict: false,
             findings: Vec::new(),
             matched: Vec::new(),
             keys: HashMap::new(),
@@ -94,6 +111,8 @@ impl Judge {
             replacements: Vec::new(),
             detectors: Vec::new(),
             unsettled: false,
+            unchecked: false,
+            compares: rules.contract.as_ref().is_some_and(|schema| schema.compares_any()),
             refused: false,
             at: 0,
             dropped: None,
@@ -121,6 +140,7 @@ impl Judge {
         self.scratch.forget_name();
         self.unsettled = false;
         self.refused = false;
+        self.unchecked = false;
         self.dropped = None;
         self.observed.clear();
         self.counted.clear();
@@ -145,6 +165,7 @@ impl Judge {
         walk: &Walk,
     ) -> Result<(), Stop> {
         self.begin(line.end - line.start);
+        self.strict = self.schema || d.precedence.strict;
         if walk.sites.is_empty() {
             return Ok(());
         }
@@ -172,6 +193,8 @@ impl Judge {
         row: &[u64],
     ) -> Result<(), Stop> {
         self.begin(end - start);
+        // A schema refuses text lines anyway.
+        self.strict = d.precedence.strict;
         self.with_room(d, |judge| judge.all_text(d, buf, (start, end), row))
     }
 
@@ -274,7 +297,7 @@ impl Judge {
             let content = &p.text[p.start..p.end];
             let nothing = d.plain_escapes
                 && marks.iter().all(|m| m.id() == ESCAPE)
-                && !opens_json(content)
+                && !values::may_hold(content, self.look(d) == Look::All)
                 && decode::is_simple(content, |b| d.may_start(b), |b| d.slash_may_matter(b));
             return if nothing { Ok(()) } else { self.escaped(d, p, level, out) };
         }
@@ -292,7 +315,8 @@ impl Judge {
         if self.scratch.budget.is_exceeded() || self.scratch.full.is_some() {
             return Err(Reason::TooCostly);
         }
-        if percent && level < LEVELS {
+        let levels = if self.depth > 1 { LEVELS } else { PERCENT_LEVELS };
+        if percent && level < levels {
             self.percent(d, p, level, out)?;
         }
         self.unsettled |= (self.refused || percent) && out.len() > outer.2;
@@ -347,17 +371,6 @@ impl Judge {
             None => self.matched.push(now),
             Some(i) if found || now.end > self.matched[i].end => self.matched[i] = now,
             Some(_) => {}
-        }
-    }
-}
-
-/// Whether a raw string's first byte that is no white space, escaped or not, opens JSON.
-fn opens_json(content: &[u8]) -> bool {
-    let mut rest = content;
-    loop {
-        match rest {
-            [b' ', r @ ..] | [b'\\', b'n' | b'r' | b't', r @ ..] => rest = r,
-            _ => return matches!(rest.first(), Some(b'{' | b'[')),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From lines to outcomes: each line of a chunk ends in exactly one.
 
 mod key_lines;
+pub(super) mod prefix;
 mod text;
 
 use std::mem;
@@ -20,12 +21,17 @@ use super::walk::{Line, Stop};
 /// The mend for a line that begins with `{'`.
 const DICT: &str = "looks like a Python dict: write JSON (`json.dumps`)";
 
+/// The fix where the redaction of an event breaks the schema.
+const SPOILT: &str = "redacted, the event no longer fits the schema: let the schema allow what takes the value's place, or choose another action or `numbers`";
+
 /// One line of a chunk.
 #[derive(Clone, Copy)]
 struct Entry<'a> {
     line: Line<'a>,
     /// Where it starts, white space included; `line.end` is its newline.
     start: usize,
+    /// The first byte that is forwarded: where the line starts, or after a prefix that is removed.
+    from: usize,
     number: u32,
     /// A control character may stand in it; a byte ≥ 0x80 may.
     control: bool,
@@ -77,6 +83,7 @@ impl Engine {
             let entry = Entry {
                 line: Line { buf, start, end, quotes, marks },
                 start,
+                from: start,
                 number: number as u32,
                 control: !controls.is_empty(),
                 bodies: plan.settings().bodies,
@@ -102,13 +109,20 @@ impl Engine {
             reject(e, Reason::Oversize, 0, Payload::None, out.bodies.len(), out);
             return;
         }
+        let all_text = plan.settings().all_text;
+        if matches!(buf[e.line.start], 0 | 0x1e | 0xef) && !all_text {
+            prefix::remove(&mut e, run, out);
+        }
         match buf[e.line.start] {
-            b'{' if !plan.settings().all_text => match self.event(plan, &e) {
-                Event::Sound if self.judge.edits.is_empty() => out.tally.clean += 1,
+            b'{' if !all_text => match self.event(plan, &e) {
+                Event::Sound if self.judge.edits.is_empty() => match e.from == e.start {
+                    true => out.tally.clean += 1,
+                    false => out.tally.redacted += 1,
+                },
                 Event::Sound => {
                     flush(buf, run, e, out);
                     let from = out.clean.len();
-                    self.splice(&e, e.start, end + 1, &mut out.clean);
+                    self.splice(&e, e.from, end + 1, &mut out.clean);
                     if self.settled(plan, &e, from, out) {
                         out.tally.redacted += 1;
                         self.count(out);
@@ -118,7 +132,7 @@ impl Engine {
                     flush(buf, run, e, out);
                     let from = out.bodies.len();
                     let payload = shape(plan, &e, out);
-                    let utf16 = text::looks_like_utf16(&buf[e.start..end]);
+                    let utf16 = text::looks_like_utf16(&buf[e.from..end]);
                     let reason = if utf16 { Reason::Utf16 } else { stop.reason };
                     reject(e, reason, stop.at - e.start, payload, from, out);
                 }
@@ -167,16 +181,51 @@ impl Engine {
         splice::splice(e.line.buf, from, to, &self.judge.edits, &self.judge.replacements, out);
     }
 
-    /// Judges what was redacted to `out.clean[from..]` again if need be; if that is too costly, the
-    /// line is not forwarded.
+    /// Judges what was redacted to `out.clean[from..]` again if need be; if that is too costly, or
+    /// what came of it breaks the schema, the line is not forwarded.
     #[inline(always)]
     fn settled(&mut self, plan: &Plan, e: &Entry<'_>, from: usize, out: &mut Output) -> bool {
-        let settled = self.settle(plan, from, &mut out.clean);
-        if let Err(reason) = settled {
-            out.clean.truncate(from);
-            reject(*e, reason, 0, Payload::None, out.bodies.len(), out);
+        let settled = self.settle(plan, from, &mut out.clean, true);
+        match settled {
+            Ok(()) => {}
+            Err(stop) if stop.reason.is_violation() => self.spoilt(plan, e, stop, from, out),
+            Err(stop) => {
+                out.clean.truncate(from);
+                reject(*e, stop.reason, 0, Payload::None, out.bodies.len(), out);
+            }
         }
         settled.is_ok()
+    }
+
+    /// Refuses an event that its redaction, `out.clean[from..]`, made break the schema.
+    #[cold]
+    fn spoilt(&mut self, plan: &Plan, e: &Entry<'_>, stop: Stop, from: usize, out: &mut Output) {
+        let redacted = out.clean[from..].trim_ascii_end();
+        let lead = redacted.len() - redacted.trim_ascii_start().len();
+        let pointer = locate::pointer(redacted, stop.at);
+        let (body, mut payload) = (out.bodies.len(), Payload::None);
+        if plan.settings().bodies {
+            out.bodies.extend_from_slice(&redacted[lead..]);
+            payload = self.redacted_body(plan, body, out);
+        }
+        out.clean.truncate(from);
+        reject(*e, stop.reason, 0, payload, body, out);
+        if plan.settings().bodies || !mem::replace(&mut self.told[stop.reason.index()], true) {
+            let pointer = self.redacted(plan, pointer);
+            if let Some(r) = out.rejects.last_mut() {
+                (r.pointer, r.mend) = (pointer, SPOILT);
+            }
+        }
+    }
+
+    /// Settles the redacted event `out.bodies[body..]`, and counts what was redacted in it.
+    fn redacted_body(&mut self, plan: &Plan, body: usize, out: &mut Output) -> Payload {
+        if self.settle(plan, body, &mut out.bodies, false).is_ok() {
+            self.count(out);
+            return Payload::Redacted;
+        }
+        out.bodies.truncate(body);
+        Payload::None
     }
 
     /// Counts the edits that were made.
@@ -192,13 +241,7 @@ impl Engine {
         let bodies = plan.settings().bodies;
         let payload = if bodies {
             self.splice(e, e.line.start, content_end(e), &mut out.bodies);
-            if self.settle(plan, from, &mut out.bodies).is_ok() {
-                self.count(out);
-                Payload::Redacted
-            } else {
-                out.bodies.truncate(from);
-                Payload::None
-            }
+            self.redacted_body(plan, from, out)
         } else {
             Payload::None
         };
@@ -247,7 +290,7 @@ fn until<'a, T>(items: &'a [T], at: &mut usize, before: impl Fn(&T) -> bool) -> 
 
 /// Copies the run of untouched lines before this one, and begins a new one behind it.
 fn flush(buf: &[u8], run: &mut usize, e: Entry<'_>, out: &mut Output) {
-    out.clean.extend_from_slice(&buf[*run..e.start]);
+    out.clean.extend_from_slice(&buf[*run..e.from]);
     *run = e.line.end + 1;
 }
 

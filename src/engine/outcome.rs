@@ -46,6 +46,8 @@ reasons! {
     Oversize = "oversize", "longer than --max-event-bytes";
     /// Nested deeper than `max_depth`.
     TooDeep = "too_deep", "nested deeper than --max-depth";
+    /// JSON that begins in a string or a text line and is not whole, where rules depend on it.
+    BrokenJson = "broken_json", "JSON begins in a string or a text line and breaks off: a rule by path, a `drop` rule or the schema cannot be held to it";
     /// Judging it would cost more than its share: not forwarded unjudged.
     TooCostly = "too_costly", "too many candidates to judge within the event's budget";
     /// A rule of the configuration, whose action is `drop`.
@@ -233,6 +235,9 @@ pub struct Tally {
     /// How often each entry of the allow-list and each rule decided, in the order of
     /// [`Plan::policy`](super::Plan::policy).
     pub hits: Vec<u64>,
+    /// Lines of which bytes before their event were removed: a byte order mark, NUL or a record
+    /// separator. They are counted as redacted, too, unless they are rejected.
+    pub prefixes: u64,
     /// Bytes of input judged, line ends included.
     pub bytes_in: u64,
     /// Bytes forwarded.
@@ -255,6 +260,7 @@ impl Default for Tally {
             redactions: Vec::new(),
             observed: Vec::new(),
             hits: Vec::new(),
+            prefixes: 0,
             bytes_in: 0,
             bytes_out: 0,
         }
@@ -318,6 +324,7 @@ impl AddAssign<&Tally> for Tally {
         self.blank += o.blank;
         self.tombstones += o.tombstones;
         self.joined += o.joined;
+        self.prefixes += o.prefixes;
         self.bytes_in += o.bytes_in;
         self.bytes_out += o.bytes_out;
         let counts = self.rejected.iter_mut().zip(&o.rejected);

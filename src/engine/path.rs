@@ -54,6 +54,8 @@ pub(crate) mod flag {
     pub(crate) const LOOK: u16 = 2048;
     /// A rule by path speaks of elements, also of an array in a string.
     pub(crate) const ELEMENTS: u16 = 4096;
+    /// The schema asks more of a string there than to be one.
+    pub(crate) const EXACT: u16 = 8192;
 }
 
 /// The most states, and the most nodes, that are kept.
@@ -174,6 +176,7 @@ impl Paths {
     fn schema_flags(&self, n: NodeId) -> u16 {
         let Some(s) = self.contract() else { return 0 };
         (u16::from(s.checks(n)) * flag::CHECK)
+            | (u16::from(s.checks_strings(n)) * flag::EXACT)
             | (u16::from(s.compares_containers(n)) * flag::COMPARE)
     }
 
@@ -302,11 +305,7 @@ impl Paths {
         }
         let (mut row, mut scratch) =
             (std::mem::take(&mut self.row), std::mem::take(&mut self.row_scratch));
-        if self.roots.wrap(object) {
-            row.copy_from_slice(self.row(object));
-        } else {
-            globs.member(self.row(object), key, &mut row, &mut scratch);
-        }
+        globs.member(self.row(object), key, &mut row, &mut scratch);
         let flags = globs.flags(&row, &mut scratch);
         (self.row, self.row_scratch) = (row, scratch);
         flags

@@ -1,5 +1,7 @@
 //! What a worker follows: detectors, schema and limits, compiled once and shared.
 
+mod conflicts;
+
 use std::sync::Arc;
 
 use super::detect::{Detectors, Pack, PlanError, Selection};
@@ -120,6 +122,13 @@ impl Plan {
         let (mut detectors, origins) =
             Detectors::compile(&settings.packs, &select, truncates, &placeholders)?;
         detectors.obey(&settings.policy, &settings.packs, &origins)?;
+        if let Some(schema) = &settings.schema
+            && let Some(conflict) = conflicts::find(&detectors, schema)
+        {
+            let rule = usize::from(conflict.by) - settings.policy.allow.len();
+            let label = &settings.policy.rules[rule].label;
+            return Err(PlanError::new(format!("{label}: {}", conflict.what)));
+        }
         let mut infos: Vec<_> = origins
             .iter()
             .map(|&(p, d)| {

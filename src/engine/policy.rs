@@ -130,6 +130,12 @@ pub(crate) struct Precedence {
     pub(crate) numbers: Numbers,
     /// Of what a text line becomes: the row of `message`.
     pub(crate) message: Vec<u64>,
+    /// The event's own row, of the rules that change or drop what they hold: JSON in a string or in
+    /// a text line obeys them as if it were the event.
+    pub(crate) inside: Vec<u64>,
+    /// A rule by path changes or drops values, or a rule drops events: JSON that cannot be walked
+    /// cannot be shown to obey it.
+    pub(crate) strict: bool,
 }
 
 struct Compiled {
@@ -262,8 +268,14 @@ impl Precedence {
         let globs = Globs::new(&holds).map_err(refuse("rule"))?;
         let mut message = vec![0; globs.words()];
         globs.member(globs.start(), b"message", &mut message, &mut Vec::new());
+        let changes = |rule: &Rule| !matches!(rule.action, Action::Keep | Action::Observe);
+        let inside = globs.start_of(|number| changes(&policy.rules[number]));
+        let strict = policy
+            .rules
+            .iter()
+            .any(|rule| rule.action == Action::Drop || rule.path.is_some() && changes(rule));
         let (globs, numbers) = (Arc::new(globs), policy.numbers);
-        Ok(Self { entries, rules, allowed, plain, globs, numbers, message })
+        Ok(Self { entries, rules, allowed, plain, globs, numbers, message, inside, strict })
     }
 
     /// How many entries and rules there are.

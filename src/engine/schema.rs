@@ -22,7 +22,7 @@ mod word;
 
 use std::{path::Path, sync::Arc};
 
-use node::Node;
+use node::{Node, types};
 
 pub(crate) use super::path::contract::{Contract, NodeId, Property};
 use crate::engine::outcome::Reason;
@@ -50,6 +50,13 @@ pub struct SchemaError {
     pub column: usize,
     /// What is wrong, and what to do about it.
     pub what: String,
+}
+
+/// Types that a schema allows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Types {
+    pub(crate) string: bool,
+    pub(crate) number: bool,
 }
 
 /// A JSON literal.
@@ -121,6 +128,18 @@ impl Schema {
 
     fn node(&self, n: NodeId) -> &Node {
         &self.nodes[n.0 as usize]
+    }
+
+    /// The fields of an object that the schema names, and what it says of each.
+    pub(crate) fn fields(&self, object: NodeId) -> impl Iterator<Item = (&str, Property)> {
+        let named = self.node(object).properties.iter();
+        named.filter_map(|(name, property)| Some((std::str::from_utf8(name).ok()?, *property)))
+    }
+
+    /// The types that a value may have.
+    pub(crate) fn types(&self, n: NodeId) -> Types {
+        let has = |types: u8| self.node(n).types & types != 0;
+        Types { string: has(types::STRING), number: has(types::INTEGER | types::FRACTION) }
     }
 
     /// Checks a string: decoded, valid UTF-8.
@@ -206,6 +225,14 @@ impl Contract for Schema {
 
     fn checks(&self, n: NodeId) -> bool {
         self.node(n).checks()
+    }
+
+    fn checks_strings(&self, n: NodeId) -> bool {
+        !self.node(n).strings.is_empty()
+    }
+
+    fn compares_any(&self) -> bool {
+        self.nodes.iter().any(Node::compares_containers)
     }
 
     fn compares_containers(&self, n: NodeId) -> bool {

@@ -160,6 +160,28 @@ impl Walk {
         }
     }
 
+    /// Walks the object or array that begins `line`, whatever follows it, and returns where it
+    /// ends. On success `sites` and `keys` tell about it.
+    pub(crate) fn embedded(&mut self, line: Line<'_>, paths: &mut Paths) -> Result<usize, Stop> {
+        if self.by_nodes > 0 {
+            self.by_nodes -= 1;
+        } else {
+            match Pass::<false>::prefix(self, paths, line) {
+                Ok(end) => {
+                    self.misses = self.misses.saturating_sub(1);
+                    return Ok(end);
+                }
+                Err(Ok(stop)) => return Err(stop),
+                Err(Err(Full)) => self.missed(paths),
+            }
+        }
+        Pass::<true>::prefix(self, paths, line).map_err(|stopped| match stopped {
+            Ok(stop) => stop,
+            // By nodes there is always a spare place.
+            Err(Full) => Stop { reason: Reason::TooDeep, at: line.start },
+        })
+    }
+
     /// States did not fit. Where keys come in ever new orders, they are not tried on every event;
     /// now and then all is forgotten, for the stream may have changed since the states filled up.
     #[cold]

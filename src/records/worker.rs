@@ -13,7 +13,7 @@ use super::{
     pseudonym::Pseudonyms,
 };
 use crate::{
-    engine::{Engine, Fate as LineFate, Payload, Plan, Reason, Reject},
+    engine::{Engine, Fate as LineFate, Payload, Plan, Reason, Reject, event_start},
     pipeline::records::{
         self as record, Block, Body, Breaks, Counts, Fate, How, Judged, Key, Record, RecordWorker,
         Value, Verdict,
@@ -363,7 +363,8 @@ impl Closing<'_> {
 pub(super) fn how(line: &[u8], value: &[u8]) -> How {
     match value == line {
         true => How::Clean,
-        false if line.trim_ascii_start().first() != Some(&b'{') => How::Wrapped,
-        false => How::Redacted,
+        false if line.trim_ascii_start().first() == Some(&b'{') => How::Redacted,
+        false if event_start(line).is_some() => How::Redacted,
+        false => How::Wrapped,
     }
 }

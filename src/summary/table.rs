@@ -82,6 +82,9 @@ fn rows(s: &Summary) -> Vec<Row> {
             rows.extend(counts.iter().map(|(id, n)| row(PLAIN, 2, id, *n)));
         }
     }
+    if s.tally.prefixes > 0 {
+        rows.push(row(NOTE, 0, "prefixes removed", s.tally.prefixes));
+    }
     push_counts(&mut rows, BOLD, "violations", &s.violations);
     if s.failed_inputs > 0 {
         rows.push(row(BAD, 0, "failed inputs", s.failed_inputs));

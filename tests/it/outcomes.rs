@@ -113,7 +113,7 @@ fn text_lines_are_wrapped_or_what_was_asked_for() {
     let wrapped = between(&[], line.as_bytes());
     assert_eq!(wrapped.forwarded, format!("{redacted}\n"));
     assert_eq!(count(&wrapped, "wrapped"), 1);
-    for text in ["[1,2]", "\"string\"", "42", "null", "\u{feff}{\"a\":1}", "\t at x"] {
+    for text in ["[1,2]", "\"string\"", "42", "null", "\u{feff}[1]", "\t at x"] {
         let run = between(&[], text.as_bytes());
         let message: Value = serde_json::from_str(&run.forwarded).unwrap();
         assert_eq!(message, json!({ "message": text }));

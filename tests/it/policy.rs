@@ -1,6 +1,8 @@
 //! The policy of a configuration file, with the built program: allow-list, rules, their account.
 
+mod carriers;
 mod oracle;
+mod promises;
 
 use std::fs;
 

@@ -244,6 +244,11 @@ fn inputs(seen: &Snapshot) -> Vec<Family> {
         one("tamis_read_bytes", "Bytes read.", seen.bytes_in),
         one("tamis_written_bytes", "Bytes forwarded.", seen.tally.bytes_out),
         one(
+            "tamis_removed_prefixes",
+            "Lines of which bytes before their event were removed: a byte order mark, NUL or a record separator.",
+            seen.tally.prefixes,
+        ),
+        one(
             "tamis_failed_inputs",
             "Inputs that could not be opened or read to their end.",
             seen.failed_inputs,

@@ -13,6 +13,15 @@ pub(crate) enum EscapeError {
     LoneSurrogate(usize),
 }
 
+impl EscapeError {
+    /// Where the backslash is.
+    pub(crate) fn at(self) -> usize {
+        match self {
+            Self::Invalid(at) | Self::LoneSurrogate(at) => at,
+        }
+    }
+}
+
 /// What a one-letter escape stands for; 0 where there is no such escape.
 const SIMPLE: [u8; 256] = {
     let mut t = [0; 256];

@@ -21,8 +21,8 @@ pub(crate) enum With {
     Placeholder,
     /// `null`.
     Null,
-    /// What a number becomes.
-    Number,
+    /// What a number becomes, where quotes are escaped so often.
+    Number(u8),
     /// An address with its host part zeroed.
     Truncated(truncate::Address),
     /// Stars, for most of it.
@@ -35,13 +35,22 @@ pub(crate) enum With {
     Member,
     /// Nothing: a member goes with its comma.
     Nothing,
-    /// The placeholder in quotes, for what is no string.
-    Quoted,
+    /// The placeholder in quotes, which are escaped so often, for what is no string.
+    Quoted(u8),
     /// The detector's placeholder in a key of the container that opens here: unique in it.
     Key(u32),
 }
 
 impl With {
+    /// The same in the string in whose content it is.
+    pub(crate) fn escaped(self) -> Self {
+        match self {
+            Self::Number(times) => Self::Number(times + 1),
+            Self::Quoted(times) => Self::Quoted(times + 1),
+            other => other,
+        }
+    }
+
     /// The same in another text, to whose places `back` leads.
     pub(crate) fn mapped(self, back: impl Fn((usize, usize)) -> (usize, usize)) -> Self {
         match self {
@@ -169,7 +178,7 @@ impl Detectors {
             (_, Some(container)) => With::Key(container),
             (policy::Action::Null, _) => With::FieldNull,
             (policy::Action::Remove, _) => With::FieldGone,
-            _ if p.number => With::Number,
+            _ if p.number => With::Number(0),
             (policy::Action::Truncate, _) => match truncate::address(text) {
                 // What is a network already stays as it is.
                 Some(a) if a.equals(text) => return refuse(Step::AllowList, NONE),

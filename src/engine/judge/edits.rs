@@ -6,6 +6,9 @@ use crate::engine::policy::Numbers;
 use crate::engine::redact::Edit;
 use crate::engine::walk::Line;
 
+/// Quotes around placeholders are escaped at most so often: JSON in a string in JSON in a string.
+const ESCAPED: u8 = 2;
+
 impl Judge {
     /// Turns a finding in raw bytes into an edit.
     pub(super) fn edit(&mut self, d: &Detectors, f: &Finding, line: &Line<'_>) {
@@ -14,16 +17,16 @@ impl Judge {
         let (mut start, mut end) = (f.start, f.end);
         match f.with {
             With::Null => self.replacements.extend_from_slice(b"null"),
-            With::Number => match d.precedence.numbers {
+            With::Number(times) => match d.precedence.numbers {
                 Numbers::Null => self.replacements.extend_from_slice(b"null"),
                 Numbers::Zero => self.replacements.push(b'0'),
-                Numbers::Placeholder => self.quoted(placeholder),
+                Numbers::Placeholder => self.quoted(placeholder, times),
             },
             // In text that is no field there is no whole of it.
             With::Placeholder | With::FieldNull | With::FieldGone => {
                 self.replacements.extend_from_slice(placeholder.as_bytes());
             }
-            With::Quoted => self.quoted(placeholder),
+            With::Quoted(times) => self.quoted(placeholder, times),
             With::Member | With::Nothing => {}
             With::Mask(mask) => {
                 (start, end) = (mask.from, mask.to);
@@ -46,10 +49,16 @@ impl Judge {
         self.detectors.push(f.detector);
     }
 
-    fn quoted(&mut self, placeholder: &str) {
-        self.replacements.push(b'"');
+    /// The placeholder as a string, in quotes that are escaped so often; `null` where that is more
+    /// often than the memory formula counts with.
+    fn quoted(&mut self, placeholder: &str, times: u8) {
+        if times > ESCAPED {
+            return self.replacements.extend_from_slice(b"null");
+        }
+        let quote = &br#"\\\""#[4 - (1 << times)..];
+        self.replacements.extend_from_slice(quote);
         self.replacements.extend_from_slice(placeholder.as_bytes());
-        self.replacements.push(b'"');
+        self.replacements.extend_from_slice(quote);
     }
 
     /// The number of a placeholder key: unique among those of its object.
@@ -58,13 +67,14 @@ impl Judge {
             *n += 1;
             return *n;
         }
-        // An event that went through Tamis before may have such keys already: begin behind them.
+        let bare = &placeholder.as_bytes()[..placeholder.len() - 1];
+        // An event that went through Tamis before may have such keys already: begin after them.
         // Which objects have them is not asked: looking once is enough for all.
         let whole = (WHOLE_EVENT, id);
         let taken = match self.keys.get(&whole) {
             Some(taken) => *taken,
             None => {
-                let taken = taken(&line.buf[line.start..line.end], placeholder);
+                let taken = highest(&line.buf[line.start..line.end], bare);
                 self.keys.insert(whole, taken);
                 taken
             }
@@ -77,18 +87,46 @@ impl Judge {
 /// No container: where one would open, an event of this size would not be judged.
 const WHOLE_EVENT: u32 = u32::MAX;
 
-/// The highest number of a placeholder key in `event`; 0 if there is none.
-fn taken(event: &[u8], placeholder: &str) -> u32 {
-    let bare = &placeholder.as_bytes()[..placeholder.len() - 1];
-    memchr::memmem::find_iter(event, bare)
-        .map(|at| {
-            let rest = &event[at + bare.len()..];
-            let digits = rest.strip_prefix(b"#").unwrap_or(&[]);
-            let len = digits.iter().take_while(|b| b.is_ascii_digit()).count().min(9);
-            std::str::from_utf8(&digits[..len]).ok().and_then(|n| n.parse().ok()).unwrap_or(1)
-        })
-        .max()
-        .unwrap_or(0)
+/// The highest number behind `bare`, a placeholder without its bracket, anywhere in the event and
+/// however it is spelt; 0 where there is none.
+fn highest(event: &[u8], bare: &[u8]) -> u32 {
+    let (mut at, mut highest) = (0, 0);
+    while let Some(n) = memchr::memchr2(b'[', b'\\', &event[at..]) {
+        at += n;
+        let spelt = bare.iter().try_fold(at, |at, wanted| {
+            let (byte, next) = spelt(event, at)?;
+            (byte == *wanted).then_some(next)
+        });
+        if let Some(end) = spelt {
+            highest = highest.max(number(event, end));
+        }
+        at += event[at..].iter().take_while(|b| **b == b'\\').count().max(1);
+    }
+    highest
+}
+
+/// The number after `#` at `at`; 1 where there is none.
+fn number(event: &[u8], at: usize) -> u32 {
+    let Some((b'#', mut at)) = spelt(event, at) else { return 1 };
+    let mut number = 0;
+    while let Some((digit @ b'0'..=b'9', next)) = spelt(event, at)
+        && number < 100_000_000
+    {
+        (number, at) = (10 * number + u32::from(digit - b'0'), next);
+    }
+    number.max(1)
+}
+
+/// The ASCII character at `at`, as it is or as `\u00XX`, escaped however often; and what follows it.
+fn spelt(event: &[u8], at: usize) -> Option<(u8, usize)> {
+    let first = *event.get(at)?;
+    if first != b'\\' {
+        return Some((first, at + 1));
+    }
+    let at = at + event[at..].iter().take_while(|b| **b == b'\\').count();
+    let [b'u', b'0', b'0', high, low] = *event.get(at..at + 5)? else { return None };
+    let digit = |b: u8| char::from(b).to_digit(16);
+    Some(((digit(high)? << 4 | digit(low)?) as u8, at + 5))
 }
 
 fn append_number(n: u32, out: &mut Vec<u8>) {
@@ -96,4 +134,26 @@ fn append_number(n: u32, out: &mut Vec<u8>) {
         append_number(n / 10, out);
     }
     out.push(b'0' + (n % 10) as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::highest;
+
+    #[test]
+    fn numbers_are_found_however_they_are_spelt() {
+        for (event, want) in [
+            ("{}", 0),
+            ("[REDACTED:emai", 0),
+            ("[REDACTED:email]", 1),
+            ("[REDACTED:email#3] [REDACTED:email#12] [REDACTED:email]", 12),
+            (r"\u005bREDACTED:email]", 1),
+            (r"\u005BRED\u0041CTED:email\u0023\u0037]", 7),
+            (r"\\\u005bREDACTED:\\\u0065mail#2]", 2),
+            (r"\n\u005c[REDACTED:email#2]", 2),
+            (r"\u005xREDACTED:email", 0),
+        ] {
+            assert_eq!(highest(event.as_bytes(), b"[REDACTED:email"), want, "{event}");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Decoded texts, each with the way back to the one that it came from.
 
+use super::nested::Outer;
 use super::trace::Decoding;
+use super::values::Fit;
 use super::{Judge, Keys, LEVELS, Place, stop};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode::{self, OffsetMap};
@@ -18,6 +20,10 @@ pub(super) struct Level {
     pub(super) map: OffsetMap,
     pub(super) index: Index,
     pub(super) findings: Vec<Finding>,
+    /// The objects and arrays in the text.
+    pub(super) values: Vec<(u32, u32)>,
+    /// Where JSON begins that breaks off.
+    pub(super) broken: Option<usize>,
 }
 
 impl Level {
@@ -69,7 +75,10 @@ impl Judge {
         let judged = decode::unescape(content, &mut own.text, &mut own.map)
             .map_err(|e| stop(e, p.start).reason)
             .and_then(|()| self.decoded(d, &mut own, p.keys, p.key_of, level));
-        out.extend(own.findings.iter().map(|f| own.map_back(f, p.start)));
+        out.extend(own.findings.iter().map(|f| {
+            let f = own.map_back(f, p.start);
+            Finding { with: f.with.escaped(), ..f }
+        }));
         self.leave(from, |range| own.back(range, p.start));
         self.levels[level] = own;
         judged
@@ -148,29 +157,50 @@ impl Judge {
             return Err(Reason::TooCostly);
         }
         let mut findings = std::mem::take(&mut own.findings);
-        let first = own.text[HEAD..end].iter().find(|b| !b.is_ascii_whitespace());
-        let json = matches!(first, Some(b'{' | b'['));
-        let mut judged = Ok(false);
-        if json {
-            self.scratch.budget.spend(DECODED * (end - HEAD));
-            judged = self.json(d, &own.text[HEAD..end], &keys, level + 1, &mut findings);
-        }
-        let judged = match judged {
-            Ok(false) => {
-                own.index.scan(self.simd, &own.text, HEAD, end, &d.gates, true);
-                self.opened(d, &own.index, &own.text);
-                let place =
-                    Place { text: &own.text, start: HEAD, end, number: false, key_of, keys };
-                let judged =
-                    self.string(d, &place, &own.index.marks, level + 1, false, &mut findings);
-                // What is no JSON may become JSON.
-                self.unsettled |= json && !findings.is_empty();
-                judged
-            }
+        let outer = Outer { keys, key_of, end, level: level + 1 };
+        let observed = self.observed.len();
+        let judged = match self.values(d, own, outer, &mut findings) {
+            Ok(false) => self.beside_values(d, own, outer, observed, &mut findings),
             other => other.map(|_| ()),
         };
         self.settle(d, &mut findings);
         own.findings = findings;
+        judged
+    }
+
+    /// Judges a text as such in whose values there are `found`. What they hold is looked at again:
+    /// the text around them is context, too.
+    fn beside_values(
+        &mut self,
+        d: &Detectors,
+        own: &mut Level,
+        Outer { keys, key_of, end, level }: Outer<'_>,
+        observed: usize,
+        found: &mut Vec<Finding>,
+    ) -> Result<(), Reason> {
+        own.index.scan(self.simd, &own.text, HEAD, end, &d.gates, true);
+        self.opened(d, &own.index, &own.text);
+        let place = Place { text: &own.text, start: HEAD, end, number: false, key_of, keys };
+        let (first, of_values) = (found.len(), self.observed.len());
+        let judged = self.string(d, &place, &own.index.marks, level, false, found);
+        let numbers = d.precedence.numbers;
+        let Level { text, values, broken, .. } = &*own;
+        Fit { text: &text[..end], values, broken: *broken, numbers }.all(found, first);
+        // What is no JSON may become JSON.
+        let opens = matches!(text[HEAD..end].trim_ascii_start().first(), Some(b'{' | b'['));
+        self.unsettled |= (opens || !values.is_empty() || broken.is_some()) && !found.is_empty();
+        // What was counted in a value is not counted again.
+        let mut counted = self.observed[observed..of_values].to_vec();
+        let mut at = of_values;
+        while !counted.is_empty() && at < self.observed.len() {
+            match counted.iter().position(|c| *c == self.observed[at]) {
+                Some(known) => {
+                    counted.swap_remove(known);
+                    self.observed.remove(at);
+                }
+                None => at += 1,
+            }
+        }
         judged
     }
 }

@@ -53,6 +53,9 @@ impl Judge {
             if matches!(site.kind, Kind::Object | Kind::Array) {
                 gone = end;
             }
+            if self.schema && above.is_none() {
+                self.unchecked |= self.compares || may_break(site, &out[before..]);
+            }
             // What a key says is context for others, what a name says tells of the value beside it.
             let tells = site.kind == Kind::Key || site.flags & (flag::NAME | flag::HEADERS) != 0;
             self.unsettled |= tells;
@@ -96,7 +99,7 @@ impl Judge {
         let array = site.flags & flag::ELEMENTS != 0
             && site.kind == Kind::String
             && plain
-            && p.text[p.start..p.end].trim_ascii_start().first() == Some(&b'[');
+            && memchr::memchr(b'[', &p.text[p.start..p.end]).is_some();
         if array {
             return self.escaped(d, p, level, out).map_err(|reason| Stop { reason, at: p.start });
         }
@@ -136,6 +139,18 @@ impl Judge {
             }
         }
         Ok(false)
+    }
+}
+
+/// Whether what becomes of `found` in the value at `site` may break the schema.
+fn may_break(site: &Site, found: &[Finding]) -> bool {
+    let (start, end) = (site.start as usize, site.end as usize);
+    // What reaches beyond a value's content takes its type or its member away.
+    let within = found.iter().all(|f| start <= f.start && f.end <= end);
+    match site.kind {
+        Kind::String if within => site.flags & flag::EXACT != 0,
+        Kind::Number if within => site.flags & flag::CHECK != 0,
+        _ => true,
     }
 }
 

@@ -47,7 +47,7 @@ impl Judge {
             }
             (_, Action::Null) => With::FieldNull,
             (_, Action::Remove) => With::FieldGone,
-            (Kind::Object | Kind::Array, _) => With::Quoted,
+            (Kind::Object | Kind::Array, _) => With::Quoted(0),
             _ => With::Null,
         };
         let (start, end) = (p.start, p.end);

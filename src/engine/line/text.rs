@@ -83,7 +83,7 @@ impl Engine {
         for edit in &self.judge.edits {
             decode::escape_into(&buf[at..edit.start], out);
             let (s, t) = edit.with;
-            out.extend_from_slice(&self.judge.replacements[s as usize..t as usize]);
+            decode::escape_into(&self.judge.replacements[s as usize..t as usize], out);
             at = edit.end;
         }
         decode::escape_into(&buf[at..end], out);
@@ -96,12 +96,7 @@ impl Engine {
         let (from, mut payload) = (out.bodies.len(), Payload::None);
         if plan.settings().bodies {
             self.wrap(e.line.buf, text, &mut out.bodies);
-            if self.settle(plan, from, &mut out.bodies).is_ok() {
-                self.count(out);
-                payload = Payload::Redacted;
-            } else {
-                out.bodies.truncate(from);
-            }
+            payload = self.redacted_body(plan, from, out);
         }
         reject(*e, Reason::Rule, 0, payload, from, out);
     }

@@ -47,6 +47,10 @@ pub(crate) trait Contract: Send + Sync {
     fn required(&self, object: NodeId) -> u64;
     /// Whether `n` asks anything of a value itself; what it says of members and elements is apart.
     fn checks(&self, n: NodeId) -> bool;
+    /// Whether `n` asks more of a string than to be one.
+    fn checks_strings(&self, n: NodeId) -> bool;
+    /// Whether `enum` or `const` list arrays or objects anywhere.
+    fn compares_any(&self) -> bool;
     /// Whether `enum` or `const` list arrays or objects here.
     fn compares_containers(&self, n: NodeId) -> bool;
 }

@@ -107,6 +107,20 @@ impl Globs {
         &self.start
     }
 
+    /// The part of the event's own row that belongs to the globs that `wanted` takes, by number.
+    pub(crate) fn start_of(&self, wanted: impl Fn(usize) -> bool) -> Vec<u64> {
+        let (mut row, mut first) = (vec![0; self.words()], 0);
+        for (at, segment) in self.segments.iter().enumerate() {
+            if let Segment::End(number) = segment {
+                if wanted(usize::from(*number)) {
+                    self.reach(first, &mut row);
+                }
+                first = at + 1;
+            }
+        }
+        row
+    }
+
     /// The row of the member `key` (decoded) of the object whose row is `from`, into `to`. A dotted
     /// key counts as one key, and as a path.
     pub(crate) fn member(&self, from: &[u64], key: &[u8], to: &mut [u64], spare: &mut Vec<u64>) {

@@ -14,7 +14,6 @@ pub(crate) struct Roots {
     pub(super) node: u32,
     /// The row that it begins with.
     pub(super) row: Vec<u64>,
-    wrapped: bool,
     known: Vec<Root>,
 }
 
@@ -22,7 +21,6 @@ pub(crate) struct Roots {
 struct Root {
     state: u32,
     node: u32,
-    wrapped: bool,
 }
 
 impl Roots {
@@ -37,25 +35,19 @@ impl Roots {
     pub(crate) fn node(&self) -> u32 {
         self.node
     }
-
-    /// Whether the object at `node` only wraps an array: its key is none.
-    pub(super) fn wrap(&self, node: u32) -> bool {
-        self.known.iter().any(|root| root.node == node && root.wrapped)
-    }
 }
 
 impl Paths {
-    /// The next walk begins at the row `row`. `wrapped`: its object only wraps an array.
-    pub(crate) fn begin_at(&mut self, row: &[u64], wrapped: bool) {
-        if row.is_empty() || (self.roots.wrapped == wrapped && self.roots.row == row) {
+    /// The next walk begins at the row `row`.
+    pub(crate) fn begin_at(&mut self, row: &[u64]) {
+        if row.is_empty() || self.roots.row == row {
             return;
         }
         self.roots.row.clear();
         self.roots.row.extend_from_slice(row);
-        self.roots.wrapped = wrapped;
         let known = self.roots.known.iter();
-        let found = known.copied().find(|r| r.wrapped == wrapped && self.row(r.node) == row);
-        if let Some(Root { state, node, .. }) = found {
+        let found = known.copied().find(|r| self.row(r.node) == row);
+        if let Some(Root { state, node }) = found {
             (self.roots.state, self.roots.node) = (state, node);
         } else if !self.add_root() {
             // Forgets everything, and adds it.
@@ -67,7 +59,7 @@ impl Paths {
     pub(super) fn forget_roots(&mut self) {
         self.roots.known.clear();
         (self.roots.state, self.roots.node) = (ROOT, 0);
-        if self.roots.wrapped || self.roots.row != self.rules.globs.start() {
+        if self.roots.row != self.rules.globs.start() {
             // There is room: nothing else is known.
             self.add_root();
         }
@@ -88,8 +80,7 @@ impl Paths {
         let fresh = self.fresh(id);
         self.states.push(fresh);
         debug_assert_ne!(id, NONE);
-        let wrapped = self.roots.wrapped;
-        self.roots.known.push(Root { state, node: id, wrapped });
+        self.roots.known.push(Root { state, node: id });
         (self.roots.state, self.roots.node) = (state, id);
         true
     }

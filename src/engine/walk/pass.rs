@@ -32,15 +32,15 @@ enum Value {
 }
 
 impl<'a, const NODES: bool> Pass<'a, NODES> {
-    /// Walks one event.
+    /// A pass that has not begun.
     #[inline(always)]
-    pub(super) fn over(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Step<()> {
+    fn new(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Self {
         walk.begin(NODES);
         let (state, node) = (paths.roots.state(), paths.roots.node());
         let here = Here { id: if NODES { node } else { state }, key: (0, 0) };
         walk.frames[1] = Frame { start: line.start as u32, ..Frame::default() };
         let mark_at = line.marks.first().map_or(usize::MAX, |m| m.at());
-        let mut pass = Self {
+        Self {
             walk,
             paths,
             line,
@@ -53,7 +53,13 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
             first: true,
             here,
             object: node,
-        };
+        }
+    }
+
+    /// Walks one event.
+    #[inline(always)]
+    pub(super) fn over(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Step<()> {
+        let mut pass = Self::new(walk, paths, line);
         if line.buf[line.start] != b'{' {
             return pass.syntax();
         }
@@ -77,6 +83,32 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
             return stop(Reason::Trailing, pass.at);
         }
         Ok(())
+    }
+
+    /// Walks the object or array that begins the line, whatever follows it. Returns where it ends.
+    pub(super) fn prefix(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Step<usize> {
+        let mut pass = Self::new(walk, paths, line);
+        match line.buf[line.start] {
+            b'{' => {}
+            b'[' => {
+                pass.array = true;
+                let root = pass.here.id;
+                let element = if NODES {
+                    pass.paths.elem_node(root, pass.depth as u32)
+                } else {
+                    pass.paths.elem(root)
+                };
+                pass.here.id = element.ok_or(Err(Full))?;
+            }
+            _ => return pass.syntax(),
+        }
+        pass.at += 1;
+        pass.skip();
+        pass.members()?;
+        if pass.at > line.end {
+            return stop(Reason::Unterminated, line.end);
+        }
+        Ok(pass.at)
     }
 
     /// Everything up to the bracket that closes the event.
