@@ -8,17 +8,21 @@ use crate::pipeline::{crew::Intake, ledger::Ledger, report::Failure};
 /// How long to wait for a block while records are on their way, and while none is.
 const OWING: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_millis(250);
+/// Every so many waits the delivery is asked all the same whether there is something to do: every 5 s.
+const ASKED_AFTER: u32 = 20;
 
 pub(super) struct RecordIntake {
     source: Box<dyn RecordSource>,
     ledger: Arc<Ledger>,
     seq: u64,
+    /// Waits without a block.
+    waits: u32,
     ended: bool,
 }
 
 impl RecordIntake {
     pub(super) fn new(source: Box<dyn RecordSource>, ledger: Arc<Ledger>) -> Self {
-        Self { source, ledger, seq: 0, ended: false }
+        Self { source, ledger, seq: 0, waits: 0, ended: false }
     }
 }
 
@@ -30,7 +34,13 @@ impl Intake<RecordBatch> for RecordIntake {
             match self.source.next(if owes { OWING } else { IDLE }, &mut batch.block) {
                 Next::Filled => {}
                 Next::Idle if owes => {}
-                Next::Idle => continue,
+                Next::Idle => {
+                    self.waits += 1;
+                    if !self.waits.is_multiple_of(ASKED_AFTER) {
+                        continue;
+                    }
+                    self.waits = 0;
+                }
                 Next::End => break,
                 Next::Failed(error) => {
                     batch.failed = Some(Failure::Source(error));
