@@ -43,6 +43,15 @@ fn names(topics: &[String; 3]) -> [&str; 3] {
     [&topics[0], &topics[1], &topics[2]]
 }
 
+/// Runs side by side what mostly waits; all of it ends, also where one fails.
+fn together(runs: &[&(dyn Fn() + Sync)]) {
+    std::thread::scope(|scope| {
+        for run in runs {
+            scope.spawn(*run);
+        }
+    });
+}
+
 fn record(key: &str, value: &str) -> Written {
     let key = (!key.is_empty()).then(|| key.as_bytes().to_vec());
     Written { partition: -1, key, timestamp: Some(1_700_000_000_000), ..Written::value(value) }

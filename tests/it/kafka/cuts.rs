@@ -10,8 +10,8 @@ use super::{
     exactly_once::EXACTLY_ONCE,
     member::Desk,
     names,
-    proxy::{Api, Proxied, When},
-    topics,
+    proxy::{Api, Proxied, TOO_LATE, When},
+    together, topics,
     watch::{Watch, Watched},
     watched::{ADMIN, port},
 };
@@ -66,22 +66,35 @@ fn a_broker_that_dies_in_the_middle_of_a_call_is_waited_for() {
     ]);
 }
 
+/// Nobody but the coordinator fences it: a broker is away, a request is late, or it slept.
 #[test]
-fn so_is_one_that_is_away_for_longer_than_a_transaction_lives() {
-    cut(&[
-        (Api::AddPartitionsToTxn, When::Answered, 20),
-        (Api::AddOffsetsToTxn, When::Answered, 20),
-        (Api::EndTxn, When::Asked, 20),
-        (Api::EndTxn, When::Answered, 20),
-    ]);
+fn whoever_is_fenced_by_time_goes_on() {
+    let away = || {
+        cut(&[(Api::AddOffsetsToTxn, When::Answered, 20), (Api::EndTxn, When::Answered, 20)]);
+    };
+    let late = || cut(&[(Api::TxnOffsetCommit, When::Late, 0), (Api::EndTxn, When::Late, 0)]);
+    together(&[&away, &late, &slept]);
 }
 
-/// Nobody but the coordinator fences it, and no broker is away.
-#[test]
-fn a_request_that_is_late_for_its_transaction_is_waited_for() {
-    cut(&[
-        (Api::Produce, When::Late, 0),
-        (Api::TxnOffsetCommit, When::Late, 0),
-        (Api::EndTxn, When::Late, 0),
-    ]);
+/// A process that slept, and that nobody replaced.
+fn slept() {
+    const ROUND: u64 = 4_000;
+    let folder = tempfile::tempdir().unwrap();
+    let Some(proxied) = Proxied::start(folder.path()) else { return };
+    let broker = &proxied.broker;
+    let topics = topics(broker, PARTITIONS);
+    let group = unique("group");
+    let desk = Desk::new(&proxied.behind, names(&topics), &group, EXACTLY_ONCE);
+    let mut member = desk.start("err");
+    broker.write(&topics[0], &records(0..ROUND));
+    member.until("the first", || done(broker, &group, &topics, ROUND));
+    proxied.arm(Api::EndTxn, When::Late);
+    broker.write(&topics[0], &records(ROUND..2 * ROUND));
+    member.until("a transaction", || proxied.is_cut());
+    member.signal(Signal::STOP);
+    sleep(TOO_LATE);
+    member.signal(Signal::CONT);
+    member.until("all", || done(broker, &group, &topics, 2 * ROUND));
+    assert_eq!(member.stop().0, 0, "{}", desk.said("err"));
+    assert_eq!(check(broker, &topics, 2 * ROUND, &desk.said("err")), 2 * ROUND);
 }

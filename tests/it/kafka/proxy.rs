@@ -18,8 +18,6 @@ use super::broker::{Broker, own_proxied, runs};
 /// The requests of Kafka's protocol that a test cuts, by their keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Api {
-    Produce = 0,
-    AddPartitionsToTxn = 24,
     AddOffsetsToTxn = 25,
     EndTxn = 26,
     TxnOffsetCommit = 28,
@@ -37,7 +35,7 @@ pub(super) enum When {
 }
 
 /// A transaction lives for 15 s, and its coordinator looks every 10 s.
-const TOO_LATE: Duration = Duration::from_secs(30);
+pub(super) const TOO_LATE: Duration = Duration::from_secs(30);
 /// No request has this number.
 const NONE: i32 = i32::MIN;
 

@@ -8,8 +8,9 @@ use rdkafka::{
 
 use super::{
     broker::{Broker, broker, unique},
+    exactly_once::EXACTLY_ONCE,
     member::Desk,
-    names, topics,
+    names, together, topics,
     watched::{ADMIN, numbered, port},
 };
 use crate::admin::{get, measures};
@@ -31,8 +32,7 @@ fn open(broker: &Broker) -> Producer {
     producer
 }
 
-#[test]
-fn a_partition_behind_an_open_transaction_is_stalled() {
+fn behind_an_open_transaction() {
     let Some(broker) = broker() else { return };
     let topics = topics(&broker, 1);
     let group = unique("group");
@@ -72,9 +72,9 @@ fn a_partition_behind_an_open_transaction_is_stalled() {
     assert_eq!((code, &account["clean"]), (0, &20.into()), "{}", desk.said("err"));
 }
 
-#[test]
-fn a_group_whose_offset_somebody_is_committing_is_waited_for_and_named() {
-    let Some(broker) = broker() else { return };
+/// What the member says once its partition is stalled.
+fn without_an_offset(more: &str) -> String {
+    let Some(broker) = broker() else { return String::new() };
     let topics = topics(&broker, 1);
     let group = unique("group");
     broker.write(&topics[0], &numbered("in", 0..20));
@@ -88,7 +88,7 @@ fn a_group_whose_offset_somebody_is_committing_is_waited_for_and_named() {
     offsets.add_partition_offset(&topics[0], 0, Offset::Offset(10)).unwrap();
     let metadata = consumer.group_metadata().unwrap();
     another.send_offsets_to_transaction(&offsets, &metadata, PATIENCE).unwrap();
-    let desk = Desk::new(&broker, names(&topics), &group, ADMIN);
+    let desk = Desk::new(&broker, names(&topics), &group, &format!("{ADMIN}\n{more}"));
     let mut member = desk.start("err");
     let port = port(&desk, &mut member);
     let place = format!("{{topic=\"{}\",partition=\"0\"}}", topics[0]);
@@ -105,10 +105,25 @@ fn a_group_whose_offset_somebody_is_committing_is_waited_for_and_named() {
     assert!(status == 503 && why.starts_with(&wanted), "{status} {why}");
     let said = desk.said("err");
     assert!(said.contains("find-hanging --topic __consumer_offsets"), "{said}");
+    // Who delivers exactly once looks whether it is its own transaction.
+    let own = "what this `instance` left open is taken back";
+    member.until("its own", || more.is_empty() || desk.said("err").contains(own));
     another.commit_transaction(PATIENCE).unwrap();
     member.until("the rest", || broker.committed(&group, &topics[0], 1) == 20);
     member.until("readiness", || get(port, "/ready", "").0 == 200);
     member.until("no lag", || lag() == Some(0.0));
     let (code, account) = member.stop();
     assert_eq!((code, &account["clean"]), (0, &10.into()), "{}", desk.said("err"));
+    assert_eq!(broker.read(&topics[1]).len(), 10);
+    desk.said("err")
+}
+
+#[test]
+fn what_does_not_advance_although_there_is_more_is_stalled() {
+    let at_least_once = || {
+        let said = without_an_offset("");
+        assert!(!said.contains("taken back"), "{said}");
+    };
+    let exactly_once = || drop(without_an_offset(EXACTLY_ONCE));
+    together(&[&behind_an_open_transaction, &at_least_once, &exactly_once]);
 }

@@ -7,6 +7,7 @@ use super::{
     exactly_once::EXACTLY_ONCE,
     member::{Desk, Member},
     secured::{DELIVERIES, login, with},
+    together,
     watched::{ADMIN, port},
 };
 use crate::{admin::get, cli::adds_up};
@@ -116,18 +117,10 @@ fn deleted(delivery: &str, is_dead_letter: bool) {
 }
 
 #[test]
-fn a_sink_that_is_deleted_in_a_transaction_is_waited_for() {
-    deleted(EXACTLY_ONCE, false);
-}
-
-#[test]
-fn a_dead_letter_topic_that_is_deleted_in_a_transaction_is_waited_for() {
-    deleted(EXACTLY_ONCE, true);
-}
-
-#[test]
-fn what_arrived_is_not_sent_again_for_a_dead_letter_that_did_not() {
-    deleted("", true);
+fn topics_that_are_deleted_in_mid_run_are_waited_for_and_nothing_is_sent_again() {
+    together(&[&|| deleted(EXACTLY_ONCE, false), &|| deleted(EXACTLY_ONCE, true), &|| {
+        deleted("", true)
+    }]);
 }
 
 /// The right to write is taken, and given back.
@@ -170,12 +163,9 @@ fn denied(delivery: &str, is_dead_letter: bool) {
 }
 
 #[test]
-fn a_right_that_is_taken_in_a_transaction_is_waited_for() {
-    denied(DELIVERIES[1], false);
-    denied(DELIVERIES[1], true);
-}
-
-#[test]
-fn what_arrived_is_not_sent_again_for_a_right_that_is_taken() {
-    denied(DELIVERIES[0], true);
+fn rights_that_are_taken_in_mid_run_are_waited_for_and_nothing_is_sent_again() {
+    let [at_least_once, exactly_once] = DELIVERIES;
+    together(&[&|| denied(exactly_once, false), &|| denied(exactly_once, true), &|| {
+        denied(at_least_once, true)
+    }]);
 }
