@@ -112,7 +112,8 @@ impl Judge<'_> {
     /// The names of detectors, categories and packs; `rules`: and of rules.
     fn names(&mut self, said: &[Said<String>], rules: bool) -> Vec<String> {
         for Said { value, spot, .. } in said {
-            if !(rules && self.rules.contains(value)) && !packs::knows(self.packs, value) {
+            let known = packs::knows(self.packs, value) || rules && self.rules.contains(value);
+            if !known {
                 let mend = packs::mend(self.packs, value);
                 let what = format!("no detector, category or pack `{value}`: {mend}");
                 self.wrong.push((*spot, what));

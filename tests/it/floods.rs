@@ -2,11 +2,11 @@
 //! counted, never time; `cargo bench --bench engine -- floods` compares the two.
 
 #[path = "../../benches/support/floods.rs"]
-mod floods;
+mod generated;
 
 use std::{fs, path::Path, sync::Arc};
 
-use floods::{Flood, all};
+use generated::{Flood, all};
 use tamis::engine::{Chunk, Engine, Output, Plan, Reason, Settings, detect::Pack};
 
 /// Every pack in the repository.
@@ -81,6 +81,53 @@ fn long_floods_end_within_their_budget() {
     let floods = all(&packs);
     let known = floods.iter().take_while(|f| f.name == "known");
     for flood in known.chain(floods.iter().step_by(97)) {
-        check(&plan, &mut used, flood, &flood.event(1 << 20 | 1 << 10 & !0xfff));
+        check(&plan, &mut used, flood, &flood.event(500_000));
+    }
+}
+
+/// Patterns of a user's that need more states than there is memory for: what becomes of an event
+/// depends on the event alone, whatever the worker has judged before.
+#[test]
+fn a_users_pattern_has_the_same_budget() {
+    let pack = r#"
+pack = "user"
+version = 1
+
+[[detector]]
+id = "counts"
+category = "customer"
+description = "Counts"
+literals = ["zzz-"]
+regex = '(?:zzz-)(?:a|aa)*(?:[a-z ]*){0,400}[\w\W]{0,5000}zzz'
+
+[[detector]]
+id = "remembers"
+category = "customer"
+description = "Remembers the last bytes"
+literals = ["key-"]
+regex = 'key-(?:a|b)*a(?:a|b){14}c'
+"#;
+    let plan = plan(vec![Pack::parse("user.toml", pack).unwrap()]);
+    let mut used = Engine::new(plan.clone());
+    let mut n = 1u32;
+    let mut letters = |count: usize| -> String {
+        let next = |_| {
+            n = n.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if n >> 30 & 1 == 0 { 'a' } else { 'b' }
+        };
+        (0..count).map(next).collect()
+    };
+    let flood = |unit: String| Flood { name: "user".into(), unit };
+    // A memory that fills up over many events is emptied, and none of them is refused.
+    for _ in 0..60 {
+        let flood = flood(format!("key-{}c ", letters(300)));
+        let (_, refused) = check(&plan, &mut used, &flood, &flood.event(300));
+        assert!(!refused);
+    }
+    // One that needs too much by itself is refused by every worker.
+    for unit in [format!("key-{}", letters(40_000)), "zzz-aaaa b zz".into()] {
+        let flood = flood(unit);
+        let (_, refused) = check(&plan, &mut used, &flood, &flood.event(140_000));
+        assert!(refused, "{}", flood.unit.len());
     }
 }

@@ -65,11 +65,11 @@ pub(super) struct Texts {
 impl Texts {
     /// `texts` with the number of the entry of each, in the order of the entries.
     pub(super) fn new<T: AsRef<[u8]>>(texts: impl IntoIterator<Item = (u16, T)>) -> Self {
-        let mut table = Table::default();
+        let mut table = Table::<Box<[u8]>>::default();
         for (entry, text) in texts {
             table.add(text.as_ref().into(), entry);
         }
-        let mut lengths: Vec<_> = table.all.keys().map(|text: &Box<[u8]>| text.len()).collect();
+        let mut lengths: Vec<_> = table.all.keys().map(|text| text.len()).collect();
         lengths.sort_unstable();
         lengths.dedup();
         Self { lengths, table }
