@@ -86,7 +86,7 @@ fn a_run_that_failed_ends_as_fatal_whatever_it_read() {
     for (args, stdin, wanted) in [
         (&["nowhere.log", "a.log"][..], "", 3),
         (&["nowhere.log"], "", 3),
-        (&["bad.log"], "", 3),
+        (&["bad.log"], "", 0),
         (&["a.log", "-o", full], "", 3),
         (&["-o", full], "{}\n", 3),
         (&["exec", "--", "sh", "-c", "echo '{}'; exit 3"], "", 3),
