@@ -1,8 +1,12 @@
 //! The allow-list: what is never a finding.
 
 use core::net::IpAddr;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
-use regex_automata::{Input, MatchKind, PatternSet, meta, util::syntax};
+use regex_automata::{
+    Input, MatchKind, PatternSet, meta,
+    util::{pool::Pool, syntax},
+};
 
 use super::{
     super::detect::shape,
@@ -27,7 +31,11 @@ pub(super) struct AllowList {
 struct Regexes {
     all: meta::Regex,
     of: Vec<u16>,
+    /// Sets of matches, reused: a look-up allocates nothing.
+    sets: Pool<PatternSet, NewSet>,
 }
+
+type NewSet = Box<dyn Fn() -> PatternSet + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
 /// What is wrong with a network as `cidr` wants it.
 pub fn check_network(text: &str) -> Result<(), String> {
@@ -78,11 +86,14 @@ impl Regexes {
         // Each is small enough by itself; how many there are is the user's choice.
         let config = meta::Config::new().nfa_size_limit(None).match_kind(MatchKind::All);
         let all = builder().configure(config).build_many(&regexes).map_err(|e| e.to_string())?;
-        Ok(Some(Self { all, of }))
+        let patterns = of.len();
+        let sets: Pool<_, NewSet> = Pool::new(Box::new(move || PatternSet::new(patterns)));
+        Ok(Some(Self { all, of, sets }))
     }
 
     fn first(&self, text: &[u8], takes: &dyn Fn(u16) -> bool) -> Option<u16> {
-        let mut matched = PatternSet::new(self.of.len());
+        let mut matched = self.sets.get();
+        matched.clear();
         self.all.which_overlapping_matches(&Input::new(text), &mut matched);
         let entries = matched.iter().map(|regex| self.of[regex.as_usize()]);
         entries.filter(|&entry| takes(entry)).min()
