@@ -248,7 +248,9 @@ mod tests {
             let chunk = Arc::new(Chunk::from_bytes(text));
             let (input, bytes) = ("in".into(), 10 * seq..10 * seq + 9);
             let load = Load::Lines { chunk, number: 3, input, bytes, alone: false };
-            Flight { since, ..Flight::new(seq, load) }
+            let mut flight = Flight::new(seq, load);
+            flight.since = since;
+            flight
         };
         let (now, before) = (Instant::now(), Instant::now() - 2 * LONG);
         ledger.takes_off(flight(1, b"{}\n{}\n", before));
