@@ -275,7 +275,7 @@ fn what_a_rule_drops_goes_redacted_to_the_dead_letter() {
         ("ssn 219-09-9999", r#"{"message":"ssn [REDACTED:us_ssn]"}"#),
         (
             r#"{"b":"{\"internal\":1}","219-09-9999":1}"#,
-            r#"{"b":"{\"internal\":1}","[REDACTED:us_ssn]":1}"#,
+            r#"{"b":"{\"internal\":null}","[REDACTED:us_ssn]":1}"#,
         ),
     ] {
         let out = run(&plan, event);
