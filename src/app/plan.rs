@@ -16,8 +16,8 @@ const AUTOMATON: u64 = 256 << 10;
 /// edits, each kept at the size that its own worst chunk needed.
 const SCRATCH: u64 = 144;
 
-/// JSON inside JSON inside a string: three texts of 64 KiB, each with scratch space of its own.
-const INSIDE: u64 = 3 * SCRATCH * (64 << 10);
+/// JSON inside JSON inside a string: three texts of 32 KiB, each with scratch space of its own.
+const INSIDE: u64 = 3 * SCRATCH * (32 << 10);
 
 /// What rules by path ask for beside that: every number in an array may be a site, a finding and an
 /// edit; and for each word of its row of globs.

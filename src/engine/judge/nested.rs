@@ -17,7 +17,7 @@ use crate::engine::walk::{Line, Stop, Walk};
 const DEPTHS: usize = 4;
 /// The longest text that is looked through inside JSON inside a string: its memory is kept by each
 /// worker.
-pub(super) const INNER: usize = 64 << 10;
+pub(super) const INNER: usize = 32 << 10;
 
 /// Scratch space for JSON inside strings.
 pub(super) struct Nested {
