@@ -135,16 +135,14 @@ impl Letters {
     }
 }
 
-/// Chooses among a file's letters; `stays` takes those that are not replayed: the line, from 1, the
-/// letter, and why.
+/// Takes a letter that is not replayed: its line, from 1, the letter, and why.
+pub type OnStay<'a> = dyn FnMut(u64, &[u8], Stays) -> io::Result<()> + 'a;
+
+/// Chooses among a file's letters; `stays` takes those that are not replayed.
 ///
 /// # Errors
 /// The file cannot be read; what `stays` says.
-pub fn choose(
-    path: &Path,
-    terms: &Terms,
-    stays: &mut dyn FnMut(u64, &[u8], Stays) -> io::Result<()>,
-) -> io::Result<Chosen> {
+pub fn choose(path: &Path, terms: &Terms, stays: &mut OnStay<'_>) -> io::Result<Chosen> {
     let bytes = std::fs::metadata(path)?.len();
     let mut letters = Letters::open(path, bytes, terms.max_event_bytes)?;
     let mut lines = Vec::new();

@@ -287,7 +287,7 @@ fn an_output_without_a_forwarded_line_is_whole() {
 /// whole.
 #[test]
 fn a_file_that_a_stop_leaves_comes_to_the_lines_before() {
-    let input = [&events(9)[..], b"\n{\"bad\"\n", &vec![b'x'; 200], b"\n", &events(3)].concat();
+    let input = [&events(9)[..], b"\n{\"bad\"\n", &[b'x'; 200], b"\n", &events(3)].concat();
     for chunk_bytes in [1, 16, 100, 1 << 18] {
         for cut in 0..input.len() {
             let acts =
