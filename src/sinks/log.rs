@@ -106,6 +106,8 @@ pub struct LogSink {
     files: Arc<Mutex<Files>>,
     /// The beginning of a line whose rest is yet to be written.
     begun: Vec<u8>,
+    /// How many bytes of the last write are in the file, or begin a line.
+    taken: usize,
     ticker: Option<Ticker>,
 }
 
@@ -154,7 +156,7 @@ impl LogSink {
         };
         let files = Arc::new(Mutex::new(Files::new(settings.name, folder, terms)?));
         let ticker = Some(Ticker::start(files.clone())?);
-        Ok(Self { files, begun: Vec::new(), ticker })
+        Ok(Self { files, begun: Vec::new(), taken: 0, ticker })
     }
 
     /// Ends what runs beside it, and closes everything.
@@ -167,6 +169,7 @@ impl LogSink {
 impl Sink for LogSink {
     /// A line may come in pieces; it is written when it is whole.
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        self.taken = 0;
         if !self.begun.is_empty() {
             let end = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
             self.begun.extend_from_slice(&bytes[..end]);
@@ -176,10 +179,20 @@ impl Sink for LogSink {
             }
             lock(&self.files).write(&self.begun)?;
             self.begun = Vec::new();
+            self.taken = end;
         }
         let (lines, rest) = bytes.split_at(memrchr(b'\n', bytes).map_or(0, |at| at + 1));
         self.begun.extend_from_slice(rest);
-        if lines.is_empty() { Ok(()) } else { lock(&self.files).write(lines) }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let mut files = lock(&self.files);
+        files.write(lines).inspect_err(|_| self.taken += files.taken)
+    }
+
+    /// Where fields part the lines, what is written is no beginning of them.
+    fn taken(&self) -> usize {
+        if lock(&self.files).terms.by_field { 0 } else { self.taken }
     }
 
     fn sync(&mut self) -> io::Result<()> {

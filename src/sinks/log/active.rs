@@ -52,7 +52,7 @@ impl Active {
     pub(super) fn open(folder: Folder, name: &str, terms: &Terms) -> io::Result<Self> {
         let shown = folder.shown(name);
         let open = || begun(&folder, name, terms);
-        let (file, len) = terms.patience.until_room(&shown, open).map_err(|e| of(&shown, &e))?;
+        let (file, len) = terms.patience.until_room(&shown, open)?;
         if terms.fsync != Fsync::Never {
             file.sync_all()?;
             folder.sync()?;
@@ -73,18 +73,8 @@ impl Active {
         })
     }
 
-    /// Adds whole lines, and rotates between them where that is due. Where the file turns out to be
-    /// displaced, all that is not acknowledged is in its tail.
-    pub(super) fn append(&mut self, mut lines: &[u8], terms: &Terms) -> io::Result<()> {
-        let added = self.add(&mut lines, terms);
-        if added.is_err() && self.displaced {
-            self.tail.extend_from_slice(lines);
-        }
-        added
-    }
-
-    /// Takes from `lines` what it wrote.
-    fn add(&mut self, lines: &mut &[u8], terms: &Terms) -> io::Result<()> {
+    /// Adds whole lines, and rotates between them where that is due. What it wrote is taken from `lines`.
+    pub(super) fn append(&mut self, lines: &mut &[u8], terms: &Terms) -> io::Result<()> {
         self.rotate_if_due(terms)?;
         while !lines.is_empty() {
             let fitting = self.fitting(lines, terms.rotate_size);
@@ -255,6 +245,11 @@ impl Active {
         (self.shown, self.folder, self.name) = (folder.shown(&name), folder, name);
         (self.durable, self.len) = (len, len + self.tail.len() as u64);
         Ok(())
+    }
+
+    /// Whether nothing can be added to it any more: it is not there, or ends inside a line.
+    pub(super) fn is_lost(&self) -> bool {
+        self.displaced || self.torn || self.file.is_none()
     }
 
     /// What is written and not acknowledged, for another file.

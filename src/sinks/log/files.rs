@@ -7,6 +7,7 @@ use std::{
 };
 
 use memchr::memchr_iter;
+use rustix::io::Errno;
 
 use super::{
     active::{Active, of},
@@ -40,6 +41,8 @@ pub(super) struct Files {
     hasher: RandomState,
     /// It was said that a name cannot be written to.
     refused: bool,
+    /// How many of the bytes of the last write are in the file.
+    pub(super) taken: usize,
     /// What failed for good.
     failed: Option<(io::ErrorKind, String)>,
 }
@@ -58,6 +61,7 @@ impl Files {
             opened: HashSet::new(),
             hasher: RandomState::new(),
             refused: false,
+            taken: 0,
             failed: None,
         };
         if files.template.is_plain() {
@@ -70,6 +74,7 @@ impl Files {
 
     /// Takes whole lines.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.taken = 0;
         self.attempt(|files| {
             files.refresh()?;
             if files.template.has_fields() {
@@ -97,11 +102,17 @@ impl Files {
             if matches!(files.terms.fsync, Fsync::Every(_)) {
                 files.sync_all()?;
             }
-            for active in files.open.values_mut() {
+            let mut refused = Vec::new();
+            for (name, active) in &mut files.open {
                 active.look(&files.terms);
-                active.rotate_if_due(&files.terms)?;
+                match active.rotate_if_due(&files.terms) {
+                    Err(error) if files.terms.by_field && !is_full(&error) => {
+                        refused.push((name.clone(), error));
+                    }
+                    rotated => rotated?,
+                }
             }
-            Ok(())
+            refused.into_iter().try_for_each(|(name, error)| files.give_up(&name, &[], &error))
         })
     }
 
@@ -123,17 +134,29 @@ impl Files {
                 synced => drop(synced?),
             }
         }
-        displaced.into_iter().try_for_each(|(name, error)| self.give_up(&name, &error))
+        displaced.into_iter().try_for_each(|(name, error)| self.give_up(&name, &[], &error))
     }
 
-    /// A file is gone, and one of its name cannot be made: what is not acknowledged of it goes to
-    /// `_other`.
-    fn give_up(&mut self, name: &Name, error: &io::Error) -> io::Result<()> {
+    /// A file cannot be written to: `rest` goes to `_other`, and, where the file is gone, or nobody knows
+    /// how it ends, so does what is not acknowledged of it.
+    fn give_up(&mut self, name: &Name, rest: &[u8], error: &io::Error) -> io::Result<()> {
+        if self.open.get(name).is_some_and(|active| !active.is_lost()) {
+            return self.append_to_other(name, rest, error);
+        }
         let Some(mut active) = self.open.remove(name) else { return Ok(()) };
-        let tail = active.take_tail();
-        self.append_to_other(name, &tail, error)?;
+        let mut lines = active.take_tail();
+        lines.extend_from_slice(rest);
+        self.append_to_other(name, &lines, error)?;
         let other = self.template.other(&self.times);
         self.open.get_mut(&other).map_or(Ok(()), |other| other.sync(&self.terms).map(drop))
+    }
+
+    /// The files that are open.
+    #[cfg(test)]
+    pub(super) fn open(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.open.keys().map(|name| name.join("/")).collect();
+        names.sort();
+        names
     }
 
     /// Closes everything.
@@ -201,15 +224,31 @@ impl Files {
             opened => opened?,
         }
         let Some(active) = self.open.get_mut(name) else { return Ok(()) };
-        let appended = active.append(lines, &self.terms);
+        let mut rest = lines;
+        let appended = active.append(&mut rest, &self.terms);
+        self.taken = lines.len() - rest.len();
         match appended {
-            Err(error) if self.terms.by_field && active.displaced => self.give_up(name, &error),
+            Err(error)
+                if self.terms.by_field
+                    && !is_full(&error)
+                    && (active.displaced || !rest.is_empty()) =>
+            {
+                self.give_up(name, rest, &error)
+            }
             appended => appended,
         }
     }
 
     /// Nothing can be written to the file of this name, which an event chose: it must not stop the rest.
-    fn append_to_other(&mut self, name: &Name, lines: &[u8], error: &io::Error) -> io::Result<()> {
+    fn append_to_other(
+        &mut self,
+        name: &Name,
+        mut lines: &[u8],
+        error: &io::Error,
+    ) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
         let other = self.template.other(&self.times);
         if *name == other {
             return Err(io::Error::new(error.kind(), error.to_string()));
@@ -222,33 +261,43 @@ impl Files {
         self.terms.meters.sent_to_other(memchr_iter(b'\n', lines).count() as u64);
         self.active(&other)?;
         let Some(active) = self.open.get_mut(&other) else { return Ok(()) };
-        active.append(lines, &self.terms)
+        active.append(&mut lines, &self.terms)
     }
 
     /// Opens the file of this name, if it is not.
     fn active(&mut self, name: &Name) -> io::Result<()> {
         self.writes += 1;
-        if !self.open.contains_key(name) {
+        while !self.open.contains_key(name) {
             if self.open.len() >= OPEN {
                 self.close_one()?;
             }
-            let Some((file, folders)) = name.split_last() else { return Ok(()) };
-            let (terms, shown) = (&self.terms, self.folder.shown(&name.join("/")));
-            self.folder = terms.patience.until_back(&shown, || self.folder.again())?;
-            let mut folder = self.folder.clone();
-            for part in folders {
-                let below = || folder.below(part);
-                folder = terms.patience.until_room(&shown, below).map_err(|e| of(&shown, &e))?;
+            match self.begin(name) {
+                // The process may have fewer descriptors than that.
+                Err(error) if is_short(&error) && !self.open.is_empty() => self.close_one()?,
+                opened => {
+                    opened.map_err(|e| of(&self.folder.shown(&name.join("/")), &e))?;
+                }
             }
-            let active = Active::open(folder, file, terms)?;
-            if self.opened.insert(self.hasher.hash_one(name)) {
-                active.look_back(&self.terms);
-            }
-            self.open.insert(name.clone(), active);
         }
         if let Some(active) = self.open.get_mut(name) {
             active.used = self.writes;
         }
+        Ok(())
+    }
+
+    fn begin(&mut self, name: &Name) -> io::Result<()> {
+        let Some((file, folders)) = name.split_last() else { return Ok(()) };
+        let (terms, shown) = (&self.terms, self.folder.shown(&name.join("/")));
+        self.folder = terms.patience.until_back(&shown, || self.folder.again())?;
+        let mut folder = self.folder.clone();
+        for part in folders {
+            folder = terms.patience.until_room(&shown, || folder.below(part))?;
+        }
+        let active = Active::open(folder, file, terms)?;
+        if self.opened.insert(self.hasher.hash_one(name)) {
+            active.look_back(&self.terms);
+        }
+        self.open.insert(name.clone(), active);
         Ok(())
     }
 
@@ -258,11 +307,18 @@ impl Files {
         let Some(name) = oldest.map(|(name, _)| name.clone()) else { return Ok(()) };
         let Some(active) = self.open.get_mut(&name) else { return Ok(()) };
         match active.sync(&self.terms) {
-            Err(error) if self.terms.by_field && active.displaced => self.give_up(&name, &error),
+            Err(error) if self.terms.by_field && active.displaced => {
+                self.give_up(&name, &[], &error)
+            }
             synced => {
                 self.open.remove(&name);
                 synced.map(drop)
             }
         }
     }
+}
+
+/// There are no descriptors left.
+fn is_short(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }

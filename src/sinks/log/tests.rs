@@ -1,6 +1,7 @@
 //! The log on a disk that fails, and over time.
 
 mod clock;
+mod failing;
 
 use std::{
     fs,
