@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it may take to join, and to leave: the group may be sharing its partitions out.
 const WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// So much later than it is due librdkafka may send a heartbeat.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Who joins, and reads nothing.
 struct Successor {
@@ -95,12 +97,18 @@ pub fn leave(
         ("auto.offset.reset", "error"),
     ]);
     as_member(&mut config, Some(instance));
+    let heartbeat = config.get("heartbeat.interval.ms").and_then(|text| text.parse().ok());
+    let heartbeat = Duration::from_millis(heartbeat.unwrap_or_default());
     let successor = Successor { voice: cluster.voice.clone(), joined: AtomicBool::new(false) };
     let consumer: BaseConsumer<Successor> =
         config.create_with_context(successor).map_err(|error| not_made(&error))?;
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
     consumer.subscribe(&topics).map_err(|error| not_made(&error))?;
     until(&consumer, "assign partitions", || consumer.context().joined.load(Relaxed))?;
+    // One that still runs hears from its next heartbeat that another has its name. Were that one gone by
+    // then, it would only be unknown, and join anew.
+    let (begun, heard_within) = (Instant::now(), 2 * heartbeat + LATE);
+    until(&consumer, "go on", || begun.elapsed() >= heard_within)?;
     consumer.unsubscribe();
     until(&consumer, "take the leave", || !is_member(consumer.client()))?;
     drop(consumer);

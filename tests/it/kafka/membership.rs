@@ -186,6 +186,24 @@ fn one_that_goes_for_good_leaves_its_partitions_to_others_at_once() {
 }
 
 #[test]
+fn one_that_is_said_to_be_gone_and_still_runs_is_fenced() {
+    let Some(broker) = broker() else { return };
+    for delivery in [NAMED, EXACTLY_ONCE] {
+        let (topics, group) = (topics(&broker, PARTITIONS), unique("group"));
+        let desk = Desk::new(&broker, names(&topics), &group, delivery);
+        broker.write(&topics[0], &records(0..100));
+        let mut member = desk.start_as("member", "a");
+        until_all(&mut member, &broker, &group, &topics, 100);
+        let output = leave(&desk, "a", &[]);
+        let (code, account) = member.end();
+        let said = desk.said("member");
+        assert_eq!((code, &account["level"]), (3, &"fatal".into()), "{delivery}: {said}");
+        assert!(account["error"].as_str().unwrap().contains("fenced"), "{delivery}: {said}");
+        assert_eq!(output.status.code(), Some(0), "{delivery}: {output:?}");
+    }
+}
+
+#[test]
 fn what_comes_while_a_member_is_away_is_read_when_it_is_back() {
     let Some(broker) = broker() else { return };
     let (topics, group) = (topics(&broker, 1), unique("group"));
