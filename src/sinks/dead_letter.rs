@@ -36,6 +36,8 @@ pub struct DeadLetterFile {
     /// Letters that are not acknowledged, of which so many bytes are written.
     letters: Vec<u8>,
     written: usize,
+    /// So many bytes of letters came into the file since the last [flush](RejectSink::flush).
+    fresh: usize,
     settings: Settings,
     patience: Patience,
 }
@@ -60,7 +62,7 @@ impl DeadLetterFile {
         let (file, is_regular) = opened(path)?;
         let (path, patience) = (path.to_path_buf(), Patience { shutdown, say });
         let letters = Vec::with_capacity(WRITTEN_AT);
-        Ok(Self { file, is_regular, path, letters, written: 0, settings, patience })
+        Ok(Self { file, is_regular, path, letters, written: 0, fresh: 0, settings, patience })
     }
 
     /// Whether what is written comes to the file that has the name now.
@@ -75,7 +77,7 @@ impl DeadLetterFile {
     /// made again, and has those that are not acknowledged.
     fn settle(&mut self, durable: bool) -> io::Result<()> {
         for _ in 0..ATTEMPTS {
-            self.flush()?;
+            self.spill()?;
             if durable {
                 or_nothing_to_sync(self.file.sync_all())?;
             }
@@ -94,11 +96,36 @@ impl DeadLetterFile {
                 opened(path)
             };
             (self.file, self.is_regular) = self.patience.until_back(&shown, make)?;
-            self.written = 0;
+            (self.written, self.fresh) = (0, 0);
             let what = "it was moved or removed, and is made again; what was not acknowledged is written again";
             (self.patience.say)(Event::OutputReplaced, &format!("{shown}: {what}"));
         }
         Err(io::Error::other("somebody else moves or removes it again and again"))
+    }
+
+    /// Writes what is not written. Where that fails, all that came since the last flush is taken back, for
+    /// none of it is counted as kept, and no half letter stays.
+    fn spill(&mut self) -> io::Result<()> {
+        let letters = &self.letters[self.written..];
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let before = if self.is_regular { self.file.metadata()?.len() } else { 0 };
+        if let Err(error) = self.file.write_all(letters) {
+            if self.is_regular {
+                // Where this fails, too, a later run ends the line.
+                let _ = self.file.set_len(before.saturating_sub(self.fresh as u64));
+            }
+            self.letters.truncate(self.written.saturating_sub(self.fresh));
+            (self.written, self.fresh) = (self.letters.len(), 0);
+            return Err(error);
+        }
+        self.fresh += letters.len();
+        self.written = self.letters.len();
+        if !self.is_regular {
+            (self.letters, self.written) = (Vec::with_capacity(WRITTEN_AT), 0);
+        }
+        Ok(())
     }
 }
 
@@ -154,16 +181,13 @@ impl RejectSink for DeadLetterFile {
         if self.letters.len() - self.written < WRITTEN_AT {
             return Ok(());
         }
-        self.flush()?;
+        self.spill()?;
         if self.letters.len() < REMEMBERED { Ok(()) } else { self.settle(false) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.letters[self.written..])?;
-        self.written = self.letters.len();
-        if !self.is_regular {
-            (self.letters, self.written) = (Vec::with_capacity(WRITTEN_AT), 0);
-        }
+        self.spill()?;
+        self.fresh = 0;
         Ok(())
     }
 
@@ -254,6 +278,44 @@ mod tests {
         assert!(refused.contains("another run is writing to it"), "{refused}");
         drop(first);
         assert!(open(&path).is_ok());
+    }
+
+    /// How long a file can be here.
+    fn longest(file: &File) -> u64 {
+        let (mut fits, mut fails) = (0, i64::MAX as u64);
+        while fits + 1 < fails {
+            let middle = fits + (fails - fits) / 2;
+            match file.set_len(middle) {
+                Ok(()) => fits = middle,
+                Err(_) => fails = middle,
+            }
+        }
+        fits
+    }
+
+    #[test]
+    fn letters_of_a_batch_that_fails_are_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dead");
+        let file = File::create(&path).unwrap();
+        let begun = longest(&file) - 3 * WRITTEN_AT as u64;
+        file.set_len(begun).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"\n", begun - 1).unwrap();
+        let mut letters = open(&path).unwrap();
+        let reject = Reject::of(Reason::Unterminated, 0);
+        let place = Place { input: "a.log", line: 1, offset: 0, length: 9 };
+        let (reject, body, schema, sealed) = (&reject, &b"{xxx"[..], None, None);
+        let letter = Letter { place, reject, body, schema, sealed, attempts: 0 };
+        letters.write(&letter).unwrap();
+        letters.flush().unwrap();
+        let kept = file.metadata().unwrap().len();
+        assert!(kept > begun);
+        // Of this batch two pieces fit, and a part of the third.
+        let failed = (0..8192).find_map(|_| letters.write(&letter).err());
+        assert!(failed.is_some());
+        assert_eq!(file.metadata().unwrap().len(), kept, "none of it counts as kept");
+        letters.finish().unwrap();
+        assert_eq!(file.metadata().unwrap().len(), kept, "nor comes later");
     }
 
     fn written(reason: Reason, pointer: &str, payload: Payload, body: &[u8]) -> String {
