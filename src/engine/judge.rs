@@ -7,6 +7,7 @@ mod levels;
 mod nested;
 mod ruled;
 mod sites;
+mod spoiled;
 pub(crate) mod trace;
 mod values;
 mod whole;
@@ -26,7 +27,6 @@ use super::walk::{Kind, Line, Stop, Walk};
 use levels::Level;
 use nested::Nested;
 use trace::{Decision, Trace};
-use values::Look;
 
 /// Decodings inside each other: escapes of JSON in a string of JSON, and so on, then percent.
 const LEVELS: usize = 6;
@@ -297,7 +297,7 @@ impl Judge {
             let content = &p.text[p.start..p.end];
             let nothing = d.plain_escapes
                 && marks.iter().all(|m| m.id() == ESCAPE)
-                && !values::may_hold(content, self.look(d) == Look::All)
+                && !values::may_hold(content, self.look(d))
                 && decode::is_simple(content, |b| d.may_start(b), |b| d.slash_may_matter(b));
             return if nothing { Ok(()) } else { self.escaped(d, p, level, out) };
         }

@@ -122,8 +122,8 @@ impl Judge {
         own.broken = None;
         let (text, slot) = (&own.text[..outer.end], self.depth);
         let lead = HEAD + text[HEAD..].iter().take_while(|b| b.is_ascii_whitespace()).count();
-        if values::begins(text, lead).is_none() && values::next(text, HEAD, self.look(d)).is_none()
-        {
+        let look = self.look(d);
+        if values::begins(text, lead, look).is_none() && values::next(text, HEAD, look).is_none() {
             return Ok(false);
         }
         let short = slot == 0 || outer.end - HEAD <= INNER;
@@ -174,13 +174,14 @@ impl Judge {
         let (end, look) = (outer.end, self.look(d));
         let close = HEAD + own.text[HEAD..end].trim_ascii_end().len();
         let mut at = lead;
-        let mut first = values::begins(&own.text[..end], lead).map(|begins| (lead, begins));
+        let mut first = values::begins(&own.text[..end], lead, look).map(|begins| (lead, begins));
         loop {
             let text = &own.text[..end];
             let spot = first.take().or_else(|| values::next(text, at, look));
             let Some((from, begins)) = spot else { return Ok(false) };
             at = match begins {
                 Begins::Escaped => self.literal(d, own, outer, from, out)?,
+                Begins::Spoiled => return Err(Reason::BrokenJson),
                 _ => {
                     // Where no rule speaks of arrays, one that begins the text must be all of it.
                     let only = (begins == Begins::Perhaps && look != Look::All).then_some(close);

@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
+use super::spoiled::spoiled;
 use crate::engine::detect::{Finding, With};
 use crate::engine::policy::Numbers;
 
@@ -14,6 +15,9 @@ pub(super) enum Begins {
     Perhaps,
     /// `{\"`: JSON in a string literal, whose escapes the text still has.
     Escaped,
+    /// `{/* … */"`, `{,"`, `{\x22`, a no-break space before the name: JSON, but for what no walk
+    /// gets over. Where no rule speaks of JSON in texts, it is text like any other.
+    Spoiled,
 }
 
 /// What is looked for in a text.
@@ -35,8 +39,8 @@ pub(super) fn next(text: &[u8], mut from: usize, look: Look) -> Option<(usize, B
             Look::Objects => memchr(b'{', rest)?,
             Look::Meant | Look::All => memchr2(b'{', b'[', rest)?,
         };
-        let begins = begins(text, from).filter(|b| *b != Begins::Perhaps || look == Look::All);
-        if let Some(begins) = begins {
+        let begins = begins(text, from, look);
+        if let Some(begins) = begins.filter(|b| *b != Begins::Perhaps || look == Look::All) {
             return Some((from, begins));
         }
         from += 1;
@@ -44,19 +48,32 @@ pub(super) fn next(text: &[u8], mut from: usize, look: Look) -> Option<(usize, B
 }
 
 /// How the bracket at `at` begins JSON, if it does.
-pub(super) fn begins(text: &[u8], at: usize) -> Option<Begins> {
+pub(super) fn begins(text: &[u8], at: usize, look: Look) -> Option<Begins> {
     let (first, second) = inside(text, at);
-    match (*text.get(at)?, first?) {
+    let begins = match (*text.get(at)?, first?) {
         (b'{', b'"') => Some(Begins::Meant),
-        (b'{' | b'[', b'\\') => {
-            let slashes = text[second..].iter().take_while(|b| **b == b'\\').count();
-            (text.get(second + slashes) == Some(&b'"')).then_some(Begins::Escaped)
-        }
+        (b'{' | b'[', b'\\') => is_escaped(&text[second..]).then_some(Begins::Escaped),
         (b'[', b'{') if inside(text, second).0 == Some(b'"') => Some(Begins::Meant),
         (b'[', b'"' | b'[' | b'{' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
             Some(Begins::Perhaps)
         }
         _ => None,
+    };
+    let odd = begins.is_none() && look != Look::Objects && text[at] == b'{';
+    begins.or_else(|| (odd && spoiled(&text[second..])).then_some(Begins::Spoiled))
+}
+
+/// Whether a name follows, escaped, behind a bracket that has `rest`, a backslash, behind it.
+fn is_escaped(mut rest: &[u8]) -> bool {
+    loop {
+        let slashes = rest.iter().take_while(|b| **b == b'\\').count();
+        rest = match &rest[slashes..] {
+            [b'"', ..] => return true,
+            [b'u', b'0', b'0', b'2', b'2', ..] => return slashes > 0,
+            // What is printed with indents begins with a new line.
+            [b'n' | b'r' | b't' | b'f', rest @ ..] if slashes > 0 => rest.trim_ascii_start(),
+            _ => return false,
+        };
     }
 }
 
@@ -72,10 +89,10 @@ pub(super) fn any_meant(text: &[u8], from: usize) -> bool {
     next(text, from, Look::Meant).is_some()
 }
 
-/// Whether the content of a JSON string, of which `is_simple` holds, may hold JSON; with `arrays`,
-/// also an array without strings.
-pub(super) fn may_hold(content: &[u8], arrays: bool) -> bool {
-    let mut from = 0;
+/// Whether the content of a JSON string, of which `is_simple` holds, may hold JSON that is looked
+/// for; where all arrays are, also one without strings.
+pub(super) fn may_hold(content: &[u8], look: Look) -> bool {
+    let (arrays, mut from) = (look == Look::All, 0);
     let mut lead = true;
     while let Some(n) = memchr2(b'{', b'[', &content[from..]) {
         let at = from + n;
@@ -86,7 +103,9 @@ pub(super) fn may_hold(content: &[u8], arrays: bool) -> bool {
         let quote = behind.starts_with(b"\\\"") || behind.starts_with(b"\\\\");
         let object = content[at] == b'{';
         let scalar = behind.first().is_some_and(|b| b"[{-tfn".contains(b) || b.is_ascii_digit());
-        if lead || object && quote || arrays && !object && (quote || scalar) {
+        let odd = look != Look::Objects
+            && behind.first().is_some_and(|b| *b > 0x7e || b",/#".contains(b));
+        if lead || object && (quote || odd) || arrays && !object && (quote || scalar) {
             return true;
         }
         lead = false;
@@ -294,7 +313,7 @@ mod tests {
 
     #[test]
     fn where_json_begins() {
-        use Begins::{Escaped, Meant, Perhaps};
+        use Begins::{Escaped, Meant, Perhaps, Spoiled};
         for (text, look, want) in [
             ("INFO {\"a\":1}", Look::Objects, Some((5, Meant))),
             ("INFO { \n\"a\":1}", Look::Objects, Some((5, Meant))),
@@ -306,7 +325,24 @@ mod tests {
             ("x [{\"a\":1}]", Look::Objects, Some((3, Meant))),
             ("x [{}]", Look::All, Some((2, Perhaps))),
             ("b=\"{\\\"a\\\":1}\"", Look::Objects, Some((3, Escaped))),
+            ("b=\"{\\n  \\\"a\\\":1}\"", Look::Objects, Some((3, Escaped))),
+            ("{\\t\\u0022a", Look::Objects, Some((0, Escaped))),
+            ("{\\n  a", Look::All, None),
+            ("{n\"", Look::All, None),
             ("{\\x", Look::Objects, None),
+            ("{\\x22a", Look::Objects, None),
+            ("{\\x22a", Look::Meant, Some((0, Spoiled))),
+            ("x {/*c*/ \"a\":1}", Look::Objects, None),
+            ("x {/*c*/ \"a\":1}", Look::Meant, Some((2, Spoiled))),
+            ("{ // c\n\"a\":1}", Look::All, Some((0, Spoiled))),
+            ("{#c\r\n\"a\":1}", Look::All, Some((0, Spoiled))),
+            ("{,\"a\":1}", Look::All, Some((0, Spoiled))),
+            ("b=\"{/*c*/\\\"a\\\":1}\"", Look::Objects, None),
+            ("b=\"{/*c*/\\\"a\\\":1}\"", Look::All, Some((3, Spoiled))),
+            ("b=\"{\\u00A0\\\"a\\\":1}\"", Look::All, Some((3, Spoiled))),
+            ("{\u{a0}\"a\":1}", Look::All, Some((0, Spoiled))),
+            ("{\u{feff}\u{200b}\0\"a\":1}", Look::All, Some((0, Spoiled))),
+            ("{é\"a\"} {/* c } {#if} {a, \"b\"} {'a':1}", Look::All, None),
             ("{", Look::All, None),
         ] {
             assert_eq!(next(text.as_bytes(), 0, look), want, "{text}");
@@ -315,16 +351,19 @@ mod tests {
 
     #[test]
     fn strings_that_may_hold_json() {
-        for (content, arrays, want) in [
-            (r#"INFO {\"a\":1}"#, false, true),
-            (r#"INFO {\n \"a\":1}"#, false, true),
-            (r"\n [x", false, true),
-            (r"at f {\n  x}", false, false),
-            (r"a [1,2]\n", false, false),
-            (r"a [1,2]\n", true, true),
-            (r"a [main]\n", true, false),
+        for (content, look, want) in [
+            (r#"INFO {\"a\":1}"#, Look::Objects, true),
+            (r#"INFO {\n \"a\":1}"#, Look::Objects, true),
+            (r"\n [x", Look::Objects, true),
+            (r"at f {\n  x}", Look::Objects, false),
+            (r"at f {/*x*/}", Look::Objects, false),
+            (r#"a {/*x*/\"a\":1}"#, Look::Meant, true),
+            ("a {\u{a0}\\\"a\\\":1}", Look::Meant, true),
+            (r"a [1,2]\n", Look::Objects, false),
+            (r"a [1,2]\n", Look::All, true),
+            (r"a [main]\n", Look::All, false),
         ] {
-            assert_eq!(may_hold(content.as_bytes(), arrays), want, "{content}");
+            assert_eq!(may_hold(content.as_bytes(), look), want, "{content}");
         }
     }
 }

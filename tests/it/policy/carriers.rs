@@ -17,6 +17,10 @@ const WHOLE: &[&str] = &[
     r#"[[{"note":"canary-7c1"}],"x"]"#,
 ];
 
+/// The same, over several lines: in a string only.
+const PRINTED: &[&str] =
+    &["{\n  \"note\": \"canary-7c1\"\n}", "{\r\n\t\"id\": 1,\n\"note\": [\"canary-7c1\"]}"];
+
 /// The same, but no JSON as a whole.
 const BROKEN: &[&str] = &[
     r#"{"note":"canary-7c1",}"#,
@@ -26,6 +30,12 @@ const BROKEN: &[&str] = &[
     r#"{"a":{"note":"canary-7c1"},"b":[1,2}"#,
     r#"[{"note":"canary-7c1"},]"#,
     r#"{"note":"canary-7c1"/*x*/}"#,
+    r#"{/*x*/"note":"canary-7c1"}"#,
+    "{ // x\r\"note\":\"canary-7c1\"}",
+    r#"{,"note":"canary-7c1"}"#,
+    "{\u{a0}\"note\":\"canary-7c1\"}",
+    "{\u{feff}\0\u{200b} \"note\":\"canary-7c1\"}",
+    r"{\x22note\x22:\x22canary-7c1\x22}",
 ];
 
 const BEFORE: &[&str] = &[
@@ -126,7 +136,7 @@ fn no_carrier_gets_a_value_past_a_rule_by_path() {
     for path in ["**.note", "note"] {
         for action in ["replace", "mask", "null", "remove", "drop"] {
             let config = format!("[[rule]]\npath = '{path}'\naction = '{action}'\n");
-            let whole = [lines(WHOLE), literals(WHOLE)].concat();
+            let whole = [lines(WHOLE), literals(WHOLE), literals(PRINTED)].concat();
             let (_, account) = shows_nowhere(&config, &whole, &[]);
             let broken = [lines(BROKEN), literals(BROKEN)].concat();
             shows_nowhere(&config, &broken, &[]);
