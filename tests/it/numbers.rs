@@ -75,6 +75,24 @@ fn every_spelling_is_what_the_plain_one_is() {
 }
 
 #[test]
+fn in_a_string_a_fraction_of_zeros_hides_nothing() {
+    let plan = shipped::default_plan();
+    for (key, digits, id) in
+        [("card", "4111111111111111", "payment_card"), ("ssn", "536228145", "us_ssn_digits")]
+    {
+        let line = |value: &str| format!("{{\"{key}\":\"{value}\"}}");
+        for spelling in [".0", ".000", "e0", ".0E+0"].map(|end| format!("{digits}{end}")) {
+            let wanted = line(&format!("[REDACTED:{id}]"));
+            assert_eq!(clean(&plan, &line(&spelling)), wanted, "{spelling}");
+            assert_eq!(clean(&plan, &wanted), wanted);
+        }
+        for other in [".5", ".01"].map(|end| format!("{digits}{end}")) {
+            assert_eq!(clean(&plan, &line(&other)), line(&other));
+        }
+    }
+}
+
+#[test]
 fn another_value_is_none() {
     for line in [
         r#"{"card":4111111111111111.5}"#,

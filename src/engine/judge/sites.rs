@@ -7,7 +7,7 @@ use crate::engine::detect::{Detectors, Finding, Keys, Place, Scratch, is_secret}
 use crate::engine::index::{ESCAPE, Mark};
 use crate::engine::path::flag;
 use crate::engine::path::words::Fields;
-use crate::engine::walk::{Kind, Site, Walk};
+use crate::engine::walk::{Kind, Site, Walk, is_other_spelling};
 
 impl Judge {
     /// Judges every site of one walk; findings are places of `buf`.
@@ -105,6 +105,9 @@ impl Judge {
         }
         let judged = match site.kind {
             Kind::Number => self.number(d, p, marks, level, out),
+            Kind::String if plain && is_other_spelling(p.text, p.start, p.end) => {
+                self.number(d, p, marks, level, out)
+            }
             _ => self.string(d, p, marks, level, true, out),
         };
         judged.map_err(|reason| Stop { reason, at: p.start })

@@ -52,6 +52,13 @@ pub(super) fn len(b: &[u8], at: usize) -> (usize, bool) {
     (n, other)
 }
 
+/// Whether `b[start..end]` is a number, and may be an integer that [`plain`] spells in another way.
+/// Behind it stands what ends a number.
+#[inline]
+pub(crate) fn is_other_spelling(b: &[u8], start: usize, end: usize) -> bool {
+    matches!(b[start], b'-' | b'0'..=b'9') && len(b, start) == (end - start, true)
+}
+
 /// The fewest digits that a detector looks at: those that open a gate.
 const FEWEST: usize = 7;
 /// The most digits that are spelt out.
