@@ -37,6 +37,8 @@ pub struct Partition {
     seeking: bool,
     /// Since when it does not advance although there is more.
     waits_since: Option<Instant>,
+    /// What is next stands behind the beginning of an open transaction.
+    hidden: bool,
 }
 
 /// What librdkafka last said.
@@ -151,7 +153,10 @@ impl Partition {
             None => self.is_untold(),
         };
         let queued = !self.flying.is_empty() || self.told.as_ref().is_some_and(|told| told.waits);
-        if !behind || busy && queued {
+        let hidden = !queued && self.open_from().is_some();
+        let was_hidden = std::mem::replace(&mut self.hidden, hidden);
+        // What a transaction hid has just come: that it is not delivered yet is no stall.
+        if !behind || busy && queued || was_hidden && !hidden {
             self.waits_since = None;
             return None;
         }
@@ -169,15 +174,17 @@ impl Partition {
         if queued {
             return Stall::Undelivered;
         }
-        match &self.told {
-            Some(Told { end, stable: Some(stable), next, .. })
-                if !self.is_untold() && stable < end && next >= stable =>
-            {
-                Stall::OpenTransaction { from: *stable }
-            }
-            _ if self.reached.is_none() && !self.from_low => Stall::NoOffset,
-            _ => Stall::Unread,
+        match self.open_from() {
+            Some(from) => Stall::OpenTransaction { from },
+            None if self.reached.is_none() && !self.from_low => Stall::NoOffset,
+            None => Stall::Unread,
         }
+    }
+
+    /// Where an open transaction begins that keeps what is next from being read.
+    fn open_from(&self) -> Option<i64> {
+        let Told { end, stable, next, .. } = self.told.as_ref()?;
+        stable.filter(|stable| !self.is_untold() && stable < end && next >= stable)
     }
 
     /// How old the oldest record is that is not delivered, in milliseconds; of one that was not read
@@ -292,8 +299,16 @@ mod tests {
         let open = statistics::Partition { ls_offset: 140, ..told(150, 140, 0) };
         partition.told(&open);
         assert_eq!(look(&mut partition, 70, true), Some(Stall::OpenTransaction { from: 140 }));
+        // It has ended, and what it hid is on its way.
+        partition.told(&told(150, 150, 10));
+        assert_eq!(
+            (look(&mut partition, 70, false), look(&mut partition, 71, false)),
+            (None, None)
+        );
+        assert_eq!(look(&mut partition, 91, false), Some(Stall::Undelivered));
+        partition.acknowledged(150);
         partition.told(&told(150, 150, 0));
-        assert_eq!(look(&mut partition, 71, false), None);
+        assert_eq!(look(&mut partition, 92, false), None);
         // At its end nothing is awaited.
         assert_eq!(look(&mut partition, 500, false), None);
         let mut partition = Partition::new("t".into(), 0, Offset::Invalid);
