@@ -76,12 +76,16 @@ pub(super) fn start(
 /// Tells which partitions do not advance although there is more, and which do again.
 fn tell_stalls(cluster: &Cluster) {
     for Change { topic, partition, reached, why } in cluster.voice.vitals.stalls(Instant::now()) {
+        let mut fields = vec![("topic", topic.as_str().into()), ("partition", partition.into())];
+        fields.extend(reached.map(|offset| ("offset", offset.into())));
+        fields.extend(why.as_deref().map(|why| ("reason", why.into())));
         let reached = reached.map(|offset| format!(":{offset}")).unwrap_or_default();
-        let (event, what) = match why {
+        let (event, what) = match &why {
             Some(why) => (Event::PartitionStalled, format!("is stalled: {why}")),
             None => (Event::PartitionAdvances, "advances again".to_owned()),
         };
-        cluster.voice.tell(event, &format!("{topic}[{partition}]{reached} {what}"));
+        let what = format!("{topic}[{partition}]{reached} {what}");
+        cluster.voice.tell_with(event, &what, &fields);
     }
 }
 

@@ -59,7 +59,11 @@ fn behind_an_open_transaction() {
     assert_eq!(measure("tamis_kafka_partition_stalled"), Some(1.0));
     let said = desk.said("err");
     let abort = format!("abort --topic {} --partition 0 --start-offset 10", topics[0]);
-    for wanted in ["partition_stalled", "kafka-transactions.sh", "find-hanging", &abort] {
+    let fields = format!(
+        "\"topic\":\"{}\",\"partition\":0,\"offset\":10,\"reason\":\"a producer's transaction",
+        topics[0]
+    );
+    for wanted in ["partition_stalled", "kafka-transactions.sh", "find-hanging", &abort, &fields] {
         assert!(said.contains(wanted), "{wanted}: {said}");
     }
     another.abort_transaction(PATIENCE).unwrap();
