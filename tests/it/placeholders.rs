@@ -55,9 +55,6 @@ const PLACES: &[&str] = &[
     r#"{"m":"?token=@&a=b"}"#,
     r#"{"m":"Authorization: Bearer @"}"#,
     r#"{"m":"https://token:@@example.com/a"}"#,
-    r#"{"m":"to amqp://bob:@@db.example.com/a"}"#,
-    r#"{"m":"open bob:@@tcp(db:3306)/a"}"#,
-    r#"{"m":"sent bearer @ ok"}"#,
 ];
 
 #[test]

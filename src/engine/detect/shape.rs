@@ -179,9 +179,6 @@ const SPELLING: ByteSet = ByteSet::range(b'0', b'9', b"\\uabcdefABCDEF");
 /// Where the table takes a second look.
 const SECOND_LOOK: ByteSet = ByteSet::range(b'/', b'/', b"\"\n");
 
-/// What a placeholder ends with.
-const CLOSE: ByteSet = ByteSet::range(b']', b']', b"");
-
 /// The gate that a form fits, and its row. `not_before` may not stand before it: the table refuses
 /// that early, but where it takes a second look (a slash may begin an authority, a quote or a
 /// newline the string).
@@ -195,8 +192,7 @@ pub(super) fn place(
     let within = |i: usize, set: &ByteSet| form.get(i).is_some_and(|s| s.is_subset(set));
 
     let (gate, before) = if only(0, b'@') {
-        // A placeholder that is none may stand there, too.
-        (Gate::At, lead.map_or(ByteSet::ANY, |lead| lead.union(&CLOSE)))
+        (Gate::At, lead.copied().unwrap_or(ByteSet::ANY))
     } else if only(0, b'+') && within(1, &DIGIT) {
         (Gate::Plus, ByteSet::ANY)
     } else if only(0, b'(') && (1..4).all(|i| within(i, &DIGIT)) && only(4, b')') {

@@ -279,16 +279,7 @@ impl Detector {
             return if inside { Err(Step::Shape) } else { Ok(at) };
         };
         let low = p.start.max(at.saturating_sub(budget.left()));
-        let lead = |from: usize| {
-            from - p.text[low..from].iter().rev().take_while(|b| lead.has(**b)).count()
-        };
-        let mut from = lead(at);
-        while self.extends == Extends::Userinfo
-            && let Some(forged) = self.placeholders.forged_behind(&p.text[low..from])
-        {
-            from = lead(low + forged);
-        }
-        let back = at - from;
+        let back = p.text[low..at].iter().rev().take_while(|b| lead.has(**b)).count();
         budget.spend(back);
         let trim = p.text[at - back..at].iter().take_while(|b| !b.is_ascii_alphanumeric()).count();
         let short = back - trim < self.pattern.before_at.max(1);
