@@ -3,14 +3,13 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
-    file::{ends_inside_a_line, or_nothing_to_sync},
+    file::{ends_inside_a_line, leads_to, or_nothing_to_sync},
     patience::Patience,
 };
 use crate::{
@@ -67,10 +66,7 @@ impl DeadLetterFile {
 
     /// Whether what is written comes to the file that has the name now.
     fn is_in_place(&self) -> bool {
-        let identity = |file: &fs::Metadata| (file.dev(), file.ino());
-        let named = fs::metadata(&self.path).ok().as_ref().map(identity);
-        !self.is_regular
-            || named.is_some() && named == self.file.metadata().ok().as_ref().map(identity)
+        !self.is_regular || leads_to(&self.path, &self.file)
     }
 
     /// Has all letters in the file that has the name now. Where somebody moved or removed it, it is

@@ -170,7 +170,7 @@ fn append(path: &Path, new: bool) -> io::Result<Target> {
 }
 
 /// Whether the file that is written to is still the one that has the name.
-fn leads_to(path: &Path, file: &File) -> bool {
+pub(super) fn leads_to(path: &Path, file: &File) -> bool {
     let identity = |file: &fs::Metadata| (file.dev(), file.ino());
     let named = fs::metadata(path).ok().as_ref().map(identity);
     named.is_some() && named == file.metadata().ok().as_ref().map(identity)
