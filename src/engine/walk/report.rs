@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Frame, Here, Line, Violation, Walk, plain};
+use super::{Frame, Here, Line, Violation, Walk, number::may_be_plain, plain};
 use crate::engine::decode;
 use crate::engine::index::ESCAPE;
 use crate::engine::outcome::Reason;
@@ -105,7 +105,7 @@ impl Walk {
             self.site(paths, depth, here, Kind::Key, s, e, flags, key_marks, container);
         }
         let mut told = !value_marks.is_empty() || flags & flag::REPORT != 0;
-        if kind == Kind::Number && !told {
+        if kind == Kind::Number && !told && may_be_plain(&l.buf[start..end]) {
             self.scratch.clear();
             told = plain(&l.buf[start..end], &mut self.scratch);
         }
