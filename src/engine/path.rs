@@ -56,6 +56,8 @@ pub(crate) mod flag {
     pub(crate) const ELEMENTS: u16 = 4096;
     /// The schema asks more of a string there than to be one.
     pub(crate) const EXACT: u16 = 8192;
+    /// No field's, but a number's: it may be an integer in another spelling.
+    pub(crate) const OTHER: u16 = 16384;
 }
 
 /// The most states, and the most nodes, that are kept.

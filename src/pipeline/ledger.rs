@@ -69,12 +69,14 @@ impl Ledger {
         let mut flights = self.flights();
         if let Some(at) = flights.iter().position(|flight| flight.seq == seq) {
             let flight = flights.swap_remove(at);
-            match (&self.suspects, flight.suspect()) {
-                (Some(suspects), Some(suspect)) if !survived => suspects.suspect(&suspect),
-                (Some(suspects), Some(suspect)) if flight.noted => {
-                    suspects.cleared(suspect.input, suspect.from);
+            // To look at what is suspected costs a pass over it: only where there is need.
+            if let Some(suspects) = self.suspects.as_ref().filter(|_| !survived || flight.noted)
+                && let Some(suspect) = flight.suspect()
+            {
+                match survived {
+                    true => suspects.cleared(suspect.input, suspect.from),
+                    false => suspects.suspect(&suspect),
                 }
-                _ => {}
             }
         }
         self.judged.fetch_add(lines, Relaxed);

@@ -105,7 +105,8 @@ impl Judge {
         judged
     }
 
-    /// A number: judged as it is spelt, and as the integer that it is.
+    /// A number that may be an integer in another spelling: judged as it is spelt, and as the integer
+    /// that it is.
     pub(super) fn number(
         &mut self,
         d: &Detectors,
@@ -115,9 +116,6 @@ impl Judge {
         out: &mut Vec<Finding>,
     ) -> Result<(), Reason> {
         self.string(d, p, marks, level, true, out)?;
-        if p.text[p.start..p.end].iter().all(u8::is_ascii_digit) {
-            return Ok(());
-        }
         if level >= LEVELS {
             return Err(Reason::TooCostly);
         }

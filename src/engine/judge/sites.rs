@@ -103,12 +103,14 @@ impl Judge {
         if array {
             return self.escaped(d, p, level, out).map_err(|reason| Stop { reason, at: p.start });
         }
-        let judged = match site.kind {
-            Kind::Number => self.number(d, p, marks, level, out),
-            Kind::String if plain && is_other_spelling(p.text, p.start, p.end) => {
-                self.number(d, p, marks, level, out)
-            }
-            _ => self.string(d, p, marks, level, true, out),
+        let other = match site.kind {
+            Kind::Number => site.flags & flag::OTHER != 0,
+            Kind::String => plain && is_other_spelling(p.text, p.start, p.end),
+            _ => false,
+        };
+        let judged = match other {
+            true => self.number(d, p, marks, level, out),
+            false => self.string(d, p, marks, level, true, out),
         };
         judged.map_err(|reason| Stop { reason, at: p.start })
     }

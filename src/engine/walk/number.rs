@@ -64,13 +64,6 @@ const FEWEST: usize = 7;
 /// The most digits that are spelt out.
 const MOST: usize = 64;
 
-/// Whether [`plain`] could spell a number out, by a look at its length: an exponent makes a short number
-/// large; without one there are a sign or a fraction and all the digits.
-#[inline]
-pub(super) fn may_be_plain(raw: &[u8]) -> bool {
-    raw.len() > FEWEST || raw.iter().any(|b| b | 0x20 == b'e')
-}
-
 /// Appends the digits of the integer that `raw` spells, without its sign: `-1.2e3` are `1200`. Whether
 /// it is one, is not spelt so already, and has as many digits as detectors look at.
 #[inline(never)]
@@ -138,7 +131,6 @@ mod tests {
             let mut b = raw.as_bytes().to_vec();
             b.extend_from_slice(&[b'\n'; 64]);
             assert!(!is || super::len(&b, 0) == (raw.len(), true), "{raw}: not looked at");
-            assert!(!is || super::may_be_plain(raw.as_bytes()), "{raw}: not looked at");
             is.then(|| String::from_utf8(out).unwrap())
         };
         for (raw, wanted) in [

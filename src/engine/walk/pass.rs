@@ -177,10 +177,8 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
     }
 
     #[inline(always)]
-    fn value(&mut self, flags: u16) -> Step<Value> {
+    fn value(&mut self, mut flags: u16) -> Step<Value> {
         let from = self.at;
-        // A number that may be an integer in another spelling.
-        let mut other = false;
         let (kind, site) = match self.byte() {
             b'"' => (Kind::String, self.string()?),
             c @ (b'{' | b'[') => {
@@ -188,21 +186,21 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
                 return Ok(Value::Container);
             }
             b'-' | b'0'..=b'9' => {
-                let len;
-                (len, other) = number::len(self.line.buf, from);
+                let (len, other) = number::len(self.line.buf, from);
                 if len == 0 {
                     return self.syntax();
                 }
+                flags |= u16::from(other) * flag::OTHER;
                 self.at += len;
                 (Kind::Number, (from, self.at))
             }
             _ => (self.literal()?, (from, self.at)),
         };
-        if flags != 0 || self.mark_at < self.at || other {
+        if flags != 0 || self.mark_at < self.at {
             // Most of those: a value without marks that only the schema wants to see.
-            let plain = flags & !(flag::CHECK | flag::CONSTRAINED) == 0;
+            let plain = flags & !(flag::CHECK | flag::CONSTRAINED | flag::EXACT) == 0;
             let scalar = matches!(kind, Kind::String | Kind::Number);
-            if plain && scalar && self.mark_at >= self.at && !other {
+            if plain && scalar && self.mark_at >= self.at {
                 self.check(kind, site);
             } else {
                 self.note(flags, kind, site);

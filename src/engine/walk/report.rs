@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Frame, Here, Line, Violation, Walk, number::may_be_plain, plain};
+use super::{Frame, Here, Line, Violation, Walk};
 use crate::engine::decode;
 use crate::engine::index::ESCAPE;
 use crate::engine::outcome::Reason;
@@ -104,13 +104,10 @@ impl Walk {
             let (s, e) = here.key;
             self.site(paths, depth, here, Kind::Key, s, e, flags, key_marks, container);
         }
-        let mut told = !value_marks.is_empty() || flags & flag::REPORT != 0;
-        if kind == Kind::Number && !told && may_be_plain(&l.buf[start..end]) {
-            self.scratch.clear();
-            told = plain(&l.buf[start..end], &mut self.scratch);
-        }
         let reported = match kind {
-            Kind::String | Kind::Number => told,
+            Kind::String | Kind::Number => {
+                !value_marks.is_empty() || flags & (flag::REPORT | flag::OTHER) != 0
+            }
             Kind::Object | Kind::Array => flags & flag::MEMBER != 0,
             _ => flags & flag::WHOLE != 0,
         };
