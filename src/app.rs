@@ -50,7 +50,7 @@ use clap::{CommandFactory as _, Parser as _};
 use crate::{
     cli::{Cli, Command, RunArgs, man, refusal},
     descriptors,
-    journal::{Event, tell},
+    journal::{Event, stderr, tell},
 };
 use exit::{Exit, Trouble};
 use visible::visible_lines;
@@ -72,6 +72,7 @@ pub fn main() -> ExitCode {
         }),
         Err(error) => refused(&error) as u8,
     });
+    stderr::finish();
     ExitCode::from(exit.unwrap_or(Exit::Failed as u8))
 }
 
@@ -111,6 +112,7 @@ fn run(args: RunArgs) -> Result<u8, Trouble> {
 fn refused(error: &clap::Error) -> Exit {
     match refusal::one_line(error) {
         Some(line) => say(&line),
+        None if error.use_stderr() => stderr::write(&error.render().to_string()),
         None => {
             let _ = error.print();
         }
@@ -132,8 +134,8 @@ fn print_bytes(bytes: &[u8]) -> Result<Exit, Trouble> {
     }
 }
 
-/// A message on standard error, a line as a rule; where that is closed there is nobody to tell.
+/// A message on standard error, a line as a rule.
 fn say(message: &dyn Display) {
     let message = visible_lines(&message.to_string()).replace('\n', "\ntamis: ");
-    let _ = writeln!(io::stderr(), "tamis: {message}");
+    stderr::write(&format!("tamis: {message}\n"));
 }

@@ -5,11 +5,11 @@
 
 mod line;
 mod rate;
+pub mod stderr;
 mod visible;
 
 use std::{
     fmt::Display,
-    io::{self, Write as _},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
@@ -149,6 +149,8 @@ events! {
     MetricsFailed = "metrics_failed", Warn;
     /// The file of statistics cannot be written.
     StatsFailed = "stats_failed", Warn;
+    /// Lines of this log were dropped, because standard error was not read; it takes lines again.
+    LogLinesDropped = "log_lines_dropped", Warn;
     /// The run ended; the line has the summary's keys. Where the exit code is 3, its level is `fatal`.
     RunEnded = "run_ended", Info;
     /// The run could not go on.
@@ -243,8 +245,7 @@ pub fn tell(event: Event, message: &dyn Display) {
 pub fn tell_with(event: Event, message: &dyn Display, fields: Fields<'_>) {
     let message = visible_lines(&message.to_string());
     if FORM.get().is_none() {
-        let _ = io::stderr().write_all(plain(&message).as_bytes());
-        return;
+        return stderr::write(&plain(&message));
     }
     let (name, fields) = (event.name(), line::object(fields));
     match event.severity() {
@@ -253,6 +254,14 @@ pub fn tell_with(event: Event, message: &dyn Display, fields: Fields<'_>) {
         Severity::Error | Severity::Fatal => {
             tracing::error!(target: TARGET, event = name, fields, "{message}");
         }
+    }
+}
+
+/// The line of what happened, as it is written.
+fn line_of(event: Event, message: &str) -> String {
+    match form() {
+        Form::Plain => plain(message),
+        Form::Json => Trace::of_this_run().line(event, message, 0, ""),
     }
 }
 
@@ -268,7 +277,7 @@ pub fn run_ended(summary: &str, failed: bool) -> String {
     Trace::of_this_run().with_keys(Event::RunEnded, severity, summary)
 }
 
-/// Writes what is told to standard error; where that is closed there is nobody to tell.
+/// Writes what is told to [standard error](stderr).
 struct Journal {
     started: Instant,
     rates: Mutex<Rates>,
@@ -303,7 +312,7 @@ impl Subscriber for Journal {
                 trace.line(*event, &told.message, passed_over, &told.fields)
             }
         };
-        let _ = io::stderr().write_all(line.as_bytes());
+        stderr::write(&line);
     }
 
     // Nothing here has spans.

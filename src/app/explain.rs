@@ -6,7 +6,7 @@ mod page;
 use std::{
     collections::HashSet,
     ffi::OsString,
-    io::{self, BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, IsTerminal as _, Read as _},
     os::unix::ffi::OsStringExt as _,
 };
 
@@ -22,12 +22,13 @@ use crate::{
         detect::Pack,
         explain::{Candidate, Decoding, Kind},
     },
+    journal::stderr,
 };
 
 /// Says what becomes of the event and why.
 pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
     if args.event.is_none() && io::stdin().is_terminal() {
-        let _ = writeln!(io::stderr(), "{TERMINAL_EXPLAIN}");
+        stderr::write(&format!("{TERMINAL_EXPLAIN}\n"));
         return Ok(Exit::Usage);
     }
     let rules = resolve::rules(config::applied_rules(args.rules)?)?;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -11,7 +11,7 @@ use super::{
     inputs::InputChoice,
     resolved::{Output, Run},
 };
-use crate::{compression::Found, pipeline::Report, summary::size};
+use crate::{compression::Found, journal::stderr, pipeline::Report, summary::size};
 
 /// Back to the line's start, and nothing on it.
 const CLEAR: &str = "\r\u{1b}[K";
@@ -42,14 +42,14 @@ impl Progress {
         let packed = self.found.iter().any(|found| found.get().is_some());
         let total = self.total.filter(|_| !packed);
         let line = line(so_far, total, self.started.elapsed());
-        let _ = write!(io::stderr(), "{CLEAR}{line}");
+        stderr::show(&format!("{CLEAR}{line}"));
         self.shown.store(true, Relaxed);
     }
 
     /// Takes the line away, so that another may stand there.
     pub(crate) fn clear(&self) {
         if self.shown.swap(false, Relaxed) {
-            let _ = write!(io::stderr(), "{CLEAR}");
+            stderr::show(CLEAR);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The main job: sources, engines and sinks around the pipeline, and the account at the end.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
@@ -36,7 +36,7 @@ use crate::{
     compression::Found,
     containers::Frames,
     engine::Reason,
-    journal::{self, Event, Form, Say, SayWith, tell, tell_with},
+    journal::{self, Event, Form, Say, SayWith, stderr, tell, tell_with},
     pipeline::{
         End, Framing, Input, Inputs, Pipeline, RejectSink, Report, Source, Stays, Unfinished,
     },
@@ -115,7 +115,7 @@ impl Feed for Files {
 /// Sieves files, says what there is to say, and returns the exit code.
 pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     if applied.args.files.is_empty() && !applied.args.follow && io::stdin().is_terminal() {
-        let _ = writeln!(io::stderr(), "{TERMINAL}");
+        stderr::write(&format!("{TERMINAL}\n"));
         return Ok(Exit::Usage as u8);
     }
     with(applied, &mut Files)
@@ -346,7 +346,7 @@ pub(super) fn account(run: &Run, report: &Report, summary: &mut Summary, telemet
             tell(Event::RunFailed, error);
         }
     } else if !closed {
-        let _ = io::stderr().write_all(shown(run.layout, summary).as_bytes());
+        stderr::write_last(&shown(run.layout, summary));
     }
 }
 

@@ -45,6 +45,7 @@ mod shipped;
 mod signals;
 mod size_limits;
 mod stand_ins;
+mod stderr;
 mod terminal;
 mod tidy;
 mod tokens;

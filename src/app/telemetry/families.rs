@@ -7,6 +7,7 @@ use super::{Snapshot, Telemetry, process};
 use crate::{
     app::{packs, visible::visible},
     engine::Reason,
+    journal::stderr,
     metrics::{Family, Kind, Sample},
 };
 
@@ -149,6 +150,12 @@ impl Telemetry {
                 "Times that a report of the run (measures, statistics) could not be written.",
                 &[],
                 value(self.failed_reports() as f64),
+            ),
+            Family::counter(
+                "tamis_dropped_log_lines",
+                "Lines of tamis's own log that were dropped, because standard error was not read.",
+                &[],
+                value(stderr::dropped_lines() as f64),
             ),
             Family::gauge(
                 "tamis_memory_ceiling_bytes",
