@@ -213,7 +213,11 @@ impl<W: Worker> Load<W> for Batch {
         let (input, bytes) = (self.name.clone(), self.offset..self.end);
         let (number, alone) = (self.input, self.caution == Caution::Alone);
         let load = Flying::Lines { chunk: chunk.clone(), number, input, bytes, alone };
-        ledger.takes_off(Flight::new(self.seq, load));
+        let mut flight = Flight::new(self.seq, load);
+        flight.waits = alone;
+        ledger.takes_off(flight);
+        let _alone = alone.then(|| ledger.alone());
+        ledger.begins(self.seq);
         let output = &mut self.output;
         let survived = survives(|| worker.process(&chunk, output));
         let lines = match survived {

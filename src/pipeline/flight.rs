@@ -13,7 +13,16 @@ pub(super) struct Flight {
     pub(super) since: Instant,
     /// It is remembered that it takes long.
     pub(super) noted: bool,
+    /// It is not judged yet: another one is, beside which it must not be.
+    pub(super) waits: bool,
+    /// The number of the note that it is being judged.
+    pub(super) number: Option<usize>,
     load: Load,
+}
+
+/// Whether it is not more than one line.
+fn is_one_line(text: &[u8]) -> bool {
+    memchr::memchr(b'\n', text).is_none_or(|at| at + 1 == text.len())
 }
 
 /// What is in it.
@@ -26,7 +35,7 @@ pub(super) enum Load {
 
 impl Flight {
     pub(super) fn new(seq: u64, load: Load) -> Self {
-        Self { seq, since: Instant::now(), noted: false, load }
+        Self { seq, since: Instant::now(), noted: false, waits: false, number: None, load }
     }
 
     /// The lines, as they are remembered.
@@ -36,7 +45,7 @@ impl Flight {
             return None;
         };
         let (input, from, to, text) = (*number, *start, *end, chunk.data());
-        Some(Suspect { input, from, to, text, alone: *alone || self.lines() == 1 })
+        Some(Suspect { input, from, to, text, alone: *alone || is_one_line(text) })
     }
 
     /// How many lines or records it is. Lines are counted here, where somebody asks, and not for each

@@ -105,6 +105,15 @@ pub struct Suspect<'a> {
 pub trait Suspects: Send + Sync {
     /// Should the run end with these, the next one is [cautious](Caution).
     fn suspect(&self, suspect: &Suspect<'_>);
+    /// These are judged from now on. Where that is noted, it has a number.
+    fn begun(&self, suspect: &Suspect<'_>) -> Option<usize> {
+        let _ = suspect;
+        None
+    }
+    /// What has this number is judged.
+    fn over(&self, number: usize) {
+        let _ = number;
+    }
     /// The lines that begin there were judged after all.
     fn cleared(&self, input: usize, from: u64);
 }

@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -29,6 +29,8 @@ pub(super) struct Ledger {
     judged: AtomicU64,
     /// What is being judged.
     flights: Mutex<Vec<Flight>>,
+    /// Held while a suspect is judged: so only the culprit is noted when the process dies.
+    alone: Mutex<()>,
     /// Somebody delivers.
     delivers: AtomicBool,
     /// Inputs, and those of them that are finite and not over.
@@ -64,6 +66,23 @@ impl Ledger {
         self.flights().push(flight);
     }
 
+    /// Waits until no other suspect is judged.
+    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These are judged now: should the process die, the next one knows of which.
+    pub(super) fn begins(&self, seq: u64) {
+        let mut flights = self.flights();
+        let Some(flight) = flights.iter_mut().find(|flight| flight.seq == seq) else { return };
+        if flight.waits {
+            (flight.waits, flight.since) = (false, Instant::now());
+        }
+        if let (Some(suspects), Some(suspect)) = (&self.suspects, flight.suspect()) {
+            flight.number = suspects.begun(&suspect);
+        }
+    }
+
     /// They are judged; how many they were is known by now. `survived`: nothing went wrong.
     pub(super) fn lands(&self, seq: u64, lines: u64, survived: bool) {
         let mut flights = self.flights();
@@ -78,6 +97,9 @@ impl Ledger {
                     false => suspects.suspect(&suspect),
                 }
             }
+            if let (Some(suspects), Some(number)) = (&self.suspects, flight.number) {
+                suspects.over(number);
+            }
         }
         self.judged.fetch_add(lines, Relaxed);
     }
@@ -86,7 +108,8 @@ impl Ledger {
     pub(super) fn watch(&self) {
         let Some(suspects) = &self.suspects else { return };
         let mut flights = self.flights();
-        let long = |flight: &&mut Flight| !flight.noted && flight.since.elapsed() >= LONG;
+        let long =
+            |flight: &&mut Flight| !flight.noted && !flight.waits && flight.since.elapsed() >= LONG;
         for flight in flights.iter_mut().filter(long) {
             flight.noted = true;
             flight.suspect().iter().for_each(|suspect| suspects.suspect(suspect));
@@ -119,7 +142,7 @@ impl Ledger {
     /// What does not move any more.
     pub(super) fn stall(&self) -> Stall {
         let flights = self.flights();
-        let long = flights.iter().filter(|flight| flight.since.elapsed() >= LONG);
+        let long = flights.iter().filter(|flight| !flight.waits && flight.since.elapsed() >= LONG);
         match long.min_by_key(|flight| flight.since) {
             Some(flight) => flight.stall(),
             None if self.delivers.load(Relaxed) || self.is_of_records() => Stall::Output,
@@ -220,8 +243,6 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::{
         engine::Chunk,

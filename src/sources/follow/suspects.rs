@@ -1,9 +1,12 @@
 //! Lines that hold up, or end, every process that judges them: told by notes that outlive it.
 //!
-//! A note is made of lines that take long to judge, or that cannot be judged, and taken back when they
-//! were judged after all. What is noted at a start was being judged when the process before ended:
-//! those lines are judged one by one. A line of which this is known three times in a row is not
-//! judged any more.
+//! A note is made of lines before they are judged ([`judging`]), of those that take long one that
+//! also outlives the machine, and taken back when they were judged. What is noted at a start was being
+//! judged when the process before ended: those lines are judged one by one, and never two of them at once, so
+//! that only the culprit is left. A line of which this is known three times in a row is not judged any
+//! more.
+
+mod judging;
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +17,8 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+
+use judging::Judging;
 
 use super::{
     fingerprint::{Fingerprint, Node, read_at},
@@ -38,6 +43,7 @@ struct Noted {
     /// The inputs of this run.
     nodes: BTreeMap<usize, Node>,
     notes: Vec<Note>,
+    judging: Option<Judging>,
 }
 
 /// A run of lines of a file.
@@ -61,6 +67,10 @@ impl Note {
     fn is_quarantined(&self) -> bool {
         self.alone && self.deaths >= DEATHS
     }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.node == other.node && self.from < other.to && other.from < self.to
+    }
 }
 
 impl Notes {
@@ -70,16 +80,19 @@ impl Notes {
         let old = folder.and_then(|folder| fs::read(folder.join(NAME)).ok()).unwrap_or_default();
         // What cannot be read is as good as none.
         let old: Vec<Note> = serde_json::from_slice(&old).unwrap_or_default();
-        for mut note in old {
+        let left = folder.map(judging::left).unwrap_or_default();
+        for mut note in old.into_iter().chain(left) {
             note.deaths += u32::from(note.judging);
             if note.judging || note.is_quarantined() {
                 note.judging = false;
-                noted.notes.push(note);
+                noted.add(note);
             }
         }
         if !noted.notes.is_empty() {
             noted.keep();
         }
+        // Only now: who dies before this finds them again.
+        noted.judging = folder.and_then(|folder| Judging::begin(folder).ok());
         Self(Arc::new(Mutex::new(noted)))
     }
 
@@ -142,15 +155,21 @@ impl Notes {
 impl Suspects for Notes {
     fn suspect(&self, suspect: &Suspect<'_>) {
         let mut noted = self.noted();
-        let Some(node) = noted.nodes.get(&suspect.input).copied() else { return };
-        let Suspect { from, to, text, alone, .. } = *suspect;
-        let overlaps = |note: &Note| note.node == node && note.from < to && from < note.to;
-        let known = noted.notes.iter().filter(|note| overlaps(note));
-        let deaths = known.map(|note| note.deaths).max().unwrap_or_default();
-        noted.notes.retain(|note| !overlaps(note));
-        let text = Fingerprint::of(text);
-        noted.notes.push(Note { node, from, to, text, alone, deaths, judging: true });
+        let Some(note) = noted.note(suspect) else { return };
+        noted.add(note);
         noted.keep();
+    }
+
+    fn begun(&self, suspect: &Suspect<'_>) -> Option<usize> {
+        let mut noted = self.noted();
+        let note = noted.note(suspect)?;
+        noted.judging.as_mut()?.note(&note)
+    }
+
+    fn over(&self, number: usize) {
+        if let Some(judging) = &mut self.noted().judging {
+            judging.over(number);
+        }
     }
 
     fn cleared(&self, input: usize, from: u64) {
@@ -162,6 +181,24 @@ impl Suspects for Notes {
 }
 
 impl Noted {
+    /// What is judged, with the deaths that are known of it.
+    fn note(&self, suspect: &Suspect<'_>) -> Option<Note> {
+        let node = *self.nodes.get(&suspect.input)?;
+        let Suspect { from, to, text, alone, .. } = *suspect;
+        let text = Fingerprint::of(text);
+        let note = Note { node, from, to, text, alone, deaths: 0, judging: true };
+        let known = self.notes.iter().filter(|known| known.overlaps(&note));
+        let deaths = known.map(|known| known.deaths).max().unwrap_or_default();
+        Some(Note { deaths, ..note })
+    }
+
+    /// In the place of what was known of these lines. Of two notes on one death it is one death.
+    fn add(&mut self, mut note: Note) {
+        let known = self.notes.extract_if(.., |known| known.overlaps(&note));
+        note.deaths = known.map(|known| known.deaths).fold(note.deaths, u32::max);
+        self.notes.push(note);
+    }
+
     /// Where this fails there is no note, and nothing else is lost.
     fn keep(&self) {
         let Some(folder) = &self.folder else { return };
@@ -259,6 +296,36 @@ mod tests {
             ended: false,
         }]);
         assert_eq!(caution(&open(folder.path()), 40), Caution::None);
+    }
+
+    #[test]
+    fn what_is_being_judged_when_the_process_dies_is_noted_however_short_that_was() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..3 {
+            let notes = open(folder.path());
+            let [before, culprit] = [(0, 40), (40, 60)].map(|(from, to)| suspect(from, to, true));
+            let number = notes.begun(&before).unwrap();
+            assert_eq!(
+                notes.begun(&suspect(900, 950, true)),
+                Some(number + 1),
+                "of another thread"
+            );
+            notes.over(number);
+            assert_eq!(notes.begun(&culprit), Some(number), "its place is free");
+            notes.over(number + 1);
+            if caution(&notes, 40) == Caution::Alone {
+                // It is also held up by it.
+                notes.suspect(&culprit);
+            }
+        }
+        let notes = open(folder.path());
+        assert_eq!([0, 40, 900].map(|at| caution(&notes, at)), {
+            [Caution::Alone, Caution::Quarantined, Caution::None]
+        });
+        // A process that died of nothing that it judged.
+        drop(notes);
+        let notes = open(folder.path());
+        assert_eq!(caution(&notes, 40), Caution::Quarantined, "until it is delivered");
     }
 
     #[test]

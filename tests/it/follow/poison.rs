@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fs, sync::Arc, time::Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tamis::{
     pipeline::{End, Failure, Report, Sizes},
     shutdown::Shutdown,
@@ -12,7 +14,11 @@ use tamis::{
 };
 
 use super::desk::run;
-use crate::{endings::until, stand_ins::Seen};
+use crate::{
+    cli::{adds_up, code, stderr, summary, tamis},
+    endings::until,
+    stand_ins::Seen,
+};
 
 /// A life, until it ends, or until `done`.
 fn live(folder: &std::path::Path, seen: &Seen, done: impl Fn(&Seen) -> bool) -> Report {
@@ -75,4 +81,59 @@ fn it_is_quarantined_and_the_others_arrive() {
     fs::write(folder.path().join("app.log"), text + "{\"n\":5000}\n").unwrap();
     live(folder.path(), &seen, |seen| !seen.get().clean.is_empty());
     assert_eq!(seen.get().clean, b"{\"n\":5000}\n");
+}
+
+/// What is full of findings and takes long to judge.
+fn heavy() -> String {
+    let mails: String = (0..500_000).map(|n| format!("roe{n}@mail.example.org ")).collect();
+    format!("{{\"mails\":\"{mails}\"}}\n")
+}
+
+/// A process that is killed as soon as it judges what stands there, of which so many died: not a second
+/// later.
+fn killed(folder: &std::path::Path, culprit: u64, deaths: u64) {
+    let args = ["--follow", "app.log", "--data-dir", "data", "-o", "out"];
+    let more = ["--max-event-bytes", "16MiB", "--threads", "2"];
+    let mut child = tamis(&[&args[..], &more].concat()).current_dir(folder).spawn().unwrap();
+    let judging = folder.join("data/judging");
+    let last = folder.join("out");
+    until("the culprit", || {
+        let notes = fs::read_to_string(&judging).unwrap_or_default();
+        let mut notes = notes.lines().filter_map(|note| serde_json::from_str::<Value>(note).ok());
+        let at = |note: &Value, key: &str| note[key].as_u64().unwrap();
+        let is_known = |note: &Value| at(note, "deaths") == deaths;
+        notes.any(|n| is_known(&n) && at(&n, "from") <= culprit && culprit < at(&n, "to"))
+            || fs::read_to_string(&last).unwrap_or_default().contains("{\"n\":79}")
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_line_at_which_the_process_dies_at_once_is_quarantined_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let events = |range: std::ops::Range<u32>| -> String {
+        range.map(|n| format!("{{\"n\":{n}}}\n")).collect()
+    };
+    let (before, after) = (events(0..40), events(40..80));
+    fs::write(folder.path().join("app.log"), format!("{before}{}{after}", heavy())).unwrap();
+    // As the system does it when memory runs out.
+    for deaths in 0..3 {
+        killed(folder.path(), before.len() as u64, deaths);
+    }
+    let args = ["--follow", "app.log", "--data-dir", "data", "-o", "out"];
+    let more = ["--max-event-bytes", "16MiB", "--dead-letter", "dead"];
+    let child = tamis(&[&args[..], &more].concat()).current_dir(folder.path()).spawn().unwrap();
+    let out = || fs::read_to_string(folder.path().join("out")).unwrap_or_default();
+    until("the rest", || out().contains("{\"n\":79}"));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let summary = summary(&output);
+    adds_up(&summary);
+    assert_eq!(summary["dead_lettered"], serde_json::json!({"poison": 1}), "{summary}");
+    assert_eq!(out().lines().collect::<BTreeSet<_>>(), {
+        let all = before.lines().chain(after.lines());
+        all.collect::<BTreeSet<_>>()
+    });
 }

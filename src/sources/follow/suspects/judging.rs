@@ -1,0 +1,63 @@
+//! What is being judged, noted in a file so that the death of the process leaves it there.
+//!
+//! A process that dies leaves what it wrote; only a machine does not. So nothing is synced: a note costs one
+//! write, and to take it back another.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::FileExt as _,
+    path::Path,
+};
+
+use super::Note;
+
+const NAME: &str = "judging";
+/// Each note has so many bytes in the file.
+const SLOT: usize = 512;
+
+/// The notes of this process.
+pub(super) struct Judging {
+    file: File,
+    /// Which places of the file have a note.
+    taken: Vec<bool>,
+}
+
+/// What the process before was judging when it died.
+pub(super) fn left(folder: &Path) -> Vec<Note> {
+    let text = fs::read(folder.join(NAME)).unwrap_or_default();
+    let notes = text.split(|&byte| byte == b'\n');
+    // What cannot be read is as good as none.
+    notes.filter_map(|note| serde_json::from_slice(note.trim_ascii()).ok()).collect()
+}
+
+impl Judging {
+    /// Begins with nothing; what was [left](left) is forgotten.
+    pub(super) fn begin(folder: &Path) -> io::Result<Self> {
+        let file = File::create(folder.join(NAME))?;
+        Ok(Self { file, taken: Vec::new() })
+    }
+
+    /// Notes it, and returns its place. Where this fails there is no note, and nothing else is lost.
+    pub(super) fn note(&mut self, note: &Note) -> Option<usize> {
+        let mut text = serde_json::to_vec(note).ok()?;
+        if text.len() >= SLOT {
+            return None;
+        }
+        text.resize(SLOT, b' ');
+        text[SLOT - 1] = b'\n';
+        let place = self.taken.iter().position(|taken| !taken).unwrap_or_else(|| {
+            self.taken.push(false);
+            self.taken.len() - 1
+        });
+        self.taken[place] = true;
+        let _ = self.file.write_all_at(&text, (place * SLOT) as u64);
+        Some(place)
+    }
+
+    /// It is judged.
+    pub(super) fn over(&mut self, place: usize) {
+        let _ = self.file.write_all_at(b"#", (place * SLOT) as u64);
+        self.taken[place] = false;
+    }
+}
