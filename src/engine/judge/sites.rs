@@ -95,17 +95,17 @@ impl Judge {
             return Ok(());
         }
         // An array of numbers needs no escapes to stand in a string.
-        let plain = marks.iter().all(|m| m.id() != ESCAPE);
+        let plain = || marks.iter().all(|m| m.id() != ESCAPE);
         let array = site.flags & flag::ELEMENTS != 0
             && site.kind == Kind::String
-            && plain
+            && plain()
             && memchr::memchr(b'[', &p.text[p.start..p.end]).is_some();
         if array {
             return self.escaped(d, p, level, out).map_err(|reason| Stop { reason, at: p.start });
         }
         let other = match site.kind {
             Kind::Number => site.flags & flag::OTHER != 0,
-            Kind::String => plain && is_other_spelling(p.text, p.start, p.end),
+            Kind::String => is_other_spelling(p.text, p.start, p.end) && plain(),
             _ => false,
         };
         let judged = match other {

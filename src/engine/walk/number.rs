@@ -22,19 +22,23 @@ fn digits(b: &[u8], at: usize) -> usize {
 #[inline(always)]
 pub(super) fn len(b: &[u8], at: usize) -> (usize, bool) {
     const NONE: (usize, bool) = (0, false);
-    let mut n = usize::from(b[at] == b'-');
-    let whole = digits(b, at + n);
-    if whole == 0 || (whole > 1 && b[at + n] == b'0') {
+    let sign = usize::from(b[at] == b'-');
+    let whole = digits(b, at + sign);
+    if whole == 0 || (whole > 1 && b[at + sign] == b'0') {
         return NONE;
     }
-    let mut other = n != 0 && whole >= FEWEST;
-    n += whole;
+    let mut n = sign + whole;
+    let many = whole >= FEWEST;
+    if b[at + n] != b'.' && b[at + n] | 0x20 != b'e' {
+        return (n, many && sign != 0);
+    }
+    let mut other = false;
     if b[at + n] == b'.' {
         let fraction = digits(b, at + n + 1);
         if fraction == 0 {
             return NONE;
         }
-        other = whole >= FEWEST && b[at + n + 1] == b'0';
+        other = many && b[at + n + 1] == b'0';
         n += 1 + fraction;
     }
     if b[at + n] | 0x20 == b'e' {
@@ -56,7 +60,12 @@ pub(super) fn len(b: &[u8], at: usize) -> (usize, bool) {
 /// Behind it stands what ends a number.
 #[inline]
 pub(crate) fn is_other_spelling(b: &[u8], start: usize, end: usize) -> bool {
-    matches!(b[start], b'-' | b'0'..=b'9') && len(b, start) == (end - start, true)
+    matches!(b[start], b'-' | b'0'..=b'9') && is_whole(b, start, end)
+}
+
+#[inline(never)]
+fn is_whole(b: &[u8], start: usize, end: usize) -> bool {
+    len(b, start) == (end - start, true)
 }
 
 /// The fewest digits that a detector looks at: those that open a gate.
