@@ -51,6 +51,7 @@ use crate::{
     cli::{Cli, Command, RunArgs, man, refusal},
     descriptors,
     journal::{Event, stderr, tell},
+    shutdown::signals,
 };
 use exit::{Exit, Trouble};
 use visible::visible_lines;
@@ -65,6 +66,8 @@ pub fn main() -> ExitCode {
             &format_args!("internal error at {place}; please report this line"),
         );
     }));
+    // Where this fails, such a write ends the process, as it would any other.
+    let _ = signals::outlive_size_limits();
     let exit = panic::catch_unwind(|| match Cli::try_parse() {
         Ok(cli) => dispatch(cli).unwrap_or_else(|trouble| {
             tell(Event::RunFailed, &trouble);
@@ -129,7 +132,9 @@ fn print_bytes(bytes: &[u8]) -> Result<Exit, Trouble> {
         return Err(Trouble::failed(anyhow!("standard output: {}", outlets::CLOSED)));
     }
     match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::failed(error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Trouble::failed(anyhow::Error::new(error).context("standard output")))
+        }
         _ => Ok(Exit::Done),
     }
 }

@@ -25,6 +25,7 @@
 //! | `ledger` | what is known of a run while it runs |
 //! | [`records`] | the same pipeline for records in place of lines |
 //! | `delivery` | sink, dead letter, accounting |
+//! | `taken` | a batch of which a sink took a part before it failed |
 //! | [`budget`] | the memory formula |
 //! | [`report`] | what a run came to |
 
@@ -43,6 +44,7 @@ mod reader;
 pub mod records;
 pub mod report;
 mod tails;
+mod taken;
 
 use std::{
     sync::{

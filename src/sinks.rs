@@ -10,6 +10,8 @@ pub mod log;
 mod patience;
 pub mod stdout;
 
+use std::io;
+
 pub use compress::CompressSink;
 pub use dead_letter::DeadLetterFile;
 pub use each::EachSink;
@@ -17,3 +19,8 @@ pub use file::{Existing, FileSink, write_whole};
 pub use kafka::KafkaSink;
 pub use log::LogSink;
 pub use stdout::StdoutSink;
+
+/// An error with the name of what it is about.
+fn named(shown: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{shown}: {error}"))
+}

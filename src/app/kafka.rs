@@ -80,7 +80,8 @@ fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     };
     let room = room::fit_records(&run, &rules)?;
     let live = Live::new(None, plan::compile(rules, true)?);
-    let letters = dead_letter::Settings { drop_text: run.drop_text, seal: run.seal.clone() };
+    let (drop_text, seal) = (run.drop_text, run.seal.clone());
+    let letters = dead_letter::Settings { drop_text, seal, waits: true };
     let keeps_letters = run.keeps_letters();
     let keeps = move |reason: Reason| keeps_letters && letters.takes(reason);
     let counts = Arc::new(reload::Counts::default());

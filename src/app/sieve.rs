@@ -26,7 +26,7 @@ use super::{
     reload::{self, Live, Reload, Reloading, Word},
     reports::write_in_time,
     resolve,
-    resolved::{Layout, Run},
+    resolved::{Layout, Output, Run},
     room::{self, Room},
     telemetry::Telemetry,
     visible,
@@ -143,7 +143,11 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     let room = room::fit(&run, &rules, feed.memory(rules.limits.max_event_bytes))?;
     let all_text = rules.all_text;
     let live = Live::new(run.format, plan::compile(rules, run.dead_letter.is_some())?);
-    let letters = dead_letter::Settings { drop_text: run.drop_text, seal: run.seal.clone() };
+    let letters = dead_letter::Settings {
+        drop_text: run.drop_text,
+        seal: run.seal.clone(),
+        waits: run.follow.is_some() || matches!(run.output, Output::Log(_)),
+    };
     let counts = Arc::new(reload::Counts::default());
     let reloadable = origin.map(|origin| Reloadable { origin, all_text, counts: counts.clone() });
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;

@@ -20,9 +20,10 @@ use super::{
     ledger::Ledger,
     order::Order,
     ports::Worker,
+    taken::Taken,
 };
 use crate::{
-    engine::{Chunk, Reason, Reject},
+    engine::{Reason, Reject},
     metrics::Meters,
 };
 
@@ -46,7 +47,7 @@ pub(super) trait Load<W>: Send {
     fn judge(&mut self, worker: &mut W, ledger: &Ledger);
     /// Has those of its lines judged again whose output is in the first `taken` bytes, and leaves the
     /// others out.
-    fn judge_part(&mut self, worker: &mut W, taken: usize, ledger: &Ledger) {
+    fn judge_part(&mut self, worker: &mut W, taken: &Taken, ledger: &Ledger) {
         let _ = (worker, taken, ledger);
     }
 }
@@ -56,7 +57,7 @@ pub(super) trait Deliver<B>: Send {
     /// Takes the next one.
     fn deliver(&mut self, batch: &mut B);
     /// How many bytes of a batch's output were taken that was not delivered; asked once.
-    fn taken(&mut self) -> Option<usize> {
+    fn taken(&mut self) -> Option<Taken> {
         None
     }
     /// Takes a batch whose output is out already: that part of it which [was taken](Self::taken).
@@ -160,7 +161,7 @@ impl<B, D: Deliver<B>> Crew<B, D> {
             let mut delivery = lock(&self.delivery);
             delivery.deliver(&mut batch);
             if let Some(taken) = delivery.taken() {
-                batch.judge_part(worker, taken, &self.ledger);
+                batch.judge_part(worker, &taken, &self.ledger);
                 delivery.deliver_part(&mut batch);
             }
             drop(delivery);
@@ -238,30 +239,8 @@ impl<W: Worker> Load<W> for Batch {
         self.chunk = Arc::into_inner(chunk).unwrap_or_default();
     }
 
-    /// How many lines came to so much output is known by judging: it is done once in a run, at its end.
-    fn judge_part(&mut self, worker: &mut W, taken: usize, ledger: &Ledger) {
-        let whole = memchr::memrchr(b'\n', &self.output.clean[..taken]).map_or(0, |at| at + 1);
-        let wanted = self.output.clean[..whole].to_vec();
-        let ends: Vec<usize> =
-            memchr::memchr_iter(b'\n', self.chunk.data()).map(|at| at + 1).collect();
-        let (mut fewest, mut most) = (0, ends.len());
-        while whole > 0 && fewest < most {
-            let middle = (fewest + most) / 2;
-            self.judge_first(worker, ends[middle]);
-            // The run has not come to a stand.
-            ledger.wrote();
-            match self.output.clean.len() < whole {
-                true => fewest = middle + 1,
-                false => most = middle,
-            }
-        }
-        match ends.get(fewest).filter(|_| whole > 0) {
-            Some(end) => self.judge_first(worker, *end),
-            None => self.output.clear(),
-        }
-        if self.output.clean != wanted {
-            self.output.clear();
-        }
+    fn judge_part(&mut self, worker: &mut W, taken: &Taken, ledger: &Ledger) {
+        self.judge_taken(worker, taken, ledger);
     }
 }
 
@@ -282,19 +261,6 @@ impl Batch {
         tally.bytes_in = self.chunk.data().len() as u64;
         tally.rejected[Reason::Poison.index()] = 1;
         self.output.rejects.push(reject);
-    }
-
-    /// Has the first `bytes` of its data judged, which are whole lines.
-    fn judge_first<W: Worker>(&mut self, worker: &mut W, bytes: usize) {
-        let mut first = Chunk::from_bytes(&self.chunk.data()[..bytes]);
-        let (before, behind) = self.chunk.note();
-        first.set_note(before, behind);
-        let output = &mut self.output;
-        output.clear();
-        if !survives(|| worker.process(&first, output)) {
-            self.output.clear();
-        }
-        (self.end, self.source_bytes) = (self.offset + bytes as u64, bytes as u64);
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     ledger::Ledger,
     ports::{Letter, Observer, Outlets, Place},
     report::{End, Failure, Report},
+    taken::Taken,
 };
 use crate::{
     engine::{Reason, Reject, Tally},
@@ -35,8 +36,8 @@ pub(super) struct Delivery {
     input: Tally,
     /// The lines of the input that was delivered last.
     lines: u64,
-    /// So much of a batch's output was taken before the sink failed.
-    taken: Option<usize>,
+    /// What of a batch's output was taken before the sink failed.
+    taken: Option<Taken>,
     end: End,
 }
 
@@ -63,7 +64,7 @@ impl Deliver<Batch> for Delivery {
         }
     }
 
-    fn taken(&mut self) -> Option<usize> {
+    fn taken(&mut self) -> Option<Taken> {
         self.taken.take()
     }
 
@@ -184,7 +185,7 @@ impl Delivery {
         for (number, piece) in batch.output.clean.chunks(PIECE).enumerate() {
             if let Err(error) = self.outlets.sink.write(piece) {
                 // Whole lines of it are out.
-                self.taken = Some(number * PIECE + self.outlets.sink.taken());
+                self.taken = Some(self.taken_of(&batch.output.clean, number * PIECE));
                 return Err(sink_end(error));
             }
             self.ledger.wrote();
@@ -200,6 +201,15 @@ impl Delivery {
             acks.note(batch);
         }
         batch.ends.map_or(Ok(()), |end| self.end_input(end))
+    }
+
+    /// What the sink took of this output before the write failed whose bytes begin at `from`.
+    fn taken_of(&self, clean: &[u8], from: usize) -> Taken {
+        let sink = &self.outlets.sink;
+        let Some(lines) = sink.taken_lines() else { return Taken::Bytes(from + sink.taken()) };
+        let mut all = vec![true; memchr::memchr_iter(b'\n', &clean[..from]).count()];
+        all.extend(lines);
+        Taken::Lines(all)
     }
 
     /// A place of its own is taken in the same order as that of the whole: the dead letter first.

@@ -78,6 +78,11 @@ pub trait Sink: Send {
     fn taken(&self) -> usize {
         0
     }
+    /// Where lines go to different places: of those that ended in a [write](Self::write) that failed, in
+    /// order, whether they were taken.
+    fn taken_lines(&self) -> Option<Vec<bool>> {
+        None
+    }
     /// Makes everything written so far durable, as far as the sink can: what is acknowledged is
     /// read no more. More may be written afterwards. A pipe has taken it, and that is all it knows.
     fn sync(&mut self) -> io::Result<()>;

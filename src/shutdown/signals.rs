@@ -43,6 +43,15 @@ pub fn hear(told: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
     run(true, told)
 }
 
+/// From now on a file that must not grow any more (`ulimit -f`) is an error of the write, not the death of
+/// the process by SIGXFSZ. Processes that this one starts have the signal as it was: a handler, unlike
+/// `SIG_IGN`, is not theirs.
+pub fn outlive_size_limits() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let _guard = runtime.enter();
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
+
 fn run(hang_up: bool, told: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let (mut interrupt, mut terminate, mut hung_up) = {

@@ -10,6 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     file::{ends_inside_a_line, leads_to, or_nothing_to_sync},
+    named,
     patience::Patience,
 };
 use crate::{
@@ -48,6 +49,8 @@ pub struct Settings {
     pub drop_text: bool,
     /// Whom originals are sealed to.
     pub seal: Option<Seal>,
+    /// A full disk is waited for, as the output of such a run does.
+    pub waits: bool,
 }
 
 impl DeadLetterFile {
@@ -69,6 +72,10 @@ impl DeadLetterFile {
         !self.is_regular || leads_to(&self.path, &self.file)
     }
 
+    fn shown(&self) -> String {
+        visible(&self.path.display().to_string())
+    }
+
     /// Has all letters in the file that has the name now. Where somebody moved or removed it, it is
     /// made again, and has those that are not acknowledged.
     fn settle(&mut self, durable: bool) -> io::Result<()> {
@@ -83,7 +90,7 @@ impl DeadLetterFile {
                 self.written = 0;
                 return Ok(());
             }
-            let (shown, path) = (visible(&self.path.display().to_string()), &self.path);
+            let (shown, path) = (self.shown(), &self.path);
             let make = || {
                 if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
                 {
@@ -107,9 +114,21 @@ impl DeadLetterFile {
             return Ok(());
         }
         let before = if self.is_regular { self.file.metadata()?.len() } else { 0 };
-        if let Err(error) = self.file.write_all(letters) {
-            if self.is_regular {
-                // Where this fails, too, a later run ends the line.
+        let (mut file, is_regular) = (&self.file, self.is_regular);
+        let mut attempt = || {
+            file.write_all(letters).inspect_err(|_| {
+                if is_regular {
+                    // Where this fails, too, a later run ends the line.
+                    let _ = file.set_len(before);
+                }
+            })
+        };
+        let written = match is_regular && self.settings.waits {
+            true => self.patience.until_room(&self.shown(), attempt),
+            false => attempt(),
+        };
+        if let Err(error) = written {
+            if is_regular {
                 let _ = self.file.set_len(before.saturating_sub(self.fresh as u64));
             }
             self.letters.truncate(self.written.saturating_sub(self.fresh));
@@ -177,22 +196,25 @@ impl RejectSink for DeadLetterFile {
         if self.letters.len() - self.written < WRITTEN_AT {
             return Ok(());
         }
-        self.spill()?;
-        if self.letters.len() < REMEMBERED { Ok(()) } else { self.settle(false) }
+        let settled = match self.spill() {
+            Ok(()) if self.letters.len() >= REMEMBERED => self.settle(false),
+            spilled => spilled,
+        };
+        settled.map_err(|error| named(&self.shown(), &error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.spill()?;
+        self.spill().map_err(|error| named(&self.shown(), &error))?;
         self.fresh = 0;
         Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.settle(true)
+        self.settle(true).map_err(|error| named(&self.shown(), &error))
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.settle(true)
+        self.finish()
     }
 }
 

@@ -11,7 +11,8 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::{pipeline::Sink, temporary};
+use super::named;
+use crate::{journal::visible, pipeline::Sink, temporary};
 
 /// What becomes of a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Existing {
 /// A device or a named pipe (`/dev/null`) cannot be replaced: it is written to as it comes.
 pub struct FileSink {
     target: Target,
+    /// Its name, as errors show it.
+    shown: String,
     /// Hears where what is not complete is kept, if it is.
     kept: Option<Kept>,
     /// How much of what was written last was taken.
@@ -61,8 +64,8 @@ enum Target {
 /// It cannot be written; what was there stays.
 pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let mut file = FileSink::create(path, Existing::Replace)?;
-    file.write(text.as_bytes())?;
-    file.finish()
+    file.put(text.as_bytes())?;
+    file.complete()
 }
 
 impl FileSink {
@@ -81,7 +84,7 @@ impl FileSink {
             },
             Err(error) => return Err(error),
         };
-        Ok(Self { target, kept: None, taken: 0 })
+        Ok(Self { target, shown: visible(&path.display().to_string()), kept: None, taken: 0 })
     }
 
     /// What was written of it is kept in a file of its own when it is not finished, and `kept` is told.
@@ -213,8 +216,8 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
-impl Sink for FileSink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+impl FileSink {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         let (file, added) = match &mut self.target {
             Target::Direct(file) => (file, None),
             Target::Append { file, written, .. } => (file, Some(written)),
@@ -238,11 +241,7 @@ impl Sink for FileSink {
         written
     }
 
-    fn taken(&self) -> usize {
-        self.taken
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
+    fn save(&mut self) -> io::Result<()> {
         let synced = match &mut self.target {
             Target::Direct(file) | Target::Append { file, .. } => file.sync_data(),
             Target::Replace { temporary, .. } => {
@@ -252,7 +251,7 @@ impl Sink for FileSink {
         or_nothing_to_sync(synced)
     }
 
-    fn finish(&mut self) -> io::Result<()> {
+    fn complete(&mut self) -> io::Result<()> {
         let (temporary, path, keep) = match &mut self.target {
             Target::Direct(_) => return Ok(()),
             Target::Append { file, path, .. } => {
@@ -271,6 +270,24 @@ impl Sink for FileSink {
         // Not every file system can sync a directory, and the file itself is safe.
         let _ = File::open(directory(path)).and_then(|directory| directory.sync_all());
         Ok(())
+    }
+}
+
+impl Sink for FileSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.put(bytes).map_err(|error| named(&self.shown, &error))
+    }
+
+    fn taken(&self) -> usize {
+        self.taken
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.save().map_err(|error| named(&self.shown, &error))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.complete().map_err(|error| named(&self.shown, &error))
     }
 
     fn abort(&mut self) {
@@ -303,97 +320,4 @@ impl Sink for FileSink {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finished_replaces_aborted_does_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        fs::write(&path, "old").unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-
-        let mut sink = FileSink::create(&path, Existing::Replace).unwrap();
-        sink.write(b"new").unwrap();
-        sink.abort();
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-
-        let mut sink = FileSink::create(&path, Existing::Replace).unwrap();
-        sink.write(b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        sink.finish().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
-    }
-
-    #[test]
-    fn a_file_that_comes_to_be_meanwhile_is_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        let mut sink = FileSink::create(&path, Existing::Keep).unwrap();
-        sink.write(b"new").unwrap();
-        fs::write(&path, "another's").unwrap();
-        assert_eq!(sink.finish().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(fs::read(&path).unwrap(), b"another's");
-    }
-
-    #[test]
-    fn what_is_appended_is_taken_back_and_two_do_not_append_at_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        fs::write(&path, "old\n").unwrap();
-        let mut sink = FileSink::create(&path, Existing::Append).unwrap();
-        assert!(FileSink::create(&path, Existing::Append).is_err());
-        sink.write(b"new").unwrap();
-        sink.abort();
-        drop(sink);
-        assert_eq!(fs::read(&path).unwrap(), b"old\n");
-        let mut sink = FileSink::create(&path, Existing::Append).unwrap();
-        sink.write(b"new\n").unwrap();
-        sink.finish().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"old\nnew\n");
-        drop(sink);
-        fs::remove_file(&path).unwrap();
-        FileSink::create(&path, Existing::Append).unwrap().abort();
-        assert!(!path.exists(), "it was not there before");
-    }
-
-    #[test]
-    fn what_others_did_to_a_file_that_is_appended_to_is_not_undone_or_passed_over() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("out");
-        let mut sink = FileSink::create(&path, Existing::Append).unwrap();
-        sink.write(b"ours").unwrap();
-        let mut other = OpenOptions::new().append(true).open(&path).unwrap();
-        other.write_all(b"theirs").unwrap();
-        sink.abort();
-        drop(sink);
-        assert_eq!(fs::read(&path).unwrap(), b"ourstheirs");
-        let mut sink = FileSink::create(&path, Existing::Append).unwrap();
-        sink.write(b"lost").unwrap();
-        fs::remove_file(&path).unwrap();
-        assert!(sink.finish().unwrap_err().to_string().contains("moved or removed"));
-    }
-
-    #[test]
-    fn a_link_stays_a_link() {
-        let dir = tempfile::tempdir().unwrap();
-        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
-        fs::write(&file, "old").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
-        let mut sink = FileSink::create(&link, Existing::Replace).unwrap();
-        sink.write(b"new").unwrap();
-        sink.finish().unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read(&file).unwrap(), b"new");
-    }
-
-    #[test]
-    fn a_device_is_not_replaced() {
-        let mut sink = FileSink::create(Path::new("/dev/null"), Existing::Keep).unwrap();
-        sink.write(b"gone").unwrap();
-        sink.finish().unwrap();
-        assert!(!fs::metadata("/dev/null").unwrap().is_file());
-    }
-}
+mod tests;

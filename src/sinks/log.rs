@@ -8,7 +8,7 @@
 //! | `rotated` | the names of rotated files |
 //! | `keeper` | rotated files: compressed, and the oldest removed |
 //! | `opened` | a file before its first line: locked, no input, mended where an earlier run left half a line |
-//! | `mark` | what a file held before this program wrote to it |
+//! | `mark` | what this program is about to write to a file |
 //! | `folder` | a folder that is held open |
 //! | `terms` | what holds for every file |
 //! | `faults` | where a test makes the file system fail |
@@ -108,6 +108,8 @@ pub struct LogSink {
     begun: Vec<u8>,
     /// How many bytes of the last write are in the file, or begin a line.
     taken: usize,
+    /// Of the lines that ended in the last write, those that were taken.
+    lines: Vec<bool>,
     ticker: Option<Ticker>,
 }
 
@@ -156,7 +158,7 @@ impl LogSink {
         };
         let files = Arc::new(Mutex::new(Files::new(settings.name, folder, terms)?));
         let ticker = Some(Ticker::start(files.clone())?);
-        Ok(Self { files, begun: Vec::new(), taken: 0, ticker })
+        Ok(Self { files, begun: Vec::new(), taken: 0, lines: Vec::new(), ticker })
     }
 
     /// Ends what runs beside it, and closes everything.
@@ -170,6 +172,7 @@ impl Sink for LogSink {
     /// A line may come in pieces; it is written when it is whole.
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         self.taken = 0;
+        self.lines.clear();
         if !self.begun.is_empty() {
             let end = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
             self.begun.extend_from_slice(&bytes[..end]);
@@ -177,7 +180,9 @@ impl Sink for LogSink {
             if self.begun.last() != Some(&b'\n') {
                 return Ok(());
             }
-            lock(&self.files).write(&self.begun)?;
+            let written = lock(&self.files).write(&self.begun);
+            self.lines.push(written.is_ok());
+            written?;
             self.begun = Vec::new();
             self.taken = end;
         }
@@ -187,12 +192,19 @@ impl Sink for LogSink {
             return Ok(());
         }
         let mut files = lock(&self.files);
-        files.write(lines).inspect_err(|_| self.taken += files.taken)
+        files.write(lines).inspect_err(|_| {
+            self.taken += files.taken;
+            self.lines.extend(files.taken_lines(lines));
+        })
+    }
+
+    fn taken(&self) -> usize {
+        self.taken
     }
 
     /// Where fields part the lines, what is written is no beginning of them.
-    fn taken(&self) -> usize {
-        if lock(&self.files).terms.by_field { 0 } else { self.taken }
+    fn taken_lines(&self) -> Option<Vec<bool>> {
+        lock(&self.files).terms.by_field.then(|| self.lines.clone())
     }
 
     fn sync(&mut self) -> io::Result<()> {

@@ -8,6 +8,7 @@ use rustix::{
     stdio::stdout,
 };
 
+use super::named;
 use crate::pipeline::Sink;
 
 /// Standard output, written without a buffer of its own: the pipeline's pieces are large.
@@ -25,7 +26,7 @@ impl Sink for StdoutSink {
                 Err(Errno::INTR) => {}
                 // Another owner of the pipe made it non-blocking.
                 Err(Errno::AGAIN) => wait_for_room()?,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(named("standard output", &error.into())),
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ mod endings;
 mod exec;
 mod explain;
 mod false_alarms;
+mod file_limits;
 mod files;
 mod floods;
 mod follow;

@@ -10,12 +10,15 @@ use memchr::memchr_iter;
 use rustix::io::Errno;
 
 use super::{
-    active::{Active, of},
+    active::Active,
     folder::Folder,
     template::{Name, Template},
     terms::{Fsync, Terms},
 };
-use crate::{journal::Event, sinks::patience::is_full};
+use crate::{
+    journal::Event,
+    sinks::{named, patience::is_full},
+};
 
 /// How many files are open at a time; of more, the one that was used longest ago is closed.
 const OPEN: usize = 64;
@@ -41,8 +44,10 @@ pub(super) struct Files {
     hasher: RandomState,
     /// It was said that a name cannot be written to.
     refused: bool,
-    /// How many of the bytes of the last write are in the file.
+    /// How many of the bytes that were last written to one file were taken.
     pub(super) taken: usize,
+    /// How many lines of the last write were taken, by the file that they were for.
+    taken_by: HashMap<Name, usize>,
     /// What failed for good.
     failed: Option<(io::ErrorKind, String)>,
 }
@@ -62,6 +67,7 @@ impl Files {
             hasher: RandomState::new(),
             refused: false,
             taken: 0,
+            taken_by: HashMap::new(),
             failed: None,
         };
         if files.template.is_plain() {
@@ -75,11 +81,15 @@ impl Files {
     /// Takes whole lines.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.taken = 0;
+        self.taken_by.clear();
         self.attempt(|files| {
             files.refresh()?;
             if files.template.has_fields() {
                 for (name, lines) in files.sort(lines) {
-                    files.append(&name, &lines)?;
+                    let appended = files.append(&name, &lines);
+                    let taken = if appended.is_ok() { &lines } else { &lines[..files.taken] };
+                    files.taken_by.insert(name, memchr_iter(b'\n', taken).count());
+                    appended?;
                 }
             } else {
                 let name = files.template.name(&[], &files.times);
@@ -88,6 +98,18 @@ impl Files {
             let remembered: usize = files.open.values().map(Active::remembers).sum();
             if remembered > REMEMBERED { files.sync_all() } else { Ok(()) }
         })
+    }
+
+    /// Of the lines of a write that failed, in order, whether they were taken: of each file the first ones.
+    pub(super) fn taken_lines(&mut self, lines: &[u8]) -> Vec<bool> {
+        let mut taken_by = std::mem::take(&mut self.taken_by);
+        let mut values = Vec::new();
+        let is_taken = |line| {
+            self.template.values(line, &mut values);
+            let left = taken_by.get_mut(&self.name(&values)).filter(|left| **left > 0);
+            left.map(|left| *left -= 1).is_some()
+        };
+        lines.split_inclusive(|&byte| byte == b'\n').map(is_taken).collect()
     }
 
     /// Makes all durable, where that is wanted.
@@ -145,8 +167,11 @@ impl Files {
         }
         let Some(mut active) = self.open.remove(name) else { return Ok(()) };
         let mut lines = active.take_tail();
+        let before = lines.len();
         lines.extend_from_slice(rest);
-        self.append_to_other(name, &lines, error)?;
+        let taken = self.taken;
+        self.append_to_other(name, &lines, error)
+            .inspect_err(|_| self.taken = taken + (self.taken - taken).saturating_sub(before))?;
         let other = self.template.other(&self.times);
         self.open.get_mut(&other).map_or(Ok(()), |other| other.sync(&self.terms).map(drop))
     }
@@ -217,6 +242,7 @@ impl Files {
     }
 
     fn append(&mut self, name: &Name, lines: &[u8]) -> io::Result<()> {
+        self.taken = 0;
         match self.active(name) {
             Err(error) if self.terms.by_field && !is_full(&error) => {
                 return self.append_to_other(name, lines, &error);
@@ -261,7 +287,10 @@ impl Files {
         self.terms.meters.sent_to_other(memchr_iter(b'\n', lines).count() as u64);
         self.active(&other)?;
         let Some(active) = self.open.get_mut(&other) else { return Ok(()) };
-        active.append(&mut lines, &self.terms)
+        let all = lines.len();
+        let appended = active.append(&mut lines, &self.terms);
+        self.taken += all - lines.len();
+        appended
     }
 
     /// Opens the file of this name, if it is not.
@@ -275,7 +304,7 @@ impl Files {
                 // The process may have fewer descriptors than that.
                 Err(error) if is_short(&error) && !self.open.is_empty() => self.close_one()?,
                 opened => {
-                    opened.map_err(|e| of(&self.folder.shown(&name.join("/")), &e))?;
+                    opened.map_err(|e| named(&self.folder.shown(&name.join("/")), &e))?;
                 }
             }
         }

@@ -110,6 +110,32 @@ fn a_full_output_holds_the_files_back_until_there_is_room() {
 }
 
 #[test]
+fn dead_letters_that_have_no_room_hold_the_files_back_too() {
+    let yard = Yard::new();
+    let Some(disk) = Disk::mount(&yard, "1m") else { return };
+    let agent = yard.start(&["--data-dir", "data", "-o", "clean", "--dead-letter", "disk/dead"]);
+    yard.events("a.log", 1..10);
+    yard.append("a.log", "{cut\n");
+    yard.until_kept("a.log");
+    disk.fill();
+    let bad = |n: u64| format!("{{\"n\":{n},\n");
+    yard.append("a.log", &(0..500).map(bad).collect::<String>());
+    yard.until("a word", || yard.read("err").contains(WAITS));
+    assert!(yard.read("err").contains("disk/dead: no space left"), "{}", yard.read("err"));
+    let there = yard.read("disk/dead");
+    assert!(there.ends_with("}\n"), "half a letter: {there:?}");
+    yard.events("a.log", 10..20);
+    disk.make_room();
+    yard.until_file_ids("clean", 1..20);
+    yard.until_kept("a.log");
+    let summary = agent.stop();
+    assert_eq!(yard.read("disk/dead").lines().count(), 501);
+    assert_eq!((&summary["read"], &summary["unwritten"]), (&520.into(), &0.into()), "{summary}");
+    let said = yard.read("err");
+    assert_eq!((said.matches(WAITS).count(), said.matches("there is room again").count()), (1, 1));
+}
+
+#[test]
 fn killed_on_a_full_disk_nothing_is_lost() {
     let seed = setting("TAMIS_SEED", 1);
     let yard = Yard::new();
