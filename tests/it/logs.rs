@@ -61,7 +61,7 @@ fn rotation_under_load_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn a_kill_leaves_whole_lines_or_the_next_start_cuts() {
+fn a_kill_leaves_whole_lines_or_the_next_start_cuts_and_what_others_added_stays() {
     let dir = folder(&[]);
     let out = dir.path().join("x.ndjson");
     for round in 0..5 {
@@ -76,21 +76,24 @@ fn a_kill_leaves_whole_lines_or_the_next_start_cuts() {
         child.kill().unwrap();
         child.wait().unwrap();
         feeder.join().unwrap();
-        if round == 4 {
+        let theirs = round >= 3;
+        if theirs {
             let mut file = fs::File::options().append(true).open(&out).unwrap();
-            file.write_all(b"{\"never\":\"whole").unwrap();
+            file.write_all(b"{\"theirs\":\"whole").unwrap();
         }
         let left = fs::read(&out).unwrap_or_default();
         let half = left.len() - left.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let output =
             run(tamis(&["-o", "x.ndjson", "--fsync", "always"]).current_dir(&dir), b"{}\n");
         assert_eq!(code(&output), 0, "{}", stderr(&output));
-        assert!(round < 4 || half >= 15);
         let said = format!("x.ndjson: cut off {half} bytes");
-        assert_eq!(stderr(&output).contains(&said), half > 0, "{}", stderr(&output));
+        assert_eq!(stderr(&output).contains(&said), half > 0 && !theirs, "{}", stderr(&output));
         let text = fs::read_to_string(&out).unwrap();
-        assert!(text.ends_with("}\n{}\n") || text == "{}\n");
-        assert!(text.lines().all(|line| line == "{}" || line.len() == 3010), "round {round}");
+        assert!(text.ends_with("\n{}\n") || text == "{}\n");
+        let others = text.lines().filter(|line| line.ends_with("{\"theirs\":\"whole")).count();
+        assert_eq!(others, (round as usize).saturating_sub(2), "round {round}");
+        let known = |line: &str| line == "{}" || line.len() == 3010 || line.ends_with("whole");
+        assert!(text.lines().all(known), "round {round}");
     }
 }
 

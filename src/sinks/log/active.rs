@@ -19,7 +19,7 @@ use super::{
     rotated::Rotated,
     terms::{Fsync, Terms},
 };
-use crate::journal::Event;
+use crate::{journal::Event, sinks::named};
 
 /// How often an opened file may turn out to be another's that was renamed meanwhile.
 pub(super) const ATTEMPTS: usize = 8;
@@ -134,7 +134,7 @@ impl Active {
         let written = terms.patience.until_room(&self.shown, || {
             let before = file.metadata()?.len();
             let written = match faults.check(Op::Write, name) {
-                Ok(()) => file.write_all(lines),
+                Ok(()) => mark::append(file, before, lines),
                 // As a disk does, it takes a part first.
                 Err(error) => file.write_all(&lines[..lines.len() / 2]).and(Err(error)),
             };
@@ -146,12 +146,9 @@ impl Active {
             written
         });
         self.torn |= torn;
-        written.map_err(|error| of(&self.shown, &error))?;
+        written.map_err(|error| named(&self.shown, &error))?;
         self.len += lines.len() as u64;
         self.tail.extend_from_slice(lines);
-        if self.len == lines.len() as u64 {
-            mark::set(file, self.len);
-        }
         Ok(())
     }
 
@@ -170,9 +167,6 @@ impl Active {
                 }
             }
             if self.is_in_place(terms) {
-                if let Some(file) = self.file.as_ref().filter(|_| self.durable != self.len) {
-                    mark::set(file, self.len);
-                }
                 self.durable = self.len;
                 // What one file needed must not stay with each of many.
                 self.tail = Vec::new();
@@ -181,7 +175,7 @@ impl Active {
             self.make_again(terms, true)?;
             made_again = true;
         }
-        Err(of(&self.shown, &moved()))
+        Err(named(&self.shown, &moved()))
     }
 
     /// Whether what is written comes to the file that has the name now.
@@ -214,9 +208,9 @@ impl Active {
                 Some(link) => behind(link, place.0)?,
                 None => (place.0.again()?, place.1.clone()),
             };
-            let (mut file, len) = begun(&folder, &name, terms)?;
+            let (file, len) = begun(&folder, &name, terms)?;
             folder.faults().check(Op::Write, &name)?;
-            if let Err(error) = file.write_all(tail) {
+            if let Err(error) = mark::append(&file, len, tail) {
                 file.set_len(len)?;
                 return Err(error);
             }
@@ -234,7 +228,7 @@ impl Active {
                 .until_back(&self.shown, || self.folder.root().again())
                 .and_then(|_| patience.until_room(&self.shown, attempt)),
         };
-        let again = again.map_err(|error| of(&self.shown, &error));
+        let again = again.map_err(|error| named(&self.shown, &error));
         self.displaced = again.is_err();
         let (folder, name, file, len) = again?;
         let what = "it was moved or removed, and is made again; what was not acknowledged is written again";
@@ -270,14 +264,14 @@ impl Active {
         // Its lock goes with it.
         self.file = None;
         let again = terms.patience.until_room(shown, || {
-            let mut file = locked(folder, name, Opening::There, terms)?;
+            let file = locked(folder, name, Opening::There, terms)?;
             if Some(identity(&file)?) != was {
                 return Err(moved());
             }
             folder.faults().check(Op::Truncate, name)?;
             file.set_len(durable)?;
             let rewritten = folder.faults().check(Op::Write, name);
-            let rewritten = rewritten.and_then(|()| file.write_all(tail));
+            let rewritten = rewritten.and_then(|()| mark::append(&file, durable, tail));
             let synced = rewritten.and_then(|()| {
                 folder.faults().check(Op::Sync, name)?;
                 file.sync_all()
@@ -325,7 +319,7 @@ impl Active {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return self.sync(terms).map(|_| ());
             }
-            other => other.map_err(|e| of(&self.shown, &e))?,
+            other => other.map_err(|e| named(&self.shown, &e))?,
         }
         // Its lock goes with it.
         self.file = None;
@@ -335,7 +329,7 @@ impl Active {
             false => terms.patience.until_back(&self.shown, open),
         };
         self.displaced = opened.is_err();
-        let (file, len) = opened.map_err(|e| of(&self.shown, &e))?;
+        let (file, len) = opened.map_err(|e| named(&self.shown, &e))?;
         if terms.fsync != Fsync::Never {
             folder.sync()?;
         }
@@ -367,10 +361,6 @@ fn behind(link: &Path, like: &Folder) -> io::Result<(Folder, String)> {
 
 fn beside(link: &Path, to: &Path) -> PathBuf {
     link.parent().unwrap_or(Path::new("")).join(to)
-}
-
-pub(super) fn of(shown: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{shown}: {error}"))
 }
 
 fn lost(shown: &str) -> io::Error {

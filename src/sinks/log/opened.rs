@@ -50,12 +50,11 @@ pub(super) fn locked(folder: &Folder, name: &str, how: Opening, terms: &Terms) -
 pub(super) fn begun(folder: &Folder, name: &str, terms: &Terms) -> io::Result<(File, u64)> {
     let file = locked(folder, name, Opening::Append, terms)?;
     let len = ended(&file, &folder.shown(name), terms)?;
-    mark::set(&file, len);
     Ok((file, len))
 }
 
-/// Has a file end with a whole line, and returns its length. Half a line is removed only where the mark
-/// of a run that was killed proves that it is its own; any other stays, and a line end follows it.
+/// Has a file end with a whole line, and returns its length. Half a line is removed only where the marks
+/// of a run that was killed prove that it is all its own; any other stays, and a line end follows it.
 fn ended(mut file: &File, shown: &str, terms: &Terms) -> io::Result<u64> {
     let len = file.metadata()?.len();
     let whole = whole_lines(file, len, terms)?;
@@ -63,7 +62,7 @@ fn ended(mut file: &File, shown: &str, terms: &Terms) -> io::Result<u64> {
         return Ok(len);
     }
     let half = len - whole;
-    if mark::begun(file).is_some_and(|begun| begun <= whole) {
+    if mark::is_own(file, whole, len) {
         file.set_len(whole)?;
         let what = format!("{shown}: cut off {half} bytes of a line that was never finished");
         (terms.patience.say)(Event::OutputCut, &what);

@@ -2,6 +2,7 @@
 
 mod clock;
 mod failing;
+mod halves;
 
 use std::{
     fs,
@@ -92,47 +93,6 @@ fn pieces_of_lines_are_written_as_lines() {
     }
     log.finish().unwrap();
     assert_eq!(scene.read("x"), "{\"a\":1}\n{}\n{}\n{\"b\":2}\n");
-}
-
-#[test]
-fn it_is_added_to_half_a_line_is_cut_off_and_nothing_is_taken_back() {
-    let scene = Scene::new("x");
-    fs::write(scene.path("x"), "{\"old\":1}\n{\"ha").unwrap();
-    // As a killed run leaves it.
-    let file = fs::File::options().read(true).append(true).open(scene.path("x")).unwrap();
-    mark::set(&file, 10);
-    assert_eq!(mark::begun(&file), Some(10), "this needs a file system with extended attributes");
-    drop(file);
-    let mut log = scene.open();
-    assert_eq!(scene.said(), ["x: cut off 4 bytes of a line that was never finished"]);
-    log.write(b"{}\n{\"never whole").unwrap();
-    let second = scene.failing(|_, _| Ok(())).err().unwrap();
-    assert!(second.to_string().ends_with("x: another run is writing to it"), "{second}");
-    log.abort();
-    assert_eq!(scene.read("x"), "{\"old\":1}\n{}\n");
-    drop(log);
-    drop(scene.open());
-}
-
-#[test]
-fn half_a_line_that_may_be_somebody_elses_stays() {
-    // Without a note, before the noted place, behind another one, and behind what was changed.
-    for (noted, changed) in [(None, false), (Some(14), false), (Some(12), false), (Some(10), true)]
-    {
-        let scene = Scene::new("x");
-        let text = "{\"old\":1}\n{\"ha";
-        fs::write(scene.path("x"), text).unwrap();
-        let file = fs::File::options().read(true).append(true).open(scene.path("x")).unwrap();
-        noted.into_iter().for_each(|at| mark::set(&file, at));
-        let text = if changed { text.replace("old", "new") } else { text.into() };
-        fs::write(scene.path("x"), &text).unwrap();
-        let mut log = scene.open();
-        log.write(b"{}\n").unwrap();
-        log.finish().unwrap();
-        assert_eq!(scene.read("x"), format!("{text}\n{{}}\n"), "{noted:?}");
-        assert_eq!(scene.said().len(), 1);
-        assert_eq!(mark::begun(&file), None, "the note goes with an end in order");
-    }
 }
 
 #[test]
