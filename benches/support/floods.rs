@@ -14,7 +14,7 @@ pub(crate) struct Flood {
 const BETWEEN: [&str; 12] = ["", " ", ",", "_", "-", "/", ":", "=", "@", "\n", "\"", "%40"];
 
 /// Floods that were slow once, or that no single detector's text makes.
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 31] = [
     "_eyJAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "ghs_1_eyJ",
     "password: ",
@@ -39,6 +39,13 @@ const KNOWN: [&str; 24] = [
     "\\\\",
     "sig=%2B",
     "ssn_",
+    "http://a:b@",
+    "c://a:b@",
+    "]@",
+    "a]@h",
+    "[REDACTED:email]@",
+    "http://u:[REDACTED:x]@h",
+    "[REDACTED:x]@tcp(",
 ];
 
 /// Every flood of these packs.

@@ -46,6 +46,15 @@ impl Placeholders {
         Some(start + self.of_key(&text[start..])?)
     }
 
+    /// Where the placeholder begins that `text` ends with.
+    pub(crate) fn at_end(&self, text: &[u8]) -> Option<usize> {
+        let inside = text.strip_suffix(b"]")?;
+        let low = inside.len().saturating_sub(LONGEST);
+        let len = inside[low..].iter().rev().take_while(|&&b| is_of_id(b)).count();
+        let start = (inside.len() - len).checked_sub(OPEN.len())?;
+        self.is(&text[start..]).then_some(start)
+    }
+
     /// The length of the placeholder that a key, or text in which one may stand, begins with.
     fn of_key(&self, text: &[u8]) -> Option<usize> {
         let inside = text.strip_prefix(OPEN)?;
@@ -138,6 +147,10 @@ mod tests {
         assert_eq!(behind(b"[REDACTED:email]_password"), "_password");
         assert_eq!(behind(b"[REDACTED:email]_[REDACTED:password]"), "_[REDACTED:password]");
         assert_eq!(behind(b"[REDACTED:password]"), "[REDACTED:password]");
+        assert_eq!(known().at_end(b"//[REDACTED:email]"), Some(2));
+        for text in ["[REDACTED:x]", "[REDACTED:email] ", "]", "email]", "[[REDACTED:email#2]"] {
+            assert_eq!(known().at_end(text.as_bytes()), None, "{text}");
+        }
         assert_eq!(known().around(b"x [REDACTED:email] y", 14), Some(18));
         assert_eq!(known().around(b"x [REDACTED:mails] y", 14), None);
         assert_eq!(known().around(b"email] y", 2), None);

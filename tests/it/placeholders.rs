@@ -55,6 +55,11 @@ const PLACES: &[&str] = &[
     r#"{"m":"?token=@&a=b"}"#,
     r#"{"m":"Authorization: Bearer @"}"#,
     r#"{"m":"https://token:@@example.com/a"}"#,
+    r#"{"m":"to amqp://bob:@@db.example.com/a"}"#,
+    r#"{"m":"to amqp://@@db.example.com/a"}"#,
+    r#"{"m":"open bob:@@tcp(db:3306)/a"}"#,
+    r#"{"m":"open @@tcp(db:3306)/a"}"#,
+    r#"{"m":"sent bearer @ ok"}"#,
 ];
 
 #[test]
@@ -126,6 +131,22 @@ fn forged_ones_hide_nothing_beside_them() {
         (
             r#"{"m":"password=[REDACTED:email]:hunter2"}"#,
             r#"{"m":"password=[REDACTED:secret_assignment]"}"#,
+        ),
+        (
+            r#"{"m":"http://u:hunter2[REDACTED:email]@h/ x"}"#,
+            r#"{"m":"http://[REDACTED:url_credentials]@h/ x"}"#,
+        ),
+        (
+            r#"{"m":"http://u:[REDACTED:email]hunter2@h/ x"}"#,
+            r#"{"m":"http://[REDACTED:url_credentials]@h/ x"}"#,
+        ),
+        (
+            r#"{"m":"bob:hunter2[REDACTED:email]@tcp(h)/ x"}"#,
+            r#"{"m":"[REDACTED:dsn_credentials]@tcp(h)/ x"}"#,
+        ),
+        (
+            r#"{"m":"sent bearer hunter2[REDACTED:email] x"}"#,
+            r#"{"m":"sent bearer [REDACTED:bearer_token] x"}"#,
         ),
         // A word in one is context like any other.
         (

@@ -23,8 +23,9 @@ pub(crate) const NAME: usize = 128;
 pub(crate) const KEY: usize = 64;
 /// A byte that is decoded, and scanned for candidates again.
 pub(crate) const DECODED: usize = 3;
-/// A byte of an event that is judged again, and a round itself.
-pub(crate) const AGAIN: usize = 3;
+/// A byte of an event that is judged again, and a round itself. Placeholders are bytes, too: where
+/// there is little else, the event is three times as long, and a further round must still fit.
+pub(crate) const AGAIN: usize = 1;
 pub(crate) const ROUND: usize = 128;
 
 /// The budget of one event.

@@ -1,4 +1,4 @@
-//! The value in a match that ends with one.
+//! The value in a match that ends with one, and the user and password in one that ends with them.
 
 /// The value in a match that ends with one: what the quotes that end it enclose (the closing one
 /// may be missing), else what follows its last space, less a long flag's name and `=`; where there is
@@ -58,9 +58,58 @@ fn opening(text: &[u8], q: u8) -> Option<usize> {
     None
 }
 
+/// Where the user and password begin that `text` ends with: those of a URL behind `://`, those of a
+/// data source name with the user before the first colon.
+pub(super) fn userinfo(text: &[u8]) -> usize {
+    let slash = memchr::memrchr(b'/', text).map_or(0, |s| s + 1);
+    if text[..slash].ends_with(b"://") {
+        return slash;
+    }
+    let mut colons = memchr::memchr_iter(b':', text);
+    let colon = colons.find(|&c| !text[c + 1..].starts_with(b"//")).unwrap_or(0);
+    // A placeholder has one, too.
+    let end = colon - if text[..colon].ends_with(b"[REDACTED") { 9 } else { 0 };
+    let of_user = |b: &&u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
+    end - text[..end].iter().rev().take_while(of_user).count()
+}
+
+/// What is replaced of `text[low..high]`, in whole characters: regexes go by bytes, and a value is
+/// looked through so far and no further.
+pub(super) fn whole(
+    text: &[u8],
+    (low, high): (usize, usize),
+    (mut start, mut end): (usize, usize),
+) -> (usize, usize) {
+    let inside = |at: usize| text[at] & 0xC0 == 0x80;
+    while start > low && inside(start) {
+        start -= 1;
+    }
+    while end < high && inside(end) {
+        end += 1;
+    }
+    (start, end)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::value;
+    use super::{userinfo, value};
+
+    #[test]
+    fn users_and_passwords_end_a_match() {
+        for (matched, want) in [
+            ("http://u:p", "u:p"),
+            ("http://a,http://u:p", "u:p"),
+            ("http://[REDACTED:x]", "[REDACTED:x]"),
+            ("app:p:w", "app:p:w"),
+            ("dsn=app:pw", "app:pw"),
+            ("mysql://app:p/w", "app:p/w"),
+            ("dsn=[REDACTED:x]", "[REDACTED:x]"),
+            ("dsn=a[REDACTED:x]:pw", "a[REDACTED:x]:pw"),
+            ("", ""),
+        ] {
+            assert_eq!(&matched[userinfo(matched.as_bytes())..], want, "{matched}");
+        }
+    }
 
     #[test]
     fn values_end_a_match() {

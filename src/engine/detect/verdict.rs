@@ -8,7 +8,7 @@ use super::keys::Keys;
 use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
 use super::pattern::Memory;
 use super::scratch::Scratch;
-use super::value::value;
+use super::value::{userinfo, value, whole};
 use crate::engine::path::words::Fields;
 use crate::engine::policy::mask::{Mask, mask};
 use crate::engine::policy::{self, NONE};
@@ -140,7 +140,7 @@ impl Detectors {
         let matched = (begin, end);
         let judged = d.judge(p, matched, scratch);
         let (start, end) = judged.map_err(|step| Refusal { step, matched, by: NONE })?;
-        self.decide(detector, p, matched, whole(p, start, end))
+        self.decide(detector, p, matched, whole(p.text, (p.start, p.end), (start, end)))
     }
 
     /// What becomes of the finding `found` in what `matched`: the policy, then the detector.
@@ -234,7 +234,7 @@ impl Detectors {
         let found = assignment::find(p.text, (p.start, p.end), at, judge, known, budget);
         let a = found.map_err(|step| Refusal { step, matched: (at, at + 1), by: NONE })?;
         budget.spend(FINDING);
-        let (start, end) = whole(p, a.start, a.end);
+        let (start, end) = whole(p.text, (p.start, p.end), (a.start, a.end));
         self.decide(detector, p, (a.from, end), (start, end))
     }
 }
@@ -264,7 +264,8 @@ impl Detector {
 
     /// Whether what is to be replaced was replaced before: all of it, or the password behind a user.
     fn is_gone(&self, found: &[u8]) -> bool {
-        let password = memchr::memchr(b':', found).map_or(&[][..], |colon| &found[colon + 1..]);
+        let behind = &found[self.placeholders.at_start(found).unwrap_or(0)..];
+        let password = memchr::memchr(b':', behind).map_or(&[][..], |colon| &behind[colon + 1..]);
         self.placeholders.is(found) || self.placeholders.is(password)
     }
 
@@ -279,9 +280,22 @@ impl Detector {
             return if inside { Err(Step::Shape) } else { Ok(at) };
         };
         let low = p.start.max(at.saturating_sub(budget.left()));
+        if self.extends == Extends::Userinfo
+            && let Some(len) = self.placeholders.at_end(&p.text[low..at]).map(|s| at - low - s)
+        {
+            budget.spend(len);
+            // What was redacted before is all that there is.
+            let before = &p.text[p.start..at - len];
+            if before.ends_with(b"//") || !before.last().is_some_and(|b| lead.has(*b)) {
+                return Err(Step::Shape);
+            }
+        }
         let back = p.text[low..at].iter().rev().take_while(|b| lead.has(**b)).count();
         budget.spend(back);
         let trim = p.text[at - back..at].iter().take_while(|b| !b.is_ascii_alphanumeric()).count();
+        // A placeholder's bracket is no punctuation.
+        let bracket = p.text[at - back..][..trim].ends_with(b"[");
+        let trim = trim - usize::from(bracket && self.extends == Extends::Userinfo);
         let short = back - trim < self.pattern.before_at.max(1);
         let bare = self.pattern.colon_before_at && !p.text[at - back..at].contains(&b':');
         if short || bare { Err(Step::Shape) } else { Ok(at - back + trim) }
@@ -301,10 +315,9 @@ impl Detector {
                 (begin, end + more)
             }
             Extends::Userinfo => {
-                let from = memchr::memmem::find(matched, b"://").map_or(0, |s| s + 3);
                 // The sign and the host stay; the password may hold a sign, the host none.
                 let to = memchr::memrchr(b'@', matched).unwrap_or(matched.len());
-                (begin + from, begin + to.max(from))
+                (begin + userinfo(&matched[..to]), begin + to)
             }
             Extends::Value => {
                 let (from, to) = value(matched);
@@ -373,17 +386,4 @@ impl Detector {
             || self.veto.before(text, from, known);
         if vetoed { Err(Step::Veto) } else { Ok(()) }
     }
-}
-
-/// What is replaced, in whole characters: regexes go by bytes, and a value is looked through so far
-/// and no further.
-fn whole(p: &Place<'_>, mut start: usize, mut end: usize) -> (usize, usize) {
-    let inside = |at: usize| p.text[at] & 0xC0 == 0x80;
-    while start > p.start && inside(start) {
-        start -= 1;
-    }
-    while end < p.end && inside(end) {
-        end += 1;
-    }
-    (start, end)
 }

@@ -74,7 +74,10 @@ impl Judge {
         let from = self.enter(Decoding::Escapes);
         let judged = decode::unescape(content, &mut own.text, &mut own.map)
             .map_err(|e| stop(e, p.start).reason)
-            .and_then(|()| self.decoded(d, &mut own, p.keys, p.key_of, level));
+            .and_then(|()| {
+                self.scratch.budget.spend(DECODED * (own.text.len() - HEAD));
+                self.decoded(d, &mut own, p.keys, p.key_of, level)
+            });
         out.extend(own.findings.iter().map(|f| {
             let f = own.map_back(f, p.start);
             Finding { with: f.with.escaped(), ..f }
@@ -97,6 +100,7 @@ impl Judge {
         let mut judged = Ok(());
         if decode::percent(&p.text[p.start..p.end], &mut own.text, &mut own.map) {
             let from = self.enter(Decoding::Percent);
+            self.scratch.budget.spend(DECODED * (own.text.len() - HEAD));
             judged = self.decoded(d, &mut own, p.keys, p.key_of, level);
             self.leave(from, |range| own.back(range, p.start));
             out.extend(own.findings.iter().map(|f| own.map_back(f, p.start)));
@@ -150,7 +154,6 @@ impl Judge {
         level: usize,
     ) -> Result<(), Reason> {
         let end = own.close();
-        self.scratch.budget.spend(DECODED * (end - HEAD));
         if self.scratch.budget.is_exceeded() {
             return Err(Reason::TooCostly);
         }

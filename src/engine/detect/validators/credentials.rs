@@ -6,6 +6,10 @@ use crate::engine::detect::prose::is_word_of_prose;
 pub(super) fn http_credentials(text: &[u8]) -> bool {
     let Some(space) = text.iter().position(|&b| b == b' ') else { return false };
     let (scheme, value) = (&text[..space], text[space..].trim_ascii());
+    // Whether that is a placeholder is decided where their ids are known.
+    if memchr::memmem::find(value, b"[REDACTED:").is_some() {
+        return true;
+    }
     if scheme.eq_ignore_ascii_case(b"basic") { is_user_and_password(value) } else { opaque(value) }
 }
 
