@@ -42,6 +42,7 @@ mod reload;
 mod replay;
 mod reports;
 mod schema;
+mod separators;
 mod shipped;
 mod signals;
 mod size_limits;

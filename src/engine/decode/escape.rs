@@ -50,6 +50,8 @@ pub(crate) fn is_simple(
     while let Some(n) = memchr(b'\\', &raw[at..]) {
         at += n + 2;
         match raw.get(at - 1) {
+            // A tab may stand between a name and its sign.
+            Some(b't') if is_before_sign(&raw[at..]) => return false,
             Some(b'n' | b'r' | b't' | b'"') => {}
             Some(b'/') if !slash(&raw[..at - 2]) => {}
             Some(b'\\') if !matches!(raw.get(at), Some(b'"' | b'\\')) => {}
@@ -66,6 +68,12 @@ pub(crate) fn is_simple(
         }
     }
     true
+}
+
+/// Whether a sign stands here, or behind a few spaces.
+fn is_before_sign(raw: &[u8]) -> bool {
+    let spaces = raw.iter().take(8).take_while(|b| **b == b' ').count();
+    matches!(raw.get(spaces), Some(b'=' | b':'))
 }
 
 /// Decodes the content of a JSON string (no quotes around it) and appends it to `out`.

@@ -4,6 +4,7 @@
 use super::budget::Budget;
 use super::pack::Step;
 use super::prose::is_prose;
+use crate::engine::index::gate::before_controls;
 use crate::engine::path::words::Name;
 use crate::engine::placeholder::Placeholders;
 
@@ -74,7 +75,7 @@ pub(crate) fn is_directory(name: &[u8], value: &[u8]) -> bool {
 
 /// The name before the sign: `password`, `"password"`, `['password']`, `--db.password`.
 fn name(text: &[u8], low: usize, at: usize, placeholders: &Placeholders) -> Option<(usize, usize)> {
-    let mut end = at;
+    let mut end = before_controls(text, at).max(low);
     let mut closing = 0;
     while end > low
         && closing < 4
@@ -89,9 +90,20 @@ fn name(text: &[u8], low: usize, at: usize, placeholders: &Placeholders) -> Opti
         .rev()
         .take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b))
         .count();
+    let from = (end - len + colour(text, low, end - len)).min(end);
     // `[REDACTED:api_token]: …` is no name.
-    let placeholder = placeholders.around(&text[low..], end - len - low).is_some();
-    (len > 0 && !placeholder).then_some((end - len, end))
+    let placeholder = placeholders.around(&text[low..], from - low).is_some();
+    (from < end && !placeholder).then_some((from, end))
+}
+
+/// The length of the end of a colour (`36m` of `\x1b[1;36m`) that a name seems to begin with.
+fn colour(text: &[u8], low: usize, from: usize) -> usize {
+    let digits = text[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let before = &text[low.max(from.saturating_sub(16))..from];
+    let more = before.iter().rev().take_while(|b| matches!(b, 0x30..=0x3f)).count();
+    let colour =
+        text.get(from + digits) == Some(&b'm') && before[..before.len() - more].ends_with(b"\x1b[");
+    if colour { digits + 1 } else { 0 }
 }
 
 /// `Unexpected token: …`, `invalid password: …` speak about a secret and hold none.
@@ -351,6 +363,11 @@ mod tests {
             ("password: correct horse", "correct"),
             ("password=\0hunter2 x", "hunter2"),
             ("password: \x01\0 hunter2 x", "hunter2"),
+            ("password\0=hunter2 x", "hunter2"),
+            ("\"password\"\x01 : 'hunter2' x", "hunter2"),
+            ("\x1b[36mpassword\x1b[0m=hunter2 x", "hunter2"),
+            ("\x1b[mapi_key=K1", "K1"),
+            ("\x1b[1;36mapi_key\x1b[0m=\x1b[mK1", "K1"),
             ("password=\x7f'a b'", "a b"),
             ("password=\rhunter2 x", "hunter2"),
             ("password=\x0chunter2\x0cx", "hunter2"),

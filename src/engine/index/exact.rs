@@ -180,6 +180,23 @@ impl Exact {
             behind_escape[0] = b'\n';
             window = &behind_escape;
         }
+        self.look_up(window, anchor, out);
+    }
+
+    /// The same, as if what stands between `end` and `anchor` were not there.
+    #[cold]
+    pub(crate) fn find_beside(&self, buf: &[u8], end: usize, anchor: usize, out: &mut Vec<Mark>) {
+        let before = end.checked_sub(self.look_back).and_then(|from| buf.get(from..end));
+        let behind = buf.get(anchor..anchor + WINDOW - self.look_back);
+        let (Some(before), Some(behind)) = (before, behind) else { return };
+        let mut window = [0; WINDOW];
+        window[..self.look_back].copy_from_slice(before);
+        window[self.look_back..].copy_from_slice(behind);
+        self.look_up(&window, anchor, out);
+    }
+
+    #[inline(always)]
+    fn look_up(&self, window: &[u8; WINDOW], anchor: usize, out: &mut Vec<Mark>) {
         if let Some(t) = &self.narrow {
             t.find(window, |id| out.push(Mark::new(anchor, id)));
         }

@@ -112,7 +112,52 @@ pub(crate) fn hits<const TEXT: bool>(m: &Masks, escaped: u64) -> (u64, u64) {
     let quote = if TEXT { m.quote | d } else { m.quote & escaped };
     let assign = ((m.equals | c) & ((m.name_end | quote) << 1)) | (m.equals & (d << 1));
 
-    (run | assign, caps | colon)
+    // In text a control character or a colour may stand between a name and its sign.
+    let mut few = caps | colon;
+    if TEXT {
+        // The letter behind a digit may end a colour, however long.
+        let odd = !(m.name_end | m.alnum) | m.name_end & d << 1;
+        // The space is in both.
+        let odd = (odd | odd << 1 & m.between & m.name_end) << 1;
+        let two = m.rare << 1 | m.rare << 2;
+        let four = two | two << 2;
+        few |= (m.equals | c) & (odd | four | four << 4);
+    }
+    (run | assign, few)
+}
+
+/// Where what stands before the control characters, colours and spaces before `at` ends; `at` where
+/// only spaces are there, or nothing of the kind. A newline ends a name.
+pub(crate) fn before_controls(buf: &[u8], at: usize) -> usize {
+    /// No more bytes are looked at.
+    const REACH: usize = 32;
+    let stop = at.saturating_sub(REACH);
+    let (mut end, mut found) = (at, false);
+    loop {
+        end -= match &buf[stop..end] {
+            [.., b'\n' | b'\r'] => break,
+            [.., 0xc2, 0x80..=0xa0] => {
+                found = true;
+                2
+            }
+            [.., b' '] => 1,
+            [.., b] if b.is_ascii_control() => {
+                found = true;
+                1
+            }
+            [before @ .., b'm'] => {
+                let of_colour = |b: &&u8| matches!(b, 0x30..=0x3f);
+                let len = before.iter().rev().take_while(of_colour).count();
+                if !before[..before.len() - len].ends_with(b"\x1b[") {
+                    break;
+                }
+                found = true;
+                len + 3
+            }
+            _ => break,
+        };
+    }
+    if found { end } else { at }
 }
 
 /// The hits of the gates that a sign opens.
@@ -135,6 +180,7 @@ pub(crate) fn often(buf: &[u8], at: usize) -> (Gate, usize) {
 pub(crate) fn seldom(buf: &[u8], at: usize) -> Option<(Gate, usize)> {
     Some(match buf[at] {
         b'@' => (Gate::At, at),
+        b'=' | b':' if before_controls(buf, at) < at => (Gate::Assign, at),
         b':' => (Gate::Colon, colon_anchor(buf, at)?),
         b')' => (Gate::Paren, at - 4),
         b'0'..=b'9' if buf[at - 1] == b'+' => (Gate::Plus, at - 1),
@@ -223,6 +269,26 @@ mod tests {
         assert!(carry);
         assert_eq!(escaped(0b01, &mut carry), 0b01);
         assert!(!carry);
+    }
+
+    #[test]
+    fn names_end_before_controls() {
+        for (text, wanted) in [
+            ("password\0=", 8),
+            ("password \x01 \t=", 8),
+            ("password\x1b[0m=", 8),
+            ("password\x1b[0m\x1b[22;39m =", 8),
+            ("password\u{a0}:", 8),
+            ("password =", 9),
+            ("item=", 4),
+            ("0m=", 2),
+            ("password\n=", 9),
+        ] {
+            let at = text.len() - 1;
+            let end = before_controls(text.as_bytes(), at);
+            assert_eq!(end, wanted, "{text:?}");
+        }
+        assert_eq!(before_controls(b"=", 0), 0);
     }
 
     #[test]

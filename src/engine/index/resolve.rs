@@ -50,7 +50,14 @@ impl Index {
                         continue;
                     }
                     if let Some((gate, anchor)) = gate::seldom(buf, at) {
-                        gates.exact[gate as usize].find(buf, anchor, seldom);
+                        let exact = &gates.exact[gate as usize];
+                        match gate {
+                            Gate::Assign => {
+                                let end = gate::before_controls(buf, anchor);
+                                exact.find_beside(buf, end, anchor, seldom);
+                            }
+                            _ => exact.find(buf, anchor, seldom),
+                        }
                         last = (gate, at);
                     }
                 }
