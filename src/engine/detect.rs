@@ -14,6 +14,7 @@ mod pattern;
 mod prose;
 mod scratch;
 pub(crate) mod shape;
+mod spelling;
 pub(crate) mod validators;
 mod value;
 mod verdict;

@@ -92,6 +92,42 @@ fn in_a_string_a_fraction_of_zeros_hides_nothing() {
     }
 }
 
+/// In strings and text a number goes whole: with its sign, its fraction of zeros, its exponent.
+#[test]
+fn in_text_a_spelling_hides_nothing() {
+    let plan = shipped::default_plan();
+    for (name, digits, id, other) in [
+        ("card", "4111111111111111", "payment_card", "4.111111111111111e15"),
+        ("ssn", "536228145", "us_ssn_digits", "5.36228145E+08"),
+    ] {
+        let endings = [".0", ".00000000000000000000", "e0", "E+00", ".0e0"];
+        let mut all: Vec<_> = endings.iter().map(|end| format!("{digits}{end}")).collect();
+        all.extend([digits.to_owned(), other.to_owned()]);
+        for spelling in all.iter().flat_map(|one| [one.clone(), format!("-{one}")]) {
+            for form in [
+                "{\"K\":\"N\"}",
+                "{\"K\":[\"N\",\"N\"]}",
+                "{\"m\":\"K N x\"}",
+                "{\"m\":\"K=N, K: (N)\"}",
+                r#"{"m":"{\"K\":\"N\"}"}"#,
+            ] {
+                let line = |n: &str| form.replace('K', name).replace('N', n);
+                let wanted = line(&format!("[REDACTED:{id}]"));
+                assert_eq!(clean(&plan, &line(&spelling)), wanted, "{}", line(&spelling));
+                assert_eq!(clean(&plan, &wanted), wanted);
+            }
+        }
+        for spelling in all {
+            let out = clean(&plan, &format!("{{\"{name}\":\"+{spelling}\"}}"));
+            assert!(out.contains(":\"[REDACTED:") && out.ends_with("]\"}"), "+{spelling}: {out}");
+        }
+        for spelling in [format!("{digits}.5"), format!("{digits}e1"), format!("x-{digits}")] {
+            let line = format!("{{\"m\":\"{name} {spelling} x\"}}");
+            assert_eq!(clean(&plan, &line), line);
+        }
+    }
+}
+
 #[test]
 fn another_value_is_none() {
     for line in [

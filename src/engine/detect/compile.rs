@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::detector::Detector;
-use super::pack::{self, Action, Pack};
+use super::pack::{self, Action, Fires, Pack};
 use super::shape;
 use crate::engine::index::exact::{ByteSet, Exact, Row, WINDOW};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
@@ -247,8 +247,13 @@ impl Detectors {
         if forms.is_empty() {
             return Err("declares neither literals nor a shape, fields or assigns".into());
         }
+        let mut not_before = compiled.not_before;
+        if compiled.numbers != Fires::Never {
+            // It may be a number's sign: the verdict tells.
+            not_before = not_before.both(&ByteSet::of(|b| !b"-+".contains(&b)));
+        }
         for f in &forms {
-            let (gate, row) = shape::place(f, (compiled.lead.as_ref(), compiled.pattern.before_at), &compiled.not_before, id).ok_or(
+            let (gate, row) = shape::place(f, (compiled.lead.as_ref(), compiled.pattern.before_at), &not_before, id).ok_or(
                 "a form fits no gate: begin it with a literal of 3 bytes, a run of 7 digits and \
                  separators, 1 to 3 capitals and a digit, `@`, `+` and a digit, or `(ddd)`; or make \
                  it a rule by key",

@@ -8,6 +8,7 @@ use super::keys::Keys;
 use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
 use super::pattern::Memory;
 use super::scratch::Scratch;
+use super::spelling;
 use super::value::{userinfo, value, whole};
 use crate::engine::path::words::Fields;
 use crate::engine::policy::mask::{Mask, mask};
@@ -254,6 +255,7 @@ impl Detector {
         self.validate(&p.text[begin..end], scratch)?;
         self.near(p, begin, end, scratch)?;
         let (start, to) = self.extent(p, begin, end);
+        let start = start - usize::from(self.is_signed(p, begin));
         if self.is_gone(&p.text[start..to])
             || self.allow.iter().any(|a| a.is_match(&p.text[begin..end]))
         {
@@ -327,7 +329,8 @@ impl Detector {
     }
 
     fn beside(&self, p: &Place<'_>, begin: usize, end: usize) -> Result<(), Step> {
-        let before = begin > p.start && self.not_before.has(p.text[begin - 1]) && {
+        let joined = begin > p.start && self.not_before.has(p.text[begin - 1]);
+        let before = joined && !self.is_signed(p, begin) && {
             // A slash begins a path or an authority (`http://8.8.8.8`), unless a name stands before
             // it (`Chrome/126.0.0.1`).
             p.text[begin - 1] != b'/'
@@ -337,10 +340,17 @@ impl Detector {
         if before || behind { Err(Step::Regex) } else { Ok(()) }
     }
 
+    /// Whether the match is a number with a sign, which goes with it.
+    fn is_signed(&self, p: &Place<'_>, begin: usize) -> bool {
+        self.numbers != Fires::Never && spelling::has_sign(p.text, p.start, begin)
+    }
+
     fn validate(&self, matched: &[u8], scratch: &mut Scratch) -> Result<(), Step> {
         let Some(valid) = self.validator else { return Ok(()) };
         let n = &mut scratch.normalised;
+        let digits = if self.numbers == Fires::Never { None } else { spelling::digits(matched, n) };
         let ok = match self.normalise {
+            _ if digits.is_some() => digits == Some(true) && valid(n),
             Normalise::None => valid(matched),
             Normalise::Digits => {
                 n.clear();
