@@ -36,7 +36,7 @@ use cause::Cause;
 pub use fault::{Fault, of_record};
 pub(crate) use fault::{about, is_gone, not_made};
 pub use group::{Group, GroupMember};
-pub use native::{headers, is_member};
+pub use native::{TopicId, TopicIds, headers, is_member, topic_ids};
 pub use routes::{Routes, Written, check_pattern, filled};
 pub use secret::{Given, Login, Password, Secret};
 pub use tls::{MadeWith, TlsFiles};

@@ -3,13 +3,14 @@
 //! A message's headers, read so that no name can stop the program: rdkafka takes every name for UTF-8 and
 //! panics where one is not; librdkafka itself does not mind. A token for a client that asks for none, as
 //! rdkafka's for questions of administration. Another password for one that runs. Whether a consumer is a
-//! member of its group, and who is in a group, as whom and with what. This is the one place outside the engine's index with
+//! member of its group, and who is in a group, as whom and with what. Which id a topic has. This is the one place outside the engine's index with
 //! `unsafe`: each call is behind a function that is safe for every argument.
 
 // The index is the other home of it; a test keeps it there and here.
 #![allow(unsafe_code)]
 
 use std::{
+    collections::BTreeMap,
     ffi::{CStr, CString, c_char, c_void},
     ptr, slice,
     time::Duration,
@@ -21,21 +22,29 @@ use rdkafka::{
         rd_kafka_AdminOptions_set_request_timeout, rd_kafka_ConsumerGroupDescription_error,
         rd_kafka_ConsumerGroupDescription_member, rd_kafka_ConsumerGroupDescription_member_count,
         rd_kafka_ConsumerGroupDescription_state, rd_kafka_DescribeConsumerGroups,
-        rd_kafka_DescribeConsumerGroups_result_groups, rd_kafka_MemberAssignment_partitions,
+        rd_kafka_DescribeConsumerGroups_result_groups, rd_kafka_DescribeTopics,
+        rd_kafka_DescribeTopics_result_topics, rd_kafka_MemberAssignment_partitions,
         rd_kafka_MemberDescription_assignment, rd_kafka_MemberDescription_group_instance_id,
-        rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t, rd_kafka_error_code,
-        rd_kafka_error_destroy, rd_kafka_event_DescribeConsumerGroups_result,
-        rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_t, rd_kafka_header_get_all,
-        rd_kafka_headers_t, rd_kafka_mem_free, rd_kafka_memberid, rd_kafka_message_headers,
-        rd_kafka_oauthbearer_set_token, rd_kafka_queue_destroy, rd_kafka_queue_new,
-        rd_kafka_queue_poll, rd_kafka_resp_err_t as Code, rd_kafka_sasl_set_credentials,
+        rd_kafka_TopicCollection_destroy, rd_kafka_TopicCollection_of_topic_names,
+        rd_kafka_TopicDescription_error, rd_kafka_TopicDescription_name,
+        rd_kafka_TopicDescription_topic_id, rd_kafka_Uuid_least_significant_bits,
+        rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t,
+        rd_kafka_error_code, rd_kafka_error_destroy, rd_kafka_event_DescribeConsumerGroups_result,
+        rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy, rd_kafka_event_error,
+        rd_kafka_event_t, rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_mem_free,
+        rd_kafka_memberid, rd_kafka_message_headers, rd_kafka_oauthbearer_set_token,
+        rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll,
+        rd_kafka_resp_err_t as Code, rd_kafka_sasl_set_credentials,
     },
     client::{Client, ClientContext, OAuthToken},
     error::RDKafkaErrorCode,
     message::BorrowedMessage,
 };
 
-use super::group::{Group, GroupMember};
+use super::{
+    fault::is_gone,
+    group::{Group, GroupMember},
+};
 
 /// A name and a value.
 type Header<'m> = (&'m str, Option<&'m [u8]>);
@@ -187,6 +196,109 @@ unsafe fn described(event: *mut rd_kafka_event_t) -> Result<Group, RDKafkaErrorC
 unsafe fn text(text: *const c_char) -> String {
     // SAFETY: as the caller says.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// What tells a topic from another one of the same name, which was made after it was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicId(i64, i64);
+
+#[cfg(test)]
+impl TopicId {
+    /// One for tests.
+    pub(crate) fn of(number: i64) -> Self {
+        Self(0, number)
+    }
+}
+
+/// The ids of topics; `None`: there is no such topic. Those that nothing is known of are not in it.
+pub type TopicIds = BTreeMap<String, Option<TopicId>>;
+
+/// Asks a cluster for the ids of topics. Before version 2.8 brokers have none.
+pub fn topic_ids<C: ClientContext>(
+    client: &Client<C>,
+    topics: &[&str],
+    patience: Duration,
+) -> Result<TopicIds, RDKafkaErrorCode> {
+    let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX / 2);
+    let names: Vec<_> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
+    let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
+    if pointers.is_empty() {
+        return Ok(TopicIds::new());
+    }
+    let mut said = [0; 2];
+    // SAFETY: as in `describe_group`; the names are copied when they are collected.
+    unsafe {
+        let native = client.native_ptr();
+        let queue = rd_kafka_queue_new(native);
+        let options = rd_kafka_AdminOptions_new(
+            native,
+            rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
+        );
+        rd_kafka_AdminOptions_set_request_timeout(options, patience, said.as_mut_ptr(), said.len());
+        let all = rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+        rd_kafka_DescribeTopics(native, all, options, queue);
+        rd_kafka_TopicCollection_destroy(all);
+        rd_kafka_AdminOptions_destroy(options);
+        // A little longer, so that its own word for it comes.
+        let event = rd_kafka_queue_poll(queue, patience.saturating_add(1000));
+        let ids = match event.is_null() {
+            true => Err(RDKafkaErrorCode::OperationTimedOut),
+            false => identified(event),
+        };
+        if !event.is_null() {
+            rd_kafka_event_destroy(event);
+        }
+        rd_kafka_queue_destroy(queue);
+        ids
+    }
+}
+
+/// What an answer says of the topics in it.
+///
+/// # Safety
+/// The event is librdkafka's, and alive.
+unsafe fn identified(event: *mut rd_kafka_event_t) -> Result<TopicIds, RDKafkaErrorCode> {
+    // SAFETY: all that is read here belongs to the event, which nobody changes. There are `count` topics, of
+    // which one that was not answered may be null; names end in a zero.
+    unsafe {
+        let code = rd_kafka_event_error(event);
+        if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(code.into());
+        }
+        let (result, mut count) = (rd_kafka_event_DescribeTopics_result(event), 0);
+        if result.is_null() {
+            return Err(RDKafkaErrorCode::BadMessage);
+        }
+        let topics = rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        let mut ids = TopicIds::new();
+        if topics.is_null() {
+            return Ok(ids);
+        }
+        for topic in slice::from_raw_parts(topics, count).iter().filter(|topic| !topic.is_null()) {
+            let error = rd_kafka_TopicDescription_error(*topic);
+            let code = match error.is_null() {
+                true => Code::RD_KAFKA_RESP_ERR_NO_ERROR,
+                false => rd_kafka_error_code(error),
+            };
+            let id = match code {
+                Code::RD_KAFKA_RESP_ERR_NO_ERROR => {
+                    let id = rd_kafka_TopicDescription_topic_id(*topic);
+                    let (most, least) = (
+                        rd_kafka_Uuid_most_significant_bits(id),
+                        rd_kafka_Uuid_least_significant_bits(id),
+                    );
+                    if (most, least) == (0, 0) {
+                        continue;
+                    }
+                    Some(TopicId(most, least))
+                }
+                code if is_gone(code.into()) => None,
+                _ => continue,
+            };
+            ids.insert(text(rd_kafka_TopicDescription_name(*topic)), id);
+        }
+        Ok(ids)
+    }
 }
 
 /// Gives a client a token, for as long as that is valid; whether it took it.

@@ -17,7 +17,7 @@ use rdkafka::{
 use super::{
     Backoff, Cluster, Fault, Voice,
     fault::{about, not_made},
-    native::give_token,
+    native::{TopicIds, give_token, topic_ids},
 };
 
 /// Topics, and how many partitions each has.
@@ -45,7 +45,7 @@ pub fn ask(cluster: &Cluster, patience: Duration) -> io::Result<Topics> {
     fetch(&client(cluster)?, patience).map_err(|error| about("kafka", &error))
 }
 
-/// Asks for ends of partitions.
+/// Asks for ends of partitions, and for ids of topics.
 pub struct Prober(BaseConsumer<Voice>);
 
 impl Prober {
@@ -68,6 +68,11 @@ impl Prober {
     /// The offset after a partition's last record, if there is an answer within `patience`.
     pub fn end(&self, topic: &str, partition: i32, patience: Duration) -> Option<i64> {
         self.ends(topic, partition, patience).map(|(_, end)| end)
+    }
+
+    /// The ids of topics, if there is an answer within `patience`.
+    pub fn ids(&self, topics: &[&str], patience: Duration) -> Option<TopicIds> {
+        topic_ids(self.0.client(), topics, patience).ok()
     }
 
     /// The first offset of a partition, and the one after its last record, likewise.

@@ -3,7 +3,7 @@
 //! | file | does |
 //! | --- | --- |
 //! | `arrival` | a message as a record of a block, decompressed |
-//! | `shared` | what the thread and the pipeline share: filled blocks, and how far each partition is |
+//! | `shared` | what the thread and the pipeline share: filled blocks, how far each partition is, and of which topic |
 //! | `letters` | a dead letter as the record that it is about, and the end of a run of these |
 //! | `hold` | what is not read at present: topics with a fault of their own |
 //! | `member` | joins the group, and anew where more partitions come than memory was shared out for |

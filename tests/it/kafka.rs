@@ -1,5 +1,6 @@
 //! From topic to topic, with a real broker.
 
+mod anew;
 pub(crate) mod broker;
 mod contents;
 mod contract;

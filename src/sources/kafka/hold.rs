@@ -14,12 +14,12 @@ use rdkafka::{
 use super::{
     poison::Notes,
     reader::Reader,
-    rebalance::list_of,
+    rebalance::{keep, list, list_of},
     shared::{Position, Start},
 };
 use crate::{
     journal::{Event, Value},
-    kafka::{Backoff, Fault, Skip},
+    kafka::{Backoff, Fault, Skip, is_gone},
     pipeline::{Reason, records::Place},
 };
 
@@ -137,13 +137,7 @@ impl Reader {
         for (topic, why) in self.shared.broken() {
             self.broke(topic, &why);
         }
-        let now = Instant::now();
-        for (topic, broken) in &mut self.holds.broken {
-            if broken.until.is_some_and(|until| until <= now) {
-                (broken.until, broken.tried) = (None, now);
-                broken.reached = self.shared.progress(topic).map_or(0, |(reached, _)| reached);
-            }
-        }
+        self.try_again();
         let all = self.holds.broken.iter();
         let works = all.filter(|(topic, broken)| self.works(topic, broken));
         let works: Vec<String> = works.map(|(topic, _)| topic.clone()).collect();
@@ -159,6 +153,35 @@ impl Reader {
         self.follow_orders();
         self.assign_again();
         self.apply();
+    }
+
+    /// Those that broke are tried again when it is time for that, and it is known which topics they are.
+    fn try_again(&mut self) {
+        let now = Instant::now();
+        let all = self.holds.broken.iter();
+        let due = all.filter(|(_, broken)| broken.until.is_some_and(|until| until <= now));
+        let due: Vec<String> = due.map(|(topic, _)| topic.clone()).collect();
+        for topic in due {
+            if !self.is_known(&topic) {
+                continue;
+            }
+            // What is committed of the one before would hold for the one that is there now.
+            let begins = list(&self.shared.begins(|fresh, _| fresh == topic));
+            let kept = if begins.count() > 0 { keep(&self.consumer, &begins) } else { Ok(()) };
+            let Some(broken) = self.holds.broken.get_mut(&topic) else { continue };
+            match kept {
+                Err(error) if !error.rdkafka_error_code().is_some_and(is_gone) => {
+                    self.settings.cluster.voice.fault(&error);
+                    broken.until = Some(now + broken.backoff.next_wait().max(LEAST_WAIT));
+                }
+                _ => {
+                    self.shared.begun(&topic);
+                    let progress = self.shared.progress(&topic);
+                    broken.reached = progress.map_or(0, |(reached, _)| reached);
+                    (broken.until, broken.tried) = (None, now);
+                }
+            }
+        }
     }
 
     /// Takes notice of what an operator wants.
@@ -245,7 +268,8 @@ impl Reader {
     fn broke(&mut self, topic: String, why: &str) {
         let voice = &self.settings.cluster.voice;
         voice.vitals.erred(Fault::Topic);
-        if voice.vitals.paused(&topic, why) {
+        // That one was made anew is said in any case.
+        if voice.vitals.paused(&topic, why) || self.shared.is_fresh(&topic) {
             let what = "it is paused and tried again, nothing of it is lost; other topics go on";
             let fields = [("topic", topic.as_str().into()), ("reason", why.into())];
             voice.tell_with(Event::TopicPaused, &format!("`{topic}`: {why}: {what}"), &fields);
@@ -263,7 +287,7 @@ impl Reader {
 
     /// How far all partitions are committed; `None`, where that cannot be known yet: a commit whose end
     /// nobody told of may hold.
-    fn committed(&self) -> Option<Vec<Position>> {
+    pub(super) fn committed(&self) -> Option<Vec<Position>> {
         let mut asked = TopicPartitionList::new();
         for place in self.shared.places() {
             asked.add_partition(&place.topic, place.partition);

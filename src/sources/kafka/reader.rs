@@ -354,9 +354,8 @@ impl Reader {
 
     fn commit(&self) -> KafkaResult<()> {
         let ids: Vec<_> = self.shared.places().iter().map(|place| place.id).collect();
-        let reached = list(&self.shared.positions(&ids));
+        let reached = self.consumer.context().reached(&self.consumer, &ids);
         match reached.count() {
-            _ if self.settings.in_transactions => Ok(()),
             0 => Ok(()),
             _ => keep(&self.consumer, &reached),
         }

@@ -1,6 +1,7 @@
 //! Partitions that come and go.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     sync::{
         Arc,
@@ -20,16 +21,19 @@ use rdkafka::{
 use super::{
     membership::{Gone, Membership},
     shared::{Position, Shared, Start},
-    start::{Known, Starts},
+    start::{Begun, Known, Starts},
 };
 use crate::{
-    kafka::{Client, Fault, Rebalance, Voice, about, is_gone},
+    kafka::{Client, Fault, Rebalance, Voice, about, is_gone, topic_ids},
     shutdown::{Phase, Shutdown},
 };
 
 /// How long a partition that goes may wait for what was read of it to be delivered. What is not by
 /// then is read again by whoever has it next.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the cluster may take to tell which topics these are.
+const IDENTIFIED: Duration = Duration::from_secs(2);
 
 /// What librdkafka tells of.
 pub(super) struct Ear {
@@ -131,6 +135,9 @@ impl ConsumerContext for Ear {
         self.voice.vitals.committed(result.is_ok());
         let Err(error) = result else { return };
         let code = error.rdkafka_error_code();
+        if code.is_some_and(is_gone) {
+            self.shared.doubt();
+        }
         match code.map(Fault::of) {
             Some(Fault::Lasting) if self.retired.load(Relaxed) || code.is_some_and(is_fatal) => {}
             // It would be refused again and again, and what is read would never count as delivered.
@@ -157,6 +164,9 @@ impl Ear {
         if over || partitions.count() == 0 {
             return as_they_are();
         }
+        // First which topics these are: what is committed is of those or of later ones.
+        let elements = partitions.elements();
+        self.identify(consumer, elements.iter().map(|element| element.topic().into()).collect());
         let ask = || consumer.committed_offsets(partitions.clone(), Duration::from_secs(5));
         let Some(committed) = self.patiently(ask) else {
             // librdkafka asks itself, and where there is none says so.
@@ -166,7 +176,10 @@ impl Ear {
         let mut known = Known::new();
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
-            let begun = self.begin(consumer, (topic, partition), element.offset(), &mut known);
+            let begun = match self.shared.is_fresh(topic) {
+                true => Some(Begun { at: Offset::Beginning, pinned: false }),
+                false => self.begin(consumer, (topic, partition), element.offset(), &mut known),
+            };
             let Some(begun) = begun else { continue };
             match starts.add_partition_offset(topic, partition, begun.at) {
                 Ok(()) => pinned.push(begun.pinned),
@@ -174,6 +187,30 @@ impl Ear {
             }
         }
         (starts, pinned)
+    }
+
+    /// Asks for the ids of these topics, for whoever must know whether they were made anew.
+    pub(super) fn identify(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        topics: BTreeSet<Arc<str>>,
+    ) -> bool {
+        // Nobody waits again for whoever did not answer.
+        if self.shared.is_mute() {
+            return false;
+        }
+        self.shared.identify(&topics, |names| topic_ids(consumer.client(), names, IDENTIFIED).ok())
+    }
+
+    /// What is to be committed of these partitions: how far they are delivered, unless transactions do that,
+    /// and where those begin that were made anew.
+    pub(super) fn reached(&self, consumer: &BaseConsumer<Self>, ids: &[u64]) -> TopicPartitionList {
+        self.identify(consumer, self.shared.topics());
+        let mut reached = self.shared.begins(|_, id| ids.contains(&id));
+        if !self.in_transactions {
+            reached.extend(self.shared.positions(ids));
+        }
+        list(&reached)
     }
 
     /// Delivers what was read of partitions that go, and commits that, unless they are gone already.
@@ -192,9 +229,8 @@ impl Ear {
             let until = Instant::now() + DELIVERED_WITHIN;
             let given_up = || self.shutdown.phase() == Phase::GivenUp;
             self.shared.delivered(&ids, until, &given_up);
-            let reached = list(&self.shared.positions(&ids));
-            if !self.in_transactions
-                && reached.count() > 0
+            let reached = self.reached(consumer, &ids);
+            if reached.count() > 0
                 && let Err(error) = keep(consumer, &reached)
             {
                 self.voice.fault(&error);

@@ -1,6 +1,7 @@
 //! What the thread that reads and the pipeline share.
 
 mod ahead;
+mod lives;
 mod rewind;
 
 use std::{
@@ -19,6 +20,8 @@ use crate::{
 };
 
 use ahead::Ahead;
+pub(super) use lives::Doubted;
+use lives::{Doubt, Life};
 pub(super) use rewind::Start;
 
 /// Filled blocks, and how far each partition is.
@@ -37,6 +40,14 @@ struct State {
     next_id: u64,
     /// Topics that broke, and why.
     broken: Vec<(String, String)>,
+    /// Which topics these are, by their ids.
+    lives: BTreeMap<String, Life>,
+    /// Topics that were not there: whether they are the same is not known yet.
+    doubts: BTreeMap<String, Doubt>,
+    /// Nobody answered when ids were asked for last.
+    mute: bool,
+    /// They are to be looked at soon.
+    look: bool,
     /// What was handed out was taken back: everything is to be read again from what is acknowledged.
     taken_back: bool,
     /// Something may be there to read, or to do.
@@ -61,6 +72,8 @@ struct Partition {
     handed: i64,
     acknowledged: i64,
     stored: i64,
+    /// What was ever handed out, whatever was read again since.
+    furthest: i64,
     /// Its topic has a fault: it is to be read again from what is acknowledged.
     broken: bool,
     /// Its topic was not there any more: until more is delivered, its offsets are of no use.
@@ -165,10 +178,20 @@ impl Shared {
         self.vitals.assigned(id, kafka::Partition::new(place.topic.clone(), partition, start));
         let none = i64::MIN;
         let reached = committed.filter(|_| pinned).unwrap_or(none);
-        let (handed, acknowledged, stored) = (reached, reached, none);
+        let (handed, acknowledged, stored, furthest) = (reached, reached, none, none);
         let (broken, gone, earlier, ahead) = (false, false, Vec::new(), Ahead::default());
-        let new =
-            Partition { place, start, handed, acknowledged, stored, broken, gone, earlier, ahead };
+        let new = Partition {
+            place,
+            start,
+            handed,
+            acknowledged,
+            stored,
+            furthest,
+            broken,
+            gone,
+            earlier,
+            ahead,
+        };
         state.partitions.insert(id, new);
     }
 
@@ -265,11 +288,14 @@ impl Shared {
         let firsts = measure::firsts(&block);
         let mut state = self.state();
         for (Reached { id, offset }, first) in block.reaches().into_iter().zip(firsts) {
-            if let Some(partition) = state.partitions.get_mut(&id) {
+            // What is made anew begins at its own first record.
+            let found = state.partitions.get_mut(&id).filter(|p| !(p.broken && p.gone));
+            if let Some(partition) = found {
                 if !matches!(partition.start, Offset::Offset(_)) {
                     partition.start = Offset::Offset(first);
                 }
                 partition.handed = partition.handed.max(offset);
+                partition.furthest = partition.furthest.max(offset);
             }
         }
         state.ready.push_back(block);

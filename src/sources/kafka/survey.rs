@@ -24,13 +24,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const STALLS_EVERY: Duration = Duration::from_secs(1);
 /// How often to ask for ends.
 const ASK_EVERY: Duration = Duration::from_secs(2);
+/// How often to ask whether topics are still the same.
+const IDENTIFY_EVERY: Duration = Duration::from_secs(2);
 /// How often to look at the files of certificates and keys.
 const FILES_EVERY: Duration = Duration::from_secs(2);
 /// librdkafka's own default for its look at the topics.
 const EVERY: Duration = Duration::from_secs(300);
 
-/// Has topics judged as often as librdkafka refreshes what it knows of them, asks for the ends of partitions
-/// that are not read, looks whether partitions advance, and looks at certificates and keys.
+/// Has topics judged as often as librdkafka refreshes what it knows of them, asks whether they are still the
+/// same and for the ends of partitions that are not read, looks whether partitions advance, and looks at certificates and keys.
 pub(super) fn start(
     cluster: Cluster,
     judge: Judge,
@@ -41,7 +43,7 @@ pub(super) fn start(
     let every = said.and_then(|ms| ms.parse().ok()).map_or(EVERY, Duration::from_millis);
     let work = move || {
         let [mut judged, mut asked, mut looked, mut stalls] = [Instant::now(); 4];
-        let mut prober = None;
+        let (mut prober, mut identifier, mut identified) = (None, None, Instant::now());
         while !shared.is_over() {
             thread::sleep(LOOK_EVERY);
             if looked.elapsed() >= FILES_EVERY {
@@ -63,6 +65,10 @@ pub(super) fn start(
             if asked.elapsed() >= ASK_EVERY {
                 ends(&cluster, &shared, &mut prober);
                 asked = Instant::now();
+            }
+            if shared.is_to_look() || identified.elapsed() >= IDENTIFY_EVERY {
+                identify(&cluster, &shared, &mut identifier);
+                identified = Instant::now();
             }
             if stalls.elapsed() >= STALLS_EVERY {
                 tell_stalls(&cluster);
@@ -86,6 +92,18 @@ fn tell_stalls(cluster: &Cluster) {
         };
         let what = format!("{topic}[{partition}]{reached} {what}");
         cluster.voice.tell_with(event, &what, &fields);
+    }
+}
+
+/// Asks which topics are there under the names of those that are read.
+fn identify(cluster: &Cluster, shared: &Shared, prober: &mut Option<Prober>) {
+    if prober.is_none() {
+        *prober = Prober::open(cluster).ok();
+    }
+    let ask = |topics: &[&str]| prober.as_ref()?.ids(topics, PATIENCE);
+    if !shared.identify(&shared.topics(), ask) {
+        // The next client may be known by another password.
+        *prober = None;
     }
 }
 

@@ -8,7 +8,11 @@ use rdkafka::{
 };
 
 use super::{
-    hold::begins, membership::Membership, reader::Reader, rebalance::list_of, shared::Start,
+    hold::begins,
+    membership::Membership,
+    reader::Reader,
+    rebalance::list_of,
+    shared::{Doubted, Start},
     start::ASK,
 };
 use crate::{
@@ -74,6 +78,12 @@ impl Reader {
             let why = format!("{}: its leader did not say where it begins", named(place));
             return self.shared.broke(&place.topic, &why, false);
         };
+        let topic = BTreeSet::from([place.topic.clone()]);
+        self.consumer.context().identify(&self.consumer, topic);
+        if self.shared.is_fresh(&place.topic) {
+            // It was made anew: that is told, and it is read from its begin.
+            return;
+        }
         self.settings.cluster.voice.vitals.erred(Fault::Lasting);
         let mend = "what stood there is deleted, or the topic was made anew; nothing is skipped \
                     unasked: set the group's offset (kafka-consumer-groups.sh --reset-offsets), or \
@@ -101,6 +111,20 @@ impl Reader {
             Err(error) => {
                 self.settings.cluster.voice.fault(&error);
                 None
+            }
+        }
+    }
+
+    /// Whether it is known where a topic that was not there begins.
+    pub(super) fn is_known(&mut self, topic: &str) -> bool {
+        match self.shared.doubted(topic) {
+            Doubted::No => true,
+            Doubted::Yes => false,
+            Doubted::ForGood => {
+                let Some(committed) = self.committed() else { return false };
+                self.shared.fall_back(topic, &committed);
+                self.go_back(topic, None);
+                true
             }
         }
     }

@@ -266,7 +266,7 @@ impl Broker {
     ) {
         let mut topic = NewTopic::new(name, partitions, replication);
         topic.config = config.to_vec();
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let options = patient();
         let made = wait_for(self.admin().create_topics([&topic], &options)).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
         // It is made, and may not be shown yet.
@@ -279,7 +279,7 @@ impl Broker {
 
     /// Gives a topic more partitions.
     pub(crate) fn grow(&self, name: &str, partitions: usize) {
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let options = patient();
         let more = NewPartitions::new(name, partitions);
         let made = wait_for(self.admin().create_partitions([&more], &options)).unwrap();
         assert!(made.iter().all(Result::is_ok), "{made:?}");
@@ -287,7 +287,7 @@ impl Broker {
 
     /// Deletes a topic.
     pub(crate) fn delete(&self, name: &str) {
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let options = patient();
         let gone = wait_for(self.admin().delete_topics(&[name], &options)).unwrap();
         assert!(gone.iter().all(Result::is_ok), "{gone:?}");
     }
@@ -402,7 +402,7 @@ impl Broker {
 
     /// Sets a property of a topic; all others are those of the broker again.
     pub(crate) fn alter(&self, topic: &str, name: &str, value: &str) {
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let options = patient();
         let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
         let done = wait_for(self.admin().alter_configs([&change], &options)).unwrap();
         assert!(done.iter().all(Result::is_ok), "{done:?}");
@@ -412,7 +412,7 @@ impl Broker {
     pub(crate) fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let options = patient();
         wait_for(self.admin().delete_records(&list, &options)).unwrap();
     }
 }
@@ -428,6 +428,11 @@ fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> T {
             Err(error) => panic!("no answer: {error}"),
         }
     }
+}
+
+/// A broker on a busy machine may take longer than a client waits for a request by itself.
+fn patient() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE))
 }
 
 fn wait_for<T>(future: impl Future<Output = T>) -> T {

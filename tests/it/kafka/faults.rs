@@ -73,9 +73,10 @@ fn a_topic_that_is_refused_is_paused_and_tried_again_and_nothing_is_lost() {
 /// What a leader answers about a topic that was made a moment ago.
 fn unknown_to_its_leader(more: &str) {
     let (mock, broker, topics) = cluster(&[]);
+    // Whoever asks where it ends, to show it, has some of them.
     mock.request_errors(
         RDKafkaApiKey::ListOffsets,
-        &[Error::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART; 2],
+        &[Error::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART; 6],
     );
     let desk = Desk::new(&broker, names(&topics), "g", more);
     let mut member = desk.start("err");

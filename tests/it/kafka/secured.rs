@@ -154,7 +154,7 @@ fn a_password_that_changes_is_taken_while_it_runs() {
         assert!(code == 0 && said.contains("there is another password now"), "{code} {said}");
         assert!(!said.contains("-secret"), "{said}");
         adds_up(&account);
-        assert_eq!(broker.read(&topics[1]).len(), 2);
+        assert_eq!(broker.read(&topics[1]).len(), 2, "{said}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, io, sync::Arc};
 
 use rdkafka::Offset;
 
-use super::{Ahead, Partition, Position, Shared, State};
+use super::{Ahead, Doubt, Partition, Position, Shared, State};
 use crate::{
     kafka,
     pipeline::records::{Piece, Place, Reached},
@@ -38,6 +38,10 @@ impl Shared {
     /// anew has others.
     pub(in super::super) fn broke(&self, topic: &str, why: &str, gone: bool) {
         let mut state = self.state();
+        if gone {
+            state.look = true;
+            state.doubts.insert(topic.to_owned(), Doubt::new());
+        }
         let State { partitions, broken, .. } = &mut *state;
         let all = partitions.values_mut().filter(|partition| &*partition.place.topic == topic);
         all.for_each(|partition| {
@@ -97,12 +101,23 @@ impl Shared {
         let mut state = self.state();
         state.taken_back = false;
         let mut topics = BTreeSet::new();
-        for partition in state.partitions.values_mut().filter(|partition| partition.broken) {
+        let State { partitions, lives, .. } = &mut *state;
+        for partition in partitions.values_mut().filter(|partition| partition.broken) {
             let place = &partition.place;
             let known = committed
                 .iter()
                 .find(|(topic, number, _)| *topic == place.topic && *number == place.partition);
-            let offset = known.map_or(i64::MIN, |(.., offset)| *offset);
+            let fresh = lives.get(&*place.topic).is_some_and(|life| life.fresh);
+            let most = match partition.start {
+                Offset::Offset(start) => start.max(partition.furthest),
+                _ => partition.furthest.max(0),
+            };
+            // More than was read is of a topic of before: see `lives`.
+            let offset = match known {
+                Some((.., offset)) if *offset <= most && !fresh => *offset,
+                Some(_) => partition.acknowledged,
+                None => i64::MIN,
+            };
             (partition.acknowledged, partition.handed) = (offset, offset);
             topics.insert(place.topic.clone());
         }
@@ -137,8 +152,17 @@ impl Shared {
             let Some(partition) = state.partitions.remove(&old) else { continue };
             let id = state.next_id;
             state.next_id += 1;
-            let Partition { place, start, acknowledged, stored, gone, mut earlier, ahead, .. } =
-                partition;
+            let Partition {
+                place,
+                start,
+                acknowledged,
+                stored,
+                furthest,
+                gone,
+                mut earlier,
+                ahead,
+                ..
+            } = partition;
             if earlier.len() == MOST_EARLIER {
                 earlier.remove(0);
             }
@@ -158,6 +182,7 @@ impl Shared {
                 handed: acknowledged,
                 acknowledged,
                 stored,
+                furthest,
                 broken: false,
                 gone,
                 earlier,
