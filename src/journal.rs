@@ -79,7 +79,7 @@ events! {
     OutputHasRoom = "output_has_room", Info;
     /// Half a line, which an earlier run left at the output's end, was cut off.
     OutputCut = "output_cut", Warn;
-    /// The output's last line had no end, and is not known to be from an earlier run: it stays, and a line end follows it.
+    /// The output's last line had no end, and is not known to be tamis's own: it stays, and a line end follows it.
     OutputLineEnded = "output_line_ended", Warn;
     /// An output file was moved or removed while it was written to; it was created again.
     OutputReplaced = "output_replaced", Warn;

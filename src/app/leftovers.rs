@@ -12,7 +12,7 @@ use super::{
 };
 use crate::temporary::{is_for, sweep};
 
-/// Removes what runs that were killed (SIGKILL, SIGHUP, SIGXFSZ) were writing for the same outputs.
+/// Removes what runs that were killed (SIGKILL, SIGHUP) were writing for the same outputs.
 pub(crate) fn remove(run: &Run) {
     let mut places: HashMap<PathBuf, HashSet<String>> = HashMap::new();
     for path in written_whole(run) {

@@ -37,7 +37,7 @@ fn killed(dir: &TempDir, args: &[&str], signal: Signal) {
 
 #[test]
 fn the_next_run_removes_what_a_killed_one_was_writing_and_nothing_else() {
-    for signal in [Signal::KILL, Signal::HUP, Signal::XFSZ] {
+    for signal in [Signal::KILL, Signal::HUP, Signal::USR1] {
         for args in [&["-o", "out"][..], &["-o", "out", "--force"], &["-", "-o", "sub/../out"]] {
             let others =
                 [".out.AbCdEf.tmp", ".out.tmp", ".out.tamis-0123456789ab0123456789ab.tmp", "sub/x"];

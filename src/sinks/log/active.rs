@@ -19,7 +19,10 @@ use super::{
     rotated::Rotated,
     terms::{Fsync, Terms},
 };
-use crate::{journal::Event, sinks::named};
+use crate::{
+    journal::Event,
+    sinks::{file::ends_inside_a_line, named},
+};
 
 /// How often an opened file may turn out to be another's that was renamed meanwhile.
 pub(super) const ATTEMPTS: usize = 8;
@@ -130,9 +133,14 @@ impl Active {
     fn write(&mut self, lines: &[u8], terms: &Terms) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Err(lost(&self.shown)) };
         let (faults, name) = (self.folder.faults(), &self.name);
-        let mut torn = false;
+        let (mut torn, mut ended, len) = (false, false, self.len);
         let written = terms.patience.until_room(&self.shown, || {
-            let before = file.metadata()?.len();
+            let mut before = file.metadata()?.len();
+            if before != len && ends_inside_a_line(file)? {
+                // Somebody else added half a line.
+                file.write_all(b"\n")?;
+                (before, ended) = (before + 1, true);
+            }
             let written = match faults.check(Op::Write, name) {
                 Ok(()) => mark::append(file, before, lines),
                 // As a disk does, it takes a part first.
@@ -146,6 +154,10 @@ impl Active {
             written
         });
         self.torn |= torn;
+        if ended {
+            let what = "somebody else added a line without an end to it: a line end follows that";
+            (terms.patience.say)(Event::OutputLineEnded, &format!("{}: {what}", self.shown));
+        }
         written.map_err(|error| named(&self.shown, &error))?;
         self.len += lines.len() as u64;
         self.tail.extend_from_slice(lines);

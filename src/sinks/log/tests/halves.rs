@@ -80,3 +80,18 @@ fn it_is_added_to_half_a_line_is_cut_off_and_nothing_is_taken_back() {
     drop(log);
     drop(scene.open());
 }
+
+#[test]
+fn half_a_line_that_somebody_adds_meanwhile_gets_a_line_end_before_the_next_line() {
+    let scene = Scene::new("x");
+    let mut log = scene.open();
+    let mut theirs = fs::File::options().append(true).create(true).open(scene.path("x")).unwrap();
+    for added in ["", "whole\n", "half", "half again"] {
+        log.write(b"{}\n").unwrap();
+        theirs.write_all(added.as_bytes()).unwrap();
+    }
+    log.write(b"{}\n").unwrap();
+    log.finish().unwrap();
+    assert_eq!(scene.read("x"), "{}\n{}\nwhole\n{}\nhalf\n{}\nhalf again\n{}\n");
+    assert_eq!(scene.said().len(), 2);
+}
