@@ -25,7 +25,7 @@ const WRITTEN_AT: usize = 64 << 10;
 /// So many bytes of letters are remembered that are not acknowledged.
 const REMEMBERED: usize = 1 << 20;
 /// How often a file may be moved or removed while it is made again.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 1000;
 
 /// A file that rejects are appended to; a restart keeps what an earlier run left there.
 pub struct DeadLetterFile {

@@ -26,6 +26,8 @@ use crate::{
 
 /// How often an opened file may turn out to be another's that was renamed meanwhile.
 pub(super) const ATTEMPTS: usize = 8;
+/// How often it may be moved or removed before what is written to it is durable under its name.
+const MOVES: usize = 1000;
 
 pub(super) struct Active {
     folder: Folder,
@@ -168,7 +170,7 @@ impl Active {
     /// moved or removed, and was made again.
     pub(super) fn sync(&mut self, terms: &Terms) -> io::Result<bool> {
         let mut made_again = false;
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MOVES {
             let Some(file) = &self.file else { return Err(lost(&self.shown)) };
             if self.durable != self.len && terms.fsync != Fsync::Never {
                 let synced = self.folder.faults().check(Op::Sync, &self.name);
