@@ -289,6 +289,9 @@ impl Scan<'_> {
         index.lines.cut(|line| line.at as usize >= end);
         index.quotes.cut(|&at| at as usize >= end);
         index.resolve(buf, end, gates);
+        if TEXT {
+            index.resolve_controls(buf, (start, end), gates);
+        }
     }
 }
 

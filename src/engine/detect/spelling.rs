@@ -1,11 +1,25 @@
 //! Numbers in text that are spelt otherwise than by their digits alone: `-1234567`, `1234567.0`,
 //! `1.234567e6`.
 
+use super::pack::Fires;
 use crate::engine::walk::plain;
+
+/// Whether the number of a detector that looks at `numbers` has a sign, which goes with it.
+pub(super) fn is_signed(numbers: Fires, text: &[u8], low: usize, begin: usize) -> bool {
+    numbers != Fires::Never && has_sign(text, low, begin)
+}
+
+/// Whether what would be a number's sign joins it to what stands before.
+pub(super) fn is_joined(numbers: Fires, text: &[u8], low: usize, begin: usize) -> bool {
+    numbers != Fires::Never
+        && begin > low
+        && matches!(text[begin - 1], b'-' | b'+')
+        && !has_sign(text, low, begin)
+}
 
 /// Whether a number that begins at `begin` in `text[low..]` has a sign: a `-` or `+` that does not
 /// join it to what stands before (`id-1234567`).
-pub(super) fn has_sign(text: &[u8], low: usize, begin: usize) -> bool {
+fn has_sign(text: &[u8], low: usize, begin: usize) -> bool {
     let joins = |b: u8| b.is_ascii_alphanumeric() || b"_%.#+-)]/\\".contains(&b);
     begin > low
         && matches!(text[begin - 1], b'-' | b'+')

@@ -8,7 +8,7 @@ use super::keys::Keys;
 use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
 use super::pattern::Memory;
 use super::scratch::Scratch;
-use super::spelling;
+use super::spelling::{self, is_signed};
 use super::value::{userinfo, value, whole};
 use crate::engine::path::words::Fields;
 use crate::engine::policy::mask::{Mask, mask};
@@ -255,7 +255,7 @@ impl Detector {
         self.validate(&p.text[begin..end], scratch)?;
         self.near(p, begin, end, scratch)?;
         let (start, to) = self.extent(p, begin, end);
-        let start = start - usize::from(self.is_signed(p, begin));
+        let start = start - usize::from(is_signed(self.numbers, p.text, p.start, begin));
         if self.is_gone(&p.text[start..to])
             || self.allow.iter().any(|a| a.is_match(&p.text[begin..end]))
         {
@@ -279,7 +279,10 @@ impl Detector {
                 && p.text[at].is_ascii_digit()
                 && matches!(p.text[at - 1], b'-' | b'.' | b'/')
                 && p.text[at - 2].is_ascii_digit();
-            return if inside { Err(Step::Shape) } else { Ok(at) };
+            // The table let it pass for the sign that it may be.
+            let joined = spelling::is_joined(self.numbers, p.text, p.start, at)
+                && self.not_before.has(p.text[at - 1]);
+            return if inside || joined { Err(Step::Shape) } else { Ok(at) };
         };
         let low = p.start.max(at.saturating_sub(budget.left()));
         if self.extends == Extends::Userinfo
@@ -330,7 +333,7 @@ impl Detector {
 
     fn beside(&self, p: &Place<'_>, begin: usize, end: usize) -> Result<(), Step> {
         let joined = begin > p.start && self.not_before.has(p.text[begin - 1]);
-        let before = joined && !self.is_signed(p, begin) && {
+        let before = joined && !is_signed(self.numbers, p.text, p.start, begin) && {
             // A slash begins a path or an authority (`http://8.8.8.8`), unless a name stands before
             // it (`Chrome/126.0.0.1`).
             p.text[begin - 1] != b'/'
@@ -338,11 +341,6 @@ impl Detector {
         };
         let behind = end < p.end && self.not_after.has(p.text[end]);
         if before || behind { Err(Step::Regex) } else { Ok(()) }
-    }
-
-    /// Whether the match is a number with a sign, which goes with it.
-    fn is_signed(&self, p: &Place<'_>, begin: usize) -> bool {
-        self.numbers != Fires::Never && spelling::has_sign(p.text, p.start, begin)
     }
 
     fn validate(&self, matched: &[u8], scratch: &mut Scratch) -> Result<(), Step> {

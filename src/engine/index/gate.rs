@@ -112,18 +112,7 @@ pub(crate) fn hits<const TEXT: bool>(m: &Masks, escaped: u64) -> (u64, u64) {
     let quote = if TEXT { m.quote | d } else { m.quote & escaped };
     let assign = ((m.equals | c) & ((m.name_end | quote) << 1)) | (m.equals & (d << 1));
 
-    // In text a control character or a colour may stand between a name and its sign.
-    let mut few = caps | colon;
-    if TEXT {
-        // The letter behind a digit may end a colour, however long.
-        let odd = !(m.name_end | m.alnum) | m.name_end & d << 1;
-        // The space is in both.
-        let odd = (odd | odd << 1 & m.between & m.name_end) << 1;
-        let two = m.rare << 1 | m.rare << 2;
-        let four = two | two << 2;
-        few |= (m.equals | c) & (odd | four | four << 4);
-    }
-    (run | assign, few)
+    (run | assign, caps | colon)
 }
 
 /// Where what stands before the control characters, colours and spaces before `at` ends; `at` where
@@ -180,7 +169,6 @@ pub(crate) fn often(buf: &[u8], at: usize) -> (Gate, usize) {
 pub(crate) fn seldom(buf: &[u8], at: usize) -> Option<(Gate, usize)> {
     Some(match buf[at] {
         b'@' => (Gate::At, at),
-        b'=' | b':' if before_controls(buf, at) < at => (Gate::Assign, at),
         b':' => (Gate::Colon, colon_anchor(buf, at)?),
         b')' => (Gate::Paren, at - 4),
         b'0'..=b'9' if buf[at - 1] == b'+' => (Gate::Plus, at - 1),

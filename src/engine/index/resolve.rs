@@ -1,5 +1,6 @@
 //! From hits to marks: each gate's table tells which shapes may stand there.
 
+use super::exact::Exact;
 use super::gate::{self, Gate};
 use super::{ESCAPE, Gates, Index, Mark, PERCENT};
 
@@ -50,14 +51,7 @@ impl Index {
                         continue;
                     }
                     if let Some((gate, anchor)) = gate::seldom(buf, at) {
-                        let exact = &gates.exact[gate as usize];
-                        match gate {
-                            Gate::Assign => {
-                                let end = gate::before_controls(buf, anchor);
-                                exact.find_beside(buf, end, anchor, seldom);
-                            }
-                            _ => exact.find(buf, anchor, seldom),
-                        }
+                        gates.exact[gate as usize].find(buf, anchor, seldom);
                         last = (gate, at);
                     }
                 }
@@ -69,6 +63,42 @@ impl Index {
         marks.dedup();
         while marks.last().is_some_and(|m| m.at() >= end) {
             marks.pop();
+        }
+    }
+}
+
+impl Index {
+    /// In text a control character, a no-break space or a colour may stand between a name and its
+    /// sign: adds the marks of such signs in `buf[start..end]`. Few texts have one, so the scan does
+    /// not look for them.
+    #[inline]
+    pub(super) fn resolve_controls(
+        &mut self,
+        buf: &[u8],
+        (start, end): (usize, usize),
+        gates: &Gates,
+    ) {
+        let text = &buf[start..end];
+        let plain = || self.highs.as_slice().is_empty() || memchr::memchr(0xc2, text).is_none();
+        if self.controls.is_empty() && memchr::memchr(0x7f, text).is_none() && plain() {
+            return;
+        }
+        self.beside_controls(buf, (start, end), &gates.exact[Gate::Assign as usize]);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn beside_controls(&mut self, buf: &[u8], (start, end): (usize, usize), exact: &Exact) {
+        let before = self.marks.len();
+        for at in memchr::memchr2_iter(b'=', b':', &buf[start..end]).map(|at| start + at) {
+            let name = gate::before_controls(buf, at);
+            if name < at {
+                exact.find_beside(buf, name, at, &mut self.marks);
+            }
+        }
+        if self.marks.len() > before {
+            sort(&mut self.marks);
+            self.marks.dedup();
         }
     }
 }
