@@ -3,8 +3,9 @@
 //!
 //! A transaction that is younger than its timeout was not fenced by time. Where another process has taken
 //! over, the group says so, for it is a member under the same name: it has some time to. If nobody shows,
-//! the run begins anew with another producer; if that is fenced in its turn, soon and not by time, somebody
-//! is there.
+//! the run begins anew with another producer; if that is fenced in its turn, soon and when its transaction is
+//! young, somebody is there. One that is old, of a process that slept, may be either: however often that happens,
+//! the group has time to tell.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,12 @@ pub(super) struct Fenced {
 impl Fenced {
     /// Whether the coordinator took back what was too old.
     pub(super) fn by_time(self) -> bool {
-        self.age >= TIMEOUT && !self.slept
+        self.is_old() && !self.slept
+    }
+
+    /// Whether it may be that.
+    fn is_old(self) -> bool {
+        self.age >= TIMEOUT
     }
 }
 
@@ -58,7 +64,7 @@ impl Fences {
     pub(super) fn judge(&mut self, fenced: Fenced, now: Instant, ousted: bool) -> Next {
         let by_time = fenced.by_time();
         let again = |last: Instant| fenced.at.duration_since(last) < TWICE_WITHIN;
-        if ousted || !by_time && self.last.is_some_and(again) {
+        if ousted || !fenced.is_old() && self.last.is_some_and(again) {
             return Next::End;
         }
         if now.duration_since(fenced.at) < if by_time { SHORT } else { LONG } {
@@ -105,8 +111,12 @@ mod tests {
         let later = |after| Fenced { at: at + after, ..young };
         assert_eq!(alone(&mut fences, later(30 * SECOND)), (Next::End, Duration::ZERO));
         assert_eq!(alone(&mut fences, later(300 * SECOND)), (Next::BeginAnew, LONG));
-        // Who slept does not know how much of that time another had.
-        let slept = Fenced { slept: true, at: at + 310 * SECOND, ..old };
-        assert_eq!(alone(&mut fences, slept), (Next::End, Duration::ZERO));
+        // Who slept does not know how much of that time another had: the group does.
+        for after in [310, 330] {
+            let slept = Fenced { slept: true, at: at + after * SECOND, ..old };
+            assert_eq!(fences.judge(slept, slept.at, true), Next::End);
+            assert_eq!(alone(&mut fences, slept), (Next::BeginAnew, LONG));
+        }
+        assert_eq!(alone(&mut fences, later(350 * SECOND)), (Next::End, Duration::ZERO));
     }
 }
