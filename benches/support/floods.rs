@@ -14,7 +14,7 @@ pub(crate) struct Flood {
 const BETWEEN: [&str; 12] = ["", " ", ",", "_", "-", "/", ":", "=", "@", "\n", "\"", "%40"];
 
 /// Floods that were slow once, or that no single detector's text makes.
-const KNOWN: [&str; 31] = [
+const KNOWN: [&str; 34] = [
     "_eyJAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "ghs_1_eyJ",
     "password: ",
@@ -46,6 +46,9 @@ const KNOWN: [&str; 31] = [
     "[REDACTED:email]@",
     "http://u:[REDACTED:x]@h",
     "[REDACTED:x]@tcp(",
+    "\u{1b}[m4111111",
+    "\u{1b}[0mghp_",
+    "password\0=",
 ];
 
 /// Every flood of these packs.

@@ -10,6 +10,7 @@ use super::pattern::Memory;
 use super::scratch::Scratch;
 use super::spelling::{self, is_signed};
 use super::value::{userinfo, value, whole};
+use crate::engine::index::gate::colour_at_end;
 use crate::engine::path::words::Fields;
 use crate::engine::policy::mask::{Mask, mask};
 use crate::engine::policy::{self, NONE};
@@ -332,7 +333,9 @@ impl Detector {
     }
 
     fn beside(&self, p: &Place<'_>, begin: usize, end: usize) -> Result<(), Step> {
-        let joined = begin > p.start && self.not_before.has(p.text[begin - 1]);
+        let joined = begin > p.start
+            && self.not_before.has(p.text[begin - 1])
+            && colour_at_end(&p.text[p.start..begin]) == 0;
         let before = joined && !is_signed(self.numbers, p.text, p.start, begin) && {
             // A slash begins a path or an authority (`http://8.8.8.8`), unless a name stands before
             // it (`Chrome/126.0.0.1`).

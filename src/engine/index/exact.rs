@@ -195,6 +195,16 @@ impl Exact {
         self.look_up(&window, anchor, out);
     }
 
+    /// Reports every shape at `anchor`, as if a new line began there. Only for gates that look one
+    /// byte back.
+    #[cold]
+    pub(crate) fn find_first(&self, buf: &[u8], anchor: usize, out: &mut Vec<Mark>) {
+        let Some(text) = buf.get(anchor..anchor + WINDOW - 1) else { return };
+        let mut window = [b'\n'; WINDOW];
+        window[1..].copy_from_slice(text);
+        self.look_up(&window, anchor, out);
+    }
+
     #[inline(always)]
     fn look_up(&self, window: &[u8; WINDOW], anchor: usize, out: &mut Vec<Mark>) {
         if let Some(t) = &self.narrow {

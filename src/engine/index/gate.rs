@@ -115,6 +115,13 @@ pub(crate) fn hits<const TEXT: bool>(m: &Masks, escaped: u64) -> (u64, u64) {
     (run | assign, caps | colon)
 }
 
+/// The length of the colour (`\x1b[1;36m`) that `text` ends with; 0 where it ends with none.
+pub(crate) fn colour_at_end(text: &[u8]) -> usize {
+    let Some(before) = text.strip_suffix(b"m") else { return 0 };
+    let len = before.iter().rev().take(16).take_while(|b| matches!(b, 0x30..=0x3f)).count();
+    if before[..before.len() - len].ends_with(b"\x1b[") { len + 3 } else { 0 }
+}
+
 /// Where what stands before the control characters, colours and spaces before `at` ends; `at` where
 /// only spaces are there, or nothing of the kind. A newline ends a name.
 pub(crate) fn before_controls(buf: &[u8], at: usize) -> usize {
@@ -134,15 +141,13 @@ pub(crate) fn before_controls(buf: &[u8], at: usize) -> usize {
                 found = true;
                 1
             }
-            [before @ .., b'm'] => {
-                let of_colour = |b: &&u8| matches!(b, 0x30..=0x3f);
-                let len = before.iter().rev().take_while(of_colour).count();
-                if !before[..before.len() - len].ends_with(b"\x1b[") {
-                    break;
+            [.., b'm'] => match colour_at_end(&buf[stop..end]) {
+                0 => break,
+                len => {
+                    found = true;
+                    len
                 }
-                found = true;
-                len + 3
-            }
+            },
             _ => break,
         };
     }

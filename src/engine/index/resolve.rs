@@ -1,6 +1,5 @@
 //! From hits to marks: each gate's table tells which shapes may stand there.
 
-use super::exact::Exact;
 use super::gate::{self, Gate};
 use super::{ESCAPE, Gates, Index, Mark, PERCENT};
 
@@ -69,8 +68,8 @@ impl Index {
 
 impl Index {
     /// In text a control character, a no-break space or a colour may stand between a name and its
-    /// sign: adds the marks of such signs in `buf[start..end]`. Few texts have one, so the scan does
-    /// not look for them.
+    /// sign, and a colour, which ends in a letter, before a token: adds the marks of these in
+    /// `buf[start..end]`. Few texts have one, so the scan does not look for them.
     #[inline]
     pub(super) fn resolve_controls(
         &mut self,
@@ -83,17 +82,24 @@ impl Index {
         if self.controls.is_empty() && memchr::memchr(0x7f, text).is_none() && plain() {
             return;
         }
-        self.beside_controls(buf, (start, end), &gates.exact[Gate::Assign as usize]);
+        self.beside_controls(buf, (start, end), gates);
     }
 
     #[cold]
     #[inline(never)]
-    fn beside_controls(&mut self, buf: &[u8], (start, end): (usize, usize), exact: &Exact) {
-        let before = self.marks.len();
+    fn beside_controls(&mut self, buf: &[u8], (start, end): (usize, usize), gates: &Gates) {
+        let (before, exact) = (self.marks.len(), &gates.exact[Gate::Assign as usize]);
         for at in memchr::memchr2_iter(b'=', b':', &buf[start..end]).map(|at| start + at) {
             let name = gate::before_controls(buf, at);
             if name < at {
                 exact.find_beside(buf, name, at, &mut self.marks);
+            }
+        }
+        for at in memchr::memchr_iter(b'm', &buf[start..end]).map(|at| start + at + 1) {
+            if at < end && gate::colour_at_end(&buf[start..at]) > 0 {
+                for gate in [Gate::Run, Gate::Caps, Gate::Colon, Gate::Literal] {
+                    gates.exact[gate as usize].find_first(buf, at, &mut self.marks);
+                }
             }
         }
         if self.marks.len() > before {
