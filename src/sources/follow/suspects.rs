@@ -23,6 +23,7 @@ use judging::Judging;
 use super::{
     fingerprint::{Fingerprint, Node, read_at},
     registry::Registry,
+    store::digest,
     tail::Tail,
 };
 use crate::pipeline::{Caution, Checkpoint, Delivered, Suspect, Suspects};
@@ -79,7 +80,7 @@ impl Notes {
         let mut noted = Noted { folder: folder.map(Path::to_path_buf), ..Noted::default() };
         let old = folder.and_then(|folder| fs::read(folder.join(NAME)).ok()).unwrap_or_default();
         // What cannot be read is as good as none.
-        let old: Vec<Note> = serde_json::from_slice(&old).unwrap_or_default();
+        let old: Vec<Note> = checked(&old).unwrap_or_default();
         let left = folder.map(judging::left).unwrap_or_default();
         for mut note in old.into_iter().chain(left) {
             note.deaths += u32::from(note.judging);
@@ -209,10 +210,25 @@ impl Noted {
 fn write(folder: &Path, notes: &[Note]) -> io::Result<()> {
     // As the checkpoints, so that what a killed process was writing is removed.
     let mut file = tempfile::Builder::new().prefix(".checkpoints.").tempfile_in(folder)?;
-    file.write_all(&serde_json::to_vec(notes)?)?;
+    file.write_all(&sealed(notes)?)?;
     file.as_file().sync_all()?;
     file.persist(folder.join(NAME))?;
     Ok(())
+}
+
+/// As it is kept: a digest, and what it is of. With a bit that flipped, a line that is fine could be taken
+/// for one that ended three runs.
+fn sealed(what: &(impl Serialize + ?Sized)) -> io::Result<Vec<u8>> {
+    let text = serde_json::to_vec(what)?;
+    Ok([digest(&text).as_bytes(), b" ", &text].concat())
+}
+
+/// What was [sealed], if it is still as it was.
+fn checked<T: for<'a> Deserialize<'a>>(text: &[u8]) -> Option<T> {
+    let (known, text) = text.split_at_checked(text.iter().position(|&byte| byte == b' ')?)?;
+    let text = &text[1..];
+    let whole = known == digest(text).as_bytes();
+    whole.then(|| serde_json::from_slice(text).ok()).flatten()
 }
 
 /// Who keeps positions, and with them which lines hold up every run.
@@ -326,6 +342,32 @@ mod tests {
         drop(notes);
         let notes = open(folder.path());
         assert_eq!(caution(&notes, 40), Caution::Quarantined, "until it is delivered");
+    }
+
+    #[test]
+    fn what_was_damaged_is_as_good_as_no_note() {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..3 {
+            open(folder.path()).suspect(&suspect(40, 60, true));
+        }
+        let notes = open(folder.path());
+        assert_eq!(caution(&notes, 40), Caution::Quarantined);
+        notes.begun(&suspect(100, 160, true));
+        let [kept, judging] =
+            [NAME, "judging"].map(|name| fs::read(folder.path().join(name)).unwrap());
+        assert_eq!(checked::<Vec<Note>>(&kept).unwrap().len(), 1);
+        assert_eq!(judging::notes(&judging).len(), 1);
+        let flipped = |text: &[u8], bit: usize| {
+            let mut text = text.to_vec();
+            text[bit / 8] ^= 1 << (bit % 8);
+            text
+        };
+        for bit in 0..kept.len() * 8 {
+            assert_eq!(checked::<Vec<Note>>(&flipped(&kept, bit)), None, "bit {bit}");
+        }
+        for bit in 0..judging.len() * 8 {
+            assert_eq!(judging::notes(&flipped(&judging, bit)), [], "bit {bit}");
+        }
     }
 
     #[test]

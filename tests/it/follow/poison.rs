@@ -99,7 +99,9 @@ fn killed(folder: &std::path::Path, culprit: u64, deaths: u64) {
     let last = folder.join("out");
     until("the culprit", || {
         let notes = fs::read_to_string(&judging).unwrap_or_default();
-        let mut notes = notes.lines().filter_map(|note| serde_json::from_str::<Value>(note).ok());
+        // Behind its digest.
+        let note = |line: &str| serde_json::from_str::<Value>(line.split_once(' ')?.1).ok();
+        let mut notes = notes.lines().filter_map(note);
         let at = |note: &Value, key: &str| note[key].as_u64().unwrap();
         let is_known = |note: &Value| at(note, "deaths") == deaths;
         notes.any(|n| is_known(&n) && at(&n, "from") <= culprit && culprit < at(&n, "to"))

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use super::Note;
+use super::{Note, checked, sealed};
 
 const NAME: &str = "judging";
 /// Each note has so many bytes in the file.
@@ -25,10 +25,12 @@ pub(super) struct Judging {
 
 /// What the process before was judging when it died.
 pub(super) fn left(folder: &Path) -> Vec<Note> {
-    let text = fs::read(folder.join(NAME)).unwrap_or_default();
-    let notes = text.split(|&byte| byte == b'\n');
-    // What cannot be read is as good as none.
-    notes.filter_map(|note| serde_json::from_slice(note.trim_ascii()).ok()).collect()
+    notes(&fs::read(folder.join(NAME)).unwrap_or_default())
+}
+
+/// The notes of such a file. What cannot be read is as good as none.
+pub(super) fn notes(text: &[u8]) -> Vec<Note> {
+    text.split(|&byte| byte == b'\n').filter_map(|note| checked(note.trim_ascii())).collect()
 }
 
 impl Judging {
@@ -40,7 +42,7 @@ impl Judging {
 
     /// Notes it, and returns its place. Where this fails there is no note, and nothing else is lost.
     pub(super) fn note(&mut self, note: &Note) -> Option<usize> {
-        let mut text = serde_json::to_vec(note).ok()?;
+        let mut text = sealed(note).ok()?;
         if text.len() >= SLOT {
             return None;
         }
