@@ -142,11 +142,13 @@ impl Ledger {
     /// What does not move any more.
     pub(super) fn stall(&self) -> Stall {
         let flights = self.flights();
-        let long = flights.iter().filter(|flight| !flight.waits && flight.since.elapsed() >= LONG);
-        match long.min_by_key(|flight| flight.since) {
-            Some(flight) => flight.stall(),
-            None if self.delivers.load(Relaxed) || self.is_of_records() => Stall::Output,
-            None => Stall::Input,
+        let judged = flights.iter().filter(|flight| !flight.waits);
+        let delivers = self.delivers.load(Relaxed) || self.is_of_records();
+        match judged.min_by_key(|flight| flight.since) {
+            // At a third signal it need not have taken long.
+            Some(flight) if !delivers || flight.since.elapsed() >= LONG => flight.stall(),
+            _ if delivers => Stall::Output,
+            _ => Stall::Input,
         }
     }
 
@@ -287,7 +289,13 @@ mod tests {
         });
         ledger.lands(1, 2, true);
         ledger.lands(2, 1, false);
+        ledger.expect(1, 1);
+        assert!(matches!(ledger.stall(), Stall::Judging { .. }), "as soon as it is judged");
+        ledger.delivers(true);
+        assert!(matches!(ledger.stall(), Stall::Output), "for a moment only");
+        ledger.delivers(false);
         ledger.lands(3, 3, true);
+        assert!(matches!(ledger.stall(), Stall::Input));
         assert_eq!(ledger.report(End::Complete).unwritten, 6);
         let told = recorder.0.lock().unwrap();
         let (first, second) = ("3: 10 to 19, alone false", "3: 20 to 29, alone true");
