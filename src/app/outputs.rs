@@ -129,7 +129,7 @@ pub(crate) fn check(run: &Run) -> Result<()> {
         }
         seen.insert(identity, what);
     }
-    check_stats(run)?;
+    check_reports(run)?;
     check_data_dir(run)
 }
 
@@ -175,12 +175,16 @@ fn written(run: &Run) -> Vec<Written<'_>> {
     all
 }
 
-/// Where a disk fails later, the run goes on without its statistics; a name that leads nowhere is told.
-fn check_stats(run: &Run) -> Result<()> {
-    let Some(path) = &run.stats else { return Ok(()) };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| matches!(folder.try_exists(), Ok(false))) {
-        bail!("{} {}: no such folder: make it first", run.names.at("--stats"), visible::name(path));
+/// Where a disk fails later, the run goes on without its reports; a name that leads nowhere is told.
+fn check_reports(run: &Run) -> Result<()> {
+    for (option, path) in [("--stats", &run.stats), ("--metrics-textfile", &run.watchers.textfile)]
+    {
+        let Some(path) = path else { continue };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| matches!(folder.try_exists(), Ok(false))) {
+            let (option, shown) = (run.names.at(option), visible::name(path));
+            bail!("{option} {shown}: no such folder: make it first");
+        }
     }
     Ok(())
 }
