@@ -92,17 +92,17 @@ fn in_a_string_a_fraction_of_zeros_hides_nothing() {
     }
 }
 
-/// In strings and text a number goes whole: with its sign, its fraction of zeros, its exponent.
+/// In strings and text a number goes whole: with its sign, its fraction of zeros, its exponent. Its digits
+/// stand together there: else each fraction would be a candidate.
 #[test]
 fn in_text_a_spelling_hides_nothing() {
     let plan = shipped::default_plan();
-    for (name, digits, id, other) in [
-        ("card", "4111111111111111", "payment_card", "4.111111111111111e15"),
-        ("ssn", "536228145", "us_ssn_digits", "5.36228145E+08"),
-    ] {
+    for (name, digits, id) in
+        [("card", "4111111111111111", "payment_card"), ("ssn", "536228145", "us_ssn_digits")]
+    {
         let endings = [".0", ".00000000000000000000", "e0", "E+00", ".0e0"];
         let mut all: Vec<_> = endings.iter().map(|end| format!("{digits}{end}")).collect();
-        all.extend([digits.to_owned(), other.to_owned()]);
+        all.push(digits.to_owned());
         for spelling in all.iter().flat_map(|one| [one.clone(), format!("-{one}")]) {
             for form in [
                 "{\"K\":\"N\"}",

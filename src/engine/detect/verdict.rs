@@ -243,6 +243,7 @@ impl Detectors {
 
 impl Detector {
     /// What is replaced of a match: every step behind the regex.
+    #[inline(always)]
     fn judge(
         &self,
         p: &Place<'_>,
@@ -267,6 +268,9 @@ impl Detector {
 
     /// Whether what is to be replaced was replaced before: all of it, or the password behind a user.
     fn is_gone(&self, found: &[u8]) -> bool {
+        if memchr::memchr(b'[', found).is_none() {
+            return false;
+        }
         let behind = &found[self.placeholders.at_start(found).unwrap_or(0)..];
         let password = memchr::memchr(b':', behind).map_or(&[][..], |colon| &behind[colon + 1..]);
         self.placeholders.is(found) || self.placeholders.is(password)

@@ -168,6 +168,7 @@ impl Exact {
     }
 
     /// Reports every shape that agrees with the bytes around `anchor`.
+    #[inline(never)]
     pub(crate) fn find(&self, buf: &[u8], anchor: usize, out: &mut Vec<Mark>) {
         let from = anchor.wrapping_sub(self.look_back);
         let Some(window) = buf.get(from..).and_then(|b| b.first_chunk::<WINDOW>()) else { return };
@@ -267,6 +268,7 @@ impl<const W: usize> Table<W> {
         Self { sets, ids: rows.iter().map(|r| r.id).collect() }
     }
 
+    #[inline(always)]
     fn find(&self, window: &[u8; WINDOW], mut found: impl FnMut(u16)) {
         let mut set = [!0; W];
         let Some(sets) = self.sets.first_chunk::<{ WINDOW * 256 }>() else { return };
