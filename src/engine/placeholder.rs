@@ -55,6 +55,16 @@ impl Placeholders {
         self.is(&text[start..]).then_some(start)
     }
 
+    /// Whether what is to be replaced was replaced before: all of it, or the password behind a user.
+    pub(crate) fn are_all(&self, found: &[u8]) -> bool {
+        if memchr::memchr(b'[', found).is_none() {
+            return false;
+        }
+        let behind = &found[self.at_start(found).unwrap_or(0)..];
+        let password = memchr::memchr(b':', behind).map_or(&[][..], |colon| &behind[colon + 1..]);
+        self.is(found) || self.is(password)
+    }
+
     /// The length of the placeholder that a key, or text in which one may stand, begins with.
     fn of_key(&self, text: &[u8]) -> Option<usize> {
         let inside = text.strip_prefix(OPEN)?;

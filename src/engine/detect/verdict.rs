@@ -258,22 +258,12 @@ impl Detector {
         self.near(p, begin, end, scratch)?;
         let (start, to) = self.extent(p, begin, end);
         let start = start - usize::from(is_signed(self.numbers, p.text, p.start, begin));
-        if self.is_gone(&p.text[start..to])
+        if self.placeholders.are_all(&p.text[start..to])
             || self.allow.iter().any(|a| a.is_match(&p.text[begin..end]))
         {
             return Err(Step::AllowList);
         }
         Ok((start, to))
-    }
-
-    /// Whether what is to be replaced was replaced before: all of it, or the password behind a user.
-    fn is_gone(&self, found: &[u8]) -> bool {
-        if memchr::memchr(b'[', found).is_none() {
-            return false;
-        }
-        let behind = &found[self.placeholders.at_start(found).unwrap_or(0)..];
-        let password = memchr::memchr(b':', behind).map_or(&[][..], |colon| &behind[colon + 1..]);
-        self.placeholders.is(found) || self.placeholders.is(password)
     }
 
     /// Where the match begins for the candidate at `at`.
