@@ -1,5 +1,6 @@
 //! Sources: one file per adapter, each as the pipeline's `Source`.
 
+mod checked;
 pub mod child;
 pub mod decompress;
 mod descriptor;

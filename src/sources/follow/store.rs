@@ -7,10 +7,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::fingerprint::{Fingerprint, Node};
-use crate::{pipeline::Position, temporary};
+use crate::{pipeline::Position, sources::checked::digest, temporary};
 
 /// The format's version. Of 2 on, the files are checked by a digest: a position that was damaged would
 /// lose lines.
@@ -196,11 +195,6 @@ fn locked(directory: &Path) -> Result<File, TryLockError> {
 /// What comes before the files.
 fn head(checksum: &str) -> String {
     format!(r#"{{"version":{VERSION},"checksum":"{checksum}","files":"#)
-}
-
-/// A digest (SHA-256, 128 bits of it) of what is kept, as it is written.
-pub(super) fn digest(files: &[u8]) -> String {
-    Sha256::digest(files)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Removes what a killed process was writing; the lock is held.

@@ -23,10 +23,12 @@ use judging::Judging;
 use super::{
     fingerprint::{Fingerprint, Node, read_at},
     registry::Registry,
-    store::digest,
     tail::Tail,
 };
-use crate::pipeline::{Caution, Checkpoint, Delivered, Suspect, Suspects};
+use crate::{
+    pipeline::{Caution, Checkpoint, Delivered, Suspect, Suspects},
+    sources::checked::{checked, sealed},
+};
 
 const NAME: &str = "suspects.json";
 /// So many deaths in a row are no accident.
@@ -89,11 +91,10 @@ impl Notes {
                 noted.add(note);
             }
         }
-        if !noted.notes.is_empty() {
-            noted.keep();
-        }
-        // Only now: who dies before this finds them again.
-        noted.judging = folder.and_then(|folder| Judging::begin(folder).ok());
+        let kept = noted.notes.is_empty() || noted.keep();
+        // Only now: who dies before this finds them again. What could not be kept stays there, as it is now.
+        let stay = if kept { &[][..] } else { &noted.notes };
+        noted.judging = folder.and_then(|folder| Judging::begin(folder, stay).ok());
         Self(Arc::new(Mutex::new(noted)))
     }
 
@@ -200,10 +201,9 @@ impl Noted {
         self.notes.push(note);
     }
 
-    /// Where this fails there is no note, and nothing else is lost.
-    fn keep(&self) {
-        let Some(folder) = &self.folder else { return };
-        let _ = write(folder, &self.notes);
+    /// Whether they are kept now. Where this fails there is no note, and nothing else is lost.
+    fn keep(&self) -> bool {
+        self.folder.as_ref().is_some_and(|folder| write(folder, &self.notes).is_ok())
     }
 }
 
@@ -214,21 +214,6 @@ fn write(folder: &Path, notes: &[Note]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(folder.join(NAME))?;
     Ok(())
-}
-
-/// As it is kept: a digest, and what it is of. With a bit that flipped, a line that is fine could be taken
-/// for one that ended three runs.
-fn sealed(what: &(impl Serialize + ?Sized)) -> io::Result<Vec<u8>> {
-    let text = serde_json::to_vec(what)?;
-    Ok([digest(&text).as_bytes(), b" ", &text].concat())
-}
-
-/// What was [sealed], if it is still as it was.
-fn checked<T: for<'a> Deserialize<'a>>(text: &[u8]) -> Option<T> {
-    let (known, text) = text.split_at_checked(text.iter().position(|&byte| byte == b' ')?)?;
-    let text = &text[1..];
-    let whole = known == digest(text).as_bytes();
-    whole.then(|| serde_json::from_slice(text).ok()).flatten()
 }
 
 /// Who keeps positions, and with them which lines hold up every run.
@@ -342,6 +327,42 @@ mod tests {
         drop(notes);
         let notes = open(folder.path());
         assert_eq!(caution(&notes, 40), Caution::Quarantined, "until it is delivered");
+    }
+
+    #[test]
+    fn deaths_are_counted_while_their_file_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        // Nothing takes the place of a folder.
+        fs::create_dir(path.join(NAME)).unwrap();
+        for (from, to, alone) in [(40, 160, false), (40, 60, true), (40, 60, true)] {
+            let notes = open(path);
+            assert_ne!(caution(&notes, 40), Caution::Quarantined);
+            let number = notes.begun(&suspect(900, 950, true)).unwrap();
+            notes.begun(&suspect(from, to, alone)).unwrap();
+            notes.over(number);
+        }
+        // Through runs that judge others.
+        for _ in 0..3 {
+            let notes = open(path);
+            assert_eq!(caution(&notes, 40), Caution::Quarantined);
+            for _ in 0..3 {
+                let number = notes.begun(&suspect(900, 950, true)).unwrap();
+                notes.over(number);
+            }
+        }
+        fs::remove_dir(path.join(NAME)).unwrap();
+        assert_eq!(caution(&open(path), 40), Caution::Quarantined);
+        assert_eq!(judging::left(path), [], "its own file has it now");
+        assert_eq!(caution(&open(path), 40), Caution::Quarantined);
+        // Deaths elsewhere between do not add up.
+        fs::remove_file(path.join(NAME)).unwrap();
+        fs::create_dir(path.join(NAME)).unwrap();
+        for _ in 0..5 {
+            open(path).begun(&suspect(40, 60, true));
+            open(path).begun(&suspect(900, 950, true));
+        }
+        assert_ne!(caution(&open(path), 40), Caution::Quarantined);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     pipeline::records::{Block, Judged, Place, RecordWorker},
+    sources::checked::{checked, sealed},
     temporary,
 };
 
@@ -93,15 +94,13 @@ impl Notes {
             return Err(io::Error::other(mend));
         }
         let path = folder.join(format!("{name}.deaths"));
-        let old = fs::read(&path).unwrap_or_default();
-        // What cannot be read is as good as none.
-        let old: Record = serde_json::from_slice(&old).unwrap_or_default();
+        // What cannot be read, or is not what was written, is as good as none.
+        let old: Record = checked(&fs::read(&path).unwrap_or_default()).unwrap_or_default();
         let mut left = Vec::new();
         for slot in 0.. {
             let path = folder.join(format!("{name}.{slot}.work"));
-            let Ok(text) = fs::read_to_string(&path) else { break };
-            let line = text.lines().next().unwrap_or_default();
-            left.extend(serde_json::from_str::<Vec<Suspect>>(line).unwrap_or_default());
+            let Ok(text) = fs::read(&path) else { break };
+            left.extend(noted(&text).unwrap_or_default());
         }
         let record = old.after(left);
         let deaths = format!("{name}.deaths");
@@ -132,7 +131,7 @@ impl Notes {
     fn keep(&self) -> io::Result<()> {
         let text = {
             let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-            serde_json::to_vec(&*record)?
+            sealed(&*record)?
         };
         let target = format!("{}.deaths", self.name);
         let mut file = temporary::create(&self.folder, &target, 0o600)?;
@@ -217,13 +216,18 @@ impl<W: RecordWorker> RecordWorker for Noting<W> {
             suspected.then(|| self.notes.alone.lock().unwrap_or_else(PoisonError::into_inner));
         // A process that dies leaves what it wrote; only a machine does not. Where this fails there is
         // no note, and nothing else is lost.
-        if let Ok(mut text) = serde_json::to_vec(&ranges) {
+        if let Ok(mut text) = sealed(&ranges) {
             text.push(b'\n');
             let _ = self.file.write_all_at(&text, 0);
         }
         self.worker.process(block, out);
         let _ = self.file.write_all_at(b"\n", 0);
     }
+}
+
+/// What a worker was judging, as its file says: its first line. Behind that stands what is left of longer ones.
+fn noted(text: &[u8]) -> Option<Vec<Suspect>> {
+    checked(text.split(|&byte| byte == b'\n').next()?)
 }
 
 /// What a block holds of each partition. What is skipped is not judged.
@@ -313,6 +317,42 @@ mod tests {
         notes.is_over(&spot);
         drop(notes);
         assert!(live(folder.path(), &[]).quarantined().is_empty());
+    }
+
+    #[test]
+    fn what_was_damaged_is_as_good_as_no_note() {
+        let folder = tempfile::tempdir().unwrap();
+        for range in [10..=19, 10..=19, 10..=19, 17..=17] {
+            live(folder.path(), &[range]);
+        }
+        // It died of one record, and dies of others now.
+        let notes = live(folder.path(), &[11..=17]);
+        assert_eq!(notes.quarantined(), [("t".to_owned(), 3, 17)]);
+        let [deaths, work] = ["deaths", "0.work"].map(|end| {
+            let path = folder.path().join(format!("tamis-g_1..{end}"));
+            (fs::read(&path).unwrap(), path)
+        });
+        assert_eq!(noted(&work.0).unwrap().len(), 1);
+        drop(notes);
+        let flipped = |text: &[u8], bit: usize| {
+            let mut text = text.to_vec();
+            text[bit / 8] ^= 1 << (bit % 8);
+            text
+        };
+        for bit in 0..deaths.0.len() * 8 {
+            assert_eq!(checked::<Record>(&flipped(&deaths.0, bit)), None, "bit {bit}");
+        }
+        let line = work.0.iter().position(|&byte| byte == b'\n').unwrap();
+        for bit in 0..(line + 1) * 8 {
+            assert_eq!(noted(&flipped(&work.0, bit)), None, "bit {bit}");
+        }
+        // A note that cannot be read hides no other worker's.
+        fs::write(&deaths.1, flipped(&deaths.0, 300)).unwrap();
+        fs::write(folder.path().join("tamis-g_1..1.work"), &work.0).unwrap();
+        fs::write(&work.1, flipped(&work.0, 7)).unwrap();
+        let notes = Notes::open(folder.path(), "g/1", None).unwrap();
+        assert!(notes.quarantined().is_empty());
+        assert_eq!(notes.record.lock().unwrap().suspects.len(), 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tamis::compression::Format;
 
 use super::{
@@ -16,6 +17,13 @@ use super::{
 };
 use crate::admin::{get, measures};
 
+/// A note as it is kept.
+fn sealed(text: &str) -> String {
+    let digest: String =
+        Sha256::digest(text)[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digest} {text}")
+}
+
 /// Notes as runs leave them that died of these offsets, the last of them of the latter.
 pub(super) fn died(desk: &Desk, group: &str, topic: &str, deaths: u32, [first, last]: [i64; 2]) {
     let suspect = |first, last, deaths| {
@@ -25,8 +33,9 @@ pub(super) fn died(desk: &Desk, group: &str, topic: &str, deaths: u32, [first, l
     let path = |end: &str| desk.path(&format!("data/tamis-{group}.{end}"));
     fs::create_dir_all(desk.path("data")).unwrap();
     let known = format!("{{\"suspects\":[{}],\"quarantined\":[]}}", suspect(0, 9, deaths));
-    fs::write(path(".deaths"), known).unwrap();
-    fs::write(path(".0.work"), format!("[{}]\n", suspect(first, last, 0))).unwrap();
+    fs::write(path(".deaths"), sealed(&known)).unwrap();
+    let left = sealed(&format!("[{}]", suspect(first, last, 0)));
+    fs::write(path(".0.work"), left + "\n").unwrap();
 }
 
 #[test]
@@ -87,7 +96,7 @@ fn is_judging(desk: &Desk, group: &str, offset: i64) -> bool {
     let note = |slot| {
         let path = desk.path(&format!("data/tamis-{group}..{slot}.work"));
         let text = fs::read_to_string(path).unwrap_or_default();
-        let ranges: Value = serde_json::from_str(text.lines().next()?).ok()?;
+        let ranges: Value = serde_json::from_str(text.lines().next()?.split_once(' ')?.1).ok()?;
         let at = |range: &Value, key: &str| range[key].as_i64().unwrap();
         let mut all = ranges.as_array()?.iter();
         all.any(|range| at(range, "first") <= offset && offset <= at(range, "last")).then_some(())

@@ -10,7 +10,8 @@ use std::{
     path::Path,
 };
 
-use super::{Note, checked, sealed};
+use super::Note;
+use crate::sources::checked::{checked, sealed};
 
 const NAME: &str = "judging";
 /// Each note has so many bytes in the file.
@@ -34,10 +35,21 @@ pub(super) fn notes(text: &[u8]) -> Vec<Note> {
 }
 
 impl Judging {
-    /// Begins with nothing; what was [left](left) is forgotten.
-    pub(super) fn begin(folder: &Path) -> io::Result<Self> {
-        let file = File::create(folder.join(NAME))?;
-        Ok(Self { file, taken: Vec::new() })
+    /// Begins with the notes that `stay`; what else was [left](left) is forgotten.
+    pub(super) fn begin(folder: &Path, stay: &[Note]) -> io::Result<Self> {
+        let path = folder.join(NAME);
+        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        let mut this = Self { file, taken: Vec::new() };
+        // In the places of what was left: a disk that is full takes that.
+        let places: Vec<_> = stay.iter().map(|note| this.note(note)).collect();
+        for (note, place) in stay.iter().zip(places) {
+            // Its deaths are noted with its lines when they are judged again; there must be room for that.
+            if let Some(place) = place.filter(|_| !note.is_quarantined()) {
+                this.taken[place] = false;
+            }
+        }
+        this.file.set_len((this.taken.len() * SLOT) as u64)?;
+        Ok(this)
     }
 
     /// Notes it, and returns its place. Where this fails there is no note, and nothing else is lost.
