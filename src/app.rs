@@ -49,6 +49,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
     cli::{Cli, Command, RunArgs, man, refusal},
+    config::choice::ColorChoice,
     descriptors,
     journal::{Event, stderr, tell},
     shutdown::signals,
@@ -69,14 +70,16 @@ pub fn main() -> ExitCode {
     // Where this fails, such a write ends the process, as it would any other.
     let _ = signals::outlive_size_limits();
     let exit = panic::catch_unwind(|| match Cli::try_parse() {
-        Ok(cli) => dispatch(cli).unwrap_or_else(|trouble| {
-            tell(Event::RunFailed, &trouble);
-            trouble.exit() as u8
-        }),
-        Err(error) => refused(&error) as u8,
+        Ok(cli) => dispatch(cli).unwrap_or_else(|trouble| failed(trouble) as u8),
+        Err(error) => refused(&error).unwrap_or_else(failed) as u8,
     });
     stderr::finish();
     ExitCode::from(exit.unwrap_or(Exit::Failed as u8))
+}
+
+fn failed(trouble: Trouble) -> Exit {
+    tell(Event::RunFailed, &trouble);
+    trouble.exit()
 }
 
 fn dispatch(cli: Cli) -> Result<u8, Trouble> {
@@ -112,15 +115,16 @@ fn run(args: RunArgs) -> Result<u8, Trouble> {
 }
 
 /// What clap did not take: a page that was asked for, or one line about what is wrong.
-fn refused(error: &clap::Error) -> Exit {
+fn refused(error: &clap::Error) -> Result<Exit, Trouble> {
     match refusal::one_line(error) {
         Some(line) => say(&line),
         None if error.use_stderr() => stderr::write(&error.render().to_string()),
-        None => {
-            let _ = error.print();
+        None if resolve::coloured(ColorChoice::Auto, &io::stdout()) => {
+            return print(&error.render().ansi().to_string());
         }
+        None => return print(&error.render().to_string()),
     }
-    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+    Ok(if error.use_stderr() { Exit::Usage } else { Exit::Done })
 }
 
 fn print(text: &str) -> Result<Exit, Trouble> {

@@ -10,13 +10,16 @@ use std::{
     os::unix::ffi::OsStringExt as _,
 };
 
+use anyhow::anyhow;
+
 use super::{
     config,
     exit::{Exit, Trouble},
-    plan, print, resolve, say,
+    inputs, plan, print, resolve, say,
 };
 use crate::{
     cli::{explain::ExplainArgs, help::TERMINAL_EXPLAIN},
+    descriptors,
     engine::{
         self,
         detect::Pack,
@@ -37,6 +40,9 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
     let plan = plan::compile(rules, false)?;
     let (line, more) = match args.event.filter(|event| event != "-") {
         Some(event) => typed(event),
+        None if descriptors::stdin_was_closed() => {
+            return Err(Trouble::failed(anyhow!("standard input: {}", inputs::CLOSED)));
+        }
         None => piped(longest).map_err(Trouble::failed)?,
     };
     if more {

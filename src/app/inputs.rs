@@ -18,7 +18,8 @@ use super::{
 use crate::descriptors;
 
 /// Why nothing is read of a descriptor that the runtime has opened in its own way.
-const CLOSED: &str = "it was closed before tamis began: pipe something into it, or name a file";
+pub(super) const CLOSED: &str =
+    "it was closed before tamis began: pipe something into it, or name a file";
 
 /// Where bytes come from.
 #[derive(Debug, PartialEq, Eq)]

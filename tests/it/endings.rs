@@ -314,6 +314,16 @@ fn a_descriptor_that_was_closed_before_the_start_is_told_from_dev_null() {
         ("explain '{}'", ">&-", 3),
         ("patterns list", ">&-", 3),
         ("exec -- true", ">&-", 3),
+        ("man", ">&-", 3),
+        ("--version", ">&-", 3),
+        ("-h", ">&-", 3),
+        ("--help", ">&-", 3),
+        ("explain --help", ">&-", 3),
+        ("patterns --help", ">&-", 3),
+        ("explain", "<&-", 3),
+        ("explain -", "<&-", 3),
+        ("explain '{}'", "<&-", 0),
+        ("explain", "< /dev/null", 0),
         // What somebody means.
         ("", "> /dev/null", 0),
         ("", "1<> /dev/null", 0),
@@ -331,6 +341,21 @@ fn a_descriptor_that_was_closed_before_the_start_is_told_from_dev_null() {
             let summary: Result<Value, _> = serde_json::from_str(last);
             let output = redirection.contains('>') && !redirection.contains("null");
             assert!(!output || summary.is_err(), "nothing is counted as forwarded: {said}");
+        }
+    }
+}
+
+#[test]
+fn pages_that_standard_output_does_not_take_are_an_error() {
+    let dir = tree(&[]);
+    for args in ["-h", "--help", "patterns --help", "man", "--version", "completions bash"] {
+        for (redirection, exit) in [("> /dev/full", 3), (">&-", 3), ("", 0), ("> page", 0)] {
+            let output = redirected(&dir, args, redirection);
+            let said = stderr(&output);
+            assert_eq!(code(&output), exit, "{args} {redirection}: {said}");
+            assert_eq!(said.contains("standard output: "), exit > 0, "{args}: {said}");
+            assert!(redirection.contains('>') || output.stdout.len() > 20, "{args}");
+            assert!(!output.stdout.contains(&0x1b), "{args}: no terminal, no colours");
         }
     }
 }
