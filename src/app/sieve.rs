@@ -231,9 +231,8 @@ pub(super) fn sum_up(
 /// Why the run did not do all that it should, and what that means for its output.
 fn ended(report: &Report, run: &Run, error: Option<String>) -> Option<String> {
     let why = match (&report.end, report.failed_inputs) {
-        (End::Complete, 0) | (End::Closed, _) => return error,
-        // Where nothing is taken back, the failure of the input says all.
-        (End::Complete, _) if run.taken_back().is_none() => return error,
+        (End::Complete, 0) => return shut(report).or(error),
+        (End::Closed, _) => return error,
         (End::Complete, 1) => "1 input was not read to its end".into(),
         (End::Complete, failed) => format!("{failed} inputs were not read to their end"),
         _ => error?,
@@ -241,6 +240,15 @@ fn ended(report: &Report, run: &Run, error: Option<String>) -> Option<String> {
     Some(match run.taken_back() {
         Some(what) => format!("{why}; {what}"),
         None => why,
+    })
+}
+
+/// What is said of dead letters that nobody gave the key for.
+fn shut(report: &Report) -> Option<String> {
+    Some(match report.tally.stay[Stays::Shut.index()] {
+        0 => return None,
+        1 => "1 dead letter cannot be opened".into(),
+        shut => format!("{shut} dead letters cannot be opened"),
     })
 }
 

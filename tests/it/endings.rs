@@ -360,6 +360,37 @@ fn pages_that_standard_output_does_not_take_are_an_error() {
     }
 }
 
+#[test]
+fn an_input_that_is_not_read_to_its_end_is_the_error_of_the_run_whatever_is_written_to() {
+    let dir = tree(&[("in", b"{\"n\":1}\n")]);
+    for args in [
+        &["in", "gone"][..],
+        &["in", "gone", "-o", "/dev/null"],
+        &["in", "gone", "-o", "new"],
+        &["in", "gone", "-o", "{s}.log"],
+        &["in", "gone", "--out-dir", "out"],
+        &["in", "gone", "--quiet", "--stats", "stats"],
+        &["in", "gone", "--fail-on-drop", "--stats", "stats"],
+    ] {
+        let output = within(&dir, args);
+        let said = stderr(&output);
+        assert_eq!(code(&output), 3, "{args:?}: {said}");
+        let account = match args.contains(&"--quiet") {
+            true => {
+                let stats = fs::read_to_string(dir.path().join("stats")).unwrap();
+                serde_json::from_str(&stats).unwrap()
+            }
+            false => summary(&output),
+        };
+        let error = account["error"].as_str().unwrap_or_default();
+        assert!(error.starts_with("1 input was not read to its end"), "{args:?}: {account}");
+        assert_eq!((&account["failed_inputs"], &account["exit_code"]), (&1.into(), &3.into()));
+    }
+    let account = summary(&within(&dir, &["gone", "gone/too"]));
+    assert_eq!(account["error"], "2 inputs were not read to their end");
+    assert!(summary(&within(&dir, &["in"]))["error"].is_null());
+}
+
 /// Lines that are more than a run ever holds.
 fn many() -> Vec<u8> {
     (0..300_000)
