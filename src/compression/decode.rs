@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use liblzma::stream::{Action, CONCATENATED, Error as XzError, Status as XzStatus, Stream};
+use liblzma::stream::{Action, Error as XzError, Status as XzStatus, Stream};
 use zstd::stream::raw::{DParameter, Decoder as RawZstd, InBuffer, Operation as _, OutBuffer};
 
 use super::Format;
@@ -20,6 +20,15 @@ pub struct Step {
     pub produced: usize,
     /// Nothing is left unfinished: the data may end here, or go on with another member or frame.
     pub whole: bool,
+    /// The text begins a member or frame.
+    pub begins: bool,
+}
+
+impl Step {
+    /// Nothing but so much of the input that is done with.
+    fn without_text(consumed: usize, whole: bool) -> Self {
+        Self { consumed, produced: 0, whole, begins: false }
+    }
 }
 
 /// Why data cannot be decoded.
@@ -47,12 +56,12 @@ pub fn decoder(format: Format, window_log: u32) -> io::Result<Box<dyn Decode>> {
         Format::Zstd => {
             let mut raw = RawZstd::new()?;
             raw.set_parameter(DParameter::WindowLogMax(window_log))?;
-            Box::new(Zstd { raw, whole: true })
+            Box::new(Zstd { raw, whole: true, begins: false })
         }
-        Format::Lz4 => Box::new(Lz4 { frame: None, slot: Slot::default() }),
+        Format::Lz4 => Box::new(Lz4 { frame: None, begins: false, slot: Slot::default() }),
         Format::Xz => {
             let most = (1 << window_log) + XZ_TABLES;
-            Box::new(Xz(Stream::new_stream_decoder(most, CONCATENATED)?))
+            Box::new(Xz { most, stream: None })
         }
         Format::Bzip2 => Box::new(Bzip2(None)),
     })
@@ -71,7 +80,7 @@ impl Decode for Gzip {
         let skipped = if self.0.is_none() { padding(input) } else { 0 };
         let input = &input[skipped..];
         if self.0.is_none() && input.is_empty() {
-            return Ok(Step { consumed: skipped, produced: 0, whole: true });
+            return Ok(Step::without_text(skipped, true));
         }
         let member = self.0.get_or_insert_with(|| flate2::Decompress::new_gzip(15));
         let before = (member.total_in(), member.total_out());
@@ -83,7 +92,8 @@ impl Decode for Gzip {
         if status == flate2::Status::StreamEnd {
             self.0 = None;
         }
-        Ok(Step { consumed, produced, whole: self.0.is_none() })
+        let begins = produced > 0 && before.1 == 0;
+        Ok(Step { consumed, produced, whole: self.0.is_none(), begins })
     }
 }
 
@@ -95,7 +105,7 @@ impl Decode for Bzip2 {
         let skipped = if self.0.is_none() { padding(input) } else { 0 };
         let input = &input[skipped..];
         if self.0.is_none() && input.is_empty() {
-            return Ok(Step { consumed: skipped, produced: 0, whole: true });
+            return Ok(Step::without_text(skipped, true));
         }
         let member = self.0.get_or_insert_with(|| bzip2::Decompress::new(false));
         let before = (member.total_in(), member.total_out());
@@ -105,27 +115,33 @@ impl Decode for Bzip2 {
         if status == bzip2::Status::StreamEnd {
             self.0 = None;
         }
-        Ok(Step { consumed, produced, whole: self.0.is_none() })
+        let begins = produced > 0 && before.1 == 0;
+        Ok(Step { consumed, produced, whole: self.0.is_none(), begins })
     }
 }
 
 struct Zstd {
     raw: RawZstd<'static>,
     whole: bool,
+    /// A frame began, and no text of it came.
+    begins: bool,
 }
 
 impl Decode for Zstd {
     fn step(&mut self, input: &[u8], _: bool, output: &mut [u8]) -> Result<Step, Fault> {
         if self.whole && input.is_empty() {
-            return Ok(Step { consumed: 0, produced: 0, whole: true });
+            return Ok(Step::without_text(0, true));
         }
         if self.whole {
             self.raw.reinit().map_err(|error| zstd_fault(&error))?;
+            self.begins = true;
         }
         let (mut from, mut into) = (InBuffer::around(input), OutBuffer::around(output));
         let left = self.raw.run(&mut from, &mut into).map_err(|error| zstd_fault(&error))?;
         self.whole = left == 0;
-        Ok(Step { consumed: from.pos(), produced: into.pos(), whole: self.whole })
+        let produced = into.pos();
+        let begins = produced > 0 && std::mem::take(&mut self.begins);
+        Ok(Step { consumed: from.pos(), produced, whole: self.whole, begins })
     }
 }
 
@@ -134,27 +150,49 @@ fn zstd_fault(error: &io::Error) -> Fault {
     if error.to_string().contains("too much memory") { Fault::TooLarge } else { Fault::Corrupt }
 }
 
-struct Xz(Stream);
+struct Xz {
+    /// So much memory it may have.
+    most: u64,
+    /// What is being decoded; nothing between two.
+    stream: Option<Stream>,
+}
 
 impl Decode for Xz {
     fn step(&mut self, input: &[u8], end: bool, output: &mut [u8]) -> Result<Step, Fault> {
-        let before = (self.0.total_in(), self.0.total_out());
+        let skipped = if self.stream.is_none() { padding(input) } else { 0 };
+        let input = &input[skipped..];
+        let stream = match &mut self.stream {
+            None if input.is_empty() => return Ok(Step::without_text(skipped, true)),
+            Some(stream) => stream,
+            none => {
+                none.insert(Stream::new_stream_decoder(self.most, 0).map_err(|e| xz_fault(&e))?)
+            }
+        };
+        let before = (stream.total_in(), stream.total_out());
         let action = if end { Action::Finish } else { Action::Run };
-        let status = self.0.process(input, output, action).map_err(|error| match error {
-            XzError::MemLimit | XzError::Mem => Fault::TooLarge,
-            _ => Fault::Corrupt,
-        })?;
-        Ok(Step {
-            consumed: (self.0.total_in() - before.0) as usize,
-            produced: (self.0.total_out() - before.1) as usize,
-            whole: status == XzStatus::StreamEnd,
-        })
+        let status = stream.process(input, output, action).map_err(|error| xz_fault(&error))?;
+        let consumed = skipped + (stream.total_in() - before.0) as usize;
+        let produced = (stream.total_out() - before.1) as usize;
+        let whole = status == XzStatus::StreamEnd;
+        if whole {
+            self.stream = None;
+        }
+        Ok(Step { consumed, produced, whole, begins: produced > 0 && before.1 == 0 })
+    }
+}
+
+fn xz_fault(error: &XzError) -> Fault {
+    match error {
+        XzError::MemLimit | XzError::Mem => Fault::TooLarge,
+        _ => Fault::Corrupt,
     }
 }
 
 /// The library reads by itself, so what it may read is put into a slot.
 struct Lz4 {
     frame: Option<lz4::Decoder<Slot>>,
+    /// A frame began, and no text of it came.
+    begins: bool,
     slot: Slot,
 }
 
@@ -206,15 +244,17 @@ impl Decode for Lz4 {
         loop {
             let Some(frame) = &mut self.frame else {
                 if self.slot.waiting().is_empty() {
-                    return Ok(Step { consumed, produced: 0, whole: true });
+                    return Ok(Step::without_text(consumed, true));
                 }
                 let slot = self.slot.clone();
                 self.frame = Some(lz4::Decoder::new(slot).map_err(|_| Fault::Corrupt)?);
+                self.begins = true;
                 continue;
             };
             let produced = frame.read(output).map_err(|_| Fault::Corrupt)?;
             if produced > 0 || self.slot.waiting().starved {
-                return Ok(Step { consumed, produced, whole: false });
+                let begins = produced > 0 && std::mem::take(&mut self.begins);
+                return Ok(Step { consumed, produced, whole: false, begins });
             }
             // Nothing came though nothing was lacking: the frame is at its end.
             self.frame = None;

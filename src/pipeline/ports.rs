@@ -24,6 +24,11 @@ pub trait Source: Send {
     /// Reads what is there into `buf`, waiting at most `wait` for the first byte (`None`: for
     /// ever). The pipeline owns the timer; the source only waits.
     fn read(&mut self, buf: &mut [u8], wait: Option<Duration>) -> io::Result<Read>;
+
+    /// Whether the bytes of the last read begin something of its own, as a member of compressed data is.
+    fn begins(&self) -> bool {
+        false
+    }
 }
 
 /// A source and the name that its positions carry.

@@ -39,6 +39,8 @@ struct Packed {
     done: usize,
     ended: bool,
     whole: bool,
+    /// The text of the last step begins a member.
+    begins: bool,
     /// Bytes of text so far.
     text: u64,
 }
@@ -79,6 +81,7 @@ impl DecompressSource {
                     done: 0,
                     ended: false,
                     whole: false,
+                    begins: false,
                     text: 0,
                 };
                 self.state = State::Packed(Box::new(packed));
@@ -103,6 +106,10 @@ impl Source for DecompressSource {
                 .map_err(|refused| refused.into_error(packed, self.window_log)),
         }
     }
+
+    fn begins(&self) -> bool {
+        matches!(&self.state, State::Packed(packed) if packed.begins)
+    }
 }
 
 /// Why there is no more text.
@@ -126,9 +133,9 @@ impl Packed {
         loop {
             let feed = &self.feed[self.done..];
             let step = self.decoder.step(feed, self.ended, buf).map_err(Refused::Fault)?;
-            let Step { consumed, produced, whole } = step;
+            let Step { consumed, produced, whole, begins } = step;
             self.done += consumed;
-            self.whole = whole;
+            (self.whole, self.begins) = (whole, begins);
             if produced > 0 {
                 self.text += produced as u64;
                 return Ok(Read::Bytes(produced));

@@ -4,13 +4,15 @@
 use std::{io, time::Duration};
 
 use crate::{
-    compression::{Format, Start},
+    compression::{Format, Start as Packing},
     pipeline::{Read, Source},
     shutdown::{Phase, Shutdown},
 };
 
 /// The size of a block of a tar archive, which begins with a header.
 const TAR_BLOCK: usize = 512;
+/// So much is held back at most until it is known what begins there.
+const MOST_HELD: usize = 2 * TAR_BLOCK;
 /// Where the checksum is in that.
 const TAR_SUM: std::ops::Range<usize> = 148..156;
 
@@ -35,12 +37,23 @@ const MAGICS: &[(&[u8], &str)] = &[
     (b"%PDF-1.", "a PDF document"),
 ];
 
-/// A source that must be text.
+/// A source that must be text, each member of it.
 pub struct TextSource {
     inner: Box<dyn Source>,
-    /// The first bytes, while they do not say what it is; `None` once they did.
-    start: Option<Vec<u8>>,
+    /// What was read while the first bytes of a member do not say what it is; `None` once they did.
+    start: Option<Start>,
+    /// Nothing but so many zeros came of this member; `None`: something else did.
+    zeros: Option<usize>,
+    /// The last byte that came is no line end.
+    in_line: bool,
     shutdown: Shutdown,
+}
+
+/// What waits, and where in it the member begins.
+#[derive(Default)]
+struct Start {
+    bytes: Vec<u8>,
+    from: usize,
 }
 
 /// What the first bytes say.
@@ -53,59 +66,126 @@ enum Kind {
 impl TextSource {
     /// Refuses what is no text in `inner`, decompressed.
     pub fn new(inner: Box<dyn Source>, shutdown: Shutdown) -> Self {
-        Self { inner, start: Some(Vec::new()), shutdown }
+        let start = Some(Start::default());
+        Self { inner, start, zeros: Some(0), in_line: false, shutdown }
     }
 
     /// Whether nothing more will be read, so that this is the last chance for what waits here.
     fn stopped(&self) -> bool {
         matches!(self.shutdown.phase(), Phase::Stopped { .. } | Phase::GivenUp)
     }
-}
 
-impl Source for TextSource {
-    fn read(&mut self, buf: &mut [u8], wait: Option<Duration>) -> io::Result<Read> {
-        let Some(begun) = self.start.take() else { return self.inner.read(buf, wait) };
-        let had = begun.len();
-        buf[..had].copy_from_slice(&begun);
-        let read = self.inner.read(&mut buf[had..], wait);
-        let len = match read {
-            Ok(Read::Bytes(n)) => had + n,
-            Ok(Read::End) if had > 0 => had,
-            Ok(Read::Idle) if had > 0 && self.stopped() => had,
-            Ok(Read::Idle) => {
-                self.start = Some(begun);
-                return Ok(Read::Idle);
+    /// Gives what was read; `start` says where a member begins in it, if its kind is not known.
+    fn give(
+        &mut self,
+        bytes: &[u8],
+        room: usize,
+        more: bool,
+        from: Option<usize>,
+    ) -> io::Result<Read> {
+        if let Some(from) = from {
+            let in_line = match from {
+                0 => self.in_line,
+                from => bytes[from - 1] != b'\n',
+            };
+            match kind(&bytes[from..], in_line) {
+                Kind::Not(what) => return Err(refused(&what)),
+                Kind::Unsure if more && bytes.len() < room.min(MOST_HELD) && !self.stopped() => {
+                    self.start = Some(Start { bytes: bytes.to_vec(), from });
+                    return Ok(Read::Idle);
+                }
+                Kind::Unsure | Kind::Text => {}
             }
-            other => return other,
-        };
-        match kind(&buf[..len]) {
-            Kind::Not(what) => {
-                Err(io::Error::other(format!("it is no text, but {what}: unpack it first")))
+            if from > 0 {
+                self.see(&bytes[..from]);
+                self.ends()?;
             }
-            Kind::Unsure if len > had && !self.stopped() => {
-                self.start = Some(buf[..len].to_vec());
-                Ok(Read::Idle)
+        }
+        self.see(&bytes[from.unwrap_or_default()..]);
+        Ok(Read::Bytes(bytes.len()))
+    }
+
+    /// Counts zeros.
+    fn see(&mut self, bytes: &[u8]) {
+        let Some(last) = bytes.last() else { return };
+        self.in_line = *last != b'\n';
+        if let Some(zeros) = self.zeros {
+            let only = bytes.iter().all(|byte| *byte == 0);
+            self.zeros = only.then(|| zeros.saturating_add(bytes.len()));
+        }
+    }
+
+    /// A member is at its end: an archive of nothing is two blocks of zeros at least.
+    fn ends(&mut self) -> io::Result<()> {
+        match self.zeros.replace(0) {
+            Some(zeros) if zeros >= 2 * TAR_BLOCK && zeros % TAR_BLOCK == 0 => {
+                Err(refused("an empty tar archive, or nothing but zeros"))
             }
-            Kind::Unsure | Kind::Text => Ok(Read::Bytes(len)),
+            _ => Ok(()),
         }
     }
 }
 
-fn kind(bytes: &[u8]) -> Kind {
-    if let Start::Packed(format) = Format::of(bytes) {
+fn refused(what: &str) -> io::Error {
+    io::Error::other(format!("it is no text, but {what}: unpack it first"))
+}
+
+impl Source for TextSource {
+    fn read(&mut self, buf: &mut [u8], wait: Option<Duration>) -> io::Result<Read> {
+        let Some(begun) = self.start.take() else {
+            let read = self.inner.read(buf, wait)?;
+            match read {
+                Read::Bytes(n) if self.inner.begins() => {
+                    self.ends()?;
+                    return self.give(&buf[..n], buf.len(), true, Some(0));
+                }
+                Read::Bytes(n) => self.see(&buf[..n]),
+                Read::End => self.ends()?,
+                Read::Idle => {}
+            }
+            return Ok(read);
+        };
+        let had = begun.bytes.len();
+        buf[..had].copy_from_slice(&begun.bytes);
+        let room = buf.len();
+        match self.inner.read(&mut buf[had..], wait) {
+            // What waited was a member, or the end of one.
+            Ok(Read::Bytes(n)) if self.inner.begins() => {
+                self.give(&buf[..had + n], room, true, Some(had))
+            }
+            Ok(Read::Bytes(n)) => self.give(&buf[..had + n], room, true, Some(begun.from)),
+            Ok(Read::End) if had > 0 => self.give(&buf[..had], room, false, Some(begun.from)),
+            Ok(Read::Idle) if had > 0 && self.stopped() => {
+                self.give(&buf[..had], room, false, Some(begun.from))
+            }
+            Ok(Read::Idle) => {
+                self.start = Some(begun);
+                Ok(Read::Idle)
+            }
+            other => other,
+        }
+    }
+}
+
+/// What begins so. In the middle of a line, words that could be a log's mean nothing.
+fn kind(bytes: &[u8], in_line: bool) -> Kind {
+    if let Packing::Packed(format) = Format::of(bytes) {
         return Kind::Not(format!("{format} data, compressed twice"));
     }
-    let found = |(magic, _): &&(&[u8], &str)| bytes.starts_with(magic);
-    if let Some((_, what)) = MAGICS.iter().find(found) {
+    let could_be = |(magic, _): &&(&[u8], &str)| {
+        !(in_line && magic.iter().all(|byte| byte.is_ascii_graphic()))
+    };
+    let mut magics = MAGICS.iter().filter(could_be);
+    if let Some((_, what)) = magics.clone().find(|(magic, _)| bytes.starts_with(magic)) {
         return Kind::Not((*what).into());
     }
     if is_tar(bytes) {
         return Kind::Not("a tar archive".into());
     }
-    let begins = |(magic, _): &(&[u8], &str)| magic.starts_with(bytes);
     // A header has zeros behind the name, and no line end.
     let may_be_tar = bytes.len() < TAR_BLOCK && bytes.contains(&0) && !bytes.contains(&b'\n');
-    match MAGICS.iter().any(begins) || Format::of(bytes) == Start::Unsure || may_be_tar {
+    let begins = magics.any(|(magic, _)| magic.starts_with(bytes));
+    match begins || Format::of(bytes) == Packing::Unsure || may_be_tar {
         true => Kind::Unsure,
         false => Kind::Text,
     }
@@ -129,15 +209,15 @@ mod tests {
     use super::*;
 
     fn text(bytes: &[u8]) -> bool {
-        matches!(kind(bytes), Kind::Text)
+        matches!(kind(bytes, false), Kind::Text)
     }
 
     #[test]
     fn every_format_is_told_and_no_line_is_taken_for_one() {
         for (magic, what) in MAGICS {
             assert!(!magic.contains(&b'\n'), "{what}: a whole line would wait");
-            assert!(matches!(kind(magic), Kind::Not(_)), "{what}");
-            assert!(matches!(kind(&magic[..1]), Kind::Unsure | Kind::Not(_)), "{what}");
+            assert!(matches!(kind(magic, false), Kind::Not(_)), "{what}");
+            assert!(matches!(kind(&magic[..1], false), Kind::Unsure | Kind::Not(_)), "{what}");
         }
         for line in [
             "{\"n\":1}\n",
@@ -165,8 +245,8 @@ mod tests {
         let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
         let sum = sum + 8 * u32::from(b' ');
         header[TAR_SUM][..8].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        assert!(matches!(kind(&header), Kind::Not(_)));
-        assert!(matches!(kind(&header[..300]), Kind::Unsure));
+        assert!(matches!(kind(&header, false), Kind::Not(_)));
+        assert!(matches!(kind(&header[..300], false), Kind::Unsure));
         header[0] = b'b';
         assert!(text(&header));
     }

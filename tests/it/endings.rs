@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    archives::through,
+    archives::{TOOLS, through},
     cli::{adds_up, code, run, stderr, summary, tamis},
     files::{listing, tree, within},
 };
@@ -485,6 +485,60 @@ fn what_is_no_text_is_an_error_and_no_thousand_drops() {
         let text = fs::read(dir.path().join("x")).unwrap();
         assert_eq!(code(&run(&mut tamis(&[]), &text)), 3, "{script} on standard input");
     }
+}
+
+#[test]
+fn what_is_no_text_is_an_error_in_whichever_member() {
+    let line = b"{\"n\":1}\n";
+    let cut = b"{\"n\":";
+    let Some(tar) = through(&["bash", "-c", "cd /; tar cf - etc/hostname"], b"") else { return };
+    for (name, tool) in TOOLS {
+        let Some(first) = through(tool, line) else { continue };
+        let pack = |text: &[u8]| through(tool, text).unwrap();
+        // What holds it, and what is read before.
+        for (inner, wanted) in [
+            (pack(line), format!("{name} data, compressed twice")),
+            (through(&["gzip", "-c"], line).unwrap(), "gzip data, compressed twice".into()),
+            (tar.clone(), "a tar archive".into()),
+            (vec![0; 10240], "an empty tar archive".into()),
+            (b"PK\x03\x04\x14\0in".to_vec(), "a zip archive".into()),
+        ] {
+            // Behind lines, and behind what begins as a magic does.
+            for (before, lines) in
+                [(first.clone(), 1), (first.repeat(30), 30), ([pack(b"B"), pack(b"")].concat(), 0)]
+            {
+                let data = [before, pack(&inner), first.repeat(lines % 2)].concat();
+                let output = run(&mut tamis(&[]), &data);
+                let said = stderr(&output);
+                assert_eq!(code(&output), 3, "{name} {lines} {wanted}: {said}");
+                assert!(said.contains(&wanted), "{name} {lines} {wanted}: {said}");
+                let account = summary(&output);
+                adds_up(&account);
+                assert_eq!(account["failed_inputs"], 1, "{name}: {account}");
+                assert_eq!(output.stdout, line.repeat(lines), "{name} {wanted}: {said}");
+            }
+        }
+        // Members end where they end, also inside of lines.
+        for pieces in [
+            &[&cut[..], b"1}\n"][..],
+            &[b"B", b"Z", b"h", b"9 is text\n"],
+            &[b"{\"a\":\"", b"%PDF-1.7\"}\n"],
+            &[b"{\"a\":\"", b"", b"LPKSHHRH\"}\n"],
+            &[b"P", b"K", b"\n"],
+            &[b"PK", b"\n"],
+        ] {
+            let data: Vec<u8> = pieces.iter().flat_map(|piece| pack(piece)).collect();
+            let output = run(&mut tamis(&[]), &data);
+            assert_eq!(code(&output), 0, "{name} {pieces:?}: {}", stderr(&output));
+            let whole = run(&mut tamis(&[]), &pieces.concat());
+            assert_eq!(output.stdout, whole.stdout, "{name} {pieces:?}");
+        }
+    }
+    // Zeros before lines are what a copy and truncation leaves.
+    let lines = [&[0; 10240][..], line].concat();
+    assert_eq!(code(&run(&mut tamis(&[]), &lines)), 0);
+    let output = run(&mut tamis(&[]), &[0; 10240]);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
 }
 
 #[test]
