@@ -1,7 +1,7 @@
 //! Who watches a run: the admin server, and the file of measures.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -13,7 +13,13 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{cause::cause, reports::in_time, telemetry::Telemetry, visible, watchers::Watchers};
+use super::{
+    cause::cause,
+    reports::{Target, in_time},
+    telemetry::Telemetry,
+    visible,
+    watchers::Watchers,
+};
 use crate::{
     journal::{Event, Say},
     serve::{Access, Server},
@@ -49,23 +55,9 @@ impl Admin {
             }
             anyhow::Ok(server)
         });
-        let textfile = watchers.textfile.clone().map(|path| {
-            has_folder(&path)
-                .with_context(|| format!("--metrics-textfile {}", visible::name(&path)))?;
-            Textfile::start(path, telemetry.clone(), say.clone())
-        });
+        let textfile = watchers.textfile.clone();
+        let textfile = textfile.map(|path| Textfile::start(path, telemetry.clone(), say.clone()));
         Ok(Self { _server: server.transpose()?, _textfile: textfile.transpose()? })
-    }
-}
-
-/// A name that leads nowhere is a mistake; anything else that a disk has is none of the run's.
-fn has_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match fs::metadata(folder.unwrap_or(Path::new("."))) {
-        Ok(there) if !there.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(error),
-        _ => Ok(()),
     }
 }
 
@@ -75,6 +67,7 @@ struct Textfile {
     /// Hears that the last one was written.
     done: Receiver<io::Result<()>>,
     path: PathBuf,
+    target: Arc<Target>,
     telemetry: Arc<Telemetry>,
     say: Say,
 }
@@ -83,10 +76,13 @@ impl Textfile {
     fn start(path: PathBuf, telemetry: Arc<Telemetry>, say: Say) -> Result<Self> {
         let (end, ends) = channel::<()>();
         let (ended, done) = sync_channel(1);
-        let this = Self { end: Some(end), done, path, telemetry, say };
+        let target = Arc::new(Target::default());
+        let looked = target.clone();
+        let this = Self { end: Some(end), done, path, target, telemetry, say };
         let (path, telemetry, say) = (this.path.clone(), this.telemetry.clone(), this.say.clone());
         let work = move || {
             let (mut failed, mut last) = (false, false);
+            looked.look(&path);
             loop {
                 match telemetry.write(&path) {
                     Ok(()) => failed = false,
@@ -111,7 +107,7 @@ impl Drop for Textfile {
     /// The run is over: a disk that hangs is left alone.
     fn drop(&mut self) {
         self.end = None;
-        if let Err(error) = in_time(&self.done) {
+        if let Err(error) = in_time(&self.done, &self.target) {
             told(&self.path, &error, &self.telemetry, Some(&self.say));
         }
     }

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io::Read,
+    io::{self, Read},
     path::{Component, Path, PathBuf},
 };
 
@@ -175,16 +175,26 @@ fn written(run: &Run) -> Vec<Written<'_>> {
     all
 }
 
+/// Why there can be no such name.
+const IN_A_FILE: &str = "what should be its folder is a file: name a file in a folder";
+
 /// Where a disk fails later, the run goes on without its reports; a name that leads nowhere is told.
 fn check_reports(run: &Run) -> Result<()> {
     for (option, path) in [("--stats", &run.stats), ("--metrics-textfile", &run.watchers.textfile)]
     {
         let Some(path) = path else { continue };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if folder.is_some_and(|folder| matches!(folder.try_exists(), Ok(false))) {
-            let (option, shown) = (run.names.at(option), visible::name(path));
-            bail!("{option} {shown}: no such folder: make it first");
-        }
+        let mend =
+            match folder.map_or(Ok(true), |folder| fs::metadata(folder).map(|it| it.is_dir())) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    "no such folder: make it first"
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotADirectory => IN_A_FILE,
+                Ok(false) => IN_A_FILE,
+                _ => continue,
+            };
+        let (option, shown) = (run.names.at(option), visible::name(path));
+        bail!("{option} {shown}: {mend}");
     }
     Ok(())
 }

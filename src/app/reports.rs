@@ -1,9 +1,14 @@
 //! Files that say how a run is, or was: none of them may stop it, or hold it up.
 
 use std::{
-    io,
+    fs, io,
+    os::unix::fs::FileTypeExt as _,
     path::Path,
-    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    },
     thread,
     time::Duration,
 };
@@ -13,24 +18,47 @@ use crate::sinks::write_whole;
 /// How long a disk may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What is written to, as far as it is known: to ask a disk that hangs is to hang, so the thread that
+/// writes does it.
+#[derive(Default)]
+pub(crate) struct Target {
+    is_pipe: AtomicBool,
+}
+
+impl Target {
+    /// Looks what is there.
+    pub(crate) fn look(&self, path: &Path) {
+        let is_pipe = fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo());
+        self.is_pipe.store(is_pipe, Relaxed);
+    }
+}
+
 /// Writes a report, whole or not at all, and waits for the disk no longer than it may take.
 ///
 /// # Errors
 /// It cannot be written, or not in time.
 pub(crate) fn write_in_time(path: &Path, text: String) -> io::Result<()> {
     let (written, result) = sync_channel(1);
-    let path = path.to_path_buf();
-    let write = move || drop(written.send(write_whole(&path, &text)));
+    let (path, target) = (path.to_path_buf(), Arc::new(Target::default()));
+    let looked = target.clone();
+    let write = move || {
+        looked.look(&path);
+        let _ = written.send(write_whole(&path, &text));
+    };
     thread::Builder::new().name("report".into()).spawn(write)?;
-    in_time(&result)
+    in_time(&result, &target)
 }
 
 /// What a thread that writes comes to, if that is soon.
-pub(crate) fn in_time(result: &Receiver<io::Result<()>>) -> io::Result<()> {
+pub(crate) fn in_time(result: &Receiver<io::Result<()>>, target: &Target) -> io::Result<()> {
     match result.recv_timeout(PATIENCE) {
         Ok(written) => written,
         Err(RecvTimeoutError::Timeout) => {
-            let what = format!("the disk does not answer within {} s", PATIENCE.as_secs());
+            let what = match target.is_pipe.load(Relaxed) {
+                true => "it is a FIFO that nobody reads, for",
+                false => "the disk does not answer within",
+            };
+            let what = format!("{what} {} s", PATIENCE.as_secs());
             Err(io::Error::new(io::ErrorKind::TimedOut, what))
         }
         Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("it was not written")),

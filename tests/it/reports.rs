@@ -37,6 +37,7 @@ fn a_report_that_cannot_be_written_is_told_once_and_counted_and_the_run_is_done(
             let wanted = usize::from(args.contains(&option.trim()));
             assert_eq!(said.matches(option).count(), wanted, "{args:?}: {said}");
         }
+        assert_eq!(said.contains("it is a FIFO that nobody reads"), args[1] == "pipe", "{said}");
         assert!(begun.elapsed() < Duration::from_secs(60), "{args:?}: it was held up");
     }
 }
@@ -44,10 +45,18 @@ fn a_report_that_cannot_be_written_is_told_once_and_counted_and_the_run_is_done(
 #[test]
 fn a_report_whose_folder_is_not_there_is_a_mistake_that_is_told_at_the_start() {
     let dir = folder(&[]);
+    fs::write(dir.path().join("a.log"), EVENTS).unwrap();
     for option in ["--stats", "--metrics-textfile"] {
-        let output = run(tamis(&[option, "no/such/x", "-o", "out"]).current_dir(&dir), EVENTS);
-        assert_eq!(code(&output), 2, "{}", stderr(&output));
-        assert!(stderr(&output).contains(&format!("{option} no/such/x: no such folder")));
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing was written");
+        for (path, wanted) in [
+            ("no/such/x", "no such folder: make it first"),
+            ("a.log/m", "what should be its folder is a file: name a file in a folder"),
+            ("a.log/b/m", "what should be its folder is a file: name a file in a folder"),
+        ] {
+            let output = run(tamis(&[option, path, "-o", "out"]).current_dir(&dir), EVENTS);
+            assert_eq!(code(&output), 2, "{}", stderr(&output));
+            let said = stderr(&output);
+            assert!(said.contains(&format!("{option} {path}: {wanted}")), "{said}");
+            assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing was written");
+        }
     }
 }
