@@ -353,8 +353,10 @@ pub(super) fn account(run: &Run, report: &Report, summary: &mut Summary, telemet
     }
     let closed = matches!(report.end, End::Closed);
     if run.quiet {
-        // Quiet about what went as it should.
-        if let Some(error) = &summary.error {
+        // Quiet about what went as it should, and what the failure of the input has said.
+        let inputs = matches!(report.end, End::Complete) && report.failed_inputs > 0;
+        let said = inputs && run.taken_back().is_none();
+        if let Some(error) = summary.error.as_ref().filter(|_| !said) {
             tell(Event::RunFailed, error);
         }
     } else if !closed {

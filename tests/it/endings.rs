@@ -382,6 +382,8 @@ fn an_input_that_is_not_read_to_its_end_is_the_error_of_the_run_whatever_is_writ
             }
             false => summary(&output),
         };
+        let repeated = said.contains("not read to its end");
+        assert_eq!(repeated, !args.contains(&"--quiet"), "{args:?}: {said}");
         let error = account["error"].as_str().unwrap_or_default();
         assert!(error.starts_with("1 input was not read to its end"), "{args:?}: {account}");
         assert_eq!((&account["failed_inputs"], &account["exit_code"]), (&1.into(), &3.into()));
