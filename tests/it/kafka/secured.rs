@@ -146,15 +146,17 @@ fn a_password_that_changes_is_taken_while_it_runs() {
         std::fs::write(desk.path("right"), "new-secret").unwrap();
     }
     cluster.again(|text| text.replace("=\"tamis-secret\"", "=\"new-secret\""));
-    for ((topics, desk), mut member) in runs.iter().zip(members) {
-        broker.write(&topics[0], &[record("k", "{\"n\":2}")]);
-        member.until("the second", || broker.read(&topics[1]).len() >= 2);
+    for (((topics, desk), mut member), more) in runs.iter().zip(members).zip(DELIVERIES) {
+        write(broker, topics, 2);
+        arrives(broker, topics, &mut member, 2);
         let (code, account) = member.stop();
         let said = desk.said("err");
         assert!(code == 0 && said.contains("there is another password now"), "{code} {said}");
         assert!(!said.contains("-secret"), "{said}");
         adds_up(&account);
-        assert_eq!(broker.read(&topics[1]).len(), 2, "{said}");
+        // At least once, the first may not have been committed when the broker went.
+        let came = broker.read(&topics[1]).len();
+        assert!(came == 2 || more.is_empty(), "{came}: {said}");
     }
 }
 
