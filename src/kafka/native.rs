@@ -3,8 +3,8 @@
 //! A message's headers, read so that no name can stop the program: rdkafka takes every name for UTF-8 and
 //! panics where one is not; librdkafka itself does not mind. A token for a client that asks for none, as
 //! rdkafka's for questions of administration. Another password for one that runs. Whether a consumer is a
-//! member of its group, and who is in a group, as whom and with what. Which id a topic has. This is the one place outside the engine's index with
-//! `unsafe`: each call is behind a function that is safe for every argument.
+//! member of its group, and who is in a group, as whom and with what. Which id a topic has. This is the one
+//! place outside the engine's index with `unsafe`: each call is behind a function that is safe for every argument.
 
 // The index is the other home of it; a test keeps it there and here.
 #![allow(unsafe_code)]
@@ -19,22 +19,23 @@ use std::{
 use rdkafka::{
     bindings::{
         rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new,
-        rd_kafka_AdminOptions_set_request_timeout, rd_kafka_ConsumerGroupDescription_error,
-        rd_kafka_ConsumerGroupDescription_member, rd_kafka_ConsumerGroupDescription_member_count,
-        rd_kafka_ConsumerGroupDescription_state, rd_kafka_DescribeConsumerGroups,
-        rd_kafka_DescribeConsumerGroups_result_groups, rd_kafka_DescribeTopics,
-        rd_kafka_DescribeTopics_result_topics, rd_kafka_MemberAssignment_partitions,
-        rd_kafka_MemberDescription_assignment, rd_kafka_MemberDescription_group_instance_id,
-        rd_kafka_TopicCollection_destroy, rd_kafka_TopicCollection_of_topic_names,
-        rd_kafka_TopicDescription_error, rd_kafka_TopicDescription_name,
-        rd_kafka_TopicDescription_topic_id, rd_kafka_Uuid_least_significant_bits,
-        rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t,
-        rd_kafka_error_code, rd_kafka_error_destroy, rd_kafka_event_DescribeConsumerGroups_result,
+        rd_kafka_AdminOptions_set_request_timeout, rd_kafka_AdminOptions_t,
+        rd_kafka_ConsumerGroupDescription_error, rd_kafka_ConsumerGroupDescription_member,
+        rd_kafka_ConsumerGroupDescription_member_count, rd_kafka_ConsumerGroupDescription_state,
+        rd_kafka_DescribeConsumerGroups, rd_kafka_DescribeConsumerGroups_result_groups,
+        rd_kafka_DescribeTopics, rd_kafka_DescribeTopics_result_topics,
+        rd_kafka_MemberAssignment_partitions, rd_kafka_MemberDescription_assignment,
+        rd_kafka_MemberDescription_group_instance_id, rd_kafka_TopicCollection_destroy,
+        rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error,
+        rd_kafka_TopicDescription_name, rd_kafka_TopicDescription_topic_id,
+        rd_kafka_Uuid_least_significant_bits, rd_kafka_Uuid_most_significant_bits,
+        rd_kafka_admin_op_t, rd_kafka_consumer_group_state_t, rd_kafka_error_code,
+        rd_kafka_error_destroy, rd_kafka_event_DescribeConsumerGroups_result,
         rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy, rd_kafka_event_error,
         rd_kafka_event_t, rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_mem_free,
         rd_kafka_memberid, rd_kafka_message_headers, rd_kafka_oauthbearer_set_token,
-        rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll,
-        rd_kafka_resp_err_t as Code, rd_kafka_sasl_set_credentials,
+        rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t,
+        rd_kafka_resp_err_t as Code, rd_kafka_sasl_set_credentials, rd_kafka_t,
     },
     client::{Client, ClientContext, OAuthToken},
     error::RDKafkaErrorCode,
@@ -108,34 +109,59 @@ pub(super) fn describe_group<C: ClientContext>(
     group: &str,
     patience: Duration,
 ) -> Result<Group, RDKafkaErrorCode> {
-    let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX / 2);
     let name = CString::new(group).map_err(|_| RDKafkaErrorCode::InvalidArgument)?;
     let mut names = [name.as_ptr()];
+    let about = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
+    // SAFETY: the name ends in a zero and is copied in the call; `described` copies what it reads.
+    unsafe {
+        let ask = |native, options, queue| {
+            rd_kafka_DescribeConsumerGroups(
+                native,
+                names.as_mut_ptr(),
+                names.len(),
+                options,
+                queue,
+            );
+        };
+        answered(client, about, patience, ask, |event| described(event))
+    }
+}
+
+/// Has `ask` put a question of administration, and `read` read the answer.
+///
+/// # Safety
+/// `ask` does no more than put the question to the queue that it is given, with the options that it is given,
+/// which it does not keep; `read` keeps nothing of the event.
+unsafe fn answered<C: ClientContext, T>(
+    client: &Client<C>,
+    about: rd_kafka_admin_op_t,
+    patience: Duration,
+    ask: impl FnOnce(*mut rd_kafka_t, *const rd_kafka_AdminOptions_t, *mut rd_kafka_queue_t),
+    read: impl FnOnce(*mut rd_kafka_event_t) -> Result<T, RDKafkaErrorCode>,
+) -> Result<T, RDKafkaErrorCode> {
+    let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX / 2);
     let mut said = [0; 2];
-    // SAFETY: the client is alive, for it is borrowed. The name ends in a zero and is copied in the call, as
-    // are the options; `said` is ours to write, and as long as is told. The queue and the event are ours, and
-    // given back once, the queue last: nothing else has them. What is read of the event is copied before.
+    // SAFETY: the client is alive, for it is borrowed. The options are copied in the call; `said` is ours to
+    // write, and as long as is told. The queue and the event are ours, and given back once, the queue last:
+    // nothing else has them.
     unsafe {
         let native = client.native_ptr();
         let queue = rd_kafka_queue_new(native);
-        let options = rd_kafka_AdminOptions_new(
-            native,
-            rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS,
-        );
+        let options = rd_kafka_AdminOptions_new(native, about);
         rd_kafka_AdminOptions_set_request_timeout(options, patience, said.as_mut_ptr(), said.len());
-        rd_kafka_DescribeConsumerGroups(native, names.as_mut_ptr(), names.len(), options, queue);
+        ask(native, options, queue);
         rd_kafka_AdminOptions_destroy(options);
         // A little longer, so that its own word for it comes.
         let event = rd_kafka_queue_poll(queue, patience.saturating_add(1000));
-        let described = match event.is_null() {
+        let answer = match event.is_null() {
             true => Err(RDKafkaErrorCode::OperationTimedOut),
-            false => described(event),
+            false => read(event),
         };
         if !event.is_null() {
             rd_kafka_event_destroy(event);
         }
         rd_kafka_queue_destroy(queue);
-        described
+        answer
     }
 }
 
@@ -219,37 +245,22 @@ pub fn topic_ids<C: ClientContext>(
     topics: &[&str],
     patience: Duration,
 ) -> Result<TopicIds, RDKafkaErrorCode> {
-    let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX / 2);
     let names: Vec<_> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
     let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
     if pointers.is_empty() {
         return Ok(TopicIds::new());
     }
-    let mut said = [0; 2];
-    // SAFETY: as in `describe_group`; the names are copied when they are collected.
+    let about = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+    // SAFETY: the names end in a zero and are copied when they are collected; the collection is copied in the
+    // call, and given back once; `identified` copies what it reads.
     unsafe {
-        let native = client.native_ptr();
-        let queue = rd_kafka_queue_new(native);
-        let options = rd_kafka_AdminOptions_new(
-            native,
-            rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
-        );
-        rd_kafka_AdminOptions_set_request_timeout(options, patience, said.as_mut_ptr(), said.len());
-        let all = rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
-        rd_kafka_DescribeTopics(native, all, options, queue);
-        rd_kafka_TopicCollection_destroy(all);
-        rd_kafka_AdminOptions_destroy(options);
-        // A little longer, so that its own word for it comes.
-        let event = rd_kafka_queue_poll(queue, patience.saturating_add(1000));
-        let ids = match event.is_null() {
-            true => Err(RDKafkaErrorCode::OperationTimedOut),
-            false => identified(event),
+        let ask = |native, options, queue| {
+            let all =
+                rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+            rd_kafka_DescribeTopics(native, all, options, queue);
+            rd_kafka_TopicCollection_destroy(all);
         };
-        if !event.is_null() {
-            rd_kafka_event_destroy(event);
-        }
-        rd_kafka_queue_destroy(queue);
-        ids
+        answered(client, about, patience, ask, |event| identified(event))
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) trait Load<W>: Send {
 pub(super) trait Deliver<B>: Send {
     /// Takes the next one.
     fn deliver(&mut self, batch: &mut B);
-    /// How many bytes of a batch's output were taken that was not delivered; asked once.
+    /// What of a batch's output was taken that was not delivered; asked once.
     fn taken(&mut self) -> Option<Taken> {
         None
     }
