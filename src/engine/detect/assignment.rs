@@ -4,7 +4,7 @@
 use super::budget::Budget;
 use super::pack::Step;
 use super::prose::is_prose;
-use crate::engine::index::gate::before_controls;
+use crate::engine::index::gate::{before_controls, colour_at_end};
 use crate::engine::path::words::Name;
 use crate::engine::placeholder::Placeholders;
 
@@ -99,11 +99,8 @@ fn name(text: &[u8], low: usize, at: usize, placeholders: &Placeholders) -> Opti
 /// The length of the end of a colour (`36m` of `\x1b[1;36m`) that a name seems to begin with.
 fn colour(text: &[u8], low: usize, from: usize) -> usize {
     let digits = text[from..].iter().take_while(|b| b.is_ascii_digit()).count();
-    let before = &text[low.max(from.saturating_sub(16))..from];
-    let more = before.iter().rev().take_while(|b| matches!(b, 0x30..=0x3f)).count();
-    let colour =
-        text.get(from + digits) == Some(&b'm') && before[..before.len() - more].ends_with(b"\x1b[");
-    if colour { digits + 1 } else { 0 }
+    let end = (from + digits + 1).min(text.len());
+    if colour_at_end(&text[low..end]) > 0 { digits + 1 } else { 0 }
 }
 
 /// `Unexpected token: …`, `invalid password: …` speak about a secret and hold none.

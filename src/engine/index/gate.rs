@@ -118,7 +118,7 @@ pub(crate) fn hits<const TEXT: bool>(m: &Masks, escaped: u64) -> (u64, u64) {
 /// The length of the colour (`\x1b[1;36m`) that `text` ends with; 0 where it ends with none.
 pub(crate) fn colour_at_end(text: &[u8]) -> usize {
     let Some(before) = text.strip_suffix(b"m") else { return 0 };
-    let len = before.iter().rev().take(16).take_while(|b| matches!(b, 0x30..=0x3f)).count();
+    let len = before.iter().rev().take(24).take_while(|b| matches!(b, 0x30..=0x3f)).count();
     if before[..before.len() - len].ends_with(b"\x1b[") { len + 3 } else { 0 }
 }
 
