@@ -131,7 +131,7 @@ impl Engine {
             index.scan(plan.simd, text, HEAD, end, &plan.detectors.gates, false);
             let start = end - text[HEAD..end].trim_ascii_start().len();
             let line = Line { buf: text, start, end, quotes: index.quotes(), marks: &index.marks };
-            self.walk.event(line, &mut self.paths).map_err(|s| stop(s.reason))?;
+            self.walk.event(&line, &mut self.paths).map_err(|s| stop(s.reason))?;
             if let Some(violation) = self.walk.violation.filter(|_| obeys) {
                 return Err(Stop { reason: violation.reason, at: violation.at - HEAD });
             }

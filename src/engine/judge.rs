@@ -77,6 +77,8 @@ pub(crate) struct Judge {
     pub(crate) observations: Vec<u64>,
     /// What was added to `hits` for the event.
     counted: Vec<u16>,
+    /// Something of the last event, or text, may be left in what follows.
+    used: bool,
     /// What is judged again is not counted again.
     pub(crate) again: bool,
     /// Members that go, and their ends.
@@ -121,6 +123,7 @@ impl Judge {
             observations: Vec::new(),
             counted: Vec::new(),
             again: false,
+            used: false,
             members: Vec::new(),
             ends: Vec::new(),
             trace: None,
@@ -137,6 +140,7 @@ impl Judge {
     }
 
     fn restart(&mut self) {
+        self.used = true;
         self.scratch.forget_name();
         self.unsettled = false;
         self.refused = false;
@@ -164,11 +168,16 @@ impl Judge {
         line: &Line<'_>,
         walk: &Walk,
     ) -> Result<(), Stop> {
-        self.begin(line.end - line.start);
-        self.strict = self.schema || d.precedence.strict;
-        if walk.sites.is_empty() {
+        // Most events have none, and then mostly the one before had none.
+        if walk.sites.is_empty() && !self.used {
             return Ok(());
         }
+        self.begin(line.end - line.start);
+        self.used = !walk.sites.is_empty();
+        if !self.used {
+            return Ok(());
+        }
+        self.strict = self.schema || d.precedence.strict;
         self.with_room(d, |judge| judge.all_sites(d, line, walk))
     }
 

@@ -111,7 +111,7 @@ impl Engine {
         }
         let all_text = plan.settings().all_text;
         if matches!(buf[e.line.start], 0 | 0x1e | 0xef) && !all_text {
-            prefix::remove(&mut e, run, out);
+            e = prefix::removed(e, run, out);
         }
         match buf[e.line.start] {
             b'{' if !all_text => match self.event(plan, &e) {
@@ -154,7 +154,7 @@ impl Engine {
 
     #[inline(always)]
     fn event(&mut self, plan: &Plan, e: &Entry<'_>) -> Event {
-        if let Err(stop) = self.walk.event(e.line, &mut self.paths) {
+        if let Err(stop) = self.walk.event(&e.line, &mut self.paths) {
             return Event::Malformed(stop);
         }
         if (e.control || e.high)

@@ -98,6 +98,9 @@ impl Placeholders {
 
     /// What follows the last placeholder in `text`; all of it where there is none.
     pub(crate) fn behind_last<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        if memchr::memchr(b'[', text).is_none() {
+            return text;
+        }
         let mut places = memchr::memmem::rfind_iter(text, OPEN);
         places.find_map(|at| Some(&text[at + self.of_key(&text[at..])?..])).unwrap_or(text)
     }

@@ -60,7 +60,7 @@ impl Stages {
             let quotes = &e.index.quotes()[quote..l.quotes as usize];
             let line = Line { buf, start, end, quotes, marks: &e.index.marks[mark..behind] };
             (start, quote, mark) = (end + 1, l.quotes as usize, behind);
-            if e.walk.event(line, &mut e.paths).is_err() {
+            if e.walk.event(&line, &mut e.paths).is_err() {
                 continue;
             }
             count += e.walk.sites.len();

@@ -130,16 +130,16 @@ impl Walk {
 
     /// Walks one event. On success `sites`, `keys` and `violation` tell about it.
     #[inline(always)]
-    pub(crate) fn event(&mut self, line: Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
+    pub(crate) fn event(&mut self, line: &Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
         self.passed(line, paths)?;
         if self.asks_event {
-            self.check_event(&line);
+            self.check_event(line);
         }
         Ok(())
     }
 
     #[inline(always)]
-    fn passed(&mut self, line: Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
+    fn passed(&mut self, line: &Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
         if self.by_nodes > 0 {
             self.by_nodes -= 1;
         } else {
@@ -162,7 +162,7 @@ impl Walk {
 
     /// Walks the object or array that begins `line`, whatever follows it, and returns where it
     /// ends. On success `sites` and `keys` tell about it.
-    pub(crate) fn embedded(&mut self, line: Line<'_>, paths: &mut Paths) -> Result<usize, Stop> {
+    pub(crate) fn embedded(&mut self, line: &Line<'_>, paths: &mut Paths) -> Result<usize, Stop> {
         if self.by_nodes > 0 {
             self.by_nodes -= 1;
         } else {

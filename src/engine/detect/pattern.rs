@@ -108,7 +108,7 @@ impl Pattern {
 
     /// Searches for the match that begins at `at`, looking no further than `end`. The bytes beyond
     /// are seen by look-around only. `id` names the text; `fresh` is scratch space.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn search(
         &self,
         memory: &mut Memory,
@@ -119,63 +119,17 @@ impl Pattern {
     ) -> Search {
         let nothing = Search { end: None, looked: 0, full: false };
         let Some(dfa) = self.built.get_or_init(|| self.build()) else { return nothing };
-        let Memory { cache, trail } = memory;
-        let cache = cache.get_or_insert_with(|| Box::new(dfa.create_cache()));
-        if trail.text != id {
-            trail.forget(id);
-        }
-        fresh.clear();
+        let cache = memory.cache.get_or_insert_with(|| Box::new(dfa.create_cache()));
         let input = Input::new(text).span(at..end).anchored(Anchored::Yes);
-        let full = |looked| Search { end: None, looked, full: true };
-        let Ok(mut state) = dfa.start_state_forward(cache, &input) else { return full(0) };
-        let (mut last, mut from) = (None, at);
-        while from < end {
-            let place = from / STEP + 1;
-            let to = end.min(place * STEP);
-            for (i, &b) in text[..to].iter().enumerate().skip(from) {
-                // Most steps lead from one plain state to another that is built already.
-                if !state.is_tagged() {
-                    let next = dfa.next_state_untagged(cache, state, b);
-                    if !next.is_tagged() {
-                        state = next;
-                        continue;
-                    }
-                }
-                state = match dfa.next_state(cache, state, b) {
-                    Ok(s) if s.is_dead() || s.is_quit() => {
-                        trail.take(fresh, at, last, i);
-                        return Search { end: last, looked: i - at, full: false };
-                    }
-                    Ok(s) => s,
-                    Err(_) => return full(i - at),
-                };
-                // A match is known one byte late.
-                if state.is_match() {
-                    last = Some(i);
-                }
-            }
-            from = to;
-            if from < end {
-                if trail.states.get(place.wrapping_sub(trail.from)) == Some(&state) {
-                    let end = trail.end.filter(|&end| end >= from).or(last);
-                    return Search { end, looked: from - at, full: false };
-                }
-                if fresh.len() < MOST_PLACES {
-                    fresh.push(state);
-                }
-            }
+        let Ok(state) = dfa.start_state_forward(cache, &input) else { return full(at, at) };
+        let mut run = Run { dfa, text, at, state, last: None };
+        // Most matches are short, and leave no trail.
+        let first = end.min((at / STEP + 1) * STEP);
+        match run.through(cache, at, first) {
+            Some(search) => search,
+            None if first == end => run.ended(cache, end),
+            None => run.follow(memory, first, end, id, fresh),
         }
-        let behind = match text.get(end) {
-            Some(&b) => dfa.next_state(cache, state, b),
-            None => dfa.next_eoi_state(cache, state),
-        };
-        match behind {
-            Ok(s) if s.is_match() => last = Some(end),
-            Ok(_) => {}
-            Err(_) => return full(end - at),
-        }
-        trail.take(fresh, at, last, end);
-        Search { end: last, looked: end - at, full: false }
     }
 
     /// Forgets the states that were built.
@@ -186,6 +140,106 @@ impl Pattern {
         }
         memory.trail.forget(0);
     }
+}
+
+/// A search that is under way.
+struct Run<'a> {
+    dfa: &'a DFA,
+    text: &'a [u8],
+    /// Where it began.
+    at: usize,
+    state: LazyStateID,
+    /// The end of the match so far.
+    last: Option<usize>,
+}
+
+impl Run<'_> {
+    /// Goes on from `from` to `to`; what the search came to, if it ended there.
+    #[inline(always)]
+    fn through(&mut self, cache: &mut Cache, from: usize, to: usize) -> Option<Search> {
+        let mut state = self.state;
+        for (i, &b) in self.text[..to].iter().enumerate().skip(from) {
+            // Most steps lead from one plain state to another that is built already.
+            if !state.is_tagged() {
+                let next = self.dfa.next_state_untagged(cache, state, b);
+                if !next.is_tagged() {
+                    state = next;
+                    continue;
+                }
+            }
+            state = match self.dfa.next_state(cache, state, b) {
+                Ok(s) if s.is_dead() || s.is_quit() => {
+                    return Some(Search { end: self.last, looked: i - self.at, full: false });
+                }
+                Ok(s) => s,
+                Err(_) => return Some(full(self.at, i)),
+            };
+            // A match is known one byte late.
+            if state.is_match() {
+                self.last = Some(i);
+            }
+        }
+        self.state = state;
+        None
+    }
+
+    /// Goes on from `from`, at a place of the trail.
+    #[inline(never)]
+    fn follow(
+        mut self,
+        memory: &mut Memory,
+        mut from: usize,
+        end: usize,
+        id: u64,
+        fresh: &mut Vec<LazyStateID>,
+    ) -> Search {
+        let Memory { cache: Some(cache), trail } = memory else { return full(self.at, from) };
+        if trail.text != id {
+            trail.forget(id);
+        }
+        fresh.clear();
+        let search = loop {
+            let place = from / STEP;
+            if trail.states.get(place.wrapping_sub(trail.from)) == Some(&self.state) {
+                let end = trail.end.filter(|&end| end >= from).or(self.last);
+                return Search { end, looked: from - self.at, full: false };
+            }
+            if fresh.len() < MOST_PLACES {
+                fresh.push(self.state);
+            }
+            let to = end.min(from + STEP);
+            if let Some(search) = self.through(cache, from, to) {
+                break search;
+            }
+            if to == end {
+                break self.ended(cache, end);
+            }
+            from = to;
+        };
+        if !search.full {
+            trail.take(fresh, self.at, search.end, self.at + search.looked);
+        }
+        search
+    }
+
+    /// What the search came to that looked at everything up to `end`.
+    #[inline(always)]
+    fn ended(&self, cache: &mut Cache, end: usize) -> Search {
+        let behind = match self.text.get(end) {
+            Some(&b) => self.dfa.next_state(cache, self.state, b),
+            None => self.dfa.next_eoi_state(cache, self.state),
+        };
+        match behind {
+            Ok(s) if s.is_match() => Search { end: Some(end), looked: end - self.at, full: false },
+            Ok(_) => Search { end: self.last, looked: end - self.at, full: false },
+            Err(_) => full(self.at, end),
+        }
+    }
+}
+
+/// A search from `at` whose states did not fit at `looked`.
+fn full(at: usize, looked: usize) -> Search {
+    Search { end: None, looked: looked - at, full: true }
 }
 
 impl Trail {

@@ -302,6 +302,7 @@ impl Detector {
     }
 
     /// What is replaced of the match `begin..end`.
+    #[inline(always)]
     fn extent(&self, p: &Place<'_>, begin: usize, end: usize) -> (usize, usize) {
         let matched = &p.text[begin..end];
         match self.extends {
@@ -326,6 +327,7 @@ impl Detector {
         }
     }
 
+    #[inline(always)]
     fn beside(&self, p: &Place<'_>, begin: usize, end: usize) -> Result<(), Step> {
         let joined = begin > p.start
             && self.not_before.has(p.text[begin - 1])
@@ -340,6 +342,7 @@ impl Detector {
         if before || behind { Err(Step::Regex) } else { Ok(()) }
     }
 
+    #[inline(always)]
     fn validate(&self, matched: &[u8], scratch: &mut Scratch) -> Result<(), Step> {
         let Some(valid) = self.validator else { return Ok(()) };
         let n = &mut scratch.normalised;
@@ -362,6 +365,7 @@ impl Detector {
         if ok { Ok(()) } else { Err(Step::Validator) }
     }
 
+    #[inline(always)]
     fn near(
         &self,
         p: &Place<'_>,

@@ -104,7 +104,7 @@ impl Depth {
         let mark = self.index.marks.partition_point(|m| m.at() < start);
         let (quotes, marks) = (&quotes[quote..], &self.index.marks[mark..]);
         let line = Line { buf: &self.text, start, end, quotes, marks };
-        Ok((self.walk.embedded(line, paths)?, mark))
+        Ok((self.walk.embedded(&line, paths)?, mark))
     }
 }
 

@@ -20,16 +20,18 @@ pub(crate) fn event_start(line: &[u8]) -> Option<usize> {
     }
 }
 
-/// Removes what stands before the event of the line. What is forwarded begins after it.
+/// The line without what stands before its event. What is forwarded begins after it.
 #[cold]
-pub(super) fn remove(e: &mut Entry<'_>, run: &mut usize, out: &mut Output) {
+#[inline(never)]
+pub(super) fn removed<'a>(mut e: Entry<'a>, run: &mut usize, out: &mut Output) -> Entry<'a> {
     let buf = e.line.buf;
-    let Some(at) = event_start(&buf[e.start..e.line.end]) else { return };
+    let Some(at) = event_start(&buf[e.start..e.line.end]) else { return e };
     out.clean.extend_from_slice(&buf[*run..e.start]);
     e.from = e.start + at;
     *run = e.from;
     e.line.start = e.from + buf[e.from..].iter().take_while(|b| **b != b'{').count();
     out.tally.prefixes += 1;
+    e
 }
 
 #[cfg(test)]

@@ -17,55 +17,64 @@ fn digits(b: &[u8], at: usize) -> usize {
     }
 }
 
-/// The length of the number at `at`; 0 if there is none. Any size and precision is a number. With it,
-/// whether it may be an integer that [`plain`] spells in another way.
+/// The length of the number at `at`; 0 if there is none. Any size and precision is a number. The bit
+/// [`SPELT`] is set where it may be an integer that [`plain`] spells in another way.
 #[inline(always)]
-pub(super) fn len(b: &[u8], at: usize) -> (usize, bool) {
-    const NONE: (usize, bool) = (0, false);
+pub(super) fn len(b: &[u8], at: usize) -> usize {
     let sign = usize::from(b[at] == b'-');
     let whole = digits(b, at + sign);
     if whole == 0 || (whole > 1 && b[at + sign] == b'0') {
-        return NONE;
+        return 0;
     }
     let mut n = sign + whole;
-    let many = whole >= FEWEST;
-    if b[at + n] != b'.' && b[at + n] | 0x20 != b'e' {
-        return (n, many && sign != 0);
-    }
-    let mut other = false;
     if b[at + n] == b'.' {
         let fraction = digits(b, at + n + 1);
         if fraction == 0 {
-            return NONE;
+            return 0;
         }
-        other = many && b[at + n + 1] == b'0';
         n += 1 + fraction;
     }
     if b[at + n] | 0x20 == b'e' {
-        let mut k = n + 1;
-        if matches!(b[at + k], b'+' | b'-') {
-            k += 1;
-        }
-        let exponent = digits(b, at + k);
-        if exponent == 0 {
-            return NONE;
-        }
-        other = true;
-        n = k + exponent;
+        return with_exponent(b, at, n);
     }
-    (n, other)
+    if whole >= FEWEST && n != whole {
+        return with_sign_or_fraction(b, at, sign + whole, n);
+    }
+    n
 }
+
+/// The length `n` of the number at `at`, which has a sign or, behind its byte `point`, a fraction.
+#[cold]
+#[inline(never)]
+fn with_sign_or_fraction(b: &[u8], at: usize, point: usize, n: usize) -> usize {
+    let spelt = if n == point { b[at] == b'-' } else { b[at + point + 1] == b'0' };
+    if spelt { n | SPELT } else { n }
+}
+
+/// The length of the number at `at` whose exponent begins at its byte `e`.
+#[cold]
+#[inline(never)]
+fn with_exponent(b: &[u8], at: usize, e: usize) -> usize {
+    let sign = usize::from(matches!(b[at + e + 1], b'+' | b'-'));
+    match digits(b, at + e + 1 + sign) {
+        0 => 0,
+        exponent => (e + 1 + sign + exponent) | SPELT,
+    }
+}
+
+/// A bit of a length: see [`len`].
+pub(super) const SPELT: usize = 1 << 63;
 
 /// Whether `b[start..end]` is a number, and may be an integer that [`plain`] spells in another way.
 /// Behind it stands what ends a number.
 #[inline]
 pub(crate) fn is_other_spelling(b: &[u8], start: usize, end: usize) -> bool {
-    matches!(b[start], b'-' | b'0'..=b'9') && is_whole(b, start, end)
+    matches!(b[start], b'-' | b'0'..=b'9') && b[end - 1].is_ascii_digit() && is_whole(b, start, end)
 }
 
 #[inline(never)]
 fn is_whole(b: &[u8], start: usize, end: usize) -> bool {
-    len(b, start) == (end - start, true)
+    len(b, start) == (end - start) | SPELT
 }
 
 /// The fewest digits that a detector looks at: those that open a gate.
@@ -118,7 +127,7 @@ mod tests {
         let len = |s: &str| {
             let mut b = s.as_bytes().to_vec();
             b.extend_from_slice(&[b'\n'; 64]);
-            super::len(&b, 0).0
+            super::len(&b, 0) & !super::SPELT
         };
         for ok in
             ["0", "-0", "10", "1.50", "1e400", "1E+2", "-12.5e-3", "123456789012345678901234567890"]
@@ -139,7 +148,7 @@ mod tests {
             let is = super::plain(raw.as_bytes(), &mut out);
             let mut b = raw.as_bytes().to_vec();
             b.extend_from_slice(&[b'\n'; 64]);
-            assert!(!is || super::len(&b, 0) == (raw.len(), true), "{raw}: not looked at");
+            assert!(!is || super::len(&b, 0) == raw.len() | super::SPELT, "{raw}: not looked at");
             is.then(|| String::from_utf8(out).unwrap())
         };
         for (raw, wanted) in [

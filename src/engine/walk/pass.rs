@@ -34,16 +34,18 @@ enum Value {
 impl<'a, const NODES: bool> Pass<'a, NODES> {
     /// A pass that has not begun.
     #[inline(always)]
-    fn new(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Self {
+    fn new(walk: &'a mut Walk, paths: &'a mut Paths, line: &Line<'a>) -> Self {
         walk.begin(NODES);
         let (state, node) = (paths.roots.state(), paths.roots.node());
         let here = Here { id: if NODES { node } else { state }, key: (0, 0) };
         walk.frames[1] = Frame { start: line.start as u32, ..Frame::default() };
         let mark_at = line.marks.first().map_or(usize::MAX, |m| m.at());
+        // Field by field: to copy it whole right after it was made waits for the stores of its fields.
+        let Line { buf, start, end, quotes, marks } = *line;
         Self {
             walk,
             paths,
-            line,
+            line: Line { buf, start, end, quotes, marks },
             at: line.start,
             quote: 0,
             mark: 0,
@@ -58,7 +60,7 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
 
     /// Walks one event.
     #[inline(always)]
-    pub(super) fn over(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Step<()> {
+    pub(super) fn over(walk: &'a mut Walk, paths: &'a mut Paths, line: &Line<'a>) -> Step<()> {
         let mut pass = Self::new(walk, paths, line);
         if line.buf[line.start] != b'{' {
             return pass.syntax();
@@ -86,7 +88,7 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
     }
 
     /// Walks the object or array that begins the line, whatever follows it. Returns where it ends.
-    pub(super) fn prefix(walk: &'a mut Walk, paths: &'a mut Paths, line: Line<'a>) -> Step<usize> {
+    pub(super) fn prefix(walk: &'a mut Walk, paths: &'a mut Paths, line: &Line<'a>) -> Step<usize> {
         let mut pass = Self::new(walk, paths, line);
         match line.buf[line.start] {
             b'{' => {}
@@ -186,12 +188,14 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
                 return Ok(Value::Container);
             }
             b'-' | b'0'..=b'9' => {
-                let (len, other) = number::len(self.line.buf, from);
+                let len = number::len(self.line.buf, from);
                 if len == 0 {
                     return self.syntax();
                 }
-                flags |= u16::from(other) * flag::OTHER;
-                self.at += len;
+                if len & number::SPELT != 0 {
+                    flags |= flag::OTHER;
+                }
+                self.at += len & !number::SPELT;
                 (Kind::Number, (from, self.at))
             }
             _ => (self.literal()?, (from, self.at)),
