@@ -16,13 +16,17 @@ pub(crate) const CANDIDATE: usize = 16;
 /// A candidate that stands inside another match and is not judged.
 pub(crate) const SKIPPED: usize = 2;
 /// A finding: its action, its place in the event, its edit.
-pub(crate) const FINDING: usize = 80;
+pub(crate) const FINDING: usize = 144;
+/// A finding behind a name: that, and what tells the value from prose and from what stands behind it.
+pub(crate) const ASSIGNED: usize = 272;
 /// A name that is split into words and looked up.
 pub(crate) const NAME: usize = 128;
 /// A key above a value that is looked through for words.
 pub(crate) const KEY: usize = 64;
 /// A byte that is decoded, and scanned for candidates again.
 pub(crate) const DECODED: usize = 3;
+/// The same where percent signs are decoded, which leaves more to look at in fewer bytes.
+pub(crate) const PERCENT_DECODED: usize = 5;
 /// A byte of an event that is judged again, and a round itself. Placeholders are bytes, too: where
 /// there is little else, the event is three times as long, and a further round must still fit.
 pub(crate) const AGAIN: usize = 1;

@@ -2,7 +2,7 @@
 
 use super::Detectors;
 use super::assignment;
-use super::budget::{Budget, CANDIDATE, FINDING, NAME};
+use super::budget::{ASSIGNED, Budget, CANDIDATE, FINDING, NAME};
 use super::detector::Detector;
 use super::keys::Keys;
 use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
@@ -235,7 +235,7 @@ impl Detectors {
         let known = fields.placeholders();
         let found = assignment::find(p.text, (p.start, p.end), at, judge, known, budget);
         let a = found.map_err(|step| Refusal { step, matched: (at, at + 1), by: NONE })?;
-        budget.spend(FINDING);
+        budget.spend(ASSIGNED);
         let (start, end) = whole(p.text, (p.start, p.end), (a.start, a.end));
         self.decide(detector, p, (a.from, end), (start, end))
     }
@@ -283,7 +283,7 @@ impl Detector {
         if self.extends == Extends::Userinfo
             && let Some(len) = self.placeholders.at_end(&p.text[low..at]).map(|s| at - low - s)
         {
-            budget.spend(len);
+            budget.spend(NAME + len);
             // What was redacted before is all that there is.
             let before = &p.text[p.start..at - len];
             if before.ends_with(b"//") || !before.last().is_some_and(|b| lead.has(*b)) {

@@ -6,7 +6,7 @@ use super::values::Fit;
 use super::{Judge, Keys, LEVELS, Place, stop};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode::{self, OffsetMap};
-use crate::engine::detect::budget::DECODED;
+use crate::engine::detect::budget::{DECODED, PERCENT_DECODED};
 use crate::engine::detect::{Detectors, Finding};
 use crate::engine::index::{Index, Mark};
 use crate::engine::outcome::Reason;
@@ -100,7 +100,7 @@ impl Judge {
         let mut judged = Ok(());
         if decode::percent(&p.text[p.start..p.end], &mut own.text, &mut own.map) {
             let from = self.enter(Decoding::Percent);
-            self.scratch.budget.spend(DECODED * (own.text.len() - HEAD));
+            self.scratch.budget.spend(PERCENT_DECODED * (own.text.len() - HEAD));
             judged = self.decoded(d, &mut own, p.keys, p.key_of, level);
             self.leave(from, |range| own.back(range, p.start));
             out.extend(own.findings.iter().map(|f| own.map_back(f, p.start)));
