@@ -136,11 +136,12 @@ impl Judge {
             true => self.scratch.budget.spend(ROUND + AGAIN * len),
             false => self.scratch.budget.begin(len),
         }
-        self.restart();
+        if self.used {
+            self.restart();
+        }
     }
 
     fn restart(&mut self) {
-        self.used = true;
         self.scratch.forget_name();
         self.unsettled = false;
         self.refused = false;
@@ -168,11 +169,8 @@ impl Judge {
         line: &Line<'_>,
         walk: &Walk,
     ) -> Result<(), Stop> {
-        // Most events have none, and then mostly the one before had none.
-        if walk.sites.is_empty() && !self.used {
-            return Ok(());
-        }
         self.begin(line.end - line.start);
+        // In most events nothing is reported.
         self.used = !walk.sites.is_empty();
         if !self.used {
             return Ok(());
@@ -202,6 +200,7 @@ impl Judge {
         row: &[u64],
     ) -> Result<(), Stop> {
         self.begin(end - start);
+        self.used = true;
         // A schema refuses text lines anyway.
         self.strict = d.precedence.strict;
         self.with_room(d, |judge| judge.all_text(d, buf, (start, end), row))
@@ -218,6 +217,7 @@ impl Judge {
         detector: u16,
     ) {
         self.begin(end - start);
+        self.used = true;
         self.at = start;
         let keys = Keys { buf, keys: &[], above: None, row };
         let place = Place { text: buf, start, end, number: false, key_of: None, keys };

@@ -16,9 +16,9 @@ pub(crate) const CANDIDATE: usize = 16;
 /// A candidate that stands inside another match and is not judged.
 pub(crate) const SKIPPED: usize = 2;
 /// A finding: its action, its place in the event, its edit.
-pub(crate) const FINDING: usize = 144;
+pub(crate) const FINDING: usize = 80;
 /// A finding behind a name: that, and what tells the value from prose and from what stands behind it.
-pub(crate) const ASSIGNED: usize = 272;
+pub(crate) const ASSIGNED: usize = 128;
 /// A name that is split into words and looked up.
 pub(crate) const NAME: usize = 128;
 /// A key above a value that is looked through for words.

@@ -6,15 +6,14 @@
 //! words that logs say of secrets, and that no secret but a careless one is; passwords that people
 //! do choose (`secret`, `password`, `admin`, `test`) are not among them.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// No word of the lists is longer.
 const LONGEST: usize = 16;
 
 /// States and outcomes: prose wherever they stand.
-static STATES: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    words(
-        "\
+const STATES: &str = "\
     absent accepted active authorized available blank cached cancelled changed check compat \
     configured corrupt created deleted denied deprecated detected disabled empty enabled eof \
     error exhausted existing exists expired fail failed failure files forbidden found \
@@ -22,29 +21,19 @@ static STATES: LazyLock<Vec<&str>> = LazyLock::new(|| {
     mismatch missing no ok omitted optional outdated passed present provided received \
     refreshed rejected renewed required reset revoked rotated saved secrets set skipped stale \
     stored success successful timeout unauthorized unchanged unexpected unknown unset \
-    unsupported unused updated used valid verified yes",
-    )
-});
+    unsupported unused updated used valid verified yes";
 
 /// Openings: prose where something follows.
-static OPENINGS: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    words(
-        "\
+const OPENINGS: &str = "\
     a about after all already always an and any are as at bad because been before but by can \
     cannot contains could delete does expected expires for from get had has have head if in \
     into is it its may might must need needs never new not of old on only or patch please post \
     put retrying see shall should some that the their there these this to too trying unable \
-    using waiting was were when which while will with without would you your",
-    )
-});
+    using waiting was were when which while will with without would you your";
 
 /// Kinds of things, in front of a quoted name: `secret "db-token" not found`.
-static KINDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    words(
-        "\
-    configmap credential key password secret secrets token",
-    )
-});
+const KINDS: &str = "\
+    configmap credential key password secret secrets token";
 
 /// Whether `text` goes on in prose: its first word is one of the lists, written as words are.
 pub(super) fn is_prose(text: &[u8]) -> bool {
@@ -59,15 +48,16 @@ pub(super) fn is_prose(text: &[u8]) -> bool {
     if !rest.first().is_none_or(|&b| b.is_ascii_whitespace() || b"\"'`\\".contains(&b)) {
         return false;
     }
-    let next = rest.trim_ascii_start();
-    is_one_of(&STATES, word)
-        || is_one_of(&OPENINGS, word) && next.len() < rest.len() && !next.is_empty()
-        || is_one_of(&KINDS, word) && next.len() < rest.len() && is_quote(next)
+    let (next, lists) = (rest.trim_ascii_start(), Lists::of(word));
+    lists.has(Lists::STATE)
+        || lists.has(Lists::OPENING) && next.len() < rest.len() && !next.is_empty()
+        || lists.has(Lists::KIND) && next.len() < rest.len() && is_quote(next)
 }
 
 /// Whether the word is one of the lists, whatever follows it.
 pub(super) fn is_word_of_prose(word: &[u8]) -> bool {
-    written_as_a_word(word) && (is_one_of(&STATES, word) || is_one_of(&OPENINGS, word))
+    let lists = Lists::of(word);
+    written_as_a_word(word) && (lists.has(Lists::STATE) || lists.has(Lists::OPENING))
 }
 
 fn is_quote(text: &[u8]) -> bool {
@@ -82,17 +72,46 @@ fn written_as_a_word(word: &[u8]) -> bool {
         || first.is_ascii_uppercase() && rest.iter().all(u8::is_ascii_uppercase)
 }
 
-fn is_one_of(list: &LazyLock<Vec<&str>>, word: &[u8]) -> bool {
-    let mut lower = [0; LONGEST];
-    let Some(lower) = lower.get_mut(..word.len()) else { return false };
-    lower.copy_from_slice(word);
-    lower.make_ascii_lowercase();
-    let lower: &[u8] = lower;
-    list.binary_search_by(|known| known.as_bytes().cmp(lower)).is_ok()
+/// The lists that a word is of, a bit for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lists(u8);
+
+impl Lists {
+    const STATE: Self = Self(1);
+    const OPENING: Self = Self(2);
+    const KIND: Self = Self(4);
+
+    /// Those of a word in either case.
+    fn of(word: &[u8]) -> Self {
+        static ALL: LazyLock<Vec<(u128, Lists)>> = LazyLock::new(Lists::all);
+        let Some(number) = number(word) else { return Self(0) };
+        ALL.binary_search_by_key(&number, |entry| entry.0).map_or(Self(0), |at| ALL[at].1)
+    }
+
+    fn has(self, list: Self) -> bool {
+        self.0 & list.0 != 0
+    }
+
+    /// Every word with its lists, sorted.
+    fn all() -> Vec<(u128, Self)> {
+        let mut all = BTreeMap::new();
+        for (list, kind) in [(STATES, Self::STATE), (OPENINGS, Self::OPENING), (KINDS, Self::KIND)]
+        {
+            for number in list.split_ascii_whitespace().filter_map(|word| number(word.as_bytes())) {
+                all.entry(number).or_insert(Self(0)).0 |= kind.0;
+            }
+        }
+        all.into_iter().collect()
+    }
 }
 
-fn words(list: &'static str) -> Vec<&'static str> {
-    list.split_ascii_whitespace().collect()
+/// A word of ASCII letters in either case as a number, which is compared in one step.
+fn number(word: &[u8]) -> Option<u128> {
+    let mut bytes = [0; LONGEST];
+    let lower = bytes.get_mut(..word.len())?;
+    lower.copy_from_slice(word);
+    lower.make_ascii_lowercase();
+    Some(u128::from_be_bytes(bytes))
 }
 
 #[cfg(test)]
@@ -140,11 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_sorted_and_in_lower_case() {
-        for list in [&STATES, &OPENINGS, &KINDS] {
-            assert!(list.windows(2).all(|w| w[0] < w[1]), "{list:?}");
-            let lower = |word: &&str| word.bytes().all(|b| b.is_ascii_lowercase());
-            assert!(list.iter().all(|w| lower(w) && w.len() <= LONGEST), "{list:?}");
+    fn lists_hold_words_in_lower_case() {
+        for (list, kind) in
+            [(STATES, Lists::STATE), (OPENINGS, Lists::OPENING), (KINDS, Lists::KIND)]
+        {
+            for word in list.split_ascii_whitespace() {
+                assert!(word.bytes().all(|b| b.is_ascii_lowercase()), "{word}");
+                assert!(word.len() <= LONGEST && Lists::of(word.as_bytes()).has(kind), "{word}");
+            }
         }
+        assert_eq!(Lists::of(b"secrets"), Lists(Lists::STATE.0 | Lists::KIND.0));
+        assert_eq!(Lists::of(b"hunter"), Lists(0));
     }
 }

@@ -283,7 +283,7 @@ impl Detector {
         if self.extends == Extends::Userinfo
             && let Some(len) = self.placeholders.at_end(&p.text[low..at]).map(|s| at - low - s)
         {
-            budget.spend(NAME + len);
+            budget.spend(CANDIDATE + len);
             // What was redacted before is all that there is.
             let before = &p.text[p.start..at - len];
             if before.ends_with(b"//") || !before.last().is_some_and(|b| lead.has(*b)) {
