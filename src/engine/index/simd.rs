@@ -106,8 +106,12 @@ mod class {
     pub(super) const SIGN: u8 = 32;
 }
 
+/// Whole lines of the cache.
+#[repr(align(64))]
+struct Lines<T>(T);
+
 /// The classes of each ASCII byte; bytes beyond are in none.
-static CLASSES: [u8; 128] = {
+static CLASSES: Lines<[u8; 128]> = {
     let mut t = [0u8; 128];
     let mut i = 0;
     while i < 128 {
@@ -127,7 +131,7 @@ static CLASSES: [u8; 128] = {
         }
         i += 1;
     }
-    t
+    Lines(t)
 };
 
 impl Level for Scalar {
@@ -142,7 +146,7 @@ impl Level for Scalar {
                 m.rare |= bit;
                 continue;
             }
-            let c = CLASSES[usize::from(b)];
+            let c = CLASSES.0[usize::from(b)];
             let has = |class: u8| u64::from(c & class != 0) << i;
             m.digit |= has(class::DIGIT);
             m.alnum |= has(class::ALNUM);

@@ -4,6 +4,9 @@ use super::table::Key;
 use super::{LIMIT, NONE, Paths, flag};
 
 /// The keys of an object so far.
+///
+/// What [`Paths::predicted`] compares is one line of the cache: to load it is what the walk waits for.
+#[repr(C, align(64))]
 pub(crate) struct State {
     /// `"key":`, the first 32 bytes.
     key: [u64; 4],

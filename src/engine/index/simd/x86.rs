@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{CLASSES, Level, Task, class};
+use super::{CLASSES, Level, Lines, Task, class};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
 use crate::engine::index::gate::{Masks, Rare, Signs};
 
@@ -262,14 +262,14 @@ impl One {
 pub(crate) struct ByteTables([[__m512i; 2]; LEN]);
 
 /// 0, 1, 2, … 63.
-static PLACES: [u8; 64] = {
+static PLACES: Lines<[u8; 64]> = {
     let mut t = [0; 64];
     let mut i = 0;
     while i < 64 {
         t[i] = i as u8;
         i += 1;
     }
-    t
+    Lines(t)
 };
 
 impl Level for Avx512 {
@@ -281,7 +281,7 @@ impl Level for Avx512 {
         // a byte's low seven bits, so bytes of 0x80 and above are masked out.
         let (v, classes, rare) = unsafe {
             let v = _mm512_loadu_si512(block.as_ptr().cast());
-            let p = CLASSES.as_ptr();
+            let p = CLASSES.0.as_ptr();
             let first = _mm512_loadu_si512(p.cast());
             let second = _mm512_loadu_si512(p.add(64).cast());
             let classes = _mm512_permutex2var_epi8(first, v, second);
@@ -324,7 +324,7 @@ impl Level for Avx512 {
         // SAFETY: AVX-512 with VBMI2; one load of 64 bytes from an array of 64, one store of 64
         // bytes to an array of 16 words.
         unsafe {
-            let each = _mm512_loadu_si512(PLACES.as_ptr().cast());
+            let each = _mm512_loadu_si512(PLACES.0.as_ptr().cast());
             let set = _mm512_maskz_compress_epi8(mask, each);
             let wide = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(set));
             let places = _mm512_add_epi32(wide, _mm512_set1_epi32(base as i32));
