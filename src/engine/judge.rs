@@ -170,9 +170,9 @@ impl Judge {
         walk: &Walk,
     ) -> Result<(), Stop> {
         self.begin(line.end - line.start);
-        // In most events nothing is reported.
-        self.used = !walk.sites.is_empty();
-        if !self.used {
+        // In most events nothing is reported. What is judged again leaves the detectors of all rounds.
+        self.used = self.again || !walk.sites.is_empty();
+        if walk.sites.is_empty() {
             return Ok(());
         }
         self.strict = self.schema || d.precedence.strict;
