@@ -38,6 +38,7 @@ pub(crate) use line::prefix::event_start;
 pub use chunk::Chunk;
 pub use explain::{Explanation, explain};
 pub use fate::Fate;
+pub use line::KeyBlock;
 pub use outcome::{Output, Payload, Reason, Reject, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
 pub use stays::{Stay, Stays};
@@ -45,7 +46,6 @@ pub use stays::{Stay, Stays};
 use again::Again;
 use index::Index;
 use judge::Judge;
-use line::KeyLines;
 use path::Paths;
 use walk::Walk;
 
@@ -57,7 +57,7 @@ pub struct Engine {
     walk: Walk,
     judge: Judge,
     again: Again,
-    key_lines: KeyLines,
+    key_block: KeyBlock,
     /// Reasons whose pointer was told once already.
     told: [bool; Reason::ALL.len()],
 }
@@ -72,7 +72,7 @@ impl Engine {
             walk: Walk::new(max_depth, plan.settings().schema.clone()),
             judge: Judge::new(plan.simd, &plan.rules, max_depth),
             again: Again::default(),
-            key_lines: KeyLines::default(),
+            key_block: KeyBlock::default(),
             told: [false; Reason::ALL.len()],
             plan,
         }
@@ -107,11 +107,12 @@ impl Engine {
         self.judge.observations.resize(detectors, 0);
         self.judge.hits.resize(entries, 0);
         out.tally.bytes_in += (end - chunk::HEAD) as u64;
-        self.key_lines.forget();
+        self.key_block = chunk.key_block();
         let already_out = out.clean.len();
         plan.simd.run(line::Lines { engine: self, plan: &plan, buf, index: &index, out });
         out.tally.bytes_out += (out.clean.len() - already_out) as u64;
         out.tally.observe(&mut self.judge.observations, &mut self.judge.hits);
+        out.key_block = self.key_block;
         self.index = index;
     }
 }

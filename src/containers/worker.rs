@@ -65,14 +65,18 @@ impl Worker for Unwrapper {
         let already_out = out.clean.len();
         let mut opened = Opened::new(wrapper, bare, most, begun, mem::take(&mut self.inner));
         let mut judged = mem::take(&mut self.output);
+        let mut key_block = chunk.key_block();
         while opened.open(chunk, ended) {
             judged.clear();
+            opened.inner.continue_key_block(key_block);
             self.engine.process(&opened.inner, &mut judged);
+            key_block = judged.key_block;
             let fates = Fate::of_lines(&opened.inner, &judged);
             Closing { chunk, wrapper, opened: &opened, judged: &judged, fates, bodies }.close(out);
             out.tally.add_findings(&judged.tally);
             out.schema.clone_from(&judged.schema);
         }
+        out.key_block = key_block;
         out.tally.read += opened.blank;
         out.tally.blank += opened.blank;
         out.tally.bytes_in += chunk.data().len() as u64;

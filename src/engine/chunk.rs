@@ -1,5 +1,7 @@
 //! A chunk: a run of whole lines in one buffer, with margins that let the index read whole blocks.
 
+use super::KeyBlock;
+
 /// Bytes before the data, all `\n`: the first block's look-back.
 pub(crate) const HEAD: usize = 64;
 /// Bytes after the data, all `\n`: the last block's over-read and the walk's sentinel.
@@ -14,6 +16,7 @@ pub struct Chunk {
     len: usize,
     sealed: bool,
     note: (u16, u16),
+    key_block: KeyBlock,
 }
 
 impl Default for Chunk {
@@ -27,7 +30,7 @@ impl Chunk {
     pub fn with_capacity(capacity: usize) -> Self {
         let mut buf = Vec::with_capacity(HEAD + capacity + TAIL);
         buf.resize(HEAD, b'\n');
-        Self { buf, len: 0, sealed: false, note: (0, 0) }
+        Self { buf, len: 0, sealed: false, note: (0, 0), key_block: KeyBlock::default() }
     }
 
     /// A sealed chunk that holds a copy of `data`.
@@ -43,6 +46,7 @@ impl Chunk {
         self.len = 0;
         self.sealed = false;
         self.note = (0, 0);
+        self.key_block = KeyBlock::default();
     }
 
     /// What is known of the input before the data and behind it, where lines belong together. The
@@ -54,6 +58,17 @@ impl Chunk {
     /// Sets what [`note`](Self::note) says.
     pub fn set_note(&mut self, before: u16, behind: u16) {
         self.note = (before, behind);
+    }
+
+    /// The private key that is open before the first line.
+    pub fn key_block(&self) -> KeyBlock {
+        self.key_block
+    }
+
+    /// Sets what [`key_block`](Self::key_block) returns: what the lines before came to, by
+    /// [`Output::key_block`](super::Output::key_block).
+    pub fn continue_key_block(&mut self, before: KeyBlock) {
+        self.key_block = before;
     }
 
     /// Gives memory beyond `capacity` bytes of data back to the allocator (after an oversize line).

@@ -1,12 +1,12 @@
 //! From lines to outcomes: each line of a chunk ends in exactly one.
 
-mod key_lines;
+mod key_block;
 pub(super) mod prefix;
 mod text;
 
 use std::mem;
 
-pub(super) use key_lines::KeyLines;
+pub use key_block::KeyBlock;
 
 use super::Engine;
 use super::chunk::HEAD;
@@ -98,6 +98,7 @@ impl Engine {
     #[inline(always)]
     fn line(&mut self, plan: &Plan, mut e: Entry<'_>, run: &mut usize, out: &mut Output) {
         out.tally.read += 1;
+        self.key_block.count_line();
         let buf = e.line.buf;
         while matches!(buf[e.line.start], b' ' | b'\t' | b'\r') {
             e.line.start += 1;

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use super::KeyBlock;
 use super::stays::{Stay, Stays};
 
 macro_rules! reasons {
@@ -352,6 +353,8 @@ pub struct Output {
     pub bodies: Vec<u8>,
     /// The schema that lines were judged by, by name.
     pub schema: Option<Arc<str>>,
+    /// The private key that is open after the last line.
+    pub key_block: KeyBlock,
     /// The counts.
     pub tally: Tally,
 }
@@ -363,6 +366,7 @@ impl Output {
         self.rejects.clear();
         self.bodies.clear();
         self.schema = None;
+        self.key_block = KeyBlock::default();
         let kept = |counts: &mut Vec<u64>| {
             counts.fill(0);
             std::mem::take(counts)

@@ -45,7 +45,8 @@ impl Acknowledgements {
         let pending = self.pending.entry(batch.input).or_insert(none);
         pending.ended = ended;
         if let Some(Reached { offset, inside_line, frame, .. }) = batch.reaches {
-            pending.position = Some(Position { offset, lines, inside_line, frame });
+            let key_block = batch.output.key_block;
+            pending.position = Some(Position { offset, lines, inside_line, frame, key_block });
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
     budget::Sizes,
     growing::{Caution, Reached},
 };
-use crate::engine::{Chunk, Output};
+use crate::engine::{Chunk, KeyBlock, Output};
 
 /// A chunk, where it came from, and what became of it. One of a fixed pool.
 pub(super) struct Batch {
@@ -18,6 +18,8 @@ pub(super) struct Batch {
     pub(super) name: Arc<str>,
     /// The lines of its input that an earlier run delivered.
     pub(super) lines_before: u64,
+    /// The private key that an earlier run left open in its input.
+    pub(super) key_block_before: KeyBlock,
     /// Where its input is read on from; of inputs that grow.
     pub(super) reaches: Option<Reached>,
     /// Nothing was read for a while: time to acknowledge.
@@ -57,6 +59,7 @@ impl Batch {
             input: 0,
             name: "".into(),
             lines_before: 0,
+            key_block_before: KeyBlock::default(),
             reaches: None,
             idle: false,
             offset: 0,
@@ -78,6 +81,7 @@ impl Batch {
         self.output.clear();
         (self.source_bytes, self.discarded, self.ends, self.failed) = (0, None, None, false);
         (self.lines_before, self.reaches, self.idle) = (0, None, false);
+        self.key_block_before = KeyBlock::default();
         (self.caution, self.cut) = (Caution::None, false);
         let usual = sizes.usual();
         if self.chunk.memory() > Sizes::memory(usual) {

@@ -45,6 +45,10 @@ pub(super) trait Load<W>: Send {
     /// Has it judged. `ledger` knows of it meanwhile, and then how many lines or records it stands for.
     /// A worker that panics fails the batch.
     fn judge(&mut self, worker: &mut W, ledger: &Ledger);
+    /// Has it judged again, as what it now [continues](Deliver::continues).
+    fn judge_again(&mut self, worker: &mut W) {
+        let _ = worker;
+    }
     /// Has those of its lines judged again whose output is in the first `taken` bytes, and leaves the
     /// others out.
     fn judge_part(&mut self, worker: &mut W, taken: &Taken, ledger: &Ledger) {
@@ -54,6 +58,12 @@ pub(super) trait Load<W>: Send {
 
 /// What takes batches in their order.
 pub(super) trait Deliver<B>: Send {
+    /// Tells a batch, the next one, what the batches before it in its input came to; `true`: it was
+    /// judged without knowing, and must be judged again.
+    fn continues(&mut self, batch: &mut B) -> bool {
+        let _ = batch;
+        false
+    }
     /// Takes the next one.
     fn deliver(&mut self, batch: &mut B);
     /// What of a batch's output was taken that was not delivered; asked once.
@@ -159,6 +169,9 @@ impl<B, D: Deliver<B>> Crew<B, D> {
             let begun = Instant::now();
             self.ledger.delivers(true);
             let mut delivery = lock(&self.delivery);
+            if delivery.continues(&mut batch) {
+                batch.judge_again(worker);
+            }
             delivery.deliver(&mut batch);
             if let Some(taken) = delivery.taken() {
                 batch.judge_part(worker, &taken, &self.ledger);
@@ -231,12 +244,21 @@ impl<W: Worker> Load<W> for Batch {
             output.clear();
             output.tally.read = lines;
         }
-        if self.cut && output.tally.rejected_total() > 0 {
-            // Who knows what the whole line is? Nothing of it was refused, and nothing written.
-            output.clear();
-        }
+        self.forget_refused_part();
         // Nobody else has it any more.
         self.chunk = Arc::into_inner(chunk).unwrap_or_default();
+    }
+
+    fn judge_again(&mut self, worker: &mut W) {
+        let Self { chunk, output, .. } = self;
+        let lines = output.tally.read;
+        output.clear();
+        if !survives(|| worker.process(chunk, output)) {
+            self.failed = true;
+            self.output.clear();
+            self.output.tally.read = lines;
+        }
+        self.forget_refused_part();
     }
 
     fn judge_part(&mut self, worker: &mut W, taken: &Taken, ledger: &Ledger) {
@@ -245,6 +267,14 @@ impl<W: Worker> Load<W> for Batch {
 }
 
 impl Batch {
+    /// Forgets that the beginning of a line was refused: nobody knows what the whole line is. Nothing
+    /// of it was refused, and nothing written.
+    fn forget_refused_part(&mut self) {
+        if self.cut && self.output.tally.rejected_total() > 0 {
+            self.output.clear();
+        }
+    }
+
     /// Refuses its line, with those that belong to it, unjudged.
     fn refuse(&mut self) {
         let mut ends = memchr::memchr_iter(b'\n', self.chunk.data()).map(|at| at as u32);

@@ -1,18 +1,19 @@
 //! Delivery: clean events to the sink, the rest to the dead letter, everything into the ledger.
 
-use std::{io, mem::take, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, io, mem::take, sync::Arc, time::Instant};
 
 use super::{
     acknowledge::Acknowledgements,
     batch::{Batch, InputEnd},
     crew::Deliver,
+    growing::Caution,
     ledger::Ledger,
     ports::{Letter, Observer, Outlets, Place},
     report::{End, Failure, Report},
     taken::Taken,
 };
 use crate::{
-    engine::{Reason, Reject, Tally},
+    engine::{KeyBlock, Reason, Reject, Tally},
     metrics::Meters,
     seal::Seal,
     shutdown::Shutdown,
@@ -36,12 +37,29 @@ pub(super) struct Delivery {
     input: Tally,
     /// The lines of the input that was delivered last.
     lines: u64,
+    /// The private key that is open after the batches of each input that goes on.
+    key_blocks: BTreeMap<usize, KeyBlock>,
     /// What of a batch's output was taken before the sink failed.
     taken: Option<Taken>,
     end: End,
 }
 
 impl Deliver<Batch> for Delivery {
+    fn continues(&mut self, batch: &mut Batch) -> bool {
+        let before = self.key_blocks.get(&batch.input).copied();
+        let before = before.unwrap_or(batch.key_block_before);
+        if !before.is_open() {
+            return false;
+        }
+        let empty = batch.chunk.data().is_empty();
+        let judged = !batch.failed && !empty && batch.caution != Caution::Quarantined;
+        match judged {
+            true => batch.chunk.continue_key_block(before),
+            false => batch.output.key_block = before,
+        }
+        judged
+    }
+
     /// Delivers one batch, the next in order. After a failure batches only pass through, uncounted
     /// among the settled ones: the ledger's difference is what was not written.
     fn deliver(&mut self, batch: &mut Batch) {
@@ -108,6 +126,7 @@ impl Delivery {
             last: None,
             input: Tally::default(),
             lines: 0,
+            key_blocks: BTreeMap::new(),
             taken: None,
             end: End::Complete,
         }
@@ -197,6 +216,10 @@ impl Delivery {
         }
         self.input += &batch.output.tally;
         self.lines = self.input.read;
+        match batch.ends {
+            Some(_) => self.key_blocks.remove(&batch.input),
+            None => self.key_blocks.insert(batch.input, batch.output.key_block),
+        };
         if let Some(acks) = &mut self.acknowledgements {
             acks.note(batch);
         }

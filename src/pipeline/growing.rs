@@ -3,6 +3,8 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use crate::engine::KeyBlock;
+
 /// How far an input was read, or delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
@@ -14,6 +16,8 @@ pub struct Position {
     pub inside_line: bool,
     /// What a [`Framing`](super::Framing) knows of the input here; 0: nothing.
     pub frame: u16,
+    /// The private key that is open here.
+    pub key_block: KeyBlock,
 }
 
 /// Where the turn of an input ended.

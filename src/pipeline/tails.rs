@@ -58,6 +58,7 @@ impl Tails {
         batch.input = ready.input;
         batch.name = ready.name.clone();
         batch.lines_before = ready.position.lines;
+        batch.key_block_before = ready.position.key_block;
         let Position { offset, inside_line, frame, .. } = ready.position;
         let settles = offset + self.sizes.kept() as u64;
         let mut reached = Reached { offset, inside_line, frame, waits: false, settles };

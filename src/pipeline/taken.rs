@@ -58,6 +58,7 @@ impl Batch {
         let mut first = Chunk::from_bytes(&self.chunk.data()[..bytes]);
         let (before, behind) = self.chunk.note();
         first.set_note(before, behind);
+        first.continue_key_block(self.chunk.key_block());
         let output = &mut self.output;
         output.clear();
         if !survives(|| worker.process(&first, output)) {
@@ -71,9 +72,12 @@ impl Batch {
     fn judge_lines<W: Worker>(&mut self, worker: &mut W, taken: &[bool], ledger: &Ledger) {
         let (mut tally, mut clean) = (Tally::default(), Vec::new());
         let (mut output, mut at, mut missing) = (Output::default(), 0, 0);
+        output.key_block = self.chunk.key_block();
         for line in self.chunk.data().split_inclusive(|&byte| byte == b'\n') {
+            let mut chunk = Chunk::from_bytes(line);
+            chunk.continue_key_block(output.key_block);
             output.clear();
-            if !survives(|| worker.process(&Chunk::from_bytes(line), &mut output)) {
+            if !survives(|| worker.process(&chunk, &mut output)) {
                 return self.output.clear();
             }
             ledger.wrote();

@@ -334,7 +334,8 @@ impl Source for Steps {
     }
 }
 
-fn piped(
+/// The pipeline over this input, read `step` bytes at a time: what leaves, the dead letters, the counts.
+pub(crate) fn piped(
     plan: &Arc<Plan>,
     format: Format,
     data: &[u8],

@@ -23,6 +23,7 @@ mod invariance;
 mod journal;
 mod json_cases;
 mod kafka;
+mod key_blocks;
 mod leftovers;
 mod logs;
 #[cfg(target_os = "linux")]

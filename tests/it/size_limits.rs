@@ -7,7 +7,8 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use tamis::engine::detect::pack::{Detector, Extends};
 use tamis::engine::{Chunk, Engine, Output, Plan, Settings, detect::Pack};
 
-fn packs() -> Vec<Pack> {
+/// The packs that ship.
+pub(crate) fn packs() -> Vec<Pack> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("patterns");
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();

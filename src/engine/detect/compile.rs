@@ -13,6 +13,9 @@ use crate::engine::path::words::Fields;
 use crate::engine::placeholder::Placeholders;
 use crate::engine::policy::{Known, Policy, Precedence};
 
+/// What begins the first line of a private key.
+const BEGIN: &str = "-----BEGIN";
+
 /// Which detectors are in force: ids, categories or pack names.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
@@ -75,6 +78,8 @@ pub(crate) struct Detectors {
     pub(crate) gates_of: Vec<Vec<Gate>>,
     /// The first bytes of the literals of each, for `explain`.
     pub(crate) heads: Vec<(u16, [ByteSet; LEN])>,
+    /// The detector of private keys, by its literal: what the lines of a key are counted under.
+    pub(crate) keys: Option<u16>,
     /// Behind these in `list` stand names that rules by path count under.
     pub(crate) declared: usize,
     /// What decides beside the detectors themselves.
@@ -101,6 +106,7 @@ impl Detectors {
             before_slash: ByteSet::NONE,
             gates_of: vec![],
             heads: vec![],
+            keys: None,
             declared: 0,
             precedence: Precedence::default(),
         };
@@ -125,6 +131,10 @@ impl Detectors {
                     compiled.action = Action::Replace;
                 }
                 let gates = out.add_rows(packs, d, &mut compiled, id, &mut rows).map_err(refuse)?;
+                if d.literals.iter().any(|literal| literal.starts_with(BEGIN)) && out.keys.is_none()
+                {
+                    out.keys = Some(id);
+                }
                 out.gates_of.push(gates);
                 out.list.push(compiled);
                 origins.push((p, i));

@@ -18,6 +18,7 @@ impl Engine {
         let (buf, from) = (e.line.buf, out.bodies.len());
         let (start, end) = (e.start, e.start + length);
         let text = &buf[start..end];
+        let of_key = self.key_block.pass(text);
         if looks_like_utf16(text) || simdutf8::basic::from_utf8(text).is_err() {
             let reason = if looks_like_utf16(text) { Reason::Utf16 } else { Reason::Utf8 };
             let payload = shape(plan, e, out);
@@ -25,9 +26,9 @@ impl Engine {
         }
         // It leaves as the value of `message`, and what holds there holds for it.
         let row = &plan.detectors.precedence.message;
-        let judged = match self.key_lines.body(text) {
-            Some((body, detector)) => {
-                let body = (start + body.start, start + body.end);
+        let judged = match of_key.zip(plan.detectors.keys) {
+            Some((of_key, detector)) => {
+                let body = (start + of_key.start, start + of_key.end);
                 self.judge.whole_text(&plan.detectors, buf, body, row, detector);
                 Ok(())
             }
@@ -35,12 +36,6 @@ impl Engine {
         };
         if let Err(stop) = judged {
             return reject(*e, stop.reason, 0, Payload::None, from, out);
-        }
-        if let (Some(edit), Some(&detector)) =
-            (self.judge.edits.last(), self.judge.detectors.last())
-            && edit.end == end
-        {
-            self.key_lines.begin(&buf[edit.start..end], detector);
         }
         if !self.judge.observed.is_empty() {
             self.judge.observe();

@@ -33,7 +33,7 @@ enum Origin {
 
 impl Origin {
     const BEGINNING: Self = {
-        let position = Position { offset: 0, lines: 0, inside_line: false, frame: 0 };
+        let position = Position::default();
         Self::From(position, None)
     };
 }
@@ -230,7 +230,7 @@ impl Follow {
 
     /// A new tail, from which everything is read that there is.
     pub(super) fn add(&mut self, mut tail: Tail, former: Option<usize>) -> usize {
-        let Position { offset, lines, inside_line, frame } = tail.position;
+        let Position { offset, lines, inside_line, frame, key_block } = tail.position;
         let entry = Entry {
             path: absolute(&tail.first).display().to_string(),
             node: tail.node,
@@ -239,6 +239,7 @@ impl Follow {
             lines,
             inside_line,
             frame,
+            key_block: key_block.bits(),
             ended: false,
         };
         let input = self.registry.add(entry, former);

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::{Fingerprint, Node};
-use crate::{pipeline::Position, sources::checked::digest, temporary};
+use crate::{engine::KeyBlock, pipeline::Position, sources::checked::digest, temporary};
 
 /// The format's version. Of 2 on, the files are checked by a digest: a position that was damaged would
 /// lose lines.
@@ -37,6 +37,9 @@ pub(super) struct Entry {
     /// What is known of a container runtime's lines there.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub(super) frame: u16,
+    /// The private key that is open there.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub(super) key_block: u16,
     /// It is not there any more, or was read once and for all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) ended: bool,
@@ -45,13 +48,15 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn position(&self) -> Position {
         let Self { offset, lines, inside_line, frame, .. } = *self;
-        Position { offset, lines, inside_line, frame }
+        let key_block = KeyBlock::from_bits(self.key_block);
+        Position { offset, lines, inside_line, frame, key_block }
     }
 
     pub(super) fn move_to(&mut self, position: Position) {
-        let Position { offset, lines, inside_line, frame } = position;
+        let Position { offset, lines, inside_line, frame, key_block } = position;
         (self.offset, self.lines) = (offset, lines);
         (self.inside_line, self.frame) = (inside_line, frame);
+        self.key_block = key_block.bits();
     }
 }
 
@@ -246,6 +251,7 @@ mod tests {
             lines: 1,
             inside_line: false,
             frame: 2,
+            key_block: 7,
             ended: false,
         }
     }
