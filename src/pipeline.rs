@@ -56,7 +56,7 @@ use std::{
 };
 
 /// What a [`RejectSink`] is handed, so that sinks need not know the engine.
-pub use crate::engine::{Payload, Reason, Reject, Stay, Stays};
+pub use crate::engine::{KeyBlock, Payload, Reason, Reject, Stay, Stays};
 pub use budget::{Budget, Sizes};
 pub use growing::{
     Caution, Checkpoint, Delivered, Growing, Position, Reached, Ready, Suspect, Suspects, Turn,

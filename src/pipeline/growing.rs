@@ -20,6 +20,12 @@ pub struct Position {
     pub key_block: KeyBlock,
 }
 
+impl Position {
+    /// The start of an input.
+    pub const START: Self =
+        Self { offset: 0, lines: 0, inside_line: false, frame: 0, key_block: KeyBlock::CLOSED };
+}
+
 /// Where the turn of an input ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {

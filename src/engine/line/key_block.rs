@@ -29,6 +29,9 @@ const LABEL: usize = 80;
 const INSIDE: u16 = 1 << 15;
 
 impl KeyBlock {
+    /// No key is open.
+    pub const CLOSED: Self = Self { left: 0, inside: false };
+
     /// Whether a key is open.
     pub fn is_open(self) -> bool {
         self.left > 0

@@ -33,7 +33,7 @@ enum Origin {
 
 impl Origin {
     const BEGINNING: Self = {
-        let position = Position::default();
+        let position = Position::START;
         Self::From(position, None)
     };
 }

@@ -9,7 +9,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::fingerprint::{Fingerprint, Node};
-use crate::{engine::KeyBlock, pipeline::Position, sources::checked::digest, temporary};
+use crate::{
+    pipeline::{KeyBlock, Position},
+    sources::checked::digest,
+    temporary,
+};
 
 /// The format's version. Of 2 on, the files are checked by a digest: a position that was damaged would
 /// lose lines.
