@@ -398,21 +398,32 @@ fn the_schema_describes_every_key_and_its_examples_hold() {
 
 #[test]
 fn the_documentation_lists_the_schemas_keys() {
-    let head = "| key | | default | example |\n| --- | --- | --- | --- |\n";
     let path = Path::new(ROOT).join("docs/configuration.md");
     let text = fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(head).expect("the table's head");
-    let (shown, after) = rest.split_at(rest.find("\n\n").map_or(rest.len(), |at| at + 1));
+    let described = described();
+    let keys = described["properties"].as_object().unwrap();
+    let mut missing: BTreeSet<_> = keys.keys().map(String::as_str).collect();
+    // The page decides which key is in which of its tables.
+    let mut in_table = false;
     let mut wanted = String::new();
-    for (key, described) in described()["properties"].as_object().unwrap() {
-        let what = described["description"].as_str().unwrap();
-        let default = described.get("default").map(|v| format!("`{v}`")).unwrap_or_default();
-        let _ =
-            writeln!(wanted, "| `{key}` | {what} | {default} | `{}` |", described["examples"][0]);
+    for line in text.lines() {
+        in_table = line == "| key | | default | example |" || in_table && line.starts_with('|');
+        match line.strip_prefix("| `").and_then(|rest| rest.split('`').next()) {
+            Some(key) if in_table => {
+                let row = keys.get(key).unwrap_or_else(|| panic!("there is no key `{key}`"));
+                let what = row["description"].as_str().unwrap();
+                let default = row.get("default").map(|v| format!("`{v}`")).unwrap_or_default();
+                let example = &row["examples"][0];
+                let _ = writeln!(wanted, "| `{key}` | {what} | {default} | `{example}` |");
+                assert!(missing.remove(key), "`{key}` has two rows");
+            }
+            _ => wanted.extend([line, "\n"]),
+        }
     }
+    assert!(missing.is_empty(), "add a row `| `KEY` |` to one of the tables for: {missing:?}");
     if env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, format!("{before}{head}{wanted}{after}")).unwrap();
+        fs::write(&path, wanted).unwrap();
     } else {
-        assert!(shown == wanted, "out of date: `UPDATE_DOCS=1 cargo test --test it config`");
+        assert!(text == wanted, "out of date: `UPDATE_DOCS=1 cargo test --test it config`");
     }
 }
