@@ -1,4 +1,4 @@
-//! What was typed, word for word. `app` resolves and judges it.
+//! The command line as it was typed. `app` resolves and validates it.
 
 pub mod admin;
 pub mod config;
@@ -21,10 +21,10 @@ pub use log::LogArgs;
 pub use rules::RuleArgs;
 pub use run::RunArgs;
 
-/// A fine sieve for JSON logs
+/// Redact personal data and secrets in JSON logs
 ///
-/// Reads JSON lines, enforces a schema, redacts personal data and secrets, forwards clean events
-/// byte for byte, and counts everything.
+/// Tamis reads JSON lines, enforces a schema, and redacts personal data and secrets. It forwards
+/// clean events byte for byte, and counts everything that it reads.
 #[derive(Debug, Parser)]
 #[command(
     name = "tamis",
@@ -38,31 +38,31 @@ pub use run::RunArgs;
     max_term_width = 100
 )]
 pub struct Cli {
-    /// The main job: sieve a stream or files.
+    /// The main job: process a stream or files.
     #[command(flatten)]
     pub run: RunArgs,
 
-    /// Everything else.
+    /// A command, in place of the main job.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What is not the main job.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run an application and sieve what it writes
+    /// Run an application and process its output
     Exec(Box<exec::ExecArgs>),
-    /// Send dead letters through the sieve again
+    /// Process dead letters again
     Replay(Box<replay::ReplayArgs>),
-    /// Say why an event becomes what it becomes
+    /// Explain why an event is forwarded, changed or dropped
     Explain(Box<explain::ExplainArgs>),
-    /// List, show and test the detectors
+    /// List, show and test detectors
     Patterns(patterns::PatternsArgs),
-    /// Judge, show or describe a configuration file
+    /// Check or show a configuration, or print its JSON Schema
     Config(config::ConfigArgs),
-    /// Tell a run that reads Kafka what to pause, resume or skip
+    /// Control a running Kafka job, or remove a member from its group
     Kafka(kafka::KafkaArgs),
-    /// Print completions for a shell
+    /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: Shell,

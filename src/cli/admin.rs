@@ -1,4 +1,4 @@
-//! The options of a run that is watched.
+//! The options for monitoring a run.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -6,29 +6,31 @@ use clap::{Args, ValueHint};
 
 use crate::config::units::address;
 
-/// How a run is watched.
+/// How a run is monitored.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AdminArgs {
-    /// Answer probes and scrapers at ADDR: a port of this machine, or an address and a port
+    /// Serve health probes and metrics at ADDR: a local port, or an address and a port
     ///
-    /// /health: the process; /ready: it takes events, else 503; /ready/deps: outputs, folders and the
-    /// Kafka cluster, really reached; /metrics: Prometheus or OpenMetrics; /version; /config, secrets masked. A port
-    /// alone is one of 127.0.0.1.
+    /// A port alone is a port of 127.0.0.1. /health answers while the process lives. /ready answers
+    /// 503 while the run cannot take events. /ready/deps checks the outputs, the folders and the
+    /// Kafka cluster by reaching each of them. /metrics is in the format of Prometheus or
+    /// OpenMetrics. /version is the version. /config is the configuration, with secrets masked.
     #[arg(long, value_name = "ADDR", value_parser = address, hide_short_help = true)]
     pub admin: Option<SocketAddr>,
 
-    /// Want the text in FILE as a bearer token, but for /health and /ready
+    /// Require the content of FILE as a bearer token, except for /health and /ready
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true,
           requires = "admin")]
     pub admin_token_file: Option<PathBuf>,
 
-    /// Names by which the server may be called, from the configuration alone.
+    /// Host names that the server accepts. Only the configuration file sets them.
     #[arg(skip)]
     pub admin_hosts: Vec<String>,
 
-    /// Write the measures of /metrics to FILE, four times a minute and at the end
+    /// Write the metrics of /metrics to FILE, every 15 seconds and at the end
     ///
-    /// In one step, for the textfile collector of the Prometheus node exporter.
+    /// FILE is for the textfile collector of the Prometheus node exporter. It is replaced in one
+    /// step, so a reader never sees half of it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub metrics_textfile: Option<PathBuf>,
 }

@@ -9,7 +9,7 @@ use super::run::RunArgs;
 /// `tamis config`
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
-    /// What to do with it
+    /// What to do with the configuration
     #[command(subcommand)]
     pub command: ConfigCommand,
 }
@@ -17,14 +17,14 @@ pub struct ConfigArgs {
 /// `tamis config …`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Judge a configuration: keys, values, schema, packs; nothing is read or written
+    /// Check a configuration: keys, values, schema and packs; no events are read or written
     Check {
-        /// The file [default: what TAMIS_CONFIG names]
+        /// The configuration file [default: the file that TAMIS_CONFIG names]
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
     },
-    /// Print what is in force, and where it comes from: flag, file or default
+    /// Print the settings in effect, and where each comes from: flag, file or default
     Show(Box<RunArgs>),
-    /// Print the JSON Schema of the format, for editors
+    /// Print the JSON Schema of the configuration file, for editors
     Schema,
 }

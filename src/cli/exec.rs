@@ -10,12 +10,14 @@ use super::run::RunArgs;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "tamis exec [OPTIONS] -- my-app [ARGS]…",
-    after_help = "Standard output and standard error of the application are sieved as one stream, a line \
-                  at a time.\n\nThe exit code is the application's, or 128 + N when signal N ended it; where that \
-                  is 0, tamis's own. 126: the application cannot be executed; 127: it was not found; then, as \
-                  for bad usage (2), nothing ran.\n\nSIGINT, SIGTERM and SIGHUP are passed on (those \
-                  of the terminal reach the application anyway), and everything is read until both streams \
-                  end; if others still hold them when the application has ended, for --drain-timeout at most."
+    after_help = "Tamis processes the standard output and the standard error of the application as one \
+                  stream, line by line.\n\nThe exit code is that of the application, or 128 + N if signal N \
+                  ended it. If the application's code is 0, the exit code is that of Tamis. 126 means that the \
+                  application cannot be executed, and 127 that it was not found. In these two cases, and for \
+                  bad usage (2), nothing ran.\n\nTamis passes SIGINT, SIGTERM and SIGHUP on to the \
+                  application. (Signals from the terminal reach it anyway.) It then reads both streams to \
+                  their end. If other processes still hold the streams open after the application has ended, \
+                  Tamis reads on for --drain-timeout at most."
 )]
 pub struct ExecArgs {
     /// The options of the main job

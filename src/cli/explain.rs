@@ -11,22 +11,23 @@ use crate::config::choice::ColorChoice;
 #[derive(Debug, Args)]
 #[command(
     override_usage = "tamis explain [OPTIONS] 'EVENT'\n       tail -n 1 app.log | tamis explain [OPTIONS]",
-    after_help = "The page shows shapes (letters as x, digits as 0) and never what was redacted; its last line is \
-                  what is forwarded. The exit code is 0 whatever becomes of the event."
+    after_help = "The explanation never shows a redacted value. It shows the value's shape: letters as x, digits \
+                  as 0. The last line is the event as it is forwarded. The exit code is 0 for any event, also \
+                  for one that is dropped."
 )]
 pub struct ExplainArgs {
-    /// The event or text line; `-` or none: the first line of standard input
+    /// The event or text line [default: the first line of standard input, as for `-`]
     pub event: Option<OsString>,
 
-    /// What it is judged by
+    /// How the event is processed
     #[command(flatten)]
     pub rules: RuleArgs,
 
-    /// Print one JSON object in place of the page
+    /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,
 
-    /// Colour the page
+    /// Colour the text
     #[arg(long, value_name = "WHEN", value_enum, default_value_t, hide_possible_values = true)]
     pub color: ColorChoice,
 }

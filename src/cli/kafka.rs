@@ -9,7 +9,7 @@ use crate::config::units::address;
 /// `tamis kafka`
 #[derive(Debug, Args)]
 pub struct KafkaArgs {
-    /// What it is to do
+    /// What to do
     #[command(subcommand)]
     pub command: KafkaCommand,
 }
@@ -17,31 +17,31 @@ pub struct KafkaArgs {
 /// `tamis kafka …`
 #[derive(Debug, Subcommand)]
 pub enum KafkaCommand {
-    /// Have a run read no more of a topic, or of one partition
+    /// Stop a run from reading a topic, or one partition of it
     ///
-    /// What was read of it is delivered. It is remembered while the run lives, and holds for its
-    /// member of the group alone.
+    /// Records that were already read are delivered. The pause lasts until `resume`, or until the
+    /// run ends. It affects only this member of the consumer group.
     Pause {
-        /// The topic, and, after a colon, the number of a partition
+        /// The topic, or one partition of it: `logs.app:3`
         #[arg(value_name = "TOPIC[:PARTITION]")]
         target: String,
         /// The run
         #[command(flatten)]
         run: RunAt,
     },
-    /// Have a run read again what was paused
+    /// Let a run read a paused topic or partition again
     Resume {
-        /// The topic, and, after a colon, the number of a partition
+        /// The topic, or one partition of it: `logs.app:3`
         #[arg(value_name = "TOPIC[:PARTITION]")]
         target: String,
         /// The run
         #[command(flatten)]
         run: RunAt,
     },
-    /// Have a run skip one record, which is not delivered yet
+    /// Make a run skip one record that is not delivered yet
     ///
-    /// It is not forwarded; the dead letter says where it stood, with the reason `skipped`. If it was on
-    /// its way already, it may arrive as well.
+    /// The record is not forwarded. The dead letter has its position, with the reason `skipped`. If
+    /// the sink was already sending the record, it may arrive as well.
     Skip {
         /// The record
         #[arg(value_name = "TOPIC:PARTITION@OFFSET")]
@@ -50,29 +50,31 @@ pub enum KafkaCommand {
         #[command(flatten)]
         run: RunAt,
     },
-    /// Take a member out of its group that does not come back under its `instance`
+    /// Remove a member from its group, if it will not come back under its `instance`
     ///
-    /// As `kafka-consumer-groups.sh --remove-members` does: the others have its partitions at once, not
-    /// when its session is over. It joins in the member's place and leaves; one that still runs
-    /// ends, fenced, with exit code 3. Exit code 1: the group has no such member.
+    /// The effect is that of `kafka-consumer-groups.sh --remove-members`: the other members get its
+    /// partitions at once, and not only after its session has timed out. The command joins the
+    /// group in the member's place and leaves. If the member still runs, the brokers fence it, and
+    /// it ends with exit code 3. The exit code of this command is 1 if the group has no such
+    /// member.
     Leave {
-        /// The configuration of the member, which says how the cluster is reached, and the group
+        /// The configuration file of the member: it has the cluster and the group
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         config: Option<PathBuf>,
-        /// The member, where the configuration has another one
+        /// The `instance` of the member [default: the one in the configuration]
         #[arg(long, value_name = "NAME")]
         instance: Option<String>,
     },
 }
 
-/// Which run is meant.
+/// The run that the command is for.
 #[derive(Debug, Args)]
 pub struct RunAt {
-    /// Where the run's admin server listens: a port of this machine, or an address and a port
+    /// The address of the run's admin server: a local port, or an address and a port
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub admin: SocketAddr,
 
-    /// Where its bearer token is
+    /// The file with the bearer token of the admin server
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub admin_token_file: Option<PathBuf>,
 }

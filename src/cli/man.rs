@@ -1,4 +1,4 @@
-//! The manual page: clap's, with the sections that no option owns under their own names.
+//! The manual page: what clap generates, then a section for each part of the help outside the options.
 
 use std::io;
 
@@ -53,7 +53,7 @@ fn synopsis(command: &clap::Command) -> String {
     std::iter::once(name.to_owned()).chain(values).collect()
 }
 
-/// Two columns where the help has two, else a paragraph.
+/// A list item for each line of the help that has two columns, else a paragraph.
 fn lines(roff: &mut Roff, body: &str) {
     for line in body.lines().map(str::trim_start) {
         match line.split_once("  ") {

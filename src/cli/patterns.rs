@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueHint};
 /// `tamis patterns`
 #[derive(Debug, Args)]
 pub struct PatternsArgs {
-    /// What to do with them
+    /// What to do with the detectors
     #[command(subcommand)]
     pub command: PatternsCommand,
 }
@@ -15,23 +15,23 @@ pub struct PatternsArgs {
 /// `tamis patterns …`
 #[derive(Debug, Subcommand)]
 pub enum PatternsCommand {
-    /// List the detectors: id, category, pack and what it finds
+    /// List the detectors, each with its id, category, pack and description
     List {
-        /// Add detectors of your own: a pack, or a folder of packs
+        /// Add your own detectors: a pack, or a folder of packs
         #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
         patterns: Vec<PathBuf>,
     },
-    /// Show a detector: what it finds, how it decides, and its examples
+    /// Show one detector: what it finds, how it decides, and its examples
     Show {
         /// The detector's id
         id: String,
-        /// Add detectors of your own: a pack, or a folder of packs
+        /// Add your own detectors: a pack, or a folder of packs
         #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
         patterns: Vec<PathBuf>,
     },
-    /// Run the detectors' examples and counter-examples; exit with 1 if one fails
+    /// Test the detectors on their examples and counter-examples; exit with 1 if one fails
     Test {
-        /// Packs of your own, or folders of packs, tested beside those that ship
+        /// Your own packs, or folders of packs, to test as well as the built-in packs
         #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
         paths: Vec<PathBuf>,
     },

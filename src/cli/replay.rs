@@ -12,15 +12,16 @@ use super::run::RunArgs;
     override_usage = "tamis replay --dead-letter FILE [--identity KEYFILE] [OPTIONS]\n       \
                       tamis replay --config tamis.toml [--identity KEYFILE] [OPTIONS]",
     mut_arg("dead_letter", |arg| {
-        arg.help("Replay the letters of FILE, which stays as it is").long_help(None::<&str>)
+        arg.help("Replay the dead letters in FILE, which is not changed").long_help(None::<&str>)
     }),
-    after_help = "A letter with a sealed original (--dead-letter-encrypt-to) is opened with --identity, and goes \
-                  through the sieve as it came; one that is not sealed only where it holds a whole event, \
-                  redacted. What is not forwarded again goes to --remaining, with one attempt more; so do the \
-                  letters that were tried often enough, that cannot be opened, or that hold no whole event, as \
-                  they are. Without --remaining these are only counted: FILE is not changed. Without \
-                  --dead-letter the letters are those of the topics that [dead_letter] of the configuration \
-                  names: see docs/kafka.md."
+    after_help = "If a dead letter has a sealed original (--dead-letter-encrypt-to), Tamis opens it with \
+                  --identity and processes the original line. If it has none, Tamis processes the redacted \
+                  event, provided that the dead letter holds a whole event.\n\nAn event that is rejected again \
+                  goes to --remaining, with `attempts` one higher. Three kinds of dead letters go there \
+                  unchanged: those that reached --attempts, those that cannot be opened, and those without a \
+                  whole event. Without --remaining they are only counted.\n\nWithout --dead-letter, Tamis \
+                  reads the dead letters from the topics in [dead_letter] of the configuration: see \
+                  docs/kafka.md."
 )]
 pub struct ReplayArgs {
     /// The options of the main job
@@ -29,21 +30,22 @@ pub struct ReplayArgs {
 
     /// Open sealed originals with the identities in KEYFILE
     ///
-    /// As `age-keygen -o KEYFILE` writes it.
+    /// `age-keygen -o KEYFILE` writes such a file.
     #[arg(long, value_name = "KEYFILE", value_hint = ValueHint::FilePath)]
     pub identity: Option<PathBuf>,
 
-    /// Keep in FILE what stays a dead letter
+    /// Write the dead letters that remain to FILE
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub remaining: Option<PathBuf>,
 
-    /// Read letters of topics as this group [default: GROUP.replay]
+    /// The consumer group that reads dead letters from topics [default: GROUP.replay]
     ///
-    /// GROUP is that of `[source]`. A group without an offset begins with the first letter that there is.
+    /// GROUP is the group of `[source]`. A group without an offset begins with the earliest dead
+    /// letter.
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub group: Option<String>,
 
-    /// So often a letter is tried
+    /// The most attempts for one dead letter
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub attempts: u32,
 }

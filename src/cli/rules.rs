@@ -1,4 +1,4 @@
-//! The options that say how lines are judged: of the main job, and of `tamis explain`.
+//! The options that decide how lines are processed: for the main job and for `tamis explain`.
 
 use std::path::PathBuf;
 
@@ -11,82 +11,84 @@ use crate::config::{
     units::bytes,
 };
 
-/// What lines are judged by.
+/// How lines are processed.
 #[derive(Debug, Clone, Args)]
 pub struct RuleArgs {
-    /// Read options from FILE [default: what TAMIS_CONFIG names, or none]
+    /// Read options from FILE [default: the file that TAMIS_CONFIG names, or none]
     ///
-    /// TOML; a flag overrides it. `tamis config schema` describes it. The working directory is never
-    /// searched for one. SIGHUP, or a change of the file, reloads what lines are judged by; a file that
-    /// does not hold is refused, and what was in force stays.
+    /// FILE is TOML. A flag overrides it. `tamis config schema` prints its format. Tamis never
+    /// searches the working directory for a configuration. SIGHUP, or a change of FILE, reloads the
+    /// settings that decide how lines are processed. If the new configuration is not valid, Tamis
+    /// rejects it and keeps the old one.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub config: Option<PathBuf>,
 
-    /// The packs that ship, as a configuration file pins them; `None`: all
+    /// The built-in packs that a configuration file pins; `None`: all of them
     #[arg(skip)]
     pub pinned: Option<Vec<String>>,
 
-    /// What a configuration file says, and no flag
+    /// The options that the configuration file sets and no flag overrides
     #[arg(skip)]
     pub names: Names,
 
-    /// What a configuration file says of the policy
+    /// The policy of the configuration file
     #[arg(skip)]
     pub policy: Box<Entries>,
 
     /// Enforce a schema: service-log, or a JSON Schema file
     ///
-    /// An event that does not fit is dropped and counted, or kept in --dead-letter. Of JSON Schema
-    /// 2020-12 these keywords are enforced: type, required, properties, additionalProperties, enum,
-    /// const, pattern, format date-time, minimum, maximum, minLength, maxLength, items. A schema
-    /// with another one is refused, with its line and column.
+    /// An event that violates the schema is dropped and counted, or kept in --dead-letter. These
+    /// keywords of JSON Schema 2020-12 are supported: type, required, properties,
+    /// additionalProperties, enum, const, pattern, format date-time, minimum, maximum, minLength,
+    /// maxLength, items. A schema with another keyword is rejected, and the message has its line
+    /// and column.
     #[arg(long, value_name = "NAME|PATH", conflicts_with = "require")]
     pub schema: Option<String>,
 
-    /// Enforce a bare list: timestamp,level,service
+    /// Require these fields: timestamp,level,service
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     pub require: Vec<String>,
 
-    /// Lines that are not JSON: wrap, drop, dead-letter
+    /// Handle non-JSON lines: wrap, drop, dead-letter
     ///
-    /// `wrap` scans the line and forwards it as {"message":"…"}; `drop` drops it; `dead-letter` keeps
-    /// it, redacted, in the dead letter. With a schema in force a text line is a violation,
-    /// whatever this says.
-    /// The default is `wrap`.
+    /// `wrap` redacts the line and forwards it as {"message":"…"}. `drop` drops the line.
+    /// `dead-letter` keeps it, redacted, in the dead letter. If a schema is enforced, every text
+    /// line violates it, and this option has no effect. The default is `wrap`.
     #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
     pub text: Option<TextChoice>,
 
-    /// Global IP addresses: truncate, redact, keep
+    /// Handle global IP addresses: truncate, redact, keep
     ///
-    /// `truncate` zeroes the host part, /24 for IPv4 and /48 for IPv6; `redact` puts a placeholder
-    /// in its place; `keep` leaves it alone. Private and other special addresses always stay.
-    /// The default is `truncate`.
+    /// `truncate` sets the host part to zero, and keeps a /24 network for IPv4 and a /48 network
+    /// for IPv6. `redact` replaces the address with a placeholder. `keep` does not change it.
+    /// Private and other special addresses are never changed. The default is `truncate`.
     #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
     pub ip: Option<IpChoice>,
 
-    /// Add your own detectors: a pack or a folder of packs
+    /// Add your own detectors: a pack, or a folder of packs
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub patterns: Vec<PathBuf>,
 
     /// Use only these detectors, categories or packs
     ///
-    /// `tamis patterns list` shows the names.
+    /// `tamis patterns list` prints the names.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_short_help = true)]
     pub only: Vec<String>,
 
-    /// Leave these out: phone,network
+    /// Turn off these detectors, categories or packs: phone,network
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_short_help = true)]
     pub without: Vec<String>,
 
-    /// The longest line that is judged [default: 1MiB]
+    /// The longest line that is processed [default: 1MiB]
     ///
-    /// A longer one is not forwarded, reason oversize; the next line is found. 1GiB at most.
+    /// A longer line is not forwarded, with the reason `oversize`. Tamis goes on with the next
+    /// line. The limit is 1GiB at most.
     #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true)]
     pub max_event_bytes: Option<u64>,
 
-    /// The deepest nesting that is judged [default: 128]
+    /// The deepest nesting that is processed [default: 128]
     ///
-    /// An event that nests deeper is not forwarded, reason too_deep.
+    /// An event with deeper nesting is not forwarded, with the reason `too_deep`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..),
           hide_short_help = true)]
     pub max_depth: Option<u16>,

@@ -14,27 +14,30 @@ use crate::config::{
 /// The options of the main job.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Files to read, one after another; `-` or none: standard input
+    /// The files to read, one after another [default: standard input, as for `-`]
     ///
-    /// A quoted glob ('logs/*.ndjson') means the files that match it, in sorted order. A file that
-    /// is met twice is read once. gzip, zstd, lz4, xz and bzip2 are told by their first bytes, here
-    /// and on standard input, and decompressed; places count the text's bytes.
+    /// A quoted glob such as 'logs/*.ndjson' means the files that match it, in sorted order. A file
+    /// that is named twice is read once. Tamis recognises gzip, zstd, lz4, xz and bzip2 by the
+    /// first bytes, also on standard input, and decompresses them. Offsets are offsets in the
+    /// decompressed text.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub files: Vec<PathBuf>,
 
     /// Read all files in directories
     ///
-    /// In sorted order; hidden files and folders are skipped, and links are not followed.
+    /// The files are read in sorted order. Hidden files and folders are skipped, and symbolic links
+    /// are not followed.
     #[arg(short, long, hide_short_help = true)]
     pub recursive: bool,
 
-    /// What lines are: auto, ndjson, docker, cri, text [default: auto]
+    /// The format of the input: auto, ndjson, docker, cri, text [default: auto]
     ///
-    /// `docker` is Docker's json-file, `cri` the Kubernetes CRI's: the application's line inside is
-    /// judged as any other, its pieces joined first, and stays in its wrapper; a line that is no
-    /// wrapper is not forwarded. `auto` takes an input for one of the two if its first line is such a
-    /// wrapper; lines without one are then judged as they are. `text`: also a line that begins with
-    /// `{` is text.
+    /// `docker` is the format of Docker's json-file driver, and `cri` that of the Kubernetes CRI.
+    /// Both wrap each line of the application. Tamis joins the parts of a split line, processes the
+    /// line inside, and keeps the wrapper. A line without a wrapper is not forwarded. `auto`
+    /// chooses one of the two if the first line of the input is such a wrapper; a later line
+    /// without a wrapper is then processed as it is. `text` treats every line as text, also one
+    /// that begins with `{`.
     #[arg(
         long,
         value_name = "HOW",
@@ -44,74 +47,78 @@ pub struct RunArgs {
     )]
     pub input_format: Option<FormatChoice>,
 
-    /// Write to FILE; whole, or not at all
+    /// Write to FILE, completely or not at all
     ///
-    /// The output is written beside FILE and renamed when all inputs were read to their end, so FILE is
-    /// never half written, and is not there when the run fails or a signal ends it before; see
-    /// --keep-partial. A FILE that is there already is refused, see --force and --append. A device or a named pipe is written to directly. `-` is
-    /// standard output.
+    /// Tamis writes to a temporary file next to FILE, and renames it when all inputs were read to
+    /// their end. So FILE is never incomplete: if the run fails, or a signal ends it early, FILE is
+    /// not created (see --keep-partial). A FILE that already exists is an error, unless --force or
+    /// --append is given. Devices and named pipes are written to directly. `-` is standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 
-    /// Follow the files as they grow, and new ones
+    /// Follow files as they grow, and read new files
     ///
-    /// As `tail -F`, for all FILEs, -r DIRs and globs: renamed files are read to their end, truncated
-    /// ones from their beginning, compressed ones once. Ends with SIGINT or SIGTERM. -o FILE is
-    /// appended to.
+    /// This works like `tail -F`, for all FILEs, -r directories and globs. A renamed file is read
+    /// to its end, a truncated file from its beginning, and a compressed file once. SIGINT or
+    /// SIGTERM ends the run. Output is appended to -o FILE.
     #[arg(short, long, conflicts_with_all = ["out_dir", "force"])]
     pub follow: bool,
 
-    /// Remember in DIR how far the followed files are delivered
+    /// Store the delivered position of each followed file in DIR
     ///
-    /// A restart goes on from there. One process at a time can use DIR.
+    /// After a restart, Tamis continues from these positions. Only one process at a time can use
+    /// DIR.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "follow",
           hide_short_help = true)]
     pub data_dir: Option<PathBuf>,
 
-    /// How long a followed line may wait for its end, in seconds [default: 60]
+    /// How many seconds to wait for the end of a followed line [default: 60]
     ///
-    /// Then it is judged as it is, and what comes up to its end is passed over: half a line may hide
-    /// what the whole one shows.
+    /// After that time, Tamis processes the line as far as it was written, and skips the rest of
+    /// the line when it comes: a detector may not recognise a value of which it sees only one half.
     #[arg(long, value_name = "SECS", requires = "follow", hide_short_help = true)]
     pub line_timeout: Option<u32>,
 
-    /// Look at the followed files often, in place of inotify
+    /// Poll the followed files instead of using inotify
     ///
-    /// For network file systems, whose changes inotify does not tell. Where there is no inotify, or no
-    /// more of it (fs.inotify.max_user_watches), this is done unasked.
+    /// This is for network file systems, where inotify does not report changes. If inotify is not
+    /// available, or its limit fs.inotify.max_user_watches is reached, Tamis polls without this
+    /// option.
     #[arg(long, requires = "follow", hide_short_help = true)]
     pub poll: bool,
 
-    /// Write a file for each input, of the same name, into DIR
+    /// Write one output for each input, with the same name, to DIR
     ///
-    /// Below DIR it has the path that it has below the directory that was named, or below the part
-    /// of a glob before the first wildcard; it is compressed as its input is, and appears
-    /// when its input is done. Folders are made.
+    /// The output has the same path below DIR as its input has below the directory that was named,
+    /// or below the part of the glob before its first wildcard. It is compressed like its input. It
+    /// appears when its input was read to the end. Missing folders are created.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, hide_short_help = true,
           conflicts_with_all = ["output", "append", "compress"])]
     pub out_dir: Option<PathBuf>,
 
-    /// Replace outputs that are there already
+    /// Replace outputs that already exist
     ///
-    /// At the end, so the old one stays until the new one is whole.
+    /// The old output stays until the new output is complete.
     #[arg(long, hide_short_help = true, conflicts_with = "append")]
     pub force: bool,
 
-    /// Add to the end of -o FILE
+    /// Append to -o FILE
     ///
-    /// A run that fails, or that a signal ends before the end of its inputs, takes back what it added. A FILE whose last line has no end is refused.
+    /// If the run fails, or a signal ends it before the end of its inputs, Tamis removes what it
+    /// appended. If the last line of FILE has no line end, this is an error.
     #[arg(long, hide_short_help = true, requires = "output")]
     pub append: bool,
 
-    /// Keep what was written of an output that is not complete, as FILE.partial
+    /// Keep an incomplete output as FILE.partial
     ///
-    /// An output is complete when all of its inputs were read to their end. If a signal, an input or
-    /// the disk ends the run before, FILE is left as it was, and without this option nothing stays of
-    /// what was written. FILE.partial.1 and so on, where that is there already.
+    /// An output is complete when all of its inputs were read to their end. If a signal, a failed
+    /// input or a failed disk ends the run before that, FILE is not changed, and without this
+    /// option Tamis removes what it wrote. If FILE.partial already exists, the name is
+    /// FILE.partial.1 and so on.
     #[arg(long, hide_short_help = true)]
     pub keep_partial: bool,
 
-    /// Compress the output: gzip, zstd
+    /// Compress the output: gzip or zstd
     #[arg(
         long,
         value_name = "FORMAT",
@@ -121,93 +128,97 @@ pub struct RunArgs {
     )]
     pub compress: Option<CompressChoice>,
 
-    /// How an output for long runs is written
+    /// How a log is written
     #[command(flatten)]
     pub log: LogArgs,
 
-    /// Who watches
+    /// How the run is monitored
     #[command(flatten)]
     pub admin: AdminArgs,
 
-    /// What lines are judged by
+    /// How lines are processed
     #[command(flatten)]
     pub rules: RuleArgs,
 
-    /// Keep what is not forwarded, redacted, in FILE
+    /// Keep unforwarded events, redacted, in FILE
     ///
-    /// Appended to, one JSON object a line; see "Dead letter" below.
+    /// Tamis appends one JSON object for each event, on a line of its own: see "Dead letter" below.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub dead_letter: Option<PathBuf>,
 
-    /// Keep the originals there, sealed to the public key KEY
+    /// Keep original lines in the dead letter, encrypted for the age public key KEY
     ///
-    /// KEY is age's (age1…; `age-keygen -o key.txt` makes one). Each letter then has a field `sealed`, base64:
-    /// the line as it came, which `tamis replay` opens with key.txt, and `base64 -d | age -d -i key.txt`, too.
-    /// What is longer than --max-event-bytes is not sealed.
+    /// `age-keygen -o key.txt` prints such a key (age1…). Each dead letter then has a field
+    /// `sealed`: the original line, encrypted, in base64. `tamis replay --identity key.txt` opens
+    /// it, and so does `base64 -d | age -d -i key.txt`. The original of a line longer than
+    /// --max-event-bytes is not kept.
     #[arg(long, value_name = "KEY", hide_short_help = true)]
     pub dead_letter_encrypt_to: Option<String>,
 
-    /// Exit with 1 if something was refused
+    /// Exit with 1 if an event was rejected
     ///
-    /// Dropped or kept in --dead-letter; what a rule of the configuration drops does not count.
+    /// A rejected event is dropped, or kept in --dead-letter. Events that a `drop` rule of the
+    /// configuration drops do not count.
     #[arg(long, hide_short_help = true)]
     pub fail_on_drop: bool,
 
-    /// No summary, and no word about what is dropped
+    /// Print no summary and no notices of dropped events
     ///
-    /// Nor how far the run is, which a terminal shows where standard output goes elsewhere.
+    /// This also turns off the progress display. (A terminal shows progress while standard output
+    /// goes elsewhere.)
     #[arg(short, long)]
     pub quiet: bool,
 
     /// Write the summary as JSON to FILE
     ///
-    /// Also with --quiet.
+    /// --quiet does not affect it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
     pub stats: Option<PathBuf>,
 
     /// Colour the summary [default: auto]
     ///
-    /// `auto` prints an aligned summary to a terminal, coloured where the terminal can, and one
-    /// line of JSON to anything else; `always` the aligned one, coloured, wherever it goes.
+    /// `auto` prints a table to a terminal, in colour if the terminal supports it, and one line of
+    /// JSON to anything else. `always` prints the table in colour, wherever it goes.
     #[arg(long, value_name = "WHEN", value_enum, hide_short_help = true)]
     pub color: Option<ColorChoice>,
 
-    /// Worker threads [default: the cores]
+    /// The number of worker threads [default: the number of cores]
     ///
     /// The output is the same for any number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024),
           hide_short_help = true)]
     pub threads: Option<u16>,
 
-    /// The memory to stay within, like 256MiB
+    /// The most memory to use, such as 256MiB
     ///
-    /// The ceiling is `batches × batch + threads × engine + fixed`, where a batch is a chunk of
-    /// 256 KiB or the longest event, and the most that its output can grow to; the result is
-    /// `memory_ceiling_bytes` in the JSON summary. `fixed` has room for a decoder's window of 128 MiB,
-    /// or, where that does not fit, of 8 at least. A smaller budget means fewer batches in flight; one
-    /// that cannot work is refused with the least that can.
+    /// The ceiling is `batches × batch + threads × engine + fixed`. A batch is a chunk of 256 KiB,
+    /// or the longest event, and the most that its output can grow to. `fixed` includes 128 MiB for
+    /// the window of a decompressor, or less if that does not fit, but at least 8 MiB. The JSON
+    /// summary has the ceiling as `memory_ceiling_bytes`. With less memory, fewer batches are
+    /// processed at the same time. If the budget is too small, Tamis does not start, and the
+    /// message has the least that works.
     #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true)]
     pub memory: Option<u64>,
 
-    /// How long to read on after the first SIGINT or SIGTERM, in seconds [default: 5]
+    /// How many seconds to read on after the first SIGINT or SIGTERM [default: 5]
     ///
-    /// So that the last words of an application that ends arrive.
+    /// This gives an application that is ending the time to write its last lines.
     #[arg(long, value_name = "SECS", hide_short_help = true)]
     pub drain_timeout: Option<u32>,
 
-    /// Leave the Kafka group for good at the end
+    /// Leave the Kafka consumer group at the end
     ///
-    /// A member with an `instance` keeps its partitions for the time of a restart, as long as
-    /// session.timeout.ms says (10 s). One that ends by SIGINT or SIGTERM and does not come back under
-    /// its name gives them to the others at once with this. Of no meaning without `instance`.
+    /// A member with an `instance` keeps its partitions during a restart, for session.timeout.ms
+    /// (10 s). Use this option for a member that ends by SIGINT or SIGTERM and does not come back:
+    /// the other members then get its partitions at once. Without `instance` it has no effect.
     #[arg(long, hide_short_help = true)]
     pub leave: bool,
 
-    /// What a configuration file says of topics
+    /// The Kafka settings of the configuration file
     #[arg(skip)]
     pub streams: Box<Streams>,
 
-    /// Print the version, SIMD level and packs' digest
+    /// Print the version, SIMD level and pack digest
     #[arg(short = 'V', long)]
     pub version: bool,
 }

@@ -1,4 +1,4 @@
-//! What can be chosen, by a flag or in the file.
+//! Options with a fixed set of values, for flags and for the configuration file.
 
 use std::{fmt, time::Duration};
 
@@ -21,22 +21,22 @@ pub enum TextChoice {
 /// `ip`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum IpChoice {
-    /// Leave it alone
+    /// Do not change it
     Keep,
-    /// Zero the host part: /24 for IPv4, /48 for IPv6
+    /// Set the host part to zero: /24 for IPv4, /48 for IPv6
     #[default]
     Truncate,
-    /// Replace it by a placeholder
+    /// Replace it with a placeholder
     Redact,
 }
 
 /// `color`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ColorChoice {
-    /// As the terminal and the environment say
+    /// As the terminal and the environment allow
     #[default]
     Auto,
-    /// Colour, and the layout for people
+    /// Print the table, in colour
     Always,
     /// No colour
     Never,
@@ -45,16 +45,16 @@ pub enum ColorChoice {
 /// `input_format`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum FormatChoice {
-    /// What the first line of an input is: of a container runtime, or JSON lines
+    /// The container runtime of the first line, or else JSON lines
     #[default]
     Auto,
     /// JSON lines
     Ndjson,
-    /// Docker's json-file
+    /// The format of Docker's json-file driver
     Docker,
-    /// The Kubernetes CRI's
+    /// The format of the Kubernetes CRI
     Cri,
-    /// Text, whatever a line begins with
+    /// Text, also if a line begins with `{`
     Text,
 }
 
@@ -82,21 +82,21 @@ pub enum NumbersChoice {
 /// The `action` of a rule
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ActionChoice {
-    /// A placeholder
+    /// Replace it with a placeholder
     Replace,
-    /// The network of an IP address
+    /// Replace an IP address with its network
     Truncate,
-    /// Stars, but for some characters
+    /// Replace its characters with stars, except some
     Mask,
-    /// null in place of the field
+    /// Replace the field with null
     Null,
-    /// The field goes
+    /// Remove the field
     Remove,
-    /// The event is not forwarded
+    /// Do not forward the event
     Drop,
-    /// Counted, and nothing changes
+    /// Count it, and change nothing
     Observe,
-    /// No finding
+    /// Not a finding
     Keep,
 }
 
@@ -105,12 +105,12 @@ pub enum ActionChoice {
 pub enum FsyncChoice {
     /// After each write
     Always,
-    /// Before anything is acknowledged
+    /// Before input counts as delivered
     #[default]
     Acknowledged,
-    /// When the system pleases
+    /// When the operating system does it
     Never,
-    /// Also this often
+    /// Also at this interval
     Every(Duration),
 }
 
