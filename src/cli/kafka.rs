@@ -20,7 +20,7 @@ pub enum KafkaCommand {
     /// Stop a run from reading a topic, or one partition of it
     ///
     /// Records that were already read are delivered. The pause lasts until `resume`, or until the
-    /// run ends. It affects only this member of the consumer group.
+    /// run ends or loses the partition. It affects only this member of the consumer group.
     Pause {
         /// The topic, or one partition of it: `logs.app:3`
         #[arg(value_name = "TOPIC[:PARTITION]")]
@@ -43,7 +43,7 @@ pub enum KafkaCommand {
     /// The record is not forwarded. The dead letter has its position, with the reason `skipped`. If
     /// the sink was already sending the record, it may arrive as well.
     Skip {
-        /// The record
+        /// The record: `logs.app:3@1234`
         #[arg(value_name = "TOPIC:PARTITION@OFFSET")]
         target: String,
         /// The run

@@ -36,7 +36,7 @@ pub struct LogArgs {
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub rotate_keep: Option<u32>,
 
-    /// When to fsync a log: always, acknowledged, never, or a time such as 1s [default:
+    /// When to fsync a log: always, acknowledged, never, or a time [default:
     /// acknowledged]
     ///
     /// `always` syncs after each write. `acknowledged` syncs before input counts as delivered, and

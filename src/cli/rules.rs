@@ -40,7 +40,7 @@ pub struct RuleArgs {
     /// An event that violates the schema is dropped and counted, or kept in --dead-letter. These
     /// keywords of JSON Schema 2020-12 are supported: type, required, properties,
     /// additionalProperties, enum, const, pattern, format date-time, minimum, maximum, minLength,
-    /// maxLength, items. A schema with another keyword is rejected, and the message has its line
+    /// maxLength, items. A schema with another keyword is rejected, and the message shows its line
     /// and column.
     #[arg(long, value_name = "NAME|PATH", conflicts_with = "require")]
     pub schema: Option<String>,

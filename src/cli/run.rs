@@ -51,8 +51,9 @@ pub struct RunArgs {
     ///
     /// Tamis writes to a temporary file next to FILE, and renames it when all inputs were read to
     /// their end. So FILE is never incomplete: if the run fails, or a signal ends it early, FILE is
-    /// not created (see --keep-partial). A FILE that already exists is an error, unless --force or
-    /// --append is given. Devices and named pipes are written to directly. `-` is standard output.
+    /// neither created nor changed (see --keep-partial). A FILE that already exists is an error,
+    /// unless --force or --append is given. Devices and named pipes are written to directly. `-` is
+    /// standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
 
@@ -196,7 +197,7 @@ pub struct RunArgs {
     /// the window of a decompressor, or less if that does not fit, but at least 8 MiB. The JSON
     /// summary has the ceiling as `memory_ceiling_bytes`. With less memory, fewer batches are
     /// processed at the same time. If the budget is too small, Tamis does not start, and the
-    /// message has the least that works.
+    /// message shows the least that works.
     #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true)]
     pub memory: Option<u64>,
 
