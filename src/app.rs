@@ -1,6 +1,7 @@
 //! The composition root: the only place that names concrete adapters.
 
 mod admin;
+mod advice;
 mod cause;
 mod config;
 mod exec;

@@ -28,7 +28,6 @@ pub(crate) mod redact;
 pub mod schema;
 #[doc(hidden)]
 pub mod stages;
-mod stays;
 pub(crate) mod walk;
 
 use std::sync::Arc;
@@ -39,9 +38,8 @@ pub use chunk::Chunk;
 pub use explain::{Explanation, explain};
 pub use fate::Fate;
 pub use line::KeyBlock;
-pub use outcome::{Output, Payload, Reason, Reject, Tally};
+pub use outcome::{Detail, Output, Payload, Reason, Reject, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
-pub use stays::{Stay, Stays};
 
 use again::Again;
 use index::Index;

@@ -39,10 +39,13 @@ mod flight;
 pub mod growing;
 mod ledger;
 mod order;
+pub mod outcome;
 pub mod ports;
 mod reader;
+pub mod reason;
 pub mod records;
 pub mod report;
+mod stays;
 mod tails;
 mod taken;
 
@@ -56,16 +59,19 @@ use std::{
 };
 
 /// What a [`RejectSink`] is handed, so that sinks need not know the engine.
-pub use crate::engine::{KeyBlock, Payload, Reason, Reject, Stay, Stays};
+pub use crate::engine::{KeyBlock, Payload};
 pub use budget::{Budget, Sizes};
 pub use growing::{
     Caution, Checkpoint, Delivered, Growing, Position, Reached, Ready, Suspect, Suspects, Turn,
 };
+pub use outcome::{Output, Reject, Tally};
 pub use ports::{
     Framing, Input, Letter, MOST_WAITING, Observer, Outlets, Place, Read, RejectSink, Sink, Source,
     Worker,
 };
+pub use reason::{EngineReason, Reason};
 pub use report::{End, Failure, Report, Spot, Stall, Unfinished, Violations};
+pub use stays::{Stay, Stays};
 
 use crate::{metrics::Meters, shutdown::Shutdown};
 use acknowledge::Acknowledgements;

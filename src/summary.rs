@@ -7,10 +7,7 @@ use std::time::Duration;
 
 pub(crate) use table::size;
 
-use crate::{
-    engine::{Reason, Stays, Tally},
-    pipeline::{End, Report, Stall},
-};
+use crate::pipeline::{End, Reason, Report, Stall, Stays, Tally};
 
 /// The account of a run.
 #[derive(Debug, Clone)]
@@ -165,6 +162,7 @@ fn error(end: &End) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::EngineReason;
 
     pub(super) fn example() -> Summary {
         let mut tally = Tally {
@@ -181,9 +179,9 @@ mod tests {
             ..Tally::default()
         };
         tally.stay[Stays::Tried.index()] = 3;
-        tally.rejected[Reason::Unterminated.index()] = 10;
-        tally.rejected[Reason::Required.index()] = 8;
-        tally.rejected[Reason::Text.index()] = 6;
+        tally.rejected[EngineReason::Unterminated.index()] = 10;
+        tally.rejected[EngineReason::Required.index()] = 8;
+        tally.rejected[EngineReason::Text.index()] = 6;
         let report = Report { tally, bytes_in: 750_000, unwritten: 5, ..Report::default() };
         let setting = Setting {
             detectors: &["jwt".into(), "email".into()],
@@ -193,7 +191,7 @@ mod tests {
                 Some("later".into()),
                 None,
             ],
-            keeps: &|reason| reason != Reason::Text,
+            keeps: &|reason| reason != EngineReason::Text,
             elapsed: Duration::from_millis(500),
             threads: 2,
             memory_ceiling_bytes: 64 << 20,
@@ -210,8 +208,8 @@ mod tests {
         assert_eq!(s.read, outcomes + s.dropped_total() + total(&s.dead_lettered));
         assert_eq!(s.unaccounted, 0);
         assert_eq!(s.stay, [(Stays::Tried, 3)]);
-        assert_eq!(s.dropped, [(Reason::Text, 6)]);
-        assert_eq!(s.violations, [(Reason::Required, 8)]);
+        assert_eq!(s.dropped, [(Reason::from(EngineReason::Text), 6)]);
+        assert_eq!(s.violations, [(Reason::from(EngineReason::Required), 8)]);
         assert_eq!(s.redactions, [("email".to_string(), 81)]);
         assert_eq!(s.observed, [("jwt".to_string(), 7)]);
         assert_eq!(s.unmatched_rules, ["tamis.toml:3", "later"]);

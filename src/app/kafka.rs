@@ -29,12 +29,11 @@ use super::{
     wording::stay,
 };
 use crate::{
-    engine::Reason,
     journal::{Event, SayWith, tell},
     kafka::{Cluster, Voice},
     letters::Terms,
     pipeline::{
-        Report,
+        Reason, Report,
         records::{Digest, RecordPipeline},
     },
     seal::Identities,

@@ -11,15 +11,15 @@ use std::{
 };
 
 use super::{
+    advice::advice,
     cause::{cause, cause_of_input},
     progress::Progress,
     telemetry::Telemetry,
     visible::visible,
 };
 use crate::{
-    engine::{Reason, Reject},
     journal::{Event, Value, tell, tell_with},
-    pipeline::{Observer, Place, Report},
+    pipeline::{Observer, Place, Reason, Reject, Report},
 };
 
 /// Speaks on standard error, never of a line's text.
@@ -167,13 +167,14 @@ fn record<'a>(place: &Place<'a>) -> Option<(&'a str, i64, u64, Option<u64>)> {
 fn notice(place: &Place<'_>, reject: &Reject, kept: bool) -> String {
     let what = if kept { "dead-lettered" } else { "dropped" };
     let Place { input, line, .. } = place;
-    let (reason, mend) = (reject.reason.word(), reject.advice());
+    let reason = reject.reason.word();
+    let advice = advice(reject.reason, &reject.missing, reject.detail);
     let at = match (reject.pointer.as_str(), reject.at) {
         ("", 0) => String::new(),
         ("", at) => format!(" at byte {at}"),
         (pointer, _) => format!(" at {pointer}"),
     };
-    visible(&format!("{what} {input}:{line}: {reason}{at}: {mend}"))
+    visible(&format!("{what} {input}:{line}: {reason}{at}: {advice}"))
 }
 
 #[cfg(test)]
@@ -181,6 +182,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
+    use crate::pipeline::EngineReason;
 
     #[test]
     fn where_a_line_stood_is_told_in_fields() {
@@ -191,7 +193,7 @@ mod tests {
             (false, "stdin", 1, json!({"input": "stdin", "line": 1})),
         ] {
             let place = Place { input, line, offset: 0, length: 1 };
-            let mut told: Map<_, _> = fields(of_topics, &place, Reason::Syntax)
+            let mut told: Map<_, _> = fields(of_topics, &place, EngineReason::Syntax.into())
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect();

@@ -35,10 +35,10 @@ use crate::{
     cli::help::TERMINAL,
     compression::Found,
     containers::Frames,
-    engine::Reason,
     journal::{self, Event, Form, Say, SayWith, stderr, tell, tell_with},
     pipeline::{
-        End, Framing, Input, Inputs, Pipeline, RejectSink, Report, Source, Stays, Unfinished,
+        End, Framing, Input, Inputs, Pipeline, Reason, RejectSink, Report, Source, Stays,
+        Unfinished,
     },
     shutdown::{
         Shutdown,

@@ -29,11 +29,10 @@ use super::{
 };
 use crate::{
     cli::RunArgs,
-    engine::{Reason, Tally},
     journal::Value,
     kafka::{Unfit, Vitals},
     metrics::{Format, Meters, render},
-    pipeline::{Report, Violations},
+    pipeline::{Reason, Report, Tally, Violations},
     serve::{Order, Status},
     shutdown::{Phase, Shutdown},
     sinks::write_whole,

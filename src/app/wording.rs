@@ -34,9 +34,21 @@ pub(crate) fn meaning(step: Step) -> &'static str {
     }
 }
 
-/// How many letters stay, in words.
+/// Why dead letters are not replayed, after their count.
+fn not_replayed(why: Stays) -> &'static str {
+    match why {
+        Stays::Tried => "tried often enough (--attempts)",
+        Stays::Shut => "sealed, and not opened by --identity",
+        Stays::InPart => "without a whole event",
+        Stays::NoLetter => "not dead letters",
+        Stays::Elsewhere => "from topics that are not in [source]",
+        Stays::Skipped => "skipped by hand, or because the process crashed repeatedly on them",
+    }
+}
+
+/// How many dead letters are not replayed, in words.
 pub(crate) fn stay(stay: &Stay) -> String {
-    let counts = Stays::ALL.iter().map(|why| (stay[why.index()], why.said()));
+    let counts = Stays::ALL.iter().map(|why| (stay[why.index()], not_replayed(*why)));
     let all: Vec<_> = counts
         .filter(|(count, _)| *count > 0)
         .map(|(count, why)| format!("{count} {why}"))

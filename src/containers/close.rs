@@ -6,13 +6,16 @@ use super::{
     Wrapper, cri, docker,
     open::{Line, Opened, Record, Verdict},
 };
-use crate::engine::{Chunk, Fate, Output, Payload, Reason, Reject};
+use crate::{
+    engine::{self, Chunk, Fate, Payload},
+    pipeline::{EngineReason, Output, Reason, Reject},
+};
 
 /// What becomes of a record.
 enum End<'a> {
     /// Nothing is forwarded, and nobody told: it is blank, or was told of before.
     Blank,
-    Refused(Reason, Option<&'a Reject>),
+    Refused(Reason, Option<&'a engine::Reject>),
     /// This is, of that line of the inner chunk.
     Forwarded(usize, &'a [u8]),
 }
@@ -22,7 +25,7 @@ pub(super) struct Closing<'a> {
     pub(super) chunk: &'a Chunk,
     pub(super) wrapper: Wrapper,
     pub(super) opened: &'a Opened,
-    pub(super) judged: &'a Output,
+    pub(super) judged: &'a engine::Output,
     pub(super) fates: Vec<Fate>,
     pub(super) bodies: bool,
 }
@@ -95,7 +98,7 @@ impl Closing<'_> {
                 Fate::Blank => End::Blank,
                 Fate::Rejected(i) => {
                     let reject = &self.judged.rejects[*i];
-                    End::Refused(reject.reason, Some(reject))
+                    End::Refused(reject.reason.into(), Some(reject))
                 }
                 Fate::Forwarded(range) => End::Forwarded(inner, &self.judged.clean[range.clone()]),
             },
@@ -120,7 +123,7 @@ impl Closing<'_> {
                 let reject = &self.judged.rejects[*i];
                 let redacted =
                     reject.payload == Payload::Redacted && reject.reason.keyword().is_some();
-                let redacted = redacted || reject.reason == Reason::DuplicateKey;
+                let redacted = redacted || reject.reason == EngineReason::DuplicateKey;
                 redacted.then(|| self.judged.bodies[reject.body.clone()].trim_ascii())
             }
             Fate::Blank => None,
@@ -161,7 +164,7 @@ impl Closing<'_> {
         &self,
         line: &Line,
         reason: Reason,
-        inner: Option<&Reject>,
+        inner: Option<&engine::Reject>,
         out: &mut Output,
     ) -> Option<usize> {
         out.tally.rejected[reason.index()] += 1;
@@ -183,7 +186,7 @@ impl Closing<'_> {
             len: (range.len() - usize::from(content.is_some())) as u32,
             pointer: inner.map(|r| r.pointer.clone()).unwrap_or_default(),
             missing: inner.map(|r| r.missing.clone()).unwrap_or_default(),
-            mend: inner.map_or(reason.mend(), |r| r.mend),
+            detail: inner.and_then(|r| r.detail),
             at: 0,
             payload,
             body: from..out.bodies.len(),

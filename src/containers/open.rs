@@ -4,8 +4,8 @@ use std::{mem, ops::Range};
 
 use super::{Piece, Stream, Wrapper, docker, frame::State};
 use crate::{
-    engine::{Chunk, Reason},
-    pipeline::MOST_WAITING,
+    engine::Chunk,
+    pipeline::{EngineReason, MOST_WAITING, Reason},
 };
 
 /// A line of the chunk.
@@ -120,7 +120,7 @@ impl Opened {
         for stream in [Stream::Out, Stream::Err] {
             match self.waiting[stream as usize].take() {
                 Some((record, _)) if ended.lost(stream) => {
-                    self.records[record].verdict = Verdict::Refused(Reason::Oversize);
+                    self.records[record].verdict = Verdict::Refused(EngineReason::Oversize.into());
                 }
                 Some((record, text)) => self.close(record, text),
                 None => {}
@@ -133,7 +133,7 @@ impl Opened {
     /// What waits is longer than any line may be; the cutter says so at the same line.
     fn give_up(&mut self) {
         for (record, _) in mem::take(&mut self.waiting).into_iter().flatten() {
-            self.records[record].verdict = Verdict::Refused(Reason::Oversize);
+            self.records[record].verdict = Verdict::Refused(EngineReason::Oversize.into());
         }
         self.state = self.state.given_up();
     }
@@ -149,7 +149,7 @@ impl Opened {
         let Some(piece) = piece else {
             let verdict = match self.bare {
                 _ if line.strip_suffix(b"\r").unwrap_or(line).len() > self.most => {
-                    Verdict::Refused(Reason::Oversize)
+                    Verdict::Refused(EngineReason::Oversize.into())
                 }
                 true => Verdict::Inner(self.push(&[line])),
                 false => Verdict::Refused(Reason::NoWrapper),

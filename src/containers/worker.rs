@@ -7,8 +7,8 @@ use std::{
 
 use super::{Format, close::Closing, frame::State, open::Opened};
 use crate::{
-    engine::{Chunk, Engine, Fate, Output, Plan},
-    pipeline::Worker,
+    engine::{self, Chunk, Engine, Fate, Plan},
+    pipeline::{Output, Worker},
 };
 
 /// Judges plain chunks as the engine does, and wrapped ones by what is in them.
@@ -19,7 +19,7 @@ pub struct Unwrapper {
     judgement: Arc<Judgement>,
     engine: Engine,
     inner: Chunk,
-    output: Output,
+    output: engine::Output,
 }
 
 /// What lines are judged by, shared by all workers: a plan, and its form for what is in wrappers, which
@@ -44,7 +44,7 @@ impl Unwrapper {
             judgement: judgement.clone(),
             engine: Engine::new(judgement.plain.clone()),
             inner: Chunk::default(),
-            output: Output::default(),
+            output: engine::Output::default(),
         }
     }
 }
@@ -56,7 +56,7 @@ impl Worker for Unwrapper {
         let Judgement { format, plain, inside } = &*self.judgement;
         let Some(wrapper) = begun.wrapper().or(ended.wrapper()) else {
             self.engine.judge_by(plain);
-            return self.engine.process(chunk, out);
+            return out.judge(|judged| self.engine.process(chunk, judged));
         };
         let inside = inside.get_or_init(|| Arc::new(plain.for_inner_lines()));
         self.engine.judge_by(inside);

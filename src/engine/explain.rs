@@ -10,7 +10,7 @@ use super::detect::Step;
 use super::judge::Judge;
 use super::judge::trace::{Decision, Trace};
 pub use super::judge::trace::{Decoding, Kind};
-use super::outcome::{Output, Reason};
+use super::outcome::{Detail, Output, Reason};
 use super::path::locate;
 use super::redact::splice::splice;
 use super::{Engine, Plan, event_start};
@@ -51,8 +51,10 @@ pub enum Outcome {
         pointer: String,
         /// Where the parser stopped, in bytes from the start of the line.
         at: usize,
-        /// What the user can do about it.
-        mend: String,
+        /// The first field that the schema requires and the object at `pointer` lacks; else empty.
+        missing: String,
+        /// What is known beyond the reason.
+        detail: Option<Detail>,
     },
 }
 
@@ -129,8 +131,9 @@ pub(crate) fn traced(plan: &Arc<Plan>, chunk: &Chunk) -> (Trace, Engine, Output)
 fn outcome(out: &Output) -> Outcome {
     match out.rejects.first() {
         Some(r) => {
-            let (pointer, at, mend) = (r.pointer.clone(), r.at as usize, r.advice());
-            Outcome::Rejected { reason: r.reason, pointer, at, mend }
+            let (pointer, missing) = (r.pointer.clone(), r.missing.clone());
+            let (at, detail) = (r.at as usize, r.detail);
+            Outcome::Rejected { reason: r.reason, pointer, at, missing, detail }
         }
         None if out.tally.wrapped > 0 => Outcome::Wrapped,
         None if out.tally.redacted > 0 => Outcome::Redacted,

@@ -12,17 +12,11 @@ use super::Engine;
 use super::chunk::HEAD;
 use super::index::Index;
 use super::index::simd::{Level, Task};
-use super::outcome::{Output, Payload, Reason, Reject};
+use super::outcome::{Detail, Output, Payload, Reason, Reject};
 use super::path::locate;
 use super::plan::Plan;
 use super::redact::{self, splice};
 use super::walk::{Line, Stop};
-
-/// The mend for a line that begins with `{'`.
-const DICT: &str = "looks like a Python dict: write JSON (`json.dumps`)";
-
-/// The fix where the redaction of an event breaks the schema.
-const SPOILT: &str = "redacted, the event no longer fits the schema: let the schema allow what takes the value's place, or choose another action or `numbers`";
 
 /// One line of a chunk.
 #[derive(Clone, Copy)]
@@ -214,7 +208,7 @@ impl Engine {
         if plan.settings().bodies || !mem::replace(&mut self.told[stop.reason.index()], true) {
             let pointer = self.redacted(plan, pointer);
             if let Some(r) = out.rejects.last_mut() {
-                (r.pointer, r.mend) = (pointer, SPOILT);
+                (r.pointer, r.detail) = (pointer, Some(Detail::RedactionBreaksSchema));
             }
         }
     }
@@ -352,7 +346,7 @@ fn reject(
         len: len as u32,
         pointer: String::new(),
         missing: String::new(),
-        mend: if dict { DICT } else { reason.mend() },
+        detail: dict.then_some(Detail::PythonDict),
         at: at as u32,
         payload,
         body: body..out.bodies.len(),

@@ -1,16 +1,13 @@
 //! What became of each line: outcomes, reasons, and the counts that must add up.
 
-use std::{
-    ops::{AddAssign, Range},
-    sync::Arc,
-};
+use std::{ops::Range, sync::Arc};
 
 use super::KeyBlock;
-use super::stays::{Stay, Stays};
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $word:literal, $mend:literal;)*) => {
-        /// Why a line was not forwarded. The words are stable: metric labels and dead letters use them.
+    ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
+        /// Why the engine did not forward a line. The words are stable: metric labels and dead letters
+        /// use them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Reason { $($(#[$doc])* $name,)* }
@@ -20,87 +17,65 @@ macro_rules! reasons {
             pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
             /// The stable word: `unterminated`, `schema_required`, …
             pub fn word(self) -> &'static str { match self { $(Reason::$name => $word,)* } }
-            /// What the user can do about it; a short clause for standard error.
-            pub fn mend(self) -> &'static str { match self { $(Reason::$name => $mend,)* } }
         }
     };
 }
 
 reasons! {
     /// Starts with `{` and breaks RFC 8259's grammar.
-    Syntax = "syntax", "not one RFC 8259 object on the line";
+    Syntax = "syntax";
     /// The line ends inside its object.
-    Unterminated = "unterminated", "the line ends inside the object; looks pretty-printed or cut: try `jq -c .`";
+    Unterminated = "unterminated";
     /// Something follows the object on its line.
-    Trailing = "trailing_data", "something follows the object: one event a line, try `jq -c .`";
+    Trailing = "trailing_data";
     /// Not valid UTF-8.
-    Utf8 = "invalid_utf8", "not valid UTF-8: convert it first (`iconv -t UTF-8`)";
+    Utf8 = "invalid_utf8";
     /// Looks like UTF-16 or UTF-32.
-    Utf16 = "utf16", "looks like UTF-16: convert it first (`iconv -f UTF-16 -t UTF-8`)";
+    Utf16 = "utf16";
     /// A raw control character inside a string.
-    Control = "control_character", "a raw control character inside a string: the producer must escape it";
+    Control = "control_character";
     /// An escape that RFC 8259 does not have.
-    Escape = "invalid_escape", "an escape that JSON does not have";
+    Escape = "invalid_escape";
     /// A surrogate escape without its other half.
-    Surrogate = "lone_surrogate", "half a surrogate pair (`\\ud800`): the producer cut a string inside a character";
-    /// Longer than `max_event_bytes`.
-    Oversize = "oversize", "longer than --max-event-bytes";
-    /// Nested deeper than `max_depth`.
-    TooDeep = "too_deep", "nested deeper than --max-depth";
-    /// JSON that begins in a string or a text line and is not whole, where rules depend on it.
-    BrokenJson = "broken_json", "JSON begins in a string or a text line and breaks off: a rule by path, a `drop` rule or the schema cannot be held to it";
-    /// Judging it would cost more than its share: not forwarded unjudged.
-    TooCostly = "too_costly", "too many candidates to judge within the event's budget";
-    /// A rule of the configuration, whose action is `drop`.
-    Rule = "rule", "a rule of the configuration drops what holds this";
-    /// A text line where text lines are not wrapped.
-    Text = "text", "a text line, and --text drop is set";
-    /// A text line where a schema is in force.
-    NotJson = "not_json", "a text line, and the schema wants JSON events";
-    /// A key that the schema constrains stands twice.
-    DuplicateKey = "duplicate_key", "a key that the schema constrains stands twice";
+    Surrogate = "lone_surrogate";
+    /// Longer than [`Limits::max_event_bytes`](super::Limits::max_event_bytes).
+    Oversize = "oversize";
+    /// Nested deeper than [`Limits::max_depth`](super::Limits::max_depth).
+    TooDeep = "too_deep";
+    /// A string or a text line contains JSON that is incomplete, and rules depend on that JSON.
+    BrokenJson = "broken_json";
+    /// Judging it would cost more than the event's budget: not forwarded unjudged.
+    TooCostly = "too_costly";
+    /// A rule whose action is `drop` matches.
+    Rule = "rule";
+    /// A text line, and the policy refuses text lines.
+    Text = "text";
+    /// A text line, and a schema is in force.
+    NotJson = "not_json";
+    /// An object has a key twice that the schema constrains.
+    DuplicateKey = "duplicate_key";
     /// Keyword `type`.
-    Type = "schema_type", "a value has another type than the schema's";
+    Type = "schema_type";
     /// Keyword `required`.
-    Required = "schema_required", "a field that the schema requires is missing";
+    Required = "schema_required";
     /// Keyword `additionalProperties`.
-    AdditionalProperties = "schema_additional_properties", "a field that the schema does not allow";
+    AdditionalProperties = "schema_additional_properties";
     /// Keyword `enum`.
-    Enum = "schema_enum", "a value outside the schema's list";
+    Enum = "schema_enum";
     /// Keyword `const`.
-    Const = "schema_const", "a value other than the schema's constant";
+    Const = "schema_const";
     /// Keyword `pattern`.
-    Pattern = "schema_pattern", "a string that does not match the schema's pattern";
+    Pattern = "schema_pattern";
     /// Keyword `format`.
-    Format = "schema_format", "a string that is not in the schema's format";
+    Format = "schema_format";
     /// Keyword `minimum`.
-    Minimum = "schema_minimum", "a number below the schema's minimum";
+    Minimum = "schema_minimum";
     /// Keyword `maximum`.
-    Maximum = "schema_maximum", "a number above the schema's maximum";
+    Maximum = "schema_maximum";
     /// Keyword `minLength`.
-    MinLength = "schema_min_length", "a string shorter than the schema's minimum";
+    MinLength = "schema_min_length";
     /// Keyword `maxLength`.
-    MaxLength = "schema_max_length", "a string longer than the schema's maximum";
-    /// A record's key that may not be seen, where nothing makes a pseudonym of it.
-    Key = "personal_key", "the key holds personal data, or cannot be judged: set `sink.pseudonym_key_file`";
-    /// The sink's topic does not take a record as long as this.
-    TooLarge = "too_large", "longer than the topic takes: see its `max.message.bytes`";
-    /// The sink's topic does not take this record.
-    Refused = "refused", "the topic refuses it: an invalid timestamp, or no key where it is compacted";
-    /// A value that is no text.
-    Binary = "binary", "Avro, Protobuf, or compressed in another way than gzip and zstd: convert it to JSON, or leave its topic out";
-    /// A compressed value that cannot be decompressed.
-    Corrupt = "corrupt", "compressed, and damaged or cut short";
-    /// A compressed value that would take too much room.
-    Expands = "expands", "compressed beyond what is opened: 256 times its length, or a window of 8 MiB";
-    /// A record that goes in a circle.
-    Loop = "loop", "forwarded as often as `sink.hops` allows: does it go in a circle?";
-    /// An operator had it skipped.
-    Skipped = "skipped", "an operator had it skipped: see `tamis kafka skip`";
-    /// The process died whenever it judged this.
-    Poison = "poison", "runs died of it: it is not judged any more";
-    /// Not a line of the container runtime's.
-    NoWrapper = "no_wrapper", "not a line that the container runtime writes: see --input-format";
+    MaxLength = "schema_max_length";
 }
 
 impl Reason {
@@ -127,7 +102,7 @@ impl Reason {
         })
     }
 
-    /// Whether the line goes because somebody wants lines like it to go: nothing is wrong with it.
+    /// Whether the line is dropped because a rule asks for that: nothing is wrong with it.
     pub fn is_intentional(self) -> bool {
         self == Reason::Rule
     }
@@ -149,11 +124,20 @@ pub enum Payload {
     Shape,
 }
 
-/// A line that was not forwarded.
+/// What is known of a rejected line beyond the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// It begins with `{'`, as a Python dictionary does.
+    PythonDict,
+    /// The event fits the schema, and its redacted form does not.
+    RedactionBreaksSchema,
+}
+
+/// A line that was not forwarded. `R` is the reason: the engine's, or that of a layer above it.
 #[derive(Debug, Clone)]
-pub struct Reject {
+pub struct Reject<R = Reason> {
     /// Why.
-    pub reason: Reason,
+    pub reason: R,
     /// Which line of the chunk, from 0.
     pub line: u32,
     /// Where the line starts in the chunk's data, in bytes.
@@ -165,8 +149,8 @@ pub struct Reject {
     /// The first field that the object at `pointer` lacks and the schema requires; else empty. It
     /// is the schema's word, not the event's.
     pub missing: String,
-    /// What the user can do about it: [`Reason::mend`], or more where more is known.
-    pub mend: &'static str,
+    /// What is known beyond the reason.
+    pub detail: Option<Detail>,
     /// Where in the line the parser stopped, in bytes (0 where that says nothing).
     pub at: u32,
     /// What `body` holds.
@@ -177,17 +161,17 @@ pub struct Reject {
     pub joined: Vec<Range<u32>>,
 }
 
-impl Reject {
+impl<R> Reject<R> {
     /// One of which nothing is kept.
-    pub fn of(reason: Reason, line: u32) -> Self {
+    pub fn of(reason: impl Into<R>, line: u32) -> Self {
         Self {
-            reason,
+            reason: reason.into(),
             line,
             offset: 0,
             len: 0,
             pointer: String::new(),
             missing: String::new(),
-            mend: reason.mend(),
+            detail: None,
             at: 0,
             payload: Payload::None,
             body: 0..0,
@@ -195,21 +179,20 @@ impl Reject {
         }
     }
 
-    /// What the user can do about it, in words.
-    pub fn advice(&self) -> String {
-        if self.missing.is_empty() {
-            self.mend.into()
-        } else {
-            format!("lacks `{}`, which the schema requires", self.missing)
-        }
+    /// The same for the reason that `reason` makes of this one's.
+    pub fn map<S>(self, reason: impl FnOnce(R) -> S) -> Reject<S> {
+        let Self { line, offset, len, pointer, missing, detail, at, payload, body, joined, .. } =
+            self;
+        let reason = reason(self.reason);
+        Reject { reason, line, offset, len, pointer, missing, detail, at, payload, body, joined }
     }
 }
 
 /// Counts of one chunk, or of many added up.
 ///
-/// `read` lines or records end in exactly one of the outcomes: `read == clean + redacted + wrapped +
-/// blank + tombstones + joined + Σ stay + Σ rejected`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Each line that was read ends in exactly one of the outcomes: `read == clean + redacted + wrapped +
+/// blank + Σ rejected`.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Tally {
     /// Lines read.
     pub read: u64,
@@ -221,12 +204,6 @@ pub struct Tally {
     pub wrapped: u64,
     /// Empty lines, skipped.
     pub blank: u64,
-    /// Records without a value, forwarded.
-    pub tombstones: u64,
-    /// Pieces of a line that a container runtime cut, behind the first one, which is counted for all.
-    pub joined: u64,
-    /// Dead letters that are read again and stay where they are, by [`Stays::index`].
-    pub stay: Stay,
     /// Lines not forwarded, by [`Reason::index`].
     pub rejected: [u64; Reason::ALL.len()],
     /// Redactions by detector, in the order of [`Plan::detectors`](super::Plan::detectors).
@@ -245,49 +222,15 @@ pub struct Tally {
     pub bytes_out: u64,
 }
 
-// No array as long as that of reasons has a default of its own.
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            read: 0,
-            clean: 0,
-            redacted: 0,
-            wrapped: 0,
-            blank: 0,
-            tombstones: 0,
-            joined: 0,
-            stay: [0; Stays::ALL.len()],
-            rejected: [0; Reason::ALL.len()],
-            redactions: Vec::new(),
-            observed: Vec::new(),
-            hits: Vec::new(),
-            prefixes: 0,
-            bytes_in: 0,
-            bytes_out: 0,
-        }
-    }
-}
-
 impl Tally {
     /// All lines that were not forwarded.
     pub fn rejected_total(&self) -> u64 {
         self.rejected.iter().sum()
     }
 
-    /// Of these, lines that the configuration drops on purpose.
-    pub fn intentional(&self) -> u64 {
-        let all = Reason::ALL.iter().filter(|reason| reason.is_intentional());
-        all.map(|reason| self.rejected[reason.index()]).sum()
-    }
-
-    /// All letters that stay.
-    pub fn stay_total(&self) -> u64 {
-        self.stay.iter().sum()
-    }
-
-    /// Lines and records forwarded.
+    /// Lines forwarded.
     pub fn forwarded(&self) -> u64 {
-        self.clean + self.redacted + self.wrapped + self.tombstones
+        self.clean + self.redacted + self.wrapped
     }
 
     /// Takes over what was counted: observations and hits.
@@ -298,43 +241,25 @@ impl Tally {
         hits.fill(0);
     }
 
-    /// Adds what was found and decided in the lines of `other`, and not the lines.
-    pub fn add_findings(&mut self, other: &Self) {
-        add(&mut self.redactions, &other.redactions);
-        add(&mut self.observed, &other.observed);
-        add(&mut self.hits, &other.hits);
+    /// Sets every count to 0, and keeps the memory.
+    pub fn clear(&mut self) {
+        let kept = |counts: &mut Vec<u64>| {
+            counts.fill(0);
+            std::mem::take(counts)
+        };
+        let redactions = kept(&mut self.redactions);
+        let (observed, hits) = (kept(&mut self.observed), kept(&mut self.hits));
+        *self = Self { redactions, observed, hits, ..Self::default() };
     }
 
     /// `read` minus every outcome; 0 unless the program has a bug.
     pub fn unaccounted(&self) -> i64 {
-        self.read as i64
-            - (self.forwarded()
-                + self.blank
-                + self.joined
-                + self.stay_total()
-                + self.rejected_total()) as i64
+        self.read as i64 - (self.forwarded() + self.blank + self.rejected_total()) as i64
     }
 }
 
-impl AddAssign<&Tally> for Tally {
-    fn add_assign(&mut self, o: &Tally) {
-        self.read += o.read;
-        self.clean += o.clean;
-        self.redacted += o.redacted;
-        self.wrapped += o.wrapped;
-        self.blank += o.blank;
-        self.tombstones += o.tombstones;
-        self.joined += o.joined;
-        self.prefixes += o.prefixes;
-        self.bytes_in += o.bytes_in;
-        self.bytes_out += o.bytes_out;
-        let counts = self.rejected.iter_mut().zip(&o.rejected);
-        counts.chain(self.stay.iter_mut().zip(&o.stay)).for_each(|(a, b)| *a += b);
-        self.add_findings(o);
-    }
-}
-
-fn add(all: &mut Vec<u64>, more: &[u64]) {
+/// Adds counts that stand at the same places.
+pub(crate) fn add(all: &mut Vec<u64>, more: &[u64]) {
     if all.len() < more.len() {
         all.resize(more.len(), 0);
     }
@@ -367,13 +292,6 @@ impl Output {
         self.bodies.clear();
         self.schema = None;
         self.key_block = KeyBlock::default();
-        let kept = |counts: &mut Vec<u64>| {
-            counts.fill(0);
-            std::mem::take(counts)
-        };
-        let tally = &mut self.tally;
-        let redactions = kept(&mut tally.redactions);
-        let (observed, hits) = (kept(&mut tally.observed), kept(&mut tally.hits));
-        self.tally = Tally { redactions, observed, hits, ..Tally::default() };
+        self.tally.clear();
     }
 }

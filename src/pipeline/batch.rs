@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::{
     budget::Sizes,
     growing::{Caution, Reached},
+    outcome::Output,
 };
-use crate::engine::{Chunk, KeyBlock, Output};
+use crate::engine::{Chunk, KeyBlock};
 
 /// A chunk, where it came from, and what became of it. One of a fixed pool.
 pub(super) struct Batch {

@@ -14,11 +14,8 @@
 //! more than 6 only where rules put placeholders in the place of short values. The factor 2 is a
 //! growing vector's slack.
 
-use super::ports::MOST_WAITING;
-use crate::engine::{
-    Reject,
-    chunk::{HEAD, TAIL},
-};
+use super::{outcome::Reject, ports::MOST_WAITING};
+use crate::engine::chunk::{HEAD, TAIL};
 
 /// Beyond its target a chunk is filled in steps of this.
 pub(super) const STEP: usize = 64 << 10;

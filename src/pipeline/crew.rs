@@ -19,13 +19,12 @@ use super::{
     growing::Caution,
     ledger::Ledger,
     order::Order,
+    outcome::Reject,
     ports::Worker,
+    reason::Reason,
     taken::Taken,
 };
-use crate::{
-    engine::{Reason, Reject},
-    metrics::Meters,
-};
+use crate::metrics::Meters;
 
 /// What delivers may end what it is at, before it is given up.
 const PATIENCE: Duration = Duration::from_millis(500);

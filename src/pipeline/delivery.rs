@@ -8,16 +8,13 @@ use super::{
     crew::Deliver,
     growing::Caution,
     ledger::Ledger,
+    outcome::{Reject, Tally},
     ports::{Letter, Observer, Outlets, Place},
+    reason::EngineReason,
     report::{End, Failure, Report},
     taken::Taken,
 };
-use crate::{
-    engine::{KeyBlock, Reason, Reject, Tally},
-    metrics::Meters,
-    seal::Seal,
-    shutdown::Shutdown,
-};
+use crate::{engine::KeyBlock, metrics::Meters, seal::Seal, shutdown::Shutdown};
 
 /// A sink takes pieces of this, so that a slow one shows progress.
 const PIECE: usize = 64 << 10;
@@ -276,7 +273,8 @@ impl Delivery {
                     let body = &output.bodies[reject.body.clone()];
                     let schema = output.schema.as_deref();
                     // Of what is too long, nothing is kept, however much of it was read.
-                    let whole = batch.discarded.is_none() && reject.reason != Reason::Oversize;
+                    let whole =
+                        batch.discarded.is_none() && reject.reason != EngineReason::Oversize;
                     let sealed = match dead_letter.seal() {
                         Some(seal) if whole => Some(sealed(seal, batch, reject)?),
                         _ => None,

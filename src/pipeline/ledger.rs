@@ -11,12 +11,11 @@ use std::{
 use super::{
     flight::Flight,
     growing::Suspects,
+    outcome::Tally,
+    reason::Reason,
     report::{End, Report, Spot, Stall, Unfinished, Violations},
 };
-use crate::{
-    engine::{Reason, Tally},
-    shutdown::Shutdown,
-};
+use crate::shutdown::Shutdown;
 
 /// Lines that are judged for so long hold a run up.
 const LONG: Duration = Duration::from_secs(1);

@@ -2,9 +2,12 @@
 
 use std::{io, time::Duration};
 
-use super::report::Report;
+use super::{
+    outcome::{Output, Reject},
+    report::Report,
+};
 use crate::{
-    engine::{Chunk, Engine, Output, Reject},
+    engine::{Chunk, Engine},
     seal::Seal,
 };
 
@@ -71,7 +74,7 @@ pub trait Worker: Send {
 
 impl Worker for Engine {
     fn process(&mut self, chunk: &Chunk, out: &mut Output) {
-        Engine::process(self, chunk, out);
+        out.judge(|judged| Engine::process(self, chunk, judged));
     }
 }
 

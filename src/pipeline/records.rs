@@ -37,8 +37,8 @@ pub use judged::{Body, Counts, Fate, How, Judged, Key, Lines, Verdict};
 pub use origin::Origin;
 pub use value::{Breaks, Codec, Value, ValueFraming, prefix};
 
-use super::{Budget, Observer, Report, crew::Crew, ledger::Ledger, muster};
-use crate::{engine::Reason, metrics::Meters, seal::Seal, shutdown::Shutdown};
+use super::{Budget, Observer, Reason, Report, crew::Crew, ledger::Ledger, muster};
+use crate::{metrics::Meters, seal::Seal, shutdown::Shutdown};
 use batch::RecordBatch;
 use delivery::{AtLeastOnce, Desk, ExactlyOnce, Outbox, RecordDelivery};
 use intake::RecordIntake;

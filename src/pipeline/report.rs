@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, io, ops::Range, sync::Arc};
 
-use crate::{engine::Tally, shutdown::Signal};
+use super::outcome::Tally;
+use crate::shutdown::Signal;
 
 /// How a run ended.
 #[derive(Debug, Default)]

@@ -2,8 +2,14 @@
 //!
 //! How many lines came to so much output is known by judging: it is done once in a run, at its end.
 
-use super::{batch::Batch, crew::survives, ledger::Ledger, ports::Worker};
-use crate::engine::{Chunk, Output, Tally};
+use super::{
+    batch::Batch,
+    crew::survives,
+    ledger::Ledger,
+    outcome::{Output, Tally},
+    ports::Worker,
+};
+use crate::engine::Chunk;
 
 /// What was taken of a batch's output.
 pub(super) enum Taken {

@@ -13,8 +13,11 @@ use super::{
     worker::how,
 };
 use crate::{
-    engine::{Chunk, Engine, Fate, Output, Plan, Reason, Reject},
-    pipeline::records::{Breaks, How, Value},
+    engine::{self, Chunk, Engine, Fate, Plan, Reason, Reject},
+    pipeline::{
+        Output,
+        records::{Breaks, How, Value},
+    },
 };
 
 /// What becomes of a log record.
@@ -55,7 +58,7 @@ pub(super) type Plans<'a> = [&'a Arc<Plan>; 2];
 #[derive(Default)]
 pub(super) struct LogJudge {
     chunk: Chunk,
-    judged: Output,
+    judged: engine::Output,
 }
 
 impl LogJudge {

@@ -4,8 +4,10 @@ use std::io;
 
 use crate::{
     compression::{Encoder, Format},
-    engine::{Reason, Reject},
-    pipeline::records::{Body, Codec, Counts, Fate, Judged},
+    pipeline::{
+        EngineReason, Reject,
+        records::{Body, Codec, Counts, Fate, Judged},
+    },
 };
 
 /// Compresses a value that is another now, with what stood before its text.
@@ -36,7 +38,7 @@ pub(super) fn pack(codec: Codec, prefix: &[u8], at: u32, fate: &mut Fate, out: &
         }
         // What has not the form that it came in is not forwarded.
         Err(_) => {
-            let reason = Reason::TooCostly;
+            let reason = EngineReason::TooCostly;
             let tally = &mut out.output.tally;
             tally.rejected[reason.index()] += counts.withdraw(tally);
             let last = out.output.rejects.len();

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use super::{Judgement, Pseudonyms, RecordJudge};
 use crate::{
     engine::{
-        Plan, Reason, Settings,
+        Plan, Settings,
         detect::Pack,
         policy::{Action, Policy, Rule},
         schema::Schema,
     },
-    pipeline::records::{
-        Block, Body, Fate, HOP, How, Incoming, Judged, Key, Place, RecordWorker as _, Verdict,
+    pipeline::{
+        EngineReason, Reason,
+        records::{
+            Block, Body, Fate, HOP, How, Incoming, Judged, Key, Place, RecordWorker as _, Verdict,
+        },
     },
 };
 
@@ -174,10 +177,12 @@ fn a_key_that_may_not_be_seen_becomes_a_pseudonym_or_stops_its_record() {
     assert_eq!(bench.key(0), bench.key(2));
     assert_ne!(bench.key(0), bench.key(1));
     assert_eq!((bench.how(0), bench.how(2)), (How::Redacted, How::Tombstone));
-    assert_eq!(bench.reason(3), Reason::Unterminated);
+    assert_eq!(bench.reason(3), Reason::Judged(EngineReason::Unterminated));
     let bench = Bench::of(personal, None, Settings::default());
     for (at, reason) in
-        [Reason::Key, Reason::Key, Reason::Key, Reason::Unterminated].into_iter().enumerate()
+        [Reason::Key, Reason::Key, Reason::Key, Reason::Judged(EngineReason::Unterminated)]
+            .into_iter()
+            .enumerate()
     {
         assert_eq!((bench.reason(at), bench.key(at)), (reason, None));
     }
@@ -269,7 +274,7 @@ fn what_a_rule_drops_shows_in_no_dead_letter() {
     ];
     let bench = Bench::of(given, None, Settings { policy, ..Settings::default() });
     for at in 0..4 {
-        assert_eq!(bench.reason(at), Reason::Rule);
+        assert_eq!(bench.reason(at), Reason::Judged(EngineReason::Rule));
     }
     assert_eq!((bench.key(0), bench.key(1)), (None, Some(&b"k"[..])));
     assert!(!String::from_utf8_lossy(&bench.out.output.bodies).contains("ada@"));
@@ -287,7 +292,10 @@ fn a_schema_is_for_values_alone() {
     let bench = Bench::of(given, None, Settings { schema, ..Settings::default() });
     assert_eq!(bench.how(0), How::Clean);
     assert!(bench.verdict(0).headers.is_none());
-    assert_eq!((bench.reason(1), bench.reason(2)), (Reason::Key, Reason::Required));
+    assert_eq!(
+        (bench.reason(1), bench.reason(2)),
+        (Reason::Key, Reason::Judged(EngineReason::Required))
+    );
     let reject = &bench.out.output.rejects[1];
     let body = &bench.out.output.bodies[reject.body.clone()];
     assert_eq!(body, b"{\"b\":\"[REDACTED:email]\"}");

@@ -13,10 +13,13 @@ use super::{
     pseudonym::Pseudonyms,
 };
 use crate::{
-    engine::{Engine, Fate as LineFate, Payload, Plan, Reason, Reject, event_start},
-    pipeline::records::{
-        self as record, Block, Body, Breaks, Counts, Fate, How, Judged, Key, Record, RecordWorker,
-        Value, Verdict,
+    engine::{Engine, Fate as LineFate, Payload, Plan, event_start},
+    pipeline::{
+        EngineReason, Reason, Reject,
+        records::{
+            self as record, Block, Body, Breaks, Counts, Fate, How, Judged, Key, Record,
+            RecordWorker, Value, Verdict,
+        },
     },
 };
 
@@ -69,8 +72,11 @@ impl RecordWorker for RecordJudge {
         let judgement = self.judgement.clone();
         let Judgement { plan, inside, pseudonyms, hops } = &*judgement;
         self.engine.judge_by(plan);
-        self.engine.process(block.chunk(), &mut out.output);
-        let lines = LineFate::of_lines(block.chunk(), &out.output);
+        let (engine, chunk) = (&mut self.engine, block.chunk());
+        let lines = out.output.judge(|judged| {
+            engine.process(chunk, judged);
+            LineFate::of_lines(chunk, judged)
+        });
         let inside = inside.get_or_init(|| Arc::new(plan.for_inner_lines()));
         self.engine.judge_by(inside);
         let besides = self.besides.judge(&mut self.engine, block, *hops > 0, out);
@@ -132,7 +138,7 @@ impl Closing<'_> {
         let hop = (self.hops > 0).then(|| self.block.hops(record));
         let refusal = match key {
             _ if hop.is_some_and(|hop| hop >= self.hops) => Some(Reason::Loop),
-            _ if beside.dropped => Some(Reason::Rule),
+            _ if beside.dropped => Some(EngineReason::Rule.into()),
             Key::Withheld => Some(Reason::Key),
             _ => None,
         };
@@ -259,7 +265,7 @@ impl Closing<'_> {
             Ok(judged) => judged,
             Err(reason) => {
                 self.out.output.tally.read += 1;
-                return self.reject(at, reason);
+                return self.reject(at, reason.into());
             }
         };
         let first = self.out.output.rejects.len();
@@ -269,7 +275,7 @@ impl Closing<'_> {
             kept.push(match log {
                 Log::Blank => None,
                 Log::Rejected(reject) => {
-                    self.rejected(number, 0, beyond, &mut [Some(reject.clone())]);
+                    self.rejected(number, 0, beyond, &mut [Some(reject.clone().into())]);
                     None
                 }
                 Log::Forwarded(how, text) => {
@@ -298,8 +304,8 @@ impl Closing<'_> {
             None => {
                 // What cannot be put together again is not forwarded.
                 let tally = &mut self.out.output.tally;
-                tally.rejected[Reason::TooCostly.index()] += counts.withdraw(tally);
-                self.out.output.rejects.push(Reject::of(Reason::TooCostly, 0));
+                tally.rejected[EngineReason::TooCostly.index()] += counts.withdraw(tally);
+                self.out.output.rejects.push(Reject::of(EngineReason::TooCostly, 0));
                 rejects.end += 1;
                 None
             }

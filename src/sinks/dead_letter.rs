@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     journal::{Event, Say, visible},
-    pipeline::{Letter, Payload, Place, Reason, Reject, RejectSink},
+    pipeline::{EngineReason, Letter, Payload, Place, Reason, Reject, RejectSink},
     seal::Seal,
     shutdown::Shutdown,
 };
@@ -178,7 +178,7 @@ impl Settings {
     /// Whether rejects for this reason are kept.
     pub fn takes(&self, reason: Reason) -> bool {
         // What goes in a circle would go on in it, by its dead letters.
-        reason != Reason::Loop && !(self.drop_text && reason == Reason::Text)
+        reason != Reason::Loop && !(self.drop_text && reason == EngineReason::Text)
     }
 }
 
@@ -226,7 +226,7 @@ fn write(out: &mut impl Write, letter: &Letter<'_>) -> io::Result<()> {
     }
     if let Some(schema) = schema.filter(|_| reject.reason.is_violation()) {
         string(out, "schema", schema)?;
-        if reject.reason != Reason::NotJson {
+        if reject.reason != EngineReason::NotJson {
             string(out, "pointer", &reject.pointer)?;
         }
         if !reject.missing.is_empty() {
@@ -245,7 +245,7 @@ fn write(out: &mut impl Write, letter: &Letter<'_>) -> io::Result<()> {
     match reject.payload {
         Payload::None => {}
         Payload::Shape => string(out, "shape", &String::from_utf8_lossy(body))?,
-        Payload::Redacted if is_text(reject.reason) => {
+        Payload::Redacted if reject.reason.is_text() => {
             string(out, "text", &String::from_utf8_lossy(body))?;
         }
         Payload::Redacted => {
@@ -255,10 +255,6 @@ fn write(out: &mut impl Write, letter: &Letter<'_>) -> io::Result<()> {
         }
     }
     out.write_all(b"}\n")
-}
-
-fn is_text(reason: Reason) -> bool {
-    matches!(reason, Reason::Text | Reason::NotJson)
 }
 
 fn string(out: &mut impl Write, key: &str, value: &str) -> io::Result<()> {
@@ -320,7 +316,7 @@ mod tests {
         file.set_len(begun).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, b"\n", begun - 1).unwrap();
         let mut letters = open(&path).unwrap();
-        let reject = Reject::of(Reason::Unterminated, 0);
+        let reject = Reject::of(EngineReason::Unterminated, 0);
         let place = Place { input: "a.log", line: 1, offset: 0, length: 9 };
         let (reject, body, schema, sealed) = (&reject, &b"{xxx"[..], None, None);
         let letter = Letter { place, reject, body, schema, sealed, attempts: 0 };
@@ -336,15 +332,15 @@ mod tests {
         assert_eq!(file.metadata().unwrap().len(), kept, "nor comes later");
     }
 
-    fn written(reason: Reason, pointer: &str, payload: Payload, body: &[u8]) -> String {
+    fn written(reason: EngineReason, pointer: &str, payload: Payload, body: &[u8]) -> String {
         let reject = Reject {
-            reason,
+            reason: reason.into(),
             line: 0,
             offset: 0,
             len: 9,
             pointer: pointer.into(),
-            missing: if reason == Reason::Required { "id".into() } else { String::new() },
-            mend: reason.mend(),
+            missing: if reason == EngineReason::Required { "id".into() } else { String::new() },
+            detail: None,
             at: 0,
             payload,
             body: 0..body.len(),
@@ -362,7 +358,7 @@ mod tests {
 
     #[test]
     fn one_object_a_line() {
-        let letter = written(Reason::Required, "/user", Payload::Redacted, br#"{"user":{}}"#);
+        let letter = written(EngineReason::Required, "/user", Payload::Redacted, br#"{"user":{}}"#);
         assert_eq!(
             letter,
             concat!(
@@ -372,12 +368,12 @@ mod tests {
                 "\n"
             )
         );
-        let letter = written(Reason::Syntax, "", Payload::Shape, b"{xxx:\"\xff");
+        let letter = written(EngineReason::Syntax, "", Payload::Shape, b"{xxx:\"\xff");
         assert!(letter.ends_with("\"length\":9,\"shape\":\"{xxx:\\\"\u{fffd}\"}\n"), "{letter}");
         assert!(!letter.contains("schema"), "malformed is no violation: {letter}");
-        let letter = written(Reason::NotJson, "", Payload::Redacted, b"at \"x\"");
+        let letter = written(EngineReason::NotJson, "", Payload::Redacted, b"at \"x\"");
         assert!(letter.ends_with(",\"text\":\"at \\\"x\\\"\"}\n"), "{letter}");
-        let letter = written(Reason::Oversize, "", Payload::None, b"");
+        let letter = written(EngineReason::Oversize, "", Payload::None, b"");
         assert!(letter.ends_with("\"length\":9}\n"));
     }
 }

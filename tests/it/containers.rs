@@ -9,10 +9,10 @@ use std::{
 use serde_json::{Value, json};
 use tamis::{
     containers::{Format, Frames, Judgement, Unwrapper},
-    engine::{Plan, Reason, Settings, Tally, detect::Pack},
+    engine::{Plan, Reason, Settings, detect::Pack},
     pipeline::{
         self, Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, Reject, RejectSink,
-        Sink, Sizes, Source, budget::Demand,
+        Sink, Sizes, Source, Tally, budget::Demand,
     },
     shutdown::Shutdown,
 };

@@ -11,10 +11,10 @@ use std::{
 
 use serde_json::Value;
 use tamis::{
-    engine::{Chunk, Engine, Output, Payload, Plan, Reject, Tally},
+    engine::{Chunk, Engine, Payload, Plan},
     pipeline::{
-        self, Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, RejectSink, Sink,
-        Sizes, Source, budget::Demand,
+        self, Budget, Input, Inputs, Observer, Outlets, Output, Pipeline, Place, Read, Reject,
+        RejectSink, Sink, Sizes, Source, Tally, budget::Demand,
     },
     shutdown::Shutdown,
 };
@@ -100,7 +100,7 @@ fn in_chunks(plan: &Arc<Plan>, input: &[u8], mut lines: impl FnMut() -> usize) -
         let later = rest.split_off(lines().clamp(1, rest.len()));
         let chunk = Chunk::from_bytes(&rest.concat());
         out.clear();
-        engine.process(&chunk, &mut out);
+        out.judge(|judged| engine.process(&chunk, judged));
         all.clean.extend_from_slice(&out.clean);
         for reject in &out.rejects {
             let place = Place {

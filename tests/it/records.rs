@@ -9,9 +9,8 @@ use std::{
 };
 
 use tamis::{
-    engine::{Reason, Reject},
     pipeline::{
-        Budget, End, Failure, Report, Sizes,
+        Budget, End, EngineReason, Failure, Reason, Reject, Report, Sizes,
         budget::Demand,
         records::{
             Back, Block, Body, Counts, Fate, HOP, How, Incoming, Judged, Key, Lines, Next, Offsets,
@@ -95,8 +94,8 @@ impl RecordWorker for Clerk {
                     Fate::Forwarded(How::Clean, Some(Body::Clean(from..out.output.clean.len())))
                 }
                 _ => {
-                    out.output.tally.rejected[Reason::Syntax.index()] += 1;
-                    let reject = Reject::of(Reason::Syntax, at as u32);
+                    out.output.tally.rejected[EngineReason::Syntax.index()] += 1;
+                    let reject = Reject::of(Reason::Judged(EngineReason::Syntax), at as u32);
                     out.output.rejects.push(reject);
                     Fate::Rejected(out.output.rejects.len() - 1)
                 }
@@ -271,7 +270,7 @@ fn order_holds_in_each_partition_and_offsets_follow_the_reports() {
     assert_eq!(values(&post, 2), ["x", "y", "3z"]);
     let tally = &report.tally;
     assert_eq!((report.read(), tally.clean, tally.tombstones), (9, 7, 1));
-    assert_eq!(tally.rejected[Reason::Syntax.index()], 1);
+    assert_eq!(tally.rejected[EngineReason::Syntax.index()], 1);
     let last = |id| post.acknowledged.iter().rev().find(|reached| reached.id == id).unwrap().offset;
     assert_eq!((last(1), last(2), post.ahead), (6, 3, 0));
     for id in [1, 2] {
@@ -347,8 +346,10 @@ impl RecordWorker for LineClerk {
             for (number, line) in (1..).zip(data[range.clone()].split_inclusive(|b| *b == b'\n')) {
                 out.output.tally.read += 1;
                 if line.starts_with(b"bad") {
-                    out.output.tally.rejected[Reason::Syntax.index()] += 1;
-                    out.output.rejects.push(Reject::of(Reason::Syntax, number));
+                    out.output.tally.rejected[EngineReason::Syntax.index()] += 1;
+                    out.output
+                        .rejects
+                        .push(Reject::of(Reason::Judged(EngineReason::Syntax), number));
                 } else {
                     out.output.clean.extend_from_slice(line);
                     out.output.tally.clean += 1;
@@ -386,7 +387,10 @@ fn lines_are_counted_and_have_letters_of_their_own() {
         let tally = &report.tally;
         assert_eq!((report.read(), tally.clean), (8, 2));
         let rejected = |reason: Reason| tally.rejected[reason.index()];
-        assert_eq!((rejected(Reason::Syntax), rejected(Reason::TooLarge)), (4, 2));
+        assert_eq!(
+            (rejected(Reason::Judged(EngineReason::Syntax)), rejected(Reason::TooLarge)),
+            (4, 2)
+        );
         let forwarded: Vec<_> = values(&post, 1);
         assert_eq!(forwarded.first(), Some(&"a\nb\n"));
         let said = |(_, _, _, headers): &(bool, i32, Option<String>, Vec<String>)| {
@@ -469,7 +473,7 @@ fn a_topics_fault_gives_back_what_was_for_it_and_others_go_on() {
         assert_eq!((report.returned, report.read(), report.unwritten), (returned, 9 - returned, 0));
         let tally = &report.tally;
         assert_eq!((tally.clean, tally.tombstones), (if at_once { 4 } else { 5 }, 0));
-        assert_eq!(tally.rejected[Reason::Syntax.index()], u64::from(!at_once));
+        assert_eq!(tally.rejected[EngineReason::Syntax.index()], u64::from(!at_once));
         assert!(post.given_up.iter().all(|id| *id == 1));
     }
 }

@@ -10,10 +10,10 @@ use std::{
 };
 
 use tamis::{
-    engine::{Chunk, Output, Payload, Reason, Reject},
+    engine::{Chunk, Payload},
     pipeline::{
-        self, Budget, Input, Inputs, Observer, Outlets, Pipeline, Place, Read, RejectSink, Report,
-        Sink, Sizes, Source, Worker, budget::Demand,
+        self, Budget, EngineReason, Input, Inputs, Observer, Outlets, Output, Pipeline, Place,
+        Read, Reason, Reject, RejectSink, Report, Sink, Sizes, Source, Worker, budget::Demand,
     },
     shutdown::{Phase, Shutdown},
 };
@@ -150,7 +150,7 @@ impl Worker for Clerk {
                     len: text.len() as u32,
                     pointer: String::new(),
                     missing: String::new(),
-                    mend: "",
+                    detail: None,
                     at: 0,
                     payload: Payload::Shape,
                     body: from..out.bodies.len(),
@@ -168,9 +168,9 @@ impl Worker for Clerk {
 impl Clerk {
     fn reason(&self, text: &[u8]) -> Option<Reason> {
         if text.len() > self.max_event_bytes {
-            Some(Reason::Oversize)
+            Some(Reason::Judged(EngineReason::Oversize))
         } else if text.windows(3).any(|w| w == b"bad") {
-            Some(Reason::Syntax)
+            Some(Reason::Judged(EngineReason::Syntax))
         } else {
             None
         }

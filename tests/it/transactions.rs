@@ -8,9 +8,8 @@ use std::{
 
 use proptest::prelude::*;
 use tamis::{
-    engine::Reason,
     pipeline::{
-        Budget, End, Failure, Report, Sizes,
+        Budget, End, Failure, Reason, Report, Sizes,
         budget::Demand,
         records::{
             Block, Incoming, Next, Offsets, Outgoing, Place, Reached, RecordPipeline, RecordSink,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{decoding, kind};
 use crate::{
-    app::wording::word,
+    app::{advice::advice, wording::word},
     engine::{
         Explanation,
         explain::{Candidate, Outcome},
@@ -14,8 +14,9 @@ use crate::{
 /// One JSON object, with its line end.
 pub(super) fn object(e: &Explanation) -> String {
     let rejected = match &e.outcome {
-        Outcome::Rejected { reason, pointer, at, mend } => json!({
-            "reason": reason.word(), "pointer": pointer, "at": at, "mend": mend,
+        Outcome::Rejected { reason, pointer, at, missing, detail } => json!({
+            "reason": reason.word(), "pointer": pointer, "at": at,
+            "mend": advice((*reason).into(), missing, *detail),
         }),
         _ => Value::Null,
     };

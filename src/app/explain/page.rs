@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::{decoding, kind};
 use crate::{
     app::{
+        advice::advice,
         visible::visible,
         wording::{meaning, word},
     },
@@ -64,14 +65,15 @@ fn outcome(outcome: &Outcome, all: &[&Candidate]) -> String {
             )
         }
         Outcome::Blank => format!("{BOLD}blank{BOLD:#}: an empty line, skipped and counted\n"),
-        Outcome::Rejected { reason, pointer, at, mend } => {
+        Outcome::Rejected { reason, pointer, at, missing, detail } => {
             let place = match (pointer.as_str(), at) {
                 ("", 0) => String::new(),
                 ("", at) => format!(" at byte {at}"),
                 (pointer, _) => format!(" at {}", visible(pointer)),
             };
-            let (reason, mend) = (reason.word(), visible(mend));
-            format!("{BAD}would be dropped{BAD:#}: {reason}{place}: {mend}\n")
+            let advice = advice((*reason).into(), missing, *detail);
+            let (reason, advice) = (reason.word(), visible(&advice));
+            format!("{BAD}would be dropped{BAD:#}: {reason}{place}: {advice}\n")
         }
     }
 }

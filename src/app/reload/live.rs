@@ -15,9 +15,9 @@ use std::{
 
 use crate::{
     containers::{Format, Judgement, Unwrapper},
-    engine::{Chunk, Output, Plan, Tally},
+    engine::{Chunk, Plan},
     pipeline::{
-        Worker,
+        Output, Tally, Worker,
         records::{Block, Judged, RecordWorker},
     },
     records::{self, Pseudonyms, RecordJudge},

@@ -6,9 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::{Snapshot, Telemetry, process};
 use crate::{
     app::{packs, visible::visible},
-    engine::Reason,
     journal::stderr,
     metrics::{Family, Kind, Sample},
+    pipeline::Reason,
 };
 
 impl Telemetry {

@@ -6,7 +6,10 @@ use super::{
     origin::Origin,
     value::{Codec, Value, ValueFraming, prefix},
 };
-use crate::engine::{Chunk, Reason, Stays};
+use crate::{
+    engine::Chunk,
+    pipeline::{EngineReason, Reason, Stays},
+};
 
 /// A block has no more records than this: memory is for what they come to.
 const MOST_RECORDS: usize = 8192;
@@ -136,7 +139,7 @@ impl Block {
         let headers = headers.map(|bytes| bytes + HEADER).sum::<usize>();
         let size = length(record.value) + length(record.key) + headers;
         let first = self.headers.len();
-        let long = (size > most).then_some(Reason::Oversize);
+        let long = (size > most).then_some(Reason::from(EngineReason::Oversize));
         let head = prefix(record.value.unwrap_or_default());
         let mut value = match long.or(record.refused).or(head.err()) {
             Some(reason) => Value::Refused(reason),
@@ -307,7 +310,10 @@ mod tests {
         };
         block.push(&place, &record, 100);
         block.seal();
-        assert!(matches!(block.records()[0].value, Value::Refused(Reason::Oversize)));
+        assert!(matches!(
+            block.records()[0].value,
+            Value::Refused(Reason::Judged(EngineReason::Oversize))
+        ));
         assert_eq!((block.arena.len(), block.chunk.data().len()), (0, 0));
         assert_eq!(block.reaches(), [super::super::Reached { id: 7, offset: 42 }]);
     }

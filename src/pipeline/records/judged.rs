@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::block::Header;
-use crate::engine::{Output, Stays, Tally};
+use crate::pipeline::{Output, Stays, Tally};
 
 /// Of which outcome a record was counted that is forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

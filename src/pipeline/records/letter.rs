@@ -11,7 +11,7 @@ use super::{
     origin::Origin,
     value::Value,
 };
-use crate::engine::{Payload, Reason, Reject};
+use crate::pipeline::{Payload, Reason, Reject};
 
 /// So many lines of a record with letters of their own are named at most.
 const MOST_OTHERS: usize = 100;
@@ -84,7 +84,7 @@ pub(super) fn headers(
     let payload = match reject.payload {
         Payload::None => None,
         Payload::Shape => Some("shape"),
-        Payload::Redacted if is_text(reject) => Some("text"),
+        Payload::Redacted if reject.reason.is_text() => Some("text"),
         Payload::Redacted => Some("event"),
     };
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -107,13 +107,9 @@ pub(super) fn headers(
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn is_text(reject: &Reject) -> bool {
-    matches!(reject.reason, Reason::Text | Reason::NotJson)
-}
-
 /// What of a record its letter lacks, though it has the whole event: it cannot be made of that again.
 pub(super) fn lacks(record: &Record, verdict: &Verdict, reject: &Reject) -> String {
-    let is_whole = reject.payload == Payload::Redacted && !is_text(reject)
+    let is_whole = reject.payload == Payload::Redacted && !reject.reason.is_text()
         || matches!(record.value, Value::Tombstone);
     if !is_whole {
         return String::new();

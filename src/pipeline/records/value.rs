@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr_iter};
 
-use crate::engine::{Chunk, Reason, Stays};
+use crate::{
+    engine::Chunk,
+    pipeline::{EngineReason, Reason, Stays},
+};
 
 /// What stands for a line end inside a value while that is judged. Both are white space of JSON's,
 /// and, as a line end, forbidden inside its strings.
@@ -131,7 +134,7 @@ impl Value {
         let ended = text.last() == Some(&b'\n');
         let count = memchr_iter(b'\n', text).count() + usize::from(!ended);
         if count > most {
-            return Self::Refused(Reason::TooCostly);
+            return Self::Refused(EngineReason::TooCostly.into());
         }
         let start = chunk.data().len();
         chunk.extend(text);

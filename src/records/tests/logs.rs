@@ -106,7 +106,7 @@ fn log_records_that_are_refused_go_and_the_others_stay() {
     }
     let body = "{\"mail\":\"[REDACTED:email]\"}";
     let refused = |lines: &[u32]| -> Vec<_> {
-        lines.iter().map(|line| (*line, Reason::Required, body)).collect()
+        lines.iter().map(|line| (*line, Reason::Judged(EngineReason::Required), body)).collect()
     };
     assert_eq!(bench.refused(0), refused(&[1, 4]));
     assert_eq!(bench.refused(2), refused(&[3, 4]));
@@ -133,10 +133,16 @@ fn what_a_rule_drops_takes_its_log_record_with_it() {
     let around = value("h", &[&good], &[&good]).replace("\"host\"", "\"password\"");
     let bench = bench(&[&given, &around], Settings { policy, schema, ..Settings::default() });
     assert_eq!(bench.left(0), Some(value("h", &[&good], &[])));
-    assert_eq!(bench.refused(0), [(1, Reason::Rule, ""), (3, Reason::Rule, "")]);
+    assert_eq!(
+        bench.refused(0),
+        [(1, Reason::Judged(EngineReason::Rule), ""), (3, Reason::Judged(EngineReason::Rule), "")]
+    );
     assert!(!String::from_utf8_lossy(&bench.out.arena).contains("hunter2"));
     assert_eq!(bench.left(1), None);
-    assert_eq!(bench.refused(1), [(1, Reason::Rule, ""), (2, Reason::Rule, "")]);
+    assert_eq!(
+        bench.refused(1),
+        [(1, Reason::Judged(EngineReason::Rule), ""), (2, Reason::Judged(EngineReason::Rule), "")]
+    );
 }
 
 #[test]
@@ -160,13 +166,19 @@ fn what_is_no_log_is_one_event_and_what_is_too_much_is_not_judged() {
     let redacted = "{\"key\":\"password\",\"value\":\"[REDACTED:secret_field]\"}";
     assert_eq!(bench.left(0).as_deref(), Some(redacted));
     assert_eq!(bench.left(1).as_deref(), Some("{\"message\":\"a text\"}"));
-    assert_eq!((bench.left(2), bench.refused(2)[0].1), (None, Reason::Unterminated));
+    assert_eq!(
+        (bench.left(2), bench.refused(2)[0].1),
+        (None, Reason::Judged(EngineReason::Unterminated))
+    );
     assert!(matches!(bench.verdict(3).fate, Fate::Blank));
     let reason = |at: usize| {
         let Fate::Rejected(reject) = bench.verdict(at).fate else { panic!("{at}") };
         bench.out.output.rejects[reject].reason
     };
-    assert_eq!((reason(4), reason(5)), (Reason::TooCostly, Reason::TooDeep));
+    assert_eq!(
+        (reason(4), reason(5)),
+        (Reason::Judged(EngineReason::TooCostly), Reason::Judged(EngineReason::TooDeep))
+    );
     assert_eq!(bench.out.output.tally.read, 6);
 }
 
@@ -234,7 +246,7 @@ proptest! {
         let refused = bench.refused(0);
         prop_assert_eq!(gone.len(), refused.len());
         for ((number, _), (line, reason, body)) in gone.iter().zip(refused) {
-            prop_assert_eq!((*number, Reason::Rule), (line, reason));
+            prop_assert_eq!((*number, Reason::Judged(EngineReason::Rule)), (line, reason));
             prop_assert!(!body.contains("4111"));
         }
         prop_assert_eq!(bench.out.output.tally.read, logs.max(1) as u64);

@@ -5,8 +5,11 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::{
     compression::{Encoder, Format, Start, decoder},
-    engine::{Chunk, Engine, Output, Payload},
-    pipeline::records::{Codec, Lines, ValueFraming},
+    engine::{Chunk, Engine, Payload},
+    pipeline::{
+        Output,
+        records::{Codec, Lines, ValueFraming},
+    },
 };
 
 /// The id of a schema, as Confluent's serializers write it.
@@ -93,9 +96,9 @@ fn each_line_has_its_own_end() {
     let sent = |at| bench.sent(at).map(|bytes| String::from_utf8(bytes).unwrap());
     let first = "{\"mail\":\"[REDACTED:email]\"}\n{\"n\":2}\n{\"n\":4}";
     assert_eq!(sent(0).as_deref(), Some(first));
-    assert_eq!(bench.rejects(0), [(4, Reason::Unterminated)]);
+    assert_eq!(bench.rejects(0), [(4, Reason::Judged(EngineReason::Unterminated))]);
     assert_eq!(sent(1).as_deref(), Some("{\"n\":2}\n{\"message\":\"[\"}"));
-    assert_eq!(bench.rejects(1), [(1, Reason::Unterminated)]);
+    assert_eq!(bench.rejects(1), [(1, Reason::Judged(EngineReason::Unterminated))]);
     assert_eq!(sent(2), None);
     assert_eq!(bench.rejects(2).iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 2]);
     assert!(matches!(bench.verdict(3).fate, Fate::Blank));
@@ -118,10 +121,11 @@ fn what_a_key_says_holds_for_all_lines() {
         Incoming { headers: &[(HOP, Some(b"3"))], ..record },
     ];
     let bench = Bench::incoming(all.into_iter());
-    let wanted = [(1, Reason::Key), (2, Reason::Unterminated), (3, Reason::Key)];
+    let wanted =
+        [(1, Reason::Key), (2, Reason::Judged(EngineReason::Unterminated)), (3, Reason::Key)];
     assert_eq!((bench.sent(0), &bench.rejects(0)[..]), (None, &wanted[..]));
     assert_eq!(bench.sent(1).as_deref(), Some(&b"{\"n\":1}\n{\"n\":3}\n"[..]));
-    assert_eq!(bench.rejects(1), [(2, Reason::Unterminated)]);
+    assert_eq!(bench.rejects(1), [(2, Reason::Judged(EngineReason::Unterminated))]);
     assert_eq!(bench.rejects(2), [1, 2, 3].map(|line| (line, Reason::Loop)));
     let tally = &bench.out.output.tally;
     assert_eq!((tally.read, tally.clean, tally.redacted), (9, 0, 2));
@@ -139,7 +143,7 @@ fn too_many_lines_are_not_judged() {
     block.push(&place, &Incoming { framing, ..record }, 1 << 20);
     let bench = Bench::judged(block, None, Settings::default());
     let Fate::Rejected(reject) = bench.verdict(1).fate else { panic!() };
-    assert_eq!(bench.out.output.rejects[reject].reason, Reason::TooCostly);
+    assert_eq!(bench.out.output.rejects[reject].reason, Reason::Judged(EngineReason::TooCostly));
     assert_eq!((bench.out.output.tally.read, bench.out.output.tally.blank), (65_537, 65_536));
 }
 
@@ -159,7 +163,7 @@ fn a_schemas_number_stays_and_the_rest_is_judged() {
     assert_eq!((bench.how(0), bench.sent(0).as_deref()), (How::Clean, Some(values[0])));
     let redacted = with(b"{\"mail\":\"[REDACTED:email]\"}");
     assert_eq!((bench.how(1), bench.sent(1)), (How::Redacted, Some(redacted)));
-    assert_eq!(bench.reason(2), Reason::Unterminated);
+    assert_eq!(bench.reason(2), Reason::Judged(EngineReason::Unterminated));
     for at in 3..6 {
         assert_eq!(bench.reason(at), Reason::Binary);
     }
@@ -204,7 +208,7 @@ fn what_came_compressed_leaves_so() {
             assert_eq!(bench.how(at), How::Redacted);
             assert_eq!(unpacked(format, &bench.sent(at).unwrap()), wanted);
         }
-        assert_eq!(bench.reason(4), Reason::Unterminated);
+        assert_eq!(bench.reason(4), Reason::Judged(EngineReason::Unterminated));
         assert!(matches!(bench.verdict(5).fate, Fate::Blank));
     }
 }
@@ -306,7 +310,7 @@ proptest! {
             let mut out = Output::default();
             // A value of no bytes is one empty line.
             let text = if value.is_empty() { "\n" } else { value };
-            engine.process(&Chunk::from_bytes(text.as_bytes()), &mut out);
+            out.judge(|out| engine.process(&Chunk::from_bytes(text.as_bytes()), out));
             let tally = &out.tally;
             let mut wanted = String::from_utf8(out.clean.clone()).unwrap();
             if tally.clean > 0 && tally.clean + tally.blank == tally.read {

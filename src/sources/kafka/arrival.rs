@@ -6,7 +6,7 @@ use crate::{
     compression::{Decode, Fault, Format, Start, decoder},
     kafka::headers,
     pipeline::{
-        Reason,
+        EngineReason, Reason,
         records::{Block, Codec, Incoming, Place, ValueFraming},
     },
 };
@@ -101,9 +101,9 @@ impl Arrival {
             Format::Lz4 | Format::Xz | Format::Bzip2 => return Err(Reason::Binary),
         };
         if bytes.len() > self.most {
-            return Err(Reason::Oversize);
+            return Err(EngineReason::Oversize.into());
         }
-        let new = || decoder(format, WINDOW_LOG).map_err(|_| Reason::TooCostly);
+        let new = || decoder(format, WINDOW_LOG).map_err(|_| EngineReason::TooCostly);
         let mut decoder = kept.take().map_or_else(new, Ok)?;
         self.text.clear();
         decode(&mut *decoder, bytes, self.most, &mut self.text)?;
@@ -135,7 +135,7 @@ fn decode(
         done += step.consumed;
         text.truncate(from + step.produced);
         if text.len() > most {
-            return Err(Reason::Oversize);
+            return Err(EngineReason::Oversize.into());
         }
         if text.len() > FREE && text.len() / MOST_EXPANDED > bytes.len() {
             return Err(Reason::Expands);
@@ -228,10 +228,13 @@ mod tests {
             let noise: Vec<u8> = (0..500_000_u32).flat_map(|n| (n % 9973).to_le_bytes()).collect();
             assert_eq!(
                 opened(&mut arrival, format, &packed(format, &noise)),
-                Err(Reason::Oversize)
+                Err(Reason::Judged(EngineReason::Oversize))
             );
             let random = vec![1; (1 << 20) + 1];
-            assert_eq!(opened(&mut arrival, format, &random), Err(Reason::Oversize));
+            assert_eq!(
+                opened(&mut arrival, format, &random),
+                Err(Reason::Judged(EngineReason::Oversize))
+            );
         }
         for format in [Format::Lz4, Format::Xz, Format::Bzip2] {
             assert_eq!(opened(&mut arrival, format, &packed(format, b"{}")), Err(Reason::Binary));

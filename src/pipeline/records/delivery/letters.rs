@@ -6,17 +6,14 @@ use super::{
     Outbox,
     outbox::{Flight, One, Own, home},
 };
-use crate::{
-    engine::{Payload, Reason, Reject},
-    pipeline::{
-        ports,
-        records::{
-            Back, Outgoing, Refusal, Ticket, letter, names,
-            original::{original, value},
-            value::Value,
-        },
-        report::{End, Failure},
+use crate::pipeline::{
+    Payload, Reason, Reject, ports,
+    records::{
+        Back, Outgoing, Refusal, Ticket, letter, names,
+        original::{original, value},
+        value::Value,
     },
+    report::{End, Failure},
 };
 
 /// What a letter says of a record that has no value: that this is all.

@@ -9,8 +9,8 @@ use super::{
     letters::{Kept, Was},
 };
 use crate::{
-    engine::{Reason, Tally},
     pipeline::{
+        Reason, Tally,
         ports::Observer,
         records::{
             Digest, Outgoing, Reached, RecordSink, Refusal, Ticket,

@@ -6,9 +6,9 @@ use super::{
     Outbox,
     outbox::{Flight, find},
 };
-use crate::{
-    engine::{Reject, Tally},
-    pipeline::records::{
+use crate::pipeline::{
+    Reject, Tally,
+    records::{
         block::Block,
         judged::{Counts, Fate, Judged},
         letter::Sent,

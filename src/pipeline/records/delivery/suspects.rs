@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{engine::Reason, pipeline::records::Place};
+use crate::pipeline::{Reason, records::Place};
 
 /// What is held against a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,136 @@
+//! Why a line or a record was not forwarded: what the engine concluded, and what containers, sources
+//! and sinks conclude.
+
+pub use crate::engine::Reason as EngineReason;
+
+/// How many reasons the engine has; they come first.
+const JUDGED: usize = EngineReason::ALL.len();
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
+        /// Why a line or a record was not forwarded. The words are stable: metric labels and dead
+        /// letters use them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            /// The engine concluded it.
+            Judged(EngineReason),
+            $($(#[$doc])* $name,)*
+        }
+
+        /// The places of the reasons that are not the engine's.
+        enum Own { $($name,)* }
+
+        const OWN: &[Reason] = &[$(Reason::$name,)*];
+
+        impl Reason {
+            /// The stable word: `unterminated`, `too_large`, …
+            pub fn word(self) -> &'static str {
+                match self { Self::Judged(reason) => reason.word(), $(Self::$name => $word,)* }
+            }
+
+            /// Its place in [`Reason::ALL`]; that of the engine's reason, where it is one.
+            pub fn index(self) -> usize {
+                match self {
+                    Self::Judged(reason) => reason.index(),
+                    $(Self::$name => JUDGED + Own::$name as usize,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The record's key contains personal data or cannot be judged, and nothing replaces it.
+    Key = "personal_key";
+    /// The record is larger than the sink's topic accepts.
+    TooLarge = "too_large";
+    /// The sink's topic rejects the record for another reason.
+    Refused = "refused";
+    /// The value is not text.
+    Binary = "binary";
+    /// The value is compressed, and cannot be decompressed.
+    Corrupt = "corrupt";
+    /// The value is compressed, and decompressing it would need too much memory.
+    Expands = "expands";
+    /// The record was forwarded too often: it may be going in a circle.
+    Loop = "loop";
+    /// An operator skipped it.
+    Skipped = "skipped";
+    /// Quarantined: the process crashed repeatedly on it.
+    Poison = "poison";
+    /// Not a line of the container runtime's format.
+    NoWrapper = "no_wrapper";
+}
+
+impl Reason {
+    /// Every reason, in the order of [`Reason::index`]: the engine's first.
+    pub const ALL: &'static [Reason] = &ALL;
+
+    /// The JSON Schema keyword that refused the event, if a schema did.
+    pub fn keyword(self) -> Option<&'static str> {
+        self.judged().and_then(EngineReason::keyword)
+    }
+
+    /// Whether the line is dropped because a rule asks for that: nothing is wrong with it.
+    pub fn is_intentional(self) -> bool {
+        self.judged().is_some_and(EngineReason::is_intentional)
+    }
+
+    /// Whether a schema refused a line that was otherwise sound.
+    pub fn is_violation(self) -> bool {
+        self.judged().is_some_and(EngineReason::is_violation)
+    }
+
+    /// Whether it is a text line that was otherwise sound.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Judged(EngineReason::Text | EngineReason::NotJson))
+    }
+
+    fn judged(self) -> Option<EngineReason> {
+        match self {
+            Self::Judged(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+const ALL: [Reason; JUDGED + OWN.len()] = {
+    let mut all = [Reason::NoWrapper; JUDGED + OWN.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] =
+            if at < JUDGED { Reason::Judged(EngineReason::ALL[at]) } else { OWN[at - JUDGED] };
+        at += 1;
+    }
+    all
+};
+
+impl From<EngineReason> for Reason {
+    fn from(reason: EngineReason) -> Self {
+        Self::Judged(reason)
+    }
+}
+
+impl PartialEq<EngineReason> for Reason {
+    fn eq(&self, other: &EngineReason) -> bool {
+        *self == Self::Judged(*other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_place_and_a_word_of_its_own() {
+        for (at, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), at);
+            let same = Reason::ALL.iter().filter(|other| other.word() == reason.word());
+            assert_eq!(same.count(), 1, "{}", reason.word());
+        }
+        // Metrics, summaries and dead letters have them in this order.
+        assert_eq!(Reason::ALL[0].word(), "syntax");
+        assert_eq!(Reason::ALL[JUDGED].word(), "personal_key");
+        assert_eq!(Reason::ALL[Reason::ALL.len() - 1].word(), "no_wrapper");
+    }
+}
