@@ -1,18 +1,24 @@
 //! The house rules, kept by reading the sources: which layer may import which, how long a file
 //! may be and what it may be called, where `unsafe` and the outside world may appear.
 
+mod measures;
 mod rules;
 mod source;
+mod words;
 
 use std::path::Path;
 
 use rules::complaints;
 use source::Source;
+use words::Words;
 
 #[test]
 fn the_sources_keep_the_house_rules() {
     let sources = Source::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    let complaints: Vec<String> = sources.iter().flat_map(complaints).collect();
+    let words = Words::of_program();
+    let mut complaints: Vec<String> = sources.iter().flat_map(complaints).collect();
+    complaints.extend(sources.iter().flat_map(|source| words.complaints(source)));
+    complaints.extend(measures::complaints(&sources));
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 

@@ -55,9 +55,9 @@ impl Selection {
         };
         match self.only.iter().chain(&self.without).find(|n| !known(n)) {
             None => Ok(()),
-            Some(n) => Err(PlanError::new(format!(
-                "no detector, category or pack is called `{n}`: `tamis patterns list` shows them"
-            ))),
+            Some(n) => {
+                Err(PlanError::new(format!("no detector, category or pack is called `{n}`")))
+            }
         }
     }
 }

@@ -128,7 +128,8 @@ impl Source {
         at
     }
 
-    fn words(&self, word: &str) -> Vec<usize> {
+    /// Where the code holds `word` as a whole word.
+    pub(crate) fn words(&self, word: &str) -> Vec<usize> {
         let code = self.code.as_bytes();
         let whole = move |&(at, found): &(usize, &str)| {
             let ends_in_word = found.bytes().last().is_some_and(is_word);
