@@ -2,7 +2,9 @@
 //! overrides the file, the file overrides a default.
 
 pub mod choice;
+mod conflicts;
 pub mod kafka;
+mod located;
 pub mod names;
 pub mod nearest;
 pub mod outside;
@@ -11,7 +13,9 @@ mod reader;
 mod shown;
 pub mod units;
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
+
+pub use located::{Complaint, Said, Spot};
 
 use choice::{ColorChoice, CompressChoice, FormatChoice, FsyncChoice, IpChoice, TextChoice};
 use kafka::{KafkaEntry, LetterEntry, SinkEntry, SourceEntry, Streams};
@@ -74,52 +78,6 @@ pub const KEYS: &[&str] = &[
     "quiet",
     "color",
 ];
-
-/// A place in the file, both from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spot {
-    /// The line.
-    pub line: usize,
-    /// The column, in characters.
-    pub column: usize,
-}
-
-/// A value and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said<T> {
-    /// The value.
-    pub value: T,
-    /// Where it stands.
-    pub spot: Spot,
-    /// It came from the environment or from a file of its own, in part at least: it may be a secret,
-    /// and is not shown.
-    pub secret: bool,
-}
-
-impl<T> Said<T> {
-    /// A value that no file says.
-    pub fn elsewhere(value: T) -> Self {
-        Self { value, spot: Spot { line: 0, column: 0 }, secret: false }
-    }
-}
-
-/// What is wrong with a file, and the mend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
-    /// The file, as it was named.
-    pub file: String,
-    /// Where.
-    pub spot: Spot,
-    /// What, and the mend.
-    pub what: String,
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, spot, what } = self;
-        write!(f, "{file}:{}:{}: {what}", spot.line, spot.column)
-    }
-}
 
 /// What a file says; `None` where it says nothing. Paths are as they were written.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -290,88 +248,20 @@ impl Config {
                 _ => r.unknown(key, KEYS),
             }
         }
-        match version {
-            Some(Said { value: VERSION, .. }) => {}
-            Some(Said { value, spot, .. }) => r.complain(
-                spot,
-                format!("version {value} is not known: this tamis reads version {VERSION}"),
-            ),
-            None => r.complain_of_version(VERSION),
-        }
-        if let (Some(schema), Some(_)) = (&config.schema, &config.require) {
-            r.complain(schema.spot, "schema and require exclude each other".into());
-        }
-        config.check_outputs(&mut r);
-        config.streams.check(&mut r);
-        config.check_topics(&mut r);
+        check_version(version, &mut r);
+        conflicts::complain(&config, &mut r);
         (config, r.finish())
     }
 }
 
-impl Config {
-    /// What is for files has no place beside topics.
-    fn check_topics(&self, r: &mut Reader<'_>) {
-        if self.streams.is_empty() {
-            return;
-        }
-        let inputs = self.inputs.as_ref().and_then(|all| all.first());
-        let files = [
-            ("inputs", inputs.map(|said| said.spot)),
-            ("recursive", self.recursive.as_ref().map(|said| said.spot)),
-            ("input_format", self.input_format.as_ref().map(|said| said.spot)),
-            ("output", self.output.as_ref().map(|said| said.spot)),
-            ("out_dir", self.out_dir.as_ref().map(|said| said.spot)),
-            ("force", self.force.as_ref().map(|said| said.spot)),
-            ("append", self.append.as_ref().map(|said| said.spot)),
-            ("keep_partial", self.keep_partial.as_ref().map(|said| said.spot)),
-            ("compress", self.compress.as_ref().map(|said| said.spot)),
-            ("rotate_size", self.rotate_size.as_ref().map(|said| said.spot)),
-            ("rotate_every", self.rotate_every.as_ref().map(|said| said.spot)),
-            ("rotate_keep", self.rotate_keep.as_ref().map(|said| said.spot)),
-            ("fsync", self.fsync.as_ref().map(|said| said.spot)),
-            ("follow", self.follow.as_ref().map(|said| said.spot)),
-            ("dead_letter", self.dead_letter.as_ref().map(|said| said.spot)),
-            ("dead_letter_encrypt_to", self.dead_letter_encrypt_to.as_ref().map(|said| said.spot)),
-        ];
-        for (key, spot) in files {
-            if let Some(spot) = spot {
-                r.complain(spot, format!("`{key}` is for files, and this reads topics"));
-            }
-        }
-    }
-
-    /// As the flags exclude each other.
-    fn check_outputs(&self, r: &mut Reader<'_>) {
-        let on =
-            |said: &Option<Said<bool>>| said.as_ref().filter(|said| said.value).map(|s| s.spot);
-        if let (Some(said), Some(_)) = (&self.out_dir, &self.output) {
-            r.complain(said.spot, "out_dir and output exclude each other".into());
-        }
-        if let (Some(spot), Some(_)) = (on(&self.append), on(&self.force)) {
-            r.complain(spot, "append and force exclude each other".into());
-        }
-        if let (Some(spot), None) = (on(&self.append), &self.output) {
-            r.complain(spot, "append adds to a file: name it as output".into());
-        }
-        if on(&self.follow).is_none() {
-            let followed = [
-                self.data_dir.as_ref().map(|said| said.spot),
-                self.line_timeout.as_ref().map(|said| said.spot),
-                on(&self.poll),
-            ];
-            for spot in followed.into_iter().flatten() {
-                r.complain(spot, "this is for files that are followed: add `follow = true`".into());
-            }
-        } else {
-            let others = [self.out_dir.as_ref().map(|said| said.spot), on(&self.force)];
-            for spot in others.into_iter().flatten() {
-                r.complain(spot, "not beside `follow`, whose output is appended to".into());
-            }
-        }
-        if let (Some(said), Some(_)) = (&self.compress, &self.out_dir) {
-            let what = "compress is for one output; below out_dir files are as their inputs are";
-            r.complain(said.spot, what.into());
-        }
+fn check_version(version: Option<Said<u64>>, r: &mut Reader<'_>) {
+    match version {
+        Some(Said { value: VERSION, .. }) => {}
+        Some(Said { value, spot, .. }) => r.complain(
+            spot,
+            format!("version {value} is not known: this tamis reads version {VERSION}"),
+        ),
+        None => r.complain_of_version(VERSION),
     }
 }
 

@@ -1,0 +1,77 @@
+//! Keys that exclude each other, or that are refused without another one.
+
+use super::{Config, Said, reader::Reader};
+
+/// Complains about every key of `config` that another one excludes.
+pub(super) fn complain(config: &Config, r: &mut Reader<'_>) {
+    if let (Some(schema), Some(_)) = (&config.schema, &config.require) {
+        r.complain(schema.spot, "schema and require exclude each other".into());
+    }
+    outputs(config, r);
+    config.streams.check(r);
+    files_and_topics(config, r);
+}
+
+/// Keys for files are refused where topics are read.
+fn files_and_topics(config: &Config, r: &mut Reader<'_>) {
+    if config.streams.is_empty() {
+        return;
+    }
+    let inputs = config.inputs.as_ref().and_then(|all| all.first());
+    let files = [
+        ("inputs", inputs.map(|said| said.spot)),
+        ("recursive", config.recursive.as_ref().map(|said| said.spot)),
+        ("input_format", config.input_format.as_ref().map(|said| said.spot)),
+        ("output", config.output.as_ref().map(|said| said.spot)),
+        ("out_dir", config.out_dir.as_ref().map(|said| said.spot)),
+        ("force", config.force.as_ref().map(|said| said.spot)),
+        ("append", config.append.as_ref().map(|said| said.spot)),
+        ("keep_partial", config.keep_partial.as_ref().map(|said| said.spot)),
+        ("compress", config.compress.as_ref().map(|said| said.spot)),
+        ("rotate_size", config.rotate_size.as_ref().map(|said| said.spot)),
+        ("rotate_every", config.rotate_every.as_ref().map(|said| said.spot)),
+        ("rotate_keep", config.rotate_keep.as_ref().map(|said| said.spot)),
+        ("fsync", config.fsync.as_ref().map(|said| said.spot)),
+        ("follow", config.follow.as_ref().map(|said| said.spot)),
+        ("dead_letter", config.dead_letter.as_ref().map(|said| said.spot)),
+        ("dead_letter_encrypt_to", config.dead_letter_encrypt_to.as_ref().map(|said| said.spot)),
+    ];
+    for (key, spot) in files {
+        if let Some(spot) = spot {
+            r.complain(spot, format!("`{key}` is for files, and this reads topics"));
+        }
+    }
+}
+
+/// Keys of the output exclude each other as the flags do.
+fn outputs(config: &Config, r: &mut Reader<'_>) {
+    let on = |said: &Option<Said<bool>>| said.as_ref().filter(|said| said.value).map(|s| s.spot);
+    if let (Some(said), Some(_)) = (&config.out_dir, &config.output) {
+        r.complain(said.spot, "out_dir and output exclude each other".into());
+    }
+    if let (Some(spot), Some(_)) = (on(&config.append), on(&config.force)) {
+        r.complain(spot, "append and force exclude each other".into());
+    }
+    if let (Some(spot), None) = (on(&config.append), &config.output) {
+        r.complain(spot, "append adds to a file: name it as output".into());
+    }
+    if on(&config.follow).is_none() {
+        let followed = [
+            config.data_dir.as_ref().map(|said| said.spot),
+            config.line_timeout.as_ref().map(|said| said.spot),
+            on(&config.poll),
+        ];
+        for spot in followed.into_iter().flatten() {
+            r.complain(spot, "this is for files that are followed: add `follow = true`".into());
+        }
+    } else {
+        let others = [config.out_dir.as_ref().map(|said| said.spot), on(&config.force)];
+        for spot in others.into_iter().flatten() {
+            r.complain(spot, "not beside `follow`, whose output is appended to".into());
+        }
+    }
+    if let (Some(said), Some(_)) = (&config.compress, &config.out_dir) {
+        let what = "compress is for one output; below out_dir files are as their inputs are";
+        r.complain(said.spot, what.into());
+    }
+}
