@@ -86,7 +86,7 @@ pub(crate) fn newest() -> Vec<String> {
 }
 
 /// What an entry of a configuration's `patterns` means: the pin of a pack that ships, or, with
-/// `None`, a path. `shipped` are those that ship. An error says the mend.
+/// `None`, a path. `shipped` are those that ship. An error says the fix.
 pub(crate) fn pin(
     shipped: &[Pack],
     entry: &str,
@@ -115,8 +115,8 @@ pub(crate) fn unknown(
 ) -> Vec<String> {
     let unknown = names.iter().enumerate().filter(|(_, name)| !knows(packs, name));
     let line = |(i, name): (usize, &String)| {
-        let mend = mend(packs, name);
-        format!("{}: no detector, category or pack `{name}`: {mend}", option(i))
+        let fix = fix(packs, name);
+        format!("{}: no detector, category or pack `{name}`: {fix}", option(i))
     };
     unknown.map(line).collect()
 }
@@ -127,7 +127,7 @@ pub(crate) fn knows(packs: &[Pack], name: &str) -> bool {
 }
 
 /// What to do about a name that nothing has.
-pub(crate) fn mend(packs: &[Pack], name: &str) -> String {
+pub(crate) fn fix(packs: &[Pack], name: &str) -> String {
     match nearest(name, names_of(packs)) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "`tamis patterns list` shows them all".into(),

@@ -43,7 +43,7 @@ fn show(packs: &[Pack], id: &str) -> Result<String> {
     let mut all = packs.iter().flat_map(|pack| pack.detectors.iter().map(move |d| (pack, d)));
     let (pack, detector) = all
         .find(|(_, detector)| detector.id == id)
-        .ok_or_else(|| anyhow!("no detector `{id}`: {}", packs::mend(packs, id)))?;
+        .ok_or_else(|| anyhow!("no detector `{id}`: {}", packs::fix(packs, id)))?;
     let mut text = format!("{}: {}\n", detector.id, detector.description);
     line(&mut text, "pack", &format!("{} (version {})", pack.pack, pack.version));
     line(&mut text, "category", &detector.category);

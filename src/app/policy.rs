@@ -114,8 +114,8 @@ impl Judge<'_> {
         for Said { value, spot, .. } in said {
             let known = packs::knows(self.packs, value) || rules && self.rules.contains(value);
             if !known {
-                let mend = packs::mend(self.packs, value);
-                let what = format!("no detector, category or pack `{value}`: {mend}");
+                let fix = packs::fix(self.packs, value);
+                let what = format!("no detector, category or pack `{value}`: {fix}");
                 self.wrong.push((*spot, what));
             }
         }
@@ -128,13 +128,13 @@ impl Judge<'_> {
         let named = all
             .filter(|(p, d)| names.iter().any(|n| *n == d.id || *n == d.category || *n == p.pack));
         let other = named.map(|(_, d)| d).find(|d| d.action != pack::Action::Truncate);
-        let mend = "only IP addresses are truncated: detectors = [\"ipv4\", \"ipv6\"]";
+        let fix = "only IP addresses are truncated: detectors = [\"ipv4\", \"ipv6\"]";
         match other {
             Some(d) => {
-                let what = format!("`{}` finds no IP addresses; {mend}", d.id);
+                let what = format!("`{}` finds no IP addresses; {fix}", d.id);
                 self.wrong.push((entry.action.spot, what));
             }
-            None if names.is_empty() => self.wrong.push((entry.action.spot, mend.into())),
+            None if names.is_empty() => self.wrong.push((entry.action.spot, fix.into())),
             None => {}
         }
     }

@@ -19,11 +19,11 @@ pub(crate) fn find(name: &str, names: &Names) -> Result<Schema> {
     let word = path.file_name().and_then(|name| name.to_str()).unwrap_or(name);
     if !path.exists() && path.extension().is_none() {
         let shipped: Vec<_> = Schema::builtin_names().collect();
-        let mend = match nearest(word, shipped.iter().copied()) {
+        let fix = match nearest(word, shipped.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("name a file, or one that ships: {}", shipped.join(", ")),
         };
-        bail!("{option} {name}: no such schema and no such file: {mend}");
+        bail!("{option} {name}: no such schema and no such file: {fix}");
     }
     let text = fs::read_to_string(path).with_context(|| format!("{option} {name}"))?;
     Schema::parse(name, &text).map_err(|errors| all(&errors))

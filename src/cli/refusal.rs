@@ -19,11 +19,11 @@ pub fn one_line(error: &Error) -> Option<String> {
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
         ErrorKind::UnknownArgument => {
             let meant = get(ContextKind::SuggestedArg);
-            let mend = match meant.as_str() {
+            let fix = match meant.as_str() {
                 "" => "`tamis -h` lists the options".to_owned(),
                 _ => format!("did you mean {meant}?"),
             };
-            format!("unknown option {argument}: {mend}")
+            format!("unknown option {argument}: {fix}")
         }
         ErrorKind::InvalidSubcommand => {
             let word = get(ContextKind::InvalidSubcommand);
@@ -36,14 +36,14 @@ pub fn one_line(error: &Error) -> Option<String> {
         }
         ErrorKind::InvalidValue => {
             let (word, known) = (get(ContextKind::InvalidValue), get(ContextKind::ValidValue));
-            let mend = match nearest(&word, known.split(", ")) {
+            let fix = match nearest(&word, known.split(", ")) {
                 _ if known.is_empty() => String::new(),
                 Some(meant) => format!(": did you mean `{meant}`? (it takes {known})"),
                 None => format!(": it takes {known}"),
             };
             match word.as_str() {
-                "" => format!("{argument} wants a value{mend}"),
-                _ => format!("{argument}: not `{word}`{mend}"),
+                "" => format!("{argument} wants a value{fix}"),
+                _ => format!("{argument}: not `{word}`{fix}"),
             }
         }
         ErrorKind::ValueValidation => {

@@ -68,16 +68,16 @@ fn complete(r: &mut Reader<'_>, spot: Spot, table: Table<'_, '_>, wanted: &[&str
 fn template(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {
     let said = r.text(value)?;
     if !is_name(&filled(&said.value, "t")) {
-        let mend = "letters, digits, `.`, `_`, `-`, and `{topic}` for the topic that is read";
-        r.complain(said.spot, format!("`{}` is no topic's name: {mend}", said.value));
+        let fix = "letters, digits, `.`, `_`, `-`, and `{topic}` for the topic that is read";
+        r.complain(said.spot, format!("`{}` is no topic's name: {fix}", said.value));
     }
     Some(said)
 }
 
 fn named(r: &mut Reader<'_>, said: &Said<String>) {
     if !is_name(&said.value) {
-        let mend = "letters, digits, `.`, `_` and `-`";
-        r.complain(said.spot, format!("`{}` is no topic's name: {mend}", said.value));
+        let fix = "letters, digits, `.`, `_` and `-`";
+        r.complain(said.spot, format!("`{}` is no topic's name: {fix}", said.value));
     }
 }
 

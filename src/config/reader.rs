@@ -116,11 +116,11 @@ impl<'t> Reader<'t> {
             return Some(Said { value: chosen, spot, secret: said.secret });
         }
         let word = &said.value;
-        let mend = match nearest(word, names.iter().map(String::as_str)) {
+        let fix = match nearest(word, names.iter().map(String::as_str)) {
             Some(meant) => format!(": did you mean `{meant}`? (it takes {known})"),
             None => format!(": it takes {known}"),
         };
-        self.wrong(spot, format!("not `{word}`{mend}"))
+        self.wrong(spot, format!("not `{word}`{fix}"))
     }
 
     /// A size: a number of bytes, or a text with a unit.
@@ -201,11 +201,11 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn unknown(&mut self, key: &Spanned<DeString<'_>>, known: &[&str]) {
-        let mend = match nearest(key.get_ref(), known.iter().copied()) {
+        let fix = match nearest(key.get_ref(), known.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("known are {}", known.join(", ")),
         };
-        let what = format!("unknown key `{}`: {mend}", key.get_ref());
+        let what = format!("unknown key `{}`: {fix}", key.get_ref());
         self.complain(self.spot(key.span().start), what);
     }
 

@@ -38,7 +38,7 @@ pub struct Schema {
     root: NodeId,
 }
 
-/// Why a schema was refused, where, and how to mend it.
+/// Why a schema was refused, where, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {what}")]
 pub struct SchemaError {

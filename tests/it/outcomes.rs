@@ -174,7 +174,7 @@ fn malformed() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 
 #[test]
 fn malformed_lines_are_never_forwarded() {
-    for (reason, line, mend) in malformed() {
+    for (reason, line, fix) in malformed() {
         let shown = String::from_utf8_lossy(&line[..line.len().min(40)]).into_owned();
         let dropped = between(&[], &line);
         assert_eq!(dropped.forwarded, "", "{shown}");
@@ -184,7 +184,7 @@ fn malformed_lines_are_never_forwarded() {
         let text = stderr(&dropped.output);
         let notice = text.lines().next().unwrap();
         assert!(notice.starts_with(&format!("tamis: dropped stdin:2: {reason}")), "{notice}");
-        assert!(notice.contains(mend), "{notice}");
+        assert!(notice.contains(fix), "{notice}");
         assert!(!text.contains("ada"), "the text is nobody's business: {text}");
 
         let strict = between(&["--fail-on-drop"], &line);

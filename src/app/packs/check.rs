@@ -1,4 +1,4 @@
-//! A user's pack, judged before anything is read: what is wrong, in which line, and the mend.
+//! A user's pack, judged before anything is read: what is wrong, in which line, and the fix.
 
 use std::collections::HashMap;
 
@@ -38,11 +38,11 @@ fn clearer(what: &str) -> String {
     match names.split_first() {
         Some((field, known)) if what.starts_with("unknown ") => {
             let kind = if what.starts_with("unknown field") { "field" } else { "value" };
-            let mend = match nearest(field, known.iter().copied()) {
+            let fix = match nearest(field, known.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("known are {}", known.join(", ")),
             };
-            format!("unknown {kind} `{field}`: {mend}")
+            format!("unknown {kind} `{field}`: {fix}")
         }
         _ => what.replace("expected u32", "expected a whole number"),
     }
@@ -67,8 +67,8 @@ pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<St
         let others = || packs.iter().flat_map(|p| p.detectors.iter().map(move |d| (p, d)));
         let same = |(_, d): &(&Pack, &Detector)| d.id == *id && !std::ptr::eq(*d, detector);
         if !is_name(id) {
-            let mend = "lower-case letters, digits and _, a letter first";
-            wrong.push(format!("{}: id `{id}`: {mend}", at("id")));
+            let fix = "lower-case letters, digits and _, a letter first";
+            wrong.push(format!("{}: id `{id}`: {fix}", at("id")));
         } else if let Some((other, _)) = others().find(same) {
             let other = &other.pack;
             wrong.push(format!(

@@ -14,7 +14,7 @@ pub(crate) fn newest(all: &[Pack]) -> Vec<&Pack> {
 }
 
 /// What an entry of a configuration's `patterns` means: the pin of one of `all`, which ship, or,
-/// with `None`, a path. An error says the mend.
+/// with `None`, a path. An error says the fix.
 pub(crate) fn pin(all: &[Pack], entry: &str) -> Result<Option<String>, String> {
     let (wanted, version) = entry.split_once('@').map_or((entry, None), |(p, v)| (p, Some(v)));
     let mut known: Vec<_> = all.iter().filter(|pack| pack.pack == wanted).collect();

@@ -241,8 +241,8 @@ impl Form<'_, '_> {
             return None;
         };
         if !is_private(&url.value) {
-            let mend = "a secret goes there: https:// (http:// to this machine alone)";
-            self.r.complain(url.spot, format!("`token_url`: {mend}"));
+            let fix = "a secret goes there: https:// (http:// to this machine alone)";
+            self.r.complain(url.spot, format!("`token_url`: {fix}"));
         }
         let client_id = self.need("client_id");
         let client_secret = self.secret("client_secret_file", "client_secret_env");

@@ -25,7 +25,7 @@ pub struct Selection {
     pub without: Vec<String>,
 }
 
-/// A plan that cannot be compiled: what, where, and the mend.
+/// A plan that cannot be compiled: what, where, and the fix.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{what}")]
 pub struct PlanError {

@@ -256,7 +256,7 @@ pub struct PackError {
     pub line: usize,
     /// From 1.
     pub column: usize,
-    /// What is wrong, and the mend.
+    /// What is wrong, and the fix.
     pub what: String,
 }
 

@@ -46,7 +46,7 @@ pub(crate) struct Globs {
     holds: Vec<Hold>,
 }
 
-/// The segments of a glob, or what is wrong with it and the mend.
+/// The segments of a glob, or what is wrong with it and the fix.
 pub fn segments(glob: &str) -> Result<Vec<&str>, String> {
     let all: Vec<_> = glob.split('.').collect();
     let wrong = |segment: &&&str| segment.is_empty() || segment.contains('*') && !is_star(segment);

@@ -215,11 +215,11 @@ impl<'a> Compiler<'a> {
 
     fn unknown_type(&mut self, at: usize, word: &str) {
         let known = || TYPES.iter().map(|(known, _)| *known);
-        let mend = match nearest(word, known()) {
+        let fix = match nearest(word, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("one of {}", known().collect::<Vec<_>>().join(", ")),
         };
-        self.refuse(at, format!("unknown type `{word}`: {mend}"));
+        self.refuse(at, format!("unknown type `{word}`: {fix}"));
     }
 
     fn required<'s>(&mut self, v: &'s Json, objects: &mut Objects<'s>) {

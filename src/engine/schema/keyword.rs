@@ -79,10 +79,10 @@ pub(super) fn is_annotation(key: &str) -> bool {
     key.starts_with("x-") || ANNOTATIONS.contains(&key)
 }
 
-/// Why `key` may not stand in a schema, with the mend.
+/// Why `key` may not stand in a schema, with the fix.
 pub(super) fn refusal(key: &str) -> String {
-    if let Some((_, mend)) = REFUSED.iter().find(|(known, _)| *known == key) {
-        return format!("keyword `{key}` is not supported: {mend}");
+    if let Some((_, fix)) = REFUSED.iter().find(|(known, _)| *known == key) {
+        return format!("keyword `{key}` is not supported: {fix}");
     }
     let known = ENFORCED.iter().chain(ANNOTATIONS).copied();
     match nearest(key, known) {

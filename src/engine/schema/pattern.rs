@@ -14,7 +14,7 @@ use regex_syntax::ParserBuilder;
 use super::node::StringCheck;
 use super::shape::Shape;
 
-/// Compiles a pattern; the error says what is wrong and how to mend it.
+/// Compiles a pattern; the error says what is wrong and how to fix it.
 pub(super) fn compile(pattern: &str) -> Result<StringCheck, String> {
     let translated = translate(pattern)?;
     // `(?-u:\B)` may hold inside a character, so the syntax isn't held to UTF-8; strings are UTF-8.

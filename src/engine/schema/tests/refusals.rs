@@ -1,4 +1,4 @@
-//! Schemas that are refused: where, and with which mend.
+//! Schemas that are refused: where, and with which fix.
 
 use super::super::Schema;
 
