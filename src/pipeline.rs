@@ -36,6 +36,7 @@ mod crew;
 mod cutter;
 mod delivery;
 mod flight;
+mod frames;
 pub mod growing;
 mod ledger;
 mod order;

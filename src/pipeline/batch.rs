@@ -9,6 +9,9 @@ use super::{
 };
 use crate::engine::{Chunk, KeyBlock};
 
+/// The byte order mark of UTF-8.
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// A chunk, where it came from, and what became of it. One of a fixed pool.
 pub(super) struct Batch {
     /// Its place in the order of everything read.
@@ -74,6 +77,25 @@ impl Batch {
             chunk: Chunk::with_capacity(sizes.usual()),
             output: Output::default(),
         }
+    }
+
+    /// Removes a byte order mark at its beginning.
+    pub(super) fn skip_bom(&mut self) {
+        if let Some(rest) = self.chunk.data().strip_prefix(BOM) {
+            let rest = rest.to_vec();
+            self.chunk.truncate(0);
+            self.chunk.extend(&rest);
+            self.offset += BOM.len() as u64;
+            self.source_bytes += BOM.len() as u64;
+        }
+    }
+
+    /// Makes room for `most` bytes: one exact step in place of a vector's doubling, which the memory
+    /// formula would have to count.
+    pub(super) fn grow(&mut self, most: usize) {
+        let mut bigger = Chunk::with_capacity(most);
+        bigger.extend(self.chunk.data());
+        self.chunk = bigger;
     }
 
     /// Ready for other data. Memory that only a long line needed goes back.

@@ -5,19 +5,17 @@
 //! much is kept that the engine can tell; the rest is counted and thrown away, so no line can
 //! raise the memory.
 
-use std::{mem::swap, sync::Arc};
+use std::sync::Arc;
 
 use memchr::{memchr, memrchr};
 
 use super::{
-    batch::Batch,
+    batch::{BOM, Batch},
     budget::{STEP, Sizes},
+    frames::Frames,
     growing::{Position, Reached},
-    ports::{Framing, MOST_WAITING},
+    ports::Framing,
 };
-use crate::engine::Chunk;
-
-const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Where the cutter stands in an input. The batch that is being filled stays with the caller.
 pub(super) struct Cutter {
@@ -35,32 +33,15 @@ pub(super) struct Cutter {
     at_start: bool,
     /// Where the next batch starts in the input.
     offset: u64,
-    framing: Option<Arc<dyn Framing>>,
     frames: Frames,
     /// Whole lines were left for the next batch.
     waits: bool,
 }
 
-/// Where the framing stands; nothing of it is used where lines stand for themselves.
-#[derive(Default)]
-struct Frames {
-    /// Lines may belong together.
-    spans: bool,
-    /// How much of the batch was looked at, in lines.
-    seen: usize,
-    /// How many lines were looked at behind the whole.
-    waiting: usize,
-    /// The states before the batch, where it is cut, and behind what was looked at.
-    begun: u16,
-    whole: u16,
-    now: u16,
-}
-
 impl Cutter {
     pub(super) fn new(sizes: Sizes, framing: Option<Arc<dyn Framing>>) -> Self {
         Self {
-            framing,
-            frames: Frames::default(),
+            frames: Frames::new(framing),
             waits: false,
             sizes,
             carry: Vec::with_capacity(sizes.usual()),
@@ -86,9 +67,7 @@ impl Cutter {
         self.carry.clear();
         (self.whole, self.discarding, self.discarded) = (0, false, false);
         (self.at_start, self.offset) = (offset == 0, offset);
-        let state = self.framing.as_ref().map_or(0, |framing| framing.start(left));
-        let spans = self.framing.as_ref().is_some_and(|framing| framing.spans(state));
-        self.frames = Frames { spans, seen: 0, waiting: 0, begun: state, whole: state, now: state };
+        self.frames.start(left);
     }
 
     /// Goes on where an input was left. What was read behind it is forgotten.
@@ -145,7 +124,7 @@ impl Cutter {
         let len = batch.chunk.data().len();
         let want = self.sizes.chunk_bytes.saturating_sub(len).max(STEP);
         if len + want >= self.sizes.usual() && batch.chunk.memory() <= self.usual_memory() {
-            grow(&mut batch.chunk, self.sizes.most());
+            batch.grow(self.sizes.most());
         }
         batch.chunk.spare(want)
     }
@@ -164,7 +143,7 @@ impl Cutter {
     pub(super) fn cut(&mut self, batch: &mut Batch) {
         let len = batch.chunk.data().len();
         if !self.discarded && self.torn(len) {
-            self.give_up();
+            self.frames.give_up(&mut self.whole);
         }
         let end = if self.discarded { len } else { self.whole };
         self.cut_at(batch, end);
@@ -176,7 +155,7 @@ impl Cutter {
         let inside_line = self.discarding || batch.chunk.data().last() != Some(&b'\n');
         let before = self.frames.now;
         self.finish(batch);
-        self.wait_no_longer();
+        self.frames.wait_no_longer();
         if inside_line && before != self.frames.begun && !self.frames.spans {
             // That the beginning of a line is nothing which spans lines says nothing of the next one.
             self.frames.begun = before;
@@ -191,20 +170,14 @@ impl Cutter {
             (self.whole, self.frames.whole) = (self.frames.seen, self.frames.now);
         }
         self.cut(batch);
-        self.wait_no_longer();
-    }
-
-    fn wait_no_longer(&mut self) {
-        if let Some(framing) = self.framing.as_ref().filter(|f| f.waits(self.frames.begun)) {
-            self.frames.begun = framing.given_up(self.frames.begun);
-        }
+        self.frames.wait_no_longer();
     }
 
     /// Cuts the batch at the end of the input; the last line may lack its end.
     pub(super) fn finish(&mut self, batch: &mut Batch) {
         let len = batch.chunk.data().len();
         if self.frames.spans && self.frames.seen < len && !self.discarding {
-            self.look(&batch.chunk.data()[self.frames.seen..]);
+            self.frames.look(&batch.chunk.data()[self.frames.seen..]);
         }
         self.frames.whole = self.frames.now;
         self.cut_at(batch, len);
@@ -212,16 +185,7 @@ impl Cutter {
 
     /// Cuts the batch behind its first line, with those that belong to it.
     pub(super) fn cut_first(&mut self, batch: &mut Batch) {
-        let (data, mut end, mut state) = (batch.chunk.data(), 0, self.frames.begun);
-        let framing = self.framing.as_ref().filter(|_| self.frames.spans);
-        while let Some(at) = memchr(b'\n', &data[end..self.whole]) {
-            let line = &data[end..end + at];
-            end += at + 1;
-            state = framing.map_or(self.frames.whole, |framing| framing.behind(state, line));
-            if !framing.is_some_and(|framing| framing.waits(state)) {
-                break;
-            }
-        }
+        let (end, state) = self.frames.first(&batch.chunk.data()[..self.whole]);
         (self.whole, self.frames.whole) = (end, state);
         self.cut(batch);
     }
@@ -260,8 +224,7 @@ impl Cutter {
         (self.whole, self.discarding, self.discarded, self.at_start) = (0, false, false, false);
         batch.chunk.set_note(self.frames.begun, self.frames.whole);
         self.waits = self.frames.spans && self.frames.seen > end;
-        let (spans, next) = (self.frames.spans, self.frames.whole);
-        self.frames = Frames { spans, seen: 0, waiting: 0, begun: next, whole: next, now: next };
+        self.frames.next();
         batch.chunk.seal();
     }
 
@@ -270,11 +233,11 @@ impl Cutter {
         if self.at_start && batch.chunk.data().len() >= BOM.len() {
             self.at_start = false;
             from = 0;
-            skip_bom(batch);
+            batch.skip_bom();
         }
         let data = batch.chunk.data();
         if self.frames.spans {
-            self.look_at_lines(data, from);
+            self.frames.look_at_lines(data, from, self.sizes.max_event_bytes, &mut self.whole);
         } else if let Some(at) = memrchr(b'\n', &data[from..]) {
             self.whole = from + at + 1;
         }
@@ -285,49 +248,6 @@ impl Cutter {
             batch.chunk.truncate(kept);
             self.discarding = true;
         }
-    }
-
-    /// Moves the whole along as far as no line waits for another.
-    fn look_at_lines(&mut self, data: &[u8], from: usize) {
-        // What was there before has no line end behind what was looked at.
-        let mut from = from.max(self.frames.seen);
-        while let Some(at) = memchr(b'\n', &data[from..]) {
-            let end = from + at;
-            let many = self.frames.waiting >= MOST_WAITING;
-            if many || end - self.whole > self.sizes.max_event_bytes {
-                self.give_up();
-            }
-            let waits = self.look(&data[self.frames.seen..end]);
-            (self.frames.seen, from) = (end + 1, end + 1);
-            self.frames.waiting += 1;
-            if !waits {
-                (self.whole, self.frames.whole) = (end + 1, self.frames.now);
-                self.frames.waiting = 0;
-            }
-            if !self.frames.spans {
-                let last = memrchr(b'\n', data).map_or(0, |at| at + 1);
-                (self.whole, self.frames.seen) = (last, last);
-                return;
-            }
-        }
-    }
-
-    /// With the line that is looked at next, those that belong together would be longer than any
-    /// line may be. They are parted, at the same line however the input arrives.
-    fn give_up(&mut self) {
-        if let Some(framing) = self.framing.as_ref().filter(|f| f.waits(self.frames.now)) {
-            self.frames.now = framing.given_up(self.frames.now);
-            (self.whole, self.frames.whole) = (self.frames.seen, self.frames.now);
-            self.frames.waiting = 0;
-        }
-    }
-
-    /// Whether this line, or one before it, waits for another.
-    fn look(&mut self, line: &[u8]) -> bool {
-        let Some(framing) = &self.framing else { return false };
-        self.frames.now = framing.behind(self.frames.now, line);
-        self.frames.spans = framing.spans(self.frames.now);
-        framing.waits(self.frames.now)
     }
 
     /// The lines that wait, and what there is of the next one, are too long to belong together.
@@ -353,23 +273,6 @@ impl Cutter {
     fn usual_memory(&self) -> usize {
         Sizes::memory(self.sizes.usual())
     }
-}
-
-fn skip_bom(batch: &mut Batch) {
-    if let Some(rest) = batch.chunk.data().strip_prefix(BOM) {
-        let rest = rest.to_vec();
-        batch.chunk.truncate(0);
-        batch.chunk.extend(&rest);
-        batch.offset += BOM.len() as u64;
-        batch.source_bytes += BOM.len() as u64;
-    }
-}
-
-/// One exact step in place of a vector's doubling, which the memory formula would have to count.
-fn grow(chunk: &mut Chunk, most: usize) {
-    let mut bigger = Chunk::with_capacity(most);
-    bigger.extend(chunk.data());
-    swap(chunk, &mut bigger);
 }
 
 #[cfg(test)]
