@@ -1,7 +1,7 @@
 //! Placeholders: `[REDACTED:email]`, and in keys `[REDACTED:email#2]`.
 //!
 //! What has the form of a placeholder may still be anybody's text (`[REDACTED:hunter2]`). Only ids
-//! that a detector or a rule has, or that the configuration lists, make one.
+//! that a detector or a rule has, or that the policy lists, make one.
 
 use std::collections::HashSet;
 

@@ -17,7 +17,7 @@ use allow::AllowList;
 pub use allow::{check_network, check_regex};
 pub use globs::segments;
 
-/// What a configuration says beside the packs.
+/// What decides about findings besides the packs: what is allowed, and rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// What is never a finding.

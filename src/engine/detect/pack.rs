@@ -148,9 +148,9 @@ pub enum Step {
     Context,
     /// A veto word or key.
     Veto,
-    /// The detector's allow-list, the configuration's, or Tamis's own placeholder.
+    /// The detector's allow-list, the policy's, or a placeholder of Tamis.
     AllowList,
-    /// A rule of the configuration keeps it, or only counts it.
+    /// A rule of the policy keeps it, or only counts it.
     Rule,
     /// A longer finding, or one of higher priority, covers it.
     Overlap,
