@@ -3,12 +3,14 @@
 //! | file | does |
 //! | --- | --- |
 //! | `awaited` | what it waits for before it has records |
+//! | `clients` | what librdkafka's clients count of themselves |
 //! | `partition` | how far a partition is, and how far it could be |
 //! | `orders` | what an operator wants |
 //! | `stall` | partitions that do not advance although there is more |
 //! | `families` | the measures by name |
 
 mod awaited;
+mod clients;
 mod families;
 mod orders;
 mod partition;
@@ -28,6 +30,8 @@ use rdkafka::statistics::Statistics;
 use super::Fault;
 use crate::metrics::Histogram;
 use awaited::Awaited;
+pub use clients::Client;
+use clients::{Retries, Waiting};
 use orders::Orders;
 pub use orders::Unfit;
 pub use partition::Partition;
@@ -55,15 +59,6 @@ pub enum Skip {
     ByHand,
     /// Runs died of it.
     Poison,
-}
-
-/// Which of librdkafka's clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Client {
-    /// The consumer.
-    Source,
-    /// The producer.
-    Sink,
 }
 
 /// A member that was given up has so long to join again before it is not ready.
@@ -104,33 +99,6 @@ struct State {
     /// When something was acknowledged last.
     moved: Option<Instant>,
     orders: Orders,
-}
-
-/// What a client counts of itself, and what those before it did.
-#[derive(Debug, Clone, Copy, Default)]
-struct Retries {
-    before: u64,
-    now: u64,
-}
-
-impl Retries {
-    fn told(&mut self, count: u64) {
-        // Another client counts from nothing.
-        if count < self.now {
-            self.before += self.now;
-        }
-        self.now = count;
-    }
-
-    fn all(self) -> u64 {
-        self.before + self.now
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Waiting {
-    messages: u64,
-    bytes: u64,
 }
 
 impl Default for Vitals {
@@ -253,19 +221,9 @@ impl Vitals {
 
     /// Takes over what librdkafka says of itself.
     pub fn told(&self, client: Client, statistics: &Statistics) {
-        let retries = statistics.brokers.values().map(|broker| broker.txretries).sum::<u64>();
         let mut state = self.state();
-        state.retries[client as usize].told(retries);
-        state.waiting[client as usize] = match client {
-            Client::Sink => Waiting { messages: statistics.msg_cnt, bytes: statistics.msg_size },
-            Client::Source => {
-                let all = statistics.topics.values().flat_map(|topic| topic.partitions.values());
-                all.fold(Waiting::default(), |sum, partition| Waiting {
-                    messages: sum.messages + partition.fetchq_cnt.unsigned_abs(),
-                    bytes: sum.bytes + partition.fetchq_size,
-                })
-            }
-        };
+        state.retries[client as usize].told(statistics);
+        state.waiting[client as usize] = Waiting::of(client, statistics);
         if client == Client::Source {
             for partition in state.partitions.values_mut() {
                 let topic = statistics.topics.get(&*partition.topic);
