@@ -5,6 +5,7 @@
 //! | `discovery` | which files there are, and which of them were read already under another name |
 //! | `fingerprint` | which file it is |
 //! | `tail` | one file that is followed |
+//! | `former` | files that are no longer followed, and how their copies are recognised |
 //! | `packed` | one that is compressed |
 //! | `trouble` | what cannot be read, told once |
 //! | `watch` | when to look |
@@ -21,6 +22,7 @@
 
 mod discovery;
 mod fingerprint;
+mod former;
 mod packed;
 mod registry;
 mod settings;
@@ -48,10 +50,11 @@ use crate::{
 };
 
 use fingerprint::{Node, Stamp};
+use former::Formers;
 use packed::Packed;
 use registry::Registry;
 use suspects::{Kept, Notes};
-use tail::{Former, Packing, Tail};
+use tail::{Packing, Tail};
 use watch::Watch;
 
 /// So many files are followed at once; more wait until one is let go.
@@ -65,8 +68,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const POLL_EVERY: Duration = Duration::from_millis(20);
 /// A file is let go when no name has led to it, and it has not grown, for so long.
 const LINGER: Duration = Duration::from_secs(10);
-/// Of files that were let go, so many are remembered: they may come back.
-const FORMERS: usize = MOST_FILES;
 
 /// Files that grow.
 pub struct Follow {
@@ -80,7 +81,7 @@ pub struct Follow {
     archives: HashMap<Node, Stamp>,
     /// By folder, as the watch names it, and name.
     places: HashMap<(PathBuf, OsString), usize>,
-    formers: VecDeque<Former>,
+    formers: Formers,
     /// Tails that have something to read, in turn.
     queue: VecDeque<usize>,
     /// The compressed file that is open: one at a time.
@@ -127,7 +128,7 @@ impl Follow {
             nodes: HashMap::new(),
             archives: HashMap::new(),
             places: HashMap::new(),
-            formers: VecDeque::new(),
+            formers: Formers::default(),
             queue: VecDeque::new(),
             unpacking: None,
             unsettled: HashMap::new(),
@@ -225,7 +226,7 @@ impl Follow {
     fn truncated(&mut self, input: usize, now: Instant) -> io::Result<()> {
         let Some(mut tail) = self.tails.remove(&input) else { return Ok(()) };
         self.settings.observer.input_truncated(&tail.name);
-        self.remember(tail.former());
+        self.formers.remember(tail.former());
         self.ended.push_back((input, true));
         let Some(file) = tail.file.take() else { return Ok(()) };
         let fresh =
@@ -236,13 +237,6 @@ impl Follow {
             tail.unlisted = unlisted;
         }
         Ok(())
-    }
-
-    fn remember(&mut self, former: Former) {
-        if self.formers.len() == FORMERS {
-            self.formers.pop_front();
-        }
-        self.formers.push_back(former);
     }
 
     fn enqueue(&mut self, input: usize) {
@@ -287,7 +281,7 @@ impl Follow {
             self.tell(&tail.name.clone(), io::Error::other(why));
         }
         if !tail.is_packed() {
-            self.remember(tail.former());
+            self.formers.remember(tail.former());
         }
         self.ended.push_back((input, false));
     }

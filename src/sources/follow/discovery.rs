@@ -12,8 +12,8 @@ use std::{
 use super::{
     Follow, MOST_FILES, Packed, Packing, Tail,
     fingerprint::{self, Node, Stamp, TELLING},
+    former::is_named_after,
     store::Entry,
-    tail::is_named_after,
 };
 use crate::{
     compression::{Format, Start},

@@ -13,6 +13,7 @@ use memchr::memchr;
 
 use super::{
     fingerprint::{self, Fingerprint, MOST, Node, read_at},
+    former::{Former, edge},
     packed::Packed,
 };
 use crate::{
@@ -73,16 +74,6 @@ pub(super) enum Packing {
     Plain,
     /// Compressed; open while it is its turn.
     Packed(Option<Packed>),
-}
-
-/// A file that is followed no more: what its copies are known by.
-pub(super) struct Former {
-    pub(super) input: usize,
-    pub(super) node: Node,
-    pub(super) first: PathBuf,
-    pub(super) start: Fingerprint,
-    pub(super) position: Position,
-    edge: Vec<u8>,
 }
 
 impl Tail {
@@ -366,102 +357,10 @@ impl Tail {
     }
 }
 
-impl Former {
-    /// Whether `copy` says what this file said before its position.
-    pub(super) fn is_like(&self, copy: &File, size: u64) -> io::Result<bool> {
-        let offset = self.position.offset;
-        Ok(size >= offset && edge(copy, offset, self.edge.len())? == self.edge)
-    }
-}
-
-/// The last `len` bytes before `offset`, or as many as there are.
-fn edge(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-    let from = offset.saturating_sub(len as u64);
-    fingerprint::read_at(file, from, (offset - from) as usize)
-}
-
-/// Whether a file at `path` may be a copy of the one at `original`: rotation adds to a name,
-/// before its extension or behind it.
-pub(super) fn is_named_after(path: &Path, original: &Path) -> bool {
-    let (Some(name), Some(stem)) = (path.file_name(), original.file_stem()) else { return false };
-    name.len() > original.file_name().map_or(0, |name| name.len())
-        && name.as_encoded_bytes().starts_with(stem.as_encoded_bytes())
-}
-
 fn shown(path: &Path) -> Arc<str> {
     // A name is one line of a message, whatever a file is called.
     visible(&path.display().to_string()).into()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::*;
-
-    /// A line that comes in small pieces is read a few times at most, not again with each piece.
-    #[test]
-    fn a_line_that_grows_slowly_is_not_read_again_and_again() {
-        const PIECE: usize = 100;
-        const PIECES: usize = 3000;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.log");
-        let mut log = File::create(&path).unwrap();
-        for before in [&b""[..], b"{\"id\":1}\n"] {
-            log.write_all(before).unwrap();
-            let file = File::open(&path).unwrap();
-            let metadata = file.metadata().unwrap();
-            let (now, age) = (Instant::now(), Duration::from_secs(60));
-            let offset = metadata.len();
-            let position = Position { offset, ..Position::default() };
-            let node = Node::of(&metadata);
-            let mut tail =
-                Tail::new(path.clone(), file, node, Packing::Plain, position, now).unwrap();
-            let (mut read, mut buf) = (0, vec![0; 64 << 10]);
-            let mut turn = |tail: &mut Tail, offset: u64, settles: u64| {
-                assert!(tail.begin(now, age).unwrap());
-                if !tail.has_news(now, age).unwrap() {
-                    return false;
-                }
-                let mut n = 1;
-                while n > 0 {
-                    n = tail.read(&mut buf).unwrap();
-                    read += n;
-                }
-                let settled =
-                    Reached { offset, inside_line: false, frame: 0, waits: false, settles };
-                tail.end(settled, now);
-                true
-            };
-            for _ in 0..PIECES {
-                log.write_all(&[b'x'; PIECE]).unwrap();
-                turn(&mut tail, offset, 1 << 30);
-            }
-            assert!(!turn(&mut tail, offset, 1 << 30), "nothing new");
-            assert!(tail.partial.is_some(), "its age is known");
-            log.write_all(b"\n").unwrap();
-            let end = offset + (PIECES * PIECE) as u64 + 1;
-            assert!(turn(&mut tail, end, 0), "a line end is news");
-            // At last a line that is too long.
-            log.write_all(&[b'x'; 2000]).unwrap();
-            turn(&mut tail, end, end + 3000);
-            log.write_all(&[b'x'; 900]).unwrap();
-            assert!(!turn(&mut tail, end, end + 3000));
-            log.write_all(&[b'x'; 200]).unwrap();
-            assert!(turn(&mut tail, end, end + 3000), "too long is news");
-            assert!(read < 2 * PIECES * PIECE, "{read} bytes of {end}");
-            log.write_all(b"\n").unwrap();
-        }
-    }
-
-    #[test]
-    fn rotated_files_are_named_after_the_first() {
-        let original = Path::new("/var/log/app.log");
-        for name in ["app.log.1", "app.log.1.gz", "app-20261128.log", "app.2026-11-28.0.log.zst"] {
-            assert!(is_named_after(&Path::new("/var/log").join(name), original), "{name}");
-        }
-        for name in ["app.log", "web.log", "web-app.log"] {
-            assert!(!is_named_after(&Path::new("/var/log").join(name), original), "{name}");
-        }
-    }
-}
+mod tests;
