@@ -1,6 +1,5 @@
 //! Decoded texts, each with the way back to the one that it came from.
 
-use super::nested::Outer;
 use super::trace::Decoding;
 use super::values::Fit;
 use super::{Judge, Keys, LEVELS, Place, stop};
@@ -24,6 +23,19 @@ pub(super) struct Level {
     pub(super) values: Vec<(u32, u32)>,
     /// Where JSON begins that breaks off.
     pub(super) broken: Option<usize>,
+}
+
+/// A text in which JSON is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Outer<'a> {
+    /// What stands above the text.
+    pub(super) keys: Keys<'a>,
+    /// The text is a key of the container that opens here.
+    pub(super) key_of: Option<u32>,
+    /// Where the text ends.
+    pub(super) end: usize,
+    /// The level of the strings in its values.
+    pub(super) level: usize,
 }
 
 impl Level {

@@ -1,9 +1,10 @@
 //! JSON inside a string or a text line: each object or array in it is walked as an event is, and
 //! obeys the rules by path, as a continuation of the string's own path and as if it were the event.
 
+use super::levels::Outer;
 use super::trace::Decoding;
 use super::values::{self, Begins, Look};
-use super::{Judge, Keys, LEVELS, Level, Place};
+use super::{Judge, LEVELS, Level, Place};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode;
 use crate::engine::detect::budget::DECODED;
@@ -33,19 +34,6 @@ struct Depth {
     walk: Walk,
     index: Index,
     text: Vec<u8>,
-}
-
-/// A text in which JSON is looked for.
-#[derive(Clone, Copy)]
-pub(super) struct Outer<'a> {
-    /// What stands above the text.
-    pub(super) keys: Keys<'a>,
-    /// The text is a key of the container that opens here.
-    pub(super) key_of: Option<u32>,
-    /// Where the text ends.
-    pub(super) end: usize,
-    /// The level of the strings in its values.
-    pub(super) level: usize,
 }
 
 /// What became of a value.

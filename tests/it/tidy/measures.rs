@@ -16,12 +16,8 @@ const IMPL_FILES: usize = 2;
 /// Types whose methods are in more files than that today. The goal is none.
 const SPREAD: &[(&str, usize)] = &[("Engine", 5), ("Judge", 9), ("Paths", 3)];
 /// Imports that close a circle today. The goal is none.
-const CIRCLES: &[(&str, &str)] = &[
-    ("engine::detect", "engine::policy"),
-    ("engine::policy", "engine::detect"),
-    ("engine::judge::levels", "engine::judge::nested"),
-    ("engine::judge::nested", "engine::judge::levels"),
-];
+const CIRCLES: &[(&str, &str)] =
+    &[("engine::detect", "engine::policy"), ("engine::policy", "engine::detect")];
 
 type Module = Vec<String>;
 
