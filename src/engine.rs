@@ -18,6 +18,7 @@ pub mod explain;
 mod fate;
 pub(crate) mod index;
 pub(crate) mod judge;
+mod key_block;
 mod line;
 pub mod outcome;
 pub(crate) mod path;
@@ -37,7 +38,7 @@ pub(crate) use line::prefix::event_start;
 pub use chunk::Chunk;
 pub use explain::{Explanation, explain};
 pub use fate::Fate;
-pub use line::KeyBlock;
+pub use key_block::KeyBlock;
 pub use outcome::{Detail, Output, Payload, Reason, Reject, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
 

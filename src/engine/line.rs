@@ -1,12 +1,9 @@
 //! From lines to outcomes: each line of a chunk ends in exactly one.
 
-mod key_block;
 pub(super) mod prefix;
 mod text;
 
 use std::mem;
-
-pub use key_block::KeyBlock;
 
 use super::Engine;
 use super::chunk::HEAD;

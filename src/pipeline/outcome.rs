@@ -199,7 +199,7 @@ pub struct Output {
     pub schema: Option<Arc<str>>,
     /// The counts.
     pub tally: Tally,
-    /// The block of key lines that is open after the last line.
+    /// The private key that is open after the last line.
     pub key_block: KeyBlock,
     /// Memory for the counts of the engine.
     judged: engine::Tally,
