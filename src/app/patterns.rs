@@ -10,7 +10,7 @@ use super::{exit::Exit, packs, wording::word};
 use crate::{
     cli::patterns::{PatternsArgs, PatternsCommand},
     engine::detect::{
-        Pack,
+        Pack, is_searched,
         pack::{Case, Detector, Near},
     },
 };
@@ -34,9 +34,20 @@ fn list(packs: &[Pack]) -> String {
     let mut text = String::new();
     for (pack, d) in all() {
         let (id, category, name, description) = (&d.id, &d.category, &pack.pack, &d.description);
-        let _ = writeln!(text, "{id:ids$}  {category:categories$}  {name:names$}  {description}");
+        let line = format!("{id:ids$}  {category:categories$}  {name:names$}  {description}");
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    if let Some(line) = searched(all().map(|(_, d)| d)) {
+        let _ = writeln!(text, "{line}");
     }
     text
+}
+
+/// Which of `detectors` every text is searched for, if any is.
+pub(crate) fn searched<'a>(detectors: impl Iterator<Item = &'a Detector>) -> Option<String> {
+    let ids: Vec<_> = detectors.filter(|d| is_searched(d)).map(|d| d.id.as_str()).collect();
+    let what = "no literal in the regex, so every text is searched, which is slower";
+    (!ids.is_empty()).then(|| format!("{what}: {}", ids.join(", ")))
 }
 
 fn show(packs: &[Pack], id: &str) -> Result<String> {
@@ -44,7 +55,8 @@ fn show(packs: &[Pack], id: &str) -> Result<String> {
     let (pack, detector) = all
         .find(|(_, detector)| detector.id == id)
         .ok_or_else(|| anyhow!("no detector `{id}`: {}", packs::fix(packs, id)))?;
-    let mut text = format!("{}: {}\n", detector.id, detector.description);
+    let title = format!("{}: {}", detector.id, detector.description);
+    let mut text = format!("{}\n", title.trim_end_matches(": "));
     line(&mut text, "pack", &format!("{} (version {})", pack.pack, pack.version));
     line(&mut text, "category", &detector.category);
     lines(&mut text, "reference", &detector.references);
@@ -57,6 +69,7 @@ fn show(packs: &[Pack], id: &str) -> Result<String> {
 fn pattern(text: &mut String, d: &Detector) {
     lines(text, "literal", &d.literals);
     lines(text, "shape", &d.shape);
+    line(text, "found by", if is_searched(d) { "a search of every text" } else { "" });
     line(text, "regex", &d.regex);
     line(text, "not before", d.not_before.as_deref().unwrap_or_default());
     line(text, "not after", d.not_after.as_deref().unwrap_or_default());
@@ -135,6 +148,11 @@ unchanged_by = "regex"
     fn list_and_show() {
         let packs = [Pack::parse("mine.toml", PACK).unwrap()];
         assert_eq!(list(&packs), "badge  contact  mine  a badge number\n");
+        let own = "pack = 'own'\n[[detector]]\nid = 'pin'\nregex = '\\d{6}'\n";
+        let own = [Pack::parse("own.toml", own).unwrap()];
+        let listed = list(&own);
+        assert!(listed.starts_with("pin  custom  own\nno literal in the regex, so"), "{listed}");
+        assert!(show(&own, "pin").unwrap().contains("  found by         a search of every text\n"));
         let shown = show(&packs, "badge").unwrap();
         for part in [
             "badge: a badge number\n",

@@ -5,7 +5,11 @@ use std::{env, sync::Arc};
 use anyhow::Result;
 
 use super::{resolved::Rules, schemas};
-use crate::engine::{Plan, Settings, detect::Selection, policy::Numbers};
+use crate::engine::{
+    Plan, Settings,
+    detect::{Selection, is_derived},
+    policy::Numbers,
+};
 
 /// What an engine has learnt of paths, twice: JSON inside strings has paths of its own.
 const PATHS: u64 = 4 << 20;
@@ -26,7 +30,9 @@ const ROW: u64 = 16;
 
 /// An engine's memory at most, in the memory formula: `chunk` is the largest that it is given.
 pub(crate) fn engine_bytes(chunk: usize, rules: &Rules) -> u64 {
-    let detectors: usize = rules.packs.iter().map(|pack| pack.detectors.len()).sum();
+    let detectors = rules.packs.iter().flat_map(|pack| &pack.detectors);
+    // Those that search every text, or for a literal inside a match, have two automata.
+    let automata: usize = detectors.map(|d| 1 + usize::from(is_derived(d))).sum();
     let paths = rules.policy.rules.iter().filter_map(|rule| rule.path.as_deref());
     let segments: usize = paths.map(|path| path.split('.').count() + 1).sum();
     let ruled = match segments.div_ceil(64) as u64 {
@@ -34,7 +40,7 @@ pub(crate) fn engine_bytes(chunk: usize, rules: &Rules) -> u64 {
         // Placeholders are kept before they are written.
         words => RULED + ROW * words + 4 * growth(rules) as u64,
     };
-    PATHS + INSIDE + AUTOMATON * detectors as u64 + (SCRATCH + ruled) * chunk as u64
+    PATHS + INSIDE + AUTOMATON * automata as u64 + (SCRATCH + ruled) * chunk as u64
 }
 
 /// How much an event grows at most where a rule by path puts a placeholder, its quotes and a comma

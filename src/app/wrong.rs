@@ -14,7 +14,7 @@ impl Wrong {
         match judged {
             Ok(value) => Some(value),
             Err(error) => {
-                self.add(Trouble::from(error).to_string().lines().map(str::to_owned));
+                self.add(complaints(&Trouble::from(error).to_string()));
                 None
             }
         }
@@ -35,4 +35,16 @@ impl Wrong {
             _ => Err(anyhow!(self.0.join("\n"))),
         }
     }
+}
+
+/// The complaints of a message. What is indented belongs to the line before it.
+fn complaints(message: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for line in message.lines() {
+        match all.last_mut().filter(|_| line.starts_with("    ")) {
+            Some(last) => *last += &format!("\n{line}"),
+            None => all.push(line.to_owned()),
+        }
+    }
+    all
 }

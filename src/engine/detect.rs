@@ -3,9 +3,11 @@
 //! A candidate passes, in this order: gate, shape (the index), regex, validator, context, veto,
 //! allow-list; findings that overlap are settled last. [`pack::Step`] names the steps.
 
+mod advice;
 mod assignment;
 pub(crate) mod budget;
 mod compile;
+mod derive;
 mod detector;
 mod keys;
 mod overlap;
@@ -13,6 +15,7 @@ pub mod pack;
 mod pattern;
 mod prose;
 mod scratch;
+mod search;
 pub(crate) mod shape;
 mod spelling;
 pub(crate) mod validators;
@@ -22,8 +25,10 @@ mod verdict;
 pub(crate) use assignment::is_directory;
 pub(crate) use compile::Detectors;
 pub use compile::{PlanError, Selection};
+pub use derive::{is_derived, is_searched};
 pub(crate) use keys::{Keys, is_secret};
 pub(crate) use overlap::settle;
 pub use pack::{Pack, PackError, Step};
 pub(crate) use scratch::Scratch;
+pub(crate) use search::next;
 pub(crate) use verdict::{Finding, Place, Refusal, With};

@@ -39,6 +39,8 @@ pub(crate) const MAX_IDS: u16 = u16::MAX - 1;
 pub(crate) struct Gates {
     pub(crate) exact: [Exact; Gate::COUNT],
     pub(crate) literals: Option<Fingerprint>,
+    /// All ones where one of the literals may stand behind a letter or digit, too.
+    pub(crate) loose: u64,
 }
 
 /// A place that the walk must report: a candidate, a backslash or a percent sign.
@@ -186,7 +188,7 @@ impl Index {
         buf: &[u8],
         at: &mut At,
         end: usize,
-        literals: Option<&Fingerprint>,
+        (literals, loose): (Option<&Fingerprint>, u64),
     ) -> Option<Few> {
         let tables = literals.map(|f| level.tables(f));
         let (ends, mut e) = self.lines.parts();
@@ -209,7 +211,7 @@ impl Index {
             let mut literals = 0;
             if let Some(t) = tables {
                 // A sign begins a token whatever stands before it; the exact table tells.
-                let boundary = (!m.alnum | escaped) << 1 | !m.alnum;
+                let boundary = (!m.alnum | escaped) << 1 | !m.alnum | loose;
                 literals = level.starts(t, window(buf, from)) & boundary & NEW;
             }
             let (many, mut few) = gate::hits::<TEXT>(&m, escaped);
@@ -276,7 +278,7 @@ impl Scan<'_> {
     #[inline(always)]
     fn of<L: Level, const TEXT: bool>(self, level: L) {
         let Scan { index, buf, start, end, gates } = self;
-        let literals = gates.literals.as_ref();
+        let literals = (gates.literals.as_ref(), gates.loose);
         let mut at = At { pos: start, carry: false, escaped: 0 };
         while at.pos < end {
             let room = index.lists().map(Places::make_room).into_iter().min().unwrap_or(0);

@@ -6,6 +6,7 @@ mod fields;
 mod levels;
 mod nested;
 mod ruled;
+mod search;
 mod sites;
 mod spoiled;
 pub(crate) mod trace;
@@ -26,6 +27,7 @@ use super::redact::Edit;
 use super::walk::{Kind, Line, Stop, Walk};
 use levels::Level;
 use nested::Nested;
+use search::search;
 use trace::{Decision, Trace};
 
 /// Decodings inside each other: escapes of JSON in a string of JSON, and so on, then percent.
@@ -131,10 +133,10 @@ impl Judge {
     }
 
     /// Begins an event of `len` bytes, or to judge it again: all rounds have one budget.
-    fn begin(&mut self, len: usize) {
+    fn begin(&mut self, d: &Detectors, len: usize) {
         match self.again {
             true => self.scratch.budget.spend(ROUND + AGAIN * len),
-            false => self.scratch.budget.begin(len),
+            false => self.scratch.budget.begin(len, d.searched.len()),
         }
         if self.used {
             self.restart();
@@ -169,7 +171,7 @@ impl Judge {
         line: &Line<'_>,
         walk: &Walk,
     ) -> Result<(), Stop> {
-        self.begin(line.end - line.start);
+        self.begin(d, line.end - line.start);
         // In most events nothing is reported. What is judged again leaves the detectors of all rounds.
         self.used = self.again || !walk.sites.is_empty();
         if walk.sites.is_empty() {
@@ -199,7 +201,7 @@ impl Judge {
         (start, end): (usize, usize),
         row: &[u64],
     ) -> Result<(), Stop> {
-        self.begin(end - start);
+        self.begin(d, end - start);
         self.used = true;
         // A schema refuses text lines anyway.
         self.strict = d.precedence.strict;
@@ -216,7 +218,7 @@ impl Judge {
         row: &[u64],
         detector: u16,
     ) {
-        self.begin(end - start);
+        self.begin(d, end - start);
         self.used = true;
         self.at = start;
         let keys = Keys { buf, keys: &[], above: None, row };
@@ -317,8 +319,12 @@ impl Judge {
             match m.id() {
                 ESCAPE => {}
                 PERCENT => percent = true,
+                id if d.list[usize::from(id)].inside => search(self, d, id, p, outer.0, out),
                 id => self.candidate(d, id, m.at(), p, outer.0, out),
             }
+        }
+        for &id in &d.searched {
+            search(self, d, id, p, outer.0, out);
         }
         self.matched.truncate(outer.0);
         if self.scratch.budget.is_exceeded() || self.scratch.full.is_some() {
@@ -328,7 +334,7 @@ impl Judge {
         if percent && level < levels {
             self.percent(d, p, level, out)?;
         }
-        self.unsettled |= (self.refused || percent) && out.len() > outer.2;
+        self.unsettled |= (self.refused || percent || d.derived) && out.len() > outer.2;
         self.refused = outer.1;
         Ok(())
     }

@@ -43,7 +43,8 @@ pub(crate) mod flag {
     /// An array of headers, in which a name stands before its value.
     pub(crate) const HEADERS: u16 = 128;
     /// The walk reports the value whatever it holds.
-    pub(crate) const REPORT: u16 = SECRET | NAME | VALUE | HEADERS | WHOLE | LOOK | ELEMENTS;
+    pub(crate) const REPORT: u16 =
+        SECRET | NAME | VALUE | HEADERS | WHOLE | LOOK | ELEMENTS | SEARCH;
     /// The walk compares a container with the schema's `enum` or `const` when it closes.
     pub(crate) const COMPARE: u16 = 256;
     /// A rule by path takes the value, whatever it holds.
@@ -58,6 +59,8 @@ pub(crate) mod flag {
     pub(crate) const EXACT: u16 = 8192;
     /// No field's, but a number's: it may be an integer in another spelling.
     pub(crate) const OTHER: u16 = 16384;
+    /// Detectors search every string, key and number.
+    pub(crate) const SEARCH: u16 = 32768;
 }
 
 /// The most states, and the most nodes, that are kept.
@@ -72,6 +75,8 @@ pub(crate) struct Rules {
     /// Names of fields whose value is a secret, of each rule by key.
     pub(crate) secrets: Arc<[Arc<Fields>]>,
     pub(crate) globs: Arc<Globs>,
+    /// [`flag::SEARCH`], or 0.
+    pub(crate) search: u16,
 }
 
 /// A path.
@@ -237,7 +242,8 @@ impl Paths {
         }
         let schema = self.contract().map_or(NodeId::ANY, |s| s.items(a.schema));
         let inherited = a.flags & (flag::SECRET | flag::HEADERS | flag::VALUE);
-        let mut n = Node { schema, flags: self.schema_flags(schema) | inherited, ..PLAIN };
+        let flags = self.schema_flags(schema) | inherited | self.rules.search;
+        let mut n = Node { schema, flags, ..PLAIN };
         let globs = Arc::clone(&self.rules.globs);
         if globs.words() != 0 {
             let mut row = std::mem::take(&mut self.row);
@@ -289,7 +295,7 @@ impl Paths {
                 | (u16::from(p.forbidden) * flag::FORBIDDEN)
                 | self.schema_flags(p.node);
         }
-        n.flags |= above.flags & flag::SECRET;
+        n.flags |= above.flags & flag::SECRET | self.rules.search;
         if self.rules.secrets.iter().any(|fields| fields.has(plain)) {
             n.flags |= flag::SECRET;
         }

@@ -46,6 +46,14 @@ impl Placeholders {
         Some(start + self.of_key(&text[start..])?)
     }
 
+    /// Where the placeholder begins and ends that has the byte at `at`.
+    pub(crate) fn holding(&self, text: &[u8], at: usize) -> Option<(usize, usize)> {
+        let low = at.saturating_sub(OPEN.len() + LONGEST);
+        let start = low + memchr::memrchr(b'[', &text[low..=at])?;
+        let end = start + self.of_key(&text[start..])?;
+        (at < end).then_some((start, end))
+    }
+
     /// Where the placeholder begins that `text` ends with.
     pub(crate) fn at_end(&self, text: &[u8]) -> Option<usize> {
         let inside = text.strip_suffix(b"]")?;
@@ -167,5 +175,8 @@ mod tests {
         assert_eq!(known().around(b"x [REDACTED:email] y", 14), Some(18));
         assert_eq!(known().around(b"x [REDACTED:mails] y", 14), None);
         assert_eq!(known().around(b"email] y", 2), None);
+        for (at, wanted) in [(1, None), (2, Some((2, 18))), (17, Some((2, 18))), (18, None)] {
+            assert_eq!(known().holding(b"x [REDACTED:email] y", at), wanted, "{at}");
+        }
     }
 }

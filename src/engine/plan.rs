@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::detect::{Detectors, Pack, PlanError, Selection};
 use super::index::Simd;
-use super::path::Rules;
 use super::path::contract::Contract;
+use super::path::{Rules, flag};
 use super::placeholder::Placeholders;
 use super::policy::{self, Policy};
 use super::schema::Schema;
@@ -150,6 +150,7 @@ impl Plan {
             contract: settings.schema.clone().map(|s| s as Arc<dyn Contract>),
             secrets: detectors.secret_fields(),
             globs: detectors.precedence.globs.clone(),
+            search: if detectors.searched.is_empty() { 0 } else { flag::SEARCH },
         };
         Ok(Self { settings, infos, detectors: Arc::new(detectors), rules, simd })
     }

@@ -39,6 +39,7 @@ mod placeholders;
 mod policy;
 mod properties;
 mod records;
+mod regex_only;
 mod reload;
 mod replay;
 mod reports;

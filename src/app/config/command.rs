@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::{
         exit::{Exit, Trouble},
-        packs, plan, resolve, room, schemas,
+        packs, patterns, plan, resolve, room, schemas,
         visible::{self, visible},
         wrong::Wrong,
     },
@@ -72,6 +72,12 @@ fn check(loaded: &Loaded, sound: bool, wrong: &mut Wrong) -> Option<String> {
     let detectors = plan.detectors().iter().filter(|d| !d.pack.is_empty()).count();
     let mut page = format!("{}: sound\n", visible::name(&loaded.path));
     let _ = writeln!(page, "  {detectors} detectors in force");
+    let packs = &plan.settings().packs;
+    let known = packs.iter().flat_map(|pack| &pack.detectors);
+    let on = known.filter(|d| plan.detectors().iter().any(|on| on.id == d.id));
+    if let Some(line) = patterns::searched(on) {
+        let _ = writeln!(page, "  {line}");
+    }
     page.push_str(&pins(loaded));
     Some(page)
 }

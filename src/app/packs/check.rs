@@ -138,9 +138,9 @@ type Harmless = (&'static str, fn(&mut Detector));
 
 const FIELDS: &[Harmless] = &[
     ("validator", |d| d.validator = None),
-    ("regex", |d| d.regex = "x".into()),
-    ("shape", |d| (d.shape, d.literals) = (vec![], vec!["literal".into()])),
-    ("literals", |d| d.literals = vec!["literal".into()]),
+    ("shape", |d| d.shape.clear()),
+    ("literals", |d| d.literals.clear()),
+    ("regex", |d| (d.regex, d.shape, d.literals) = ("x".into(), vec![], vec![])),
     ("lead", |d| d.lead = None),
     ("not_before", |d| d.not_before = None),
     ("not_after", |d| d.not_after = None),
@@ -215,13 +215,13 @@ mod tests {
         let all = said(
             "id = 'acme'\nliterals = ['acme_']\nregex = 'acme_[a-z'\nvalidator = 'lunh'\n\
              [[detector]]\nid = 'email'\ncategory = 'x'\ndescription = 'x'\n\
-             [[detector]]\nid = 'other'\ncategory = 'x'\ndescription = 'x'\nregex = 'x'\n",
+             [[detector]]\nid = 'other'\n",
         );
         let wanted = [
             "mine.toml:9:13: detector `acme`: no validator `lunh`",
             "mine.toml:8:9: detector `acme`: unclosed character class",
             "mine.toml:11:6: pack `core` has a detector `email`: rename this one",
-            "mine.toml:15:6: detector `other`: declares neither",
+            "mine.toml:15:6: detector `other`: declares no `regex`",
         ];
         let mut lines: Vec<_> = all.lines().collect();
         lines.retain(|line| line.starts_with("mine.toml"));
@@ -231,14 +231,14 @@ mod tests {
         }
         let all = said(
             "id = 4\nregexp = 'x'\nextends = 'tokn'\ntest = [{ txt = 'x' }]\n\
-             [[detector]]\nid = 'b'\nregex = 'x'\n",
+             [[detector]]\nregex = 'x'\n",
         );
         let wanted = [
             "mine.toml:6:6: invalid type: integer `4`, expected a string",
             "mine.toml:7:1: unknown field `regexp`: did you mean `regex`?",
             "mine.toml:8:11: unknown value `tokn`: did you mean `token`?",
             "mine.toml:9:11: unknown field `txt`: did you mean `text`?",
-            "mine.toml:10:1: missing field `category`",
+            "mine.toml:10:1: missing field `id`",
         ];
         assert_eq!(all.lines().collect::<Vec<_>>(), wanted);
     }
@@ -276,10 +276,16 @@ mod tests {
                 "id = 'acme'\nregex = '[a-z]{9}'\nshape = ['[a-z]{9}']\n".into(),
                 "mine.toml:8:9: detector `acme`: a form fits no gate",
             ),
+            ("id = 'acme'\nregex = 'x'\n".into(), ""),
             (
-                "id = 'acme'\nregex = 'x'\n".into(),
-                "mine.toml:6:6: detector `acme`: declares neither",
+                "id = 'acme'\nregex = '^x'\n".into(),
+                "mine.toml:7:9: detector `acme`: a detector's regex has no anchors",
             ),
+            (
+                "id = 'acme'\nregex = 'ACME-\\d+'\nliterals = ['acme_']\n".into(),
+                "mine.toml:8:12: detector `acme`: no match of the regex begins with `acme_`",
+            ),
+            ("id = 'acme'\n".into(), "mine.toml:6:6: detector `acme`: declares no `regex`"),
         ] {
             let text = said(&lines);
             assert!(

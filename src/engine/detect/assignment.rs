@@ -329,7 +329,7 @@ mod tests {
         let known = Placeholders::new(["secret_assignment", "npm_token"]).into();
         let fields = Fields::new(&names.map(String::from), &[], &known);
         let (mut words, mut budget) = (Words::default(), Budget::default());
-        budget.begin(text.len());
+        budget.begin(text.len(), 0);
         (0..text.len()).filter(|&i| matches!(text.as_bytes()[i], b'=' | b':')).find_map(|i| {
             let judge = |name: &[u8], _: &mut Budget| fields.judge(name, &mut words);
             let a = find(text.as_bytes(), (0, text.len()), i, judge, &known, &mut budget).ok()?;

@@ -8,6 +8,9 @@
 /// Units that each byte of an event adds to its budget. All of them together must take less than 20
 /// times as long as it takes to forward a clean byte.
 const PER_BYTE: usize = 24;
+/// Units that it adds for each detector for which every text is searched: it may be searched as it
+/// stands, decoded, and again when it was redacted.
+const PER_SEARCH: usize = 4;
 /// Units that every event has.
 const FIXED: usize = 4 << 10;
 
@@ -40,9 +43,9 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// The budget of an event of `len` bytes.
-    pub(crate) fn begin(&mut self, len: usize) {
-        (self.spent, self.limit) = (0, limit(len));
+    /// The budget of an event of `len` bytes, whose texts so many detectors search.
+    pub(crate) fn begin(&mut self, len: usize, searched: usize) {
+        (self.spent, self.limit) = (0, limit(len) + PER_SEARCH * searched * len);
     }
 
     #[inline]

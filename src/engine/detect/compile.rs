@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use super::derive::{self, Way};
 use super::detector::Detector;
-use super::pack::{self, Action, Fires, Pack};
-use super::shape;
+use super::pack::{self, Action, Pack};
+use super::{advice, shape};
 use crate::engine::index::exact::{ByteSet, Exact, Row, WINDOW};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
 use crate::engine::index::{Gate, Gates, MAX_IDS};
@@ -72,6 +73,10 @@ pub(crate) struct Detectors {
     /// A string whose escapes are simple (see `decode::is_simple`) holds no candidate that its raw
     /// bytes do not show: no shape asks for one of these bytes, and assignments are looked for.
     pub(crate) plain_escapes: bool,
+    /// The detectors for which every text is searched.
+    pub(crate) searched: Vec<u16>,
+    /// The regex alone leads to some detector: what is beside an edit may be a match of it.
+    pub(crate) derived: bool,
     /// But for slashes, which some literals have: what stands before the first one in them.
     pub(crate) before_slash: ByteSet,
     /// Where each detector's candidates come from, for `explain`.
@@ -99,10 +104,16 @@ impl Detectors {
         let mut rows: [Vec<Row>; Gate::COUNT] = Default::default();
         let mut out = Detectors {
             list: vec![],
-            gates: Gates { exact: Gate::ALL.map(|gate| Exact::new(gate, &[])), literals: None },
+            gates: Gates {
+                exact: Gate::ALL.map(|gate| Exact::new(gate, &[])),
+                literals: None,
+                loose: 0,
+            },
             by_key: vec![],
             placeholders: Arc::clone(placeholders),
             plain_escapes: true,
+            searched: vec![],
+            derived: false,
             before_slash: ByteSet::NONE,
             gates_of: vec![],
             heads: vec![],
@@ -146,6 +157,8 @@ impl Detectors {
             .collect();
         let heads: Vec<_> = out.heads.iter().map(|h| h.1).collect();
         out.gates.literals = Fingerprint::new(&heads);
+        let loose = |row| derive::is_loose(Gate::Literal, row);
+        out.gates.loose = if rows[Gate::Literal as usize].iter().any(loose) { !0 } else { 0 };
         let mut asked = ByteSet::NONE;
         for gate in Gate::ALL.into_iter().filter(|gate| *gate != Gate::Assign) {
             for row in &rows[gate as usize] {
@@ -156,7 +169,8 @@ impl Detectors {
                 }
             }
         }
-        out.plain_escapes = !b"\"\n\r\t\\&<>".iter().any(|&b| asked.has(b))
+        out.plain_escapes = out.searched.is_empty()
+            && !b"\"\n\r\t\\&<>".iter().any(|&b| asked.has(b))
             && (out.by_key.is_empty() || !rows[Gate::Assign as usize].is_empty());
         out.by_key.sort_by_key(|&(id, _)| Reverse(out.list[usize::from(id)].priority));
         out.gates.exact = Gate::ALL.map(|gate| Exact::new(gate, &rows[gate as usize]));
@@ -181,6 +195,9 @@ impl Detectors {
     pub(crate) fn slash_may_matter(&self, before: &[u8]) -> bool {
         if !before.last().is_some_and(|b| self.before_slash.has(*b)) {
             return false;
+        }
+        if self.gates.loose != 0 {
+            return true;
         }
         // Openings begin at a boundary: behind `v2` no shape of digits and slashes begins.
         let mut token = before.iter().rev().take_while(|b| b.is_ascii_alphanumeric());
@@ -249,20 +266,17 @@ impl Detectors {
             rows[Gate::Assign as usize].extend(shape::assignment_rows(&fields.fields, id));
             return Ok(vec![Gate::Assign]);
         }
-        let mut forms: Vec<_> =
-            d.literals.iter().map(|l| shape::literal(l, d.ignore_case)).collect();
+        let not_before = derive::before(&compiled.not_before, compiled.numbers);
+        if compiled.derived {
+            return self.derive(compiled, &not_before, id, rows);
+        }
+        let mut openings: Vec<_> =
+            d.literals.iter().map(|l| (&**l, vec![shape::literal(l, d.ignore_case)])).collect();
         for s in &d.shape {
-            forms.extend(shape::expand(&shape::parse(s)?)?);
+            openings.push((s, shape::expand(&shape::parse(s)?)?));
         }
-        if forms.is_empty() {
-            return Err("declares neither literals nor a shape, fields or assigns".into());
-        }
-        let mut not_before = compiled.not_before;
-        if compiled.numbers != Fires::Never {
-            // It may be a number's sign: the verdict tells.
-            not_before = not_before.both(&ByteSet::of(|b| !b"-+".contains(&b)));
-        }
-        for f in &forms {
+        advice::check_openings(d, &compiled.pattern, &openings)?;
+        for f in openings.iter().flat_map(|(_, forms)| forms) {
             let (gate, row) = shape::place(f, (compiled.lead.as_ref(), compiled.pattern.before_at), &not_before, id).ok_or(
                 "a form fits no gate: begin it with a literal of 3 bytes, a run of 7 digits and \
                  separators, 1 to 3 capitals and a digit, `@`, `+` and a digit, or `(ddd)`; or make \
@@ -272,6 +286,39 @@ impl Detectors {
             if !gates.contains(&gate) {
                 gates.push(gate);
             }
+        }
+        Ok(gates)
+    }
+}
+
+impl Detectors {
+    /// The gates of a detector that declares none, for its regex.
+    fn derive(
+        &mut self,
+        compiled: &mut Detector,
+        not_before: &ByteSet,
+        id: u16,
+        rows: &mut [Vec<Row>; Gate::COUNT],
+    ) -> Result<Vec<Gate>, String> {
+        if compiled.pattern.is_empty() {
+            return Err("declares no `regex`, `fields` or `assigns`: it would find nothing".into());
+        }
+        self.derived = true;
+        let found = match derive::way(&compiled.pattern.hir()?, not_before, id) {
+            Way::Opening(found) => found,
+            Way::Inside(found) => {
+                compiled.inside = true;
+                found
+            }
+            Way::Search => {
+                self.searched.push(id);
+                vec![]
+            }
+        };
+        let mut gates: Vec<_> = found.iter().map(|(gate, _)| *gate).collect();
+        gates.dedup();
+        for (gate, row) in found {
+            rows[gate as usize].push(row);
         }
         Ok(gates)
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use aho_corasick::AhoCorasick;
 use regex_automata::meta;
 
-use super::pack::{self, Action, Extends, Fires, Near, Normalise, Start};
+use super::pack::{self, Action, Extends, Fires, Near, Normalise, Start, Step};
 use super::pattern::Pattern;
 use super::shape;
 use super::validators;
+use super::{advice, derive};
 use crate::engine::index::exact::ByteSet;
 use crate::engine::path::words::{Fields, Words, phrase};
 use crate::engine::placeholder::Placeholders;
@@ -23,6 +24,10 @@ pub(crate) struct Detector {
     pub(crate) start: Start,
     pub(crate) lead: Option<ByteSet>,
     pub(crate) pattern: Pattern,
+    /// The regex alone says where it may match.
+    pub(crate) derived: bool,
+    /// Its candidates are literals inside a match: the text that has one is searched.
+    pub(crate) inside: bool,
     pub(crate) not_before: ByteSet,
     pub(crate) not_after: ByteSet,
     pub(crate) extends: Extends,
@@ -38,9 +43,6 @@ pub(crate) struct Detector {
     pub(crate) assigns: Option<Arc<Fields>>,
     pub(crate) placeholders: Arc<Placeholders>,
 }
-
-/// The category of secrets.
-const SECRET: &str = "secret";
 
 /// Keys and words near a match.
 #[derive(Default)]
@@ -107,6 +109,8 @@ impl Detector {
             start: Start::Token,
             lead: None,
             pattern: Pattern::default(),
+            derived: false,
+            inside: false,
             not_before: ByteSet::NONE,
             not_after: ByteSet::NONE,
             extends: Extends::Match,
@@ -145,14 +149,21 @@ impl Detector {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let not_after = class(&d.not_after)?;
-        let lift = (d.category == SECRET).then_some(not_after);
+        let derived = derive::is_derived(d);
+        if !d.regex.is_empty() {
+            advice::check(d, derived)?;
+        }
         Ok(Self {
             id: d.id.clone(),
             placeholder: format!("[REDACTED:{}]", d.id),
             priority: d.priority,
-            start: d.start,
-            lead: d.lead.as_deref().map(shape::class).transpose()?,
-            pattern: Pattern::new(&d.regex, lift)?,
+            // Wherever the regex matches.
+            start: if derived { Start::Group } else { d.start },
+            lead: d.lead.as_deref().filter(|_| !derived).map(shape::class).transpose()?,
+            pattern: Pattern::of(d, not_after)?,
+            derived,
+            // Known when its gates are.
+            inside: false,
             not_before: class(&d.not_before)?,
             not_after,
             extends: d.extends,
@@ -168,5 +179,11 @@ impl Detector {
             assigns: None,
             placeholders: Arc::clone(placeholders),
         })
+    }
+
+    /// Returns how much of a match counts as tried when `step` refuses it. If only the bytes next to
+    /// it refuse it, another match can begin at the next byte.
+    pub(super) fn tried(&self, step: Step, (begin, end): (usize, usize)) -> (usize, usize) {
+        if self.derived && step == Step::Regex { (begin, begin + 1) } else { (begin, end) }
     }
 }

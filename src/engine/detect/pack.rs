@@ -4,6 +4,9 @@
 
 use serde::Deserialize;
 
+/// The category of secrets.
+pub(super) const SECRET: &str = "secret";
+
 /// A file of detectors.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -11,6 +14,7 @@ pub struct Pack {
     /// The pack's name: `core`, `secrets`.
     pub pack: String,
     /// Rises with every change of what the pack detects.
+    #[serde(default = "default_version")]
     pub version: u32,
     /// One line.
     #[serde(default)]
@@ -26,9 +30,12 @@ pub struct Pack {
 pub struct Detector {
     /// Stable for ever: it is the placeholder and the metric label. `[a-z][a-z0-9_]*`.
     pub id: String,
-    /// What kind of data: `contact`, `financial`, `government_id`, `network`, `secret`.
+    /// What kind of data: any word. Of a `secret` size limits are lifted, and no general entry of an
+    /// allow-list lets it through.
+    #[serde(default = "default_category")]
     pub category: String,
     /// One line.
+    #[serde(default)]
     pub description: String,
     /// Links to the public format.
     #[serde(default)]
@@ -37,7 +44,8 @@ pub struct Detector {
     #[serde(default = "default_priority")]
     pub priority: u32,
 
-    /// Prefixes that stand at a boundary (no letter or digit before them), 3 bytes or more.
+    /// Prefixes that stand at a boundary (no letter or digit before them), 3 bytes or more. A detector
+    /// with neither `literals` nor a `shape` is found by its regex alone, wherever that matches.
     #[serde(default)]
     pub literals: Vec<String>,
     /// Whether `literals` match in any case.
@@ -238,6 +246,14 @@ pub struct Near {
     pub words: Vec<String>,
 }
 
+fn default_version() -> u32 {
+    1
+}
+
+fn default_category() -> String {
+    "custom".into()
+}
+
 fn default_priority() -> u32 {
     50
 }
@@ -263,12 +279,19 @@ pub struct PackError {
 impl Pack {
     /// Reads a pack; `file` is its name in errors.
     pub fn parse(file: &str, text: &str) -> Result<Self, PackError> {
-        toml::from_str(text).map_err(|e| {
+        let pack: Self = toml::from_str(text).map_err(|e| {
             let at = e.span().map_or(0, |s| s.start).min(text.len());
             let before = &text.as_bytes()[..at];
             let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
             let column = at - before.iter().rposition(|&b| b == b'\n').map_or(0, |p| p + 1) + 1;
             PackError { file: file.into(), line, column, what: e.message().to_string() }
-        })
+        })?;
+        let versioned =
+            || toml::from_str::<toml::Table>(text).is_ok_and(|t| t.contains_key("version"));
+        if pack.detectors.is_empty() && !versioned() {
+            let what = "the pack has neither a [[detector]] nor a `version`".into();
+            return Err(PackError { file: file.into(), line: 1, column: 1, what });
+        }
+        Ok(pack)
     }
 }

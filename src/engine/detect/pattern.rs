@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::nfa::thompson;
+use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, HirKind, Repetition};
 
-use super::shape;
+use super::{pack, shape};
 use crate::engine::index::exact::ByteSet;
 
 /// An anchored regex. Its states are built as candidates ask for them, and kept in the worker's
@@ -23,6 +23,8 @@ pub(crate) struct Pattern {
     /// A colon is always among them.
     pub(crate) colon_before_at: bool,
     built: OnceLock<Option<DFA>>,
+    /// The same backwards, for where a match begins that a search of a whole text found.
+    backwards: OnceLock<Option<DFA>>,
 }
 
 /// What a worker keeps of a pattern: the states that it has built, and where the last long search
@@ -30,6 +32,7 @@ pub(crate) struct Pattern {
 #[derive(Default)]
 pub(crate) struct Memory {
     cache: Option<Box<Cache>>,
+    backwards: Option<Box<Cache>>,
     trail: Trail,
 }
 
@@ -55,6 +58,16 @@ pub(crate) struct Search {
     /// How many bytes it looked at.
     pub(crate) looked: usize,
     /// The states that the search needs do not fit the memory.
+    pub(crate) full: bool,
+}
+
+/// What a search of a text came to.
+pub(crate) struct Found {
+    /// The match.
+    pub(crate) range: Option<(usize, usize)>,
+    /// How many bytes it looked at.
+    pub(crate) looked: usize,
+    /// See [`Search::full`].
     pub(crate) full: bool,
 }
 
@@ -84,22 +97,34 @@ impl Pattern {
         Ok(pattern)
     }
 
-    fn hir(&self) -> Result<Hir, String> {
+    /// The pattern of a detector, which `not_after` may not follow.
+    pub(super) fn of(d: &pack::Detector, not_after: ByteSet) -> Result<Self, String> {
+        Self::new(&d.regex, (d.category == pack::SECRET).then_some(not_after))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.regex.is_empty()
+    }
+
+    /// What it matches.
+    pub(super) fn hir(&self) -> Result<Hir, String> {
         let hir = shape::parse(&self.regex)?;
         Ok(self.lift.as_ref().map_or_else(|| hir.clone(), |not_after| lifted(&hir, not_after)))
     }
 
-    fn build(&self) -> Option<DFA> {
+    fn build(&self, backwards: bool) -> Option<DFA> {
         if self.regex.is_empty() {
             return None;
         }
         // It gives up where the states do not fit, rather than build them again and again.
+        let kind = if backwards { MatchKind::All } else { MatchKind::LeftmostFirst };
         let config = DFA::config()
-            .match_kind(MatchKind::LeftmostFirst)
+            .match_kind(kind)
             .cache_capacity(STATES)
             .skip_cache_capacity_check(true)
             .minimum_cache_clear_count(Some(0));
-        let nfa = thompson::Config::new().utf8(false);
+        let captures = if backwards { WhichCaptures::None } else { WhichCaptures::All };
+        let nfa = thompson::Config::new().utf8(false).reverse(backwards).which_captures(captures);
         // `new` has parsed it, and looked at its size.
         let nfa =
             thompson::Compiler::new().configure(nfa).build_from_hir(&self.hir().ok()?).ok()?;
@@ -118,7 +143,7 @@ impl Pattern {
         fresh: &mut Vec<LazyStateID>,
     ) -> Search {
         let nothing = Search { end: None, looked: 0, full: false };
-        let Some(dfa) = self.built.get_or_init(|| self.build()) else { return nothing };
+        let Some(dfa) = self.built.get_or_init(|| self.build(false)) else { return nothing };
         let cache = memory.cache.get_or_insert_with(|| Box::new(dfa.create_cache()));
         let input = Input::new(text).span(at..end).anchored(Anchored::Yes);
         let Ok(state) = dfa.start_state_forward(cache, &input) else { return full(at, at) };
@@ -132,10 +157,48 @@ impl Pattern {
         }
     }
 
+    /// Searches for the first match in `text[from..to]`. The bytes around are seen by look-around
+    /// only.
+    pub(crate) fn find(
+        &self,
+        memory: &mut Memory,
+        text: &[u8],
+        (from, to): (usize, usize),
+    ) -> Found {
+        let full = |looked| Found { range: None, looked, full: true };
+        let dfa = self.built.get_or_init(|| self.build(false)).as_ref();
+        let backwards = self.backwards.get_or_init(|| self.build(true)).as_ref();
+        // Nothing is let through for a regex that cannot be built.
+        let (Some(dfa), Some(backwards)) = (dfa, backwards) else { return full(0) };
+        let cache = memory.cache.get_or_insert_with(|| Box::new(dfa.create_cache()));
+        let input = Input::new(text).span(from..to);
+        let Ok(state) = dfa.start_state_forward(cache, &input) else { return full(0) };
+        let mut run = Run { dfa, text, at: from, state, last: None };
+        let search = run.through(cache, from, to).unwrap_or_else(|| run.ended(cache, to));
+        let looked = search.looked;
+        let end = match search {
+            Search { full: true, .. } => return full(looked),
+            Search { end: Some(end), .. } => end,
+            Search { end: None, .. } => return Found { range: None, looked, full: false },
+        };
+        let cache = memory.backwards.get_or_insert_with(|| Box::new(backwards.create_cache()));
+        let input = Input::new(text).span(from..end).anchored(Anchored::Yes);
+        match backwards.try_search_rev(cache, &input) {
+            Ok(Some(begin)) => {
+                let looked = looked + end - begin.offset();
+                Found { range: Some((begin.offset(), end)), looked, full: false }
+            }
+            _ => full(looked + end - from),
+        }
+    }
+
     /// Forgets the states that were built.
     #[cold]
     pub(crate) fn forget(&self, memory: &mut Memory) {
         if let (Some(Some(dfa)), Some(cache)) = (self.built.get(), &mut memory.cache) {
+            dfa.reset_cache(cache);
+        }
+        if let (Some(Some(dfa)), Some(cache)) = (self.backwards.get(), &mut memory.backwards) {
             dfa.reset_cache(cache);
         }
         memory.trail.forget(0);
@@ -193,7 +256,7 @@ impl Run<'_> {
         id: u64,
         fresh: &mut Vec<LazyStateID>,
     ) -> Search {
-        let Memory { cache: Some(cache), trail } = memory else { return full(self.at, from) };
+        let Memory { cache: Some(cache), trail, .. } = memory else { return full(self.at, from) };
         if trail.text != id {
             trail.forget(id);
         }

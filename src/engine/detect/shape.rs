@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind};
+use regex_syntax::utf8::Utf8Sequences;
 
 use crate::engine::index::Gate;
 use crate::engine::index::exact::{ByteSet, Row, WINDOW};
@@ -78,16 +79,21 @@ pub(super) fn literal(text: &str, ignore_case: bool) -> Form {
 
 /// The forms of a shape's regex, cut to the bytes that count.
 pub(super) fn expand(hir: &Hir) -> Result<Vec<Form>, String> {
-    let mut forms = grow(hir, vec![vec![]])?;
+    expand_to(hir, DEPTH)
+}
+
+/// The forms of a regex, cut to `depth` bytes.
+pub(super) fn expand_to(hir: &Hir, depth: usize) -> Result<Vec<Form>, String> {
+    let mut forms = grow(hir, vec![vec![]], depth)?;
     forms.sort();
     forms.dedup();
     Ok(forms)
 }
 
-fn grow(hir: &Hir, from: Vec<Form>) -> Result<Vec<Form>, String> {
+fn grow(hir: &Hir, from: Vec<Form>, depth: usize) -> Result<Vec<Form>, String> {
     let append = |set: ByteSet| {
         let mut grown = from.clone();
-        for f in grown.iter_mut().filter(|f| f.len() < DEPTH) {
+        for f in grown.iter_mut().filter(|f| f.len() < depth) {
             f.push(set);
         }
         grown
@@ -98,7 +104,7 @@ fn grow(hir: &Hir, from: Vec<Form>) -> Result<Vec<Form>, String> {
         HirKind::Literal(l) => {
             let mut grown = from;
             for &b in l.0.iter() {
-                for f in grown.iter_mut().filter(|f| f.len() < DEPTH) {
+                for f in grown.iter_mut().filter(|f| f.len() < depth) {
                     f.push(ByteSet::of(|c| c == b));
                 }
             }
@@ -107,21 +113,18 @@ fn grow(hir: &Hir, from: Vec<Form>) -> Result<Vec<Form>, String> {
         HirKind::Class(Class::Bytes(c)) => {
             append(ByteSet::of(|b| c.ranges().iter().any(|r| r.start() <= b && b <= r.end())))
         }
-        HirKind::Class(Class::Unicode(c)) => append(ByteSet::of(|b| {
-            let b = char::from(b);
-            b.is_ascii() && c.ranges().iter().any(|r| r.start() <= b && b <= r.end())
-        })),
-        HirKind::Capture(c) => grow(&c.sub, from)?,
-        HirKind::Concat(l) => l.iter().try_fold(from, |f, h| grow(h, f))?,
+        HirKind::Class(Class::Unicode(c)) => letters(c, &from, depth)?,
+        HirKind::Capture(c) => grow(&c.sub, from, depth)?,
+        HirKind::Concat(l) => l.iter().try_fold(from, |f, h| grow(h, f, depth))?,
         HirKind::Alternation(l) => {
             let mut all = vec![];
             for h in l {
-                all.extend(grow(h, from.clone())?);
+                all.extend(grow(h, from.clone(), depth)?);
             }
             all
         }
         HirKind::Repetition(r) => {
-            let most = r.max.unwrap_or(u32::MAX).min(r.min.max(1).saturating_add(DEPTH as u32));
+            let most = r.max.unwrap_or(u32::MAX).min(r.min.max(1).saturating_add(depth as u32));
             let mut now = from;
             let mut all = vec![];
             for n in 0..=most {
@@ -129,11 +132,11 @@ fn grow(hir: &Hir, from: Vec<Form>) -> Result<Vec<Form>, String> {
                     all.extend(now.iter().cloned());
                 }
                 if n < most {
-                    now = grow(&r.sub, now)?;
+                    now = grow(&r.sub, now, depth)?;
                     now.sort();
                     now.dedup();
                 }
-                if n > r.min && now.iter().all(|f| f.len() == DEPTH) {
+                if n > r.min && now.iter().all(|f| f.len() == depth) {
                     all.extend(now.iter().cloned());
                     break;
                 }
@@ -143,12 +146,32 @@ fn grow(hir: &Hir, from: Vec<Form>) -> Result<Vec<Form>, String> {
     };
     grown.sort();
     grown.dedup();
-    if grown.len() > MAX_FORMS {
-        return Err(format!(
-            "expands into more than {MAX_FORMS} forms: declare a wider class, as in `[\\d -]`"
-        ));
+    if grown.len() > MAX_FORMS { Err(too_many()) } else { Ok(grown) }
+}
+
+fn too_many() -> String {
+    format!("expands into more than {MAX_FORMS} forms: declare a wider class, as in `[\\d -]`")
+}
+
+/// Adds letters of any alphabet, which the alternatives of a regex may be: their bytes one after
+/// another.
+fn letters(class: &ClassUnicode, from: &[Form], depth: usize) -> Result<Vec<Form>, String> {
+    let ranges = class.ranges().iter().flat_map(|r| Utf8Sequences::new(r.start(), r.end()));
+    let mut all = vec![];
+    for letters in ranges {
+        let bytes = letters.as_slice().iter().map(|r| ByteSet::range(r.start, r.end, b""));
+        let mut grown = from.to_vec();
+        for set in bytes {
+            for f in grown.iter_mut().filter(|f| f.len() < depth) {
+                f.push(set);
+            }
+        }
+        all.extend(grown);
+        if all.len() > MAX_FORMS * MAX_FORMS {
+            return Err(too_many());
+        }
     }
-    Ok(grown)
+    Ok(all)
 }
 
 /// What a match has before the first `@` that the whole regex spells out: the fewest bytes, and
@@ -177,7 +200,7 @@ const BOUNDARY: ByteSet = ByteSet::range(b'a', b'z', b"").union(&UPPER).union(&D
 /// What escapes are spelt with.
 const SPELLING: ByteSet = ByteSet::range(b'0', b'9', b"\\uabcdefABCDEF");
 /// Where the table takes a second look.
-const SECOND_LOOK: ByteSet = ByteSet::range(b'/', b'/', b"\"\n");
+pub(super) const SECOND_LOOK: ByteSet = ByteSet::range(b'/', b'/', b"\"\n");
 
 /// The gate that a form fits, and its row. `not_before` may not stand before it: the table refuses
 /// that early, but where it takes a second look (a slash may begin an authority, a quote or a

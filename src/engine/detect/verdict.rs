@@ -141,7 +141,8 @@ impl Detectors {
         scratch.budget.spend(FINDING + (end - begin));
         let matched = (begin, end);
         let judged = d.judge(p, matched, scratch);
-        let (start, end) = judged.map_err(|step| Refusal { step, matched, by: NONE })?;
+        let tried = |step| Refusal { step, matched: d.tried(step, matched), by: NONE };
+        let (start, end) = judged.map_err(tried)?;
         self.decide(detector, p, matched, whole(p.text, (p.start, p.end), (start, end)))
     }
 
@@ -244,7 +245,7 @@ impl Detectors {
 impl Detector {
     /// What is replaced of a match: every step behind the regex.
     #[inline(always)]
-    fn judge(
+    pub(super) fn judge(
         &self,
         p: &Place<'_>,
         (begin, end): (usize, usize),
@@ -259,6 +260,7 @@ impl Detector {
         let (start, to) = self.extent(p, begin, end);
         let start = start - usize::from(is_signed(self.numbers, p.text, p.start, begin));
         if self.placeholders.are_all(&p.text[start..to])
+            || self.derived && self.placeholders.holding(p.text, begin).is_some()
             || self.allow.iter().any(|a| a.is_match(&p.text[begin..end]))
         {
             return Err(Step::AllowList);

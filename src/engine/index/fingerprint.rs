@@ -57,7 +57,7 @@ fn union_of(group: &[Head]) -> Head {
 
 /// How often ordinary log text has a byte of the set: a rough weight is enough to tell good
 /// groupings from bad ones.
-fn weight(set: &ByteSet) -> f64 {
+pub(crate) fn weight(set: &ByteSet) -> f64 {
     let of = |b: u8| match b {
         b'a'..=b'z' => 0.022,
         b'0'..=b'9' => 0.020,

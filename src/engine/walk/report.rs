@@ -100,7 +100,7 @@ impl Walk {
             self.check(l, paths, here.id, flags, kind, start..end, escaped);
         }
         let in_array = self.frames[depth].start as usize > here.key.1 as usize;
-        if !key_marks.is_empty() && !in_array {
+        if (!key_marks.is_empty() || flags & flag::SEARCH != 0) && !in_array {
             let (s, e) = here.key;
             self.site(paths, depth, here, Kind::Key, s, e, flags, key_marks, container);
         }

@@ -53,7 +53,7 @@ fn all_states_of_a_shipped_pattern_fit_its_memory() {
     let (detectors, _) =
         Detectors::compile(&packs(), &Selection::default(), false, &known).unwrap();
     for d in &detectors.list {
-        let Some(dfa) = d.pattern.build() else { continue };
+        let Some(dfa) = d.pattern.build(false) else { continue };
         let mut cache = dfa.create_cache();
         let mut queue: Vec<LazyStateID> = Vec::new();
         for before in [None, Some(b' '), Some(b'a'), Some(b'_'), Some(b'\n'), Some(0xff)] {

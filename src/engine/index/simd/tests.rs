@@ -34,6 +34,7 @@ fn gates() -> Gates {
             Exact::new(gate, &rows)
         }),
         literals: Fingerprint::new(&heads),
+        loose: 0,
     }
 }
 
