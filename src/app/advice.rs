@@ -91,6 +91,6 @@ fn of_pipeline(reason: Reason) -> &'static str {
         Reason::Loop => "forwarded as often as `sink.hops` allows: is it going in a circle?",
         Reason::Skipped => "skipped by an operator: see `tamis kafka skip`",
         Reason::Poison => "quarantined: the process crashed repeatedly on it",
-        Reason::NoWrapper => "not a line in the container runtime's format: see --input-format",
+        Reason::NoWrapper => "not a line that the container runtime writes: see --input-format",
     }
 }
