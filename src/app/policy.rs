@@ -12,7 +12,7 @@ use crate::{
         policy::{AllowEntry, Entries, RuleEntry},
     },
     engine::{
-        detect::{Pack, pack},
+        detect::Pack,
         policy::{Action, Allow, Numbers, Policy, Rule},
     },
 };
@@ -127,7 +127,7 @@ impl Judge<'_> {
         let all = self.packs.iter().flat_map(|p| p.detectors.iter().map(move |d| (p, d)));
         let named = all
             .filter(|(p, d)| names.iter().any(|n| *n == d.id || *n == d.category || *n == p.pack));
-        let other = named.map(|(_, d)| d).find(|d| d.action != pack::Action::Truncate);
+        let other = named.map(|(_, d)| d).find(|d| d.action != Action::Truncate);
         let fix = "only IP addresses are truncated: detectors = [\"ipv4\", \"ipv6\"]";
         match other {
             Some(d) => {

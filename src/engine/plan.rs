@@ -9,7 +9,7 @@ use super::index::Simd;
 use super::path::contract::Contract;
 use super::path::{Rules, flag};
 use super::placeholder::Placeholders;
-use super::policy::{self, Policy};
+use super::policy::{self, Action, Policy};
 use super::schema::Schema;
 
 /// What becomes of a text line (a line that is not a JSON object) when no schema is in force.
@@ -114,7 +114,7 @@ impl Plan {
         let mut select = settings.select.clone();
         if settings.ip == IpPolicy::Keep {
             let ids = settings.packs.iter().flat_map(|p| &p.detectors);
-            let truncating = ids.filter(|d| d.action == super::detect::pack::Action::Truncate);
+            let truncating = ids.filter(|d| d.action == Action::Truncate);
             select.without.extend(truncating.map(|d| d.id.clone()));
         }
         let truncates = settings.ip != IpPolicy::Redact;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::detect::pack::{self, Pack};
 use super::path::globs::{self, Globs, Hold};
+pub use super::redact::Action;
 use allow::AllowList;
 pub use allow::{check_network, check_regex};
 pub use globs::segments;
@@ -81,32 +82,6 @@ pub struct Rule {
     pub secrets: bool,
 }
 
-/// What becomes of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// A placeholder, `[REDACTED:id]`; a number: see [`Numbers`].
-    Replace,
-    /// An IP address with its host part zeroed.
-    Truncate,
-    /// `*` for each character but some, which are at most half of them.
-    Mask {
-        /// Characters that stay at the start.
-        first: u16,
-        /// Characters that stay at the end.
-        last: u16,
-    },
-    /// The field that holds it becomes `null`.
-    Null,
-    /// The field that holds it goes; an array's element becomes `null`.
-    Remove,
-    /// The event is not forwarded.
-    Drop,
-    /// It is counted, and nothing changes.
-    Observe,
-    /// It is no finding.
-    Keep,
-}
-
 /// A policy that cannot be: which part of it, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -168,7 +143,7 @@ pub(crate) const CATEGORY: &str = "rule";
 
 impl<'a> Known<'a> {
     pub(crate) fn of(pack: &'a Pack, d: &'a pack::Detector) -> Self {
-        let truncates = d.action == pack::Action::Truncate;
+        let truncates = d.action == Action::Truncate;
         Self { pack: &pack.pack, id: &d.id, category: &d.category, truncates }
     }
 

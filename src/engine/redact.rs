@@ -1,8 +1,10 @@
 //! Redaction: edits of raw byte ranges, spliced between copies of what stays.
 
+mod action;
 pub(crate) mod members;
 pub(crate) mod shape;
 pub(crate) mod splice;
 pub(crate) mod truncate;
 
+pub use action::Action;
 pub(crate) use splice::Edit;

@@ -4,6 +4,8 @@
 
 use serde::Deserialize;
 
+pub use crate::engine::redact::Action;
+
 /// The category of secrets.
 pub(super) const SECRET: &str = "secret";
 
@@ -219,17 +221,6 @@ pub enum Fires {
     Context,
     /// Never.
     Never,
-}
-
-/// What becomes of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// A placeholder, `[REDACTED:id]`; a number becomes `null`.
-    #[default]
-    Replace,
-    /// An IP address with its host part zeroed.
-    Truncate,
 }
 
 /// Keys and words near a match.

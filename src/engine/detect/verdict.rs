@@ -12,8 +12,8 @@ use super::spelling::{self, is_signed};
 use super::value::{userinfo, value, whole};
 use crate::engine::index::gate::colour_at_end;
 use crate::engine::path::words::Fields;
+use crate::engine::policy::NONE;
 use crate::engine::policy::mask::{Mask, mask};
-use crate::engine::policy::{self, NONE};
 use crate::engine::redact::truncate;
 
 /// What replaces a finding.
@@ -154,10 +154,7 @@ impl Detectors {
         matched: (usize, usize),
         found: (usize, usize),
     ) -> Result<Finding, Refusal> {
-        let action = match self.list[usize::from(detector)].action {
-            Action::Replace => policy::Action::Replace,
-            Action::Truncate => policy::Action::Truncate,
-        };
+        let action = self.list[usize::from(detector)].action;
         let ruled = self.precedence.action(detector, p.keys.row).unwrap_or((action, NONE));
         self.apply(detector, p, matched, found, ruled)
     }
@@ -169,7 +166,7 @@ impl Detectors {
         p: &Place<'_>,
         matched: (usize, usize),
         (start, end): (usize, usize),
-        (action, by): (policy::Action, u16),
+        (action, by): (Action, u16),
     ) -> Result<Finding, Refusal> {
         let refuse = |step, by| Err(Refusal { step, matched, by });
         let text = &p.text[start..end];
@@ -177,24 +174,22 @@ impl Detectors {
             return refuse(Step::AllowList, entry);
         }
         let with = match (action, p.key_of) {
-            (policy::Action::Keep | policy::Action::Observe, _) => return refuse(Step::Rule, by),
+            (Action::Keep | Action::Observe, _) => return refuse(Step::Rule, by),
             (_, Some(container)) => With::Key(container),
-            (policy::Action::Null, _) => With::FieldNull,
-            (policy::Action::Remove, _) => With::FieldGone,
+            (Action::Null, _) => With::FieldNull,
+            (Action::Remove, _) => With::FieldGone,
             _ if p.number => With::Number(0),
-            (policy::Action::Truncate, _) => match truncate::address(text) {
+            (Action::Truncate, _) => match truncate::address(text) {
                 // What is a network already stays as it is.
                 Some(a) if a.equals(text) => return refuse(Step::AllowList, NONE),
                 Some(a) => With::Truncated(a),
                 None => With::Placeholder,
             },
-            (policy::Action::Mask { first, last }, _) => {
-                match mask(p.text, start..end, first, last) {
-                    Some(mask) => With::Mask(mask),
-                    None => return refuse(Step::AllowList, NONE),
-                }
-            }
-            (policy::Action::Replace | policy::Action::Drop, _) => With::Placeholder,
+            (Action::Mask { first, last }, _) => match mask(p.text, start..end, first, last) {
+                Some(mask) => With::Mask(mask),
+                None => return refuse(Step::AllowList, NONE),
+            },
+            (Action::Replace | Action::Drop, _) => With::Placeholder,
         };
         // A number goes with its sign.
         let start = if p.number { p.start } else { start };
