@@ -20,7 +20,7 @@ use generator::{Generator, Variant};
 use tamis::engine::{
     Chunk, Engine, Output, Plan, Settings,
     detect::Pack,
-    policy::{Action, Allow, Policy, Rule},
+    policy::{Action, Allow, KeyRing, Policy, PseudonymKey, Rule},
     schema::Schema,
 };
 
@@ -167,6 +167,29 @@ fn a_policy() {
     let allow =
         Allow { suffix: vec![".org".into()], regex: vec!["a.*".into()], ..Allow::default() };
     let plan = with_policy(false, false, Policy { allow: vec![allow], rules, ..Policy::default() });
+    for &variant in Variant::LOGS {
+        steady(&plan, variant, |seed| chunk(variant, seed));
+    }
+}
+
+/// Pseudonyms of everything that is found, and of values by path.
+#[test]
+fn pseudonyms() {
+    let rule = |path: Option<&str>, detectors: &[&str]| Rule {
+        label: "hmac".into(),
+        name: None,
+        detectors: detectors.iter().map(|d| (*d).to_owned()).collect(),
+        path: path.map(str::to_owned),
+        action: Action::Hmac { key: 0 },
+        secrets: false,
+    };
+    let rules = vec![
+        rule(Some("**.user_agent"), &[]),
+        rule(None, &["contact", "network", "financial", "government_id", "secret"]),
+    ];
+    let active = PseudonymKey::new("2026-11", b"0123456789abcdef").unwrap();
+    let keys = vec![KeyRing { name: "person".into(), active, previous: vec![] }];
+    let plan = with_policy(false, false, Policy { rules, keys, ..Policy::default() });
     for &variant in Variant::LOGS {
         steady(&plan, variant, |seed| chunk(variant, seed));
     }

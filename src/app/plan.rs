@@ -8,7 +8,7 @@ use super::{resolved::Rules, schemas};
 use crate::engine::{
     Plan, Settings,
     detect::{Selection, is_derived},
-    policy::Numbers,
+    policy::{Action, Numbers, Policy},
 };
 
 /// What an engine has learnt of paths, twice: JSON inside strings has paths of its own.
@@ -40,12 +40,18 @@ pub(crate) fn engine_bytes(chunk: usize, rules: &Rules) -> u64 {
         // Placeholders are kept before they are written.
         words => RULED + ROW * words + 4 * growth(rules) as u64,
     };
-    PATHS + INSIDE + AUTOMATON * automata as u64 + (SCRATCH + ruled) * chunk as u64
+    // Pseudonyms are kept before they are written, and those of keys are looked up.
+    let pseudonyms =
+        longest_pseudonym(rules).map_or(0, |longest| (2 * longest + NAMED).div_ceil(3) as u64);
+    PATHS + INSIDE + AUTOMATON * automata as u64 + (SCRATCH + ruled + pseudonyms) * chunk as u64
 }
 
+/// What is kept of a pseudonym beside its text.
+const NAMED: usize = 96;
+
 /// How much an event grows at most where a rule by path puts a placeholder, its quotes and a comma
-/// in the place of a value and its own; 0 where there is none. In JSON in a string of JSON in a text
-/// line each quote has seven backslashes.
+/// in the place of a value and its own, or where a rule makes pseudonyms; 0 where there is no such
+/// rule. In JSON in a string of JSON in a text line each quote has seven backslashes.
 pub(crate) fn growth(rules: &Rules) -> usize {
     let ids = rules.policy.rules.iter().filter_map(|rule| rule.id());
     let by_path = ids.map(str::len).max();
@@ -56,7 +62,20 @@ pub(crate) fn growth(rules: &Rules) -> usize {
         // `[],`
         _ => (by_path, 3),
     };
-    longest.map_or(0, |id| (id + r#"\\\\\\\"[REDACTED:]\\\\\\\","#.len()).div_ceil(shortest))
+    let quotes = r#"\\\\\\\"\\\\\\\","#.len();
+    let placeholder = longest.map_or(0, |id| "[REDACTED:]".len() + id + quotes);
+    let pseudonym = longest_pseudonym(rules).map_or(0, |longest| longest + quotes);
+    placeholder.max(pseudonym).div_ceil(shortest)
+}
+
+/// The longest pseudonym that a rule makes; `None` where no rule does.
+fn longest_pseudonym(rules: &Rules) -> Option<usize> {
+    let Policy { rules, keys, .. } = &rules.policy;
+    let lengths = rules.iter().filter_map(|rule| match rule.action {
+        Action::Hmac { key } => Some(keys.get(usize::from(key))?.active.pseudonym_len()),
+        _ => None,
+    });
+    lengths.max()
 }
 
 /// Names an instruction set in place of the best one: for benchmarks and for a processor that

@@ -3,6 +3,7 @@
 
 mod edits;
 mod fields;
+mod key_names;
 mod levels;
 mod nested;
 mod ruled;
@@ -17,7 +18,7 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use super::decode::{self, EscapeError};
+use super::decode;
 use super::detect::budget::{AGAIN, ROUND, SKIPPED};
 use super::detect::{Detectors, Finding, Keys, Place, Scratch, With, settle};
 use super::index::{ESCAPE, Mark, PERCENT, Simd};
@@ -25,6 +26,7 @@ use super::outcome::Reason;
 use super::path::Rules;
 use super::redact::Edit;
 use super::walk::{Kind, Line, Stop, Walk};
+use key_names::KeyNames;
 use levels::Level;
 use nested::Nested;
 use search::search;
@@ -53,6 +55,8 @@ pub(crate) struct Judge {
     matched: Vec<Matched>,
     /// Placeholder keys in the event, by container and detector: the last number.
     keys: HashMap<(u32, u16), u32>,
+    /// Pseudonyms in keys of the event.
+    key_names: KeyNames,
     /// The last event's edits, sorted.
     pub(crate) edits: Vec<Edit>,
     /// What takes their places.
@@ -111,6 +115,7 @@ impl Judge {
             findings: Vec::new(),
             matched: Vec::new(),
             keys: HashMap::new(),
+            key_names: KeyNames::default(),
             edits: Vec::new(),
             replacements: Vec::new(),
             detectors: Vec::new(),
@@ -145,6 +150,8 @@ impl Judge {
 
     fn restart(&mut self) {
         self.scratch.forget_name();
+        self.scratch.pseudonyms.clear();
+        self.key_names.clear();
         self.unsettled = false;
         self.refused = false;
         self.unchecked = false;
@@ -184,7 +191,7 @@ impl Judge {
     fn all_sites(&mut self, d: &Detectors, line: &Line<'_>, walk: &Walk) -> Result<(), Stop> {
         let mut findings = std::mem::take(&mut self.findings);
         let judged = self.sites(d, line.buf, walk, line.marks, None, 0, &mut findings);
-        self.settle(d, &mut findings);
+        self.settle(d, line.buf, &mut findings);
         for f in &findings {
             self.edit(d, f, line);
         }
@@ -223,7 +230,8 @@ impl Judge {
         self.at = start;
         let keys = Keys { buf, keys: &[], above: None, row };
         let place = Place { text: buf, start, end, number: false, key_of: None, keys };
-        match d.decide(detector, &place, (start, end), (start, end)) {
+        let all = (start, end);
+        match d.decide(detector, &place, all, all, &mut self.scratch) {
             Ok(f) => {
                 self.found(d, &place, &f);
                 self.edit(d, &f, &Line { buf, start, end, quotes: &[], marks: &[] });
@@ -387,12 +395,5 @@ impl Judge {
             Some(i) if found || now.end > self.matched[i].end => self.matched[i] = now,
             Some(_) => {}
         }
-    }
-}
-
-fn stop(e: EscapeError, from: usize) -> Stop {
-    match e {
-        EscapeError::Invalid(at) => Stop { reason: Reason::Escape, at: from + at },
-        EscapeError::LoneSurrogate(at) => Stop { reason: Reason::Surrogate, at: from + at },
     }
 }

@@ -1,9 +1,12 @@
 //! Placeholders: `[REDACTED:email]`, and in keys `[REDACTED:email#2]`.
 //!
 //! What has the form of a placeholder may still be anybody's text (`[REDACTED:hunter2]`). Only ids
-//! that a detector or a rule has, or that the policy lists, make one.
+//! that a detector or a rule has, or that the policy lists, make one. A pseudonym
+//! (`[HMAC:2026-11:…]`) counts as a placeholder if its id is that of a known key.
 
 use std::collections::HashSet;
+
+use super::redact::pseudonym;
 
 /// What every placeholder begins with.
 const OPEN: &[u8] = b"[REDACTED:";
@@ -16,12 +19,22 @@ const OWN: [&str; 2] = ["path", "unreadable"];
 
 /// The ids that make placeholders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Placeholders(HashSet<Box<[u8]>>);
+pub(crate) struct Placeholders {
+    ids: HashSet<Box<[u8]>>,
+    /// The ids of keys that pseudonyms are made with.
+    keys: HashSet<Box<[u8]>>,
+}
 
 impl Placeholders {
     /// Those of `ids`, and of Tamis itself.
     pub(crate) fn new<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(ids.into_iter().chain(OWN).map(|id| id.as_bytes().into()).collect())
+        let ids = ids.into_iter().chain(OWN).map(|id| id.as_bytes().into()).collect();
+        Self { ids, keys: HashSet::new() }
+    }
+
+    /// These, and the pseudonyms that name one of the keys with these ids.
+    pub(crate) fn with_keys<'a>(self, ids: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { keys: ids.into_iter().map(|id| id.as_bytes().into()).collect(), ..self }
     }
 
     /// Whether `text` is a placeholder, all of it.
@@ -40,6 +53,9 @@ impl Placeholders {
 
     /// The end of the placeholder whose id `at` stands in.
     pub(crate) fn around(&self, text: &[u8], at: usize) -> Option<usize> {
+        if let Some(end) = self.around_pseudonym(text, at) {
+            return Some(end);
+        }
         let low = at.saturating_sub(LONGEST);
         let before = text[low..at].iter().rev().take_while(|&&b| is_of_id(b)).count();
         let start = (at - before).checked_sub(OPEN.len())?;
@@ -54,9 +70,29 @@ impl Placeholders {
         (at < end).then_some((start, end))
     }
 
+    /// The end of the pseudonym that `at` stands in, after its bracket.
+    #[inline]
+    pub(crate) fn around_pseudonym(&self, text: &[u8], at: usize) -> Option<usize> {
+        self.enclosing(text, at).map(|(_, end)| end)
+    }
+
+    /// The pseudonym that `at` stands in, after its bracket.
+    fn enclosing(&self, text: &[u8], at: usize) -> Option<(usize, usize)> {
+        if self.keys.is_empty() {
+            return None;
+        }
+        let low = at.saturating_sub(pseudonym::LONGEST);
+        let start = low + memchr::memrchr(b'[', &text[low..at])?;
+        let end = start + self.pseudonym(&text[start..])?;
+        (at < end).then_some((start, end))
+    }
+
     /// Where the placeholder begins that `text` ends with.
     pub(crate) fn at_end(&self, text: &[u8]) -> Option<usize> {
         let inside = text.strip_suffix(b"]")?;
+        if let Some((start, _)) = self.enclosing(text, inside.len()) {
+            return Some(start);
+        }
         let low = inside.len().saturating_sub(LONGEST);
         let len = inside[low..].iter().rev().take_while(|&&b| is_of_id(b)).count();
         let start = (inside.len() - len).checked_sub(OPEN.len())?;
@@ -75,30 +111,31 @@ impl Placeholders {
 
     /// The length of the placeholder that a key, or text in which one may stand, begins with.
     fn of_key(&self, text: &[u8]) -> Option<usize> {
-        let inside = text.strip_prefix(OPEN)?;
+        let Some(inside) = text.strip_prefix(OPEN) else { return self.pseudonym(text) };
         let len = inside.iter().take_while(|&&b| is_of_id(b)).count();
         let closed = inside.get(len) == Some(&b']');
         (closed && self.knows(&inside[..len])).then_some(OPEN.len() + len + 1)
+    }
+
+    /// The length of the pseudonym that `text` begins with.
+    fn pseudonym(&self, text: &[u8]) -> Option<usize> {
+        if self.keys.is_empty() {
+            return None;
+        }
+        let (id, len) = pseudonym::at_start(text)?;
+        self.keys.contains(id).then_some(len)
     }
 
     /// `text` with a space in place of each placeholder.
     pub(crate) fn left_out_of(&self, text: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(text.len());
         let mut rest = text;
-        while let Some(at) = memchr::memmem::find(rest, OPEN) {
+        while let Some(at) = memchr::memchr(b'[', rest) {
             out.extend_from_slice(&rest[..at]);
             rest = &rest[at..];
-            let len = match self.of_key(rest) {
-                Some(len) => {
-                    out.push(b' ');
-                    len
-                }
-                None => {
-                    out.extend_from_slice(OPEN);
-                    OPEN.len()
-                }
-            };
-            rest = &rest[len..];
+            let placeholder = self.of_key(rest);
+            out.push(if placeholder.is_some() { b' ' } else { b'[' });
+            rest = &rest[placeholder.unwrap_or(1)..];
         }
         out.extend_from_slice(rest);
         out
@@ -106,10 +143,7 @@ impl Placeholders {
 
     /// What follows the last placeholder in `text`; all of it where there is none.
     pub(crate) fn behind_last<'a>(&self, text: &'a [u8]) -> &'a [u8] {
-        if memchr::memchr(b'[', text).is_none() {
-            return text;
-        }
-        let mut places = memchr::memmem::rfind_iter(text, OPEN);
+        let mut places = memchr::memrchr_iter(b'[', text);
         places.find_map(|at| Some(&text[at + self.of_key(&text[at..])?..])).unwrap_or(text)
     }
 
@@ -126,7 +160,7 @@ impl Placeholders {
                 &id[..at]
             }
         };
-        self.0.contains(name)
+        self.ids.contains(name)
     }
 }
 
@@ -178,5 +212,27 @@ mod tests {
         for (at, wanted) in [(1, None), (2, Some((2, 18))), (17, Some((2, 18))), (18, None)] {
             assert_eq!(known().holding(b"x [REDACTED:email] y", at), wanted, "{at}");
         }
+    }
+
+    #[test]
+    fn pseudonyms_of_known_keys_are_placeholders() {
+        let pseudonym = "[HMAC:2026-11:gaoedbfjbooalghpanikcgkkmlpflhhp]";
+        let known = known().with_keys(["2026-11"]);
+        assert!(known.is(pseudonym.as_bytes()));
+        assert!(!known.is(pseudonym.replace("11", "12").as_bytes()));
+        assert!(!Placeholders::new(["email"]).is(pseudonym.as_bytes()));
+        let text = format!("//{pseudonym}");
+        assert_eq!(known.at_end(text.as_bytes()), Some(2));
+        for at in 3..text.len() {
+            assert_eq!(known.around(text.as_bytes(), at), Some(text.len()), "{at}");
+        }
+        for at in [0, 1, 2, text.len()] {
+            assert_eq!(known.around(text.as_bytes(), at), None, "{at}");
+        }
+        let key = format!("a{pseudonym}b[REDACTED:email#2]c[x]");
+        assert_eq!(known.left_out_of(key.as_bytes()), b"a b c[x]");
+        assert_eq!(known.behind_last(format!("{pseudonym}_password").as_bytes()), b"_password");
+        assert!(known.are_all(format!("ada:{pseudonym}").as_bytes()));
+        assert!(!known.are_all(format!("{pseudonym}x").as_bytes()));
     }
 }

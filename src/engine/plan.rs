@@ -9,7 +9,7 @@ use super::index::Simd;
 use super::path::contract::Contract;
 use super::path::{Rules, flag};
 use super::placeholder::Placeholders;
-use super::policy::{self, Action, Policy};
+use super::policy::{self, Action, Policy, PseudonymKey};
 use super::schema::Schema;
 
 /// What becomes of a text line (a line that is not a JSON object) when no schema is in force.
@@ -193,8 +193,10 @@ impl Plan {
 
 /// The placeholders of all packs, whichever of their detectors are in force, and of the policy.
 fn placeholders(settings: &Settings) -> Placeholders {
-    let Policy { rules, known_placeholders, .. } = &settings.policy;
+    let Policy { rules, known_placeholders, keys, .. } = &settings.policy;
     let detectors = settings.packs.iter().flat_map(|pack| &pack.detectors);
     let ids = detectors.map(|d| d.id.as_str()).chain(rules.iter().filter_map(|rule| rule.id()));
+    let rings = keys.iter().flat_map(|ring| ring.previous.iter().chain([&ring.active]));
     Placeholders::new(ids.chain(known_placeholders.iter().map(String::as_str)))
+        .with_keys(rings.map(PseudonymKey::id))
 }

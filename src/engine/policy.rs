@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use super::detect::pack::{self, Pack};
 use super::path::globs::{self, Globs, Hold};
-pub use super::redact::Action;
+use super::redact::pseudonym::{self, Maker};
+pub use super::redact::{Action, KeyError, KeyRing, PseudonymKey};
 use allow::AllowList;
 pub use allow::{check_network, check_regex};
 pub use globs::segments;
@@ -29,6 +30,8 @@ pub struct Policy {
     pub numbers: Numbers,
     /// Ids of placeholders that others gave, beside those of the packs and the rules.
     pub known_placeholders: Vec<String>,
+    /// The keys that pseudonyms are made with.
+    pub keys: Vec<KeyRing>,
 }
 
 /// What a number becomes that is redacted.
@@ -103,6 +106,8 @@ pub(crate) struct Precedence {
     plain: Vec<Option<u16>>,
     pub(crate) globs: Arc<Globs>,
     pub(crate) numbers: Numbers,
+    /// What makes pseudonyms, in the order of [`Policy::keys`].
+    pub(crate) keys: Vec<Maker>,
     /// Of what a text line becomes: the row of `message`.
     pub(crate) message: Vec<u64>,
     /// The event's own row, of the rules that change or drop what they hold: JSON in a string or in
@@ -186,7 +191,12 @@ impl Rule {
     }
 
     /// What is wrong with it.
-    fn check(&self, known: &[Known<'_>]) -> Result<(), String> {
+    fn check(&self, known: &[Known<'_>], keys: &[KeyRing]) -> Result<(), String> {
+        if let Action::Hmac { key } = self.action
+            && keys.get(usize::from(key)).is_none()
+        {
+            return Err("makes pseudonyms with a key that is not there".into());
+        }
         if self.detectors.is_empty() && self.path.is_none() {
             return Err("has neither `detectors` nor `path`".into());
         }
@@ -228,7 +238,7 @@ impl Precedence {
         let mut plain = vec![None; known.len()];
         let mut rules = Vec::new();
         for (number, rule) in (0..).zip(&policy.rules) {
-            rule.check(known).map_err(refuse(&rule.label))?;
+            rule.check(known, &policy.keys).map_err(refuse(&rule.label))?;
             let about: Vec<_> = known.iter().map(|d| rule.is_about(d)).collect();
             if rule.path.is_none() {
                 let free = plain.iter_mut().zip(&about).filter(|(p, about)| **about && p.is_none());
@@ -250,7 +260,8 @@ impl Precedence {
             .iter()
             .any(|rule| rule.action == Action::Drop || rule.path.is_some() && changes(rule));
         let (globs, numbers) = (Arc::new(globs), policy.numbers);
-        Ok(Self { entries, rules, allowed, plain, globs, numbers, message, inside, strict })
+        let keys = policy.keys.iter().map_while(|ring| Maker::new(&ring.active)).collect();
+        Ok(Self { entries, rules, allowed, plain, globs, numbers, keys, message, inside, strict })
     }
 
     /// How many entries and rules there are.
@@ -277,6 +288,17 @@ impl Precedence {
         let by_path = self.globs.holding(row).find(about);
         let rule = by_path.or_else(|| self.plain[detector].map(usize::from))?;
         Some((self.rules[rule].action, (self.entries.len() + rule) as u16))
+    }
+
+    /// Whether `text` is the pseudonym of `value` by one of the active keys.
+    pub(crate) fn is_pseudonym(&self, text: &[u8], value: &[u8]) -> bool {
+        let mut made = Vec::new();
+        text.starts_with(pseudonym::OPEN)
+            && self.keys.iter().any(|maker| {
+                made.clear();
+                maker.append(value, &mut made);
+                made == text
+            })
     }
 
     /// The rule that takes or counts the whole value where the row is `row`.

@@ -3,7 +3,7 @@
 //! A key is judged as text. A header is judged as the event `{"name":"value"}`, so that rules by key
 //! hold for it: `password` and `authorization` are secrets whatever they look like.
 
-use std::mem;
+use std::{mem, ops::Range};
 
 use serde_json::{Map, Value as Json};
 
@@ -26,9 +26,11 @@ enum Asked {
 }
 
 /// What is known of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyIs {
     Clean,
+    /// All of it is a finding that a rule makes a pseudonym of: a range of the judged block's arena.
+    Pseudonym(Range<usize>),
     /// It holds what may not be seen, or could not be judged.
     Personal,
 }
@@ -37,7 +39,7 @@ pub(super) enum KeyIs {
 pub(super) struct Beside {
     pub(super) key: KeyIs,
     /// Its headers, where they are others now: ranges of the judged block's headers.
-    pub(super) headers: Option<std::ops::Range<usize>>,
+    pub(super) headers: Option<Range<usize>>,
     /// A rule drops what holds this.
     pub(super) dropped: bool,
 }
@@ -101,8 +103,17 @@ impl Besides {
             match *asked {
                 Asked::Key(record) => {
                     let beside = &mut all[record];
+                    let key = block.records()[record].key.as_ref().map(|key| block.bytes(key));
                     match self.text(fate, line) {
-                        Ok(same) if same => {}
+                        Ok(None) => {}
+                        // Two keys that differ have pseudonyms that differ.
+                        Ok(Some(became))
+                            if key.is_some_and(|key| engine.is_pseudonym(became, key)) =>
+                        {
+                            let from = out.arena.len();
+                            out.arena.extend_from_slice(became);
+                            beside.key = KeyIs::Pseudonym(from..out.arena.len());
+                        }
                         became => {
                             // Nor may it be seen in a dead letter.
                             beside.key = KeyIs::Personal;
@@ -165,10 +176,12 @@ impl Besides {
         self.chunk.extend(b"\n");
     }
 
-    /// Whether nothing was found in a text; why it was not judged, where it was not.
-    fn text(&self, fate: &Fate, line: &[u8]) -> Result<bool, Reason> {
+    /// What a text became; `None` where nothing was found in it. Why it was not judged, where it was
+    /// not.
+    fn text(&self, fate: &Fate, line: &[u8]) -> Result<Option<&[u8]>, Reason> {
         let became = became(fate, &self.judged)?;
-        Ok(became.is_none_or(|became| became.trim_ascii() == line.trim_ascii()))
+        let other = became.filter(|became| became.trim_ascii() != line.trim_ascii());
+        Ok(other.map(|became| became.strip_suffix(b"\n").unwrap_or(became)))
     }
 
     fn header(&self, fate: &Fate, line: &[u8]) -> Told {
@@ -244,7 +257,7 @@ fn headers(
     record: usize,
     told: &[(usize, Told)],
     out: &mut Judged,
-) -> Option<std::ops::Range<usize>> {
+) -> Option<Range<usize>> {
     let all = block.headers(&block.records()[record]);
     let readable = |header: &Header| {
         header.value.as_ref().is_none_or(|value| str::from_utf8(block.bytes(value)).is_ok())

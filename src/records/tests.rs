@@ -7,7 +7,7 @@ use crate::{
     engine::{
         Plan, Settings,
         detect::Pack,
-        policy::{Action, Policy, Rule},
+        policy::{Action, KeyRing, Policy, PseudonymKey, Rule},
         schema::Schema,
     },
     pipeline::{
@@ -278,6 +278,40 @@ fn what_a_rule_drops_shows_in_no_dead_letter() {
     }
     assert_eq!((bench.key(0), bench.key(1)), (None, Some(&b"k"[..])));
     assert!(!String::from_utf8_lossy(&bench.out.output.bodies).contains("ada@"));
+}
+
+#[test]
+fn a_rule_with_hmac_makes_pseudonyms_of_whole_keys_and_of_headers() {
+    let key = || PseudonymKey::new("k", b"0123456789abcdef").unwrap();
+    let rule = Rule {
+        label: "hmac".into(),
+        name: None,
+        detectors: vec!["email".into()],
+        path: None,
+        action: Action::Hmac { key: 0 },
+        secrets: false,
+    };
+    let keys = vec![KeyRing { name: "person".into(), active: key(), previous: vec![] }];
+    let policy = Policy { rules: vec![rule], keys, ..Policy::default() };
+    let headers: Headers<'_> = &[("from", Some(b"ada@example.com"))];
+    let given: &[Given<'_>] = &[
+        (Some(b"ada@example.com"), headers, Some(b"{\"a\":1}")),
+        (Some(b"ada@example.com"), &[], None),
+        // What else would become the same is not forwarded as that.
+        (Some(b"ada%40example.com"), &[], Some(b"{\"a\":1}")),
+        (Some(b"user ada@example.com"), &[], Some(b"{\"a\":1}")),
+        (Some(b" ada@example.com"), &[], Some(b"{\"a\":1}")),
+    ];
+    let wanted = key().pseudonym(b"ada@example.com");
+    let bench = Bench::of(given, None, Settings { policy, ..Settings::default() });
+    assert_eq!((bench.key(0), bench.key(1)), (Some(wanted.as_bytes()), Some(wanted.as_bytes())));
+    assert_eq!((bench.how(0), bench.how(1)), (How::Redacted, How::Tombstone));
+    let headers = bench.verdict(0).headers.clone().unwrap();
+    let value = bench.out.headers[headers][0].value.clone().unwrap();
+    assert_eq!(&bench.out.arena[value], wanted.as_bytes());
+    for at in 2..5 {
+        assert_eq!((bench.reason(at), bench.key(at)), (Reason::Key, None));
+    }
 }
 
 #[test]

@@ -349,6 +349,7 @@ impl Closing<'_> {
     fn key(&mut self, record: &Record, is: KeyIs) -> Key {
         match (is, self.pseudonyms, &record.key) {
             (KeyIs::Clean, ..) | (_, _, None) => Key::Same,
+            (KeyIs::Pseudonym(range), ..) => Key::Changed(range),
             (KeyIs::Personal, None, _) => Key::Withheld,
             (KeyIs::Personal, Some(pseudonyms), Some(key)) => {
                 let from = self.out.arena.len();

@@ -22,6 +22,9 @@ pub(crate) const SKIPPED: usize = 2;
 pub(crate) const FINDING: usize = 80;
 /// A finding behind a name: that, and what tells the value from prose and from what stands behind it.
 pub(crate) const ASSIGNED: usize = 128;
+/// A pseudonym, and each byte of the value that it stands for.
+pub(crate) const PSEUDONYM: usize = 32;
+pub(crate) const HASHED: usize = 2;
 /// A name that is split into words and looked up.
 pub(crate) const NAME: usize = 128;
 /// A key above a value that is looked through for words.

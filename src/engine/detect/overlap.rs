@@ -9,11 +9,12 @@ use super::{Detectors, Finding, Step, With};
 
 /// Sorts findings by place and leaves no two that overlap. What a loser would have replaced and
 /// its winner's match does not cover is replaced with the winner: nothing that was found stays.
-/// `lost` hears of every loser.
+/// `lost` hears of every loser, `widened` of every winner that takes more than was judged.
 pub(crate) fn settle(
     findings: &mut Vec<Finding>,
     detectors: &Detectors,
     mut lost: impl FnMut(&Finding, Step),
+    mut widened: impl FnMut(&mut Finding),
 ) {
     if findings.len() < 2 {
         return;
@@ -44,6 +45,7 @@ pub(crate) fn settle(
             if let With::Truncated(_) | With::Mask(_) = winner.with {
                 winner.with = With::Placeholder;
             }
+            widened(&mut winner);
         }
         // Whichever wins, a field that is to go goes.
         let in_text = matches!(

@@ -6,6 +6,7 @@ use super::Detectors;
 use super::budget::Budget;
 use super::pattern::Memory;
 use crate::engine::path::words::{Name, Words};
+use crate::engine::redact::pseudonym::Pseudonyms;
 
 /// Reused from candidate to candidate.
 #[derive(Default)]
@@ -23,6 +24,8 @@ pub(crate) struct Scratch {
     pub(crate) text: u64,
     /// What the event has cost so far.
     pub(crate) budget: Budget,
+    /// What the event's findings become by rules with `hmac`.
+    pub(crate) pseudonyms: Pseudonyms,
     /// The detector whose states do not fit the memory: see [`Search::full`](super::pattern::Search).
     pub(crate) full: Option<u16>,
 }

@@ -57,7 +57,7 @@ pub(crate) fn next(
     let cut = d.placeholders.holding(p.text, to.max(start + 1) - 1);
     let to = cut.map_or(to, |(_, after)| to.max(after.min(p.end)));
     let found = whole(p.text, (p.start, p.end), (start, to));
-    let decided = detectors.decide(detector, p, (begin, end), found);
+    let decided = detectors.decide(detector, p, (begin, end), found, scratch);
     Some((decided, end.max(found.1)))
 }
 

@@ -67,8 +67,9 @@ pub(super) fn userinfo(text: &[u8]) -> usize {
     }
     let mut colons = memchr::memchr_iter(b':', text);
     let colon = colons.find(|&c| !text[c + 1..].starts_with(b"//")).unwrap_or(0);
-    // A placeholder has one, too.
-    let end = colon - if text[..colon].ends_with(b"[REDACTED") { 9 } else { 0 };
+    // A placeholder has one, too, and a pseudonym has two.
+    let opening = [&b"[REDACTED"[..], b"[HMAC"].into_iter().find(|o| text[..colon].ends_with(o));
+    let end = colon - opening.map_or(0, <[u8]>::len);
     let of_user = |b: &&u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
     end - text[..end].iter().rev().take_while(of_user).count()
 }
@@ -105,6 +106,8 @@ mod tests {
             ("mysql://app:p/w", "app:p/w"),
             ("dsn=[REDACTED:x]", "[REDACTED:x]"),
             ("dsn=a[REDACTED:x]:pw", "a[REDACTED:x]:pw"),
+            ("dsn=[HMAC:x:abc]", "[HMAC:x:abc]"),
+            ("http://[HMAC:x:abc]", "[HMAC:x:abc]"),
             ("", ""),
         ] {
             assert_eq!(&matched[userinfo(matched.as_bytes())..], want, "{matched}");

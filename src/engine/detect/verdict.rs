@@ -2,8 +2,9 @@
 
 use super::Detectors;
 use super::assignment;
-use super::budget::{ASSIGNED, Budget, CANDIDATE, FINDING, NAME};
+use super::budget::{ASSIGNED, Budget, CANDIDATE, FINDING, HASHED, NAME, PSEUDONYM};
 use super::detector::Detector;
+use super::finding::{Finding, Refusal, With};
 use super::keys::Keys;
 use super::pack::{Action, Extends, Fires, Normalise, Start, Step};
 use super::pattern::Memory;
@@ -12,82 +13,10 @@ use super::spelling::{self, is_signed};
 use super::value::{userinfo, value, whole};
 use crate::engine::index::gate::colour_at_end;
 use crate::engine::path::words::Fields;
-use crate::engine::policy::NONE;
-use crate::engine::policy::mask::{Mask, mask};
+use crate::engine::policy::mask::mask;
+use crate::engine::policy::{NONE, Numbers};
+use crate::engine::redact::pseudonym;
 use crate::engine::redact::truncate;
-
-/// What replaces a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum With {
-    /// The detector's placeholder.
-    Placeholder,
-    /// `null`.
-    Null,
-    /// What a number becomes, where quotes are escaped so often.
-    Number(u8),
-    /// An address with its host part zeroed.
-    Truncated(truncate::Address),
-    /// Stars, for most of it.
-    Mask(Mask),
-    /// The field that holds it is to become `null`; where it is none, the placeholder.
-    FieldNull,
-    /// The field that holds it is to go; where it is none, the placeholder.
-    FieldGone,
-    /// Nothing: a member that goes, its comma not yet.
-    Member,
-    /// Nothing: a member goes with its comma.
-    Nothing,
-    /// The placeholder in quotes, which are escaped so often, for what is no string.
-    Quoted(u8),
-    /// The detector's placeholder in a key of the container that opens here: unique in it.
-    Key(u32),
-}
-
-impl With {
-    /// The same in the string in whose content it is.
-    pub(crate) fn escaped(self) -> Self {
-        match self {
-            Self::Number(times) => Self::Number(times + 1),
-            Self::Quoted(times) => Self::Quoted(times + 1),
-            other => other,
-        }
-    }
-
-    /// The same in another text, to whose places `back` leads.
-    pub(crate) fn mapped(self, back: impl Fn((usize, usize)) -> (usize, usize)) -> Self {
-        match self {
-            Self::Mask(mask) => {
-                let (from, to) = back((mask.from, mask.to));
-                Self::Mask(Mask { from, to, ..mask })
-            }
-            other => other,
-        }
-    }
-}
-
-/// A place that a detector or a rule holds to be personal data or a secret.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Finding {
-    pub(crate) detector: u16,
-    /// What matched; it decides between findings that overlap.
-    pub(crate) matched: (usize, usize),
-    /// What is replaced.
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    pub(crate) with: With,
-    /// The rule that decided about it.
-    pub(crate) by: u16,
-}
-
-/// A candidate that is no finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) step: Step,
-    /// What matched; the candidate's own byte where nothing did.
-    pub(crate) matched: (usize, usize),
-    /// The entry of the allow-list, or the rule, that decided.
-    pub(crate) by: u16,
-}
 
 /// Where a candidate stands.
 #[derive(Clone, Copy)]
@@ -143,7 +72,8 @@ impl Detectors {
         let judged = d.judge(p, matched, scratch);
         let tried = |step| Refusal { step, matched: d.tried(step, matched), by: NONE };
         let (start, end) = judged.map_err(tried)?;
-        self.decide(detector, p, matched, whole(p.text, (p.start, p.end), (start, end)))
+        let found = whole(p.text, (p.start, p.end), (start, end));
+        self.decide(detector, p, matched, found, scratch)
     }
 
     /// What becomes of the finding `found` in what `matched`: the policy, then the detector.
@@ -153,10 +83,11 @@ impl Detectors {
         p: &Place<'_>,
         matched: (usize, usize),
         found: (usize, usize),
+        scratch: &mut Scratch,
     ) -> Result<Finding, Refusal> {
         let action = self.list[usize::from(detector)].action;
         let ruled = self.precedence.action(detector, p.keys.row).unwrap_or((action, NONE));
-        self.apply(detector, p, matched, found, ruled)
+        self.apply(detector, p, matched, found, ruled, scratch)
     }
 
     /// What an action makes of the finding `found` in what `matched`, unless it is allowed.
@@ -167,6 +98,7 @@ impl Detectors {
         matched: (usize, usize),
         (start, end): (usize, usize),
         (action, by): (Action, u16),
+        scratch: &mut Scratch,
     ) -> Result<Finding, Refusal> {
         let refuse = |step, by| Err(Refusal { step, matched, by });
         let text = &p.text[start..end];
@@ -189,11 +121,33 @@ impl Detectors {
                 Some(mask) => With::Mask(mask),
                 None => return refuse(Step::AllowList, NONE),
             },
-            (Action::Replace | Action::Drop, _) => With::Placeholder,
+            (Action::Replace | Action::Drop | Action::Hmac { .. }, _) => With::Placeholder,
         };
         // A number goes with its sign.
         let start = if p.number { p.start } else { start };
-        Ok(Finding { detector, matched, start, end, with, by })
+        let pseudonym = match (action, with) {
+            (Action::Hmac { .. }, With::Number(_))
+                if self.precedence.numbers != Numbers::Placeholder =>
+            {
+                None
+            }
+            (Action::Hmac { key }, _) => self.pseudonym(key, &p.text[start..end], scratch),
+            _ => None,
+        };
+        Ok(Finding { detector, matched, start, end, with, pseudonym, by })
+    }
+
+    /// The pseudonym of a value by the key with this number.
+    #[cold]
+    pub(crate) fn pseudonym(
+        &self,
+        key: u16,
+        value: &[u8],
+        scratch: &mut Scratch,
+    ) -> pseudonym::Number {
+        scratch.budget.spend(PSEUDONYM + HASHED * value.len());
+        let maker = self.precedence.keys.get(usize::from(key))?;
+        scratch.pseudonyms.add(key, maker, value)
     }
 
     /// Whether a finding's edit may show what was no candidate before: what is left of its match
@@ -216,7 +170,7 @@ impl Detectors {
         p: &Place<'_>,
         scratch: &mut Scratch,
     ) -> Result<Finding, Refusal> {
-        let Scratch { words, budget, name, judged, judged_for, .. } = scratch;
+        let Scratch { words, budget, name, judged, judged_for, .. } = &mut *scratch;
         budget.spend(CANDIDATE);
         let judge = |key: &[u8], budget: &mut Budget| {
             // One name may be assigned to again and again.
@@ -233,7 +187,7 @@ impl Detectors {
         let a = found.map_err(|step| Refusal { step, matched: (at, at + 1), by: NONE })?;
         budget.spend(ASSIGNED);
         let (start, end) = whole(p.text, (p.start, p.end), (a.start, a.end));
-        self.decide(detector, p, (a.from, end), (start, end))
+        self.decide(detector, p, (a.from, end), (start, end), scratch)
     }
 }
 
@@ -256,6 +210,7 @@ impl Detector {
         let start = start - usize::from(is_signed(self.numbers, p.text, p.start, begin));
         if self.placeholders.are_all(&p.text[start..to])
             || self.derived && self.placeholders.holding(p.text, begin).is_some()
+            || self.placeholders.around_pseudonym(p.text, start).is_some_and(|end| to <= end)
             || self.allow.iter().any(|a| a.is_match(&p.text[begin..end]))
         {
             return Err(Step::AllowList);

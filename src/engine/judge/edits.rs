@@ -14,25 +14,33 @@ impl Judge {
     pub(super) fn edit(&mut self, d: &Detectors, f: &Finding, line: &Line<'_>) {
         let from = self.replacements.len() as u32;
         let placeholder = &d.list[usize::from(f.detector)].placeholder;
+        let pseudonym = self.scratch.pseudonyms.get(f.pseudonym);
+        let token = pseudonym.unwrap_or(placeholder.as_bytes());
         let (mut start, mut end) = (f.start, f.end);
         match f.with {
             With::Null => self.replacements.extend_from_slice(b"null"),
             With::Number(times) => match d.precedence.numbers {
                 Numbers::Null => self.replacements.extend_from_slice(b"null"),
                 Numbers::Zero => self.replacements.push(b'0'),
-                Numbers::Placeholder => self.quoted(placeholder, times),
+                Numbers::Placeholder => quoted(token, times, &mut self.replacements),
             },
             // In text that is no field there is no whole of it.
             With::Placeholder | With::FieldNull | With::FieldGone => {
-                self.replacements.extend_from_slice(placeholder.as_bytes());
+                self.replacements.extend_from_slice(token);
             }
-            With::Quoted(times) => self.quoted(placeholder, times),
+            With::Quoted(times) => quoted(token, times, &mut self.replacements),
             With::Member | With::Nothing => {}
             With::Mask(mask) => {
                 (start, end) = (mask.from, mask.to);
                 self.replacements.resize(from as usize + mask.stars as usize, b'*');
             }
             With::Truncated(a) => a.append(&mut self.replacements),
+            With::Key(container)
+                if pseudonym
+                    .is_some_and(|p| self.key_names.admit(p, container, (start, end), line)) =>
+            {
+                self.replacements.extend_from_slice(token);
+            }
             With::Key(container) => {
                 let n = self.key_number(container, f.detector, placeholder, line);
                 let bare = &placeholder.as_bytes()[..placeholder.len() - 1];
@@ -47,18 +55,6 @@ impl Judge {
         let with = (from, self.replacements.len() as u32);
         self.edits.push(Edit { start, end, with });
         self.detectors.push(f.detector);
-    }
-
-    /// The placeholder as a string, in quotes that are escaped so often; `null` where that is more
-    /// often than the memory formula counts with.
-    fn quoted(&mut self, placeholder: &str, times: u8) {
-        if times > ESCAPED {
-            return self.replacements.extend_from_slice(b"null");
-        }
-        let quote = &br#"\\\""#[4 - (1 << times)..];
-        self.replacements.extend_from_slice(quote);
-        self.replacements.extend_from_slice(placeholder.as_bytes());
-        self.replacements.extend_from_slice(quote);
     }
 
     /// The number of a placeholder key: unique among those of its object.
@@ -82,6 +78,18 @@ impl Judge {
         self.keys.insert((container, id), taken + 1);
         taken + 1
     }
+}
+
+/// Appends `token` as a string, in quotes that are escaped so often; `null` where that is more often
+/// than the memory formula counts with.
+fn quoted(token: &[u8], times: u8, out: &mut Vec<u8>) {
+    if times > ESCAPED {
+        return out.extend_from_slice(b"null");
+    }
+    let quote = &br#"\\\""#[4 - (1 << times)..];
+    out.extend_from_slice(quote);
+    out.extend_from_slice(token);
+    out.extend_from_slice(quote);
 }
 
 /// No container: where one would open, an event of this size would not be judged.
@@ -118,7 +126,7 @@ fn number(event: &[u8], at: usize) -> u32 {
 }
 
 /// The ASCII character at `at`, as it is or as `\u00XX`, escaped however often; and what follows it.
-fn spelt(event: &[u8], at: usize) -> Option<(u8, usize)> {
+pub(super) fn spelt(event: &[u8], at: usize) -> Option<(u8, usize)> {
     let first = *event.get(at)?;
     if first != b'\\' {
         return Some((first, at + 1));

@@ -2,7 +2,8 @@
 
 use super::trace::Decoding;
 use super::values::Fit;
-use super::{Judge, Keys, LEVELS, Place, stop};
+use super::whole::stop;
+use super::{Judge, Keys, LEVELS, Place};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode::{self, OffsetMap};
 use crate::engine::detect::budget::{DECODED, PERCENT_DECODED};
@@ -176,7 +177,7 @@ impl Judge {
             Ok(false) => self.beside_values(d, own, outer, observed, &mut findings),
             other => other.map(|_| ()),
         };
-        self.settle(d, &mut findings);
+        self.settle(d, &own.text, &mut findings);
         own.findings = findings;
         judged
     }

@@ -134,7 +134,10 @@ impl Judge {
             out.truncate(first);
             let all = (HEAD, outer.end);
             let with = With::Key(container);
-            out.push(Finding { matched: all, start: all.0, end: all.1, with, ..found });
+            let key = self.scratch.pseudonyms.key(found.pseudonym);
+            let text = &own.text[all.0..all.1];
+            let pseudonym = key.and_then(|key| d.pseudonym(key, text, &mut self.scratch));
+            out.push(Finding { matched: all, start: all.0, end: all.1, with, pseudonym, ..found });
         }
         judged
     }

@@ -162,10 +162,15 @@ impl Judge {
         }
     }
 
-    /// Settles findings that overlap.
-    pub(super) fn settle(&mut self, d: &Detectors, findings: &mut Vec<Finding>) {
-        let Self { trace, unsettled, .. } = self;
-        super::settle(findings, d, |lost, step| {
+    /// Settles findings of `text` that overlap.
+    pub(super) fn settle(&mut self, d: &Detectors, text: &[u8], findings: &mut Vec<Finding>) {
+        let Self { trace, unsettled, scratch, .. } = self;
+        let widened = |f: &mut Finding| {
+            if let Some(key) = scratch.pseudonyms.key(f.pseudonym) {
+                f.pseudonym = d.pseudonym(key, &text[f.start..f.end], scratch);
+            }
+        };
+        let lost = |lost: &Finding, step| {
             *unsettled = true;
             let Some(t) = trace else { return };
             let is = |o: &&mut super::Decision| {
@@ -177,6 +182,7 @@ impl Judge {
             if let Some(o) = t.decisions.iter_mut().rev().find(is) {
                 o.refused = Some(step);
             }
-        });
+        };
+        super::settle(findings, d, lost, widened);
     }
 }

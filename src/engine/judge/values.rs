@@ -193,6 +193,9 @@ impl Fit<'_> {
         match token {
             Token::Other => return false,
             Token::Number(from, to) => {
+                if (f.start, f.end) != (from, to) {
+                    f.pseudonym = None;
+                }
                 (f.start, f.end) = (from, to);
                 if !matches!(f.with, With::Key(_)) {
                     f.with = With::Number(0);
@@ -201,6 +204,7 @@ impl Fit<'_> {
             Token::String(from, to) => {
                 if f.start < from || f.end > to {
                     (f.start, f.end) = (f.start.max(from), f.end.min(to));
+                    f.pseudonym = None;
                     if matches!(f.with, With::Mask(_) | With::Truncated(_)) {
                         f.with = With::Placeholder;
                     }

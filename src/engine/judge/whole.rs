@@ -1,11 +1,14 @@
 //! Values that are findings as a whole, whatever they look like: rules by path and by key.
 
-use super::{Judge, LEVELS, stop};
+use super::{Judge, LEVELS};
 use crate::engine::chunk::HEAD;
-use crate::engine::decode;
+use crate::engine::decode::{self, EscapeError};
 use crate::engine::detect::budget::{DECODED, FINDING};
-use crate::engine::detect::{Detectors, Finding, Place, Refusal, Step, With, is_directory};
+use crate::engine::detect::{
+    Detectors, Finding, Place, Refusal, Scratch, Step, With, is_directory,
+};
 use crate::engine::index::{ESCAPE, Mark};
+use crate::engine::outcome::Reason;
 use crate::engine::policy::{Action, NONE, Numbers, Whole};
 use crate::engine::walk::{Kind, Stop};
 
@@ -51,7 +54,8 @@ impl Judge {
             _ => With::Null,
         };
         let (start, end) = (p.start, p.end);
-        let finding = Finding { detector, matched: (start, end), start, end, with, by };
+        let matched = (start, end);
+        let finding = Finding { detector, matched, start, end, with, pseudonym: None, by };
         Ok(self.settle_whole(d, detector, p, Ok(finding), out))
     }
 
@@ -119,23 +123,22 @@ impl Judge {
         level: usize,
         given: Option<(Action, u16)>,
     ) -> Result<Finding, Refusal> {
-        let decide = |p: &Place<'_>| {
+        let decide = |p: &Place<'_>, scratch: &mut Scratch| {
             let all = (p.start, p.end);
             match given {
-                Some(ruled) => d.apply(detector, p, all, all, ruled),
-                None => d.decide(detector, p, all, all),
+                Some(ruled) => d.apply(detector, p, all, all, ruled, scratch),
+                None => d.decide(detector, p, all, all, scratch),
             }
         };
         if !escaped {
-            return decide(p);
+            return decide(p, &mut self.scratch);
         }
         if level >= LEVELS {
-            // Nowhere to decode it: a mask could cut an escape.
-            let mut decided = decide(p);
-            if let Ok(Finding { with: with @ With::Mask(_), .. }) = &mut decided {
-                *with = With::Placeholder;
-            }
-            return decided;
+            // Nowhere to decode it: a mask could cut an escape, a pseudonym would be another one.
+            return decide(p, &mut self.scratch).map(|f| match f.with {
+                With::Mask(_) => Finding { with: With::Placeholder, ..f },
+                _ => Finding { pseudonym: None, ..f },
+            });
         }
         let mut own = std::mem::take(&mut self.levels[level]);
         own.open();
@@ -144,7 +147,7 @@ impl Judge {
         let _ = decode::unescape(&p.text[p.start..p.end], &mut own.text, &mut own.map);
         let end = own.close();
         let place = Place { text: &own.text, start: HEAD, end, ..*p };
-        let decided = decide(&place).map(|f| own.map_back(&f, p.start));
+        let decided = decide(&place, &mut self.scratch).map(|f| own.map_back(&f, p.start));
         self.levels[level] = own;
         decided
     }
@@ -157,6 +160,14 @@ pub(super) fn checked(p: &Place<'_>, marks: &[Mark]) -> Result<bool, Stop> {
         decode::check_escapes(&p.text[p.start..p.end]).map_err(|e| stop(e, p.start))?;
     }
     Ok(escaped)
+}
+
+/// Where judging stops at an escape that cannot be decoded, in a text that begins at `from`.
+pub(super) fn stop(e: EscapeError, from: usize) -> Stop {
+    match e {
+        EscapeError::Invalid(at) => Stop { reason: Reason::Escape, at: from + at },
+        EscapeError::LoneSurrogate(at) => Stop { reason: Reason::Surrogate, at: from + at },
+    }
 }
 
 /// Whether a number is what redacted ones become.

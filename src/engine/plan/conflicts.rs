@@ -77,9 +77,13 @@ impl<'a> Search<'a> {
             Action::Null if !self.takes_null(node) => format!(
                 "it makes `{path}` null, which the schema does not allow: allow it, or choose another action"
             ),
-            Action::Replace | Action::Mask { .. } if !self.can_replace(rule, node) => format!(
-                "the schema does not allow what it puts in the place of `{path}`: allow it, or choose another action or `numbers`"
-            ),
+            Action::Replace | Action::Hmac { .. } | Action::Mask { .. }
+                if !self.can_replace(rule, node) =>
+            {
+                format!(
+                    "the schema does not allow what it puts in the place of `{path}`: allow it, or choose another action or `numbers`"
+                )
+            }
             _ => return None,
         };
         Some(Conflict { by: rule.by, what })
@@ -92,8 +96,19 @@ impl<'a> Search<'a> {
     /// Whether any value that the schema allows becomes one that it allows.
     fn can_replace(&self, rule: Whole, node: NodeId) -> bool {
         let types = self.schema.types(node);
-        let placeholder = self.d.list[usize::from(rule.detector)].placeholder.as_bytes();
-        let takes_placeholder = || self.schema.check_string(node, placeholder).is_ok();
+        let mut token = Vec::new();
+        match rule.action {
+            // Any value's: they differ in their letters only.
+            Action::Hmac { key } => {
+                let maker = self.d.precedence.keys.get(usize::from(key));
+                maker.iter().for_each(|maker| maker.append(b"", &mut token));
+            }
+            _ => {
+                let placeholder = &self.d.list[usize::from(rule.detector)].placeholder;
+                token.extend_from_slice(placeholder.as_bytes());
+            }
+        }
+        let takes_placeholder = || self.schema.check_string(node, &token).is_ok();
         let string = match rule.action {
             // What a mask comes to depends on the value.
             Action::Mask { .. } => types.string,

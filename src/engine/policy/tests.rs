@@ -1,5 +1,7 @@
 //! What rules and entries make of events.
 
+mod hmac;
+
 use std::sync::Arc;
 
 use super::{Action, Allow, Numbers, Policy, Rule};

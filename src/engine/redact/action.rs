@@ -12,6 +12,13 @@ pub enum Action {
     Replace,
     /// An IP address with its host part zeroed.
     Truncate,
+    /// A pseudonym, `[HMAC:id:…]`: the same for the same value. A number: see
+    /// [`Numbers`](crate::engine::policy::Numbers).
+    #[serde(skip)]
+    Hmac {
+        /// The number of its keys in [`Policy::keys`](crate::engine::policy::Policy::keys).
+        key: u16,
+    },
     /// `*` for each character but some, which are at most half of them.
     #[serde(skip)]
     Mask {

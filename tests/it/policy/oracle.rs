@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use proptest::prelude::*;
 use tamis::engine::{
     Chunk, Engine, Output, Plan, Reason,
-    policy::{Action, Policy, Rule},
+    policy::{Action, KeyRing, Policy, PseudonymKey, Rule},
 };
 
 use crate::{
@@ -319,7 +319,9 @@ fn everything(action: Action) -> Arc<Plan> {
     };
     let all = ["contact", "financial", "government_id", "network", "secret"];
     let rules = vec![rule(&[], Some("**.name")), rule(&all, None)];
-    shipped::plan(|settings| settings.policy = Policy { rules, ..Policy::default() })
+    let active = PseudonymKey::new("2026-11", b"0123456789abcdef").unwrap();
+    let keys = vec![KeyRing { name: "all".into(), active, previous: vec![] }];
+    shipped::plan(|settings| settings.policy = Policy { rules, keys, ..Policy::default() })
 }
 
 /// Whether serde_json takes it for an object, with numbers of any size.
@@ -332,7 +334,7 @@ fn plans() -> &'static [Arc<Plan>] {
     static PLANS: LazyLock<Vec<Arc<Plan>>> = LazyLock::new(|| {
         let mask = |first, last| Action::Mask { first, last };
         let actions = [Action::Null, Action::Remove, mask(0, 4), mask(3, 3), mask(0, 0)];
-        let more = [Action::Drop, Action::Observe, Action::Replace];
+        let more = [Action::Drop, Action::Observe, Action::Replace, Action::Hmac { key: 0 }];
         actions.into_iter().chain(more).map(everything).collect()
     });
     &PLANS
@@ -343,7 +345,7 @@ proptest! {
 
     /// Whatever becomes of findings: what leaves is JSON, and leaves so again.
     #[test]
-    fn every_action_leaves_json_that_stays(line in wild_event(), which in 0..8usize) {
+    fn every_action_leaves_json_that_stays(line in wild_event(), which in 0..9usize) {
         let plan = &plans()[which];
         let out = process(plan, line.as_bytes());
         match refusal(&out) {
