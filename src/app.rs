@@ -22,6 +22,7 @@ mod patterns;
 mod plan;
 mod policy;
 mod progress;
+mod pseudonym;
 mod reload;
 mod replay;
 mod reports;
@@ -90,6 +91,7 @@ fn dispatch(cli: Cli) -> Result<u8, Trouble> {
         Some(Command::Exec(args)) => return exec::run(*args),
         Some(Command::Replay(args)) => return replay::run(*args),
         Some(Command::Explain(args)) => explain::run(*args),
+        Some(Command::Pseudonym(args)) => print(&pseudonym::run(args)?),
         Some(Command::Config(args)) => {
             let (text, exit) = config::command::run(args)?;
             print(&text).map(|_| exit)

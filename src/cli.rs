@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod log;
 pub mod man;
 pub mod patterns;
+pub mod pseudonym;
 pub mod refusal;
 pub mod replay;
 pub mod rules;
@@ -58,6 +59,8 @@ pub enum Command {
     Explain(Box<explain::ExplainArgs>),
     /// List, show and test detectors
     Patterns(patterns::PatternsArgs),
+    /// Print the pseudonym of a value, to find the events that have it
+    Pseudonym(pseudonym::PseudonymArgs),
     /// Check or show a configuration, or print its JSON Schema
     Config(config::ConfigArgs),
     /// Control a running Kafka job, or remove a member from its group

@@ -4,6 +4,7 @@
 pub mod choice;
 mod conflicts;
 pub mod kafka;
+pub mod keys;
 mod located;
 pub mod names;
 pub mod nearest;
@@ -67,6 +68,7 @@ pub const KEYS: &[&str] = &[
     "without",
     "numbers",
     "known_placeholders",
+    "keys",
     "allow",
     "rule",
     "max_event_bytes",
@@ -234,6 +236,7 @@ impl Config {
                 "known_placeholders" => {
                     config.policy.known_placeholders = policy::placeholders(&mut r, value);
                 }
+                "keys" => config.policy.keys = keys::rings(&mut r, value),
                 "allow" => config.policy.allow = r.tables("allow", value, AllowEntry::read),
                 "rule" => config.policy.rules = r.tables("rule", value, RuleEntry::read),
                 "max_event_bytes" => config.max_event_bytes = r.size(value),

@@ -89,6 +89,11 @@ impl Engine {
         }
     }
 
+    /// Whether `text` is the pseudonym of `value` by one of the active keys.
+    pub fn is_pseudonym(&self, text: &[u8], value: &[u8]) -> bool {
+        self.plan.detectors.precedence.is_pseudonym(text, value)
+    }
+
     /// Judges every line of `chunk` and appends what may be forwarded to `out.clean`.
     ///
     /// Every line ends in exactly one count of `out.tally`.

@@ -9,11 +9,13 @@ use crate::{
     config::{
         Said, Spot,
         choice::{ActionChoice, NumbersChoice},
+        keys::{ActionEntry, RingEntry},
+        nearest::nearest,
         policy::{AllowEntry, Entries, RuleEntry},
     },
     engine::{
         detect::Pack,
-        policy::{Action, Allow, Numbers, Policy, Rule},
+        policy::{Action, Allow, KeyRing, Numbers, Policy, Rule},
     },
 };
 
@@ -31,6 +33,7 @@ pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<Policy> {
             NumbersChoice::Placeholder => Numbers::Placeholder,
         },
         known_placeholders: known_placeholders(entries)?,
+        keys: entries.keys.iter().map(ring).collect(),
     };
     judge.twice();
     let mut wrong = judge.wrong;
@@ -50,6 +53,14 @@ fn known_placeholders(entries: &Entries) -> Result<Vec<String>> {
     let shipped = packs::shipped()?.into_iter().flat_map(|pack| pack.detectors).map(|d| d.id);
     let listed = entries.known_placeholders.iter().flatten().map(|said| said.value.clone());
     Ok(shipped.chain(listed).collect())
+}
+
+fn ring(entry: &RingEntry) -> KeyRing {
+    KeyRing {
+        name: entry.name.clone(),
+        active: entry.active.key.clone(),
+        previous: entry.previous.iter().map(|previous| previous.key.clone()).collect(),
+    }
 }
 
 struct Judge<'a> {
@@ -75,9 +86,8 @@ impl Judge<'_> {
     }
 
     fn rule(&mut self, entry: &RuleEntry) -> Rule {
-        let kept = |said: &Option<Said<u16>>| said.as_ref().map_or(0, |said| said.value);
         let detectors = self.names(&entry.detectors, false);
-        if entry.action.value == ActionChoice::Truncate {
+        if entry.action.is(ActionChoice::Truncate) {
             self.truncates(entry, &detectors);
         }
         Rule {
@@ -85,20 +95,44 @@ impl Judge<'_> {
             name: entry.name.as_ref().map(|said| said.value.clone()),
             detectors,
             path: entry.path.as_ref().map(|said| said.value.clone()),
-            action: match entry.action.value {
-                ActionChoice::Replace => Action::Replace,
-                ActionChoice::Truncate => Action::Truncate,
-                ActionChoice::Mask => {
-                    Action::Mask { first: kept(&entry.keep_first), last: kept(&entry.keep_last) }
-                }
-                ActionChoice::Null => Action::Null,
-                ActionChoice::Remove => Action::Remove,
-                ActionChoice::Drop => Action::Drop,
-                ActionChoice::Observe => Action::Observe,
-                ActionChoice::Keep => Action::Keep,
-            },
+            action: self.action(entry),
             secrets: entry.secrets.as_ref().is_some_and(|said| said.value),
         }
+    }
+
+    fn action(&mut self, entry: &RuleEntry) -> Action {
+        let kept = |said: &Option<Said<u16>>| said.as_ref().map_or(0, |said| said.value);
+        let choice = match &entry.action {
+            ActionEntry::Word(said) => said.value,
+            ActionEntry::Hmac { keys, .. } => return Action::Hmac { key: self.key(keys) },
+        };
+        match choice {
+            ActionChoice::Replace => Action::Replace,
+            ActionChoice::Truncate => Action::Truncate,
+            ActionChoice::Mask => {
+                Action::Mask { first: kept(&entry.keep_first), last: kept(&entry.keep_last) }
+            }
+            ActionChoice::Null => Action::Null,
+            ActionChoice::Remove => Action::Remove,
+            ActionChoice::Drop => Action::Drop,
+            ActionChoice::Observe => Action::Observe,
+            ActionChoice::Keep => Action::Keep,
+        }
+    }
+
+    /// The number of the keys with this name.
+    fn key(&mut self, said: &Said<String>) -> u16 {
+        let rings = &self.entries.keys;
+        let at = rings.iter().position(|ring| ring.name == said.value);
+        if at.is_none() {
+            let name = &said.value;
+            let mend = match nearest(name, rings.iter().map(|ring| ring.name.as_str())) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("add [keys.{name}] with `active`"),
+            };
+            self.wrong.push((said.spot, format!("no keys `{name}`: {mend}")));
+        }
+        at.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX)
     }
 
     /// How reports call an entry: by its name, or its line.
@@ -132,9 +166,9 @@ impl Judge<'_> {
         match other {
             Some(d) => {
                 let what = format!("`{}` finds no IP addresses; {fix}", d.id);
-                self.wrong.push((entry.action.spot, what));
+                self.wrong.push((entry.action.spot(), what));
             }
-            None if names.is_empty() => self.wrong.push((entry.action.spot, fix.into())),
+            None if names.is_empty() => self.wrong.push((entry.action.spot(), fix.into())),
             None => {}
         }
     }

@@ -47,6 +47,7 @@ const RELOADED: &[&str] = &[
     "without",
     "numbers",
     "known_placeholders",
+    "keys",
     "max_depth",
 ];
 

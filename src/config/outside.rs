@@ -45,17 +45,27 @@ impl fmt::Debug for Listed {
 }
 
 impl Reader<'_> {
+    /// The file that a text names: its path, how messages call it, and what is in it. `key` is what
+    /// messages begin with.
+    pub(super) fn bytes_of_file(
+        &mut self,
+        value: &Spanned<DeValue<'_>>,
+        key: &str,
+    ) -> Option<(Said<String>, String, Vec<u8>)> {
+        let path = self.text(value)?;
+        match (self.outside.file)(&path.value) {
+            (name, Ok(bytes)) => Some((path, name, bytes)),
+            (name, Err(why)) => {
+                let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+                self.complain(path.spot, format!("{key}{name}: {why}"));
+                None
+            }
+        }
+    }
+
     /// The file that a text names: its path, how messages call it, and its text.
     fn file(&mut self, value: &Spanned<DeValue<'_>>) -> Option<(Said<String>, String, String)> {
-        let path = self.text(value)?;
-        let (name, bytes) = (self.outside.file)(&path.value);
-        let bytes = match bytes {
-            Ok(bytes) => bytes,
-            Err(why) => {
-                self.complain(path.spot, format!("{name}: {why}"));
-                return None;
-            }
-        };
+        let (path, name, bytes) = self.bytes_of_file(value, "")?;
         match String::from_utf8(bytes) {
             Ok(text) => Some((path, name, text)),
             Err(error) => {

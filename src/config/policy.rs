@@ -5,6 +5,7 @@ use toml::{Spanned, de::DeValue};
 use super::{
     Said, Spot,
     choice::{ActionChoice, NumbersChoice},
+    keys::{ActionEntry, RingEntry},
     outside::Listed,
     reader::Reader,
 };
@@ -43,6 +44,8 @@ pub struct Entries {
     pub numbers: Option<Said<NumbersChoice>>,
     /// Ids of placeholders that other redactors wrote.
     pub known_placeholders: Option<Vec<Said<String>>>,
+    /// The keys that pseudonyms are made with.
+    pub keys: Vec<RingEntry>,
 }
 
 /// `[[allow]]`
@@ -72,7 +75,7 @@ pub struct RuleEntry {
     /// Where it holds.
     pub path: Option<Said<String>>,
     /// What becomes of them.
-    pub action: Said<ActionChoice>,
+    pub action: ActionEntry,
     /// What a mask leaves at the start.
     pub keep_first: Option<Said<u16>>,
     /// What a mask leaves at the end.
@@ -216,7 +219,7 @@ impl RuleEntry {
                 "name" => name = named(r, value),
                 "detectors" => detectors = r.one_or_more(value)?,
                 "path" => path = r.text(value),
-                "action" => (action, chosen) = (r.choice(value), true),
+                "action" => (action, chosen) = (ActionEntry::read(r, value), true),
                 "keep_first" => keep_first = r.whole(value, 0..=u16::MAX),
                 "keep_last" => keep_last = r.whole(value, 0..=u16::MAX),
                 "secrets" => secrets = r.flag(value),
@@ -234,13 +237,13 @@ impl RuleEntry {
         if !chosen {
             r.complain(spot, "`action` is missing: what becomes of what it finds?".into());
         }
-        let action: Said<ActionChoice> = action?;
+        let action: ActionEntry = action?;
         for (key, said) in [("keep_first", &keep_first), ("keep_last", &keep_last)] {
-            if let Some(said) = said.as_ref().filter(|_| action.value != ActionChoice::Mask) {
+            if let Some(said) = said.as_ref().filter(|_| !action.is(ActionChoice::Mask)) {
                 r.complain(said.spot, format!("{key} is for action = \"mask\""));
             }
         }
-        if let Some(said) = secrets.as_ref().filter(|_| action.value != ActionChoice::Keep) {
+        if let Some(said) = secrets.as_ref().filter(|_| !action.is(ActionChoice::Keep)) {
             r.complain(said.spot, "secrets is for action = \"keep\"".into());
         }
         Some(Self { spot, name, detectors, path, action, keep_first, keep_last, secrets })

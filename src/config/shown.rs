@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use super::{
     Config, Said,
     kafka::{KafkaEntry, RouteEntry, SinkEntry, SourceEntry, StartEntry},
+    keys::{ActionEntry, KeyEntry, RingEntry},
     policy::{AllowEntry, RuleEntry},
     units::shown as time,
 };
@@ -63,6 +64,7 @@ impl Config {
             ("without", self.without.as_ref().map(|all| texts(all))),
             ("numbers", self.policy.numbers.as_ref().map(choice)),
             ("known_placeholders", self.policy.known_placeholders.as_ref().map(|all| texts(all))),
+            ("keys", keys(&self.policy.keys)),
             ("max_event_bytes", self.max_event_bytes.as_ref().map(plain)),
             ("max_depth", self.max_depth.as_ref().map(plain)),
             ("memory", self.memory.as_ref().map(plain)),
@@ -158,12 +160,44 @@ impl RuleEntry {
         let mut all: Vec<_> = self.name.iter().map(|said| ("name", text(said))).collect();
         all.extend(detectors(&self.detectors));
         all.extend(self.path.iter().map(|said| ("path", text(said))));
-        all.push(("action", choice(&self.action)));
+        all.push(("action", self.action.shown()));
         all.extend(self.keep_first.iter().map(|said| ("keep_first", plain(said))));
         all.extend(self.keep_last.iter().map(|said| ("keep_last", plain(said))));
         all.extend(self.secrets.iter().map(|said| ("secrets", plain(said))));
         all
     }
+}
+
+impl ActionEntry {
+    fn shown(&self) -> String {
+        match self {
+            Self::Word(said) => choice(said),
+            Self::Hmac { keys, .. } => inline(vec![("hmac", text(keys))]),
+        }
+    }
+}
+
+impl RingEntry {
+    fn shown(&self) -> String {
+        let mut all = vec![("active", self.active.shown())];
+        if !self.previous.is_empty() {
+            let previous: Vec<_> = self.previous.iter().map(KeyEntry::shown).collect();
+            all.push(("previous", format!("[{}]", previous.join(", "))));
+        }
+        format!("{} = {}", self.name, inline(all))
+    }
+}
+
+impl KeyEntry {
+    fn shown(&self) -> String {
+        inline(vec![("id", text(&self.id)), ("file", text(&self.file))])
+    }
+}
+
+/// The tables of keys, as one; never the keys themselves.
+fn keys(rings: &[RingEntry]) -> Option<String> {
+    let all: Vec<_> = rings.iter().map(RingEntry::shown).collect();
+    (!all.is_empty()).then(|| format!("{{ {} }}", all.join(", ")))
 }
 
 fn detectors(said: &[Said<String>]) -> Option<(&'static str, String)> {

@@ -389,7 +389,8 @@ fn the_schema_describes_every_key_and_its_examples_hold() {
                 config.insert(key.clone(), "tamis.prom".into());
             }
             let text = toml::to_string(&Value::Object(config)).unwrap();
-            let dir = folder(&[("example.toml", &text)]);
+            let secret = ("person-2026-11.key", "0123456789abcdef0123456789abcdef");
+            let dir = folder(&[("example.toml", &text), secret]);
             let output = in_folder(&dir, &["config", "check", "example.toml"], b"");
             assert_eq!(code(&output), 0, "{text}{}", stderr(&output));
         }

@@ -1,6 +1,7 @@
 //! The policy of a configuration file, with the built program: allow-list, rules, their account.
 
 mod carriers;
+mod hmac;
 mod oracle;
 mod promises;
 

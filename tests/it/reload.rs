@@ -269,3 +269,22 @@ fn a_list_that_changes_is_taken() {
     assert_eq!(running.sieve(event), event);
     running.end();
 }
+
+#[test]
+fn a_key_file_that_changes_is_read_again() {
+    let config = "version = 1\n[keys.a]\nactive = { id = 'k', file = 'a.key' }\n\
+                  [[rule]]\npath = 'mail'\naction = { hmac = 'a' }\n";
+    let mut running = Running::start(&[("tamis.toml", config), ("a.key", "0123456789abcdef")], &[]);
+    let first = running.sieve(EVENT);
+    running.put("a.key", "fedcba9876543210");
+    running.until_said(1, 0);
+    let second = running.sieve(EVENT);
+    assert_ne!(first, second);
+    assert!(first.contains("[HMAC:k:") && second.contains("[HMAC:k:"), "{first}{second}");
+    running.put("a.key", "too short");
+    running.hang_up();
+    running.until_said(1, 1);
+    assert_eq!(running.sieve(EVENT), second);
+    assert!(running.read("err").contains("a.key: a key of 9 bytes is too short"));
+    running.end();
+}
