@@ -46,7 +46,7 @@ pub struct RuleArgs {
     pub schema: Option<String>,
 
     /// Require these fields: timestamp,level,service
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',', hide_short_help = true)]
     pub require: Vec<String>,
 
     /// Handle non-JSON lines: wrap, drop, dead-letter
