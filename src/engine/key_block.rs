@@ -23,6 +23,8 @@ const MOST: u16 = 2048;
 const LINE: usize = 16;
 /// The same where something stands before it on its line, such as a logger's time and level.
 const AFTER_PREFIX: usize = 32;
+/// The shortest last line that padding tells from a word.
+const PADDED: usize = 4;
 /// The most bytes of the label in a BEGIN line: `RSA PRIVATE KEY`.
 const LABEL: usize = 80;
 /// The bit of [`KeyBlock::bits`] for a line inside the key.
@@ -85,6 +87,8 @@ impl KeyBlock {
         let prefix = text[..end - len].trim_ascii_start();
         let least = match (prefix.is_empty(), before.inside) {
             (true, true) => 1,
+            // Padding ends the last line.
+            (false, true) if text[..end].ends_with(b"=") => PADDED,
             (true, false) | (false, true) => LINE,
             (false, false) => AFTER_PREFIX,
         };
@@ -98,21 +102,29 @@ impl KeyBlock {
 
 /// Whether the last BEGIN line of a private key in `text` has no END line after it.
 fn begins(text: &[u8]) -> bool {
-    let opens = |opening: &[u8], closing: &[u8]| {
+    let last = |opening: &[u8], closing: &[u8]| {
         let at = memchr::memmem::rfind(text, opening)? + opening.len();
-        let label = &text[at..(at + LABEL).min(text.len())];
-        let label = &label[..memchr::memmem::find(label, closing)?];
-        let label = label.strip_suffix(b" BLOCK").unwrap_or(label);
-        let of_key = label.ends_with(b"PRIVATE KEY")
-            && label.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b' ');
-        (of_key && !ends(&text[at..])).then_some(())
+        Some(is_of_key(&text[at..], closing) && !ends(&text[at..]))
     };
-    opens(b"-----BEGIN ", b"-----").or_else(|| opens(b"---- BEGIN SSH2 ", b" ----")).is_some()
+    last(b"-----BEGIN ", b"-----").or_else(|| last(b"---- BEGIN SSH2 ", b" ----")) == Some(true)
 }
 
-/// Whether an END line stands in `text`.
+/// Whether an END line of a private key stands in `text`. That of a certificate ends none.
 fn ends(text: &[u8]) -> bool {
-    [&b"-----END "[..], b"---- END "].iter().any(|end| memchr::memmem::find(text, end).is_some())
+    let any = |opening: &[u8], closing: &[u8]| {
+        let mut places = memchr::memmem::find_iter(text, opening);
+        places.any(|at| is_of_key(&text[at + opening.len()..], closing))
+    };
+    any(b"-----END ", b"-----") || any(b"---- END SSH2 ", b" ----")
+}
+
+/// Whether `text` begins with the label of a private key and with what closes its line.
+fn is_of_key(text: &[u8], closing: &[u8]) -> bool {
+    let label = &text[..text.len().min(LABEL)];
+    let Some(end) = memchr::memmem::find(label, closing) else { return false };
+    let label = label[..end].strip_suffix(b" BLOCK").unwrap_or(&label[..end]);
+    label.ends_with(b"PRIVATE KEY")
+        && label.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b' ')
 }
 
 #[cfg(test)]
@@ -142,6 +154,35 @@ mod tests {
         ] {
             assert!(!begins(no.as_bytes()), "{no}");
         }
+    }
+
+    #[test]
+    fn only_the_end_of_a_private_key_ends_one() {
+        let open = |end: &str| {
+            let mut block = KeyBlock::default();
+            block.pass(b"-----BEGIN PRIVATE KEY-----");
+            block.pass(end.as_bytes());
+            block.is_open()
+        };
+        for end in [
+            "-----END RSA PRIVATE KEY-----",
+            "x -----END PGP PRIVATE KEY BLOCK-----",
+            "---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+        ] {
+            assert!(!open(end), "{end}");
+        }
+        for other in ["-----END CERTIFICATE-----", "---- END SSH2 PUBLIC KEY ----", "-----END "] {
+            assert!(open(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_short_last_line_is_of_the_key() {
+        let mut block = KeyBlock::default();
+        block.pass(b"I -----BEGIN PRIVATE KEY-----");
+        assert!(block.pass(b"I MIIEvQIBADANBgkqhkiG9w0BAQEFAASC").is_some());
+        assert_eq!(block.pass(b"I VwQ8Zw=="), Some(2..10));
+        assert_eq!(block.pass(b"I am here"), None);
     }
 
     #[test]
