@@ -37,18 +37,16 @@ impl Placeholders {
         Self { keys: ids.into_iter().map(|id| id.as_bytes().into()).collect(), ..self }
     }
 
-    /// Whether `text` is a placeholder, all of it.
+    /// Those that count in a value; `key`: in a key, where they can be numbered.
     #[inline]
-    pub(crate) fn is(&self, text: &[u8]) -> bool {
-        self.at_start(text) == Some(text.len())
+    pub(crate) fn of(&self, key: bool) -> Counted<'_> {
+        Counted { known: self, numbered: key }
     }
 
-    /// The length of the placeholder that a value begins with.
+    /// Whether a value is a placeholder, all of it.
     #[inline]
-    pub(crate) fn at_start(&self, value: &[u8]) -> Option<usize> {
-        let len = self.of_key(value)?;
-        // Only keys are numbered.
-        (!value[..len].contains(&b'#')).then_some(len)
+    pub(crate) fn is(&self, value: &[u8]) -> bool {
+        self.of(false).is(value)
     }
 
     /// The end of the placeholder whose id `at` stands in.
@@ -85,28 +83,6 @@ impl Placeholders {
         let start = low + memchr::memrchr(b'[', &text[low..at])?;
         let end = start + self.pseudonym(&text[start..])?;
         (at < end).then_some((start, end))
-    }
-
-    /// Where the placeholder begins that `text` ends with.
-    pub(crate) fn at_end(&self, text: &[u8]) -> Option<usize> {
-        let inside = text.strip_suffix(b"]")?;
-        if let Some((start, _)) = self.enclosing(text, inside.len()) {
-            return Some(start);
-        }
-        let low = inside.len().saturating_sub(LONGEST);
-        let len = inside[low..].iter().rev().take_while(|&&b| is_of_id(b)).count();
-        let start = (inside.len() - len).checked_sub(OPEN.len())?;
-        self.is(&text[start..]).then_some(start)
-    }
-
-    /// Whether what is to be replaced was replaced before: all of it, or the password behind a user.
-    pub(crate) fn are_all(&self, found: &[u8]) -> bool {
-        if memchr::memchr(b'[', found).is_none() {
-            return false;
-        }
-        let behind = &found[self.at_start(found).unwrap_or(0)..];
-        let password = memchr::memchr(b':', behind).map_or(&[][..], |colon| &behind[colon + 1..]);
-        self.is(found) || self.is(password)
     }
 
     /// The length of the placeholder that a key, or text in which one may stand, begins with.
@@ -164,6 +140,51 @@ impl Placeholders {
     }
 }
 
+/// The placeholders that count in a text. A number hides digits, so only keys may have numbered ones:
+/// there Tamis writes them, where one object has several.
+#[derive(Clone, Copy)]
+pub(crate) struct Counted<'a> {
+    pub(crate) known: &'a Placeholders,
+    numbered: bool,
+}
+
+impl Counted<'_> {
+    /// Whether `text` is a placeholder, all of it.
+    #[inline]
+    pub(crate) fn is(self, text: &[u8]) -> bool {
+        self.at_start(text) == Some(text.len())
+    }
+
+    /// The length of the placeholder that `text` begins with.
+    #[inline]
+    pub(crate) fn at_start(self, text: &[u8]) -> Option<usize> {
+        let len = self.known.of_key(text)?;
+        (self.numbered || !text[..len].contains(&b'#')).then_some(len)
+    }
+
+    /// Where the placeholder begins that `text` ends with.
+    pub(crate) fn at_end(self, text: &[u8]) -> Option<usize> {
+        let inside = text.strip_suffix(b"]")?;
+        if let Some((start, _)) = self.known.enclosing(text, inside.len()) {
+            return Some(start);
+        }
+        let low = inside.len().saturating_sub(LONGEST);
+        let len = inside[low..].iter().rev().take_while(|&&b| is_of_id(b)).count();
+        let start = (inside.len() - len).checked_sub(OPEN.len())?;
+        self.is(&text[start..]).then_some(start)
+    }
+
+    /// Whether what is to be replaced was replaced before: all of it, or the password behind a user.
+    pub(crate) fn are_all(self, found: &[u8]) -> bool {
+        if memchr::memchr(b'[', found).is_none() {
+            return false;
+        }
+        let behind = &found[self.at_start(found).unwrap_or(0)..];
+        let password = memchr::memchr(b':', behind).map_or(&[][..], |colon| &behind[colon + 1..]);
+        self.is(found) || self.is(password)
+    }
+}
+
 /// Whether ids and their numbers have this byte.
 fn is_of_id(b: u8) -> bool {
     b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'#'
@@ -202,9 +223,9 @@ mod tests {
         assert_eq!(behind(b"[REDACTED:email]_password"), "_password");
         assert_eq!(behind(b"[REDACTED:email]_[REDACTED:password]"), "_[REDACTED:password]");
         assert_eq!(behind(b"[REDACTED:password]"), "[REDACTED:password]");
-        assert_eq!(known().at_end(b"//[REDACTED:email]"), Some(2));
+        assert_eq!(known().of(false).at_end(b"//[REDACTED:email]"), Some(2));
         for text in ["[REDACTED:x]", "[REDACTED:email] ", "]", "email]", "[[REDACTED:email#2]"] {
-            assert_eq!(known().at_end(text.as_bytes()), None, "{text}");
+            assert_eq!(known().of(false).at_end(text.as_bytes()), None, "{text}");
         }
         assert_eq!(known().around(b"x [REDACTED:email] y", 14), Some(18));
         assert_eq!(known().around(b"x [REDACTED:mails] y", 14), None);

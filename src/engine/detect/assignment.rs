@@ -6,7 +6,7 @@ use super::pack::Step;
 use super::prose::is_prose;
 use crate::engine::index::gate::{before_controls, colour_at_end};
 use crate::engine::path::words::Name;
-use crate::engine::placeholder::Placeholders;
+use crate::engine::placeholder::{Counted, Placeholders};
 
 /// An assignment's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +28,10 @@ pub(super) fn find(
     (low, high): (usize, usize),
     at: usize,
     judge: impl FnOnce(&[u8], &mut Budget) -> Name,
-    placeholders: &Placeholders,
+    placeholders: Counted<'_>,
     budget: &mut Budget,
 ) -> Result<Assignment, Step> {
-    let (from, name_end) = name(text, low, at, placeholders).ok_or(Step::Shape)?;
+    let (from, name_end) = name(text, low, at, placeholders.known).ok_or(Step::Shape)?;
     let name = &text[from..name_end];
     match judge(name, budget) {
         Name::Secret => {}
@@ -194,7 +194,7 @@ fn value(
     mut start: usize,
     limit: usize,
     line_long: bool,
-    placeholders: &Placeholders,
+    placeholders: Counted<'_>,
 ) -> (usize, usize) {
     // In decoded text that was escaped twice, quotes still have their backslash.
     let slashes = text[start..limit].iter().take_while(|&&b| b == b'\\').count();
@@ -208,7 +208,8 @@ fn value(
         && !line_long
         && placeholders.at_start(&text[start..limit]).is_none()
     {
-        return (start, closing_bracket(text, start, limit));
+        let end = closing_bracket(text, start, limit);
+        return (start, end + bare(&text[end..limit]));
     }
     start = scheme(text, start, limit);
     if line_long {
@@ -219,7 +220,7 @@ fn value(
         let len = text[start..start + len].trim_ascii_end().len();
         return (start, start + len);
     }
-    // What follows a placeholder and is no end of a value is of the same value.
+    // What follows a placeholder, or a bracket, and is no end of a value is of the same value.
     let first = start + placeholders.at_start(&text[start..limit]).unwrap_or(0);
     (start, first + bare(&text[first..limit]))
 }
@@ -332,7 +333,8 @@ mod tests {
         budget.begin(text.len(), 0);
         (0..text.len()).filter(|&i| matches!(text.as_bytes()[i], b'=' | b':')).find_map(|i| {
             let judge = |name: &[u8], _: &mut Budget| fields.judge(name, &mut words);
-            let a = find(text.as_bytes(), (0, text.len()), i, judge, &known, &mut budget).ok()?;
+            let a = find(text.as_bytes(), (0, text.len()), i, judge, known.of(false), &mut budget)
+                .ok()?;
             Some(&text[a.start..a.end])
         })
     }
@@ -385,6 +387,8 @@ mod tests {
             ("\"password\":{\"current\":\"x\"},\"a\":1", "{\"current\":\"x\"}"),
             ("password=[REDACTED:hunter2_trombone] x", "[REDACTED:hunter2_trombone]"),
             ("password=[REDACTED:npm_token]hunter2 x", "[REDACTED:npm_token]hunter2"),
+            ("password=[hunter2]3 x", "[hunter2]3"),
+            ("password=[hunter2], user=b", "[hunter2]"),
             ("[REDACTED:password: hunter2]", "hunter2"),
             ("[REDACTED:my_token]: hunter2", "hunter2"),
         ] {

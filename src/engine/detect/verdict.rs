@@ -182,7 +182,7 @@ impl Detectors {
             }
             *judged
         };
-        let known = fields.placeholders();
+        let known = fields.placeholders().of(p.key_of.is_some());
         let found = assignment::find(p.text, (p.start, p.end), at, judge, known, budget);
         let a = found.map_err(|step| Refusal { step, matched: (at, at + 1), by: NONE })?;
         budget.spend(ASSIGNED);
@@ -208,7 +208,7 @@ impl Detector {
         self.near(p, begin, end, scratch)?;
         let (start, to) = self.extent(p, begin, end);
         let start = start - usize::from(is_signed(self.numbers, p.text, p.start, begin));
-        if self.placeholders.are_all(&p.text[start..to])
+        if self.placeholders.of(p.key_of.is_some()).are_all(&p.text[start..to])
             || self.derived && self.placeholders.holding(p.text, begin).is_some()
             || self.placeholders.around_pseudonym(p.text, start).is_some_and(|end| to <= end)
             || self.allow.iter().any(|a| a.is_match(&p.text[begin..end]))
@@ -233,8 +233,9 @@ impl Detector {
         };
         let low = p.start.max(at.saturating_sub(budget.left()));
         if self.extends == Extends::Userinfo
-            && let Some(len) = self.placeholders.at_end(&p.text[low..at]).map(|s| at - low - s)
+            && let Some(from) = self.placeholders.of(p.key_of.is_some()).at_end(&p.text[low..at])
         {
+            let len = at - low - from;
             budget.spend(CANDIDATE + len);
             // What was redacted before is all that there is.
             let before = &p.text[p.start..at - len];

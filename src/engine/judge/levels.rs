@@ -199,7 +199,8 @@ impl Judge {
         let judged = self.string(d, &place, &own.index.marks, level, false, found);
         let numbers = d.precedence.numbers;
         let Level { text, values, broken, .. } = &*own;
-        Fit { text: &text[..end], values, broken: *broken, numbers }.all(found, first);
+        let (text, placeholders) = (&text[..end], &d.placeholders);
+        Fit { text, values, broken: *broken, numbers, placeholders }.all(found, first);
         // What is no JSON may become JSON.
         let opens = matches!(text[HEAD..end].trim_ascii_start().first(), Some(b'{' | b'['));
         self.unsettled |= (opens || !values.is_empty() || broken.is_some()) && !found.is_empty();

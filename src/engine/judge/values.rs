@@ -4,6 +4,7 @@ use memchr::{memchr, memchr2};
 
 use super::spoiled::spoiled;
 use crate::engine::detect::{Finding, With};
+use crate::engine::placeholder::Placeholders;
 use crate::engine::policy::Numbers;
 
 /// How an object or an array begins.
@@ -143,6 +144,7 @@ pub(super) struct Fit<'a> {
     /// Where JSON begins that breaks off.
     pub(super) broken: Option<usize>,
     pub(super) numbers: Numbers,
+    pub(super) placeholders: &'a Placeholders,
 }
 
 impl Fit<'_> {
@@ -173,7 +175,9 @@ impl Fit<'_> {
                 Some(_) if !textual => !is_covered(&found[..first], &f),
                 Some(&(from, to)) => {
                     let token = tokens.at(self.text, (from as usize, to as usize), f.start);
-                    self.cut_to(&mut f, token) && !is_covered(&found[..first], &f)
+                    self.cut_to(&mut f, token)
+                        && !is_covered(&found[..first], &f)
+                        && !self.is_settled(&f, token)
                 }
                 None => {
                     self.bare(&mut f);
@@ -213,6 +217,14 @@ impl Fit<'_> {
             }
         }
         f.start < f.end
+    }
+
+    /// Whether `f` is a numbered placeholder in a key.
+    fn is_settled(&self, f: &Finding, token: Token) -> bool {
+        let Token::String(_, end) = token else { return false };
+        let after = self.text.get(end + 1..).unwrap_or_default();
+        let key = after.trim_ascii_start().starts_with(b":");
+        key && self.placeholders.of(true).are_all(&self.text[f.start..f.end])
     }
 
     /// What is found where JSON that breaks off has a value without quotes is replaced by a value.
