@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{exit::Trouble, visible};
 
-use crate::{config::nearest::nearest, engine::detect::Pack};
+use crate::{config::nearest::meant, engine::detect::Pack};
 
 /// The packs that ship: file name and text. The one list. A new version of a pack keeps the old one
 /// beside it, as `older/core@1.toml`, for who has pinned that.
@@ -128,10 +128,7 @@ pub(crate) fn knows(packs: &[Pack], name: &str) -> bool {
 
 /// What to do about a name that nothing has.
 pub(crate) fn fix(packs: &[Pack], name: &str) -> String {
-    match nearest(name, names_of(packs)) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => "`tamis patterns list` shows them all".into(),
-    }
+    meant(name, names_of(packs), || "`tamis patterns list` shows them all".into())
 }
 
 fn names_of(packs: &[Pack]) -> impl Iterator<Item = &str> {

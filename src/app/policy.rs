@@ -10,7 +10,7 @@ use crate::{
         Said, Spot,
         choice::{ActionChoice, NumbersChoice},
         keys::{ActionEntry, RingEntry},
-        nearest::nearest,
+        nearest::meant,
         policy::{AllowEntry, Entries, RuleEntry},
     },
     engine::{
@@ -126,11 +126,9 @@ impl Judge<'_> {
         let at = rings.iter().position(|ring| ring.name == said.value);
         if at.is_none() {
             let name = &said.value;
-            let mend = match nearest(name, rings.iter().map(|ring| ring.name.as_str())) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("add [keys.{name}] with `active`"),
-            };
-            self.wrong.push((said.spot, format!("no keys `{name}`: {mend}")));
+            let names = rings.iter().map(|ring| ring.name.as_str());
+            let fix = meant(name, names, || format!("add [keys.{name}] with `active`"));
+            self.wrong.push((said.spot, format!("no keys `{name}`: {fix}")));
         }
         at.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX)
     }

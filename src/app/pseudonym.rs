@@ -16,7 +16,7 @@ use crate::{
     cli::pseudonym::PseudonymArgs,
     config::{
         keys::{KeyEntry, RingEntry},
-        nearest::nearest,
+        nearest::meant,
     },
     descriptors,
 };
@@ -46,11 +46,8 @@ fn ring<'a>(rings: &'a [RingEntry], name: Option<&str>, file: &str) -> Result<&'
         (None, [ring]) => Ok(ring),
         (None, _) => bail!("{file} has several keys: choose by --key {}", all.join(" or --key ")),
         (Some(name), _) => rings.iter().find(|ring| ring.name == name).ok_or_else(|| {
-            let mend = match nearest(name, all.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("it has {}", all.join(", ")),
-            };
-            anyhow!("--key {name}: {file} has no [keys.{name}]: {mend}")
+            let fix = meant(name, all.iter().copied(), || format!("it has {}", all.join(", ")));
+            anyhow!("--key {name}: {file} has no [keys.{name}]: {fix}")
         }),
     }
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    config::{names::Names, nearest::nearest},
+    config::{names::Names, nearest::meant},
     engine::schema::{Schema, SchemaError},
 };
 
@@ -19,10 +19,8 @@ pub(crate) fn find(name: &str, names: &Names) -> Result<Schema> {
     let word = path.file_name().and_then(|name| name.to_str()).unwrap_or(name);
     if !path.exists() && path.extension().is_none() {
         let shipped: Vec<_> = Schema::builtin_names().collect();
-        let fix = match nearest(word, shipped.iter().copied()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("name a file, or one that ships: {}", shipped.join(", ")),
-        };
+        let all = || format!("name a file, or one that ships: {}", shipped.join(", "));
+        let fix = meant(word, shipped.iter().copied(), all);
         bail!("{option} {name}: no such schema and no such file: {fix}");
     }
     let text = fs::read_to_string(path).with_context(|| format!("{option} {name}"))?;

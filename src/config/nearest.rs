@@ -7,6 +7,18 @@ pub fn nearest<'a>(word: &str, all: impl IntoIterator<Item = &'a str>) -> Option
     (letters <= known.len().div_ceil(3)).then_some(known)
 }
 
+/// What to do about an unknown word: the nearest one, or what `otherwise` says.
+pub fn meant<'a>(
+    word: &str,
+    all: impl IntoIterator<Item = &'a str>,
+    otherwise: impl FnOnce() -> String,
+) -> String {
+    match nearest(word, all) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => otherwise(),
+    }
+}
+
 /// Letters to add, drop, change or swap with their neighbour, case aside.
 fn distance(a: &str, b: &str) -> usize {
     let letters = |word: &str| word.to_lowercase().chars().collect::<Vec<_>>();

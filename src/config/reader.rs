@@ -14,7 +14,7 @@ use toml::{
 
 use super::{
     Complaint, Said, Spot,
-    nearest::nearest,
+    nearest::{meant, nearest},
     outside::Outside,
     units::{address, bytes},
 };
@@ -201,10 +201,8 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn unknown(&mut self, key: &Spanned<DeString<'_>>, known: &[&str]) {
-        let fix = match nearest(key.get_ref(), known.iter().copied()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("known are {}", known.join(", ")),
-        };
+        let all = || format!("known are {}", known.join(", "));
+        let fix = meant(key.get_ref(), known.iter().copied(), all);
         let what = format!("unknown key `{}`: {fix}", key.get_ref());
         self.complain(self.spot(key.span().start), what);
     }

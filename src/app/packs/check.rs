@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::faults::faults;
 use crate::{
-    config::nearest::nearest,
+    config::nearest::meant,
     engine::{
         Plan, Settings,
         detect::{
@@ -38,10 +38,8 @@ fn clearer(what: &str) -> String {
     match names.split_first() {
         Some((field, known)) if what.starts_with("unknown ") => {
             let kind = if what.starts_with("unknown field") { "field" } else { "value" };
-            let fix = match nearest(field, known.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("known are {}", known.join(", ")),
-            };
+            let all = || format!("known are {}", known.join(", "));
+            let fix = meant(field, known.iter().copied(), all);
             format!("unknown {kind} `{field}`: {fix}")
         }
         _ => what.replace("expected u32", "expected a whole number"),
