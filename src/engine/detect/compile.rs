@@ -151,31 +151,36 @@ impl Detectors {
                 origins.push((p, i));
             }
         }
-        out.heads = rows[Gate::Literal as usize]
+        out.build_gates(&rows);
+        out.by_key.sort_by_key(|&(id, _)| Reverse(out.list[usize::from(id)].priority));
+        out.declared = out.list.len();
+        Ok((out, origins))
+    }
+
+    /// Builds the tables of all gates from the detectors' rows.
+    fn build_gates(&mut self, rows: &[Vec<Row>; Gate::COUNT]) {
+        self.heads = rows[Gate::Literal as usize]
             .iter()
             .map(|r| (r.id, std::array::from_fn(|i| r.window[i + 1])))
             .collect();
-        let heads: Vec<_> = out.heads.iter().map(|h| h.1).collect();
-        out.gates.literals = Fingerprint::new(&heads);
+        let heads: Vec<_> = self.heads.iter().map(|h| h.1).collect();
+        self.gates.literals = Fingerprint::new(&heads);
         let loose = |row| derive::is_loose(Gate::Literal, row);
-        out.gates.loose = if rows[Gate::Literal as usize].iter().any(loose) { !0 } else { 0 };
+        self.gates.loose = if rows[Gate::Literal as usize].iter().any(loose) { !0 } else { 0 };
         let mut asked = ByteSet::NONE;
         for gate in Gate::ALL.into_iter().filter(|gate| *gate != Gate::Assign) {
             for row in &rows[gate as usize] {
                 let sets = asked_in(row, gate.look_back());
                 asked = sets.iter().fold(asked, |all, set| all.union(set));
                 if let Some(slash) = (1..WINDOW).find(|&place| sets[place].has(b'/')) {
-                    out.before_slash = out.before_slash.union(&row.window[slash - 1]);
+                    self.before_slash = self.before_slash.union(&row.window[slash - 1]);
                 }
             }
         }
-        out.plain_escapes = out.searched.is_empty()
+        self.plain_escapes = self.searched.is_empty()
             && !b"\"\n\r\t\\&<>".iter().any(|&b| asked.has(b))
-            && (out.by_key.is_empty() || !rows[Gate::Assign as usize].is_empty());
-        out.by_key.sort_by_key(|&(id, _)| Reverse(out.list[usize::from(id)].priority));
-        out.gates.exact = Gate::ALL.map(|gate| Exact::new(gate, &rows[gate as usize]));
-        out.declared = out.list.len();
-        Ok((out, origins))
+            && (self.by_key.is_empty() || !rows[Gate::Assign as usize].is_empty());
+        self.gates.exact = Gate::ALL.map(|gate| Exact::new(gate, &rows[gate as usize]));
     }
 
     /// Whether a token that some shape knows may start with these bytes.
