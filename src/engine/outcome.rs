@@ -243,12 +243,8 @@ impl Tally {
 
     /// Sets every count to 0, and keeps the memory.
     pub fn clear(&mut self) {
-        let kept = |counts: &mut Vec<u64>| {
-            counts.fill(0);
-            std::mem::take(counts)
-        };
-        let redactions = kept(&mut self.redactions);
-        let (observed, hits) = (kept(&mut self.observed), kept(&mut self.hits));
+        let redactions = zeroed(&mut self.redactions);
+        let (observed, hits) = (zeroed(&mut self.observed), zeroed(&mut self.hits));
         *self = Self { redactions, observed, hits, ..Self::default() };
     }
 
@@ -256,6 +252,12 @@ impl Tally {
     pub fn unaccounted(&self) -> i64 {
         self.read as i64 - (self.forwarded() + self.blank + self.rejected_total()) as i64
     }
+}
+
+/// Takes counts with their memory, all of them 0.
+pub(crate) fn zeroed(counts: &mut Vec<u64>) -> Vec<u64> {
+    counts.fill(0);
+    std::mem::take(counts)
 }
 
 /// Adds counts that stand at the same places.

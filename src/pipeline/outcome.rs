@@ -7,7 +7,10 @@ use super::{
     reason::Reason,
     stays::{Stay, Stays},
 };
-use crate::engine::{self, KeyBlock, outcome::add};
+use crate::engine::{
+    self, KeyBlock,
+    outcome::{add, zeroed},
+};
 
 /// A line or a record that was not forwarded.
 pub type Reject = engine::Reject<Reason>;
@@ -125,12 +128,8 @@ impl Tally {
 
     /// Sets every count to 0, and keeps the memory.
     fn clear(&mut self) {
-        let kept = |counts: &mut Vec<u64>| {
-            counts.fill(0);
-            take(counts)
-        };
-        let redactions = kept(&mut self.redactions);
-        let (observed, hits) = (kept(&mut self.observed), kept(&mut self.hits));
+        let redactions = zeroed(&mut self.redactions);
+        let (observed, hits) = (zeroed(&mut self.observed), zeroed(&mut self.hits));
         *self = Self { redactions, observed, hits, ..Self::default() };
     }
 }
