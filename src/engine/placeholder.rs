@@ -243,7 +243,7 @@ mod tests {
         assert!(!known.is(pseudonym.replace("11", "12").as_bytes()));
         assert!(!Placeholders::new(["email"]).is(pseudonym.as_bytes()));
         let text = format!("//{pseudonym}");
-        assert_eq!(known.at_end(text.as_bytes()), Some(2));
+        assert_eq!(known.of(false).at_end(text.as_bytes()), Some(2));
         for at in 3..text.len() {
             assert_eq!(known.around(text.as_bytes(), at), Some(text.len()), "{at}");
         }
@@ -253,7 +253,7 @@ mod tests {
         let key = format!("a{pseudonym}b[REDACTED:email#2]c[x]");
         assert_eq!(known.left_out_of(key.as_bytes()), b"a b c[x]");
         assert_eq!(known.behind_last(format!("{pseudonym}_password").as_bytes()), b"_password");
-        assert!(known.are_all(format!("ada:{pseudonym}").as_bytes()));
-        assert!(!known.are_all(format!("{pseudonym}x").as_bytes()));
+        assert!(known.of(false).are_all(format!("ada:{pseudonym}").as_bytes()));
+        assert!(!known.of(false).are_all(format!("{pseudonym}x").as_bytes()));
     }
 }
