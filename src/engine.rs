@@ -26,6 +26,7 @@ mod placeholder;
 pub mod plan;
 pub mod policy;
 pub(crate) mod redact;
+pub(crate) mod ruleset;
 pub mod schema;
 #[doc(hidden)]
 pub mod stages;
@@ -67,9 +68,9 @@ impl Engine {
         let max_depth = plan.settings().limits.max_depth;
         Self {
             index: Index::default(),
-            paths: Paths::new(plan.rules.clone(), max_depth),
+            paths: Paths::new(plan.ruleset.rules.clone(), max_depth),
             walk: Walk::new(max_depth, plan.settings().schema.clone()),
-            judge: Judge::new(plan.simd, &plan.rules, max_depth),
+            judge: Judge::new(plan.simd, &plan.ruleset.rules, max_depth),
             again: Again::default(),
             key_block: KeyBlock::default(),
             told: [false; Reason::ALL.len()],
@@ -84,14 +85,14 @@ impl Engine {
     /// If `plan` is none of its plan's forms.
     pub fn judge_by(&mut self, plan: &Arc<Plan>) {
         if !Arc::ptr_eq(&self.plan, plan) {
-            assert!(Arc::ptr_eq(&self.plan.detectors, &plan.detectors), "a form of the same plan");
+            assert!(Arc::ptr_eq(&self.plan.ruleset, &plan.ruleset), "a form of the same plan");
             self.plan = plan.clone();
         }
     }
 
     /// Whether `text` is the pseudonym of `value` by one of the active keys.
     pub fn is_pseudonym(&self, text: &[u8], value: &[u8]) -> bool {
-        self.plan.detectors.precedence.is_pseudonym(text, value)
+        self.plan.ruleset.precedence.is_pseudonym(text, value)
     }
 
     /// Judges every line of `chunk` and appends what may be forwarded to `out.clean`.
@@ -104,8 +105,8 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let (buf, end) = chunk.padded();
         let mut index = std::mem::take(&mut self.index);
-        index.scan(plan.simd, buf, chunk::HEAD, end, &plan.detectors.gates, false);
-        let (detectors, entries) = (plan.detectors.list.len(), plan.detectors.precedence.len());
+        index.scan(plan.simd, buf, chunk::HEAD, end, &plan.ruleset.catalog.gates, false);
+        let (detectors, entries) = (plan.ruleset.catalog.list.len(), plan.ruleset.precedence.len());
         out.schema = plan.settings().schema.as_ref().map(|schema| schema.shared_name());
         out.tally.redactions.resize(detectors, 0);
         self.judge.observations.resize(detectors, 0);

@@ -89,12 +89,12 @@ impl Engine {
         out: &mut Vec<u8>,
     ) -> Result<(), Reason> {
         let mut text = Vec::new();
-        let row = &plan.detectors.precedence.message;
+        let row = &plan.ruleset.precedence.message;
         for _ in 0..ROUNDS {
             text.clear();
             text.extend_from_slice(&out[from..]);
             let end = text.trim_ascii_end().len();
-            self.judge.text(&plan.detectors, &text, (0, end), row).map_err(|s| s.reason)?;
+            self.judge.text(&plan.ruleset, &text, (0, end), row).map_err(|s| s.reason)?;
             let j = &self.judge;
             if j.dropped.is_some() {
                 return Err(Reason::Rule);
@@ -128,7 +128,7 @@ impl Engine {
             let newline = text.pop_if(|b| *b == b'\n').is_some();
             let end = text.len();
             text.resize(end + TAIL, b'\n');
-            index.scan(plan.simd, text, HEAD, end, &plan.detectors.gates, false);
+            index.scan(plan.simd, text, HEAD, end, &plan.ruleset.catalog.gates, false);
             let start = end - text[HEAD..end].trim_ascii_start().len();
             let line = Line { buf: text, start, end, quotes: index.quotes(), marks: &index.marks };
             self.walk.event(&line, &mut self.paths).map_err(|s| stop(s.reason))?;
@@ -138,7 +138,7 @@ impl Engine {
             if !self.judge.unsettled {
                 return Ok(());
             }
-            self.judge.event(&plan.detectors, &line, &self.walk).map_err(|s| stop(s.reason))?;
+            self.judge.event(&plan.ruleset, &line, &self.walk).map_err(|s| stop(s.reason))?;
             let j = &self.judge;
             if j.dropped.is_some() {
                 return Err(stop(Reason::Rule));

@@ -1,4 +1,4 @@
-//! Detectors: the pack format, what it compiles into, and the verdict on a candidate.
+//! Detectors: the pack format, the catalog that it compiles into, and the verdict on a candidate.
 //!
 //! A candidate passes, in this order: gate, shape (the index), regex, validator, context, veto,
 //! allow-list; findings that overlap are settled last. [`pack::Step`] names the steps.
@@ -6,7 +6,7 @@
 mod advice;
 mod assignment;
 pub(crate) mod budget;
-mod compile;
+mod catalog;
 mod derive;
 mod detector;
 mod finding;
@@ -24,8 +24,8 @@ mod value;
 mod verdict;
 
 pub(crate) use assignment::is_directory;
-pub(crate) use compile::Detectors;
-pub use compile::{PlanError, Selection};
+pub(crate) use catalog::Catalog;
+pub use catalog::{PlanError, Selection};
 pub use derive::{is_derived, is_searched};
 pub(crate) use finding::{Finding, Refusal, With};
 pub(crate) use keys::{Keys, is_secret};
@@ -33,4 +33,4 @@ pub(crate) use overlap::settle;
 pub use pack::{Pack, PackError, Step};
 pub(crate) use scratch::Scratch;
 pub(crate) use search::next;
-pub(crate) use verdict::Place;
+pub(crate) use verdict::{Place, Verdict};

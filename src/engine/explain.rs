@@ -90,8 +90,8 @@ pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
     let (traced, engine, out) = traced(plan, &chunk);
     let (buf, _) = chunk.padded();
     let names = |is: &dyn Fn(usize) -> bool| {
-        let declared = plan.detectors.declared;
-        let detectors = plan.detectors.list[..declared].iter().enumerate();
+        let declared = plan.ruleset.catalog.declared;
+        let detectors = plan.ruleset.catalog.list[..declared].iter().enumerate();
         detectors.filter(|(i, _)| is(*i)).map(|(_, d)| d.id.clone()).collect()
     };
     let tried = |i: usize| traced.decisions.iter().any(|d| usize::from(d.detector) == i);
@@ -102,7 +102,7 @@ pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
         plan,
         line: &buf[HEAD..HEAD + line.len()],
         judge: engine.judge,
-        of_pointers: Judge::new(plan.simd, &plan.rules, plan.settings().limits.max_depth),
+        of_pointers: Judge::new(plan.simd, &plan.ruleset.rules, plan.settings().limits.max_depth),
     };
     let mut candidates: Vec<_> = traced.decisions.iter().map(|d| report.candidate(d)).collect();
     candidates.sort_by_key(|c| (c.range.start, c.range.end));
@@ -124,7 +124,7 @@ pub(crate) fn traced(plan: &Arc<Plan>, chunk: &Chunk) -> (Trace, Engine, Output)
     let mut out = Output::default();
     engine.process(chunk, &mut out);
     let mut trace = engine.judge.trace.take().unwrap_or_default();
-    trace.open(&plan.detectors, &engine.index, chunk.padded().0);
+    trace.open(&plan.ruleset, &engine.index, chunk.padded().0);
     (trace, engine, out)
 }
 
@@ -165,7 +165,7 @@ impl Report<'_> {
             kind: if text && d.via.is_empty() { Kind::Text } else { d.kind },
             range,
             decoded: d.via.clone(),
-            detector: self.plan.detectors.list[usize::from(d.detector)].id.clone(),
+            detector: self.plan.ruleset.catalog.list[usize::from(d.detector)].id.clone(),
             refused: d.refused,
             by: self.plan.policy().nth(d.by.into()).map(str::to_owned),
             becomes,
@@ -185,7 +185,7 @@ impl Report<'_> {
         let pointer = locate::pointer(self.line, at);
         let bytes = pointer.as_bytes();
         let j = &mut self.of_pointers;
-        if j.text(&self.plan.detectors, bytes, (0, bytes.len()), &[]).is_err() {
+        if j.text(&self.plan.ruleset, bytes, (0, bytes.len()), &[]).is_err() {
             return String::new();
         }
         let mut redacted = Vec::with_capacity(bytes.len());

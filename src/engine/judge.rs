@@ -20,11 +20,12 @@ use smallvec::SmallVec;
 
 use super::decode;
 use super::detect::budget::{AGAIN, ROUND, SKIPPED};
-use super::detect::{Detectors, Finding, Keys, Place, Scratch, With, settle};
+use super::detect::{Finding, Keys, Place, Scratch, With, settle};
 use super::index::{ESCAPE, Mark, PERCENT, Simd};
 use super::outcome::Reason;
 use super::path::Rules;
 use super::redact::Edit;
+use super::ruleset::Ruleset;
 use super::walk::{Kind, Line, Stop, Walk};
 use key_names::KeyNames;
 use levels::Level;
@@ -138,10 +139,10 @@ impl Judge {
     }
 
     /// Begins an event of `len` bytes, or to judge it again: all rounds have one budget.
-    fn begin(&mut self, d: &Detectors, len: usize) {
+    fn begin(&mut self, r: &Ruleset, len: usize) {
         match self.again {
             true => self.scratch.budget.spend(ROUND + AGAIN * len),
-            false => self.scratch.budget.begin(len, d.searched.len()),
+            false => self.scratch.budget.begin(len, r.searched.len()),
         }
         if self.used {
             self.restart();
@@ -172,28 +173,23 @@ impl Judge {
     }
 
     /// Judges the sites that `walk` reported of `line`, and fills `edits`.
-    pub(crate) fn event(
-        &mut self,
-        d: &Detectors,
-        line: &Line<'_>,
-        walk: &Walk,
-    ) -> Result<(), Stop> {
-        self.begin(d, line.end - line.start);
+    pub(crate) fn event(&mut self, r: &Ruleset, line: &Line<'_>, walk: &Walk) -> Result<(), Stop> {
+        self.begin(r, line.end - line.start);
         // In most events nothing is reported. What is judged again leaves the detectors of all rounds.
         self.used = self.again || !walk.sites.is_empty();
         if walk.sites.is_empty() {
             return Ok(());
         }
-        self.strict = self.schema || d.precedence.strict;
-        self.with_room(d, |judge| judge.all_sites(d, line, walk))
+        self.strict = self.schema || r.precedence.strict;
+        self.with_room(r, |judge| judge.all_sites(r, line, walk))
     }
 
-    fn all_sites(&mut self, d: &Detectors, line: &Line<'_>, walk: &Walk) -> Result<(), Stop> {
+    fn all_sites(&mut self, r: &Ruleset, line: &Line<'_>, walk: &Walk) -> Result<(), Stop> {
         let mut findings = std::mem::take(&mut self.findings);
-        let judged = self.sites(d, line.buf, walk, line.marks, None, 0, &mut findings);
-        self.settle(d, line.buf, &mut findings);
+        let judged = self.sites(r, line.buf, walk, line.marks, None, 0, &mut findings);
+        self.settle(r, line.buf, &mut findings);
         for f in &findings {
-            self.edit(d, f, line);
+            self.edit(r, f, line);
         }
         self.findings = findings;
         judged
@@ -203,46 +199,46 @@ impl Judge {
     /// `edits`.
     pub(crate) fn text(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         buf: &[u8],
         (start, end): (usize, usize),
         row: &[u64],
     ) -> Result<(), Stop> {
-        self.begin(d, end - start);
+        self.begin(r, end - start);
         self.used = true;
         // A schema refuses text lines anyway.
-        self.strict = d.precedence.strict;
-        self.with_room(d, |judge| judge.all_text(d, buf, (start, end), row))
+        self.strict = r.precedence.strict;
+        self.with_room(r, |judge| judge.all_text(r, buf, (start, end), row))
     }
 
     /// Takes `buf[start..end]` of a text line as a finding of `detector`, and fills `edits`.
     #[cold]
     pub(crate) fn whole_text(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         buf: &[u8],
         (start, end): (usize, usize),
         row: &[u64],
         detector: u16,
     ) {
-        self.begin(d, end - start);
+        self.begin(r, end - start);
         self.used = true;
         self.at = start;
         let keys = Keys { buf, keys: &[], above: None, row };
         let place = Place { text: buf, start, end, number: false, key_of: None, keys };
         let all = (start, end);
-        match d.decide(detector, &place, all, all, &mut self.scratch) {
+        match r.verdict().decide(detector, &place, all, all, &mut self.scratch) {
             Ok(f) => {
-                self.found(d, &place, &f);
-                self.edit(d, &f, &Line { buf, start, end, quotes: &[], marks: &[] });
+                self.found(r, &place, &f);
+                self.edit(r, &f, &Line { buf, start, end, quotes: &[], marks: &[] });
             }
-            Err(refusal) => _ = self.refused_by(d, detector, &place, &refusal),
+            Err(refusal) => _ = self.refused_by(r, detector, &place, &refusal),
         }
     }
 
     fn all_text(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         buf: &[u8],
         (start, end): (usize, usize),
         row: &[u64],
@@ -252,9 +248,9 @@ impl Judge {
         let keys = Keys { buf, keys: &[], above: None, row };
         let place = Place { text: buf, start, end, number: false, key_of: None, keys };
         let mut whole = std::mem::take(&mut self.findings);
-        let taken = self.by_path(d, &place, Kind::String, &[], 0, &mut whole);
+        let taken = self.by_path(r, &place, Kind::String, &[], 0, &mut whole);
         for f in &whole {
-            self.edit(d, f, &line);
+            self.edit(r, f, &line);
         }
         self.findings = whole;
         if taken? {
@@ -264,12 +260,12 @@ impl Judge {
         level.open();
         level.text.extend_from_slice(&buf[start..end]);
         level.map.clear();
-        let judged = self.decoded(d, &mut level, keys, None, 0);
+        let judged = self.decoded(r, &mut level, keys, None, 0);
         for o in self.trace.iter_mut().flat_map(|t| &mut t.decisions) {
             o.range = level.back(o.range, start);
         }
         for f in &level.findings {
-            self.edit(d, &level.map_back(f, start), &line);
+            self.edit(r, &level.map_back(f, start), &line);
         }
         self.levels[0] = level;
         judged.map_err(|reason| Stop { reason, at: start })
@@ -279,7 +275,7 @@ impl Judge {
     /// more with an empty memory, so that it is the event alone that decides whether they fit.
     fn with_room(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         mut judge: impl FnMut(&mut Self) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let (spent, decisions) = (self.scratch.budget.spent(), self.decisions());
@@ -290,7 +286,7 @@ impl Judge {
             }
             let judged = judge(self);
             let Some(full) = self.scratch.full.take() else { return judged };
-            self.scratch.forget(d, full);
+            self.scratch.forget(&r.catalog, full);
             if emptied.contains(&full) {
                 return judged;
             }
@@ -305,7 +301,7 @@ impl Judge {
     /// spelt as JSON spells strings.
     fn string(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         p: &Place<'_>,
         marks: &[Mark],
         level: usize,
@@ -314,11 +310,15 @@ impl Judge {
     ) -> Result<(), Reason> {
         if json && marks.iter().any(|m| m.id() == ESCAPE) {
             let content = &p.text[p.start..p.end];
-            let nothing = d.plain_escapes
+            let nothing = r.catalog.plain_escapes
                 && marks.iter().all(|m| m.id() == ESCAPE)
-                && !values::may_hold(content, self.look(d))
-                && decode::is_simple(content, |b| d.may_start(b), |b| d.slash_may_matter(b));
-            return if nothing { Ok(()) } else { self.escaped(d, p, level, out) };
+                && !values::may_hold(content, self.look(r))
+                && decode::is_simple(
+                    content,
+                    |b| r.catalog.may_start(b),
+                    |b| r.catalog.slash_may_matter(b),
+                );
+            return if nothing { Ok(()) } else { self.escaped(r, p, level, out) };
         }
         let outer = (self.matched.len(), std::mem::take(&mut self.refused), out.len());
         self.scratch.text += 1;
@@ -327,12 +327,14 @@ impl Judge {
             match m.id() {
                 ESCAPE => {}
                 PERCENT => percent = true,
-                id if d.list[usize::from(id)].inside => search(self, d, id, p, outer.0, out),
-                id => self.candidate(d, id, m.at(), p, outer.0, out),
+                id if r.catalog.list[usize::from(id)].inside => {
+                    search(self, r, id, p, outer.0, out)
+                }
+                id => self.candidate(r, id, m.at(), p, outer.0, out),
             }
         }
-        for &id in &d.searched {
-            search(self, d, id, p, outer.0, out);
+        for &id in &r.searched {
+            search(self, r, id, p, outer.0, out);
         }
         self.matched.truncate(outer.0);
         if self.scratch.budget.is_exceeded() || self.scratch.full.is_some() {
@@ -340,9 +342,9 @@ impl Judge {
         }
         let levels = if self.depth > 1 { LEVELS } else { PERCENT_LEVELS };
         if percent && level < levels {
-            self.percent(d, p, level, out)?;
+            self.percent(r, p, level, out)?;
         }
-        self.unsettled |= (self.refused || percent || d.derived) && out.len() > outer.2;
+        self.unsettled |= (self.refused || percent || r.catalog.derived) && out.len() > outer.2;
         self.refused = outer.1;
         Ok(())
     }
@@ -352,7 +354,7 @@ impl Judge {
     #[inline]
     fn candidate(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         id: u16,
         at: usize,
         p: &Place<'_>,
@@ -376,17 +378,17 @@ impl Judge {
             self.refused |= !gone(out);
             return;
         }
-        let verdict = d.verdict(id, at, p, &mut self.scratch);
+        let verdict = r.verdict().candidate(id, at, p, &mut self.scratch);
         let (found, matched) = match verdict {
             Ok(f) => {
-                self.unsettled |= d.may_show_more(&f, p);
+                self.unsettled |= r.verdict().may_show_more(&f, p);
                 out.push(f);
-                self.found(d, p, &f);
+                self.found(r, p, &f);
                 (true, f.matched)
             }
-            Err(r) => {
+            Err(refusal) => {
                 self.refused |= !gone(out);
-                (self.refused_by(d, id, p, &r), r.matched)
+                (self.refused_by(r, id, p, &refusal), refusal.matched)
             }
         };
         let now = Matched { detector: id, end: matched.1, found };

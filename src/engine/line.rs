@@ -154,7 +154,7 @@ impl Engine {
         {
             return Event::Malformed(stop);
         }
-        if let Err(stop) = self.judge.event(&plan.detectors, &e.line, &self.walk) {
+        if let Err(stop) = self.judge.event(&plan.ruleset, &e.line, &self.walk) {
             return Event::Malformed(stop);
         }
         if !self.judge.observed.is_empty() {
@@ -259,7 +259,7 @@ impl Engine {
         let bytes = text.as_bytes();
         let mut redacted = Vec::with_capacity(bytes.len());
         j.again = true;
-        if j.text(&plan.detectors, bytes, (0, bytes.len()), &[]).is_ok() {
+        if j.text(&plan.ruleset, bytes, (0, bytes.len()), &[]).is_ok() {
             splice::splice(bytes, 0, bytes.len(), &j.edits, &j.replacements, &mut redacted);
         }
         j.again = false;

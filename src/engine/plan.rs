@@ -4,12 +4,11 @@ mod conflicts;
 
 use std::sync::Arc;
 
-use super::detect::{Detectors, Pack, PlanError, Selection};
+use super::detect::{Catalog, Pack, PlanError, Selection};
 use super::index::Simd;
-use super::path::contract::Contract;
-use super::path::{Rules, flag};
 use super::placeholder::Placeholders;
 use super::policy::{self, Action, Policy, PseudonymKey};
+use super::ruleset::Ruleset;
 use super::schema::Schema;
 
 /// What becomes of a text line (a line that is not a JSON object) when no schema is in force.
@@ -91,8 +90,7 @@ pub struct DetectorInfo {
 pub struct Plan {
     settings: Settings,
     infos: Vec<DetectorInfo>,
-    pub(crate) detectors: Arc<Detectors>,
-    pub(crate) rules: Rules,
+    pub(crate) ruleset: Arc<Ruleset>,
     pub(crate) simd: Simd,
 }
 
@@ -119,11 +117,15 @@ impl Plan {
         }
         let truncates = settings.ip != IpPolicy::Redact;
         let placeholders = Arc::new(placeholders(&settings));
-        let (mut detectors, origins) =
-            Detectors::compile(&settings.packs, &select, truncates, &placeholders)?;
-        detectors.obey(&settings.policy, &settings.packs, &origins)?;
+        let (mut catalog, origins) =
+            Catalog::compile(&settings.packs, &select, truncates, &placeholders)?;
+        catalog.add_names(&settings.policy)?;
+        let (policy, schema) = (&settings.policy, settings.schema.clone());
+        let ruleset =
+            Ruleset::compile(Arc::new(catalog), policy, schema, &settings.packs, &origins)?;
+        let catalog = &ruleset.catalog;
         if let Some(schema) = &settings.schema
-            && let Some(conflict) = conflicts::find(&detectors, schema)
+            && let Some(conflict) = conflicts::find(&ruleset, schema)
         {
             let rule = usize::from(conflict.by) - settings.policy.allow.len();
             let label = &settings.policy.rules[rule].label;
@@ -141,18 +143,12 @@ impl Plan {
                 }
             })
             .collect();
-        infos.extend(detectors.list[detectors.declared..].iter().map(|d| DetectorInfo {
+        infos.extend(catalog.list[catalog.declared..].iter().map(|d| DetectorInfo {
             id: d.id.clone(),
             category: policy::CATEGORY.into(),
             pack: String::new(),
         }));
-        let rules = Rules {
-            contract: settings.schema.clone().map(|s| s as Arc<dyn Contract>),
-            secrets: detectors.secret_fields(),
-            globs: detectors.precedence.globs.clone(),
-            search: if detectors.searched.is_empty() { 0 } else { flag::SEARCH },
-        };
-        Ok(Self { settings, infos, detectors: Arc::new(detectors), rules, simd })
+        Ok(Self { settings, infos, ruleset: Arc::new(ruleset), simd })
     }
 
     /// The same for lines inside others: what it would wrap is kept as text, and every reject is
@@ -163,8 +159,7 @@ impl Plan {
             settings.text = TextPolicy::Keep;
         }
         settings.bodies = true;
-        let (infos, detectors) = (self.infos.clone(), self.detectors.clone());
-        Self { settings, infos, detectors, rules: self.rules.clone(), simd: self.simd }
+        Self { settings, infos: self.infos.clone(), ruleset: self.ruleset.clone(), simd: self.simd }
     }
 
     /// The detectors in force, and what rules by path count under, in the order of

@@ -44,7 +44,7 @@ impl Stages {
     pub fn index(&mut self, chunk: &Chunk) -> usize {
         let (buf, end) = chunk.padded();
         let plan = &self.engine.plan;
-        self.engine.index.scan(plan.simd, buf, HEAD, end, &plan.detectors.gates, false);
+        self.engine.index.scan(plan.simd, buf, HEAD, end, &plan.ruleset.catalog.gates, false);
         self.engine.index.marks.len()
     }
 
@@ -64,7 +64,7 @@ impl Stages {
                 continue;
             }
             count += e.walk.sites.len();
-            if verdict && e.judge.event(&e.plan.detectors, &line, &e.walk).is_ok() {
+            if verdict && e.judge.event(&e.plan.ruleset, &line, &e.walk).is_ok() {
                 count += e.judge.edits.len();
             }
         }

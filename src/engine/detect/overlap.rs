@@ -5,21 +5,21 @@
 //! URL is spoken for, though it stays: with the user it looks like an e-mail address.
 
 use super::pack::Extends;
-use super::{Detectors, Finding, Step, With};
+use super::{Catalog, Finding, Step, With};
 
 /// Sorts findings by place and leaves no two that overlap. What a loser would have replaced and
 /// its winner's match does not cover is replaced with the winner: nothing that was found stays.
 /// `lost` hears of every loser, `widened` of every winner that takes more than was judged.
 pub(crate) fn settle(
     findings: &mut Vec<Finding>,
-    detectors: &Detectors,
+    catalog: &Catalog,
     mut lost: impl FnMut(&Finding, Step),
     mut widened: impl FnMut(&mut Finding),
 ) {
     if findings.len() < 2 {
         return;
     }
-    let claim_end = |f: &Finding| match detectors.list[usize::from(f.detector)].extends {
+    let claim_end = |f: &Finding| match catalog.list[usize::from(f.detector)].extends {
         Extends::Userinfo => f.matched.1.max(f.end),
         _ => f.end,
     };
@@ -34,7 +34,7 @@ pub(crate) fn settle(
             continue;
         }
         let weight = |f: &Finding| {
-            (f.matched.1 - f.matched.0, detectors.list[usize::from(f.detector)].priority)
+            (f.matched.1 - f.matched.0, catalog.list[usize::from(f.detector)].priority)
         };
         let (mut winner, loser) =
             if weight(&next) > weight(&last) { (next, last) } else { (last, next) };

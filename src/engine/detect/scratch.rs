@@ -2,7 +2,7 @@
 
 use regex_automata::hybrid::LazyStateID;
 
-use super::Detectors;
+use super::Catalog;
 use super::budget::Budget;
 use super::pattern::Memory;
 use crate::engine::path::words::{Name, Words};
@@ -39,8 +39,8 @@ impl Scratch {
 
     /// Forgets the states of `detector`.
     #[cold]
-    pub(crate) fn forget(&mut self, detectors: &Detectors, detector: u16) {
+    pub(crate) fn forget(&mut self, catalog: &Catalog, detector: u16) {
         let detector = usize::from(detector);
-        detectors.list[detector].pattern.forget(&mut self.memory[detector]);
+        catalog.list[detector].pattern.forget(&mut self.memory[detector]);
     }
 }

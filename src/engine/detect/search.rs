@@ -6,25 +6,25 @@ use super::pack::{Fires, Step};
 use super::pattern::Memory;
 use super::scratch::Scratch;
 use super::value::whole;
-use super::{Detectors, Finding, Place, Refusal};
+use super::{Finding, Place, Refusal, Verdict};
 use crate::engine::policy::NONE;
 
 /// Returns the verdict on the first match of `detector` that begins at `from` or later, and where the
 /// search continues.
 pub(crate) fn next(
-    detectors: &Detectors,
+    verdict: Verdict<'_>,
     detector: u16,
     from: usize,
     p: &Place<'_>,
     scratch: &mut Scratch,
 ) -> Option<(Result<Finding, Refusal>, usize)> {
-    let d = &detectors.list[usize::from(detector)];
+    let d = &verdict.catalog.list[usize::from(detector)];
     let fires = if p.number { d.numbers } else { d.strings };
     if from >= p.end || fires == Fires::Never {
         return None;
     }
-    if scratch.memory.len() < detectors.list.len() {
-        scratch.memory.resize_with(detectors.list.len(), Memory::default);
+    if scratch.memory.len() < verdict.catalog.list.len() {
+        scratch.memory.resize_with(verdict.catalog.list.len(), Memory::default);
     }
     let far = p.end.min(from.saturating_add(scratch.budget.left()).saturating_add(1));
     let memory = &mut scratch.memory[usize::from(detector)];
@@ -57,7 +57,7 @@ pub(crate) fn next(
     let cut = d.placeholders.holding(p.text, to.max(start + 1) - 1);
     let to = cut.map_or(to, |(_, after)| to.max(after.min(p.end)));
     let found = whole(p.text, (p.start, p.end), (start, to));
-    let decided = detectors.decide(detector, p, (begin, end), found, scratch);
+    let decided = verdict.decide(detector, p, (begin, end), found, scratch);
     Some((decided, end.max(found.1)))
 }
 

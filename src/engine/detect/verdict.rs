@@ -1,6 +1,6 @@
 //! The verdict on one candidate: regex, validator, context, vetoes, allow-list.
 
-use super::Detectors;
+use super::Catalog;
 use super::assignment;
 use super::budget::{ASSIGNED, Budget, CANDIDATE, FINDING, HASHED, NAME, PSEUDONYM};
 use super::detector::Detector;
@@ -14,7 +14,7 @@ use super::value::{userinfo, value, whole};
 use crate::engine::index::gate::colour_at_end;
 use crate::engine::path::words::Fields;
 use crate::engine::policy::mask::mask;
-use crate::engine::policy::{NONE, Numbers};
+use crate::engine::policy::{NONE, Numbers, Precedence};
 use crate::engine::redact::pseudonym;
 use crate::engine::redact::truncate;
 
@@ -33,17 +33,24 @@ pub(crate) struct Place<'a> {
     pub(crate) keys: Keys<'a>,
 }
 
-impl Detectors {
+/// What decides about candidates: the detectors, and the policy in force.
+#[derive(Clone, Copy)]
+pub(crate) struct Verdict<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) precedence: &'a Precedence,
+}
+
+impl Verdict<'_> {
     /// The verdict on the candidate of `detector` at `at`.
     #[inline(never)]
-    pub(crate) fn verdict(
-        &self,
+    pub(crate) fn candidate(
+        self,
         detector: u16,
         at: usize,
         p: &Place<'_>,
         scratch: &mut Scratch,
     ) -> Result<Finding, Refusal> {
-        let d = &self.list[usize::from(detector)];
+        let d = &self.catalog.list[usize::from(detector)];
         let refuse = |step| Refusal { step, matched: (at, at + 1), by: NONE };
         if at < p.start || at >= p.end {
             return Err(refuse(Step::Shape));
@@ -54,8 +61,8 @@ impl Detectors {
         scratch.budget.spend(CANDIDATE);
         let begin = d.begin(p, at, &mut scratch.budget).map_err(refuse)?;
         let far = p.end.min(begin.saturating_add(scratch.budget.left()).saturating_add(1));
-        if scratch.memory.len() < self.list.len() {
-            scratch.memory.resize_with(self.list.len(), Memory::default);
+        if scratch.memory.len() < self.catalog.list.len() {
+            scratch.memory.resize_with(self.catalog.list.len(), Memory::default);
         }
         let memory = &mut scratch.memory[usize::from(detector)];
         let (text, fresh) = (scratch.text, &mut scratch.fresh);
@@ -78,21 +85,21 @@ impl Detectors {
 
     /// What becomes of the finding `found` in what `matched`: the policy, then the detector.
     pub(crate) fn decide(
-        &self,
+        self,
         detector: u16,
         p: &Place<'_>,
         matched: (usize, usize),
         found: (usize, usize),
         scratch: &mut Scratch,
     ) -> Result<Finding, Refusal> {
-        let action = self.list[usize::from(detector)].action;
+        let action = self.catalog.list[usize::from(detector)].action;
         let ruled = self.precedence.action(detector, p.keys.row).unwrap_or((action, NONE));
         self.apply(detector, p, matched, found, ruled, scratch)
     }
 
     /// What an action makes of the finding `found` in what `matched`, unless it is allowed.
     pub(crate) fn apply(
-        &self,
+        self,
         detector: u16,
         p: &Place<'_>,
         matched: (usize, usize),
@@ -140,7 +147,7 @@ impl Detectors {
     /// The pseudonym of a value by the key with this number.
     #[cold]
     pub(crate) fn pseudonym(
-        &self,
+        self,
         key: u16,
         value: &[u8],
         scratch: &mut Scratch,
@@ -152,8 +159,8 @@ impl Detectors {
 
     /// Whether a finding's edit may show what was no candidate before: what is left of its match
     /// is read beside a placeholder, and what touches the edit may begin or end anew.
-    pub(crate) fn may_show_more(&self, f: &Finding, p: &Place<'_>) -> bool {
-        let d = &self.list[usize::from(f.detector)];
+    pub(crate) fn may_show_more(self, f: &Finding, p: &Place<'_>) -> bool {
+        let d = &self.catalog.list[usize::from(f.detector)];
         let part = d.assigns.is_none() && (f.start, f.end) != f.matched;
         let before = f.start > p.start && p.text[f.start - 1] == b'@';
         let behind = f.end < p.end && !b" \t\r\n,;)>\"'`]}".contains(&p.text[f.end]);
@@ -163,7 +170,7 @@ impl Detectors {
     }
 
     fn assignment(
-        &self,
+        self,
         detector: u16,
         fields: &Fields,
         at: usize,

@@ -1,9 +1,10 @@
 //! Findings → edits.
 
 use super::Judge;
-use crate::engine::detect::{Detectors, Finding, With};
+use crate::engine::detect::{Finding, With};
 use crate::engine::policy::Numbers;
 use crate::engine::redact::Edit;
+use crate::engine::ruleset::Ruleset;
 use crate::engine::walk::Line;
 
 /// Quotes around placeholders are escaped at most so often: JSON in a string in JSON in a string.
@@ -11,15 +12,15 @@ const ESCAPED: u8 = 2;
 
 impl Judge {
     /// Turns a finding in raw bytes into an edit.
-    pub(super) fn edit(&mut self, d: &Detectors, f: &Finding, line: &Line<'_>) {
+    pub(super) fn edit(&mut self, r: &Ruleset, f: &Finding, line: &Line<'_>) {
         let from = self.replacements.len() as u32;
-        let placeholder = &d.list[usize::from(f.detector)].placeholder;
+        let placeholder = &r.catalog.list[usize::from(f.detector)].placeholder;
         let pseudonym = self.scratch.pseudonyms.get(f.pseudonym);
         let token = pseudonym.unwrap_or(placeholder.as_bytes());
         let (mut start, mut end) = (f.start, f.end);
         match f.with {
             With::Null => self.replacements.extend_from_slice(b"null"),
-            With::Number(times) => match d.precedence.numbers {
+            With::Number(times) => match r.precedence.numbers {
                 Numbers::Null => self.replacements.extend_from_slice(b"null"),
                 Numbers::Zero => self.replacements.push(b'0'),
                 Numbers::Placeholder => quoted(token, times, &mut self.replacements),

@@ -6,10 +6,11 @@ use super::whole::stop;
 use super::{Judge, Keys, LEVELS, Place};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode::{self, OffsetMap};
+use crate::engine::detect::Finding;
 use crate::engine::detect::budget::{DECODED, PERCENT_DECODED};
-use crate::engine::detect::{Detectors, Finding};
 use crate::engine::index::{Index, Mark};
 use crate::engine::outcome::Reason;
+use crate::engine::ruleset::Ruleset;
 use crate::engine::walk::plain;
 
 /// One decoded text.
@@ -73,7 +74,7 @@ impl Judge {
     /// A string with escapes: judged decoded, or as the JSON that it holds.
     pub(super) fn escaped(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         p: &Place<'_>,
         level: usize,
         out: &mut Vec<Finding>,
@@ -89,7 +90,7 @@ impl Judge {
             .map_err(|e| stop(e, p.start).reason)
             .and_then(|()| {
                 self.scratch.budget.spend(DECODED * (own.text.len() - HEAD));
-                self.decoded(d, &mut own, p.keys, p.key_of, level)
+                self.decoded(r, &mut own, p.keys, p.key_of, level)
             });
         out.extend(own.findings.iter().map(|f| {
             let f = own.map_back(f, p.start);
@@ -103,7 +104,7 @@ impl Judge {
     /// A string with percent signs: judged decoded too.
     pub(super) fn percent(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         p: &Place<'_>,
         level: usize,
         out: &mut Vec<Finding>,
@@ -114,7 +115,7 @@ impl Judge {
         if decode::percent(&p.text[p.start..p.end], &mut own.text, &mut own.map) {
             let from = self.enter(Decoding::Percent);
             self.scratch.budget.spend(PERCENT_DECODED * (own.text.len() - HEAD));
-            judged = self.decoded(d, &mut own, p.keys, p.key_of, level);
+            judged = self.decoded(r, &mut own, p.keys, p.key_of, level);
             self.leave(from, |range| own.back(range, p.start));
             out.extend(own.findings.iter().map(|f| own.map_back(f, p.start)));
         }
@@ -126,13 +127,13 @@ impl Judge {
     /// that it is.
     pub(super) fn number(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         p: &Place<'_>,
         marks: &[Mark],
         level: usize,
         out: &mut Vec<Finding>,
     ) -> Result<(), Reason> {
-        self.string(d, p, marks, level, true, out)?;
+        self.string(r, p, marks, level, true, out)?;
         if level >= LEVELS {
             return Err(Reason::TooCostly);
         }
@@ -142,11 +143,11 @@ impl Judge {
         if plain(&p.text[p.start..p.end], &mut own.text) {
             let from = self.enter(Decoding::Number);
             let end = own.close();
-            own.index.scan(self.simd, &own.text, HEAD, end, &d.gates, true);
-            self.opened(d, &own.index, &own.text);
+            own.index.scan(self.simd, &own.text, HEAD, end, &r.catalog.gates, true);
+            self.opened(r, &own.index, &own.text);
             let place = Place { text: &own.text, start: HEAD, end, ..*p };
             let found = &mut own.findings;
-            judged = self.string(d, &place, &own.index.marks, level + 1, false, found);
+            judged = self.string(r, &place, &own.index.marks, level + 1, false, found);
             // Whatever is found in it, the number is the finding.
             let all = (p.start, p.end);
             self.leave(from, |_| all);
@@ -160,7 +161,7 @@ impl Judge {
     /// Judges the text of `own`; leaves its findings there, settled.
     pub(super) fn decoded(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         own: &mut Level,
         keys: Keys<'_>,
         key_of: Option<u32>,
@@ -173,11 +174,11 @@ impl Judge {
         let mut findings = std::mem::take(&mut own.findings);
         let outer = Outer { keys, key_of, end, level: level + 1 };
         let observed = self.observed.len();
-        let judged = match self.values(d, own, outer, &mut findings) {
-            Ok(false) => self.beside_values(d, own, outer, observed, &mut findings),
+        let judged = match self.values(r, own, outer, &mut findings) {
+            Ok(false) => self.beside_values(r, own, outer, observed, &mut findings),
             other => other.map(|_| ()),
         };
-        self.settle(d, &own.text, &mut findings);
+        self.settle(r, &own.text, &mut findings);
         own.findings = findings;
         judged
     }
@@ -186,20 +187,20 @@ impl Judge {
     /// the text around them is context, too.
     fn beside_values(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         own: &mut Level,
         Outer { keys, key_of, end, level }: Outer<'_>,
         observed: usize,
         found: &mut Vec<Finding>,
     ) -> Result<(), Reason> {
-        own.index.scan(self.simd, &own.text, HEAD, end, &d.gates, true);
-        self.opened(d, &own.index, &own.text);
+        own.index.scan(self.simd, &own.text, HEAD, end, &r.catalog.gates, true);
+        self.opened(r, &own.index, &own.text);
         let place = Place { text: &own.text, start: HEAD, end, number: false, key_of, keys };
         let (first, of_values) = (found.len(), self.observed.len());
-        let judged = self.string(d, &place, &own.index.marks, level, false, found);
-        let numbers = d.precedence.numbers;
+        let judged = self.string(r, &place, &own.index.marks, level, false, found);
+        let numbers = r.precedence.numbers;
         let Level { text, values, broken, .. } = &*own;
-        let (text, placeholders) = (&text[..end], &d.placeholders);
+        let (text, placeholders) = (&text[..end], &r.catalog.placeholders);
         Fit { text, values, broken: *broken, numbers, placeholders }.all(found, first);
         // What is no JSON may become JSON.
         let opens = matches!(text[HEAD..end].trim_ascii_start().first(), Some(b'{' | b'['));

@@ -8,10 +8,11 @@ use super::{Judge, LEVELS, Level, Place};
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode;
 use crate::engine::detect::budget::DECODED;
-use crate::engine::detect::{Detectors, Finding, With};
+use crate::engine::detect::{Finding, With};
 use crate::engine::index::{Index, Simd};
 use crate::engine::outcome::Reason;
 use crate::engine::path::{Paths, Rules};
+use crate::engine::ruleset::Ruleset;
 use crate::engine::walk::{Line, Stop, Walk};
 
 /// How often JSON may stand in a string of other JSON.
@@ -61,9 +62,9 @@ impl Nested {
     }
 
     /// The next value stands where the row is `row`, and is an event, too.
-    fn begin_at(&mut self, d: &Detectors, row: &[u64]) {
+    fn begin_at(&mut self, r: &Ruleset, row: &[u64]) {
         self.row.clear();
-        self.row.extend_from_slice(&d.precedence.inside);
+        self.row.extend_from_slice(&r.precedence.inside);
         self.row.iter_mut().zip(row).for_each(|(all, more)| *all |= more);
         self.paths.begin_at(&self.row);
     }
@@ -71,13 +72,13 @@ impl Nested {
 
 impl Depth {
     /// Takes `text`, which has a margin before it.
-    fn take(&mut self, simd: Simd, d: &Detectors, text: &[u8]) {
+    fn take(&mut self, simd: Simd, r: &Ruleset, text: &[u8]) {
         self.text.clear();
         // The walk ends at a newline; in JSON it can only be white space.
         self.text.extend(text.iter().map(|&b| if b == b'\n' { b' ' } else { b }));
         self.text[..HEAD].fill(b'\n');
         self.text.resize(text.len() + TAIL, b'\n');
-        self.index.scan(simd, &self.text, HEAD, text.len(), &d.gates, false);
+        self.index.scan(simd, &self.text, HEAD, text.len(), &r.catalog.gates, false);
     }
 
     /// Walks the value that begins at `start`: where it ends, and which of the marks is its first.
@@ -101,7 +102,7 @@ impl Judge {
     /// value and nothing else.
     pub(super) fn values(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         own: &mut Level,
         outer: Outer<'_>,
         out: &mut Vec<Finding>,
@@ -110,7 +111,7 @@ impl Judge {
         own.broken = None;
         let (text, slot) = (&own.text[..outer.end], self.depth);
         let lead = HEAD + text[HEAD..].iter().take_while(|b| b.is_ascii_whitespace()).count();
-        let look = self.look(d);
+        let look = self.look(r);
         if values::begins(text, lead, look).is_none() && values::next(text, HEAD, look).is_none() {
             return Ok(false);
         }
@@ -122,11 +123,11 @@ impl Judge {
             return if refused { Err(Reason::TooCostly) } else { Ok(false) };
         };
         self.scratch.budget.spend(DECODED * (outer.end - HEAD));
-        depth.take(self.simd, d, text);
-        self.opened(d, &depth.index, &depth.text);
+        depth.take(self.simd, r, text);
+        self.opened(r, &depth.index, &depth.text);
         self.depth += 1;
         let first = out.len();
-        let judged = self.each(d, &mut depth, own, outer, lead, out);
+        let judged = self.each(r, &mut depth, own, outer, lead, out);
         self.depth -= 1;
         self.nested.depths[slot] = Some(depth);
         if let (Some(container), Some(&found)) = (outer.key_of, out.get(first)) {
@@ -136,15 +137,15 @@ impl Judge {
             let with = With::Key(container);
             let key = self.scratch.pseudonyms.key(found.pseudonym);
             let text = &own.text[all.0..all.1];
-            let pseudonym = key.and_then(|key| d.pseudonym(key, text, &mut self.scratch));
+            let pseudonym = key.and_then(|key| r.verdict().pseudonym(key, text, &mut self.scratch));
             out.push(Finding { matched: all, start: all.0, end: all.1, with, pseudonym, ..found });
         }
         judged
     }
 
     /// What is looked for: everything where rules by path may speak of it.
-    pub(super) fn look(&self, d: &Detectors) -> Look {
-        match (self.strict, d.precedence.globs.words()) {
+    pub(super) fn look(&self, r: &Ruleset) -> Look {
+        match (self.strict, r.precedence.globs.words()) {
             (false, _) => Look::Objects,
             (true, 0) => Look::Meant,
             (true, _) => Look::All,
@@ -155,14 +156,14 @@ impl Judge {
     /// space.
     fn each(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         depth: &mut Depth,
         own: &mut Level,
         outer: Outer<'_>,
         lead: usize,
         out: &mut Vec<Finding>,
     ) -> Result<bool, Reason> {
-        let (end, look) = (outer.end, self.look(d));
+        let (end, look) = (outer.end, self.look(r));
         let close = HEAD + own.text[HEAD..end].trim_ascii_end().len();
         let mut at = lead;
         let mut first = values::begins(&own.text[..end], lead, look).map(|begins| (lead, begins));
@@ -171,12 +172,12 @@ impl Judge {
             let spot = first.take().or_else(|| values::next(text, at, look));
             let Some((from, begins)) = spot else { return Ok(false) };
             at = match begins {
-                Begins::Escaped => self.literal(d, own, outer, from, out)?,
+                Begins::Escaped => self.literal(r, own, outer, from, out)?,
                 Begins::Spoiled => return Err(Reason::BrokenJson),
                 _ => {
                     // Where no rule speaks of arrays, one that begins the text must be all of it.
                     let only = (begins == Begins::Perhaps && look != Look::All).then_some(close);
-                    match self.value(d, depth, (from, only), outer, out)? {
+                    match self.value(r, depth, (from, only), outer, out)? {
                         Value::Whole(to) if (from, to) == (lead, close) => return Ok(true),
                         Value::Whole(to) => {
                             if own.text[from..to].contains(&b'"') {
@@ -199,13 +200,13 @@ impl Judge {
     /// Judges the value that begins at `from`, if it ends at `only`, or wherever it ends.
     fn value(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         depth: &mut Depth,
         (from, only): (usize, Option<usize>),
         outer: Outer<'_>,
         out: &mut Vec<Finding>,
     ) -> Result<Value, Reason> {
-        self.nested.begin_at(d, outer.keys.row);
+        self.nested.begin_at(r, outer.keys.row);
         let walked = depth.walk(&mut self.nested.paths, from, outer.end);
         let to = walked.map_or_else(|stop| stop.at, |(to, _)| to).max(from + 1);
         self.scratch.budget.spend(to - from);
@@ -218,7 +219,7 @@ impl Judge {
         };
         let (first, noted) = (out.len(), self.enter(Decoding::Json));
         let (marks, keys) = (&depth.index.marks[mark..], Some(&outer.keys));
-        match self.sites(d, &depth.text, &depth.walk, marks, keys, outer.level, out) {
+        match self.sites(r, &depth.text, &depth.walk, marks, keys, outer.level, out) {
             Ok(()) => {
                 self.leave(noted, |range| range);
                 Ok(Value::Whole(to))
@@ -239,7 +240,7 @@ impl Judge {
     /// Judges the string literal in which JSON begins at `from`; where it ends.
     fn literal(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         own: &Level,
         outer: Outer<'_>,
         from: usize,
@@ -255,7 +256,7 @@ impl Judge {
         }
         let Outer { keys, key_of, level, .. } = outer;
         let place = Place { text: &own.text, start: from, end, number: false, key_of, keys };
-        self.escaped(d, &place, level, out)?;
+        self.escaped(r, &place, level, out)?;
         Ok(end)
     }
 }

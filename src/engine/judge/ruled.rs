@@ -1,15 +1,16 @@
 //! What the policy decided: counted, and noted.
 
 use super::Judge;
-use crate::engine::detect::{Detectors, Finding, Place, Refusal};
+use crate::engine::detect::{Finding, Place, Refusal};
 use crate::engine::policy::{Action, NONE};
+use crate::engine::ruleset::Ruleset;
 
 impl Judge {
     /// Counts what the policy decided about a finding, and notes it.
-    pub(super) fn found(&mut self, d: &Detectors, p: &Place<'_>, f: &Finding) {
+    pub(super) fn found(&mut self, r: &Ruleset, p: &Place<'_>, f: &Finding) {
         if f.by != NONE {
             self.hit(f.by);
-            if d.precedence.action_of(f.by) == Some(Action::Drop) {
+            if r.precedence.action_of(f.by) == Some(Action::Drop) {
                 self.dropped = Some(self.at);
             }
         }
@@ -21,20 +22,20 @@ impl Judge {
     #[inline]
     pub(super) fn refused_by(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         detector: u16,
         p: &Place<'_>,
-        r: &Refusal,
+        refusal: &Refusal,
     ) -> bool {
-        self.note(detector, p, r.matched, Some(r.step), r.by);
-        r.by != NONE && self.let_be(d, detector, r.by)
+        self.note(detector, p, refusal.matched, Some(refusal.step), refusal.by);
+        refusal.by != NONE && self.let_be(r, detector, refusal.by)
     }
 
     /// An entry or a rule let a finding be. Whether it is only counted.
     #[cold]
-    fn let_be(&mut self, d: &Detectors, detector: u16, by: u16) -> bool {
+    fn let_be(&mut self, r: &Ruleset, detector: u16, by: u16) -> bool {
         self.hit(by);
-        let observed = d.precedence.action_of(by) == Some(Action::Observe);
+        let observed = r.precedence.action_of(by) == Some(Action::Observe);
         if observed {
             self.observed.push(detector);
         }

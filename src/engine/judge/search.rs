@@ -2,13 +2,14 @@
 
 use super::{Judge, Matched};
 use crate::engine::detect::budget::SKIPPED;
-use crate::engine::detect::{self, Detectors, Finding, Place};
+use crate::engine::detect::{self, Finding, Place};
+use crate::engine::ruleset::Ruleset;
 
 /// Searches the text for all matches of the detector `id`. Does nothing if it did so before.
 #[inline(never)]
 pub(super) fn search(
     judge: &mut Judge,
-    d: &Detectors,
+    r: &Ruleset,
     id: u16,
     p: &Place<'_>,
     outer: usize,
@@ -18,15 +19,15 @@ pub(super) fn search(
         return judge.scratch.budget.spend(SKIPPED);
     }
     let mut from = p.start;
-    while let Some((verdict, next)) = detect::next(d, id, from, p, &mut judge.scratch) {
+    while let Some((verdict, next)) = detect::next(r.verdict(), id, from, p, &mut judge.scratch) {
         match verdict {
             Ok(f) => {
                 out.push(f);
-                judge.found(d, p, &f);
+                judge.found(r, p, &f);
             }
-            Err(r) => {
+            Err(refusal) => {
                 judge.refused = true;
-                judge.refused_by(d, id, p, &r);
+                judge.refused_by(r, id, p, &refusal);
             }
         }
         if judge.scratch.budget.is_exceeded() {

@@ -3,10 +3,11 @@
 use super::whole::checked;
 use super::{Judge, Stop};
 use crate::engine::detect::budget::NAME;
-use crate::engine::detect::{Detectors, Finding, Keys, Place, Scratch, is_secret};
+use crate::engine::detect::{Finding, Keys, Place, Scratch, is_secret};
 use crate::engine::index::{ESCAPE, Mark};
 use crate::engine::path::flag;
 use crate::engine::path::words::Fields;
+use crate::engine::ruleset::Ruleset;
 use crate::engine::walk::{Kind, Site, Walk, is_other_spelling};
 
 impl Judge {
@@ -14,7 +15,7 @@ impl Judge {
     #[expect(clippy::too_many_arguments, reason = "an event, or one inside a string of another")]
     pub(super) fn sites(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         buf: &[u8],
         walk: &Walk,
         marks: &[Mark],
@@ -27,7 +28,7 @@ impl Judge {
         for (i, site) in walk.sites.iter().enumerate() {
             let (start, end) = (site.start as usize, site.end as usize);
             let own = &walk.keys[site.path.start as usize..site.path.end as usize];
-            let row = walk.row(&d.precedence.globs, site);
+            let row = walk.row(&r.precedence.globs, site);
             let place = Place {
                 text: buf,
                 start,
@@ -45,7 +46,7 @@ impl Judge {
                 self.at = start;
             }
             let before = out.len();
-            self.site(d, &place, walk, i, marks, level, out)?;
+            self.site(r, &place, walk, i, marks, level, out)?;
             if out.len() == before {
                 continue;
             }
@@ -70,7 +71,7 @@ impl Judge {
     #[expect(clippy::too_many_arguments, reason = "a site, and where it stands")]
     fn site(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         p: &Place<'_>,
         walk: &Walk,
         i: usize,
@@ -85,13 +86,13 @@ impl Judge {
             return Ok(());
         }
         let spoken_of = site.flags & (flag::WHOLE | flag::LOOK) != 0 && site.kind != Kind::Key;
-        if spoken_of && self.by_path(d, p, site.kind, marks, level, out)? {
+        if spoken_of && self.by_path(r, p, site.kind, marks, level, out)? {
             return Ok(());
         }
         if !matches!(site.kind, Kind::String | Kind::Number | Kind::Key) {
             return Ok(());
         }
-        if site.kind != Kind::Key && self.by_keys(d, p, &walk.sites, i, marks, level, out)? {
+        if site.kind != Kind::Key && self.by_keys(r, p, &walk.sites, i, marks, level, out)? {
             return Ok(());
         }
         // An array of numbers needs no escapes to stand in a string.
@@ -101,7 +102,7 @@ impl Judge {
             && plain()
             && memchr::memchr(b'[', &p.text[p.start..p.end]).is_some();
         if array {
-            return self.escaped(d, p, level, out).map_err(|reason| Stop { reason, at: p.start });
+            return self.escaped(r, p, level, out).map_err(|reason| Stop { reason, at: p.start });
         }
         let other = match site.kind {
             Kind::Number => site.flags & flag::OTHER != 0,
@@ -109,8 +110,8 @@ impl Judge {
             _ => false,
         };
         let judged = match other {
-            true => self.number(d, p, marks, level, out),
-            false => self.string(d, p, marks, level, true, out),
+            true => self.number(r, p, marks, level, out),
+            false => self.string(r, p, marks, level, true, out),
         };
         judged.map_err(|reason| Stop { reason, at: p.start })
     }
@@ -121,7 +122,7 @@ impl Judge {
     #[inline]
     fn by_keys(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         p: &Place<'_>,
         sites: &[Site],
         i: usize,
@@ -133,13 +134,13 @@ impl Judge {
         if flags & (flag::SECRET | flag::VALUE | flag::HEADERS) == 0 {
             return Ok(false);
         }
-        let sole = d.by_key.len() == 1;
-        for (detector, fields) in &d.by_key {
+        let sole = r.by_key.len() == 1;
+        for (detector, fields) in &r.by_key {
             let Scratch { words, budget, .. } = &mut self.scratch;
             // Where there is one rule by key, the path says that it is about this.
             let secret = flags & flag::SECRET != 0 && (sole || p.keys.name(fields, words, budget))
                 || named(fields, p.text, sites, i, &mut self.scratch);
-            if secret && self.by_key(d, *detector, p, marks, level, out)? {
+            if secret && self.by_key(r, *detector, p, marks, level, out)? {
                 return Ok(true);
             }
         }

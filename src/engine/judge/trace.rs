@@ -2,11 +2,12 @@
 //! a test, unless it was asked for.
 
 use super::Judge;
-use crate::engine::detect::{Detectors, Finding, Place, Step};
+use crate::engine::detect::{Finding, Place, Step};
 use crate::engine::index::exact::ByteSet;
 use crate::engine::index::fingerprint::LEN;
 use crate::engine::index::{Gate, Index};
 use crate::engine::redact::shape;
+use crate::engine::ruleset::Ruleset;
 
 /// How a text was spelt before it was judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,16 +67,16 @@ const SHOWN: usize = 24;
 
 impl Trace {
     /// Notes the gates that opened in `buf`.
-    pub(crate) fn open(&mut self, d: &Detectors, index: &Index, buf: &[u8]) {
-        self.opened.resize(d.list.len(), false);
+    pub(crate) fn open(&mut self, r: &Ruleset, index: &Index, buf: &[u8]) {
+        self.opened.resize(r.catalog.list.len(), false);
         for (at, gate) in index.hits(buf) {
-            for (id, gates) in d.gates_of.iter().enumerate() {
+            for (id, gates) in r.catalog.gates_of.iter().enumerate() {
                 self.opened[id] |= gate != Gate::Literal && gates.contains(&gate);
             }
             if gate == Gate::Literal {
                 let has =
                     |head: &[ByteSet; LEN]| head.iter().zip(&buf[at..]).all(|(s, &b)| s.has(b));
-                for (id, _) in d.heads.iter().filter(|h| has(&h.1)) {
+                for (id, _) in r.catalog.heads.iter().filter(|h| has(&h.1)) {
                     self.opened[usize::from(*id)] = true;
                 }
             }
@@ -156,18 +157,18 @@ impl Judge {
     }
 
     /// Notes the gates that opened in a decoded text.
-    pub(super) fn opened(&mut self, d: &Detectors, index: &Index, buf: &[u8]) {
+    pub(super) fn opened(&mut self, r: &Ruleset, index: &Index, buf: &[u8]) {
         if let Some(t) = &mut self.trace {
-            t.open(d, index, buf);
+            t.open(r, index, buf);
         }
     }
 
     /// Settles findings of `text` that overlap.
-    pub(super) fn settle(&mut self, d: &Detectors, text: &[u8], findings: &mut Vec<Finding>) {
+    pub(super) fn settle(&mut self, r: &Ruleset, text: &[u8], findings: &mut Vec<Finding>) {
         let Self { trace, unsettled, scratch, .. } = self;
         let widened = |f: &mut Finding| {
             if let Some(key) = scratch.pseudonyms.key(f.pseudonym) {
-                f.pseudonym = d.pseudonym(key, &text[f.start..f.end], scratch);
+                f.pseudonym = r.verdict().pseudonym(key, &text[f.start..f.end], scratch);
             }
         };
         let lost = |lost: &Finding, step| {
@@ -183,6 +184,6 @@ impl Judge {
                 o.refused = Some(step);
             }
         };
-        super::settle(findings, d, lost, widened);
+        super::settle(findings, &r.catalog, lost, widened);
     }
 }

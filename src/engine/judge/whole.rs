@@ -4,12 +4,11 @@ use super::{Judge, LEVELS};
 use crate::engine::chunk::HEAD;
 use crate::engine::decode::{self, EscapeError};
 use crate::engine::detect::budget::{DECODED, FINDING};
-use crate::engine::detect::{
-    Detectors, Finding, Place, Refusal, Scratch, Step, With, is_directory,
-};
+use crate::engine::detect::{Finding, Place, Refusal, Scratch, Step, With, is_directory};
 use crate::engine::index::{ESCAPE, Mark};
 use crate::engine::outcome::Reason;
 use crate::engine::policy::{Action, NONE, Numbers, Whole};
+use crate::engine::ruleset::Ruleset;
 use crate::engine::walk::{Kind, Stop};
 
 impl Judge {
@@ -17,14 +16,14 @@ impl Judge {
     #[inline(never)]
     pub(super) fn by_path(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         p: &Place<'_>,
         kind: Kind,
         marks: &[Mark],
         level: usize,
         out: &mut Vec<Finding>,
     ) -> Result<bool, Stop> {
-        let Some(Whole { action, detector, by }) = d.precedence.whole(p.keys.row) else {
+        let Some(Whole { action, detector, by }) = r.precedence.whole(p.keys.row) else {
             return Ok(false);
         };
         let container = matches!(kind, Kind::Object | Kind::Array);
@@ -34,10 +33,10 @@ impl Judge {
         let escaped = kind == Kind::String && checked(p, marks)?;
         let value = &p.text[p.start..p.end];
         let nothing = match kind {
-            Kind::String if d.placeholders.is(value) => true,
+            Kind::String if r.catalog.placeholders.is(value) => true,
             Kind::String => value.is_empty() && !matches!(action, Action::Null | Action::Remove),
             Kind::Null => action != Action::Remove,
-            Kind::Number => is_settled(d, value),
+            Kind::Number => is_settled(r, value),
             _ => false,
         };
         if nothing {
@@ -45,8 +44,8 @@ impl Judge {
         }
         let with = match (kind, action) {
             (Kind::String | Kind::Number, _) => {
-                let decided = self.decided(d, detector, p, escaped, level, Some((action, by)));
-                return Ok(self.settle_whole(d, detector, p, decided, out));
+                let decided = self.decided(r, detector, p, escaped, level, Some((action, by)));
+                return Ok(self.settle_whole(r, detector, p, decided, out));
             }
             (_, Action::Null) => With::FieldNull,
             (_, Action::Remove) => With::FieldGone,
@@ -56,7 +55,7 @@ impl Judge {
         let (start, end) = (p.start, p.end);
         let matched = (start, end);
         let finding = Finding { detector, matched, start, end, with, pseudonym: None, by };
-        Ok(self.settle_whole(d, detector, p, Ok(finding), out))
+        Ok(self.settle_whole(r, detector, p, Ok(finding), out))
     }
 
     /// A value that the rule by key `detector` holds to be secret, whatever it looks like. Whether it
@@ -64,7 +63,7 @@ impl Judge {
     #[inline(never)]
     pub(super) fn by_key(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         detector: u16,
         p: &Place<'_>,
         marks: &[Mark],
@@ -76,7 +75,7 @@ impl Judge {
         let key = p.keys.keys.last().map_or(&[][..], |&(s, e)| &p.text[s as usize..e as usize]);
         let refused = if value.is_empty() {
             Some(Step::Shape)
-        } else if d.placeholders.is(value) || p.number && is_settled(d, value) {
+        } else if r.catalog.placeholders.is(value) || p.number && is_settled(r, value) {
             Some(Step::AllowList)
         } else {
             is_directory(key, value).then_some(Step::Veto)
@@ -85,13 +84,13 @@ impl Judge {
             self.note(detector, p, (p.start, p.end), refused, NONE);
             return Ok(true);
         }
-        let decided = self.decided(d, detector, p, escaped, level, None);
-        Ok(self.settle_whole(d, detector, p, decided, out))
+        let decided = self.decided(r, detector, p, escaped, level, None);
+        Ok(self.settle_whole(r, detector, p, decided, out))
     }
 
     fn settle_whole(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         detector: u16,
         p: &Place<'_>,
         decided: Result<Finding, Refusal>,
@@ -101,13 +100,13 @@ impl Judge {
         match decided {
             Ok(finding) => {
                 self.unsettled |= matches!(finding.with, With::Mask(_));
-                self.found(d, p, &finding);
+                self.found(r, p, &finding);
                 out.push(finding);
                 true
             }
             Err(mut refusal) => {
                 refusal.matched = (p.start, p.end);
-                self.refused_by(d, detector, p, &refusal);
+                self.refused_by(r, detector, p, &refusal);
                 false
             }
         }
@@ -116,7 +115,7 @@ impl Judge {
     /// What becomes of the value, judged decoded; by what a rule said already, if `given`.
     fn decided(
         &mut self,
-        d: &Detectors,
+        r: &Ruleset,
         detector: u16,
         p: &Place<'_>,
         escaped: bool,
@@ -126,8 +125,8 @@ impl Judge {
         let decide = |p: &Place<'_>, scratch: &mut Scratch| {
             let all = (p.start, p.end);
             match given {
-                Some(ruled) => d.apply(detector, p, all, all, ruled, scratch),
-                None => d.decide(detector, p, all, all, scratch),
+                Some(ruled) => r.verdict().apply(detector, p, all, all, ruled, scratch),
+                None => r.verdict().decide(detector, p, all, all, scratch),
             }
         };
         if !escaped {
@@ -171,7 +170,7 @@ pub(super) fn stop(e: EscapeError, from: usize) -> Stop {
 }
 
 /// Whether a number is what redacted ones become.
-fn is_settled(d: &Detectors, value: &[u8]) -> bool {
+fn is_settled(r: &Ruleset, value: &[u8]) -> bool {
     let zero = || value.iter().take_while(|b| **b | 0x20 != b'e').all(|b| b"-.0".contains(b));
-    d.precedence.numbers == Numbers::Zero && zero()
+    r.precedence.numbers == Numbers::Zero && zero()
 }

@@ -25,14 +25,14 @@ impl Engine {
             return reject(*e, reason, 0, payload, from, out);
         }
         // It leaves as the value of `message`, and what holds there holds for it.
-        let row = &plan.detectors.precedence.message;
-        let judged = match of_key.zip(plan.detectors.keys) {
+        let row = &plan.ruleset.precedence.message;
+        let judged = match of_key.zip(plan.ruleset.catalog.keys) {
             Some((of_key, detector)) => {
                 let body = (start + of_key.start, start + of_key.end);
-                self.judge.whole_text(&plan.detectors, buf, body, row, detector);
+                self.judge.whole_text(&plan.ruleset, buf, body, row, detector);
                 Ok(())
             }
-            None => self.judge.text(&plan.detectors, buf, (start, end), row),
+            None => self.judge.text(&plan.ruleset, buf, (start, end), row),
         };
         if let Err(stop) = judged {
             return reject(*e, stop.reason, 0, Payload::None, from, out);

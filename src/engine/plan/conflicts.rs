@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::detect::Detectors;
 use crate::engine::path::globs::Globs;
 use crate::engine::policy::{Action, Numbers, Whole};
+use crate::engine::ruleset::Ruleset;
 use crate::engine::schema::{Contract, Literal, NodeId, Property, Schema};
 
 /// A rule that decides about a field of the schema, and why the schema forbids that.
@@ -16,18 +16,18 @@ pub(super) struct Conflict {
 }
 
 /// The first conflict between the rules by path and the schema.
-pub(super) fn find(d: &Detectors, schema: &Schema) -> Option<Conflict> {
-    let globs = Arc::clone(&d.precedence.globs);
+pub(super) fn find(r: &Ruleset, schema: &Schema) -> Option<Conflict> {
+    let globs = Arc::clone(&r.precedence.globs);
     if globs.words() == 0 {
         return None;
     }
     let start = globs.start().to_vec();
-    let mut search = Search { d, schema, globs: &globs, path: Vec::new() };
+    let mut search = Search { r, schema, globs: &globs, path: Vec::new() };
     search.node(schema.root(), &start)
 }
 
 struct Search<'a> {
-    d: &'a Detectors,
+    r: &'a Ruleset,
     schema: &'a Schema,
     globs: &'a Globs,
     path: Vec<&'a str>,
@@ -41,7 +41,7 @@ impl<'a> Search<'a> {
         for (key, property) in schema.fields(node) {
             self.globs.member(row, key.as_bytes(), &mut next, &mut Vec::new());
             self.path.push(key);
-            let rule = self.d.precedence.whole(&next);
+            let rule = self.r.precedence.whole(&next);
             let mut found = rule.and_then(|rule| self.field(rule, property));
             // What a rule takes as a whole has no members any more.
             let gone = rule.is_some_and(|rule| {
@@ -100,11 +100,11 @@ impl<'a> Search<'a> {
         match rule.action {
             // Any value's: they differ in their letters only.
             Action::Hmac { key } => {
-                let maker = self.d.precedence.keys.get(usize::from(key));
+                let maker = self.r.precedence.keys.get(usize::from(key));
                 maker.iter().for_each(|maker| maker.append(b"", &mut token));
             }
             _ => {
-                let placeholder = &self.d.list[usize::from(rule.detector)].placeholder;
+                let placeholder = &self.r.catalog.list[usize::from(rule.detector)].placeholder;
                 token.extend_from_slice(placeholder.as_bytes());
             }
         }
@@ -114,7 +114,7 @@ impl<'a> Search<'a> {
             Action::Mask { .. } => types.string,
             _ => types.string && takes_placeholder(),
         };
-        let number = match self.d.precedence.numbers {
+        let number = match self.r.precedence.numbers {
             Numbers::Null => self.takes_null(node),
             Numbers::Zero => self.schema.check_number(node, b"0").is_ok(),
             Numbers::Placeholder => takes_placeholder(),

@@ -3,8 +3,8 @@
 use regex_automata::hybrid::LazyStateID;
 
 use super::*;
-use crate::engine::detect::Detectors;
-use crate::engine::detect::compile::Selection;
+use crate::engine::detect::Catalog;
+use crate::engine::detect::Selection;
 use crate::engine::tests::packs;
 
 /// The end of the match at `at`, with what a worker keeps.
@@ -50,8 +50,7 @@ fn a_regex_that_is_too_large_is_refused() {
 #[test]
 fn all_states_of_a_shipped_pattern_fit_its_memory() {
     let known = std::sync::Arc::default();
-    let (detectors, _) =
-        Detectors::compile(&packs(), &Selection::default(), false, &known).unwrap();
+    let (detectors, _) = Catalog::compile(&packs(), &Selection::default(), false, &known).unwrap();
     for d in &detectors.list {
         let Some(dfa) = d.pattern.build(false) else { continue };
         let mut cache = dfa.create_cache();

@@ -1,4 +1,4 @@
-//! Packs → detectors, gates and tables.
+//! The catalog: packs → detectors, gates and tables, compiled once for all rulesets.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::engine::index::fingerprint::{Fingerprint, LEN};
 use crate::engine::index::{Gate, Gates, MAX_IDS};
 use crate::engine::path::words::Fields;
 use crate::engine::placeholder::Placeholders;
-use crate::engine::policy::{Known, Policy, Precedence};
+use crate::engine::policy::Policy;
 
 /// What begins the first line of a private key.
 const BEGIN: &str = "-----BEGIN";
@@ -63,8 +63,8 @@ impl Selection {
     }
 }
 
-/// The detectors in force.
-pub(crate) struct Detectors {
+/// Every detector that a ruleset can use, compiled once.
+pub(crate) struct Catalog {
     pub(crate) list: Vec<Detector>,
     pub(crate) gates: Gates,
     /// The rules by key: each with the names of its fields, the highest priority first.
@@ -85,13 +85,11 @@ pub(crate) struct Detectors {
     pub(crate) heads: Vec<(u16, [ByteSet; LEN])>,
     /// The detector of private keys, by its literal: what the lines of a key are counted under.
     pub(crate) keys: Option<u16>,
-    /// Behind these in `list` stand names that rules by path count under.
+    /// How many of `list` are detectors. After them stand the names that rules by path count under.
     pub(crate) declared: usize,
-    /// What decides beside the detectors themselves.
-    pub(crate) precedence: Precedence,
 }
 
-impl Detectors {
+impl Catalog {
     /// Compiles the detectors that `select` takes; where `truncates` is not set, no action truncates.
     /// `placeholders` are those of all packs and of the policy.
     pub(crate) fn compile(
@@ -102,7 +100,7 @@ impl Detectors {
     ) -> Result<(Self, Vec<(usize, usize)>), PlanError> {
         select.check(packs)?;
         let mut rows: [Vec<Row>; Gate::COUNT] = Default::default();
-        let mut out = Detectors {
+        let mut out = Catalog {
             list: vec![],
             gates: Gates {
                 exact: Gate::ALL.map(|gate| Exact::new(gate, &[])),
@@ -119,7 +117,6 @@ impl Detectors {
             heads: vec![],
             keys: None,
             declared: 0,
-            precedence: Precedence::default(),
         };
         let mut origins = vec![];
         for (p, pack) in packs.iter().enumerate() {
@@ -210,13 +207,8 @@ impl Detectors {
             || (b'A'..=b'z').any(|b| b.is_ascii_alphabetic() && self.before_slash.has(b))
     }
 
-    /// Takes `policy` into force; `origins` as [`compile`](Self::compile) says them.
-    pub(crate) fn obey(
-        &mut self,
-        policy: &Policy,
-        packs: &[Pack],
-        origins: &[(usize, usize)],
-    ) -> Result<(), PlanError> {
+    /// Adds the names that the rules by path of `policy` count under.
+    pub(crate) fn add_names(&mut self, policy: &Policy) -> Result<(), PlanError> {
         let ids = policy.rules.iter().filter_map(|rule| Some((rule.id()?, rule)));
         for (id, rule) in ids {
             if self.list[..self.declared].iter().any(|d| d.id == id) {
@@ -227,18 +219,7 @@ impl Detectors {
                 self.list.push(Detector::named(id, &self.placeholders));
             }
         }
-        let mut known: Vec<_> =
-            origins.iter().map(|&(p, d)| Known::of(&packs[p], &packs[p].detectors[d])).collect();
-        let names: Vec<_> = self.list[self.declared..].iter().map(|d| d.id.clone()).collect();
-        known.extend(names.iter().map(|id| Known::rule(id)));
-        self.precedence = Precedence::new(policy, &known)
-            .map_err(|r| PlanError::new(format!("{}: {}", r.label, r.what)))?;
         Ok(())
-    }
-
-    /// The names of the fields that rules by key are about.
-    pub(crate) fn secret_fields(&self) -> Arc<[Arc<Fields>]> {
-        self.by_key.iter().map(|(_, fields)| Arc::clone(fields)).collect()
     }
 
     fn add_rows(
@@ -296,7 +277,7 @@ impl Detectors {
     }
 }
 
-impl Detectors {
+impl Catalog {
     /// The gates of a detector that declares none, for its regex.
     fn derive(
         &mut self,
