@@ -7,15 +7,15 @@
 //! 2. `walk`: each event's grammar, path and schema; it reports sites where something is marked.
 //! 3. `judge`: sites → findings → edits, through `decode` and [`detect`].
 //! 4. `redact`: edits spliced between copies; untouched lines are copied in runs.
-//! 5. `again`: the few lines whose edits may show something new are judged once more.
+//! 5. `fixpoint`: the few lines whose edits may show something new are judged once more.
 
-mod again;
 pub mod check;
 pub mod chunk;
 pub(crate) mod decode;
 pub mod detect;
 pub mod explain;
 mod fate;
+mod fixpoint;
 pub(crate) mod index;
 pub(crate) mod judge;
 mod key_block;
@@ -43,39 +43,20 @@ pub use key_block::KeyBlock;
 pub use outcome::{Detail, Output, Payload, Reason, Reject, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
 
-use again::Again;
 use index::Index;
-use judge::Judge;
-use path::Paths;
-use walk::Walk;
+use line::{LineJudge, Lines};
 
 /// One worker: the scratch space that the hot path reuses from chunk to chunk.
 pub struct Engine {
     plan: Arc<Plan>,
     index: Index,
-    paths: Paths,
-    walk: Walk,
-    judge: Judge,
-    again: Again,
-    key_block: KeyBlock,
-    /// Reasons whose pointer was told once already.
-    told: [bool; Reason::ALL.len()],
+    lines: LineJudge,
 }
 
 impl Engine {
     /// A worker for `plan`.
     pub fn new(plan: Arc<Plan>) -> Self {
-        let max_depth = plan.settings().limits.max_depth;
-        Self {
-            index: Index::default(),
-            paths: Paths::new(plan.ruleset.rules.clone(), max_depth),
-            walk: Walk::new(max_depth, plan.settings().schema.clone()),
-            judge: Judge::new(plan.simd, &plan.ruleset.rules, max_depth),
-            again: Again::default(),
-            key_block: KeyBlock::default(),
-            told: [false; Reason::ALL.len()],
-            plan,
-        }
+        Self { index: Index::default(), lines: LineJudge::new(&plan), plan }
     }
 
     /// Judges by `plan` from now on, which is [another form](Plan::for_inner_lines) of its own. What
@@ -104,21 +85,32 @@ impl Engine {
     pub fn process(&mut self, chunk: &Chunk, out: &mut Output) {
         let plan = Arc::clone(&self.plan);
         let (buf, end) = chunk.padded();
-        let mut index = std::mem::take(&mut self.index);
+        let Self { index, lines, .. } = self;
         index.scan(plan.simd, buf, chunk::HEAD, end, &plan.ruleset.catalog.gates, false);
         let (detectors, entries) = (plan.ruleset.catalog.list.len(), plan.ruleset.precedence.len());
         out.schema = plan.settings().schema.as_ref().map(|schema| schema.shared_name());
         out.tally.redactions.resize(detectors, 0);
-        self.judge.observations.resize(detectors, 0);
-        self.judge.hits.resize(entries, 0);
+        lines.judge.observations.resize(detectors, 0);
+        lines.judge.hits.resize(entries, 0);
         out.tally.bytes_in += (end - chunk::HEAD) as u64;
-        self.key_block = chunk.key_block();
+        lines.key_block = chunk.key_block();
         let already_out = out.clean.len();
-        plan.simd.run(line::Lines { engine: self, plan: &plan, buf, index: &index, out });
+        plan.simd.run(Lines { judge: &mut *lines, plan: &plan, buf, index, out });
         out.tally.bytes_out += (out.clean.len() - already_out) as u64;
-        out.tally.observe(&mut self.judge.observations, &mut self.judge.hits);
-        out.key_block = self.key_block;
-        self.index = index;
+        out.tally.observe(&mut lines.judge.observations, &mut lines.judge.hits);
+        out.key_block = lines.key_block;
+    }
+
+    /// What the last line that was judged has cost, in the units of its budget.
+    #[doc(hidden)]
+    pub fn units(&self) -> usize {
+        self.lines.judge.units()
+    }
+
+    /// What a line of `len` bytes may cost.
+    #[doc(hidden)]
+    pub fn units_allowed(len: usize) -> usize {
+        detect::budget::limit(len)
     }
 }
 

@@ -101,7 +101,7 @@ pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
     let mut report = Report {
         plan,
         line: &buf[HEAD..HEAD + line.len()],
-        judge: engine.judge,
+        judge: engine.lines.judge,
         of_pointers: Judge::new(plan.simd, &plan.ruleset.rules, plan.settings().limits.max_depth),
     };
     let mut candidates: Vec<_> = traced.decisions.iter().map(|d| report.candidate(d)).collect();
@@ -120,10 +120,10 @@ pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
 /// Runs the engine on a chunk of one line with its trace on.
 pub(crate) fn traced(plan: &Arc<Plan>, chunk: &Chunk) -> (Trace, Engine, Output) {
     let mut engine = Engine::new(Arc::clone(plan));
-    engine.judge.trace = Some(Trace::default());
+    engine.lines.judge.trace = Some(Trace::default());
     let mut out = Output::default();
     engine.process(chunk, &mut out);
-    let mut trace = engine.judge.trace.take().unwrap_or_default();
+    let mut trace = engine.lines.judge.trace.take().unwrap_or_default();
     trace.open(&plan.ruleset, &engine.index, chunk.padded().0);
     (trace, engine, out)
 }

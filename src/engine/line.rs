@@ -1,34 +1,33 @@
 //! From lines to outcomes: each line of a chunk ends in exactly one.
 
+mod entry;
 pub(super) mod prefix;
 mod text;
 
 use std::mem;
 
-use super::Engine;
 use super::chunk::HEAD;
+use super::fixpoint::{Event as EventAgain, Fixpoint};
 use super::index::Index;
 use super::index::simd::{Level, Task};
-use super::outcome::{Detail, Output, Payload, Reason, Reject};
-use super::path::locate;
+use super::judge::Judge;
+use super::key_block::KeyBlock;
+use super::outcome::{Detail, Output, Payload, Reason};
+use super::path::{Paths, locate};
 use super::plan::Plan;
-use super::redact::{self, splice};
-use super::walk::{Line, Stop};
+use super::redact::splice;
+use super::walk::{Line, Stop, Walk};
+use entry::{Entry, content_end, flush, rare, reject, shape};
 
-/// One line of a chunk.
-#[derive(Clone, Copy)]
-struct Entry<'a> {
-    line: Line<'a>,
-    /// Where it starts, white space included; `line.end` is its newline.
-    start: usize,
-    /// The first byte that is forwarded: where the line starts, or after a prefix that is removed.
-    from: usize,
-    number: u32,
-    /// A control character may stand in it; a byte ≥ 0x80 may.
-    control: bool,
-    high: bool,
-    /// Every reject is told, not just the first of each reason.
-    bodies: bool,
+/// Judges the lines of chunks, one after another.
+pub(super) struct LineJudge {
+    pub(super) paths: Paths,
+    pub(super) walk: Walk,
+    pub(super) judge: Judge,
+    fixpoint: Fixpoint,
+    pub(super) key_block: KeyBlock,
+    /// Reasons of which a reject has had its pointer.
+    located: [bool; Reason::ALL.len()],
 }
 
 /// What an event came to.
@@ -42,7 +41,7 @@ enum Event {
 
 /// The lines of a chunk, as code to be compiled for each instruction set.
 pub(super) struct Lines<'a> {
-    pub(super) engine: &'a mut Engine,
+    pub(super) judge: &'a mut LineJudge,
     pub(super) plan: &'a Plan,
     pub(super) buf: &'a [u8],
     pub(super) index: &'a Index,
@@ -52,11 +51,23 @@ pub(super) struct Lines<'a> {
 impl Task for Lines<'_> {
     #[inline(always)]
     fn run<L: Level>(self, _: L) {
-        self.engine.lines(self.plan, self.buf, self.index, self.out);
+        self.judge.lines(self.plan, self.buf, self.index, self.out);
     }
 }
 
-impl Engine {
+impl LineJudge {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let max_depth = plan.settings().limits.max_depth;
+        Self {
+            paths: Paths::new(plan.ruleset.rules.clone(), max_depth),
+            walk: Walk::new(max_depth, plan.settings().schema.clone()),
+            judge: Judge::new(plan.simd, &plan.ruleset.rules, max_depth),
+            fixpoint: Fixpoint::default(),
+            key_block: KeyBlock::default(),
+            located: [false; Reason::ALL.len()],
+        }
+    }
+
     /// Judges the lines that `index` found in `buf`.
     #[inline(always)]
     fn lines(&mut self, plan: &Plan, buf: &[u8], index: &Index, out: &mut Output) {
@@ -202,12 +213,29 @@ impl Engine {
         }
         out.clean.truncate(from);
         reject(*e, stop.reason, 0, payload, body, out);
-        if plan.settings().bodies || !mem::replace(&mut self.told[stop.reason.index()], true) {
+        if plan.settings().bodies || !mem::replace(&mut self.located[stop.reason.index()], true) {
             let pointer = self.redacted(plan, pointer);
             if let Some(r) = out.rejects.last_mut() {
                 (r.pointer, r.detail) = (pointer, Some(Detail::RedactionBreaksSchema));
             }
         }
+    }
+
+    /// Judges the redacted event `out[from..]` again if its edits may show something new or break the
+    /// schema: see [`Fixpoint::event`].
+    #[inline(always)]
+    fn settle(
+        &mut self,
+        plan: &Plan,
+        from: usize,
+        out: &mut Vec<u8>,
+        obeys: bool,
+    ) -> Result<(), Stop> {
+        if !(self.judge.unsettled || obeys && self.judge.unchecked) {
+            return Ok(());
+        }
+        let Self { walk, paths, judge, .. } = self;
+        self.fixpoint.event(&mut EventAgain { plan, walk, paths, judge, obeys }, from, out)
     }
 
     /// Settles the redacted event `out.bodies[body..]`, and counts what was redacted in it.
@@ -238,7 +266,7 @@ impl Engine {
             Payload::None
         };
         reject(*e, reason, at - e.start, payload, from, out);
-        if bodies || !mem::replace(&mut self.told[reason.index()], true) {
+        if bodies || !mem::replace(&mut self.located[reason.index()], true) {
             let event = &e.line.buf[e.line.start..content_end(e)];
             let pointer = locate::pointer(event, at - e.line.start);
             let schema = plan.settings().schema.as_ref().filter(|_| reason == Reason::Required);
@@ -278,75 +306,4 @@ fn until<'a, T>(items: &'a [T], at: &mut usize, before: impl Fn(&T) -> bool) -> 
         *at += 1;
     }
     &items[from..*at]
-}
-
-/// Copies the run of untouched lines before this one, and begins a new one behind it.
-fn flush(buf: &[u8], run: &mut usize, e: Entry<'_>, out: &mut Output) {
-    out.clean.extend_from_slice(&buf[*run..e.from]);
-    *run = e.line.end + 1;
-}
-
-fn content_end(e: &Entry<'_>) -> usize {
-    e.line.buf[e.line.start..e.line.end].trim_ascii_end().len() + e.line.start
-}
-
-/// Control characters inside strings, and UTF-8.
-#[cold]
-fn rare(e: &Entry<'_>) -> Result<(), Stop> {
-    let Line { buf, start, end, quotes, .. } = e.line;
-    if e.control {
-        for pair in quotes.as_chunks::<2>().0 {
-            let from = pair[0] as usize + 1;
-            let content = &buf[from..pair[1] as usize];
-            if let Some(i) = content.iter().position(|&b| b < 0x20) {
-                return Err(Stop { reason: Reason::Control, at: from + i });
-            }
-        }
-    }
-    if e.high && simdutf8::basic::from_utf8(&buf[start..end]).is_err() {
-        let valid = simdutf8::compat::from_utf8(&buf[start..end])
-            .map_or_else(|e| e.valid_up_to(), |_| end - start);
-        return Err(Stop { reason: Reason::Utf8, at: start + valid });
-    }
-    Ok(())
-}
-
-fn shape(plan: &Plan, e: &Entry<'_>, out: &mut Output) -> Payload {
-    if !plan.settings().bodies {
-        return Payload::None;
-    }
-    redact::shape::append(&e.line.buf[e.start..e.line.end], &mut out.bodies);
-    Payload::Shape
-}
-
-fn reject(
-    e: Entry<'_>,
-    reason: Reason,
-    at: usize,
-    payload: Payload,
-    body: usize,
-    out: &mut Output,
-) {
-    out.tally.rejected[reason.index()] += 1;
-    if !e.bodies && out.tally.rejected[reason.index()] > 1 {
-        // Without a dead letter only the first of each reason is told: the rest is counted.
-        return;
-    }
-    let end = e.line.end;
-    let dict = matches!(reason, Reason::Syntax | Reason::Unterminated)
-        && e.line.buf[e.line.start..].starts_with(b"{'");
-    let len = end - e.start - usize::from(end > e.start && e.line.buf[end - 1] == b'\r');
-    out.rejects.push(Reject {
-        reason,
-        line: e.number,
-        offset: (e.start - HEAD) as u32,
-        len: len as u32,
-        pointer: String::new(),
-        missing: String::new(),
-        detail: dict.then_some(Detail::PythonDict),
-        at: at as u32,
-        payload,
-        body: body..out.bodies.len(),
-        joined: Vec::new(),
-    });
 }

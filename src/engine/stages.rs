@@ -4,22 +4,10 @@ use std::sync::Arc;
 
 use super::chunk::HEAD;
 use super::decode;
-use super::detect::budget;
+use super::line::LineJudge;
 use super::redact::{Edit, splice};
 use super::walk::Line;
 use super::{Chunk, Engine, Plan};
-
-impl Engine {
-    /// What the last line that was judged has cost, in the units of its budget.
-    pub fn units(&self) -> usize {
-        self.judge.units()
-    }
-
-    /// What a line of `len` bytes may cost.
-    pub fn units_allowed(len: usize) -> usize {
-        budget::limit(len)
-    }
-}
 
 /// A worker whose stages run one by one.
 pub struct Stages {
@@ -60,12 +48,13 @@ impl Stages {
             let quotes = &e.index.quotes()[quote..l.quotes as usize];
             let line = Line { buf, start, end, quotes, marks: &e.index.marks[mark..behind] };
             (start, quote, mark) = (end + 1, l.quotes as usize, behind);
-            if e.walk.event(&line, &mut e.paths).is_err() {
+            let LineJudge { walk, paths, judge, .. } = &mut e.lines;
+            if walk.event(&line, paths).is_err() {
                 continue;
             }
-            count += e.walk.sites.len();
-            if verdict && e.judge.event(&e.plan.ruleset, &line, &e.walk).is_ok() {
-                count += e.judge.edits.len();
+            count += walk.sites.len();
+            if verdict && judge.event(&e.plan.ruleset, &line, walk).is_ok() {
+                count += judge.edits.len();
             }
         }
         count

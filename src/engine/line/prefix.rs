@@ -1,7 +1,8 @@
 //! Bytes before an event that belong to no event: a byte order mark in the middle of a stream, as
 //! files have that were joined, NUL as preallocated files have, the record separator of RFC 7464.
 
-use super::{Entry, Output};
+use super::entry::Entry;
+use crate::engine::outcome::Output;
 
 const PREFIXES: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\0", b"\x1e"];
 

@@ -1,13 +1,13 @@
 //! Lines that are no JSON.
 
-use super::super::{
-    Engine, decode,
-    outcome::{Output, Payload, Reason},
-    plan::{Plan, TextPolicy},
-};
-use super::{Entry, reject, shape};
+use super::LineJudge;
+use super::entry::{Entry, reject, shape};
+use crate::engine::decode;
+use crate::engine::fixpoint;
+use crate::engine::outcome::{Output, Payload, Reason};
+use crate::engine::plan::{Plan, TextPolicy};
 
-impl Engine {
+impl LineJudge {
     pub(super) fn text_line(
         &mut self,
         plan: &Plan,
@@ -100,7 +100,7 @@ impl Engine {
     fn kept(&mut self, plan: &Plan, e: &Entry<'_>, from: usize, out: &mut Output) {
         if self.judge.edits.is_empty() {
             out.tally.clean += 1;
-        } else if let Err(reason) = self.settle_text(plan, from, &mut out.clean) {
+        } else if let Err(reason) = fixpoint::text(plan, &mut self.judge, from, &mut out.clean) {
             out.clean.truncate(from);
             reject(*e, reason, 0, Payload::None, out.bodies.len(), out);
         } else {

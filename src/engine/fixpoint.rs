@@ -1,0 +1,157 @@
+//! The fixpoint: an event whose edits may show something new is judged again until nothing is found in
+//! it. So redacting what was redacted changes nothing.
+//!
+//! A placeholder is longer or shorter than what it stands for and ends at a bracket: what did not
+//! match next to the raw value may match next to it, and a word may come into a context's reach. The
+//! judge knows of each event whether something in it could ([`Judge::unsettled`]); in nearly none.
+
+use std::mem;
+
+use super::chunk::{HEAD, TAIL};
+use super::index::Index;
+use super::judge::Judge;
+use super::outcome::Reason;
+use super::path::Paths;
+use super::plan::Plan;
+use super::redact::splice;
+use super::walk::{Line, Stop, Walk};
+
+/// Nothing that is no attack takes more than three.
+const ROUNDS: usize = 12;
+
+/// Scratch space.
+#[derive(Default)]
+pub(super) struct Fixpoint {
+    index: Index,
+    text: Vec<u8>,
+    /// The detectors of the edits that were made.
+    detectors: Vec<u16>,
+}
+
+/// What judges an event.
+pub(super) struct Event<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) walk: &'a mut Walk,
+    pub(super) paths: &'a mut Paths,
+    pub(super) judge: &'a mut Judge,
+    /// The event conforms to the schema, and must still do so.
+    pub(super) obeys: bool,
+}
+
+impl Fixpoint {
+    /// Judges the event `out[from..]` again, which is what the judge's edits made of another, until
+    /// nothing is found in it. Adds the detectors of what was found to the judge's. If the event must
+    /// conform to the schema and does not, the error says at which of its bytes, and `out` is the
+    /// event so far.
+    #[cold]
+    pub(super) fn event(
+        &mut self,
+        e: &mut Event<'_>,
+        from: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Stop> {
+        // An explanation still wants the first judgement's decisions and edits.
+        let j = &mut *e.judge;
+        let kept =
+            j.trace.take().map(|t| (t, mem::take(&mut j.edits), mem::take(&mut j.replacements)));
+        self.detectors.clear();
+        j.again = true;
+        let settled = self.rounds(e, from, out);
+        let j = &mut *e.judge;
+        j.again = false;
+        mem::swap(&mut j.detectors, &mut self.detectors);
+        if let Some((trace, edits, replacements)) = kept {
+            (j.trace, j.edits, j.replacements) = (Some(trace), edits, replacements);
+        }
+        settled
+    }
+
+    fn rounds(&mut self, e: &mut Event<'_>, from: usize, out: &mut Vec<u8>) -> Result<(), Stop> {
+        let Event { plan, walk, paths, judge, obeys } = e;
+        let Self { index, text, detectors } = self;
+        let stop = |reason| Stop { reason, at: 0 };
+        for _ in 0..ROUNDS {
+            detectors.extend_from_slice(&judge.detectors);
+            text.clear();
+            text.resize(HEAD, b'\n');
+            text.extend_from_slice(&out[from..]);
+            let newline = text.pop_if(|b| *b == b'\n').is_some();
+            let end = text.len();
+            text.resize(end + TAIL, b'\n');
+            index.scan(plan.simd, text, HEAD, end, &plan.ruleset.catalog.gates, false);
+            let start = end - text[HEAD..end].trim_ascii_start().len();
+            let line = Line { buf: text, start, end, quotes: index.quotes(), marks: &index.marks };
+            walk.event(&line, paths).map_err(|s| stop(s.reason))?;
+            if let Some(violation) = walk.violation.filter(|_| *obeys) {
+                return Err(Stop { reason: violation.reason, at: violation.at - HEAD });
+            }
+            if !judge.unsettled {
+                return Ok(());
+            }
+            judge.event(&plan.ruleset, &line, walk).map_err(|s| stop(s.reason))?;
+            if judge.dropped.is_some() {
+                return Err(stop(Reason::Rule));
+            }
+            if judge.edits.is_empty() {
+                return Ok(());
+            }
+            out.truncate(from);
+            let to = end + usize::from(newline);
+            splice::splice(text, HEAD, to, &judge.edits, &judge.replacements, out);
+            if !(judge.unsettled || *obeys && judge.unchecked) {
+                detectors.extend_from_slice(&judge.detectors);
+                return Ok(());
+            }
+        }
+        Err(stop(Reason::TooCostly))
+    }
+}
+
+/// Judges the text line `out[from..]` again, like an event.
+pub(super) fn text(
+    plan: &Plan,
+    judge: &mut Judge,
+    from: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), Reason> {
+    if !judge.unsettled {
+        return Ok(());
+    }
+    let mut detectors = mem::take(&mut judge.detectors);
+    judge.again = true;
+    let settled = text_rounds(plan, judge, &mut detectors, from, out);
+    judge.again = false;
+    judge.detectors = detectors;
+    settled
+}
+
+#[cold]
+fn text_rounds(
+    plan: &Plan,
+    judge: &mut Judge,
+    detectors: &mut Vec<u16>,
+    from: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), Reason> {
+    let mut text = Vec::new();
+    let row = &plan.ruleset.precedence.message;
+    for _ in 0..ROUNDS {
+        text.clear();
+        text.extend_from_slice(&out[from..]);
+        let end = text.trim_ascii_end().len();
+        judge.text(&plan.ruleset, &text, (0, end), row).map_err(|s| s.reason)?;
+        if judge.dropped.is_some() {
+            return Err(Reason::Rule);
+        }
+        if judge.edits.is_empty() {
+            return Ok(());
+        }
+        detectors.extend_from_slice(&judge.detectors);
+        out.truncate(from);
+        splice::splice(&text, 0, text.len(), &judge.edits, &judge.replacements, out);
+    }
+    Err(Reason::TooCostly)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! One line of a chunk, and what is done with it that does not depend on the rules.
+
+use crate::engine::chunk::HEAD;
+use crate::engine::outcome::{Detail, Output, Payload, Reason, Reject};
+use crate::engine::plan::Plan;
+use crate::engine::redact;
+use crate::engine::walk::{Line, Stop};
+
+/// One line of a chunk.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) line: Line<'a>,
+    /// Where it starts, white space included; `line.end` is its newline.
+    pub(super) start: usize,
+    /// The first byte that is forwarded: where the line starts, or after a prefix that is removed.
+    pub(super) from: usize,
+    pub(super) number: u32,
+    /// A control character may stand in it; a byte ≥ 0x80 may.
+    pub(super) control: bool,
+    pub(super) high: bool,
+    /// Every reject is told, not just the first of each reason.
+    pub(super) bodies: bool,
+}
+
+/// Copies the run of untouched lines before this one, and begins a new one behind it.
+pub(super) fn flush(buf: &[u8], run: &mut usize, e: Entry<'_>, out: &mut Output) {
+    out.clean.extend_from_slice(&buf[*run..e.from]);
+    *run = e.line.end + 1;
+}
+
+pub(super) fn content_end(e: &Entry<'_>) -> usize {
+    e.line.buf[e.line.start..e.line.end].trim_ascii_end().len() + e.line.start
+}
+
+/// Control characters inside strings, and UTF-8.
+#[cold]
+pub(super) fn rare(e: &Entry<'_>) -> Result<(), Stop> {
+    let Line { buf, start, end, quotes, .. } = e.line;
+    if e.control {
+        for pair in quotes.as_chunks::<2>().0 {
+            let from = pair[0] as usize + 1;
+            let content = &buf[from..pair[1] as usize];
+            if let Some(i) = content.iter().position(|&b| b < 0x20) {
+                return Err(Stop { reason: Reason::Control, at: from + i });
+            }
+        }
+    }
+    if e.high && simdutf8::basic::from_utf8(&buf[start..end]).is_err() {
+        let valid = simdutf8::compat::from_utf8(&buf[start..end])
+            .map_or_else(|e| e.valid_up_to(), |_| end - start);
+        return Err(Stop { reason: Reason::Utf8, at: start + valid });
+    }
+    Ok(())
+}
+
+pub(super) fn shape(plan: &Plan, e: &Entry<'_>, out: &mut Output) -> Payload {
+    if !plan.settings().bodies {
+        return Payload::None;
+    }
+    redact::shape::append(&e.line.buf[e.start..e.line.end], &mut out.bodies);
+    Payload::Shape
+}
+
+pub(super) fn reject(
+    e: Entry<'_>,
+    reason: Reason,
+    at: usize,
+    payload: Payload,
+    body: usize,
+    out: &mut Output,
+) {
+    out.tally.rejected[reason.index()] += 1;
+    if !e.bodies && out.tally.rejected[reason.index()] > 1 {
+        // Without a dead letter only the first of each reason is told: the rest is counted.
+        return;
+    }
+    let end = e.line.end;
+    let dict = matches!(reason, Reason::Syntax | Reason::Unterminated)
+        && e.line.buf[e.line.start..].starts_with(b"{'");
+    let len = end - e.start - usize::from(end > e.start && e.line.buf[end - 1] == b'\r');
+    out.rejects.push(Reject {
+        reason,
+        line: e.number,
+        offset: (e.start - HEAD) as u32,
+        len: len as u32,
+        pointer: String::new(),
+        missing: String::new(),
+        detail: dict.then_some(Detail::PythonDict),
+        at: at as u32,
+        payload,
+        body: body..out.bodies.len(),
+        joined: Vec::new(),
+    });
+}
