@@ -1,7 +1,8 @@
-//! States: the keys of an object so far, and the prediction of the next one.
+//! States: the keys of an object so far, the prediction of the next one, and where walks begin.
 
+use super::roots::{self, Root};
 use super::table::Key;
-use super::{LIMIT, NONE, Paths, flag};
+use super::{LIMIT, NONE, PLAIN, Paths, ROOT, flag};
 
 /// The keys of an object so far.
 ///
@@ -169,6 +170,53 @@ impl Paths {
         let owner = &mut self.states[of as usize];
         *(if array { &mut owner.elem } else { &mut owner.child }) = id;
         Some(id)
+    }
+
+    /// The next walk begins at the row `row`.
+    pub(crate) fn begin_at(&mut self, row: &[u64]) {
+        if row.is_empty() || self.roots.row == row {
+            return;
+        }
+        self.roots.row.clear();
+        self.roots.row.extend_from_slice(row);
+        let known = self.roots.known.iter();
+        let found = known.copied().find(|r| self.row(r.node) == row);
+        if let Some(Root { state, node }) = found {
+            (self.roots.state, self.roots.node) = (state, node);
+        } else if !self.add_root() {
+            // Forgets everything, and adds it.
+            self.reset();
+        }
+    }
+
+    /// All roots are forgotten but the event's; where the walk begins is found again.
+    pub(super) fn forget_roots(&mut self) {
+        self.roots.known.clear();
+        (self.roots.state, self.roots.node) = (ROOT, 0);
+        if self.roots.row != self.rules.globs.start() {
+            // There is room: nothing else is known.
+            self.add_root();
+        }
+    }
+
+    fn add_root(&mut self) -> bool {
+        let (number, id) = (self.roots.known.len(), self.node_table.len() as u32 + 1);
+        if number >= roots::MOST || self.states.len() >= LIMIT || id as usize >= LIMIT {
+            return false;
+        }
+        // It has no key: it takes a place in the table, of an owner that no key and no array has.
+        self.node_table.insert(&Key::new(!((LIMIT + number) as u32), b""), id, 0);
+        self.nodes[id as usize] = PLAIN;
+        self.row.clear();
+        self.row.extend_from_slice(&self.roots.row);
+        self.keep_row(id);
+        let state = self.states.len() as u32;
+        let fresh = self.fresh(id);
+        self.states.push(fresh);
+        debug_assert_ne!(id, NONE);
+        self.roots.known.push(Root { state, node: id });
+        (self.roots.state, self.roots.node) = (state, id);
+        true
     }
 }
 
