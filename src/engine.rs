@@ -26,6 +26,7 @@ mod placeholder;
 pub mod plan;
 pub mod policy;
 pub(crate) mod redact;
+mod regex;
 pub(crate) mod ruleset;
 pub mod schema;
 #[doc(hidden)]

@@ -11,7 +11,6 @@ pub(crate) mod mask;
 
 use std::sync::Arc;
 
-use super::detect::pack::{self, Pack};
 use super::path::globs::{self, Globs, Hold};
 use super::redact::pseudonym::{self, Maker};
 pub use super::redact::{Action, KeyError, KeyRing, PseudonymKey};
@@ -147,11 +146,6 @@ pub(crate) struct Known<'a> {
 pub(crate) const CATEGORY: &str = "rule";
 
 impl<'a> Known<'a> {
-    pub(crate) fn of(pack: &'a Pack, d: &'a pack::Detector) -> Self {
-        let truncates = d.action == Action::Truncate;
-        Self { pack: &pack.pack, id: &d.id, category: &d.category, truncates }
-    }
-
     pub(crate) fn rule(id: &'a str) -> Self {
         Self { pack: "", id, category: CATEGORY, truncates: false }
     }

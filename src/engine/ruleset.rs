@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use super::detect::{Catalog, Pack, PlanError, Verdict};
+use super::detect::{Catalog, Pack, PlanError, Verdict, pack};
 use super::path::contract::Contract;
 use super::path::words::Fields;
 use super::path::{Rules, flag};
 use super::policy::{Known, Policy, Precedence};
+use super::redact::Action;
 use super::schema::Schema;
 
 /// What is applied to the events of one kind.
@@ -36,10 +37,10 @@ impl Ruleset {
         packs: &[Pack],
         origins: &[(usize, usize)],
     ) -> Result<Self, PlanError> {
-        let mut known: Vec<_> =
-            origins.iter().map(|&(p, d)| Known::of(&packs[p], &packs[p].detectors[d])).collect();
-        known.extend(catalog.list[catalog.declared..].iter().map(|d| Known::rule(&d.id)));
-        let precedence = Precedence::new(policy, &known)
+        let mut all: Vec<_> =
+            origins.iter().map(|&(p, d)| known(&packs[p], &packs[p].detectors[d])).collect();
+        all.extend(catalog.list[catalog.declared..].iter().map(|d| Known::rule(&d.id)));
+        let precedence = Precedence::new(policy, &all)
             .map_err(|r| PlanError::new(format!("{}: {}", r.label, r.what)))?;
         let (by_key, searched) = (catalog.by_key.clone(), catalog.searched.clone());
         let rules = Rules {
@@ -55,5 +56,15 @@ impl Ruleset {
     #[inline(always)]
     pub(crate) fn verdict(&self) -> Verdict<'_> {
         Verdict { catalog: &self.catalog, precedence: &self.precedence }
+    }
+}
+
+/// A detector of `pack`, as the policy sees it.
+fn known<'a>(pack: &'a Pack, detector: &'a pack::Detector) -> Known<'a> {
+    Known {
+        pack: &pack.pack,
+        id: &detector.id,
+        category: &detector.category,
+        truncates: detector.action == Action::Truncate,
     }
 }

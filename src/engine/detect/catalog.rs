@@ -13,6 +13,7 @@ use crate::engine::index::{Gate, Gates, MAX_IDS};
 use crate::engine::path::words::Fields;
 use crate::engine::placeholder::Placeholders;
 use crate::engine::policy::Policy;
+use crate::engine::regex;
 
 /// What begins the first line of a private key.
 const BEGIN: &str = "-----BEGIN";
@@ -259,7 +260,7 @@ impl Catalog {
         let mut openings: Vec<_> =
             d.literals.iter().map(|l| (&**l, vec![shape::literal(l, d.ignore_case)])).collect();
         for s in &d.shape {
-            openings.push((s, shape::expand(&shape::parse(s)?)?));
+            openings.push((s, shape::expand(&regex::parse(s)?)?));
         }
         advice::check_openings(d, &compiled.pattern, &openings)?;
         for f in openings.iter().flat_map(|(_, forms)| forms) {

@@ -12,6 +12,7 @@ use super::shape::{self, Form};
 use crate::engine::index::Gate;
 use crate::engine::index::exact::{ByteSet, Row, WINDOW};
 use crate::engine::index::fingerprint::weight;
+use crate::engine::regex;
 
 /// How many bytes of an opening count. The first depth that results in few forms is chosen.
 const DEPTHS: [usize; 4] = [WINDOW - 1, 7, 4, 3];
@@ -195,7 +196,7 @@ mod tests {
             "" => ByteSet::NONE,
             inside => shape::class(inside).unwrap(),
         };
-        match way(&shape::parse(regex).unwrap(), &not_before, 0) {
+        match way(&regex::parse(regex).unwrap(), &not_before, 0) {
             Way::Opening(rows) => {
                 let mut gates: Vec<_> = rows.iter().map(|(gate, _)| format!("{gate:?}")).collect();
                 gates.dedup();

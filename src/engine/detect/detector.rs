@@ -14,6 +14,7 @@ use super::{advice, derive};
 use crate::engine::index::exact::ByteSet;
 use crate::engine::path::words::{Fields, Words, phrase};
 use crate::engine::placeholder::Placeholders;
+use crate::engine::regex;
 
 /// A detector, compiled.
 pub(crate) struct Detector {
@@ -143,7 +144,7 @@ impl Detector {
             .iter()
             .map(|a| {
                 let whole = format!("^(?:{a})$");
-                shape::parse(&whole)?;
+                regex::parse(&whole)?;
                 let syntax = regex_automata::util::syntax::Config::new().unicode(false).utf8(false);
                 meta::Builder::new().syntax(syntax).build(&whole).map_err(|e| e.to_string())
             })

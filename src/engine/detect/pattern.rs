@@ -10,6 +10,7 @@ use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 use super::{pack, shape};
 use crate::engine::index::exact::ByteSet;
+use crate::engine::regex;
 
 /// An anchored regex. Its states are built as candidates ask for them, and kept in the worker's
 /// [`Memory`]: a DFA built whole took up to 40 ms for one detector.
@@ -91,7 +92,7 @@ impl Pattern {
         let mut pattern = Self { regex: regex.into(), lift, ..Self::default() };
         if !regex.is_empty() {
             let hir = pattern.hir()?;
-            shape::check_size(&hir).map_err(|what| format!("its regex is too large: {what}"))?;
+            regex::check_size(&hir).map_err(|what| format!("its regex is too large: {what}"))?;
             (pattern.before_at, pattern.colon_before_at) = shape::before_at(&hir);
         }
         Ok(pattern)
@@ -108,7 +109,7 @@ impl Pattern {
 
     /// What it matches.
     pub(super) fn hir(&self) -> Result<Hir, String> {
-        let hir = shape::parse(&self.regex)?;
+        let hir = regex::parse(&self.regex)?;
         Ok(self.lift.as_ref().map_or_else(|| hir.clone(), |not_after| lifted(&hir, not_after)))
     }
 

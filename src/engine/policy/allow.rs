@@ -9,7 +9,7 @@ use regex_automata::{
 };
 
 use super::{
-    super::detect::shape,
+    super::regex::{check_size, parse},
     Allow,
     lists::{Domains, Networks, Texts},
 };
@@ -64,8 +64,8 @@ fn regex(text: &str) -> Result<String, String> {
     // By itself first: `a)(b` is none, though it would be one inside the group.
     let whole = format!("^(?:{text})$");
     for regex in [text, &whole] {
-        shape::parse(regex)
-            .and_then(|hir| shape::check_size(&hir))
+        parse(regex)
+            .and_then(|hir| check_size(&hir))
             .map_err(|why| format!("`{text}` is no regex: {why}"))?;
     }
     Ok(whole)
