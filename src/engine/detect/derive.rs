@@ -12,7 +12,6 @@ use super::shape::{self, Form};
 use crate::engine::index::Gate;
 use crate::engine::index::exact::{ByteSet, Row, WINDOW};
 use crate::engine::index::fingerprint::weight;
-use crate::engine::regex;
 
 /// How many bytes of an opening count. The first depth that results in few forms is chosen.
 const DEPTHS: [usize; 4] = [WINDOW - 1, 7, 4, 3];
@@ -189,6 +188,7 @@ fn literals(hir: &Hir) -> Option<Literals> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::regex;
 
     /// How a regex is found, in a word.
     fn found(regex: &str, not_before: &str) -> String {
