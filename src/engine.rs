@@ -91,14 +91,14 @@ impl Engine {
         let (detectors, entries) = (plan.ruleset.catalog.list.len(), plan.ruleset.precedence.len());
         out.schema = plan.settings().schema.as_ref().map(|schema| schema.shared_name());
         out.tally.redactions.resize(detectors, 0);
-        lines.judge.observations.resize(detectors, 0);
-        lines.judge.hits.resize(entries, 0);
+        lines.judge.counts().resize(detectors, entries);
         out.tally.bytes_in += (end - chunk::HEAD) as u64;
         lines.key_block = chunk.key_block();
         let already_out = out.clean.len();
         plan.simd.run(Lines { judge: &mut *lines, plan: &plan, buf, index, out });
         out.tally.bytes_out += (out.clean.len() - already_out) as u64;
-        out.tally.observe(&mut lines.judge.observations, &mut lines.judge.hits);
+        let counts = lines.judge.counts();
+        out.tally.observe(&mut counts.observations, &mut counts.hits);
         out.key_block = lines.key_block;
     }
 

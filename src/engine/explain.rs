@@ -6,13 +6,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, HEAD};
+pub use super::decode::Decoding;
 use super::detect::Step;
 use super::judge::Judge;
+pub use super::judge::trace::Kind;
 use super::judge::trace::{Decision, Trace};
-pub use super::judge::trace::{Decoding, Kind};
 use super::outcome::{Detail, Output, Reason};
 use super::path::locate;
-use super::redact::splice::splice;
 use super::{Engine, Plan, event_start};
 
 /// What became of one event or text line, and why.
@@ -120,10 +120,10 @@ pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
 /// Runs the engine on a chunk of one line with its trace on.
 pub(crate) fn traced(plan: &Arc<Plan>, chunk: &Chunk) -> (Trace, Engine, Output) {
     let mut engine = Engine::new(Arc::clone(plan));
-    engine.lines.judge.trace = Some(Trace::default());
+    engine.lines.judge.recorder().trace = Some(Trace::default());
     let mut out = Output::default();
     engine.process(chunk, &mut out);
-    let mut trace = engine.lines.judge.trace.take().unwrap_or_default();
+    let mut trace = engine.lines.judge.recorder().trace.take().unwrap_or_default();
     trace.open(&plan.ruleset, &engine.index, chunk.padded().0);
     (trace, engine, out)
 }
@@ -174,11 +174,10 @@ impl Report<'_> {
     }
 
     fn becomes(&self, (from, to): (usize, usize)) -> Option<String> {
-        let j = &self.judge;
+        let edits = self.judge.edits();
         // An edit may leave the ends of what it masks.
-        let edit = j.edits.iter().find(|e| e.start < to.max(from + 1) && from < e.end)?;
-        let with = &j.replacements[edit.with.0 as usize..edit.with.1 as usize];
-        Some(String::from_utf8_lossy(with).into_owned())
+        let edit = edits.list.iter().find(|e| e.start < to.max(from + 1) && from < e.end)?;
+        Some(String::from_utf8_lossy(edits.replacement(edit)).into_owned())
     }
 
     fn pointer(&mut self, at: usize) -> String {
@@ -189,7 +188,7 @@ impl Report<'_> {
             return String::new();
         }
         let mut redacted = Vec::with_capacity(bytes.len());
-        splice(bytes, 0, bytes.len(), &j.edits, &j.replacements, &mut redacted);
+        j.edits().splice(bytes, 0, bytes.len(), &mut redacted);
         String::from_utf8_lossy(&redacted).into_owned()
     }
 }

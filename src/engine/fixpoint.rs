@@ -3,7 +3,7 @@
 //!
 //! A placeholder is longer or shorter than what it stands for and ends at a bracket: what did not
 //! match next to the raw value may match next to it, and a word may come into a context's reach. The
-//! judge knows of each event whether something in it could ([`Judge::unsettled`]); in nearly none.
+//! judge knows of each event whether something in it could ([`Judge::is_unsettled`]); in nearly none.
 
 use std::mem;
 
@@ -13,7 +13,6 @@ use super::judge::Judge;
 use super::outcome::Reason;
 use super::path::Paths;
 use super::plan::Plan;
-use super::redact::splice;
 use super::walk::{Line, Stop, Walk};
 
 /// Nothing that is no attack takes more than three.
@@ -50,19 +49,11 @@ impl Fixpoint {
         from: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
-        // An explanation still wants the first judgement's decisions and edits.
-        let j = &mut *e.judge;
-        let kept =
-            j.trace.take().map(|t| (t, mem::take(&mut j.edits), mem::take(&mut j.replacements)));
         self.detectors.clear();
-        j.again = true;
+        let kept = e.judge.begin_repeats();
         let settled = self.rounds(e, from, out);
-        let j = &mut *e.judge;
-        j.again = false;
-        mem::swap(&mut j.detectors, &mut self.detectors);
-        if let Some((trace, edits, replacements)) = kept {
-            (j.trace, j.edits, j.replacements) = (Some(trace), edits, replacements);
-        }
+        e.judge.end_repeats(kept);
+        mem::swap(e.judge.detectors(), &mut self.detectors);
         settled
     }
 
@@ -71,7 +62,7 @@ impl Fixpoint {
         let Self { index, text, detectors } = self;
         let stop = |reason| Stop { reason, at: 0 };
         for _ in 0..ROUNDS {
-            detectors.extend_from_slice(&judge.detectors);
+            detectors.extend_from_slice(judge.detectors());
             text.clear();
             text.resize(HEAD, b'\n');
             text.extend_from_slice(&out[from..]);
@@ -85,21 +76,21 @@ impl Fixpoint {
             if let Some(violation) = walk.violation.filter(|_| *obeys) {
                 return Err(Stop { reason: violation.reason, at: violation.at - HEAD });
             }
-            if !judge.unsettled {
+            if !judge.is_unsettled() {
                 return Ok(());
             }
             judge.event(&plan.ruleset, &line, walk).map_err(|s| stop(s.reason))?;
-            if judge.dropped.is_some() {
+            if judge.counts().dropped.is_some() {
                 return Err(stop(Reason::Rule));
             }
-            if judge.edits.is_empty() {
+            if judge.edits().is_empty() {
                 return Ok(());
             }
             out.truncate(from);
             let to = end + usize::from(newline);
-            splice::splice(text, HEAD, to, &judge.edits, &judge.replacements, out);
-            if !(judge.unsettled || *obeys && judge.unchecked) {
-                detectors.extend_from_slice(&judge.detectors);
+            judge.edits().splice(text, HEAD, to, out);
+            if !(judge.is_unsettled() || *obeys && judge.is_unchecked()) {
+                detectors.extend_from_slice(judge.detectors());
                 return Ok(());
             }
         }
@@ -114,14 +105,14 @@ pub(super) fn text(
     from: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), Reason> {
-    if !judge.unsettled {
+    if !judge.is_unsettled() {
         return Ok(());
     }
-    let mut detectors = mem::take(&mut judge.detectors);
-    judge.again = true;
+    let mut detectors = mem::take(judge.detectors());
+    let kept = judge.begin_repeats();
     let settled = text_rounds(plan, judge, &mut detectors, from, out);
-    judge.again = false;
-    judge.detectors = detectors;
+    judge.end_repeats(kept);
+    *judge.detectors() = detectors;
     settled
 }
 
@@ -140,15 +131,15 @@ fn text_rounds(
         text.extend_from_slice(&out[from..]);
         let end = text.trim_ascii_end().len();
         judge.text(&plan.ruleset, &text, (0, end), row).map_err(|s| s.reason)?;
-        if judge.dropped.is_some() {
+        if judge.counts().dropped.is_some() {
             return Err(Reason::Rule);
         }
-        if judge.edits.is_empty() {
+        if judge.edits().is_empty() {
             return Ok(());
         }
-        detectors.extend_from_slice(&judge.detectors);
+        detectors.extend_from_slice(judge.detectors());
         out.truncate(from);
-        splice::splice(&text, 0, text.len(), &judge.edits, &judge.replacements, out);
+        judge.edits().splice(&text, 0, text.len(), out);
     }
     Err(Reason::TooCostly)
 }

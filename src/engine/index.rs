@@ -28,12 +28,11 @@ const BACK: usize = 8;
 const STRIDE: usize = 64 - BACK;
 /// The bits of a block's masks that are new.
 const NEW: u64 = !0 << BACK;
-/// A mark that is no candidate: a backslash stands here.
-pub(crate) const ESCAPE: u16 = u16::MAX;
-/// A mark that is no candidate: a percent sign stands here.
-pub(crate) const PERCENT: u16 = u16::MAX - 1;
-/// The first id that shapes may not have.
-pub(crate) const MAX_IDS: u16 = u16::MAX - 1;
+/// The first id that shapes may not have. A mark with it or a higher one is no candidate: a sign stands
+/// there, whose byte is the lower half.
+pub(crate) const SIGNS: u16 = 0xff00;
+/// The id of a backslash.
+pub(crate) const ESCAPE: u16 = SIGNS | b'\\' as u16;
 
 /// The tables that hits are looked up in, one for each gate.
 pub(crate) struct Gates {

@@ -15,7 +15,6 @@ use super::key_block::KeyBlock;
 use super::outcome::{Detail, Output, Payload, Reason};
 use super::path::{Paths, locate};
 use super::plan::Plan;
-use super::redact::splice;
 use super::walk::{Line, Stop, Walk};
 use entry::{Entry, content_end, flush, rare, reject, shape};
 
@@ -118,7 +117,7 @@ impl LineJudge {
         }
         match buf[e.line.start] {
             b'{' if !all_text => match self.event(plan, &e) {
-                Event::Sound if self.judge.edits.is_empty() => match e.from == e.start {
+                Event::Sound if self.judge.edits().is_empty() => match e.from == e.start {
                     true => out.tally.clean += 1,
                     false => out.tally.redacted += 1,
                 },
@@ -168,10 +167,11 @@ impl LineJudge {
         if let Err(stop) = self.judge.event(&plan.ruleset, &e.line, &self.walk) {
             return Event::Malformed(stop);
         }
-        if !self.judge.observed.is_empty() {
-            self.judge.observe();
+        let counts = self.judge.counts();
+        if counts.observed() > 0 {
+            counts.observe();
         }
-        if let Some(at) = self.judge.dropped {
+        if let Some(at) = counts.dropped {
             return Event::Refused(Reason::Rule, at);
         }
         match self.walk.violation {
@@ -181,7 +181,7 @@ impl LineJudge {
     }
 
     fn splice(&self, e: &Entry<'_>, from: usize, to: usize, out: &mut Vec<u8>) {
-        splice::splice(e.line.buf, from, to, &self.judge.edits, &self.judge.replacements, out);
+        self.judge.edits().splice(e.line.buf, from, to, out);
     }
 
     /// Judges what was redacted to `out.clean[from..]` again if need be; if that is too costly, or
@@ -231,7 +231,7 @@ impl LineJudge {
         out: &mut Vec<u8>,
         obeys: bool,
     ) -> Result<(), Stop> {
-        if !(self.judge.unsettled || obeys && self.judge.unchecked) {
+        if !(self.judge.is_unsettled() || obeys && self.judge.is_unchecked()) {
             return Ok(());
         }
         let Self { walk, paths, judge, .. } = self;
@@ -249,8 +249,8 @@ impl LineJudge {
     }
 
     /// Counts the edits that were made.
-    fn count(&self, out: &mut Output) {
-        for &d in &self.judge.detectors {
+    fn count(&mut self, out: &mut Output) {
+        for &d in self.judge.detectors().iter() {
             out.tally.redactions[usize::from(d)] += 1;
         }
     }
@@ -280,20 +280,14 @@ impl LineJudge {
 
     /// A pointer's keys can be personal data too.
     fn redacted(&mut self, plan: &Plan, text: String) -> String {
-        let j = &mut self.judge;
-        // An explanation still wants the event's own decisions and edits.
-        let kept =
-            j.trace.take().map(|t| (t, mem::take(&mut j.edits), mem::take(&mut j.replacements)));
+        let judge = &mut self.judge;
+        let kept = judge.begin_repeats();
         let bytes = text.as_bytes();
         let mut redacted = Vec::with_capacity(bytes.len());
-        j.again = true;
-        if j.text(&plan.ruleset, bytes, (0, bytes.len()), &[]).is_ok() {
-            splice::splice(bytes, 0, bytes.len(), &j.edits, &j.replacements, &mut redacted);
+        if judge.text(&plan.ruleset, bytes, (0, bytes.len()), &[]).is_ok() {
+            judge.edits().splice(bytes, 0, bytes.len(), &mut redacted);
         }
-        j.again = false;
-        if let Some((trace, edits, replacements)) = kept {
-            (j.trace, j.edits, j.replacements) = (Some(trace), edits, replacements);
-        }
+        judge.end_repeats(kept);
         String::from_utf8_lossy(&redacted).into_owned()
     }
 }

@@ -4,9 +4,9 @@ mod action;
 pub(crate) mod members;
 pub(crate) mod pseudonym;
 pub(crate) mod shape;
-pub(crate) mod splice;
+mod splice;
 pub(crate) mod truncate;
 
 pub use action::Action;
 pub use pseudonym::{KeyError, KeyRing, PseudonymKey};
-pub(crate) use splice::Edit;
+pub(crate) use splice::{Edit, Edits};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::chunk::HEAD;
 use super::decode;
 use super::line::LineJudge;
-use super::redact::{Edit, splice};
+use super::redact::{Edit, Edits};
 use super::walk::Line;
 use super::{Chunk, Engine, Plan};
 
@@ -54,7 +54,7 @@ impl Stages {
             }
             count += walk.sites.len();
             if verdict && judge.event(&e.plan.ruleset, &line, walk).is_ok() {
-                count += judge.edits.len();
+                count += judge.edits().list.len();
             }
         }
         count
@@ -70,11 +70,12 @@ impl Stages {
 
     /// Copies `bytes` with an edit of 16 bytes in every `every`; the length of what comes out.
     pub fn splice(&mut self, bytes: &[u8], every: usize) -> usize {
-        let edits: Vec<Edit> = (0..bytes.len() / every)
+        let list = (0..bytes.len() / every)
             .map(|i| Edit { start: i * every, end: i * every + 16.min(every), with: (0, 16) })
             .collect();
+        let edits = Edits { list, replacements: b"[REDACTED:email]".to_vec() };
         self.spliced.clear();
-        splice::splice(bytes, 0, bytes.len(), &edits, b"[REDACTED:email]", &mut self.spliced);
+        edits.splice(bytes, 0, bytes.len(), &mut self.spliced);
         self.spliced.len()
     }
 }

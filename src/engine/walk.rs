@@ -14,7 +14,7 @@ use super::index::Mark;
 use super::outcome::Reason;
 use super::path::Paths;
 use super::schema::{Contract as _, Schema};
-pub(crate) use number::{is_other_spelling, plain};
+pub(crate) use number::is_other_spelling;
 use pass::Pass;
 pub(crate) use report::{Kind, Site};
 

@@ -2,23 +2,32 @@
 
 use memchr::memchr;
 
-use super::OffsetMap;
+use super::decoder::{Decoder, Decoding, EscapeError, Look};
+use super::map::OffsetMap;
 
-/// Why a string's escapes can't be decoded. The offset is that of the backslash, in the raw text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EscapeError {
-    /// Not an escape of RFC 8259, or cut short.
-    Invalid(usize),
-    /// A surrogate (`\ud800` to `\udfff`) without its other half: no Unicode scalar value.
-    LoneSurrogate(usize),
-}
+/// Decodes the content of a JSON string.
+pub(crate) struct Escapes;
 
-impl EscapeError {
-    /// Where the backslash is.
-    pub(crate) fn at(self) -> usize {
-        match self {
-            Self::Invalid(at) | Self::LoneSurrogate(at) => at,
-        }
+impl Decoder for Escapes {
+    fn decoding(&self) -> Decoding {
+        Decoding::Escapes
+    }
+
+    fn spot(&self, text: &[u8], _: Look) -> bool {
+        memchr(b'\\', text).is_some()
+    }
+
+    fn decode(
+        &self,
+        text: &[u8],
+        out: &mut Vec<u8>,
+        map: &mut OffsetMap,
+    ) -> Result<bool, EscapeError> {
+        unescape(text, out, map).map(|()| true)
+    }
+
+    fn escapes_quotes(&self) -> bool {
+        true
     }
 }
 

@@ -2,7 +2,39 @@
 
 use memchr::memchr;
 
-use super::OffsetMap;
+use super::decoder::{Decoder, Decoding, EscapeError, Look};
+use super::map::OffsetMap;
+
+/// Decodes percent-encoding.
+pub(crate) struct Percent;
+
+impl Decoder for Percent {
+    fn decoding(&self) -> Decoding {
+        Decoding::Percent
+    }
+
+    fn sign(&self) -> Option<u8> {
+        Some(b'%')
+    }
+
+    fn spot(&self, text: &[u8], _: Look) -> bool {
+        memchr::memchr_iter(b'%', text).any(|at| hex2(text, at + 1).is_some())
+    }
+
+    fn decode(
+        &self,
+        text: &[u8],
+        out: &mut Vec<u8>,
+        map: &mut OffsetMap,
+    ) -> Result<bool, EscapeError> {
+        Ok(percent(text, out, map))
+    }
+
+    /// What is decoded leaves more to look at in fewer bytes.
+    fn cost(&self) -> usize {
+        5
+    }
+}
 
 /// Decodes the `%XX` sequences of `text` and appends the result to `out`; false, with `out` as it
 /// was, if there is none.

@@ -29,10 +29,6 @@ pub(crate) const HASHED: usize = 2;
 pub(crate) const NAME: usize = 128;
 /// A key above a value that is looked through for words.
 pub(crate) const KEY: usize = 64;
-/// A byte that is decoded, and scanned for candidates again.
-pub(crate) const DECODED: usize = 3;
-/// The same where percent signs are decoded, which leaves more to look at in fewer bytes.
-pub(crate) const PERCENT_DECODED: usize = 5;
 /// A byte of an event that is judged again, and a round itself. Placeholders are bytes, too: where
 /// there is little else, the event is three times as long, and a further round must still fit.
 pub(crate) const AGAIN: usize = 1;

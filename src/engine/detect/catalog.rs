@@ -9,7 +9,7 @@ use super::pack::{self, Action, Pack};
 use super::{advice, shape};
 use crate::engine::index::exact::{ByteSet, Exact, Row, WINDOW};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
-use crate::engine::index::{Gate, Gates, MAX_IDS};
+use crate::engine::index::{Gate, Gates, SIGNS};
 use crate::engine::path::words::Fields;
 use crate::engine::placeholder::Placeholders;
 use crate::engine::policy::Policy;
@@ -130,7 +130,7 @@ impl Catalog {
                 };
                 let id = u16::try_from(out.list.len())
                     .ok()
-                    .filter(|&n| n < MAX_IDS)
+                    .filter(|&n| n < SIGNS)
                     .ok_or_else(|| refuse("too many detectors (65,000 at most)".into()))?;
                 if out.list.iter().any(|o| o.id == d.id) {
                     return Err(refuse("another detector has this id: ids are unique".into()));

@@ -2,7 +2,7 @@
 //! `1.234567e6`.
 
 use super::pack::Fires;
-use crate::engine::walk::plain;
+use crate::engine::decode::plain;
 
 /// Whether the number of a detector that looks at `numbers` has a sign, which goes with it.
 pub(super) fn is_signed(numbers: Fires, text: &[u8], low: usize, begin: usize) -> bool {

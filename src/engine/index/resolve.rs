@@ -1,7 +1,7 @@
 //! From hits to marks: each gate's table tells which shapes may stand there.
 
 use super::gate::{self, Gate};
-use super::{ESCAPE, Gates, Index, Mark, PERCENT};
+use super::{Gates, Index, Mark, SIGNS};
 
 /// Scratch space: the hits that the first look left, and the seldom gates' marks.
 #[derive(Default)]
@@ -41,8 +41,7 @@ impl Index {
         for &at in self.seldom.as_slice() {
             let at = at as usize;
             match buf[at] {
-                b'\\' => seldom.push(Mark::new(at, ESCAPE)),
-                b'%' => seldom.push(Mark::new(at, PERCENT)),
+                sign @ (b'\\' | b'%') => seldom.push(Mark::new(at, SIGNS | u16::from(sign))),
                 _ => {
                     // An address has many colons and one anchor.
                     if last.0 == Gate::Colon && same_groups(buf, last.1, at) {

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::edits::spelt;
 use crate::engine::redact::pseudonym::{LETTERS, OPEN, letters};
 use crate::engine::walk::Line;
 
@@ -78,6 +77,18 @@ fn read(event: &[u8], at: usize) -> Option<Letters> {
         *letter = next()?;
     }
     Some(letters)
+}
+
+/// The ASCII character at `at`, as it is or as `\u00XX`, escaped however often; and what follows it.
+pub(super) fn spelt(event: &[u8], at: usize) -> Option<(u8, usize)> {
+    let first = *event.get(at)?;
+    if first != b'\\' {
+        return Some((first, at + 1));
+    }
+    let at = at + event[at..].iter().take_while(|b| **b == b'\\').count();
+    let [b'u', b'0', b'0', high, low] = *event.get(at..at + 5)? else { return None };
+    let digit = |b: u8| char::from(b).to_digit(16);
+    Some(((digit(high)? << 4 | digit(low)?) as u8, at + 5))
 }
 
 #[cfg(test)]

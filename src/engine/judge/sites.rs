@@ -1,16 +1,30 @@
-//! The sites of a walk: which of them a rule takes, and which the detectors judge.
+//! The sites of a walk: which of them a rule takes, and which the detectors judge. Those of an event,
+//! and of each object and array in a text.
 
+use super::finder::{Finder, Outer};
+use super::level::Level;
+use super::members::{Fields, whole_fields};
+use super::nested::{Depth, INNER};
 use super::whole::checked;
-use super::{Judge, Stop};
-use crate::engine::detect::budget::NAME;
-use crate::engine::detect::{Finding, Keys, Place, Scratch, is_secret};
+use crate::engine::chunk::HEAD;
+use crate::engine::decode::json::{self, Begins};
+use crate::engine::decode::{self, Decoder as _, Escapes, Json, Look, Numbers};
+use crate::engine::detect::{Finding, FindingSet, Keys, Place, With};
 use crate::engine::index::{ESCAPE, Mark};
+use crate::engine::outcome::Reason;
 use crate::engine::path::flag;
-use crate::engine::path::words::Fields;
 use crate::engine::ruleset::Ruleset;
-use crate::engine::walk::{Kind, Site, Walk, is_other_spelling};
+use crate::engine::walk::{Kind, Site, Stop, Walk, is_other_spelling};
 
-impl Judge {
+/// What became of a value.
+enum Value {
+    /// It ends here.
+    Whole(usize),
+    /// It breaks off, or cannot be read; what follows begins here.
+    Broken(usize),
+}
+
+impl Finder {
     /// Judges every site of one walk; findings are places of `buf`.
     #[expect(clippy::too_many_arguments, reason = "an event, or one inside a string of another")]
     pub(super) fn sites(
@@ -21,10 +35,10 @@ impl Judge {
         marks: &[Mark],
         above: Option<&Keys<'_>>,
         level: usize,
-        out: &mut Vec<Finding>,
+        out: &mut FindingSet,
     ) -> Result<(), Stop> {
         // Up to here everything goes, or becomes `null`.
-        let (first, mut gone, mut members) = (out.len(), 0, false);
+        let (first, mut gone, mut members) = (out.list.len(), 0, false);
         for (i, site) in walk.sites.iter().enumerate() {
             let (start, end) = (site.start as usize, site.end as usize);
             let own = &walk.keys[site.path.start as usize..site.path.end as usize];
@@ -43,26 +57,29 @@ impl Judge {
                 continue;
             }
             if above.is_none() {
-                self.at = start;
+                self.decider.counts.at = start;
             }
-            let before = out.len();
+            let before = out.list.len();
             self.site(r, &place, walk, i, marks, level, out)?;
-            if out.len() == before {
+            if out.list.len() == before {
                 continue;
             }
-            members |= self.whole_fields(site, own.last().copied(), &mut out[before..]);
+            let whole = whole_fields(site, own.last().copied(), &mut out.list[before..]);
+            members |= whole == Fields::Gone;
+            // What stood after a field that changes is elsewhere now.
+            self.decider.unsettled |= whole != Fields::Stay;
             if matches!(site.kind, Kind::Object | Kind::Array) {
                 gone = end;
             }
             if self.schema && above.is_none() {
-                self.unchecked |= self.compares || may_break(site, &out[before..]);
+                self.unchecked |= self.compares || may_break(site, &out.list[before..]);
             }
             // What a key says is context for others, what a name says tells of the value beside it.
             let tells = site.kind == Kind::Key || site.flags & (flag::NAME | flag::HEADERS) != 0;
-            self.unsettled |= tells;
+            self.decider.unsettled |= tells;
         }
         if members {
-            self.commas(buf, &mut out[first..]);
+            self.members.remove(buf, &mut out.list[first..]);
         }
         Ok(())
     }
@@ -77,7 +94,7 @@ impl Judge {
         i: usize,
         marks: &[Mark],
         level: usize,
-        out: &mut Vec<Finding>,
+        out: &mut FindingSet,
     ) -> Result<(), Stop> {
         let site = &walk.sites[i];
         // In an array `null` is all that can become of it.
@@ -86,14 +103,21 @@ impl Judge {
             return Ok(());
         }
         let spoken_of = site.flags & (flag::WHOLE | flag::LOOK) != 0 && site.kind != Kind::Key;
-        if spoken_of && self.by_path(r, p, site.kind, marks, level, out)? {
-            return Ok(());
+        if spoken_of {
+            let own = self.stack.level(level);
+            if self.decider.by_path(r, p, site.kind, marks, own, out)? {
+                return Ok(());
+            }
         }
         if !matches!(site.kind, Kind::String | Kind::Number | Kind::Key) {
             return Ok(());
         }
-        if site.kind != Kind::Key && self.by_keys(r, p, &walk.sites, i, marks, level, out)? {
-            return Ok(());
+        let named = site.flags & (flag::SECRET | flag::VALUE | flag::HEADERS) != 0;
+        if named && site.kind != Kind::Key {
+            let own = self.stack.level(level);
+            if self.decider.by_keys(r, p, &walk.sites, i, marks, own, out)? {
+                return Ok(());
+            }
         }
         // An array of numbers needs no escapes to stand in a string.
         let plain = || marks.iter().all(|m| m.id() != ESCAPE);
@@ -102,49 +126,177 @@ impl Judge {
             && plain()
             && memchr::memchr(b'[', &p.text[p.start..p.end]).is_some();
         if array {
-            return self.escaped(r, p, level, out).map_err(|reason| Stop { reason, at: p.start });
+            let judged = self.layer(&Escapes, r, p, level, out);
+            return judged.map_err(|reason| Stop { reason, at: p.start });
         }
         let other = match site.kind {
             Kind::Number => site.flags & flag::OTHER != 0,
             Kind::String => is_other_spelling(p.text, p.start, p.end) && plain(),
             _ => false,
         };
-        let judged = match other {
-            true => self.number(r, p, marks, level, out),
-            false => self.string(r, p, marks, level, true, out),
-        };
+        let mut judged = self.string(r, p, marks, level, true, out);
+        if other && judged.is_ok() {
+            judged = self.layer(&Numbers, r, p, level, out);
+        }
         judged.map_err(|reason| Stop { reason, at: p.start })
     }
 
-    /// Judges one site by the rules by key that hold its value to be secret. Whether one of them
-    /// takes it.
-    #[expect(clippy::too_many_arguments, reason = "a site, and where it stands")]
-    #[inline]
-    fn by_keys(
+    /// Judges the JSON in `own`'s text; findings are places of that text. `true`: the text is one
+    /// value and nothing else.
+    pub(super) fn values(
         &mut self,
         r: &Ruleset,
-        p: &Place<'_>,
-        sites: &[Site],
-        i: usize,
-        marks: &[Mark],
-        level: usize,
-        out: &mut Vec<Finding>,
-    ) -> Result<bool, Stop> {
-        let flags = sites[i].flags;
-        if flags & (flag::SECRET | flag::VALUE | flag::HEADERS) == 0 {
+        own: &mut Level,
+        outer: Outer<'_>,
+        out: &mut FindingSet,
+    ) -> Result<bool, Reason> {
+        own.values.clear();
+        own.broken = None;
+        let (text, slot) = (&own.text[..outer.end], self.stack.depth);
+        if !Json.spot(&text[HEAD..], self.look(r)) {
             return Ok(false);
         }
-        let sole = r.by_key.len() == 1;
-        for (detector, fields) in &r.by_key {
-            let Scratch { words, budget, .. } = &mut self.scratch;
-            // Where there is one rule by key, the path says that it is about this.
-            let secret = flags & flag::SECRET != 0 && (sole || p.keys.name(fields, words, budget))
-                || named(fields, p.text, sites, i, &mut self.scratch);
-            if secret && self.by_key(r, *detector, p, marks, level, out)? {
-                return Ok(true);
+        let short = slot == 0 || outer.end - HEAD <= INNER;
+        let depth = if short { self.stack.nested.take(slot) } else { None };
+        let Some(mut depth) = depth else {
+            // What is not looked through is not known to obey the rules.
+            let refused = self.strict && json::any_meant(text, HEAD);
+            return if refused { Err(Reason::TooCostly) } else { Ok(false) };
+        };
+        self.decider.scratch.budget.spend(Json.cost() * (outer.end - HEAD));
+        depth.take(self.stack.simd, r, text);
+        self.decider.recorder.opened(r, &depth.index, &depth.text);
+        self.stack.depth += 1;
+        let first = out.list.len();
+        let judged = self.each(r, &mut depth, own, outer, out);
+        self.stack.depth -= 1;
+        self.stack.nested.put_back(slot, depth);
+        if let (Some(container), Some(&found)) = (outer.key_of, out.list.get(first)) {
+            // Keys that differ in what is redacted alone must not become the same.
+            out.list.truncate(first);
+            let all = (HEAD, outer.end);
+            let with = With::Key(container);
+            let key = self.decider.scratch.pseudonyms.key(found.pseudonym);
+            let text = &own.text[all.0..all.1];
+            let pseudonym =
+                key.and_then(|key| r.verdict().pseudonym(key, text, &mut self.decider.scratch));
+            out.list.push(Finding {
+                matched: all,
+                start: all.0,
+                end: all.1,
+                with,
+                pseudonym,
+                ..found
+            });
+        }
+        judged
+    }
+
+    /// Judges one value of the text after another.
+    fn each(
+        &mut self,
+        r: &Ruleset,
+        depth: &mut Depth,
+        own: &mut Level,
+        outer: Outer<'_>,
+        out: &mut FindingSet,
+    ) -> Result<bool, Reason> {
+        let (end, look) = (outer.end, self.look(r));
+        let close = HEAD + own.text[HEAD..end].trim_ascii_end().len();
+        let lead = end - own.text[HEAD..end].trim_ascii_start().len();
+        let mut at = lead;
+        let mut first = json::begins(&own.text[..end], lead, look).map(|begins| (lead, begins));
+        loop {
+            let text = &own.text[..end];
+            let spot = first.take().or_else(|| json::next(text, at, look));
+            let Some((from, begins)) = spot else { return Ok(false) };
+            at = match begins {
+                Begins::Escaped => self.literal(r, own, outer, from, out)?,
+                Begins::Spoiled => return Err(Reason::BrokenJson),
+                _ => {
+                    // Where no rule speaks of arrays, one that begins the text must be all of it.
+                    let only = (begins == Begins::Perhaps && look != Look::All).then_some(close);
+                    match self.value(r, depth, (from, only), outer, out)? {
+                        Value::Whole(to) if (from, to) == (lead, close) => return Ok(true),
+                        Value::Whole(to) => {
+                            if own.text[from..to].contains(&b'"') {
+                                own.values.push((from as u32, to as u32));
+                            }
+                            to
+                        }
+                        Value::Broken(_) if begins == Begins::Perhaps => from + 1,
+                        Value::Broken(_) if self.strict => return Err(Reason::BrokenJson),
+                        Value::Broken(to) => {
+                            own.broken.get_or_insert(from);
+                            to
+                        }
+                    }
+                }
+            };
+        }
+    }
+
+    /// Judges the value that begins at `from`, if it ends at `only`, or wherever it ends.
+    fn value(
+        &mut self,
+        r: &Ruleset,
+        depth: &mut Depth,
+        (from, only): (usize, Option<usize>),
+        outer: Outer<'_>,
+        out: &mut FindingSet,
+    ) -> Result<Value, Reason> {
+        self.stack.nested.begin_at(r, outer.keys.row);
+        let walked = depth.walk(&mut self.stack.nested.paths, from, outer.end);
+        let to = walked.map_or_else(|stop| stop.at, |(to, _)| to).max(from + 1);
+        self.decider.scratch.budget.spend(to - from);
+        if self.decider.scratch.budget.is_exceeded() {
+            return Err(Reason::TooCostly);
+        }
+        let mark = match walked {
+            Ok((end, mark)) if only.is_none_or(|only| only == end) => mark,
+            _ => return Ok(Value::Broken(to)),
+        };
+        let (first, noted) = (out.list.len(), self.decider.recorder.enter(Json.decoding()));
+        let (marks, keys) = (&depth.index.marks[mark..], Some(&outer.keys));
+        match self.sites(r, &depth.text, &depth.walk, marks, keys, outer.level, out) {
+            Ok(()) => {
+                self.decider.recorder.leave(noted, |range| range);
+                Ok(Value::Whole(to))
+            }
+            Err(stop) if matches!(stop.reason, Reason::TooCostly | Reason::BrokenJson) => {
+                self.decider.recorder.leave(noted, |range| range);
+                Err(stop.reason)
+            }
+            // A broken escape.
+            Err(_) => {
+                self.decider.recorder.abandon(noted);
+                out.list.truncate(first);
+                Ok(Value::Broken(to))
             }
         }
-        Ok(false)
+    }
+
+    /// Judges the string literal in which JSON begins at `from`; where it ends.
+    fn literal(
+        &mut self,
+        r: &Ruleset,
+        own: &Level,
+        outer: Outer<'_>,
+        from: usize,
+        out: &mut FindingSet,
+    ) -> Result<usize, Reason> {
+        let text = &own.text[..outer.end];
+        let end = json::literal_end(text, from);
+        // Where something is no escape, the literal ended before.
+        let sound = decode::check_escapes(&text[from..end]);
+        let end = sound.map_or_else(|e| from + e.at(), |()| end);
+        if self.stack.level(outer.level).is_none() {
+            return if self.strict { Err(Reason::TooCostly) } else { Ok(end) };
+        }
+        let Outer { keys, key_of, level, .. } = outer;
+        let place = Place { text: &own.text, start: from, end, number: false, key_of, keys };
+        self.layer(&Escapes, r, &place, level, out)?;
+        Ok(end)
     }
 }
 
@@ -158,27 +310,4 @@ fn may_break(site: &Site, found: &[Finding]) -> bool {
         Kind::Number if within => site.flags & flag::CHECK != 0,
         _ => true,
     }
-}
-
-/// Whether the site's name, of a pair or in an array of headers, is of `fields`: it is the `value`
-/// beside a secret's `name`, or stands behind a secret's name among headers.
-fn named(fields: &Fields, buf: &[u8], sites: &[Site], i: usize, scratch: &mut Scratch) -> bool {
-    let Scratch { words, budget, .. } = scratch;
-    let site = &sites[i];
-    let mut names = |o: &Site| {
-        let raw = &buf[o.start as usize..o.end as usize];
-        budget.spend(NAME + raw.len());
-        o.kind == Kind::String && is_secret(fields, raw, words)
-    };
-    if site.flags & flag::VALUE != 0 {
-        let near = i.saturating_sub(8)..(i + 9).min(sites.len());
-        return sites[near]
-            .iter()
-            .any(|o| o.container == site.container && o.flags & flag::NAME != 0 && names(o));
-    }
-    site.flags & flag::HEADERS != 0
-        && i > 0
-        && sites[i - 1].container == site.container
-        && sites[i - 1].flags & flag::HEADERS != 0
-        && names(&sites[i - 1])
 }

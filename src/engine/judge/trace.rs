@@ -1,26 +1,13 @@
 //! What was decided about each candidate, for `explain`. Nothing of it is kept, or costs more than
 //! a test, unless it was asked for.
 
-use super::Judge;
+use crate::engine::decode::Decoding;
 use crate::engine::detect::{Finding, Place, Step};
 use crate::engine::index::exact::ByteSet;
 use crate::engine::index::fingerprint::LEN;
 use crate::engine::index::{Gate, Index};
 use crate::engine::redact::shape;
 use crate::engine::ruleset::Ruleset;
-
-/// How a text was spelt before it was judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Decoding {
-    /// JSON's escapes, `\u0040`.
-    Escapes,
-    /// JSON inside a string.
-    Json,
-    /// Percent-encoding, `%40`.
-    Percent,
-    /// A number that is no plain integer, `-1.2e9`.
-    Number,
-}
 
 /// What a candidate stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,18 +71,26 @@ impl Trace {
     }
 }
 
-impl Trace {
-    /// Forgets what was decided but for the first `decisions`.
-    pub(crate) fn back_to(&mut self, decisions: usize) {
-        self.decisions.truncate(decisions);
-        self.via.clear();
-    }
+/// Notes decisions, if that was asked for.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    /// `None` in production.
+    pub(crate) trace: Option<Trace>,
 }
 
-impl Judge {
+impl Recorder {
     /// How many decisions were noted.
-    pub(super) fn decisions(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.trace.as_ref().map_or(0, |trace| trace.decisions.len())
+    }
+
+    /// Forgets what was decided but for the first `decisions`.
+    #[cold]
+    pub(super) fn back_to(&mut self, decisions: usize) {
+        if let Some(t) = &mut self.trace {
+            t.decisions.truncate(decisions);
+            t.via.clear();
+        }
     }
 
     /// Notes a decision about the bytes `range` of `p.text`.
@@ -132,6 +127,20 @@ impl Judge {
         });
     }
 
+    /// Notes that the finding `lost` was refused by `step` after all.
+    pub(super) fn lost(&mut self, lost: &Finding, step: Step) {
+        let Some(t) = &mut self.trace else { return };
+        let is = |d: &&mut Decision| {
+            d.detector == lost.detector
+                && d.refused.is_none()
+                && lost.start <= d.range.0
+                && d.range.1 <= lost.end
+        };
+        if let Some(d) = t.decisions.iter_mut().rev().find(is) {
+            d.refused = Some(step);
+        }
+    }
+
     /// A text that was decoded is about to be judged.
     pub(super) fn enter(&mut self, decoding: Decoding) -> usize {
         let Some(t) = &mut self.trace else { return 0 };
@@ -140,10 +149,16 @@ impl Judge {
     }
 
     /// It was judged; `back` leads from its places to those of the text that it was decoded from.
-    /// `from` is what [`enter`](Self::enter) said.
+    /// `from` is what [`enter`](Self::enter) returned.
     pub(super) fn leave(&mut self, from: usize, back: impl Fn((usize, usize)) -> (usize, usize)) {
         let Some(t) = &mut self.trace else { return };
         t.via.pop();
+        self.map(from, back);
+    }
+
+    /// `back` leads from the places of decisions from `from` on to those that they have from now on.
+    pub(super) fn map(&mut self, from: usize, back: impl Fn((usize, usize)) -> (usize, usize)) {
+        let Some(t) = &mut self.trace else { return };
         for d in &mut t.decisions[from..] {
             d.range = back(d.range);
         }
@@ -161,29 +176,5 @@ impl Judge {
         if let Some(t) = &mut self.trace {
             t.open(r, index, buf);
         }
-    }
-
-    /// Settles findings of `text` that overlap.
-    pub(super) fn settle(&mut self, r: &Ruleset, text: &[u8], findings: &mut Vec<Finding>) {
-        let Self { trace, unsettled, scratch, .. } = self;
-        let widened = |f: &mut Finding| {
-            if let Some(key) = scratch.pseudonyms.key(f.pseudonym) {
-                f.pseudonym = r.verdict().pseudonym(key, &text[f.start..f.end], scratch);
-            }
-        };
-        let lost = |lost: &Finding, step| {
-            *unsettled = true;
-            let Some(t) = trace else { return };
-            let is = |o: &&mut super::Decision| {
-                o.detector == lost.detector
-                    && o.refused.is_none()
-                    && lost.start <= o.range.0
-                    && o.range.1 <= lost.end
-            };
-            if let Some(o) = t.decisions.iter_mut().rev().find(is) {
-                o.refused = Some(step);
-            }
-        };
-        super::settle(findings, &r.catalog, lost, widened);
     }
 }

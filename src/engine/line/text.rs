@@ -37,10 +37,11 @@ impl LineJudge {
         if let Err(stop) = judged {
             return reject(*e, stop.reason, 0, Payload::None, from, out);
         }
-        if !self.judge.observed.is_empty() {
-            self.judge.observe();
+        let counts = self.judge.counts();
+        if counts.observed() > 0 {
+            counts.observe();
         }
-        if self.judge.dropped.is_some() {
+        if counts.dropped.is_some() {
             return self.drop_text(plan, e, (start, end), out);
         }
         let settings = plan.settings();
@@ -75,10 +76,10 @@ impl LineJudge {
     fn wrap(&self, buf: &[u8], (start, end): (usize, usize), out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"message\":\"");
         let mut at = start;
-        for edit in &self.judge.edits {
+        let edits = self.judge.edits();
+        for edit in &edits.list {
             decode::escape_into(&buf[at..edit.start], out);
-            let (s, t) = edit.with;
-            decode::escape_into(&self.judge.replacements[s as usize..t as usize], out);
+            decode::escape_into(edits.replacement(edit), out);
             at = edit.end;
         }
         decode::escape_into(&buf[at..end], out);
@@ -98,7 +99,7 @@ impl LineJudge {
 
     /// Counts the text line that was kept in `out.clean[from..]`.
     fn kept(&mut self, plan: &Plan, e: &Entry<'_>, from: usize, out: &mut Output) {
-        if self.judge.edits.is_empty() {
+        if self.judge.edits().is_empty() {
             out.tally.clean += 1;
         } else if let Err(reason) = fixpoint::text(plan, &mut self.judge, from, &mut out.clean) {
             out.clean.truncate(from);

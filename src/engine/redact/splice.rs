@@ -8,20 +8,39 @@ pub(crate) struct Edit {
     pub(crate) with: (u32, u32),
 }
 
-/// Appends `buf[from..to]` with `edits` (sorted, apart from each other) made, to `out`.
-pub(crate) fn splice(
-    buf: &[u8],
-    from: usize,
-    to: usize,
-    edits: &[Edit],
-    replacements: &[u8],
-    out: &mut Vec<u8>,
-) {
-    let mut at = from;
-    for e in edits {
-        out.extend_from_slice(&buf[at..e.start]);
-        out.extend_from_slice(&replacements[e.with.0 as usize..e.with.1 as usize]);
-        at = e.end;
+/// The edits of one event.
+#[derive(Debug, Default)]
+pub(crate) struct Edits {
+    /// Sorted, apart from each other.
+    pub(crate) list: Vec<Edit>,
+    /// What takes their places.
+    pub(crate) replacements: Vec<u8>,
+}
+
+impl Edits {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
-    out.extend_from_slice(&buf[at..to]);
+
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+        self.replacements.clear();
+    }
+
+    /// What takes the place of `edit`.
+    pub(crate) fn replacement(&self, edit: &Edit) -> &[u8] {
+        &self.replacements[edit.with.0 as usize..edit.with.1 as usize]
+    }
+
+    /// Appends `buf[from..to]` with the edits made to `out`.
+    pub(crate) fn splice(&self, buf: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
+        let mut at = from;
+        for edit in &self.list {
+            out.extend_from_slice(&buf[at..edit.start]);
+            out.extend_from_slice(self.replacement(edit));
+            at = edit.end;
+        }
+        out.extend_from_slice(&buf[at..to]);
+    }
 }

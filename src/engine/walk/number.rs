@@ -1,5 +1,7 @@
 //! RFC 8259 numbers, eight digits at a time.
 
+use crate::engine::decode::FEWEST_DIGITS;
+
 #[inline(always)]
 fn digits(b: &[u8], at: usize) -> usize {
     let mut n = 0;
@@ -18,7 +20,7 @@ fn digits(b: &[u8], at: usize) -> usize {
 }
 
 /// The length of the number at `at`; 0 if there is none. Any size and precision is a number. The bit
-/// [`SPELT`] is set where it may be an integer that [`plain`] spells in another way.
+/// [`SPELT`] is set where it may be an integer that [`Numbers`](crate::engine::decode::Numbers) spells in another way.
 #[inline(always)]
 pub(super) fn len(b: &[u8], at: usize) -> usize {
     let sign = usize::from(b[at] == b'-');
@@ -37,7 +39,7 @@ pub(super) fn len(b: &[u8], at: usize) -> usize {
     if b[at + n] | 0x20 == b'e' {
         return with_exponent(b, at, n);
     }
-    if whole >= FEWEST && n != whole {
+    if whole >= FEWEST_DIGITS && n != whole {
         return with_sign_or_fraction(b, at, sign + whole, n);
     }
     n
@@ -65,7 +67,7 @@ fn with_exponent(b: &[u8], at: usize, e: usize) -> usize {
 /// A bit of a length: see [`len`].
 pub(super) const SPELT: usize = 1 << 63;
 
-/// Whether `b[start..end]` is a number, and may be an integer that [`plain`] spells in another way.
+/// Whether `b[start..end]` is a number, and may be an integer that [`Numbers`](crate::engine::decode::Numbers) spells in another way.
 /// Behind it stands what ends a number.
 #[inline]
 pub(crate) fn is_other_spelling(b: &[u8], start: usize, end: usize) -> bool {
@@ -77,51 +79,10 @@ fn is_whole(b: &[u8], start: usize, end: usize) -> bool {
     len(b, start) == (end - start) | SPELT
 }
 
-/// The fewest digits that a detector looks at: those that open a gate.
-const FEWEST: usize = 7;
-/// The most digits that are spelt out.
-const MOST: usize = 64;
-
-/// Appends the digits of the integer that `raw` spells, without its sign: `-1.2e3` are `1200`. Whether
-/// it is one, is not spelt so already, and has as many digits as detectors look at.
-#[inline(never)]
-pub(crate) fn plain(raw: &[u8], out: &mut Vec<u8>) -> bool {
-    let unsigned = raw.strip_prefix(b"-").unwrap_or(raw);
-    let e = unsigned.iter().position(|b| b | 0x20 == b'e');
-    let (mantissa, exponent) =
-        e.map_or((unsigned, 0), |e| (&unsigned[..e], exponent(&unsigned[e + 1..])));
-    let dot = mantissa.iter().position(|&b| b == b'.');
-    if e.is_none() && dot.is_none() && unsigned.len() == raw.len() {
-        return false;
-    }
-    let whole = dot.unwrap_or(mantissa.len());
-    let digits = || mantissa.iter().copied().filter(u8::is_ascii_digit);
-    let zeros = digits().take_while(|&b| b == b'0').count();
-    let behind = mantissa.iter().rev().filter(|b| **b != b'.').take_while(|&&b| b == b'0').count();
-    let all = mantissa.len() - usize::from(dot.is_some());
-    // How many of the digits, or of zeros behind them, stand before the point; the first counts.
-    let count = exponent.saturating_add(whole as i64).saturating_sub(zeros as i64);
-    let significant = all.saturating_sub(zeros + behind);
-    let Some(count) = usize::try_from(count).ok().filter(|n| (FEWEST..=MOST).contains(n)) else {
-        return false;
-    };
-    if significant == 0 || significant > count {
-        return false;
-    }
-    out.extend(digits().skip(zeros).chain(std::iter::repeat(b'0')).take(count));
-    true
-}
-
-/// The exponent behind the `e`.
-fn exponent(raw: &[u8]) -> i64 {
-    let digits = raw.strip_prefix(b"+").or(raw.strip_prefix(b"-")).unwrap_or(raw);
-    let digit = |n: i64, d: &u8| n.saturating_mul(10).saturating_add(i64::from(d & 15));
-    let n = digits.iter().fold(0, digit);
-    if raw.first() == Some(&b'-') { -n } else { n }
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::engine::decode::{Decoder as _, Numbers, OffsetMap};
+
     #[test]
     fn numbers() {
         let len = |s: &str| {
@@ -145,7 +106,7 @@ mod tests {
     fn integers_are_spelt_out() {
         let plain = |raw: &str| {
             let mut out = vec![];
-            let is = super::plain(raw.as_bytes(), &mut out);
+            let is = Numbers.decode(raw.as_bytes(), &mut out, &mut OffsetMap::default()).unwrap();
             let mut b = raw.as_bytes().to_vec();
             b.extend_from_slice(&[b'\n'; 64]);
             assert!(!is || super::len(&b, 0) == raw.len() | super::SPELT, "{raw}: not looked at");

@@ -1,66 +1,98 @@
-//! Findings → edits.
+//! The edit builder: findings in raw bytes → edits and what takes their places.
 
-use super::Judge;
+use std::collections::HashMap;
+
+use super::key_names::{KeyNames, spelt};
 use crate::engine::detect::{Finding, With};
 use crate::engine::policy::Numbers;
-use crate::engine::redact::Edit;
+use crate::engine::redact::pseudonym::Pseudonyms;
+use crate::engine::redact::{Edit, Edits};
 use crate::engine::ruleset::Ruleset;
 use crate::engine::walk::Line;
 
 /// Quotes around placeholders are escaped at most so often: JSON in a string in JSON in a string.
 const ESCAPED: u8 = 2;
 
-impl Judge {
-    /// Turns a finding in raw bytes into an edit.
-    pub(super) fn edit(&mut self, r: &Ruleset, f: &Finding, line: &Line<'_>) {
-        let from = self.replacements.len() as u32;
+/// Builds the edits of one event after another.
+#[derive(Default)]
+pub(crate) struct EditBuilder {
+    /// The last event's edits.
+    pub(crate) edits: Edits,
+    /// The detector of each edit.
+    pub(crate) detectors: Vec<u16>,
+    /// Placeholder keys in the event, by container and detector: the last number.
+    key_numbers: HashMap<(u32, u16), u32>,
+    /// Pseudonyms in keys of the event.
+    key_names: KeyNames,
+}
+
+impl EditBuilder {
+    /// Forgets the event.
+    pub(super) fn clear(&mut self) {
+        self.edits.clear();
+        self.detectors.clear();
+        self.key_numbers.clear();
+        self.key_names.clear();
+    }
+
+    /// Turns a finding in the raw bytes of `line` into an edit. `pseudonyms` are those of the event.
+    pub(super) fn add(
+        &mut self,
+        r: &Ruleset,
+        f: &Finding,
+        line: &Line<'_>,
+        pseudonyms: &Pseudonyms,
+    ) {
+        let from = self.edits.replacements.len() as u32;
         let placeholder = &r.catalog.list[usize::from(f.detector)].placeholder;
-        let pseudonym = self.scratch.pseudonyms.get(f.pseudonym);
+        let pseudonym = pseudonyms.get(f.pseudonym);
         let token = pseudonym.unwrap_or(placeholder.as_bytes());
         let (mut start, mut end) = (f.start, f.end);
+        let out = &mut self.edits.replacements;
         match f.with {
-            With::Null => self.replacements.extend_from_slice(b"null"),
+            With::Null => out.extend_from_slice(b"null"),
             With::Number(times) => match r.precedence.numbers {
-                Numbers::Null => self.replacements.extend_from_slice(b"null"),
-                Numbers::Zero => self.replacements.push(b'0'),
-                Numbers::Placeholder => quoted(token, times, &mut self.replacements),
+                Numbers::Null => out.extend_from_slice(b"null"),
+                Numbers::Zero => out.push(b'0'),
+                Numbers::Placeholder => quoted(token, times, out),
             },
             // In text that is no field there is no whole of it.
-            With::Placeholder | With::FieldNull | With::FieldGone => {
-                self.replacements.extend_from_slice(token);
-            }
-            With::Quoted(times) => quoted(token, times, &mut self.replacements),
+            With::Placeholder | With::FieldNull | With::FieldGone => out.extend_from_slice(token),
+            With::Quoted(times) => quoted(token, times, out),
             With::Member | With::Nothing => {}
             With::Mask(mask) => {
                 (start, end) = (mask.from, mask.to);
-                self.replacements.resize(from as usize + mask.stars as usize, b'*');
+                out.resize(from as usize + mask.stars as usize, b'*');
             }
-            With::Truncated(a) => a.append(&mut self.replacements),
+            With::Truncated(a) => a.append(out),
             With::Key(container)
                 if pseudonym
                     .is_some_and(|p| self.key_names.admit(p, container, (start, end), line)) =>
             {
-                self.replacements.extend_from_slice(token);
+                out.extend_from_slice(token);
             }
-            With::Key(container) => {
-                let n = self.key_number(container, f.detector, placeholder, line);
-                let bare = &placeholder.as_bytes()[..placeholder.len() - 1];
-                self.replacements.extend_from_slice(bare);
-                if n > 1 {
-                    self.replacements.push(b'#');
-                    append_number(n, &mut self.replacements);
-                }
-                self.replacements.push(b']');
-            }
+            With::Key(container) => self.add_key(container, f.detector, placeholder, line),
         }
-        let with = (from, self.replacements.len() as u32);
-        self.edits.push(Edit { start, end, with });
+        let with = (from, self.edits.replacements.len() as u32);
+        self.edits.list.push(Edit { start, end, with });
         self.detectors.push(f.detector);
+    }
+
+    /// Appends a placeholder for a key.
+    fn add_key(&mut self, container: u32, detector: u16, placeholder: &str, line: &Line<'_>) {
+        let n = self.key_number(container, detector, placeholder, line);
+        let out = &mut self.edits.replacements;
+        out.extend_from_slice(&placeholder.as_bytes()[..placeholder.len() - 1]);
+        if n > 1 {
+            out.push(b'#');
+            append_number(n, out);
+        }
+        out.push(b']');
     }
 
     /// The number of a placeholder key: unique among those of its object.
     fn key_number(&mut self, container: u32, id: u16, placeholder: &str, line: &Line<'_>) -> u32 {
-        if let Some(n) = self.keys.get_mut(&(container, id)) {
+        if let Some(n) = self.key_numbers.get_mut(&(container, id)) {
             *n += 1;
             return *n;
         }
@@ -68,15 +100,15 @@ impl Judge {
         // An event that went through Tamis before may have such keys already: begin after them.
         // Which objects have them is not asked: looking once is enough for all.
         let whole = (WHOLE_EVENT, id);
-        let taken = match self.keys.get(&whole) {
+        let taken = match self.key_numbers.get(&whole) {
             Some(taken) => *taken,
             None => {
                 let taken = highest(&line.buf[line.start..line.end], bare);
-                self.keys.insert(whole, taken);
+                self.key_numbers.insert(whole, taken);
                 taken
             }
         };
-        self.keys.insert((container, id), taken + 1);
+        self.key_numbers.insert((container, id), taken + 1);
         taken + 1
     }
 }
@@ -124,18 +156,6 @@ fn number(event: &[u8], at: usize) -> u32 {
         (number, at) = (10 * number + u32::from(digit - b'0'), next);
     }
     number.max(1)
-}
-
-/// The ASCII character at `at`, as it is or as `\u00XX`, escaped however often; and what follows it.
-pub(super) fn spelt(event: &[u8], at: usize) -> Option<(u8, usize)> {
-    let first = *event.get(at)?;
-    if first != b'\\' {
-        return Some((first, at + 1));
-    }
-    let at = at + event[at..].iter().take_while(|b| **b == b'\\').count();
-    let [b'u', b'0', b'0', high, low] = *event.get(at..at + 5)? else { return None };
-    let digit = |b: u8| char::from(b).to_digit(16);
-    Some(((digit(high)? << 4 | digit(low)?) as u8, at + 5))
 }
 
 fn append_number(n: u32, out: &mut Vec<u8>) {
