@@ -133,6 +133,11 @@ impl Decode for Zstd {
             return Ok(Step::without_text(0, true));
         }
         if self.whole {
+            // The library also decodes frames of the versions before 1.0, without regard to the window that
+            // they may have. Their first bytes are none of these: of a frame, and of one that is skipped.
+            if !matches!(input[0], 0x28 | 0x50..=0x5f) {
+                return Err(Fault::Corrupt);
+            }
             self.raw.reinit().map_err(|error| zstd_fault(&error))?;
             self.begins = true;
         }
@@ -258,6 +263,31 @@ impl Decode for Lz4 {
             }
             // Nothing came though nothing was lacking: the frame is at its end.
             self.frame = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_the_versions_of_zstd_before_1_0_are_refused() {
+        let frame = zstd::encode_all(&b"text"[..], 0).unwrap();
+        let skipped = b"\x50\x2a\x4d\x18\x02\0\0\0ab";
+        for version in [0xfd_u8, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27] {
+            let magic =
+                if version == 0xfd { 0x1eb5_2ffd } else { 0xfd2f_b500 | u32::from(version) };
+            // A header that asks for the largest window that these versions know: 128 MiB.
+            let old = [&magic.to_le_bytes()[..], &[0x04, 0x88]].concat();
+            for before in [&frame[..], skipped] {
+                let mut decoder = decoder(Format::Zstd, 23).unwrap();
+                let mut output = [0; 16];
+                let step = decoder.step(before, false, &mut output).unwrap();
+                assert_eq!((step.consumed, step.whole), (before.len(), true));
+                let step = decoder.step(&old, false, &mut output);
+                assert_eq!(step, Err(Fault::Corrupt), "{version:x}");
+            }
         }
     }
 }
