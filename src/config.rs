@@ -262,7 +262,9 @@ fn check_version(version: Option<Said<u64>>, r: &mut Reader<'_>) {
         Some(Said { value: VERSION, .. }) => {}
         Some(Said { value, spot, .. }) => r.complain(
             spot,
-            format!("version {value} is not known: this tamis reads version {VERSION}"),
+            format!(
+                "version {value} is not supported: this version of Tamis reads version {VERSION}"
+            ),
         ),
         None => r.complain_of_version(VERSION),
     }
@@ -339,18 +341,18 @@ require = ['a']
 schema = 'service-log'
 ";
         let wanted = [
-            "1:11: version 2 is not known: this tamis reads version 1",
+            "1:11: version 2 is not supported: this version of Tamis reads version 1",
             "2:1: unknown key `shema`: did you mean `schema`?",
-            "3:1: unknown key `nonsense`: known are version, inputs, recursive, input_format, ",
-            "4:8: not `warp`: did you mean `wrap`? (it takes wrap, drop, dead-letter)",
-            "5:6: a text is wanted here: one of keep, truncate, redact",
-            "6:10: `lots` is no size; write 1048576, 1024KiB or 1MiB",
+            "3:1: unknown key `nonsense`: expected one of version, inputs, recursive, input_format, ",
+            "4:8: invalid value `warp`: did you mean `wrap`? (expected one of wrap, drop, dead-letter)",
+            "5:6: expected one of keep, truncate, redact",
+            "6:10: `lots` is not a size: write 1048576, 1024KiB or 1MiB",
             "7:11: 0 is not in 1..=1024",
-            "8:10: the environment has no NOWHERE: set it, or write $${ for the signs themselves",
-            "9:9: `${` without `}`: write $${ for the signs themselves",
-            "10:9: true or false is wanted here",
-            "11:18: a text is wanted here",
-            "13:10: schema and require exclude each other",
+            "8:10: the environment variable NOWHERE is not set: set it, or write $${ for a literal ${",
+            "9:9: `${` without `}`: write $${ for a literal ${",
+            "10:9: expected true or false",
+            "11:18: expected a string",
+            "13:10: `schema` and `require` cannot be used together",
         ];
         let all = parse(text).unwrap_err();
         for (said, wanted) in all.iter().zip(wanted) {

@@ -59,103 +59,103 @@ macro_rules! events {
 events! {
     /// A run of topics started: `version`, `packs_digest` and `config_digest` say what runs.
     RunStarted = "run_started", Info;
-    /// A named file is not there yet; it is waited for.
+    /// A named file does not exist yet; Tamis waits for it.
     InputAwaited = "input_awaited", Info;
-    /// An input could not be opened, or read to its end.
+    /// An input could not be opened, or not be read to its end.
     InputFailed = "input_failed", Error;
-    /// A followed input was truncated in place; what was added just before may be lost.
+    /// A followed input was truncated in place; lines that were appended just before may be lost.
     InputTruncated = "input_truncated", Warn;
-    /// More files are followed than descriptors are there: they are read in turn.
+    /// There are fewer file descriptors than followed files; the files are read in turn.
     DescriptorsShort = "descriptors_short", Warn;
-    /// The first line of its reason was not forwarded; the summary and the measures count all.
+    /// A line was not forwarded, the first for this reason; the summary and the metrics count all.
     LineRejected = "line_rejected", Warn;
-    /// Positions cannot be kept at present; they are tried again.
+    /// Checkpoints cannot be written at present; Tamis retries.
     CheckpointFailed = "checkpoint_failed", Error;
-    /// Positions are kept again.
+    /// Checkpoints are written again.
     CheckpointKept = "checkpoint_kept", Info;
-    /// The output's disk is full; the input is held back.
+    /// The disk of the output is full; reading is paused.
     OutputFull = "output_full", Error;
-    /// The output has room again.
+    /// The disk of the output has space again.
     OutputHasRoom = "output_has_room", Info;
-    /// Half a line, which an earlier run left at the output's end, was cut off.
+    /// An incomplete line, which an earlier run left at the end of the output, was removed.
     OutputCut = "output_cut", Warn;
-    /// The output's last line had no end, and is not known to be tamis's own: it stays, and a line end follows it.
+    /// The last line of the output had no end, and may not be from Tamis; it was kept, and a line end was added.
     OutputLineEnded = "output_line_ended", Warn;
-    /// An output file was moved or removed while it was written to; it was created again.
+    /// An output file was moved or removed while it was written to; it was recreated.
     OutputReplaced = "output_replaced", Warn;
-    /// An output file was moved or removed and cannot be created again yet; the input is held back.
+    /// An output file was moved or removed and cannot be recreated yet; reading is paused.
     OutputHeld = "output_held", Error;
-    /// Lines cannot be written to the file that their fields name; they go to `_other`.
+    /// The file that the fields of lines name cannot be written; the lines go to `_other`.
     OutputNameRefused = "output_name_refused", Warn;
-    /// The output is not complete; what was written of it is kept under another name.
+    /// The output is incomplete; the partial output is kept under another name.
     PartialKept = "partial_kept", Warn;
     /// An fsync failed; what may be lost is written again.
     FsyncFailed = "fsync_failed", Error;
     /// Rotated files could not be compressed or removed.
     RotationFailed = "rotation_failed", Warn;
-    /// Dead letters are not replayed: they were tried often enough, or cannot be opened.
+    /// Some dead letters were not replayed; the message says why.
     LettersStay = "letters_stay", Info;
-    /// The Kafka cluster has a fault; what failed is tried again.
+    /// The Kafka cluster returned an error; Tamis retries.
     ClusterFault = "cluster_fault", Warn;
-    /// A Kafka topic is not there yet; it is waited for.
+    /// A Kafka topic does not exist yet; Tamis waits for it.
     TopicAwaited = "topic_awaited", Warn;
-    /// The Kafka group has not assigned partitions yet; the message says for what it waits.
+    /// The Kafka group has not assigned partitions yet; the message says what it waits for.
     GroupAwaited = "group_awaited", Warn;
     /// This member joined its Kafka group.
     GroupJoined = "group_joined", Info;
     /// This member left its Kafka group for good.
     GroupLeft = "group_left", Info;
-    /// Partitions are this member's, and begin at these offsets.
+    /// Partitions were assigned to this member; reading begins at these offsets.
     PartitionsAssigned = "partitions_assigned", Info;
-    /// Partitions are another member's now, and were delivered up to these offsets.
+    /// Partitions were revoked; records before these offsets were delivered.
     PartitionsRevoked = "partitions_revoked", Info;
-    /// A Kafka partition cannot be read from where it is to be; the run ends.
+    /// A Kafka partition cannot be read from its committed offset; the run ends.
     PartitionFailed = "partition_failed", Error;
-    /// The Kafka group is joined anew: partitions are nobody's, or more than the memory was shared out for.
+    /// This member rejoins its Kafka group, so that all partitions are assigned, or because more partitions need smaller prefetch buffers.
     GroupJoinedAnew = "group_joined_anew", Info;
-    /// Records arrive exactly once, for who reads what is committed alone.
+    /// Delivery is exactly once, for consumers with `isolation.level=read_committed`.
     ExactlyOnce = "exactly_once", Warn;
-    /// A Kafka topic has a fault of its own: it is paused, and tried again; others go on.
+    /// A Kafka topic has an error of its own; it is paused and retried, and other topics continue.
     TopicPaused = "topic_paused", Error;
-    /// A Kafka topic is read again.
+    /// A Kafka topic that was paused for an error is read again.
     TopicResumed = "topic_resumed", Info;
-    /// A Kafka partition has not advanced for 20 s although there is more to read; the line says why.
+    /// A Kafka partition has not advanced for 20 s although there is more to read; the message says why.
     PartitionStalled = "partition_stalled", Error;
     /// A Kafka partition that was stalled advances again.
     PartitionAdvances = "partition_advances", Info;
     /// An operator paused a Kafka topic or partition.
     ReadingPaused = "reading_paused", Warn;
-    /// An operator had a Kafka topic or partition read again.
+    /// An operator resumed a Kafka topic or partition.
     ReadingResumed = "reading_resumed", Info;
-    /// Certificates and keys are others now: clients of Kafka are made anew with them.
+    /// TLS certificates or keys changed; Kafka clients were recreated with them.
     CertificatesTaken = "certificates_taken", Info;
-    /// Certificates and keys are others now, and no client of Kafka can be made with them; those of before stay.
+    /// TLS certificates or keys changed, but cannot be used; Kafka clients keep the previous ones.
     CertificatesRefused = "certificates_refused", Error;
-    /// Records of a Kafka topic are skipped, for an operator or by the configuration.
+    /// Records of a Kafka topic are skipped, by an operator or by the configuration.
     OffsetsSkipped = "offsets_skipped", Warn;
-    /// Runs died again and again of the same Kafka records: they are judged one by one.
+    /// The process crashed repeatedly on the same Kafka records; they are now judged one by one.
     RecordsSuspected = "records_suspected", Warn;
-    /// Runs died of a Kafka record: it is not judged any more, and not forwarded.
+    /// The process crashed repeatedly on a Kafka record; it is quarantined and not forwarded.
     RecordQuarantined = "record_quarantined", Error;
-    /// The configuration was read again and is in force; `config_digest` says which.
+    /// The configuration was reloaded; `config_digest` identifies it.
     ConfigReloaded = "config_reloaded", Info;
-    /// The configuration was read again and does not hold; what was in force stays.
+    /// The changed configuration is invalid or needs a restart; the previous one stays in effect.
     ConfigRefused = "config_refused", Error;
-    /// The admin server listens.
+    /// The admin server is listening.
     AdminListens = "admin_listens", Info;
-    /// The admin server listens where other machines may ask, and wants no token.
+    /// Other machines can reach the admin server, and it requires no token.
     AdminOpen = "admin_open", Warn;
-    /// The file of measures cannot be written.
+    /// The metrics file cannot be written.
     MetricsFailed = "metrics_failed", Warn;
-    /// The file of statistics cannot be written.
+    /// The statistics file cannot be written.
     StatsFailed = "stats_failed", Warn;
-    /// Lines of this log were dropped, because standard error was not read; it takes lines again.
+    /// Lines of this log were dropped, because standard error was not read.
     LogLinesDropped = "log_lines_dropped", Warn;
-    /// The run ended; the line has the summary's keys. Where the exit code is 3, its level is `fatal`.
+    /// The run ended; the line contains the keys of the summary. If the exit code is 3, its level is `fatal`.
     RunEnded = "run_ended", Info;
-    /// The run could not go on.
+    /// The run failed.
     RunFailed = "run_failed", Fatal;
-    /// A bug of tamis.
+    /// A bug in Tamis.
     InternalError = "internal_error", Fatal;
 }
 
@@ -219,19 +219,19 @@ pub type Fields<'a> = &'a [(&'static str, Value)];
 
 /// All fields that a line can have beside those of every line. The names are stable.
 pub const FIELDS: &[(&str, &str)] = &[
-    ("reason", "why: a reason of the summary, or what librdkafka calls the error"),
+    ("reason", "why: a reason as in the summary, or the name that librdkafka gives the error"),
     ("topic", "the Kafka topic"),
-    ("partition", "its partition"),
-    ("offset", "the offset in it"),
-    ("partitions", "several of these: objects with `topic`, `partition` and `offset`"),
+    ("partition", "the partition of the topic"),
+    ("offset", "the offset in the partition"),
+    ("partitions", "several partitions: objects with `topic`, `partition` and `offset`"),
     ("skipped", "how many offsets are skipped"),
-    ("input", "the input, where it is no topic"),
-    ("line", "the line in it, or in the value of a record"),
+    ("input", "the input, if it is not a topic"),
+    ("line", "the line in the input, or in the value of a record"),
     ("group", "the consumer group"),
-    ("instance", "the member's name there (`instance`)"),
-    ("duration_ms", "how long it took, or takes so far"),
-    ("version", "the version of tamis"),
-    ("packs_digest", "the digest of the packs that ship, as `tamis -V` shows it"),
+    ("instance", "the name of the member in the group (`instance`)"),
+    ("duration_ms", "how long it took, or has taken so far"),
+    ("version", "the version of Tamis"),
+    ("packs_digest", "the digest of the built-in packs, as `tamis -V` shows it"),
     ("config_digest", "the SHA-256 of what `tamis config show` prints with the same arguments"),
 ];
 

@@ -109,20 +109,23 @@ pub(crate) const SOCKET_TIMEOUT: &str = "30000";
 /// Why a property may not be set, if it may not.
 pub fn kept(property: &str) -> Option<&'static str> {
     match property {
-        "bootstrap.servers" | "metadata.broker.list" => Some("it has a key of its own: `brokers`"),
-        "group.id" => Some("it has a key of its own: `group` of [source]"),
-        "group.instance.id" => Some("it has a key of its own: `instance`"),
-        "sasl.password" => Some("secrets are read from files: `password_file` of `sasl`"),
-        "ssl.key.password" => Some("secrets are read from files: `key_password_file` of `tls`"),
+        "bootstrap.servers" | "metadata.broker.list" => Some("use the key `brokers` instead"),
+        "group.id" => Some("use the key `group` in [source] instead"),
+        "group.instance.id" => Some("use the key `instance` instead"),
+        "sasl.password" => Some("secrets are read from files: use `password_file` in `sasl`"),
+        "ssl.key.password" => Some("secrets are read from files: use `key_password_file` in `tls`"),
         "ssl.keystore.password" => Some(
-            "secrets are read from files: `key` and `key_password_file` of `tls` (`openssl pkcs12`)",
+            "secrets are read from files: use `key` and `key_password_file` in `tls` (convert \
+             with `openssl pkcs12`)",
         ),
         "sasl.oauthbearer.client.secret" | "sasl.oauthbearer.config" => {
-            Some("tokens have keys of their own: `token_url` of `sasl`")
+            Some("use `token_url` in `sasl` instead")
         }
-        "enable.sasl.oauthbearer.unsecure.jwt" => Some("a token that nobody signs proves nothing"),
-        "sasl.kerberos.kinit.cmd" => Some("what is run is not for a configuration to say"),
-        _ => KEPT.contains(&property).then_some("tamis keeps a promise by it"),
+        "enable.sasl.oauthbearer.unsecure.jwt" => Some("an unsigned token proves nothing"),
+        "sasl.kerberos.kinit.cmd" => Some("the configuration may not run commands"),
+        _ => KEPT.contains(&property).then_some(
+            "Tamis sets it, because its delivery guarantees or memory limit depend on it",
+        ),
     }
 }
 

@@ -125,7 +125,7 @@ impl Letters {
         let read =
             (&mut self.file).take(self.longest as u64 + 1).read_until(b'\n', &mut self.line)?;
         if read > self.longest {
-            let what = "a line is longer than a dead letter can be: see --max-event-bytes";
+            let what = "a line is longer than any dead letter can be: see --max-event-bytes";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
         if self.line.last() == Some(&b'\n') {

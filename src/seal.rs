@@ -12,7 +12,7 @@ pub struct Seal(Recipient);
 
 /// A text that is no public key.
 #[derive(Debug, thiserror::Error)]
-#[error("this is no public key of age's: `age-keygen -o key.txt` makes one (age1…)")]
+#[error("not an age public key (age1…): create one with `age-keygen -o key.txt`")]
 pub struct NoKey;
 
 /// What opens sealed originals: identities of age's.
@@ -21,7 +21,9 @@ pub struct Identities(Arc<Vec<Box<dyn age::Identity + Send + Sync>>>);
 
 /// Something could not be sealed or opened; nothing of it is told.
 #[derive(Debug, thiserror::Error)]
-#[error("it cannot be sealed, or is not sealed to one of these identities, or damaged")]
+#[error(
+    "the original cannot be encrypted, is not encrypted to one of these identities, or is damaged"
+)]
 pub struct Shut;
 
 impl FromStr for Seal {
@@ -50,10 +52,11 @@ impl Identities {
     pub fn read(path: &Path) -> std::io::Result<Self> {
         let file = IdentityFile::from_buffer(BufReader::new(std::fs::File::open(path)?))?;
         let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
-        let identities =
-            file.into_identities().map_err(|_| wrong("these identities cannot be used"))?;
+        let identities = file
+            .into_identities()
+            .map_err(|_| wrong("the identities in the file cannot be used"))?;
         if identities.is_empty() {
-            return Err(wrong("there is no identity in it (AGE-SECRET-KEY-…)"));
+            return Err(wrong("the file contains no identity (AGE-SECRET-KEY-…)"));
         }
         Ok(Self(Arc::new(identities)))
     }

@@ -47,11 +47,11 @@ impl Admin {
             let server = Server::start(address, access, telemetry.clone());
             let server = server.with_context(|| format!("--admin {address}"))?;
             let at = server.address();
-            say(Event::AdminListens, &format!("--admin: at {at}"));
+            say(Event::AdminListens, &format!("--admin: listening at {at}"));
             if open {
-                let what = "every machine that reaches it may read the configuration and the \
-                            measures: set --admin-token-file, or listen at 127.0.0.1";
-                say(Event::AdminOpen, &format!("--admin: {at} wants no token: {what}"));
+                let what = "every machine that can reach it can read the configuration and the \
+                            metrics: set --admin-token-file, or listen at 127.0.0.1";
+                say(Event::AdminOpen, &format!("--admin: {at} requires no token, so {what}"));
             }
             anyhow::Ok(server)
         });

@@ -15,8 +15,8 @@ pub(crate) fn advice(reason: Reason, missing: &str, detail: Option<Detail>) -> S
     let advice = match (detail, reason) {
         (Some(Detail::PythonDict), _) => "looks like a Python dict: write JSON (`json.dumps`)",
         (Some(Detail::RedactionBreaksSchema), _) => {
-            "redacted, the event no longer fits the schema: let the schema allow what takes the \
-             value's place, or choose another action or `numbers`"
+            "after redaction, the event no longer conforms to the schema: let the schema allow \
+             the placeholder, or choose another action or another value of `numbers`"
         }
         (None, Reason::Judged(reason)) => of_engine(reason),
         (None, reason) => of_pipeline(reason),
@@ -28,10 +28,10 @@ fn of_engine(reason: EngineReason) -> &'static str {
     match reason {
         EngineReason::Syntax => "the line is not one JSON object (RFC 8259)",
         EngineReason::Unterminated => {
-            "the line ends inside the object; looks pretty-printed or truncated: try `jq -c .`"
+            "the line ends inside the object; it looks pretty-printed or truncated: try `jq -c .`"
         }
         EngineReason::Trailing => {
-            "other data follows the object; Tamis reads one event a line: try `jq -c .`"
+            "other data follows the object, but Tamis reads one event per line: try `jq -c .`"
         }
         EngineReason::Utf8 => "not valid UTF-8: convert it first (`iconv -t UTF-8`)",
         EngineReason::Utf16 => "looks like UTF-16: convert it first (`iconv -f UTF-16 -t UTF-8`)",
@@ -80,17 +80,17 @@ fn of_pipeline(reason: Reason) -> &'static str {
              compacted"
         }
         Reason::Binary => {
-            "Avro, Protobuf, or a compression other than gzip and zstd: convert it to JSON, or \
-             leave its topic out"
+            "binary data (Avro, Protobuf, or a compression other than gzip and zstd): convert it \
+             to JSON, or remove its topic from [source]"
         }
-        Reason::Corrupt => "compressed, and damaged or truncated",
+        Reason::Corrupt => "the compressed data is damaged or truncated",
         Reason::Expands => {
             "decompressing it needs too much memory: the limit is 256 times its length, and a \
              window of 8 MiB"
         }
-        Reason::Loop => "forwarded as often as `sink.hops` allows: is it going in a circle?",
+        Reason::Loop => "forwarded as often as `sink.hops` allows: check for a loop between topics",
         Reason::Skipped => "skipped by an operator: see `tamis kafka skip`",
         Reason::Poison => "quarantined: the process crashed repeatedly on it",
-        Reason::NoWrapper => "not a line that the container runtime writes: see --input-format",
+        Reason::NoWrapper => "not in the format of the container runtime: see --input-format",
     }
 }

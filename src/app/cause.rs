@@ -7,8 +7,8 @@ pub(crate) fn cause(error: &Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "no such file or directory".into(),
         ErrorKind::PermissionDenied => "permission denied".into(),
-        ErrorKind::IsADirectory => "a directory: a file is wanted here".into(),
-        ErrorKind::AlreadyExists => "it came to be meanwhile, and is kept".into(),
+        ErrorKind::IsADirectory => "it is a directory, not a file".into(),
+        ErrorKind::AlreadyExists => "already exists; left unchanged".into(),
         ErrorKind::NotADirectory => "part of the path is a file, not a directory".into(),
         ErrorKind::StorageFull => "no space left on the device".into(),
         ErrorKind::ReadOnlyFilesystem => "the file system is read-only".into(),
@@ -20,7 +20,7 @@ pub(crate) fn cause(error: &Error) -> String {
 /// The same of an input.
 pub(crate) fn cause_of_input(error: &Error) -> String {
     match error.kind() {
-        ErrorKind::IsADirectory => "a directory: -r reads the files in it".into(),
+        ErrorKind::IsADirectory => "it is a directory: use -r to read the files in it".into(),
         _ => cause(error),
     }
 }

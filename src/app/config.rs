@@ -127,7 +127,7 @@ impl Origin {
     /// The same, as it is now.
     pub(crate) fn again(&self) -> Result<(RunArgs, Self)> {
         let Applied { args, origin } = applied(self.flags.clone())?;
-        Ok((args, origin.context("there is no configuration file any more")?))
+        Ok((args, origin.context("no configuration file is set any longer")?))
     }
 
     /// The keys that `other` has other values of.

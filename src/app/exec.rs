@@ -46,16 +46,23 @@ pub(crate) fn run(args: ExecArgs) -> Result<u8, Trouble> {
     let ExecArgs { run, command } = args;
     if command.is_empty() || !run.files.is_empty() {
         return Err(anyhow!(
-            "exec reads what the application writes: `tamis exec [OPTIONS] -- my-app`, and no files"
+            "exec reads the output of an application, not files: run `tamis exec [OPTIONS] -- \
+             my-app`"
         )
         .into());
     }
     if run.out_dir.is_some() || run.recursive {
-        return Err(anyhow!("exec reads no files: use -o FILE, and no -r").into());
+        return Err(anyhow!(
+            "exec reads the output of an application, not files: use -o FILE, without --out-dir \
+             and -r"
+        )
+        .into());
     }
     let mut applied = config::applied(run)?;
     if applied.args.follow {
-        return Err(anyhow!("exec follows no files: leave --follow out").into());
+        return Err(
+            anyhow!("exec reads the output of an application, not files: remove --follow").into()
+        );
     }
     applied.args.files.clear();
     sieve::with(applied, &mut Exec { command, target: Arc::default(), app: App::Not })
@@ -109,7 +116,9 @@ impl Feed for Exec {
         let streams =
             [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
         let [Some(out), Some(err)] = streams else {
-            return Err(Trouble::failed(anyhow!("the application has no streams")));
+            return Err(Trouble::failed(anyhow!(
+                "the output of the application could not be opened"
+            )));
         };
         let (ended, alive) = UnixStream::pair().map_err(Trouble::failed)?;
         let target = self.target.clone();

@@ -46,7 +46,8 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
         None => piped(longest).map_err(Trouble::failed)?,
     };
     if more {
-        say(&"only the first line is explained; one that spans several: `jq -c .` joins them");
+        say(&"only the first line is explained: to join an event that spans several lines, use \
+              `jq -c .`");
     }
     let explained = engine::explain(&plan, &line);
     if args.json {

@@ -74,9 +74,9 @@ fn tell_what_is_not_there(choice: &Choice, notices: &Notices) {
     for named in &choice.files {
         let found = Inputs::find(std::slice::from_ref(named), choice.recursive);
         let why = match found.choices.first() {
-            None => "no file is in it yet",
+            None => "the directory contains no file yet",
             Some(InputChoice::Unmatched { .. }) => "no file matches yet",
-            Some(InputChoice::File { path, .. }) if !path.exists() => "there is no such file yet",
+            Some(InputChoice::File { path, .. }) if !path.exists() => "the file does not exist yet",
             Some(_) => continue,
         };
         notices.waits(&visible::name(named), why);

@@ -19,7 +19,7 @@ use crate::descriptors;
 
 /// Why nothing is read of a descriptor that the runtime has opened in its own way.
 pub(super) const CLOSED: &str =
-    "it was closed before tamis began: pipe something into it, or name a file";
+    "it was closed before Tamis started: pipe data into it, or name a file";
 
 /// Where bytes come from.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Inputs {
             Ok(Some(pattern)) => pattern,
             Ok(None) => return self.named(Path::new(text), recursive),
             Err(error) => {
-                let why = format!("no such file, and no glob: {}", error.kind());
+                let why = format!("no such file, and not a valid glob: {}", error.kind());
                 return self.refuse(Path::new(text), why);
             }
         };
@@ -130,8 +130,8 @@ impl Inputs {
             self.unknown.push(folder);
         }
         if nothing {
-            let mend =
-                "no file matches (`*` stops at `/` and skips hidden files; `**/` is any folders)";
+            let mend = "no file matches (`*` does not match `/` or hidden files; `**/` matches \
+                        any folders)";
             let name = shown(Path::new(text));
             self.choices.push(InputChoice::Unmatched { name, why: mend.into() });
         }
@@ -155,7 +155,9 @@ impl Inputs {
                 Ok(_) => {}
                 Err(error) => {
                     let folder = error.path().unwrap_or(path).to_path_buf();
-                    let why = error.into_io_error().unwrap_or_else(|| io::Error::other("a loop"));
+                    let why = error
+                        .into_io_error()
+                        .unwrap_or_else(|| io::Error::other("a loop of symbolic links"));
                     // A folder that is gone by now has nothing in it.
                     if why.kind() != io::ErrorKind::NotFound || folder == path {
                         self.refuse(&folder, cause_of_input(&why));

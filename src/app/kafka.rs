@@ -75,7 +75,10 @@ fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     }
     let run = run;
     let Some(topics) = &run.topics else {
-        return Err(anyhow!("topics need [kafka], [source] and [sink]").into());
+        return Err(anyhow!(
+            "to read topics, the configuration needs [kafka], [source] and [sink]"
+        )
+        .into());
     };
     let room = room::fit_records(&run, &rules)?;
     let live = Live::new(None, plan::compile(rules, true)?);
@@ -113,7 +116,8 @@ fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     telemetry.see(&report);
     notices.clear();
     if report.tally.stay_total() > 0 && !run.quiet {
-        let mend = "they stay in the topic (another --group would read all that it holds again)";
+        let mend = "they remain in the topic (with another --group, all of its dead letters are \
+                    read again)";
         tell(Event::LettersStay, &format!("{} {mend}", stay(&report.tally.stay)));
     }
     let mut summary = sieve::sum_up(&report, &run, &live, &room, &counts, &keeps, started);
@@ -140,8 +144,9 @@ impl Job<'_> {
     ) -> Result<Option<Report>, Trouble> {
         let Self { run, topics, live, room, telemetry, shutdown } = self;
         if topics.transactional_id().is_some() {
-            let what = "exactly once: whoever reads the sink must set isolation.level=read_committed; \
-                        all others see what was taken back, too";
+            let what = "exactly once: consumers of the sink topics must set \
+                        isolation.level=read_committed; others also see the records of aborted \
+                        transactions";
             speak(Event::ExactlyOnce, what, &[]);
         }
         let voice = Voice::new(speak, telemetry.vitals.clone()).with_login(topics.login.clone());

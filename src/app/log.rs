@@ -53,7 +53,7 @@ pub(crate) fn wanted(
         (Some(option), _) if args.out_dir.is_some() => {
             let (output, each) =
                 (names.beside(option, "-o FILE"), names.beside(option, "--out-dir"));
-            bail!("{} is for {output}: {each} writes each file once", names.at(option))
+            bail!("{} is only for {output}: {each} writes each file once", names.at(option))
         }
         (Some(option), None) => {
             bail!("{} needs {}", names.at(option), names.beside(option, "-o FILE"))
@@ -82,12 +82,12 @@ pub(crate) fn log(
     let (name, link) = template(path, names)?;
     let rotates = args.log.rotate_size.is_some() || args.log.rotate_every.is_some();
     if args.force {
-        bail!("{}: a log is added to, never replaced; remove it first", names.at("--force"));
+        bail!("{}: a log is appended to, never replaced: remove it first", names.at("--force"));
     }
     if compress.is_some() && !rotates {
         let (size, every) = rotations("--compress");
         let option = names.at("--compress");
-        bail!("{option} compresses what is rotated: add {size} or {every}");
+        bail!("{option} compresses rotated files: add {size} or {every}");
     }
     if args.log.rotate_keep.is_some() && !rotates {
         let (size, every) = rotations("--rotate-keep");
@@ -95,7 +95,7 @@ pub(crate) fn log(
     }
     if rotates && !name.rotates() {
         let (output, shown) = (names.at("-o"), path.display());
-        bail!("{output} {shown}: end the name with an ending like .ndjson, to rotate it");
+        bail!("{output} {shown}: to rotate it, give its name an extension, like .ndjson");
     }
     let example = name.example();
     let mut rotated = example.clone().into_os_string();

@@ -43,7 +43,7 @@ impl Notices {
         if !self.quiet {
             self.clear();
             let name = visible(name);
-            tell(Event::InputAwaited, &format_args!("waits for {name}: {why}"));
+            tell(Event::InputAwaited, &format_args!("waiting for {name}: {why}"));
         }
     }
 
@@ -89,16 +89,16 @@ impl Observer for Notices {
     fn input_truncated(&self, input: &str) {
         self.clear();
         let input = visible(input);
-        let what = "it was truncated, and is read from its beginning";
+        let what = "it was truncated, and is now read from its beginning";
         tell(
             Event::InputTruncated,
-            &format_args!("{input}: {what}; what was added just before that may be lost"),
+            &format_args!("{input}: {what}; lines that were appended just before may be lost"),
         );
     }
 
     fn few_descriptors(&self, open: usize) {
         self.clear();
-        let what = "files can be open at a time (`ulimit -n`), and more are followed";
+        let what = "files can be open at a time (`ulimit -n`), but more are followed";
         tell(
             Event::DescriptorsShort,
             &format_args!(
@@ -112,19 +112,19 @@ impl Observer for Notices {
         self.clear();
         tell(
             Event::CheckpointFailed,
-            &format_args!("--data-dir: {}; tried again, nothing is lost", cause(error)),
+            &format_args!("--data-dir: {}; retrying, nothing is lost", cause(error)),
         );
     }
 
     fn checkpoint_kept(&self) {
         self.clear();
-        tell(Event::CheckpointKept, &"--data-dir: positions are kept again");
+        tell(Event::CheckpointKept, &"--data-dir: checkpoints are written again");
     }
 
     fn offsets_failed(&self, error: &io::Error) {
         self.telemetry.checkpoint_failed();
         self.clear();
-        let what = "the next run reads some records again, nothing is lost";
+        let what = "the next run will read some records again, nothing is lost";
         tell(Event::CheckpointFailed, &format_args!("{error}; {what}"));
     }
 

@@ -24,7 +24,8 @@ use crate::{
 };
 
 /// Why nothing is written to a descriptor that the runtime has opened in its own way.
-pub(super) const CLOSED: &str = "it was closed before tamis began, and what is written there is lost: open it, or write to a file";
+pub(super) const CLOSED: &str =
+    "it was closed before Tamis started, so output would be lost: open it, or write to a file";
 
 /// What an output needs beside its settings.
 pub(crate) struct Around<'a> {
@@ -107,7 +108,7 @@ fn kept(say: Say) -> Kept {
             Ok(path) => {
                 format!("the partial output is kept as {}", visible::name(path))
             }
-            Err(error) => format!("the partial output cannot be kept: {}", cause(error)),
+            Err(error) => format!("the partial output could not be kept: {}", cause(error)),
         };
         say(Event::PartialKept, &what);
     })

@@ -47,7 +47,7 @@ pub(crate) fn for_each(
     for input in &inputs.choices {
         let relative = match input {
             InputChoice::Stdin => {
-                bail!("{option}: standard input has no name: use -o, or name files")
+                bail!("{option}: standard input has no file name: use -o, or name files")
             }
             InputChoice::Refused { .. } | InputChoice::Unmatched { .. } => None,
             InputChoice::File { path, relative } => below(path, relative),
@@ -56,7 +56,7 @@ pub(crate) fn for_each(
             && let Some(other) = names.insert(relative.clone(), input.name())
         {
             let (name, path) = (input.name(), folder.join(relative));
-            let mend = "sieve them in two runs";
+            let mend = "process them in two runs";
             bail!("{option}: {other} and {name} would both be {}: {mend}", visible::name(&path));
         }
         paths.push(relative);
@@ -64,7 +64,7 @@ pub(crate) fn for_each(
     for (relative, name) in &names {
         let parents = relative.ancestors().skip(1);
         if let Some(other) = parents.filter_map(|parent| names.get(parent)).next() {
-            let mend = "sieve them in two runs";
+            let mend = "process them in two runs";
             bail!("{option}: {other} would be a file where {name} needs a folder: {mend}");
         }
     }
@@ -114,13 +114,16 @@ pub(crate) fn check(run: &Run) -> Result<()> {
         if let Some(path) = path {
             if let (Identity::Path(_), Some(input)) = (&identity, run.inputs.would_read(path)) {
                 let shown = visible::name(path);
-                bail!("{what} {shown} would be an input ({input}): write it elsewhere");
+                bail!("{what} {shown} would be an input ({input}): write to another file");
             }
             if clean && run.keep_partial {
                 let partial = partial_name(path, 0);
                 if let Some(input) = run.inputs.would_read(&partial) {
                     let (option, shown) = (run.names.at("--keep-partial"), visible::name(&partial));
-                    bail!("{option}: {shown} would be an input ({input}): write {what} elsewhere");
+                    bail!(
+                        "{option}: {shown} would be an input ({input}): let {what} name another \
+                         file"
+                    );
                 }
             }
             if clean {
@@ -144,7 +147,7 @@ fn check_data_dir(run: &Run) -> Result<()> {
     if let Some(input) = run.inputs.would_read(&written) {
         let shown = visible::name(directory);
         let option = run.names.at("--data-dir");
-        bail!("{option} {shown} would be an input ({input}): put it elsewhere");
+        bail!("{option} {shown} would be an input ({input}): choose another directory");
     }
     Ok(())
 }
@@ -176,7 +179,7 @@ fn written(run: &Run) -> Vec<Written<'_>> {
 }
 
 /// Why there can be no such name.
-const IN_A_FILE: &str = "what should be its folder is a file: name a file in a folder";
+const IN_A_FILE: &str = "its parent is a file, not a folder: name a file in a folder";
 
 /// Where a disk fails later, the run goes on without its reports; a name that leads nowhere is told.
 fn check_reports(run: &Run) -> Result<()> {
@@ -187,7 +190,7 @@ fn check_reports(run: &Run) -> Result<()> {
         let mend =
             match folder.map_or(Ok(true), |folder| fs::metadata(folder).map(|it| it.is_dir())) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    "no such folder: make it first"
+                    "no such folder: create it first"
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotADirectory => IN_A_FILE,
                 Ok(false) => IN_A_FILE,
@@ -210,8 +213,8 @@ fn is_there(run: &Run, what: &str, path: &Path) -> Result<()> {
         Existing::Replace => Ok(()),
         Existing::Keep => {
             let one = !matches!(run.output, Output::Each(_));
-            let append = if one { ", --append adds to it" } else { "" };
-            bail!("{what} {shown} is there already: --force replaces it{append}")
+            let append = if one { ", --append appends to it" } else { "" };
+            bail!("{what} {shown} already exists: --force replaces it{append}")
         }
         Existing::Append => appendable(path, run)
             .with_context(|| format!("{what} {shown}"))
@@ -236,10 +239,13 @@ fn appendable(path: &Path, run: &Run) -> std::io::Result<Option<String>> {
     };
     Ok(match (there, run.compress) {
         (Some(there), Some(wanted)) if there == wanted => None,
-        (Some(there), _) => Some(format!("it is compressed with {there}: --append cannot mix")),
-        (None, Some(_)) => Some("it is not compressed: --append cannot mix".into()),
+        (Some(there), _) => {
+            Some(format!("it is compressed with {there}, and --append cannot mix formats"))
+        }
+        (None, Some(_)) => Some("it is not compressed, and --append cannot mix formats".into()),
         (None, None) => {
-            let mend = "its last line has no line end: add one (`echo >> FILE`), or cut it off";
+            let mend =
+                "its last line has no line end: add one (`echo >> FILE`), or remove the line";
             ends_inside_a_line(&file)?.then(|| mend.into())
         }
     })

@@ -96,7 +96,7 @@ pub(crate) fn pin(
     let pack = |pin: &str| pin.split('@').next().map(str::to_owned);
     match so_far.iter().find(|other| pin.as_ref().is_some_and(|pin| pack(pin) == pack(other))) {
         Some(other) if Some(other) != pin.as_ref() => {
-            Err(format!("{other} and {entry} are versions of one pack: pin one"))
+            Err(format!("{other} and {entry} are versions of the same pack: pin only one"))
         }
         _ => Ok(pin),
     }

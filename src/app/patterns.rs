@@ -46,7 +46,7 @@ fn list(packs: &[Pack]) -> String {
 /// Which of `detectors` every text is searched for, if any is.
 pub(crate) fn searched<'a>(detectors: impl Iterator<Item = &'a Detector>) -> Option<String> {
     let ids: Vec<_> = detectors.filter(|d| is_searched(d)).map(|d| d.id.as_str()).collect();
-    let what = "no literal in the regex, so every text is searched, which is slower";
+    let what = "slower, because the regex contains no literal and every string is searched";
     (!ids.is_empty()).then(|| format!("{what}: {}", ids.join(", ")))
 }
 
@@ -69,7 +69,7 @@ fn show(packs: &[Pack], id: &str) -> Result<String> {
 fn pattern(text: &mut String, d: &Detector) {
     lines(text, "literal", &d.literals);
     lines(text, "shape", &d.shape);
-    line(text, "found by", if is_searched(d) { "a search of every text" } else { "" });
+    line(text, "found by", if is_searched(d) { "a search of every string" } else { "" });
     line(text, "regex", &d.regex);
     line(text, "not before", d.not_before.as_deref().unwrap_or_default());
     line(text, "not after", d.not_after.as_deref().unwrap_or_default());
@@ -151,8 +151,10 @@ unchanged_by = "regex"
         let own = "pack = 'own'\n[[detector]]\nid = 'pin'\nregex = '\\d{6}'\n";
         let own = [Pack::parse("own.toml", own).unwrap()];
         let listed = list(&own);
-        assert!(listed.starts_with("pin  custom  own\nno literal in the regex, so"), "{listed}");
-        assert!(show(&own, "pin").unwrap().contains("  found by         a search of every text\n"));
+        assert!(listed.starts_with("pin  custom  own\nslower, because the regex"), "{listed}");
+        assert!(
+            show(&own, "pin").unwrap().contains("  found by         a search of every string\n")
+        );
         let shown = show(&packs, "badge").unwrap();
         for part in [
             "badge: a badge number\n",

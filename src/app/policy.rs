@@ -127,7 +127,7 @@ impl Judge<'_> {
         if at.is_none() {
             let name = &said.value;
             let names = rings.iter().map(|ring| ring.name.as_str());
-            let fix = meant(name, names, || format!("add [keys.{name}] with `active`"));
+            let fix = meant(name, names, || format!("add [keys.{name}] with an `active` key"));
             self.wrong.push((said.spot, format!("no keys `{name}`: {fix}")));
         }
         at.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX)
@@ -160,10 +160,10 @@ impl Judge<'_> {
         let named = all
             .filter(|(p, d)| names.iter().any(|n| *n == d.id || *n == d.category || *n == p.pack));
         let other = named.map(|(_, d)| d).find(|d| d.action != Action::Truncate);
-        let fix = "only IP addresses are truncated: detectors = [\"ipv4\", \"ipv6\"]";
+        let fix = "only IP addresses can be truncated: use detectors = [\"ipv4\", \"ipv6\"]";
         match other {
             Some(d) => {
-                let what = format!("`{}` finds no IP addresses; {fix}", d.id);
+                let what = format!("`{}` does not detect IP addresses; {fix}", d.id);
                 self.wrong.push((entry.action.spot(), what));
             }
             None if names.is_empty() => self.wrong.push((entry.action.spot(), fix.into())),
@@ -179,7 +179,8 @@ impl Judge<'_> {
         for said in allow.chain(rules) {
             let name = said.value.as_str();
             if seen.contains(name) {
-                self.wrong.push((said.spot, format!("name `{name}` stands twice: choose another")));
+                self.wrong
+                    .push((said.spot, format!("the name `{name}` is used twice: choose another")));
             } else if packs::knows(self.packs, name) || name == "path" {
                 let what = format!("`{name}` is the name of a detector or a group: choose another");
                 self.wrong.push((said.spot, what));

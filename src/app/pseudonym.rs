@@ -27,7 +27,8 @@ const LONGEST: u64 = 1 << 30;
 /// The pseudonyms of the value, a line each.
 pub(crate) fn run(args: PseudonymArgs) -> Result<String, Trouble> {
     let Some(path) = named(args.config.as_deref()) else {
-        let what = "no configuration: name the one that has [keys.NAME] with --config FILE";
+        let what =
+            "no configuration file was given: name the one that has [keys.NAME] with --config FILE";
         return Err(anyhow!(what).into());
     };
     let rings = load(&path)?.config.policy.keys;
@@ -44,7 +45,9 @@ fn ring<'a>(rings: &'a [RingEntry], name: Option<&str>, file: &str) -> Result<&'
     match (name, rings) {
         (_, []) => bail!("{file} has no keys: add [keys.NAME] with `active`"),
         (None, [ring]) => Ok(ring),
-        (None, _) => bail!("{file} has several keys: choose by --key {}", all.join(" or --key ")),
+        (None, _) => {
+            bail!("{file} has several keys: choose one with --key {}", all.join(" or --key "))
+        }
         (Some(name), _) => rings.iter().find(|ring| ring.name == name).ok_or_else(|| {
             let fix = meant(name, all.iter().copied(), || format!("it has {}", all.join(", ")));
             anyhow!("--key {name}: {file} has no [keys.{name}]: {fix}")

@@ -154,7 +154,9 @@ impl Reload {
             }
             Err(trouble) => {
                 self.counts.refused.fetch_add(1, Relaxed);
-                let what = format!("{path}: not reloaded, what was in force stays: {trouble}");
+                let what = format!(
+                    "{path}: not reloaded, the previous configuration stays in effect: {trouble}"
+                );
                 (self.say)(Event::ConfigRefused, &what);
             }
         }
@@ -169,7 +171,9 @@ impl Reload {
         let ceiling = self.room.with_rules(&rules);
         if let Some(memory) = self.memory.filter(|memory| ceiling > *memory) {
             let (wanted, has) = (ceiling.div_ceil(1 << 20), memory >> 20);
-            return Err(anyhow!("it needs {wanted}MiB of memory, and there are {has}MiB").into());
+            return Err(
+                anyhow!("it needs {wanted}MiB of memory, but --memory allows {has}MiB").into()
+            );
         }
         self.live.replace(plan::compile(rules, self.bodies)?);
         self.counts.ceiling_bytes.fetch_max(ceiling, Relaxed);
@@ -187,10 +191,10 @@ impl Reload {
         }
         if !changed.is_empty() {
             let keys: Vec<_> = changed.iter().map(|key| format!("`{key}`")).collect();
-            bail!("{} cannot change while tamis runs: restart it for that", keys.join(", "));
+            bail!("{} cannot change while Tamis runs: restart Tamis to apply it", keys.join(", "));
         }
         if args.rules.text == Some(TextChoice::DeadLetter) && !self.dead_letter {
-            bail!("text = \"dead-letter\" needs a dead_letter");
+            bail!("text = \"dead-letter\" needs `dead_letter`");
         }
         Ok(())
     }

@@ -41,29 +41,36 @@ pub(crate) fn run(args: ReplayArgs) -> Result<u8, Trouble> {
 fn file(args: ReplayArgs) -> Result<u8, Trouble> {
     let ReplayArgs { mut run, identity, remaining, attempts, group } = args;
     let (true, Some(path)) = (run.files.is_empty(), run.dead_letter.take()) else {
-        return Err(anyhow!("{FORMS}, and no other files").into());
+        return Err(anyhow!("{FORMS}, without other files").into());
     };
     if run.out_dir.is_some() || run.recursive || run.follow {
         return Err(
-            anyhow!("replay has one output: use -o FILE, and no --out-dir, -r or -f").into()
+            anyhow!("replay has one output: use -o FILE, without --out-dir, -r and -f").into()
         );
     }
     if group.is_some() {
-        return Err(anyhow!("--group is for letters of topics: leave it out beside a FILE").into());
+        return Err(anyhow!(
+            "--group is only for dead letters in topics: remove it, or remove --dead-letter"
+        )
+        .into());
     }
     let identities = identities(identity)?;
     if !path.is_file() {
-        return Err(anyhow!("--dead-letter {}: a file is wanted here", path.display()).into());
+        return Err(anyhow!(
+            "--dead-letter {}: no such file, or not a regular file",
+            path.display()
+        )
+        .into());
     }
     (run.files, run.dead_letter) = (vec![path.clone()], remaining);
     let applied = config::applied(run)?;
     if applied.args.follow {
-        return Err(anyhow!("replay follows no files: leave `follow` out").into());
+        return Err(anyhow!("replay cannot follow files: remove `follow`").into());
     }
     if !applied.args.streams.is_empty() {
         return Err(anyhow!(
-            "this configuration is for topics: without --dead-letter the letters of its topic are \
-             replayed"
+            "this configuration reads topics: remove --dead-letter to replay the dead letters of \
+             its topics"
         )
         .into());
     }
@@ -71,8 +78,9 @@ fn file(args: ReplayArgs) -> Result<u8, Trouble> {
     sieve::with(applied, &mut Replay { path, identities, attempts, shut: None, chosen })
 }
 
-const FORMS: &str = "replay reads dead letters: `tamis replay --dead-letter FILE --identity KEYFILE`, \
-                     or, of topics, `tamis replay --config tamis.toml --identity KEYFILE`";
+const FORMS: &str = "replay reads dead letters: run `tamis replay --dead-letter FILE --identity \
+                     KEYFILE`, or, for topics, `tamis replay --config tamis.toml --identity \
+                     KEYFILE`";
 
 /// Letters of the topics that a configuration writes them to.
 fn topics(args: ReplayArgs) -> Result<u8, Trouble> {
@@ -87,26 +95,29 @@ fn topics(args: ReplayArgs) -> Result<u8, Trouble> {
     let wrong = |what: &str| Err(anyhow!("{what}").into());
     if remaining.is_some() {
         return wrong(
-            "--remaining is for letters of a FILE: those of a topic stay there, and what is not \
-             forwarded again is written to it, with one attempt more",
+            "--remaining is only for dead letters in a FILE: those in a topic stay there, and an \
+             event that is rejected again is written to the topic with `attempts` one higher",
         );
     }
     if for_files {
         return wrong(
-            "the letters of topics are read from there and go to [sink]: leave out FILE, -r, -f, -o \
-             and --out-dir",
+            "dead letters in topics are read from there and forwarded to [sink]: remove FILE, -r, \
+             -f, -o and --out-dir",
         );
     }
     let Some(letters) = &streams.dead_letter else {
-        return wrong("there is no [dead_letter], so no topic has letters: name its `topic`");
+        return wrong(
+            "the configuration has no [dead_letter], so no topic has dead letters: add it, with \
+             its `topic`",
+        );
     };
     if group.as_ref().is_some_and(String::is_empty) {
-        return wrong("--group: a name is wanted here");
+        return wrong("--group needs the name of a consumer group");
     }
     if letters.encrypt_to.is_some() && identity.is_none() {
         return wrong(
-            "dead_letter.encrypt_to is set, so that the originals are sealed: --identity KEYFILE \
-             opens them, and without it they would be passed over",
+            "dead_letter.encrypt_to is set, so the originals are encrypted: add --identity \
+             KEYFILE to decrypt them",
         );
     }
     let identities = identities(identity)?;
@@ -160,8 +171,11 @@ impl Feed for Replay {
         }
         if stay.iter().any(|count| *count > 0) && !run.quiet {
             let where_to = match &run.dead_letter {
-                Some(path) => format!("are kept in {}", path.display()),
-                None => "stay where they are (--remaining FILE keeps them)".into(),
+                Some(path) => format!("they are kept in {}", path.display()),
+                None => {
+                    "they stay where they are (--remaining FILE keeps them in a file of their own)"
+                        .into()
+                }
             };
             (around.say)(Event::LettersStay, &format!("{} {where_to}", wording::stay(&stay)));
         }
@@ -189,12 +203,12 @@ impl Replay {
             more => format!(" and {more} more"),
         };
         let mend = match identity {
-            true => "--identity is not the key that they are sealed to",
-            false => "they are sealed: give the key with --identity",
+            true => "--identity is not the key that they are encrypted to",
+            false => "they are encrypted: give the key with --identity",
         };
         let noun = if shut.len() == 1 { "letter" } else { "letters" };
         let (count, some) = (shut.len(), some.join(", "));
-        format!("{count} dead {noun} cannot be opened ({some}{more}): {mend}")
+        format!("{count} dead {noun} cannot be decrypted ({some}{more}): {mend}")
     }
 }
 

@@ -55,12 +55,14 @@ pub(crate) fn in_time(result: &Receiver<io::Result<()>>, target: &Target) -> io:
         Ok(written) => written,
         Err(RecvTimeoutError::Timeout) => {
             let what = match target.is_pipe.load(Relaxed) {
-                true => "it is a FIFO that nobody reads, for",
-                false => "the disk does not answer within",
+                true => "it is a FIFO that no process has read for",
+                false => "the disk did not respond within",
             };
             let what = format!("{what} {} s", PATIENCE.as_secs());
             Err(io::Error::new(io::ErrorKind::TimedOut, what))
         }
-        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("it was not written")),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(io::Error::other("the thread that writes it failed"))
+        }
     }
 }

@@ -136,14 +136,14 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
         _ => None,
     };
     if let Some(command) = elsewhere {
-        bail!("`{word}` is no file: did you mean `tamis {command}`?");
+        bail!("no such file `{word}`: did you mean `tamis {command}`?");
     }
     let commands = Cli::command();
     let names = commands.get_subcommands().map(|command| command.get_name());
     match nearest(word, names.chain(["help", "version"])) {
-        Some("help") => bail!("`{word}` is no file: did you mean `tamis --help`?"),
-        Some("version") => bail!("`{word}` is no file: did you mean `tamis -V`?"),
-        Some(command) => bail!("`{word}` is no file: did you mean `tamis {command}`?"),
+        Some("help") => bail!("no such file `{word}`: did you mean `tamis --help`?"),
+        Some("version") => bail!("no such file `{word}`: did you mean `tamis -V`?"),
+        Some(command) => bail!("no such file `{word}`: did you mean `tamis {command}`?"),
         None => Ok(()),
     }
 }
@@ -156,7 +156,8 @@ fn check_followed(run: &Run) -> Result<()> {
     if matches!(run.output, Output::Each(_)) || run.compress.is_some() {
         let (compress, out_dir) = (beside("--compress"), beside("--out-dir"));
         bail!(
-            "{option} appends to one output, as it is: {compress} is for its rotated files, and {out_dir} has no place"
+            "{option} appends to one uncompressed output: {compress} is only for rotated files, \
+             and {out_dir} cannot be used"
         );
     }
     if follow.files.is_empty() {
@@ -167,7 +168,7 @@ fn check_followed(run: &Run) -> Result<()> {
         bail!("{option} needs files: {mend}");
     }
     if run.inputs.choices.contains(&InputChoice::Stdin) {
-        bail!("{option} needs files: `-`, standard input, is read to its end without it");
+        bail!("{option} needs files: standard input (`-`) is read to its end without it");
     }
     Ok(())
 }
@@ -248,7 +249,7 @@ fn limits(args: &RuleArgs) -> Result<Limits> {
     let mut limits = Limits::default();
     if let Some(bytes) = args.max_event_bytes {
         if bytes > MOST {
-            bail!("{} {bytes}: at most 1GiB", args.names.at("--max-event-bytes"));
+            bail!("{} {bytes}: the maximum is 1GiB", args.names.at("--max-event-bytes"));
         }
         limits.max_event_bytes = usize::try_from(bytes).map_err(|error| anyhow!(error))?;
     }

@@ -106,7 +106,8 @@ impl Run {
             Output::Each(_) if self.follow.is_none() => {
                 let option = self.names.at("--out-dir");
                 Some(format!(
-                    "{option} has the outputs of inputs that were read to their end{mend}"
+                    "{option} contains the outputs of those inputs that were read to their \
+                     end{mend}"
                 ))
             }
             _ => None,

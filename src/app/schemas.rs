@@ -19,7 +19,7 @@ pub(crate) fn find(name: &str, names: &Names) -> Result<Schema> {
     let word = path.file_name().and_then(|name| name.to_str()).unwrap_or(name);
     if !path.exists() && path.extension().is_none() {
         let shipped: Vec<_> = Schema::builtin_names().collect();
-        let all = || format!("name a file, or one that ships: {}", shipped.join(", "));
+        let all = || format!("name a file, or a built-in schema: {}", shipped.join(", "));
         let fix = meant(word, shipped.iter().copied(), all);
         bail!("{option} {name}: no such schema and no such file: {fix}");
     }

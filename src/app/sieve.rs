@@ -136,7 +136,10 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     start_journal(&applied);
     let Applied { args, origin } = applied;
     if !args.streams.is_empty() {
-        return Err(anyhow!("topics are read by `tamis --config FILE` alone").into());
+        return Err(anyhow!(
+            "the configuration reads topics: use it with `tamis --config FILE`, without a command"
+        )
+        .into());
     }
     let typed = origin.as_ref().map_or_else(|| args.clone(), |origin| origin.flags.clone());
     let (run, rules) = resolve::run(args)?;
@@ -247,8 +250,8 @@ fn ended(report: &Report, run: &Run, error: Option<String>) -> Option<String> {
 fn shut(report: &Report) -> Option<String> {
     Some(match report.tally.stay[Stays::Shut.index()] {
         0 => return None,
-        1 => "1 dead letter cannot be opened".into(),
-        shut => format!("{shut} dead letters cannot be opened"),
+        1 => "1 dead letter cannot be decrypted".into(),
+        shut => format!("{shut} dead letters cannot be decrypted"),
     })
 }
 

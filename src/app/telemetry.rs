@@ -184,7 +184,7 @@ impl Status for Telemetry {
         match self.shutdown.phase() {
             Phase::Running if self.is_member => self.vitals.ready(),
             Phase::Running => Ok(()),
-            Phase::Draining { .. } => Err("draining: it was asked to end".into()),
+            Phase::Draining { .. } => Err("draining: Tamis was asked to end".into()),
             Phase::Stopped { .. } | Phase::GivenUp => Err("stopped".into()),
         }
     }

@@ -133,7 +133,7 @@ impl Topics {
         let group = group.unwrap_or_else(|| format!("{own}.replay"));
         if group == *own {
             bail!(
-                "--group {group}: that is the group of [source], whose run would be disturbed: \
+                "--group {group}: [source] uses this group, and a replay would disturb it: choose \
                  another name"
             );
         }
@@ -178,7 +178,7 @@ impl Topics {
         }
         if let Some(both) = sinks.intersection(&letters).next() {
             bail!(
-                "kafka: `{both}` is a sink, and has dead letters: they need a topic of their own"
+                "kafka: `{both}` is both a sink topic and a dead letter topic: use separate topics"
             );
         }
         sinks.append(&mut letters);
@@ -188,7 +188,9 @@ impl Topics {
 
 /// A topic is not there, as far as the broker that was asked knows.
 #[derive(Debug, thiserror::Error)]
-#[error("kafka: no topic `{0}`, or none that this user may see: make it first")]
+#[error(
+    "kafka: topic `{0}` does not exist, or this user has no permission to see it: create it first"
+)]
 pub(super) struct Missing(pub(super) String);
 
 /// A topic must be there.

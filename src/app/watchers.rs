@@ -38,7 +38,7 @@ impl Watchers {
 pub(crate) fn token_in(name: &str, path: &Path) -> Result<String> {
     let what = || format!("{name} {}", path.display());
     match fs::read_to_string(path).with_context(what)?.trim() {
-        "" => bail!("{}: it is empty", what()),
+        "" => bail!("{}: the file is empty", what()),
         token => Ok(token.to_owned()),
     }
 }

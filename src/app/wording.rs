@@ -22,27 +22,27 @@ pub(crate) fn word(variant: &impl Debug) -> String {
 /// What a refusal by `step` means.
 pub(crate) fn meaning(step: Step) -> &'static str {
     match step {
-        Step::Gate => "nothing there looks like it",
-        Step::Shape => "what stands there has not its shape",
-        Step::Regex => "its pattern, or what stands beside the match, does not fit",
-        Step::Validator => "its check refuses it: check digits, ranges, names",
-        Step::Context => "no key or word near says so, and alone it does not fire",
-        Step::Veto => "a key or word near says that it is something else",
-        Step::AllowList => "known to be harmless, or a placeholder already",
+        Step::Gate => "the text contains nothing that its gate looks for",
+        Step::Shape => "does not match the detector's shape",
+        Step::Regex => "does not match the regex, `not_before` or `not_after`",
+        Step::Validator => "rejected by the validator (check digits, ranges, registries)",
+        Step::Context => "needs a context key or word nearby, and there is none",
+        Step::Veto => "a veto key or word is nearby",
+        Step::AllowList => "allow-listed, or already a placeholder",
         Step::Rule => "a rule keeps it, or only counts it",
-        Step::Overlap => "a longer or surer finding covers it",
+        Step::Overlap => "covered by a longer or more certain finding",
     }
 }
 
 /// Why dead letters are not replayed, after their count.
 fn not_replayed(why: Stays) -> &'static str {
     match why {
-        Stays::Tried => "tried often enough (--attempts)",
-        Stays::Shut => "sealed, and not opened by --identity",
+        Stays::Tried => "at the limit of --attempts",
+        Stays::Shut => "not decrypted by --identity",
         Stays::InPart => "without a whole event",
         Stays::NoLetter => "not dead letters",
         Stays::Elsewhere => "from topics that are not in [source]",
-        Stays::Skipped => "skipped by hand, or because the process crashed repeatedly on them",
+        Stays::Skipped => "skipped by an operator, or quarantined after repeated crashes",
     }
 }
 

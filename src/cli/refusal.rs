@@ -38,12 +38,12 @@ pub fn one_line(error: &Error) -> Option<String> {
             let (word, known) = (get(ContextKind::InvalidValue), get(ContextKind::ValidValue));
             let fix = match nearest(&word, known.split(", ")) {
                 _ if known.is_empty() => String::new(),
-                Some(meant) => format!(": did you mean `{meant}`? (it takes {known})"),
-                None => format!(": it takes {known}"),
+                Some(meant) => format!(": did you mean `{meant}`? (expected one of {known})"),
+                None => format!(": expected one of {known}"),
             };
             match word.as_str() {
-                "" => format!("{argument} wants a value{fix}"),
-                _ => format!("{argument}: not `{word}`{fix}"),
+                "" => format!("{argument} needs a value{fix}"),
+                _ => format!("{argument}: invalid value `{word}`{fix}"),
             }
         }
         ErrorKind::ValueValidation => {
@@ -51,19 +51,19 @@ pub fn one_line(error: &Error) -> Option<String> {
             let cause = std::error::Error::source(error).map(ToString::to_string);
             match cause.unwrap_or_default() {
                 cause if cause.contains("digit") => {
-                    format!("{argument}: `{word}` is no whole number")
+                    format!("{argument}: `{word}` is not a whole number")
                 }
                 cause => format!("{argument}: {cause}"),
             }
         }
         ErrorKind::ArgumentConflict => {
-            format!("{argument} and {} exclude each other", get(ContextKind::PriorArg))
+            format!("{argument} and {} cannot be used together", get(ContextKind::PriorArg))
         }
         ErrorKind::MissingRequiredArgument => {
             // clap does not say which option wants it.
             let whose = match argument.as_str() {
-                "--follow" => ": --data-dir, --line-timeout and --poll are for what is followed",
-                "--output <FILE>" => ": --append adds to the end of a file",
+                "--follow" => ": --data-dir, --line-timeout and --poll are only for followed files",
+                "--output <FILE>" => ": --append needs a file to append to",
                 _ => "",
             };
             format!("{argument} is missing{whose}")
@@ -94,24 +94,26 @@ mod tests {
             ("patterns show", "<ID> is missing"),
             (
                 "--poll a.log",
-                "--follow is missing: --data-dir, --line-timeout and --poll are for what is followed",
+                "--follow is missing: --data-dir, --line-timeout and --poll are only for followed \
+                 files",
             ),
-            ("--threads x", "--threads <N>: `x` is no whole number"),
+            ("--threads x", "--threads <N>: `x` is not a whole number"),
             ("--threads 0", "--threads <N>: 0 is not in 1..=1024"),
             (
                 "--memory lots",
-                "--memory <BYTES>: `lots` is no size; write 1048576, 1024KiB or 1MiB",
+                "--memory <BYTES>: `lots` is not a size: write 1048576, 1024KiB or 1MiB",
             ),
-            ("--schema", "--schema <NAME|PATH> wants a value"),
+            ("--schema", "--schema <NAME|PATH> needs a value"),
             (
                 "--schema x --require y",
-                "--schema <NAME|PATH> and --require <FIELDS> exclude each other",
+                "--schema <NAME|PATH> and --require <FIELDS> cannot be used together",
             ),
             (
                 "--color alwys",
-                "--color <WHEN>: not `alwys`: did you mean `always`? (it takes auto, always, never)",
+                "--color <WHEN>: invalid value `alwys`: did you mean `always`? (expected one of \
+                 auto, always, never)",
             ),
-            ("--ip no", "--ip <HOW>: not `no`: it takes keep, truncate, redact"),
+            ("--ip no", "--ip <HOW>: invalid value `no`: expected one of keep, truncate, redact"),
         ] {
             let typed = std::iter::once("tamis").chain(words.split(' '));
             let error = Cli::try_parse_from(typed).unwrap_err();

@@ -122,7 +122,10 @@ impl FsyncChoice {
             "acknowledged" => Ok(Self::Acknowledged),
             "never" => Ok(Self::Never),
             _ => duration(text).map(Self::Every).map_err(|_| {
-                format!("not `{text}`: it takes always, acknowledged, never, or a time like 1s")
+                format!(
+                    "invalid value `{text}`: expected always, acknowledged, never, or a time like \
+                     1s"
+                )
             }),
         }
     }

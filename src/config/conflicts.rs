@@ -5,7 +5,7 @@ use super::{Config, Said, reader::Reader};
 /// Complains about every key of `config` that another one excludes.
 pub(super) fn complain(config: &Config, r: &mut Reader<'_>) {
     if let (Some(schema), Some(_)) = (&config.schema, &config.require) {
-        r.complain(schema.spot, "schema and require exclude each other".into());
+        r.complain(schema.spot, "`schema` and `require` cannot be used together".into());
     }
     outputs(config, r);
     config.streams.check(r);
@@ -38,7 +38,10 @@ fn files_and_topics(config: &Config, r: &mut Reader<'_>) {
     ];
     for (key, spot) in files {
         if let Some(spot) = spot {
-            r.complain(spot, format!("`{key}` is for files, and this reads topics"));
+            r.complain(
+                spot,
+                format!("`{key}` is only for files, but this configuration reads topics"),
+            );
         }
     }
 }
@@ -47,13 +50,13 @@ fn files_and_topics(config: &Config, r: &mut Reader<'_>) {
 fn outputs(config: &Config, r: &mut Reader<'_>) {
     let on = |said: &Option<Said<bool>>| said.as_ref().filter(|said| said.value).map(|s| s.spot);
     if let (Some(said), Some(_)) = (&config.out_dir, &config.output) {
-        r.complain(said.spot, "out_dir and output exclude each other".into());
+        r.complain(said.spot, "`out_dir` and `output` cannot be used together".into());
     }
     if let (Some(spot), Some(_)) = (on(&config.append), on(&config.force)) {
-        r.complain(spot, "append and force exclude each other".into());
+        r.complain(spot, "`append` and `force` cannot be used together".into());
     }
     if let (Some(spot), None) = (on(&config.append), &config.output) {
-        r.complain(spot, "append adds to a file: name it as output".into());
+        r.complain(spot, "`append` needs a file to append to: add `output`".into());
     }
     if on(&config.follow).is_none() {
         let followed = [
@@ -62,16 +65,17 @@ fn outputs(config: &Config, r: &mut Reader<'_>) {
             on(&config.poll),
         ];
         for spot in followed.into_iter().flatten() {
-            r.complain(spot, "this is for files that are followed: add `follow = true`".into());
+            r.complain(spot, "this key is only for followed files: add `follow = true`".into());
         }
     } else {
         let others = [config.out_dir.as_ref().map(|said| said.spot), on(&config.force)];
         for spot in others.into_iter().flatten() {
-            r.complain(spot, "not beside `follow`, whose output is appended to".into());
+            r.complain(spot, "cannot be used with `follow`, which appends to its output".into());
         }
     }
     if let (Some(said), Some(_)) = (&config.compress, &config.out_dir) {
-        let what = "compress is for one output; below out_dir files are as their inputs are";
+        let what =
+            "`compress` needs `output`; files in `out_dir` are compressed as their inputs are";
         r.complain(said.spot, what.into());
     }
 }

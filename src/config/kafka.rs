@@ -68,16 +68,16 @@ fn complete(r: &mut Reader<'_>, spot: Spot, table: Table<'_, '_>, wanted: &[&str
 fn template(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {
     let said = r.text(value)?;
     if !is_name(&filled(&said.value, "t")) {
-        let fix = "letters, digits, `.`, `_`, `-`, and `{topic}` for the topic that is read";
-        r.complain(said.spot, format!("`{}` is no topic's name: {fix}", said.value));
+        let fix = "use letters, digits, `.`, `_`, `-`, and `{topic}` for the topic that is read";
+        r.complain(said.spot, format!("`{}` is not a valid topic name: {fix}", said.value));
     }
     Some(said)
 }
 
 fn named(r: &mut Reader<'_>, said: &Said<String>) {
     if !is_name(&said.value) {
-        let fix = "letters, digits, `.`, `_` and `-`";
-        r.complain(said.spot, format!("`{}` is no topic's name: {fix}", said.value));
+        let fix = "use letters, digits, `.`, `_` and `-`";
+        r.complain(said.spot, format!("`{}` is not a valid topic name: {fix}", said.value));
     }
 }
 
@@ -113,7 +113,7 @@ impl Streams {
             let missing: Vec<_> =
                 missing.filter(|(spot, _)| spot.is_none()).map(|(_, name)| name).collect();
             if r.is_content() {
-                r.complain(*spot, format!("topics need {}, too", missing.join(" and ")));
+                r.complain(*spot, format!("to read topics, add {}", missing.join(" and ")));
             }
         }
         let exactly_once =
@@ -122,13 +122,13 @@ impl Streams {
             // One that cannot be read was complained of.
             (Some(said), None) if r.is_content() => r.complain(
                 said.spot,
-                "exactly once needs a name for this process that stays after a restart and that no \
-                 other has: instance = \"${POD_NAME}\""
+                "exactly once needs a name of this process that is unique and the same after a \
+                 restart: add instance = \"${POD_NAME}\""
                     .into(),
             ),
             // It is the name of a member of the group, too, for which Kafka has the rules of topics.
             (_, Some(said)) if !is_name(&said.value) => {
-                let what = "letters, digits, `.`, `_` and `-` are wanted here, at most 249 of them";
+                let what = "use letters, digits, `.`, `_` and `-`, at most 249 of them";
                 r.complain(said.spot, what.into());
             }
             _ => {}
@@ -144,12 +144,17 @@ impl Streams {
         for said in sinks.iter().filter(known).copied().chain(letters) {
             if let Some(again) = routes.circle(&said.value) {
                 let mut what =
-                    "what is written there would be read again: [source] has this topic".to_owned();
+                    "what is written there would be read again, because [source] includes this \
+                     topic"
+                        .to_owned();
                 if again != said.value {
-                    what = format!("what is written there would be read again, by `{again}`");
+                    what = format!(
+                        "what is written there would be read again, because [source] includes \
+                         `{again}`"
+                    );
                 }
                 if again.starts_with('^') && again != said.value {
-                    what += ", which takes any end: end it with `$`";
+                    what += ", which matches any ending: end it with `$`";
                 }
                 r.complain(said.spot, format!("`{}`: {what}", said.value));
             }
@@ -157,7 +162,7 @@ impl Streams {
         if let Some(letters) = letters
             && sinks.iter().any(|said| said.value == letters.value)
         {
-            r.complain(letters.spot, "the dead letter needs a topic of its own".into());
+            r.complain(letters.spot, "dead letters need a topic of their own".into());
         }
     }
 }

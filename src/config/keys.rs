@@ -58,7 +58,7 @@ impl ActionEntry {
         let spot = r.spot(value.span().start);
         if matches!(value.get_ref(), DeValue::String(word) if word == "hmac") {
             let what =
-                "`hmac` needs the name of its keys: write { hmac = \"NAME\" }, for [keys.NAME]";
+                "`hmac` needs the name of its keys: write { hmac = \"NAME\" } to use [keys.NAME]";
             r.complain(spot, what.into());
             return None;
         }
@@ -77,7 +77,11 @@ impl ActionEntry {
             }
         }
         if keys.is_none() {
-            r.complain(spot, "name the keys: { hmac = \"NAME\" }, for [keys.NAME]".into());
+            r.complain(
+                spot,
+                "the name of the keys is missing: write { hmac = \"NAME\" } to use [keys.NAME]"
+                    .into(),
+            );
         }
         Some(Self::Hmac { spot, keys: keys? })
     }
@@ -104,7 +108,10 @@ pub(super) fn rings(r: &mut Reader<'_>, value: &Value<'_>) -> Vec<RingEntry> {
         let (name, spot) = (key.get_ref().to_string(), r.spot(key.span().start));
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
         if name.is_empty() || !name.bytes().all(plain) {
-            r.complain(spot, format!("keys `{name}`: a name has letters, digits, `_` and `-`"));
+            r.complain(
+                spot,
+                format!("keys `{name}`: use letters, digits, `_` and `-` for the name"),
+            );
             continue;
         }
         all.extend(ring(r, value, spot, name));
@@ -125,21 +132,21 @@ fn ring(r: &mut Reader<'_>, value: &Value<'_>, spot: Spot, name: String) -> Opti
                 }
                 _ => {
                     let spot = r.spot(value.span().start);
-                    r.complain(spot, "a list of tables is wanted here: [{ id, file }]".into());
+                    r.complain(spot, "expected a list of tables: [{ id, file }]".into());
                 }
             },
             _ => r.unknown(key, RING),
         }
     }
     if active.is_none() {
-        r.complain(spot, format!("keys.{name} has no `active` key: active = {{ id, file }}"));
+        r.complain(spot, format!("keys.{name} has no `active` key: add active = {{ id, file }}"));
     }
     let active: KeyEntry = active??;
     for (at, key) in previous.iter().enumerate() {
         let before = previous[..at].iter().chain([&active]);
         if before.into_iter().any(|other| other.id.value == key.id.value) {
             let what = format!(
-                "keys.{name}: the id `{}` stands twice: each key has its own",
+                "keys.{name}: the id `{}` is used twice: give each key its own",
                 key.id.value
             );
             r.complain(key.id.spot, what);

@@ -95,7 +95,7 @@ impl Reader<'_> {
             match check(line) {
                 Ok(()) => values.push(line.to_owned()),
                 Err(_) if wrong == TOLD => {
-                    self.complain_elsewhere(name, i + 1, "and more lines like these".into());
+                    self.complain_elsewhere(name, i + 1, "and more invalid lines".into());
                     return None;
                 }
                 Err(what) => {

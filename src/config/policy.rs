@@ -113,7 +113,7 @@ impl AllowEntry {
         listed.sort_by_key(|listed| place(listed.key));
         if !allows {
             let kinds = ALLOW[1..ALLOW.len() - 1].join(", ");
-            r.complain(spot, format!("allows nothing: give it one or more of {kinds}"));
+            r.complain(spot, format!("this entry allows nothing: add one or more of {kinds}"));
         }
         Some(Self { spot, name, kinds, listed, detectors })
     }
@@ -150,7 +150,7 @@ fn check(kind: &str, text: &str) -> Result<(), String> {
         "regex" => check_regex(text),
         "domain" => match bare(text) {
             bare if bare.len() == text.len() => Ok(()),
-            bare => Err(format!("`{text}`: write `{bare}`: what is below it is meant, too")),
+            bare => Err(format!("`{text}`: write `{bare}`, which includes its subdomains")),
         },
         _ => Ok(()),
     }
@@ -166,15 +166,16 @@ fn check_unseen(kind: &str, text: &str) -> Result<(), String> {
     let spaced = text.trim().len() != text.len();
     match kind {
         "exact" | "cidr" | "domain" if spaced => {
-            Err("there is a space at its start or end, which no finding has: remove it".into())
-        }
-        "cidr" => check_network(text)
-            .map_err(|_| "this is no network: write 10.0.0.0/8 or 2001:db8::/32".into()),
-        "regex" => check_regex(text).map_err(|_| "this is no regex".into()),
-        "domain" if bare(text).len() != text.len() => {
-            Err("write it without `*`, `.` and `@` at its start: what is below it is meant, too"
+            Err("the value begins or ends with a space, which no finding does: remove the space"
                 .into())
         }
+        "cidr" => check_network(text)
+            .map_err(|_| "not a valid network: write 10.0.0.0/8 or 2001:db8::/32".into()),
+        "regex" => check_regex(text).map_err(|_| "not a valid regex".into()),
+        "domain" if bare(text).len() != text.len() => Err(
+            "write the domain without `*`, `.` or `@` at its start: its subdomains are included"
+                .into(),
+        ),
         _ => Ok(()),
     }
 }
@@ -195,13 +196,13 @@ pub(super) fn placeholders(
 ) -> Option<Vec<Said<String>>> {
     let ids = r.texts(value)?;
     for said in ids.iter().filter(|said| !is_id(&said.value)) {
-        r.complain(said.spot, format!("an id, as in [REDACTED:id], is wanted here: {ID}"));
+        r.complain(said.spot, format!("expected an id, as in [REDACTED:id]: {ID}"));
     }
     Some(ids)
 }
 
 /// What an id is made of.
-const ID: &str = "lower-case letters, digits and _, a letter first";
+const ID: &str = "use lower-case letters, digits and `_`, with a letter first";
 
 fn is_id(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -232,19 +233,22 @@ impl RuleEntry {
             r.complain(said.spot, format!("path `{}`: {what}", said.value));
         }
         if detectors.is_empty() && path.is_none() {
-            r.complain(spot, "a rule needs `detectors`, or a `path`, or both".into());
+            r.complain(spot, "a rule needs `detectors` or `path`, or both".into());
         }
         if !chosen {
-            r.complain(spot, "`action` is missing: what becomes of what it finds?".into());
+            r.complain(
+                spot,
+                "`action` is missing: it says what happens to the values that match".into(),
+            );
         }
         let action: ActionEntry = action?;
         for (key, said) in [("keep_first", &keep_first), ("keep_last", &keep_last)] {
             if let Some(said) = said.as_ref().filter(|_| !action.is(ActionChoice::Mask)) {
-                r.complain(said.spot, format!("{key} is for action = \"mask\""));
+                r.complain(said.spot, format!("`{key}` is only for action = \"mask\""));
             }
         }
         if let Some(said) = secrets.as_ref().filter(|_| !action.is(ActionChoice::Keep)) {
-            r.complain(said.spot, "secrets is for action = \"keep\"".into());
+            r.complain(said.spot, "`secrets` is only for action = \"keep\"".into());
         }
         Some(Self { spot, name, detectors, path, action, keep_first, keep_last, secrets })
     }
@@ -291,12 +295,14 @@ mod tests {
                     [[allow]]\ncidr = '${X}'\nnmae = 'x'\n";
         let wanted = [
             "t.toml:6:14: etc/nowhere: no such file or directory",
-            "t.toml:9:8: this is no network: write 10.0.0.0/8 or 2001:db8::/32",
+            "t.toml:9:8: not a valid network: write 10.0.0.0/8 or 2001:db8::/32",
             "t.toml:10:1: unknown key `nmae`: did you mean `name`?",
-            "etc/domains:2:1: write it without `*`, `.` and `@` at its start: what is below it is meant, too",
+            "etc/domains:2:1: write the domain without `*`, `.` or `@` at its start: its \
+             subdomains are included",
             "etc/latin:2:1: not valid UTF-8: save the file as UTF-8",
-            "etc/networks:3:1: this is no network: write 10.0.0.0/8 or 2001:db8::/32",
-            "etc/networks:4:1: there is a space at its start or end, which no finding has: remove it",
+            "etc/networks:3:1: not a valid network: write 10.0.0.0/8 or 2001:db8::/32",
+            "etc/networks:4:1: the value begins or ends with a space, which no finding does: \
+             remove the space",
         ];
         assert_eq!(complaints(text), wanted);
     }
@@ -310,39 +316,45 @@ mod tests {
             ),
             (
                 "[[allow]]\ndetectors = 'email'\n",
-                "2:1: allows nothing: give it one or more of exact,",
+                "2:1: this entry allows nothing: add one or more of exact,",
             ),
-            ("[[allow]]\nprefix = ''\n", "3:10: an empty text means everything: leave it out"),
-            ("[[allow]]\nexact = ['a', 7]\n", "3:15: a text is wanted here"),
-            ("[[allow]]\nexact = 7\n", "3:9: a text, or a list of texts, is wanted here"),
+            ("[[allow]]\nprefix = ''\n", "3:10: an empty string would match everything: remove it"),
+            ("[[allow]]\nexact = ['a', 7]\n", "3:15: expected a string"),
+            ("[[allow]]\nexact = 7\n", "3:9: expected a string or a list of strings"),
             ("[[allow]]\ncidr = ['10.0.0.0/8', '10/8']\n", "3:23: `10/8` is no network: write 10"),
             ("[[allow]]\nregex = '('\n", "3:9: `(` is no regex: unclosed group"),
-            ("[[allow]]\ndomain = '*.b.io'\n", "3:10: `*.b.io`: write `b.io`: what is below"),
-            ("allow = 'x'\n", "2:9: tables are wanted here: [[allow]]"),
-            ("[[rule]]\naction = 'null'\n", "2:1: a rule needs `detectors`, or a `path`"),
+            (
+                "[[allow]]\ndomain = '*.b.io'\n",
+                "3:10: `*.b.io`: write `b.io`, which includes its subdomains",
+            ),
+            ("allow = 'x'\n", "2:9: expected tables: [[allow]]"),
+            ("[[rule]]\naction = 'null'\n", "2:1: a rule needs `detectors` or `path`"),
             ("[[rule]]\npath = 'a'\n", "2:1: `action` is missing"),
             (
                 "[[rule]]\npath = 'a[*].b'\naction = 'null'\n",
                 "3:8: path `a[*].b`: arrays are reached",
             ),
-            ("[[rule]]\npath = 'a'\naction = 'hide'\n", "4:10: not `hide`: "),
-            ("[[rule]]\npath = 'a'\naction = 'nul'\n", "4:10: not `nul`: did you mean `null`?"),
+            ("[[rule]]\npath = 'a'\naction = 'hide'\n", "4:10: invalid value `hide`: "),
+            (
+                "[[rule]]\npath = 'a'\naction = 'nul'\n",
+                "4:10: invalid value `nul`: did you mean `null`?",
+            ),
             (
                 "[[rule]]\npath = 'a'\naction = 'null'\nkeep_last = 4\n",
-                "5:13: keep_last is for action = \"mask\"",
+                "5:13: `keep_last` is only for action = \"mask\"",
             ),
             (
                 "[[rule]]\npath = 'a'\naction = 'null'\nsecrets = true\n",
-                "5:11: secrets is for action = \"keep\"",
+                "5:11: `secrets` is only for action = \"keep\"",
             ),
             (
                 "[[rule]]\npath = 'a'\naction = 'null'\nname = 'My rule'\n",
-                "5:8: name `My rule`: lower-case",
+                "5:8: name `My rule`: use lower-case",
             ),
             ("known_placeholders = 'a'\n", "2:22: "),
             (
                 "known_placeholders = ['a', '[REDACTED:b]']\n",
-                "2:28: an id, as in [REDACTED:id], is wanted here: lower-case",
+                "2:28: expected an id, as in [REDACTED:id]: use lower-case",
             ),
             (
                 "[[rule]]\npath = 'a'\naction = 'null'\ndetector = 'email'\n",

@@ -49,14 +49,14 @@ impl<'t> Reader<'t> {
         let spot = self.spot(value.span().start);
         match value.get_ref() {
             DeValue::String(text) => self.expanded(text, spot),
-            _ => self.wrong(spot, "a text is wanted here"),
+            _ => self.wrong(spot, "expected a string"),
         }
     }
 
     pub(super) fn texts(&mut self, value: &Value<'_>) -> Option<Vec<Said<String>>> {
         match value.get_ref() {
             DeValue::Array(all) => Some(all.iter().filter_map(|one| self.text(one)).collect()),
-            _ => self.wrong(self.spot(value.span().start), "a list of texts is wanted here"),
+            _ => self.wrong(self.spot(value.span().start), "expected a list of strings"),
         }
     }
 
@@ -66,10 +66,10 @@ impl<'t> Reader<'t> {
         let texts = match value.get_ref() {
             DeValue::String(_) => vec![self.text(value)?],
             DeValue::Array(_) => self.texts(value)?,
-            _ => return self.wrong(spot, "a text, or a list of texts, is wanted here"),
+            _ => return self.wrong(spot, "expected a string or a list of strings"),
         };
         for said in texts.iter().filter(|said| said.value.is_empty()) {
-            self.complain(said.spot, "an empty text means everything: leave it out".into());
+            self.complain(said.spot, "an empty string would match everything: remove it".into());
         }
         Some(texts)
     }
@@ -85,7 +85,7 @@ impl<'t> Reader<'t> {
             DeValue::Array(all) => all.iter().filter_map(|one| read(self, one)).collect(),
             _ => {
                 let spot = self.spot(value.span().start);
-                self.complain(spot, format!("tables are wanted here: [[{key}]]"));
+                self.complain(spot, format!("expected tables: [[{key}]]"));
                 Vec::new()
             }
         }
@@ -99,7 +99,7 @@ impl<'t> Reader<'t> {
         let spot = self.spot(value.span().start);
         match value.get_ref() {
             DeValue::Table(table) => Some((spot, table)),
-            _ => self.wrong(spot, "a table is wanted here"),
+            _ => self.wrong(spot, "expected a table"),
         }
     }
 
@@ -109,7 +109,7 @@ impl<'t> Reader<'t> {
         let known = names.join(", ");
         let spot = self.spot(value.span().start);
         if !matches!(value.get_ref(), DeValue::String(_)) {
-            return self.wrong(spot, format!("a text is wanted here: one of {known}"));
+            return self.wrong(spot, format!("expected one of {known}"));
         }
         let said = self.text(value)?;
         if let Ok(chosen) = T::from_str(&said.value, false) {
@@ -117,10 +117,10 @@ impl<'t> Reader<'t> {
         }
         let word = &said.value;
         let fix = match nearest(word, names.iter().map(String::as_str)) {
-            Some(meant) => format!(": did you mean `{meant}`? (it takes {known})"),
-            None => format!(": it takes {known}"),
+            Some(meant) => format!(": did you mean `{meant}`? (expected one of {known})"),
+            None => format!(": expected one of {known}"),
         };
-        self.wrong(spot, format!("not `{word}`{fix}"))
+        self.wrong(spot, format!("invalid value `{word}`{fix}"))
     }
 
     /// A size: a number of bytes, or a text with a unit.
@@ -151,8 +151,8 @@ impl<'t> Reader<'t> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         for said in &hosts {
             if said.value.is_empty() || !said.value.chars().all(plain) {
-                let what = "the name of a host is wanted here, as in tamis.example: letters, \
-                            digits, `-`, `.` and `_`, without a scheme and a port";
+                let what = "expected a host name, such as tamis.example: letters, digits, `-`, \
+                            `.` and `_`, without a scheme and a port";
                 self.complain(said.spot, what.into());
             }
         }
@@ -182,7 +182,7 @@ impl<'t> Reader<'t> {
     {
         let spot = self.spot(value.span().start);
         let DeValue::Integer(number) = value.get_ref() else {
-            return self.wrong(spot, "a whole number is wanted here");
+            return self.wrong(spot, "expected a whole number");
         };
         let (low, high) = (*range.start(), *range.end());
         let read = u64::from_str_radix(number.as_str(), number.radix()).ok();
@@ -196,12 +196,12 @@ impl<'t> Reader<'t> {
         let spot = self.spot(value.span().start);
         match value.get_ref() {
             DeValue::Boolean(value) => Some(Said { value: *value, spot, secret: false }),
-            _ => self.wrong(spot, "true or false is wanted here"),
+            _ => self.wrong(spot, "expected true or false"),
         }
     }
 
     pub(super) fn unknown(&mut self, key: &Spanned<DeString<'_>>, known: &[&str]) {
-        let all = || format!("known are {}", known.join(", "));
+        let all = || format!("expected one of {}", known.join(", "));
         let fix = meant(key.get_ref(), known.iter().copied(), all);
         let what = format!("unknown key `{}`: {fix}", key.get_ref());
         self.complain(self.spot(key.span().start), what);
@@ -246,11 +246,12 @@ impl<'t> Reader<'t> {
                 continue;
             }
             let Some((name, behind)) = behind.split_once('}') else {
-                return self.wrong(spot, "`${` without `}`: write $${ for the signs themselves");
+                return self.wrong(spot, "`${` without `}`: write $${ for a literal ${");
             };
             let Some(found) = (self.outside.variable)(name) else {
                 let what = format!(
-                    "the environment has no {name}: set it, or write $${{ for the signs themselves"
+                    "the environment variable {name} is not set: set it, or write $${{ for a \
+                     literal ${{"
                 );
                 return self.wrong(spot, what);
             };

@@ -9,7 +9,7 @@ use std::{
 pub fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
-    let wrong = || format!("`{text}` is no size; write 1048576, 1024KiB or 1MiB");
+    let wrong = || format!("`{text}` is not a size: write 1048576, 1024KiB or 1MiB");
     let factor: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kib" => 1 << 10,
@@ -35,7 +35,7 @@ const TIMES: [(&str, u64); 5] =
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
-    let wrong = || format!("`{text}` is no time; write 500ms, 30s, 15m, 1h or 1d");
+    let wrong = || format!("`{text}` is not a duration: write 500ms, 30s, 15m, 1h or 1d");
     let unit = unit.trim_start().to_ascii_lowercase();
     let (_, factor) = TIMES.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
     let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -51,7 +51,7 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = text.parse() {
         return Ok((IpAddr::V4(Ipv4Addr::LOCALHOST), port).into());
     }
-    text.parse().map_err(|_| format!("`{text}` is no address; write 9600, or 0.0.0.0:9600"))
+    text.parse().map_err(|_| format!("`{text}` is not an address: write 9600 or 0.0.0.0:9600"))
 }
 
 /// A time in the largest unit that it is whole in.
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(address("0.0.0.0:1").unwrap().to_string(), "0.0.0.0:1");
         assert_eq!(address("[::]:9600").unwrap().to_string(), "[::]:9600");
         for wrong in ["", "localhost", "1.2.3.4", "70000", ":9600"] {
-            assert!(address(wrong).unwrap_err().contains("is no address"), "{wrong}");
+            assert!(address(wrong).unwrap_err().contains("is not an address"), "{wrong}");
         }
     }
 

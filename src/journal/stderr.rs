@@ -164,7 +164,7 @@ impl Writer {
             if written && state.untold > 0 && state.queue.is_empty() {
                 let lines = take(&mut state.untold);
                 let noun = if lines == 1 { "line was" } else { "lines were" };
-                let what = format!("{lines} {noun} dropped: standard error did not take more");
+                let what = format!("{lines} {noun} dropped, because standard error was not read");
                 state.push(line_of(Event::LogLinesDropped, &what));
             }
             self.moved.notify_all();

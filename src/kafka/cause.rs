@@ -71,34 +71,38 @@ impl Cause {
     /// What it is, and which keys mend it.
     pub(super) fn text(self) -> &'static str {
         match self {
-            Self::Refused => "no broker listens at an address of kafka.brokers",
-            Self::Host => "no such host: kafka.brokers, or a name that a broker tells of itself",
-            Self::Tls(false) => "a broker hangs up, as one that wants TLS does: see kafka.tls",
+            Self::Refused => "no broker listens at one of the addresses in kafka.brokers",
+            Self::Host => {
+                "unknown host: check kafka.brokers, and the advertised listeners of the brokers"
+            }
+            Self::Tls(false) => "a broker closed the connection; it may require TLS: see kafka.tls",
             Self::Tls(true) => {
-                "a broker does not answer in TLS: leave out kafka.tls, or name another port in \
+                "a broker does not use TLS on this port: remove kafka.tls, or use another port in \
                  kafka.brokers"
             }
             Self::Untrusted => {
                 "a broker's certificate is not trusted, has expired, or is for another name: \
-                 kafka.tls.ca is to hold the authority that signed it, and kafka.brokers the names \
-                 that it is for"
+                 kafka.tls.ca must contain the authority that signed it, and kafka.brokers the \
+                 names that it was issued for"
             }
             Self::Certificate => {
-                "a broker wants a certificate that it trusts: see kafka.tls.certificate and \
-                 kafka.tls.key"
+                "a broker requires a client certificate that it trusts: see kafka.tls.certificate \
+                 and kafka.tls.key"
             }
-            Self::Anonymous => "a broker hangs up, as one that wants a login does: see kafka.sasl",
+            Self::Anonymous => {
+                "a broker closed the connection; it may require authentication: see kafka.sasl"
+            }
             Self::Credentials => {
-                "a broker refuses the user or the password: see kafka.sasl.user and \
+                "a broker rejected the user or the password: see kafka.sasl.user and \
                  kafka.sasl.password_file"
             }
             Self::Token => {
-                "a broker refuses the token: see kafka.sasl, and what the broker expects"
+                "a broker rejected the token: compare kafka.sasl with what the broker expects"
             }
-            Self::Mechanism => "a broker does not have this mechanism: see kafka.sasl.mechanism",
+            Self::Mechanism => "a broker does not support this mechanism: see kafka.sasl.mechanism",
             Self::Ticket => {
-                "no ticket of Kerberos' for the broker: see kafka.sasl.principal, .keytab and .service; \
-                 `kinit -k -t KEYTAB PRINCIPAL` says why"
+                "no Kerberos ticket for the broker: check kafka.sasl.principal, .keytab and \
+                 .service; `kinit -k -t KEYTAB PRINCIPAL` shows why"
             }
         }
     }
@@ -117,7 +121,8 @@ mod tests {
                 Cause::Untrusted,
             ),
             (
-                "ssl://k1:9093/bootstrap: Receive failed: error:0A000412:SSL routines::ssl/tls alert \
+                "ssl://k1:9093/bootstrap: Receive failed: error:0A000412:SSL routines::ssl/tls \
+                 alert \
                  bad certificate: SSL alert number 42 (after 5ms in state APIVERSION_QUERY)",
                 Cause::Certificate,
             ),

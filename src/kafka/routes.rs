@@ -21,7 +21,7 @@ impl Pattern {
         }
         let wrong = |error: regex::Error| {
             let what = error.to_string();
-            format!("`{text}` is no regex: {}", what.lines().last().unwrap_or_default())
+            format!("`{text}` is not a valid regex: {}", what.lines().last().unwrap_or_default())
         };
         Regex::new(text).map(Self::Regex).map_err(wrong)
     }
@@ -169,11 +169,11 @@ impl Routes {
         let Written { sink, dead_letter } = self.of(topic);
         let again = [Some(&sink), dead_letter.as_ref()].into_iter().flatten();
         if let Some(again) = again.into_iter().find(|topic| self.covers(topic)) {
-            let what = "would be read again: [source] has that topic";
-            return Some(format!("what is written of `{topic}` to `{again}` {what}"));
+            let what = "would be read again, because [source] includes that topic";
+            return Some(format!("what is written from `{topic}` to `{again}` {what}"));
         }
         (dead_letter.as_ref() == Some(&sink)).then(|| {
-            format!("`{topic}` goes to `{sink}`, and so do its dead letters: they need their own")
+            format!("`{topic}` and its dead letters both go to `{sink}`: use separate topics")
         })
     }
 }

@@ -54,12 +54,13 @@ impl Secret {
             Place::File(path) => {
                 fs::read_to_string(path).map_err(|error| format!("{key} {path}: {error}"))?
             }
-            Place::Env(name) => env::var(name)
-                .map_err(|_| format!("{key}: no such text in the environment: {name}"))?,
+            Place::Env(name) => env::var(name).map_err(|_| {
+                format!("{key}: the environment variable {name} is not set, or not UTF-8")
+            })?,
         };
         let text = text.trim_end_matches(['\r', '\n']);
         match text.is_empty() {
-            true => Err(format!("{key}: it is empty")),
+            true => Err(format!("{key}: the secret is empty")),
             false => Ok(text.to_owned()),
         }
     }

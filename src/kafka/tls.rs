@@ -106,10 +106,10 @@ impl MadeWith {
         client: Client,
         make: impl FnOnce() -> io::Result<C>,
     ) -> Option<C> {
-        let now = "there are other certificates or keys now";
+        let now = "TLS certificates or keys changed";
         let (whose, taken) = match client {
-            Client::Source => ("source", "the group is joined anew with them"),
-            Client::Sink => ("sink", "the sink has a producer with them"),
+            Client::Source => ("source", "the source rejoins the group with them"),
+            Client::Sink => ("sink", "the sink uses a new producer with them"),
         };
         self.changes = self.files.changes();
         match make() {
@@ -118,8 +118,10 @@ impl MadeWith {
                 Some(next)
             }
             Err(error) => {
-                let what =
-                    format!("{now}, which do not hold: {error}; the {whose} keeps those of before");
+                let what = format!(
+                    "{now}, but the new ones cannot be used: {error}; the {whose} keeps the \
+                     previous ones"
+                );
                 voice.tell(Event::CertificatesRefused, &what);
                 None
             }

@@ -118,8 +118,8 @@ pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics>
         }
         if patience >= SAID {
             voice.say(
-                "kafka: no answer from the brokers; tried again (kafka.brokers, kafka.tls and \
-                 kafka.sasl say how they are reached)",
+                "kafka: no answer from the brokers; retrying (check kafka.brokers, kafka.tls and \
+                 kafka.sasl)",
             );
         }
         patience = PATIENCE.min(patience * 2);
@@ -145,7 +145,7 @@ fn told(client: &BaseConsumer<Voice>, voice: &Voice) -> io::Result<()> {
             Some(code @ (RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL)) => {
                 refused = Some(code);
             }
-            Some(code) => voice.say(&format!("kafka: {code}; tried again")),
+            Some(code) => voice.say(&format!("kafka: {code}; retrying")),
             None => {}
         }
     }
@@ -169,7 +169,7 @@ pub(super) fn admin(cluster: &Cluster) -> io::Result<AdminClient<Voice>> {
     if voice.has_tokens() {
         let token = voice.token().map_err(|error| io::Error::other(error.to_string()))?;
         if !give_token(admin.inner(), &token) {
-            return Err(io::Error::other("kafka: the token is not taken"));
+            return Err(io::Error::other("kafka: librdkafka did not accept the token"));
         }
     }
     Ok(admin)

@@ -2,7 +2,7 @@
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `awaited` | what it waits for before it has records |
+//! | `awaited` | what it waiting for before it has records |
 //! | `clients` | what librdkafka's clients count of themselves |
 //! | `partition` | how far a partition is, and how far it could be |
 //! | `orders` | what an operator wants |
@@ -82,7 +82,7 @@ pub struct Vitals {
 
 #[derive(Default)]
 struct State {
-    /// What it waits for before it has records.
+    /// What it waiting for before it has records.
     awaited: Option<Awaited>,
     /// The oldest offset was stored then that is not committed.
     stored: Option<Instant>,
@@ -127,7 +127,7 @@ impl Vitals {
         let awaited = self.awaited().filter(|(_, took)| !joined || *took >= REJOINED_WITHIN);
         let yet = if joined { "not joined" } else { "not joined yet" };
         let awaited = awaited
-            .map(|(what, took)| format!("{yet}: waits for {what}; {} s so far", took.as_secs()));
+            .map(|(what, took)| format!("{yet}: waiting for {what}; {} s so far", took.as_secs()));
         if !joined {
             let nothing = || "not joined yet: the group has not assigned partitions".into();
             return Err(awaited.unwrap_or_else(nothing));
@@ -302,7 +302,7 @@ mod tests {
         let vitals = Vitals::default();
         assert!(vitals.ready().unwrap_err().starts_with("not joined yet"));
         vitals.awaits("group `g`");
-        let why = "not joined yet: waits for group `g`; 0 s so far";
+        let why = "not joined yet: waiting for group `g`; 0 s so far";
         assert_eq!(vitals.ready(), Err(why.into()));
         assert!(vitals.rebalanced(Rebalance::Assigned).is_some());
         assert!(vitals.rebalanced(Rebalance::Lost).is_none());

@@ -80,9 +80,9 @@ impl Voice {
         match error.rdkafka_error_code() {
             Some(code) => {
                 let reason = [("reason", format!("{code:?}").into())];
-                self.say_with(&format!("kafka: {code}; tried again"), &reason);
+                self.say_with(&format!("kafka: {code}; retrying"), &reason);
             }
-            None => self.say("kafka: an error without a code; tried again"),
+            None => self.say("kafka: an error without a code; retrying"),
         }
     }
 
@@ -93,7 +93,7 @@ impl Voice {
             self.hears(cause.text(), cause.lasts());
             let password = self.password().filter(|_| cause == Cause::Credentials);
             if password.is_some_and(Password::renew) {
-                self.say("kafka: there is another password now, which is tried from now on");
+                self.say("kafka: the password changed; retrying with the new one");
             }
         }
     }
@@ -111,7 +111,7 @@ impl Voice {
             let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
             *lasting = Some(what.to_owned());
         }
-        self.say(&format!("kafka: {what}; tried again"));
+        self.say(&format!("kafka: {what}; retrying"));
     }
 
     /// What was heard of last, of what it is no use to try again after.
@@ -130,7 +130,7 @@ impl Voice {
     /// There is none, which was said.
     pub fn token(&self) -> Result<OAuthToken, Box<dyn Error>> {
         let Some(Login::Tokens(tokens)) = &self.login else {
-            return Err("no token is asked for".into());
+            return Err("the configuration uses no tokens".into());
         };
         match tokens.get() {
             Ok(token) => Ok(OAuthToken {

@@ -81,16 +81,18 @@ pub enum Stall {
 impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Output => f.write_str("the output stood still; what it did not take is lost"),
+            Self::Output => {
+                f.write_str("the output did not respond; lines that it did not accept are lost")
+            }
             Self::Judging { input, bytes: Some(Range { start, end }) } => write!(
                 f,
-                "a line takes too long to judge: it is in {input} between byte {start} and byte {end}; \
-                 what was read there was not written"
+                "a line takes too long to judge: it is in {input} between byte {start} and byte \
+                 {end}, and this part was not written"
             ),
             Self::Judging { input, bytes: None } => {
-                write!(f, "a record of {input} takes too long to judge; it was not written")
+                write!(f, "a record in {input} takes too long to judge; it was not written")
             }
-            Self::Input => f.write_str("an input did not answer"),
+            Self::Input => f.write_str("an input did not respond"),
         }
     }
 }
@@ -108,10 +110,10 @@ pub enum Failure {
     #[error("the dead letter failed: {0}")]
     DeadLetter(#[source] io::Error),
     /// A worker: a bug.
-    #[error("an internal error (see above); nothing more was written, please report it")]
+    #[error("internal error (see above): the run stopped; please report it")]
     Worker,
     /// The system gave no threads.
-    #[error("no more threads: {0}; try a smaller --threads")]
+    #[error("cannot start threads: {0}; try a smaller --threads")]
     Threads(#[source] io::Error),
 }
 

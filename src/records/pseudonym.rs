@@ -13,7 +13,9 @@ pub struct Pseudonyms(Hmac<Sha256>);
 
 /// A secret that somebody may guess.
 #[derive(Debug, thiserror::Error)]
-#[error("a secret of {0} bytes is too short: {LEAST} at least, as from `openssl rand -hex 32`")]
+#[error(
+    "the secret has {0} bytes, but needs at least {LEAST}: create one with `openssl rand -hex 32`"
+)]
 pub struct TooShort(usize);
 
 impl Pseudonyms {

@@ -19,8 +19,8 @@ pub(super) async fn guard(State(names): State<Names>, request: Request, next: Ne
     if is_for(request.headers(), request.uri(), &names) {
         return next.run(request).await;
     }
-    let why = "the Host header has a name that this server does not know: ask for an IP address or \
-               localhost, or add the name to admin_hosts\n";
+    let why = "the Host header names an unknown host: use an IP address or localhost, or add the \
+               name to admin_hosts\n";
     (StatusCode::FORBIDDEN, why).into_response()
 }
 

@@ -42,9 +42,9 @@ pub(super) fn routes(address: SocketAddr, open: bool, status: Shared) -> Router 
 
 async fn guard(State(closed): State<bool>, request: Request, next: Next) -> Response {
     let why = if closed {
-        "orders want a token where others can reach this port: --admin-token-file\n"
+        "other machines can reach this port, so commands require a token: set --admin-token-file\n"
     } else if request.headers().contains_key(header::ORIGIN) {
-        "orders are not for pages of a browser\n"
+        "requests from web pages are refused\n"
     } else {
         return next.run(request).await;
     };
@@ -59,7 +59,7 @@ async fn answer(
     let body = timeout(BODY, to_bytes(request.into_body(), LONGEST)).await;
     let target = body.ok().and_then(Result::ok).and_then(|b| String::from_utf8(b.to_vec()).ok());
     let Some(target) = target else {
-        return (StatusCode::BAD_REQUEST, "no order, or one that cannot be read\n".into());
+        return (StatusCode::BAD_REQUEST, "the request has no target, or an invalid one\n".into());
     };
     let (code, said) = match status.order(verb, target.trim()) {
         Order::Done(said) => (StatusCode::OK, said),

@@ -66,7 +66,7 @@ async fn guard(
         false => (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Bearer")],
-            "a bearer token is wanted\n",
+            "this page requires a bearer token\n",
         )
             .into_response(),
     }

@@ -100,10 +100,11 @@ impl DeadLetterFile {
             };
             (self.file, self.is_regular) = self.patience.until_back(&shown, make)?;
             (self.written, self.fresh) = (0, 0);
-            let what = "it was moved or removed, and is made again; what was not acknowledged is written again";
+            let what = "it was moved or removed; it is recreated, and what was not acknowledged \
+                        is written again";
             (self.patience.say)(Event::OutputReplaced, &format!("{shown}: {what}"));
         }
-        Err(io::Error::other("somebody else moves or removes it again and again"))
+        Err(io::Error::other("another process repeatedly moves or removes it"))
     }
 
     /// Writes what is not written. Where that fails, all that came since the last flush is taken back, for
@@ -153,7 +154,7 @@ fn opened(path: &Path) -> io::Result<(File, bool)> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
             return Err(io::Error::other(
-                "another run is writing to it: give each a file of its own",
+                "another run is writing to it: use a different file for each run",
             ));
         }
         // Not every file system has locks.
@@ -363,7 +364,8 @@ mod tests {
             letter,
             concat!(
                 r#"{"reason":"schema_required","keyword":"required","schema":"service-log","#,
-                r#""pointer":"/user","missing":"id","input":"a \"b\".log","line":17,"offset":99,"length":9,"#,
+                r#""pointer":"/user","missing":"id","input":"a \
+                                                             \"b\".log","line":17,"offset":99,"length":9,"#,
                 r#""event":{"user":{}}}"#,
                 "\n"
             )

@@ -161,7 +161,9 @@ fn append(path: &Path, new: bool) -> io::Result<Target> {
     let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
-            return Err(io::Error::other("another run is appending to it"));
+            return Err(io::Error::other(
+                "another run is appending to it: use a different file for each run",
+            ));
         }
         // Not every file system has locks.
         Err(TryLockError::Error(_)) | Ok(()) => {}
@@ -180,7 +182,7 @@ pub(super) fn leads_to(path: &Path, file: &File) -> bool {
 }
 
 fn moved() -> io::Error {
-    io::Error::other("somebody moved or removed it while it was written to")
+    io::Error::other("it was moved or removed while it was written")
 }
 
 /// A pipe or a device has nothing to sync, and says so.

@@ -200,7 +200,8 @@ impl RecordSink for KafkaSink {
             let since = *waits.get_or_insert_with(Instant::now);
             if anew::is_hopeless(&self.made_with, since) {
                 // What is given back is sent again, by another producer.
-                let why = "no room, and there are other certificates or keys meanwhile";
+                let why =
+                    "the producer's queue is full, and TLS certificates or keys changed meanwhile";
                 return Err(match self.transacting {
                     Some(_) => Refusal::Undone,
                     None => Refusal::Topic(io::Error::other(why)),

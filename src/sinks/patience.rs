@@ -44,7 +44,7 @@ impl Patience {
                 Err(error) if is_full(&error) => {
                     if !told {
                         let why =
-                            "no space left on the device: waiting for room, and the input with it";
+                            "no space left on the device: waiting for space; reading is paused";
                         (self.say)(Event::OutputFull, &format!("{what}: {why}"));
                         told = true;
                     }
@@ -55,7 +55,7 @@ impl Patience {
                 }
                 Ok(done) => {
                     if told {
-                        let what = format!("{what}: there is room again, going on");
+                        let what = format!("{what}: the device has space again; continuing");
                         (self.say)(Event::OutputHasRoom, &what);
                     }
                     return Ok(done);
@@ -79,7 +79,8 @@ impl Patience {
                 Err(error) => {
                     if !told {
                         let what = format!(
-                            "{what}: it cannot be made again ({error}): the input waits until it can"
+                            "{what}: it cannot be recreated ({error}): reading is paused until it \
+                             can"
                         );
                         (self.say)(Event::OutputHeld, &what);
                         told = true;

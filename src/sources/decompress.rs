@@ -176,7 +176,7 @@ impl Refused {
             }
             Self::Fault(Fault::TooLarge) => format!(
                 "the {format} data needs too large a window, more than {} MiB, after {text} bytes \
-                 of text: compress it anew without `--long` or `--ultra`, or give more --memory",
+                 of text: compress it again without `--long` or `--ultra`, or raise --memory",
                 1_u64 << (window_log - 20)
             ),
         })

@@ -140,12 +140,12 @@ impl Extent {
             return Ok(());
         }
         let what = match whole {
-            true => "it was written anew while it was read".into(),
+            true => "it was rewritten while it was read".into(),
             false => format!(
                 "it was truncated while it was read, from {} to {size} bytes",
                 self.size.max(end)
             ),
         };
-        Err(io::Error::other(format!("{what}: {} bytes of it were read", self.read)))
+        Err(io::Error::other(format!("{what}; {} bytes were read", self.read)))
     }
 }

@@ -277,7 +277,8 @@ impl Follow {
         if tail.is_somewhere() {
             self.registry.is_elsewhere(input);
         } else if tail.file.is_none() && tail.exhausted_at.is_none() {
-            let why = "it was removed before it was read to its end: there are too few descriptors";
+            let why = "it was removed before it was read to its end, because there are too few \
+                       file descriptors (`ulimit -n`)";
             self.tell(&tail.name.clone(), io::Error::other(why));
         }
         if !tail.is_packed() {

@@ -145,12 +145,14 @@ impl KafkaSource {
         let voice = &settings.cluster.voice;
         if let Some(notes) = &settings.notes {
             for what in notes.shown() {
-                let what = format!("{what}; they are judged one by one");
+                let what = format!("{what}; they are now judged one by one");
                 voice.tell(Event::RecordsSuspected, &what);
             }
             for (topic, partition, offset) in notes.quarantined() {
-                let what =
-                    format!("{topic}[{partition}]:{offset}: runs died of it: it is not judged");
+                let what = format!(
+                    "{topic}[{partition}]:{offset}: quarantined, because the process crashed \
+                     repeatedly on this record"
+                );
                 let fields = [
                     ("topic", topic.into()),
                     ("partition", partition.into()),

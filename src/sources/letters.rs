@@ -39,7 +39,7 @@ impl LettersSource {
         loop {
             let Some(lines) = chosen.lines.get(self.at) else { return Ok(false) };
             self.at += 1;
-            let changed = || io::Error::other("it was changed while it was read");
+            let changed = || io::Error::other("it changed while it was read");
             let letter = letters.read()?.ok_or_else(changed)?;
             if *lines == 0 {
                 continue;

@@ -24,13 +24,13 @@ const MAGICS: &[(&[u8], &str)] = &[
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a rar archive"),
     (b"LZIP\x01", "lzip data"),
-    (b"\x1f\x9d", "data of compress(1)"),
+    (b"\x1f\x9d", "compress(1) data"),
     (b"\x89LZO\0", "lzop data"),
     (b"\xff\x06\0\0sNaPpY", "snappy data"),
     (b"\x5d\0\0", "lzma data"),
-    (b"LPKSHHRH", "a journal of systemd (`journalctl -o json --file` reads it)"),
-    (b"ElfFile\0", "an event log of Windows"),
-    (b"\x7fELF", "a program"),
+    (b"LPKSHHRH", "a systemd journal (`journalctl -o json --file` reads it)"),
+    (b"ElfFile\0", "a Windows event log"),
+    (b"\x7fELF", "an executable"),
     (b"PAR1\x15", "a Parquet file"),
     (b"Obj\x01", "an Avro file"),
     (b"SQLite format 3\0", "an SQLite database"),
@@ -127,7 +127,7 @@ impl TextSource {
 }
 
 fn refused(what: &str) -> io::Error {
-    io::Error::other(format!("it is no text, but {what}: unpack it first"))
+    io::Error::other(format!("it is not text, but {what}: unpack it first"))
 }
 
 impl Source for TextSource {

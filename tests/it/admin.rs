@@ -41,7 +41,7 @@ impl Watched {
             .spawn()
             .unwrap();
         let mut watched = Self { folder, child, port: 0 };
-        watched.until("the address", |w| w.said().contains("--admin: at 127.0.0.1:"));
+        watched.until("the address", |w| w.said().contains("--admin: listening at 127.0.0.1:"));
         let said = watched.said();
         let port = said.split("127.0.0.1:").nth(1).unwrap().lines().next().unwrap();
         watched.port = port.parse().unwrap();
@@ -276,10 +276,10 @@ fn a_server_that_others_reach_without_a_token_is_warned_about() {
     let dir = folder(&[("token", "secret\n")]);
     let said = |args: &[&str]| stderr(&run(tamis(args).current_dir(&dir), b"{}\n"));
     let open = said(&["--admin", "0.0.0.0:0"]);
-    assert!(open.contains("wants no token") && open.contains("--admin-token-file"), "{open}");
+    assert!(open.contains("requires no token") && open.contains("--admin-token-file"), "{open}");
     for closed in [&["--admin", "0"][..], &["--admin", "0.0.0.0:0", "--admin-token-file", "token"]]
     {
-        assert!(!said(closed).contains("wants no token"), "{closed:?}");
+        assert!(!said(closed).contains("requires no token"), "{closed:?}");
     }
 }
 

@@ -185,7 +185,7 @@ fn a_missing_input_is_named_and_the_rest_is_done() {
     assert_eq!(output.stdout, b"{\"n\":1}\n{\"n\":2}\n");
     assert_eq!(code(&output), 3);
     assert!(stderr(&output).contains("tamis: gone.log: no such file"), "{}", stderr(&output));
-    assert!(stderr(&output).contains("tamis: .: a directory"), "a directory is no input");
+    assert!(stderr(&output).contains("tamis: .: it is a directory"), "a directory is no input");
     assert_eq!(summary(&output)["failed_inputs"], 2);
 }
 
@@ -289,7 +289,7 @@ fn bad_usage_is_2_and_says_what_would_do() {
         (&["--memory", "lots"], "1MiB"),
         (&["--memory", "1MiB"], "needs at least"),
         (&["--text", "dead-letter"], "needs --dead-letter"),
-        (&["--schema", "nothing-like-it"], "ships: service-log"),
+        (&["--schema", "nothing-like-it"], "built-in schema: service-log"),
         (&["--schema", "service-lgo"], "did you mean `service-log`?"),
         (&["--only", "emial"], "did you mean `email`?"),
         (&["--without", "x-ray"], "patterns list"),
@@ -299,24 +299,24 @@ fn bad_usage_is_2_and_says_what_would_do() {
         (&["--schema", "x", "--require", "y"], "--require"),
         (&["--require", "a,,b"], "field 2"),
         (&["--patterns", "no/such/pack.toml"], "no/such/pack.toml"),
-        (&["--max-event-bytes", "2GiB"], "at most 1GiB"),
+        (&["--max-event-bytes", "2GiB"], "the maximum is 1GiB"),
         (&["patterns", "show", "nothing"], "patterns list"),
         (&["patterns", "test", "no/such/pack.toml"], "no/such/pack.toml: no such file"),
         (&["explain", "--only", "emial", "{}"], "did you mean `email`?"),
         (&["explain", "--quiet", "{}"], "--quiet"),
         (&["--append"], "--output <FILE> is missing"),
         (&["--follow"], "name them, as in `tamis --follow app.log`"),
-        (&["--follow", "-"], "`-`, standard input, is read to its end without it"),
+        (&["--follow", "-"], "standard input (`-`) is read to its end without it"),
         (&["-o", "/"], "-o / is a directory: name a file in it, or use --out-dir"),
         (&["-o", "/tmp", "--rotate-size", "1MB"], "-o /tmp is a directory"),
         (&["--stats", "/"], "--stats / is a directory: name a file in it"),
         (&["check", "tamis.toml"], "did you mean `tamis config check FILE`?"),
         (&["--follow", "x.log", "--data-dir", "/dev/null"], "/dev/null: it is a file"),
-        (&["--config", "/"], "configuration /: a directory: a file is wanted here"),
-        (&["-o", "x", "--append", "--force"], "exclude each other"),
-        (&["-o", "x", "--out-dir", "y"], "exclude each other"),
-        (&["--compress", "zip"], "it takes gzip, zstd"),
-        (&["--out-dir", "y"], "standard input has no name"),
+        (&["--config", "/"], "configuration /: it is a directory, not a file"),
+        (&["-o", "x", "--append", "--force"], "cannot be used together"),
+        (&["-o", "x", "--out-dir", "y"], "cannot be used together"),
+        (&["--compress", "zip"], "expected one of gzip, zstd"),
+        (&["--out-dir", "y"], "standard input has no file name"),
         (&["explian"], "did you mean `tamis explain`?"),
     ] {
         let output = sieve(args, b"{}\n");

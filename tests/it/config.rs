@@ -76,8 +76,11 @@ fn packs_are_pinned() {
     assert_eq!(stdout(&said("core.toml")), "{\"mail\":\"[REDACTED:email]\",\"password\":\"x\"}\n");
     assert_eq!(stdout(&said("none.toml")).as_bytes(), EVENT);
     for (file, wanted) in [
-        ("newer.toml", "newer.toml:2:23: this tamis has no secrets@99: it has secrets@1"),
-        ("bare.toml", "bare.toml:2:13: `core` is not pinned: write \"core@1\""),
+        (
+            "newer.toml",
+            "newer.toml:2:23: this version of Tamis has no secrets@99: it has secrets@1",
+        ),
+        ("bare.toml", "bare.toml:2:13: `core` names no version: write \"core@1\""),
     ] {
         let output = said(file);
         assert_eq!((code(&output), output.stdout.len()), (2, 0));
@@ -96,11 +99,11 @@ fn check_judges_everything_and_reads_nothing() {
     let check = |file: &str| in_folder(&dir, &["config", "check", file], b"");
     let output = check("sound.toml");
     assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(stdout(&output).starts_with("sound.toml: sound\n"), "{}", stdout(&output));
+    assert!(stdout(&output).starts_with("sound.toml: valid\n"), "{}", stdout(&output));
     assert!(stdout(&check("loose.toml")).contains("not pinned"));
     for (file, wanted) in [
         ("wrong.toml", &["wrong.toml:4:1: unknown key `txt`: did you mean `text`?"][..]),
-        ("deep.toml", &["deep.toml:3:13: this tamis has no core@7", "no such schema"]),
+        ("deep.toml", &["deep.toml:3:13: this version of Tamis has no core@7", "no such schema"]),
     ] {
         let output = check(file);
         assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
@@ -135,7 +138,8 @@ fn check_tells_all_that_is_wrong_with_configuration_schema_and_packs_at_once() {
     let one = detector("a", "literals = ['acme_']\nregex = 'acme_['") + &detector("b", "");
     let two =
         detector("c", "regexp = 'x'") + &detector("d", "priority = 'high'\nlitrals = ['abc']");
-    let schema = "{\n  \"requierd\": [\"a\"],\n  \"properties\": {\n    \"a\": { \"type\": \"strin\" }\n  }\n}\n";
+    let schema = "{\n  \"requierd\": [\"a\"],\n  \"properties\": {\n    \"a\": { \"type\": \
+                  \"strin\" }\n  }\n}\n";
     let files = |config: &'static str| {
         folder(&[
             ("etc/t.toml", config),
@@ -155,14 +159,15 @@ fn check_tells_all_that_is_wrong_with_configuration_schema_and_packs_at_once() {
     ];
     // Faults of the file itself hide none of those of what it names.
     let said = complaints(&files(
-        "version = 1\nschema = \"event.json\"\npatterns = [\"core@9\", \"packs\", \"nowhere.toml\"]\n\
+        "version = 1\nschema = \"event.json\"\npatterns = [\"core@9\", \"packs\", \
+         \"nowhere.toml\"]\n\
          colour = \"never\"\nmax_depth = 0\n[[rule]]\npath = \"a\"\naction = \"hide\"\n",
     ));
     let own = [
         "etc/t.toml:4:1: unknown key `colour`: did you mean `color`?",
         "etc/t.toml:5:13: 0 is not in 1..=65535",
-        "etc/t.toml:8:10: not `hide`: it takes ",
-        "etc/t.toml:3:13: this tamis has no core@9: it has core@1",
+        "etc/t.toml:8:10: invalid value `hide`: expected one of ",
+        "etc/t.toml:3:13: this version of Tamis has no core@9: it has core@1",
         "etc/t.toml:3:32: pack etc/nowhere.toml: no such file or directory",
     ];
     assert_starts(&said, &[&own[..], &beyond[..]].concat());
@@ -177,8 +182,9 @@ fn what_the_file_says_is_called_as_the_file_calls_it() {
         (
             "only = [\"email\", \"emial\"]\nwithout = [\"x-ray\"]\nmax_event_bytes = \"2GiB\"\n",
             &[
-                "etc/t.toml:4:19: max_event_bytes 2147483648: at most 1GiB",
-                "etc/t.toml:2:18: only: no detector, category or pack `emial`: did you mean `email`?",
+                "etc/t.toml:4:19: max_event_bytes 2147483648: the maximum is 1GiB",
+                "etc/t.toml:2:18: only: no detector, category or pack `emial`: did you mean \
+                 `email`?",
                 "etc/t.toml:3:12: without: no detector, category or pack `x-ray`: `tamis patterns",
             ][..],
         ),
@@ -194,13 +200,12 @@ fn what_the_file_says_is_called_as_the_file_calls_it() {
             "output = \"x.log\"\nrotate_keep = 3\n",
             &["etc/t.toml:3:15: rotate_keep needs rotate_size or rotate_every"],
         ),
-        ("output = \"there\"\n", &["etc/t.toml:2:10: output etc/there is there already: --force"]),
+        ("output = \"there\"\n", &["etc/t.toml:2:10: output etc/there already exists: --force"]),
         ("follow = true\n", &["etc/t.toml:2:10: follow needs files: list them as `inputs`"]),
         (
             "schema = \"servce-log\"\n",
-            &[
-                "etc/t.toml:2:10: schema etc/servce-log: no such schema and no such file: did you mean `service-log`?",
-            ],
+            &["etc/t.toml:2:10: schema etc/servce-log: no such schema and no such file: did you \
+                 mean `service-log`?"],
         ),
     ] {
         let dir = folder(&[("etc/t.toml", &format!("version = 1\n{config}")), ("etc/there", "")]);
@@ -264,10 +269,16 @@ fn inputs_and_outputs_are_as_the_flags_have_them() {
     }
     assert_eq!(read("all.gz")[..2], [0x1f, 0x8b]);
     for (text, wanted) in [
-        ("out_dir = 'a'\noutput = 'b'\n", "t.toml:2:11: out_dir and output exclude each other"),
-        ("append = true\nforce = true\noutput = 'b'\n", "2:10: append and force exclude"),
-        ("append = true\n", "2:10: append adds to a file: name it as output"),
-        ("out_dir = 'a'\ncompress = 'zstd'\n", "3:12: compress is for one output"),
+        (
+            "out_dir = 'a'\noutput = 'b'\n",
+            "t.toml:2:11: `out_dir` and `output` cannot be used together",
+        ),
+        (
+            "append = true\nforce = true\noutput = 'b'\n",
+            "2:10: `append` and `force` cannot be used",
+        ),
+        ("append = true\n", "2:10: `append` needs a file to append to: add `output`"),
+        ("out_dir = 'a'\ncompress = 'zstd'\n", "3:12: `compress` needs `output`"),
     ] {
         let dir = folder(&[("t.toml", &format!("version = 1\n{text}"))]);
         let output = in_folder(&dir, &["config", "check", "t.toml"], b"");
@@ -298,7 +309,8 @@ fn show_says_what_is_in_force_and_masks_the_environment() {
 #[test]
 fn lists_stand_in_files_that_nothing_shows() {
     let config = "version = 1\n[[allow]]\nexact = 'inline@canary.example'\n\
-                  exact_file = 'lists/exact'\nprefix_file = 'lists/prefix'\nsuffix_file = 'lists/suffix'\n\
+                  exact_file = 'lists/exact'\nprefix_file = 'lists/prefix'\nsuffix_file = \
+                  'lists/suffix'\n\
                   cidr_file = 'lists/cidr'\ndomain_file = 'lists/domain'\n";
     let dir = folder(&[
         ("etc/my.toml", config),
@@ -333,7 +345,8 @@ fn lists_stand_in_files_that_nothing_shows() {
     assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
     let text = stderr(&output);
     let wanted = "tamis: etc/bad.toml:4:14: etc/lists/no: no such file or directory\n\
-                  tamis: etc/lists/bad:3:1: this is no network: write 10.0.0.0/8 or 2001:db8::/32\n";
+                  tamis: etc/lists/bad:3:1: not a valid network: write 10.0.0.0/8 or \
+                  2001:db8::/32\n";
     assert_eq!(text, wanted);
 }
 

@@ -43,7 +43,8 @@ fn logs(text: &str) -> [String; 2] {
 #[test]
 fn clean_wrappers_leave_byte_for_byte_also_in_pieces() {
     let odd = format!(
-        "{{ \"time\" : \"{TIME}\", \"stream\":\"stdout\",\"attrs\":{{\"a\":[1,\"}}\"]}},\"log\":\"\\u003cp\\/\\n\"}}\n"
+        "{{ \"time\" : \"{TIME}\", \
+         \"stream\":\"stdout\",\"attrs\":{{\"a\":[1,\"}}\"]}},\"log\":\"\\u003cp\\/\\n\"}}\n"
     );
     let input = [
         docker("stdout", "{\"n\": 1}\n"),
@@ -154,7 +155,7 @@ fn a_line_without_a_wrapper_is_refused_or_in_auto_judged_as_it_is() {
     assert_eq!(String::from_utf8(output.stdout.clone()).unwrap(), docker("stdout", "fine\n"));
     let counted = summary(&output);
     assert_eq!((&counted["dropped"]["no_wrapper"], &counted["blank"]), (&4.into(), &1.into()));
-    assert!(stderr(&output).starts_with("tamis: dropped stdin:2: no_wrapper: not a line that"));
+    assert!(stderr(&output).starts_with("tamis: dropped stdin:2: no_wrapper: not in the format"));
     adds_up(&counted);
     let output = sieve(&[], input.as_bytes());
     let wanted = docker("stdout", "fine\n") + "{\"n\":1}\ntext of [REDACTED:email]\n";
@@ -209,7 +210,7 @@ fn text_is_text_whatever_it_begins_with() {
     assert_eq!(summary(&output)["wrapped"], 2);
     let output = sieve(&["--input-format", "yaml"], b"");
     assert_eq!(code(&output), 2);
-    assert!(stderr(&output).contains("it takes auto, ndjson, docker, cri, text"));
+    assert!(stderr(&output).contains("expected one of auto, ndjson, docker, cri, text"));
 }
 
 #[test]

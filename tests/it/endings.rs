@@ -337,7 +337,7 @@ fn a_descriptor_that_was_closed_before_the_start_is_told_from_dev_null() {
         let said = stderr(&output);
         assert_eq!(code(&output), exit, "{args} {redirection}: {said}");
         if exit > 0 {
-            assert!(said.contains("closed before tamis began"), "{args} {redirection}: {said}");
+            assert!(said.contains("closed before Tamis started"), "{args} {redirection}: {said}");
             let last = said.lines().last().unwrap_or_default();
             let summary: Result<Value, _> = serde_json::from_str(last);
             let output = redirection.contains('>') && !redirection.contains("null");
@@ -413,7 +413,7 @@ fn a_file_that_is_not_what_it_was_when_it_is_read_is_an_input_error() {
             (
                 text.len() as u64,
                 &text.iter().map(|byte| byte ^ (byte & 1)).collect::<Vec<_>>(),
-                "it was written anew while",
+                "it was rewritten while",
             ),
         ] {
             let dir = tree(&[("big", &text)]);
@@ -461,7 +461,7 @@ fn what_is_no_text_is_an_error_and_no_thousand_drops() {
         shell.status().unwrap().success()
     };
     for (script, wanted) in [
-        ("tar cf x in", "it is no text, but a tar archive: unpack it first"),
+        ("tar cf x in", "it is not text, but a tar archive: unpack it first"),
         ("tar czf x in", "a tar archive"),
         ("tar cf - in | zstd -q > x", "a tar archive"),
         ("gzip -c in/a.log | gzip > x", "gzip data, compressed twice"),

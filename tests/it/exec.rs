@@ -76,10 +76,10 @@ fn what_cannot_be_started_is_said_as_env_does() {
         (&["exec", "--", "no-such-app-here"][..], 127, "no-such-app-here: no such file"),
         (&["exec", "--", "./plain"], 126, "plain: permission denied"),
         (&["exec", "-o", "out", "--", "./gone"], 127, "gone: no such file"),
-        (&["exec", "in", "--", "true"], 2, "and no files"),
+        (&["exec", "in", "--", "true"], 2, "not files"),
         (&["exec", "true"], 2, "`tamis exec [OPTIONS] -- my-app`"),
         (&["exec"], 2, "`tamis exec [OPTIONS] -- my-app`"),
-        (&["exec", "-r", "--", "true"], 2, "no -r"),
+        (&["exec", "-r", "--", "true"], 2, "without --out-dir and -r"),
         (&["exec", "--schema", "service-lgo", "--", "touch", "ran"], 2, "service-log"),
     ] {
         let output = run(tamis(args).current_dir(&dir), b"");
@@ -107,7 +107,8 @@ fn standard_input_is_the_applications_and_files_are_written_as_ever() {
 fn signals_are_passed_on_and_the_last_words_are_heard() {
     for (signal, name, exit) in [(Signal::TERM, "TERM", 5), (Signal::INT, "INT", 6)] {
         let script = format!(
-            "trap 'echo \"{{\\\"n\\\":2}}\"; sleep 1; echo \"{{\\\"n\\\":3}}\" >&2; exit {exit}' {name}
+            "trap 'echo \"{{\\\"n\\\":2}}\"; sleep 1; echo \"{{\\\"n\\\":3}}\" >&2; exit {exit}' \
+             {name}
              echo '{{\"n\":1}}'; while :; do sleep 0.05; done"
         );
         // Without a terminal of its own, as in a container.

@@ -27,13 +27,13 @@ fn each_candidate_has_its_place_and_its_decision() {
         "redacted: 2 found, 3 refused\n",
         "string in escapes        bytes 9..28",
         "    email         found      → [REDACTED:email]\n",
-        "    payment_card  veto       a key or word near says that it is something else\n",
-        "    payment_card  context    no key or word near",
+        "    payment_card  veto       a veto key or word is nearby\n",
+        "    payment_card  context    needs a context key or word nearby",
         "string in escapes, json  bytes ",
         "    secret_field  found      → [REDACTED:secret_field]\n",
-        "    payment_card  validator  its check refuses it",
-        "\ngate opened, but no shape there: ",
-        "\ngate never opened: the other ",
+        "    payment_card  validator  rejected by the validator",
+        "\ngate matched, but no shape did: ",
+        "\ngate never matched: the other ",
     ] {
         assert!(page.contains(part), "{part}\n{page}");
     }
@@ -49,7 +49,7 @@ fn each_candidate_has_its_place_and_its_decision() {
 #[test]
 fn every_outcome_has_its_first_line() {
     for (args, event, wanted) in [
-        (&[][..], r#"{"n":1}"#, "clean: leaves byte for byte; no candidate\n"),
+        (&[][..], r#"{"n":1}"#, "clean: forwarded byte for byte; no candidate\n"),
         (&[], "panic: password=hunter2", "wrapped: a text line"),
         (&[], " ", "blank: "),
         (&[], "{'n':1}", "would be dropped: syntax at byte 1: looks like a Python dict"),
@@ -157,19 +157,19 @@ fn a_case_that_fails_says_what_came_and_which_step_refused() {
             "\
 FAILED badge of pack mine
   text        BDG-1234567 x
-  wanted      [REDACTED:badge] x
-  came        unchanged
-  refused by  regex: its pattern, or what stands beside the match, does not fit
+  expected    [REDACTED:badge] x
+  actual      unchanged
+  refused by  regex: does not match the regex, `not_before` or `not_after`
 FAILED badge of pack mine
   text        BDG-654321 x
-  wanted      unchanged, refused by regex
-  came        [REDACTED:badge] x
+  expected    unchanged, refused by regex
+  actual      [REDACTED:badge] x
   refused by  no step
 FAILED badge of pack mine
   event       {\"a\":\"nothing\"}
-  wanted      unchanged, refused by regex
-  came        unchanged
-  refused by  gate: nothing there looks like it"
+  expected    unchanged, refused by regex
+  actual      unchanged
+  refused by  gate: the text contains nothing that its gate looks for"
         );
         assert!(last.ends_with(" cases: 3 failed"), "{last}");
     }

@@ -279,7 +279,8 @@ fn two_processes_do_not_share_a_directory_and_a_newer_format_is_refused() {
     yard.until_ids([1]);
     assert_eq!(yard.start(KEEP).ends(), 2);
     assert!(
-        yard.read("err").contains("--data-dir data: another tamis is using it; give each its own")
+        yard.read("err")
+            .contains("--data-dir data: another Tamis process is using it; give each its own")
     );
     agent.stop();
     let kept = fs::read_to_string(yard.path("data/checkpoints.json")).unwrap();
@@ -289,7 +290,7 @@ fn two_processes_do_not_share_a_directory_and_a_newer_format_is_refused() {
     assert!(yard.read("err").contains("data/checkpoints.json: its checksum does not match"));
     fs::write(yard.path("data/checkpoints.json"), r#"{"version":9,"files":"?"}"#).unwrap();
     assert_eq!(yard.start(KEEP).ends(), 2);
-    assert!(yard.read("err").contains("version 9 is a newer tamis's"));
+    assert!(yard.read("err").contains("version 9 was written by a newer Tamis"));
     assert_eq!(yard.ids(), [1]);
 }
 
@@ -341,7 +342,7 @@ fn checkpoints_are_no_input() {
     for there in [false, true] {
         let agent = yard.start_on("-r", &["logs", "--data-dir", "logs/data"]);
         assert_eq!(agent.ends(), 2);
-        let wanted = "--data-dir logs/data would be an input (logs): put it elsewhere";
+        let wanted = "--data-dir logs/data would be an input (logs): choose another directory";
         assert!(yard.read("err").contains(wanted), "{}", yard.read("err"));
         if !there {
             fs::create_dir(yard.log("data")).unwrap();
@@ -370,9 +371,9 @@ fn what_is_not_there_yet_is_waited_for_and_told_once() {
     let said = yard.read("err");
     let said: Vec<_> = said.lines().filter(|line| !line.starts_with('{')).collect();
     let wanted = [
-        "tamis: waits for logs/none.log: there is no such file yet",
-        "tamis: waits for later/*.log: no file matches yet",
-        "tamis: logs: a directory: -r reads the files in it",
+        "tamis: waiting for logs/none.log: the file does not exist yet",
+        "tamis: waiting for later/*.log: no file matches yet",
+        "tamis: logs: it is a directory: use -r to read the files in it",
     ];
     assert_eq!(said, wanted);
 

@@ -268,7 +268,7 @@ fn an_offset_that_is_gone_stops_the_run_and_is_said() {
     let (code, account) = desk.start("gone").end();
     let said = desk.said("gone");
     assert_eq!((code, &account["read"]), (3, &0.into()), "{said}");
-    let wanted = "the committed offset does not exist (10, and there are 15 to 20)";
+    let wanted = "the committed offset does not exist (10; existing: 15 to 20)";
     assert!(said.contains(wanted), "{said}");
     // A group without an offset begins with what there is.
     let desk = Desk::new(&broker, names(&topics), &unique("group"), "");
@@ -309,50 +309,58 @@ fn a_configuration_that_goes_in_a_circle_is_refused_with_its_place() {
     let head = "version = 1\n[kafka]\nbrokers = [\"localhost:1\"]\n";
     for (text, wanted) in [
         (
-            "[source]\ntopics = [\"^logs\\\\..*\"]\ngroup = \"g\"\n[sink]\ntopic = \"logs.clean\"\n",
+            "[source]\ntopics = [\"^logs\\\\..*\"]\ngroup = \"g\"\n[sink]\ntopic = \
+             \"logs.clean\"\n",
             "8:9: `logs.clean`: what is written there would be read again",
         ),
         (
-            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\n[dead_letter]\ntopic = \"a\"\n",
+            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \
+             \"b\"\n[dead_letter]\ntopic = \"a\"\n",
             "10:9: `a`: what is written",
         ),
         (
-            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\n[dead_letter]\ntopic = \"b\"\n",
-            "10:9: the dead letter needs a topic of its own",
+            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \
+             \"b\"\n[dead_letter]\ntopic = \"b\"\n",
+            "10:9: dead letters need a topic of their own",
         ),
-        ("[source]\ntopics = [\"a\"]\ngroup = \"g\"\n", "2:1: topics need [sink], too"),
+        ("[source]\ntopics = [\"a\"]\ngroup = \"g\"\n", "2:1: to read topics, add [sink]"),
         ("[source]\ntopics = [\"a\"]\n[sink]\ntopic = \"{topic}.b\"\n", "4:1: `group` is missing"),
         (
             "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"{name}.b\"\n",
-            "8:9: `{name}.b` is no topic's name: letters, digits",
+            "8:9: `{name}.b` is not a valid topic name: use letters, digits",
         ),
         (
             "[source]\ntopics = [\"^logs\\\\..*\"]\ngroup = \"g\"\n[sink]\ntopic = \"{topic}.b\"\n",
-            "8:9: `{topic}.b`: what is written there would be read again, by `^logs\\..*`, which takes \
-             any end: end it with `$`",
+            "8:9: `{topic}.b`: what is written there would be read again, because [source] \
+             includes `^logs\\..*`, which matches any ending: end it with `$`",
         ),
         (
             "[source]\ntopics = [\"a\", \"a.b\"]\ngroup = \"g\"\n[sink]\ntopic = \"{topic}.b\"\n",
-            "8:9: `{topic}.b`: what is written there would be read again, by `a.b`",
+            "8:9: `{topic}.b`: what is written there would be read again, because [source] includes `a.b`",
         ),
         (
-            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\nroutes = [{ from = \"x\", topic = \"a\" }]\n",
-            "9:33: `a`: what is written there would be read again: [source] has this topic",
+            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\nroutes = [{ from = \
+             \"x\", topic = \"a\" }]\n",
+            "9:33: `a`: what is written there would be read again, because [source] includes this topic",
         ),
         (
-            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\nroutes = [{ from = \"^(\", topic = \"c\" }]\n",
-            "9:20: `^(` is no regex",
+            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\nroutes = [{ from = \
+             \"^(\", topic = \"c\" }]\n",
+            "9:20: `^(` is not a valid regex",
         ),
         (
-            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\nroutes = [{ form = \"a\", topic = \"c\" }]\n",
+            "[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\nroutes = [{ form = \
+             \"a\", topic = \"c\" }]\n",
             "`from` is missing",
         ),
         (
-            "properties = { \"acks\" = \"1\" }\n[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\n",
-            "4:16: `acks` cannot be set: tamis keeps a promise by it",
+            "properties = { \"acks\" = \"1\" }\n[source]\ntopics = [\"a\"]\ngroup = \
+             \"g\"\n[sink]\ntopic = \"b\"\n",
+            "4:16: `acks` cannot be set: Tamis sets it, because",
         ),
         (
-            "properties = { \"linger\" = \"1\" }\n[source]\ntopics = [\"a\"]\ngroup = \"g\"\n[sink]\ntopic = \"b\"\n",
+            "properties = { \"linger\" = \"1\" }\n[source]\ntopics = [\"a\"]\ngroup = \
+             \"g\"\n[sink]\ntopic = \"b\"\n",
             "kafka.properties: ",
         ),
         (

@@ -86,7 +86,7 @@ fn a_kill_leaves_whole_lines_or_the_next_start_cuts_and_what_others_added_stays(
         let output =
             run(tamis(&["-o", "x.ndjson", "--fsync", "always"]).current_dir(&dir), b"{}\n");
         assert_eq!(code(&output), 0, "{}", stderr(&output));
-        let said = format!("x.ndjson: cut off {half} bytes");
+        let said = format!("x.ndjson: removed {half} bytes");
         assert_eq!(stderr(&output).contains(&said), half > 0 && !theirs, "{}", stderr(&output));
         let text = fs::read_to_string(&out).unwrap();
         assert!(text.ends_with("\n{}\n") || text == "{}\n");
@@ -154,7 +154,7 @@ fn a_full_disk_holds_the_input_back_until_there_is_room() {
         mount -t tmpfs -o size=3m none disk || exit 77
         head -c 2000000 /dev/zero > disk/filler
         "$0" in.ndjson -o disk/out.ndjson --rotate-size 500kB 2> said &
-        for _ in $(seq 100); do grep -q 'waiting for room' said && break; sleep 0.1; done
+        for _ in $(seq 100); do grep -q 'waiting for space' said && break; sleep 0.1; done
         wc -c < disk/out.ndjson > held
         tail -c 1 disk/out.ndjson | od -An -c > last
         rm disk/filler; wait $!; echo $? > code
@@ -172,8 +172,8 @@ fn a_full_disk_holds_the_input_back_until_there_is_room() {
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
     let said = read("said");
     assert_eq!(read("code"), "0\n", "{said}");
-    let waits = said.matches("no space left on the device: waiting for room").count();
-    assert!(waits >= 1 && said.matches("there is room again").count() == waits, "{said}");
+    let waits = said.matches("no space left on the device: waiting for space").count();
+    assert!(waits >= 1 && said.matches("the device has space again").count() == waits, "{said}");
     assert_eq!(read("last").trim(), "\\n");
     let (out, wanted) = (read("out"), run(tamis(&["in.ndjson"]).current_dir(&dir), b"").stdout);
     assert!(out.as_bytes() == wanted, "{} of {} bytes", out.len(), wanted.len());
@@ -185,7 +185,7 @@ fn a_full_disk_is_given_up_after_a_stop_and_counted() {
     let script = r#"
         mount -t tmpfs -o size=1m none disk || exit 77
         "$0" in.ndjson -o disk/out.ndjson --fsync always 2> said &
-        for _ in $(seq 100); do grep -q 'waiting for room' said && break; sleep 0.1; done
+        for _ in $(seq 100); do grep -q 'waiting for space' said && break; sleep 0.1; done
         kill -TERM $!; sleep 0.2; kill -TERM $!; wait $!; echo $? > code
         wc -l < disk/out.ndjson > lines; tail -c 1 disk/out.ndjson | od -An -c > last"#;
     let mut command = Command::new("unshare");
@@ -210,12 +210,16 @@ fn what_cannot_be_a_log_is_refused_with_the_mend() {
     for (args, exit, wanted) in [
         (&["in", "--rotate-size", "1M"][..], 2, "--rotate-size needs -o FILE"),
         (&["in", "--rotate-every", "soon", "-o", "x"], 2, "write 500ms, 30s, 15m, 1h or 1d"),
-        (&["in", "--fsync", "maybe", "-o", "x"], 2, "it takes always, acknowledged, never"),
+        (&["in", "--fsync", "maybe", "-o", "x"], 2, "expected always, acknowledged, never"),
         (&["in", "--rotate-keep", "3", "-o", "x"], 2, "--rotate-keep needs --rotate-size"),
         (&["in", "--rotate-size", "1M", "--force", "-o", "x"], 2, "never replaced"),
         (&["in", "--fsync", "never", "--compress", "gzip", "-o", "x"], 2, "add --rotate-size"),
-        (&["in", "--fsync", "never", "--out-dir", "x"], 2, "--fsync is for -o FILE"),
-        (&["in", "--rotate-size", "1M", "-o", "{service}"], 2, "with an ending like .ndjson"),
+        (&["in", "--fsync", "never", "--out-dir", "x"], 2, "--fsync is only for -o FILE"),
+        (
+            &["in", "--rotate-size", "1M", "-o", "{service}"],
+            2,
+            "give its name an extension, like .ndjson",
+        ),
         (&["in", "-o", "{service"], 2, "`{` without `}`"),
         (&["in", "-o", "{%!}.x"], 2, "write one like {%Y-%m-%d}"),
         (&["in", "-o", "x/{a}/../y"], 2, "a part of the name is empty, `.` or `..`"),
@@ -226,7 +230,7 @@ fn what_cannot_be_a_log_is_refused_with_the_mend() {
             2,
             "would be an input",
         ),
-        (&["in", "-o", "/dev/null", "--fsync", "never"], 3, "no regular file"),
+        (&["in", "-o", "/dev/null", "--fsync", "never"], 3, "not a regular file"),
         (&["in", "-o", "no/such/x", "--fsync", "never"], 3, "no such file or directory"),
     ] {
         let output = run(tamis(args).current_dir(&dir), b"");
@@ -254,7 +258,8 @@ fn nothing_is_cut_off_that_is_not_provably_our_own() {
             for event in ["{\"n\":1}\n", "{\"n\":2}\n"] {
                 let output = run(tamis(&args).current_dir(&dir), event.as_bytes());
                 assert_eq!(code(&output), 0, "{}", stderr(&output));
-                let said = format!("its {} bytes stay", content.rsplit('\n').next().unwrap().len());
+                let said =
+                    format!("its {} bytes are kept", content.rsplit('\n').next().unwrap().len());
                 assert_eq!(stderr(&output).contains(&said), event.contains('1'), "{content}");
             }
             let mut names = listing(dir.path());

@@ -20,7 +20,7 @@ fn what_is_there_is_replaced_or_added_to_only_when_asked() {
     for out in ["out", "dangling"] {
         let output = within(&dir, &["in", "-o", out]);
         assert_eq!(code(&output), 2);
-        let wanted = format!("tamis: -o {out} is there already: --force replaces it, --append");
+        let wanted = format!("tamis: -o {out} already exists: --force replaces it, --append");
         assert!(stderr(&output).starts_with(&wanted), "{}", stderr(&output));
     }
     for (args, wanted, exit) in [
@@ -136,8 +136,8 @@ fn outputs_of_one_name_or_in_the_way_are_refused_at_the_start() {
         (&["a/x", "--out-dir", "a"], "is the input a/x"),
         (&["a/x", "--out-dir", "a", "--force"], "is the input a/x"),
         (&["-r", "a", "--out-dir", "a/out"], "a/out/x would be an input (a)"),
-        (&["a/x", "--out-dir", "old"], "--out-dir: old/x is there already: --force replaces it"),
-        (&["a/x", "-", "--out-dir", "out"], "standard input has no name"),
+        (&["a/x", "--out-dir", "old"], "--out-dir: old/x already exists: --force replaces it"),
+        (&["a/x", "-", "--out-dir", "out"], "standard input has no file name"),
         (&["a/x", "--out-dir", "out", "--stats", "out/x"], "--stats and --out-dir: are the same"),
     ] {
         let output = run(tamis(args).current_dir(&dir), b"");
@@ -171,7 +171,10 @@ fn two_runs_do_not_write_to_one_dead_letter() {
         (exit, said) = refused();
     }
     assert_eq!(exit, 3, "{said}");
-    assert!(said.contains("--dead-letter dead: another run is writing to it: give each"), "{said}");
+    assert!(
+        said.contains("--dead-letter dead: another run is writing to it: use a different"),
+        "{said}"
+    );
     drop(first.stdin.take());
     first.wait().unwrap();
     let output = within(&dir, &[&["in"], &args[..]].concat());

@@ -184,7 +184,7 @@ fn the_configuration_lists_ids_that_others_write() {
     assert_eq!(sieve("pinned.toml", other).stdout, other);
     let wrong = sieve("wrong.toml", line);
     assert_eq!((code(&wrong), wrong.stdout.len()), (2, 0));
-    assert!(stderr(&wrong).contains("wrong.toml:2:23: an id, as in [REDACTED:id], is wanted here"));
+    assert!(stderr(&wrong).contains("wrong.toml:2:23: expected an id, as in [REDACTED:id]"));
 }
 
 /// Texts in which a detector replaces a part, with `@` for a value. As keys of one object they would

@@ -156,9 +156,11 @@ fn everything_wrong_is_told_at_the_start() {
         for wanted in [
             "t.toml:4:14: no detector, category or pack `emial`: did you mean `email`?",
             "t.toml:6:8: `email` is the name of a detector or a group: choose another",
-            "t.toml:11:10: `email` finds no IP addresses; only IP addresses are truncated",
-            "t.toml:15:10: only IP addresses are truncated: detectors = [\"ipv4\", \"ipv6\"]",
-            "t.toml:17:8: name `one` stands twice",
+            "t.toml:11:10: `email` does not detect IP addresses; only IP addresses can be \
+             truncated",
+            "t.toml:15:10: only IP addresses can be truncated: use detectors = [\"ipv4\", \
+             \"ipv6\"]",
+            "t.toml:17:8: the name `one` is used twice",
         ] {
             assert!(said.contains(wanted), "{wanted}\n{said}");
         }
@@ -215,7 +217,7 @@ fn an_explanation_names_what_decided() {
     assert_eq!((&of("phone")["decision"], &of("phone")["by"]), (&"rule".into(), &"trial".into()));
     assert_eq!((&of("gone")["decision"], &of("gone")["by"]), (&"found".into(), &"gone".into()));
     let page = explain(&[]);
-    for wanted in ["(by ours)", "(by trial)", "→ nothing: the field goes (by gone)"] {
+    for wanted in ["(by ours)", "(by trial)", "→ nothing: the field is removed (by gone)"] {
         assert!(page.contains(wanted), "{page}");
     }
 }

@@ -73,7 +73,7 @@ impl Running {
     fn said(&self) -> (usize, usize) {
         let said = self.read("err");
         let of = |what| said.matches(what).count();
-        (of(": reloaded\n"), of(": not reloaded, what was in force stays: "))
+        (of(": reloaded\n"), of(": not reloaded, the previous configuration stays in effect: "))
     }
 
     /// Waits until so many were said. (A slow test may see a change taken before it asks for it.)
@@ -164,8 +164,8 @@ fn what_does_not_hold_is_refused_with_its_place_and_the_old_one_stays() {
         ("version = 1\nschema = \"none.json\"\n", "none.json"),
         ("version = 1\noutput = \"x\"\nthreads = 1\n", "`output`, `threads` cannot change while"),
         ("version = 1\ntext = \"drop\"\n", "`text` cannot change while"),
-        ("version = 1\ntext = \"dead-letter\"\n", "needs a dead_letter"),
-        (&format!("version = 1\n{rules}"), "of memory, and there are 600MiB"),
+        ("version = 1\ntext = \"dead-letter\"\n", "needs `dead_letter`"),
+        (&format!("version = 1\n{rules}"), "of memory, but --memory allows 600MiB"),
     ];
     for (at, (config, said)) in wrong.iter().enumerate() {
         running.put("tamis.toml", config);

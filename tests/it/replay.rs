@@ -106,7 +106,11 @@ fn a_letter_is_tried_so_often_and_then_stays() {
         let lines: Vec<_> = left.iter().map(|letter| letter["line"].as_u64().unwrap()).collect();
         assert_eq!(lines, [1, 2, 3, 4]);
         let said = stderr(&output);
-        assert_eq!(said.contains("4 not replayed: 4 tried often enough"), attempt == 4, "{said}");
+        assert_eq!(
+            said.contains("4 not replayed: 4 at the limit of --attempts"),
+            attempt == 4,
+            "{said}"
+        );
         from = to;
     }
     assert_eq!(
@@ -120,14 +124,14 @@ fn without_the_identity_whole_events_go_and_the_rest_stays_as_it_is() {
     let dir = sealed();
     key(dir.path(), "other");
     for (identity, mend) in [
-        (&["--identity", "other"][..], "--identity is not the key that they are sealed to"),
-        (&[], "they are sealed: give the key with --identity"),
+        (&["--identity", "other"][..], "--identity is not the key that they are encrypted to"),
+        (&[], "they are encrypted: give the key with --identity"),
     ] {
         fs::write(dir.path().join("left"), "{}\n").unwrap();
         let replay = ["replay", "--dead-letter", "dead", "--remaining", "left", "-o", "more"];
         let output = in_folder(&dir, &[&replay[..], identity].concat());
         let said = stderr(&output);
-        let wanted = "4 dead letters cannot be opened (dead:1, dead:2, dead:3, dead:4): ";
+        let wanted = "4 dead letters cannot be decrypted (dead:1, dead:2, dead:3, dead:4): ";
         assert!(said.contains(&format!("{wanted}{mend}")), "{said}");
         assert_eq!(code(&output), 2, "{said}");
         assert_eq!(fs::read(dir.path().join("left")).unwrap(), b"{}\n");
@@ -145,7 +149,7 @@ fn without_the_identity_whole_events_go_and_the_rest_stays_as_it_is() {
         let output = in_folder(&dir, &args);
         let said = stderr(&output);
         assert_eq!((code(&output), &output.stdout[..]), (3, &b"{\"n\":1}\n"[..]), "{said}");
-        assert!(said.contains("4 dead letters cannot be opened (mixed:2, mixed:3"), "{said}");
+        assert!(said.contains("4 dead letters cannot be decrypted (mixed:2, mixed:3"), "{said}");
         assert_eq!(fs::read_to_string(dir.path().join("left")).unwrap(), whole);
         if !quiet {
             assert_eq!(summary(&output)["exit_code"], 3);
@@ -214,7 +218,7 @@ fn what_is_wrong_with_keys_and_files_is_said_before_anything_is_read() {
     for (args, wanted) in [
         (
             &["--dead-letter-encrypt-to", "age1x", "--dead-letter", "d", "app.log"][..],
-            "--dead-letter-encrypt-to: this is no public key of age's",
+            "--dead-letter-encrypt-to: not an age public key",
         ),
         (
             &["--dead-letter-encrypt-to", "age1x", "app.log"],
@@ -222,7 +226,7 @@ fn what_is_wrong_with_keys_and_files_is_said_before_anything_is_read() {
         ),
         (
             &["replay", "--identity", "key"],
-            "replay reads dead letters: `tamis replay --dead-letter FILE",
+            "replay reads dead letters: run `tamis replay --dead-letter FILE",
         ),
         (
             &["replay", "--dead-letter", "dead", "--identity", "bad"],
@@ -232,7 +236,7 @@ fn what_is_wrong_with_keys_and_files_is_said_before_anything_is_read() {
             &["replay", "--dead-letter", "dead", "--identity", "no"],
             "--identity no: no such file or directory",
         ),
-        (&["replay", "--dead-letter", "no"], "--dead-letter no: a file is wanted here"),
+        (&["replay", "--dead-letter", "no"], "--dead-letter no: no such file"),
         (
             &["replay", "--dead-letter", "dead", "--remaining", "dead"],
             "is the input dead: choose another",

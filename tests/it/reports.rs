@@ -37,7 +37,11 @@ fn a_report_that_cannot_be_written_is_told_once_and_counted_and_the_run_is_done(
             let wanted = usize::from(args.contains(&option.trim()));
             assert_eq!(said.matches(option).count(), wanted, "{args:?}: {said}");
         }
-        assert_eq!(said.contains("it is a FIFO that nobody reads"), args[1] == "pipe", "{said}");
+        assert_eq!(
+            said.contains("it is a FIFO that no process has read"),
+            args[1] == "pipe",
+            "{said}"
+        );
         assert!(begun.elapsed() < Duration::from_secs(60), "{args:?}: it was held up");
     }
 }
@@ -48,9 +52,9 @@ fn a_report_whose_folder_is_not_there_is_a_mistake_that_is_told_at_the_start() {
     fs::write(dir.path().join("a.log"), EVENTS).unwrap();
     for option in ["--stats", "--metrics-textfile"] {
         for (path, wanted) in [
-            ("no/such/x", "no such folder: make it first"),
-            ("a.log/m", "what should be its folder is a file: name a file in a folder"),
-            ("a.log/b/m", "what should be its folder is a file: name a file in a folder"),
+            ("no/such/x", "no such folder: create it first"),
+            ("a.log/m", "its parent is a file, not a folder: name a file in a folder"),
+            ("a.log/b/m", "its parent is a file, not a folder: name a file in a folder"),
         ] {
             let output = run(tamis(&[option, path, "-o", "out"]).current_dir(&dir), EVENTS);
             assert_eq!(code(&output), 2, "{}", stderr(&output));

@@ -34,7 +34,10 @@ pub(crate) fn run(args: ConfigArgs) -> Result<(String, Exit), Trouble> {
         ConfigCommand::Show(args) => Ok((show(*args)?, Exit::Done)),
         ConfigCommand::Check { file } => {
             let Some(path) = file.or_else(|| named(None)) else {
-                return Err(anyhow::anyhow!("no file: `tamis config check tamis.toml`").into());
+                return Err(anyhow::anyhow!(
+                    "no configuration file was given: run `tamis config check tamis.toml`"
+                )
+                .into());
             };
             let (loaded, complaints) = read(&path)?;
             let mut wrong = Wrong::default();
@@ -70,8 +73,8 @@ fn check(loaded: &Loaded, sound: bool, wrong: &mut Wrong) -> Option<String> {
     });
     let plan = wrong.with(plan::compile(rules, text))?;
     let detectors = plan.detectors().iter().filter(|d| !d.pack.is_empty()).count();
-    let mut page = format!("{}: sound\n", visible::name(&loaded.path));
-    let _ = writeln!(page, "  {detectors} detectors in force");
+    let mut page = format!("{}: valid\n", visible::name(&loaded.path));
+    let _ = writeln!(page, "  {detectors} detectors enabled");
     let packs = &plan.settings().packs;
     let known = packs.iter().flat_map(|pack| &pack.detectors);
     let on = known.filter(|d| plan.detectors().iter().any(|on| on.id == d.id));
@@ -87,13 +90,14 @@ fn pins(loaded: &Loaded) -> String {
     let newest = packs::newest().join("\", \"");
     match &loaded.config.patterns {
         None => format!(
-            "  packs are not pinned: another tamis may find more; to pin them, \
-             patterns = [\"{newest}\"]\n"
+            "  packs are not pinned, so another version of Tamis may detect more: to pin them, \
+             set patterns = [\"{newest}\"]\n"
         ),
         Some(patterns) => {
             let pinned: Vec<_> = patterns.iter().map(|said| said.value.clone()).collect();
             let news = packs::news(&pinned).into_iter().map(|line| format!("  {line}\n"));
-            format!("  the newest packs of this tamis: \"{newest}\"\n") + &news.collect::<String>()
+            format!("  the newest packs of this version: \"{newest}\"\n")
+                + &news.collect::<String>()
         }
     }
 }
@@ -161,7 +165,7 @@ pub(crate) fn show(flags: RunArgs) -> Result<String> {
     }
     if let Some(added) = added {
         let paths: Vec<_> = added.iter().map(|said| said.value.as_str()).collect();
-        let _ = writeln!(page, "# and by --patterns: {}", visible(&paths.join(", ")));
+        let _ = writeln!(page, "# added by --patterns: {}", visible(&paths.join(", ")));
     }
     Ok(page)
 }
@@ -171,7 +175,8 @@ fn defaults() -> String {
     let (pins, threads) = (packs::newest().join("\", \""), resolve::cores());
     format!(
         "version = 1\ntext = \"wrap\"\nip = \"truncate\"\npatterns = [\"{pins}\"]\n\
-         numbers = \"null\"\nmax_event_bytes = 1048576\nmax_depth = 128\nthreads = {threads}\ndrain_timeout = 5\n\
+         numbers = \"null\"\nmax_event_bytes = 1048576\nmax_depth = 128\nthreads = \
+         {threads}\ndrain_timeout = 5\n\
          fail_on_drop = false\nquiet = false\ncolor = \"auto\"\n"
     )
 }

@@ -57,11 +57,12 @@ fn outcome(outcome: &Outcome, all: &[&Candidate]) -> String {
         (found, refused) => format!("{found} found, {refused} refused"),
     };
     match outcome {
-        Outcome::Clean => format!("{GOOD}clean{GOOD:#}: leaves byte for byte; {counts}\n"),
+        Outcome::Clean => format!("{GOOD}clean{GOOD:#}: forwarded byte for byte; {counts}\n"),
         Outcome::Redacted => format!("{FOUND}redacted{FOUND:#}: {counts}\n"),
         Outcome::Wrapped => {
             format!(
-                "{FOUND}wrapped{FOUND:#}: a text line, leaves as an event's message; {counts}\n"
+                "{FOUND}wrapped{FOUND:#}: a text line, forwarded as the message of an event; \
+                 {counts}\n"
             )
         }
         Outcome::Blank => format!("{BOLD}blank{BOLD:#}: an empty line, skipped and counted\n"),
@@ -140,11 +141,11 @@ fn becomes(c: &Candidate) -> String {
 fn outcome_of(c: &Candidate) -> String {
     match (c.refused, &c.becomes) {
         // Of a rule by key: no other is shown without a shape.
-        (Some(Step::Shape), _) => "an empty value, or one that holds no secret".into(),
+        (Some(Step::Shape), _) => "the value is empty, or cannot be a secret".into(),
         (Some(step), _) => meaning(step).into(),
-        (None, Some(with)) if with.is_empty() => "→ nothing: the field goes".into(),
+        (None, Some(with)) if with.is_empty() => "→ nothing: the field is removed".into(),
         (None, Some(with)) => format!("→ {}", short(with)),
-        (None, None) => "→ goes with what stands around it".into(),
+        (None, None) => "→ replaced together with the text around it".into(),
     }
 }
 
@@ -173,16 +174,16 @@ fn gates(text: &mut String, e: &Explanation, without: &[&Candidate], shown: &[&C
         }
     }
     if !opened.is_empty() {
-        let _ = writeln!(text, "gate opened, but no shape there: {}", opened.join(", "));
+        let _ = writeln!(text, "gate matched, but no shape did: {}", opened.join(", "));
     }
     let rest = if shown.is_empty() && opened.is_empty() { "all" } else { "the other" };
     match e.unopened.as_slice() {
         [] => {}
         [one] => {
-            let _ = writeln!(text, "gate never opened: {one}");
+            let _ = writeln!(text, "gate never matched: {one}");
         }
         all => {
-            let _ = writeln!(text, "gate never opened: {rest} {} detectors", all.len());
+            let _ = writeln!(text, "gate never matched: {rest} {} detectors", all.len());
         }
     }
 }

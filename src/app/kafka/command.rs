@@ -54,9 +54,9 @@ pub(crate) fn run(args: KafkaArgs) -> Result<Exit, Trouble> {
         }
         400 => Err(Trouble::Usage(anyhow!("`{target}`: {said}"))),
         401 | 403 => Err(Trouble::Usage(anyhow!("--admin {admin}: {said}"))),
-        404 => {
-            Err(Trouble::Failed(anyhow!("--admin {admin}: no tamis of a version that knows this")))
-        }
+        404 => Err(Trouble::Failed(anyhow!(
+            "--admin {admin}: the Tamis there is too old for this command"
+        ))),
         status => Err(Trouble::Failed(anyhow!("--admin {admin}: status {status}: {said}"))),
     }
 }
@@ -66,11 +66,12 @@ fn leave(path: Option<PathBuf>, instance: Option<String>) -> Result<Exit, Troubl
     let mut args = config::command::no_flags()?;
     args.rules.config = path;
     let Some(topics) = topics::resolve(&config::applied(args)?.args.streams, true)? else {
-        let what = "no topics: `tamis kafka leave --config FILE`, the configuration of the member";
+        let what = "the configuration reads no topics: name that of the member, `tamis kafka \
+                    leave --config FILE`";
         return Err(anyhow!(what).into());
     };
     let Some(name) = instance.as_deref().or(topics.instance()) else {
-        let what = "which member? the configuration has no `instance`: --instance NAME";
+        let what = "the configuration has no `instance`: name the member with --instance NAME";
         return Err(anyhow!(what).into());
     };
     let told: SayWith = Arc::new(|event, text, fields| tell_with(event, &text, fields));
@@ -79,7 +80,7 @@ fn leave(path: Option<PathBuf>, instance: Option<String>) -> Result<Exit, Troubl
     let (group, read) = (&topics.source.group.value, &topics.source.topics);
     let read: Vec<_> = read.iter().map(|said| said.value.clone()).collect();
     if source::leave(&cluster, group, name, &read).map_err(Trouble::failed)? {
-        print(&format!("`{name}` left group `{group}`: others have its partitions\n"))
+        print(&format!("`{name}` left group `{group}`; other members take over its partitions\n"))
     } else {
         say(&format_args!("group `{group}` has no static member `{name}`"));
         Ok(Exit::Unfit)
@@ -105,5 +106,7 @@ fn ask(at: SocketAddr, verb: &str, target: &str, token: Option<&str>) -> io::Res
         let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
         Some((status, visible_lines(body)))
     });
-    parts.ok_or_else(|| io::Error::other("what answers there is no admin server"))
+    parts.ok_or_else(|| {
+        io::Error::other("the server that answered is not the admin server of Tamis")
+    })
 }

@@ -24,7 +24,7 @@ impl Topics {
             has(all, missing)?;
         }
         if there.is_empty() {
-            bail!("kafka: there is no topic with dead letters: see `topic` of [dead_letter]");
+            bail!("kafka: no dead letter topic exists: check `topic` in [dead_letter]");
         }
         Ok(there.into_iter().cloned().collect())
     }
@@ -54,8 +54,9 @@ pub(super) fn ends(
                 if let Some(end) = prober.end(topic, partition, PATIENCE) {
                     break end;
                 }
-                let what = format!("kafka: {topic}[{partition}]: nobody says where it ends");
-                cluster.voice.say(&format!("{what}; tried again"));
+                let what =
+                    format!("kafka: {topic}[{partition}]: no broker returned the end offset");
+                cluster.voice.say(&format!("{what}; retrying"));
             };
             ends.insert((topic.clone(), partition), end);
         }

@@ -51,8 +51,8 @@ pub(super) fn open(
     let Known { partitions, written } = known;
     let limits = kafka::limits(cluster, written.iter().map(String::as_str));
     if let Some(id) = topics.transactional_id() {
-        let what = "and whatever an earlier process left open to be taken back";
-        cluster.voice.vitals.awaits(format!("the coordinator of transactions of `{id}`, {what}"));
+        let what = "which also aborts what an earlier process left open";
+        cluster.voice.vitals.awaits(format!("the transaction coordinator of `{id}`, {what}"));
     }
     let sink = KafkaSink::open(sink::Settings {
         cluster: cluster.clone(),
@@ -120,7 +120,7 @@ fn there(
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<There>, Trouble> {
     let voice = &cluster.voice;
-    voice.vitals.awaits("the brokers to say which topics there are");
+    voice.vitals.awaits("the brokers to list their topics");
     let mut since = None;
     while !stopped() {
         let all = match kafka::list(cluster, stopped) {
@@ -138,11 +138,13 @@ fn there(
             return Err(Trouble::Failed(error));
         };
         let within = MADE_WITHIN.as_secs();
-        let what =
-            format!("topic `{topic}`, which is not there or may not be seen, {within} s at most");
+        let what = format!(
+            "topic `{topic}`, which does not exist or is not visible to this user, for at most \
+             {within} s"
+        );
         if voice.vitals.awaits(&what) {
             let fields = [("topic", topic.into())];
-            voice.tell_with(Event::TopicAwaited, &format!("kafka: waits for {what}"), &fields);
+            voice.tell_with(Event::TopicAwaited, &format!("kafka: waiting for {what}"), &fields);
         }
         let until = Instant::now() + LOOK_AGAIN;
         while Instant::now() < until && !stopped() {

@@ -38,7 +38,7 @@ fn clearer(what: &str) -> String {
     match names.split_first() {
         Some((field, known)) if what.starts_with("unknown ") => {
             let kind = if what.starts_with("unknown field") { "field" } else { "value" };
-            let all = || format!("known are {}", known.join(", "));
+            let all = || format!("expected one of {}", known.join(", "));
             let fix = meant(field, known.iter().copied(), all);
             format!("unknown {kind} `{field}`: {fix}")
         }
@@ -56,7 +56,7 @@ pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<St
     }
     if packs.iter().enumerate().any(|(i, other)| i != own && other.pack == pack.pack) {
         let at = place(file, text, outline.pack.as_ref().map(Spanned::span));
-        wrong.push(format!("{at}: another pack is called `{}`: rename this one", pack.pack));
+        wrong.push(format!("{at}: another pack has the name `{}`: rename this one", pack.pack));
     }
     // All at once, as a rule; one by one only to find who is to blame.
     let sound = refusal(packs.to_vec(), &pack.pack).is_none();
@@ -65,12 +65,12 @@ pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<St
         let others = || packs.iter().flat_map(|p| p.detectors.iter().map(move |d| (p, d)));
         let same = |(_, d): &(&Pack, &Detector)| d.id == *id && !std::ptr::eq(*d, detector);
         if !is_name(id) {
-            let fix = "lower-case letters, digits and _, a letter first";
+            let fix = "use lower-case letters, digits and `_`, with a letter first";
             wrong.push(format!("{}: id `{id}`: {fix}", at("id")));
         } else if let Some((other, _)) = others().find(same) {
             let other = &other.pack;
             wrong.push(format!(
-                "{}: pack `{other}` has a detector `{id}`: rename this one",
+                "{}: pack `{other}` already has a detector `{id}`: rename this one",
                 at("id")
             ));
         } else if !sound {
@@ -195,7 +195,8 @@ mod tests {
     /// What is said about a detector with these lines.
     fn said(lines: &str) -> String {
         let text = format!(
-            "pack = \"mine\"\nversion = 1\n[[detector]]\ncategory = \"secret\"\ndescription = \"x\"\n{lines}"
+            "pack = \"mine\"\nversion = 1\n[[detector]]\ncategory = \"secret\"\ndescription = \
+             \"x\"\n{lines}"
         );
         let mut packs = super::super::load(None, &[]).unwrap();
         let wrong = match parse("mine.toml", &text) {
@@ -256,7 +257,8 @@ mod tests {
             ),
             (
                 format!("id = 'Acme!'\n{plain}"),
-                "mine.toml:6:6: id `Acme!`: lower-case letters, digits and _, a letter first",
+                "mine.toml:6:6: id `Acme!`: use lower-case letters, digits and `_`, with a letter \
+                 first",
             ),
             (
                 format!("id = 'email'\n{plain}"),

@@ -24,10 +24,10 @@ pub(crate) fn pin(all: &[Pack], entry: &str) -> Result<Option<String>, String> {
         return Ok(Some(entry.to_owned()));
     }
     Err(match version {
-        None => format!("`{entry}` is not pinned: write \"{}\"", name(last)),
+        None => format!("`{entry}` names no version: write \"{}\"", name(last)),
         Some(_) => {
             let names: Vec<_> = known.iter().map(|pack| name(pack)).collect();
-            format!("this tamis has no {entry}: it has {}", names.join(", "))
+            format!("this version of Tamis has no {entry}: it has {}", names.join(", "))
         }
     })
 }
@@ -103,8 +103,8 @@ mod tests {
             ("core@1", Ok(Some("core@1".into()))),
             ("core@2", Ok(Some("core@2".into()))),
             ("mine.toml", Ok(None)),
-            ("core@3", Err("this tamis has no core@3: it has core@1, core@2".into())),
-            ("core", Err("`core` is not pinned: write \"core@2\"".into())),
+            ("core@3", Err("this version of Tamis has no core@3: it has core@1, core@2".into())),
+            ("core", Err("`core` names no version: write \"core@2\"".into())),
         ] {
             assert_eq!(pin(&all, entry), wanted);
         }

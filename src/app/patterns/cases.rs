@@ -54,13 +54,13 @@ fn failure(r: &CaseResult) -> String {
     };
     let mut text = format!("FAILED {} of pack {}\n", r.detector, r.pack);
     line(&mut text, kind, &visible(given));
-    line(&mut text, "wanted", &wanted);
+    line(&mut text, "expected", &wanted);
     if let Some(error) = &r.error {
-        line(&mut text, "came", &format!("the detector does not compile: {}", error.what));
+        line(&mut text, "actual", &format!("the detector does not compile: {}", error.what));
         return text;
     }
     let came = if r.came == given { "unchanged".into() } else { visible(&r.came) };
-    line(&mut text, "came", &came);
+    line(&mut text, "actual", &came);
     match r.step {
         Some(step) => {
             let clause = meaning(step);

@@ -51,13 +51,13 @@ impl Telemetry {
         vec![
             Family::counter(
                 "tamis_rejected_lines",
-                "Lines that were not forwarded, by reason, and where they went.",
+                "Lines that were not forwarded, by reason and destination.",
                 &["reason", "to"],
                 by_reason.collect(),
             ),
             Family::counter(
                 "tamis_schema_violations",
-                "Lines that a schema refused, by its name and the reason.",
+                "Lines that violated a schema, by schema and reason.",
                 &["schema", "reason"],
                 violations.collect(),
             ),
@@ -69,7 +69,7 @@ impl Telemetry {
             ),
             Family::counter(
                 "tamis_observed_findings",
-                "Findings that a rule only counts, by detector.",
+                "Findings that a rule counted without redacting, by detector.",
                 &["detector"],
                 by_detector(&tally.observed),
             ),
@@ -98,32 +98,34 @@ impl Telemetry {
             Family {
                 name: "tamis_acknowledged_age_seconds",
                 kind: Kind::Histogram,
-                help: "From the read of a chunk to its acknowledgement.",
+                help: "Time from reading a chunk to its acknowledgement.",
                 labels: &[],
                 samples: vec![Sample::histogram(&[], &meters.age)],
             },
             Family::gauge(
                 "tamis_oldest_unacknowledged_seconds",
-                "How long ago the oldest chunk was read that is not acknowledged.",
+                "Time since the oldest unacknowledged chunk was read.",
                 &[],
                 value(meters.oldest().as_secs_f64()),
             ),
             Family::counter(
                 "tamis_worker_busy_seconds",
-                "Seconds that workers judged and delivered; its rate by tamis_workers is how busy they are.",
+                "Seconds that workers spent judging and delivering; divide its rate by \
+                 tamis_workers for the utilization.",
                 &[],
                 value(meters.busy().as_secs_f64()),
             ),
             Family::counter(
                 "tamis_other_file_lines",
-                "Lines that went to `_other`: the file that their fields name cannot be written to.",
+                "Lines written to `_other`, because the file that their fields name could not be \
+                 written.",
                 &[],
                 value(meters.other() as f64),
             ),
             Family::gauge("tamis_workers", "Worker threads.", &[], value(self.threads as f64)),
             Family::gauge(
                 "tamis_chunks",
-                "Chunks of the fixed pool; where none is free, a sink holds the source back.",
+                "Chunks of the fixed pool, by state; if none is free, a sink slows the source.",
                 &["state"],
                 vec![Sample::of(&["in_use"], in_use as f64), Sample::of(&["free"], free as f64)],
             ),
@@ -147,49 +149,50 @@ impl Telemetry {
             ),
             Family::counter(
                 "tamis_report_failures",
-                "Times that a report of the run (measures, statistics) could not be written.",
+                "Reports of the run (metrics, statistics) that could not be written.",
                 &[],
                 value(self.failed_reports() as f64),
             ),
             Family::counter(
                 "tamis_dropped_log_lines",
-                "Lines of tamis's own log that were dropped, because standard error was not read.",
+                "Lines of the program's own log that were dropped, because standard error was not \
+                 read.",
                 &[],
                 value(stderr::dropped_lines() as f64),
             ),
             Family::gauge(
                 "tamis_memory_ceiling_bytes",
-                "What the memory formula comes to.",
+                "The memory ceiling, by the formula in the documentation.",
                 &[],
                 value(ceiling as f64),
             ),
             Family::gauge(
                 "tamis_build_info",
-                "1, with what runs.",
+                "Always 1; the labels show the version and the digest of the built-in packs.",
                 &["version", "packs"],
                 vec![Sample::of(&[env!("CARGO_PKG_VERSION"), &packs::digest()], 1.0)],
             ),
             Family::gauge(
                 "process_resident_memory_bytes",
-                "Resident memory.",
+                "Resident memory in bytes.",
                 &[],
                 known(process::resident_bytes().map(|n| n as f64)),
             ),
             Family::counter(
                 "process_cpu_seconds",
-                "User and system time.",
+                "User and system CPU time in seconds.",
                 &[],
                 known(process::cpu_seconds()),
             ),
             Family::gauge(
                 "process_open_fds",
-                "Open descriptors.",
+                "Open file descriptors.",
                 &[],
                 known(process::open_files().map(|n| n as f64)),
             ),
             Family::gauge(
                 "process_start_time_seconds",
-                "When the process started, since 1970.",
+                "Start time of the process, in seconds since the Unix epoch.",
                 &[],
                 value(since.as_secs_f64()),
             ),
@@ -214,31 +217,32 @@ fn lines(seen: &Snapshot) -> Vec<Family> {
     vec![
         Family::counter(
             "tamis_lines",
-            "Lines whose outcome is settled, by outcome; each line has exactly one.",
+            "Lines by outcome; each line has exactly one.",
             &["outcome"],
             outcomes.into(),
         ),
         Family::counter(
             "tamis_lines_read",
-            "Lines read: those that are settled, those in flight, and those given back.",
+            "Lines read: with an outcome, in flight, or returned.",
             &[],
             value((tally.read + seen.in_flight + seen.returned) as f64),
         ),
         Family::counter(
             "tamis_returned_records",
-            "Records that were read and given back unsettled: they are read again, and counted then.",
+            "Records that were read and returned without an outcome; they are counted when they \
+             are read again.",
             &[],
             value(seen.returned as f64),
         ),
         Family::gauge(
             "tamis_lines_in_flight",
-            "Lines that were read and are not settled yet.",
+            "Lines that were read and have no outcome yet.",
             &[],
             value(seen.in_flight as f64),
         ),
         Family::gauge(
             "tamis_lines_unaccounted",
-            "Lines settled minus the outcomes, from one snapshot: always 0.",
+            "Lines with an outcome minus the sum of the outcomes, from one snapshot: always 0.",
             &[],
             value(tally.unaccounted() as f64),
         ),
@@ -252,22 +256,23 @@ fn inputs(seen: &Snapshot) -> Vec<Family> {
         one("tamis_written_bytes", "Bytes forwarded.", seen.tally.bytes_out),
         one(
             "tamis_removed_prefixes",
-            "Lines of which bytes before their event were removed: a byte order mark, NUL or a record separator.",
+            "Lines from which a byte order mark, NUL bytes or record separators before the event \
+             were removed.",
             seen.tally.prefixes,
         ),
         one(
             "tamis_failed_inputs",
-            "Inputs that could not be opened or read to their end.",
+            "Inputs that could not be opened, or not be read to their end.",
             seen.failed_inputs,
         ),
         one(
             "tamis_truncated_inputs",
-            "Followed inputs that were truncated in place: something may be lost with each.",
+            "Followed inputs that were truncated in place; lines may be lost each time.",
             seen.truncated_inputs,
         ),
         one(
             "tamis_checkpoint_failures",
-            "Times that positions could not be kept any more; they are tried again and again.",
+            "Times that writing checkpoints began to fail; Tamis retries until it succeeds.",
             seen.checkpoint_failures,
         ),
     ]

@@ -76,10 +76,10 @@ fn secure(tls: &TlsEntry, set: &mut dyn FnMut(&str, &str)) -> Result<()> {
         set("ssl.ca.location", "probe");
     }
     if tls.certificate.is_some() != tls.key.is_some() {
-        bail!("kafka.tls: `certificate` and `key` belong together");
+        bail!("kafka.tls: `certificate` and `key` must be set together");
     }
     if tls.key_password_file.is_some() && tls.key.is_none() {
-        bail!("kafka.tls: `key_password_file` is of no use without `key`");
+        bail!("kafka.tls: `key_password_file` needs `key`");
     }
     Ok(())
 }
@@ -89,8 +89,8 @@ fn known(sasl: &SaslEntry, set: &mut dyn FnMut(&str, &str)) -> Result<Option<Log
     let mechanism = sasl.mechanism.value;
     if mechanism == SaslChoice::Gssapi && !cfg!(feature = "gssapi") {
         bail!(
-            "kafka.sasl.mechanism GSSAPI (Kerberos) is not in this build: `cargo build --release \
-             --features gssapi` has it (it needs libsasl2 and its headers)"
+            "kafka.sasl.mechanism GSSAPI (Kerberos) is not in this build: build with `cargo build \
+             --release --features gssapi`, which needs libsasl2 and its headers"
         );
     }
     let name = mechanism.to_possible_value();
@@ -126,7 +126,8 @@ fn plain<'a>(key: &str, text: &'a str) -> Result<&'a str> {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-@:+=,".contains(c);
     if !text.chars().all(is_plain) || text.starts_with('-') {
         bail!(
-            "{key}: it stands in a command of the shell's (kinit): letters, digits, and `/._-@:+=,` only"
+            "{key}: it becomes part of a shell command (kinit): use only letters, digits and \
+             `/._-@:+=,`"
         );
     }
     Ok(text)

@@ -29,8 +29,8 @@ impl Fit {
             let sink = self.routes.of(topic).sink;
             match all.get(&sink) {
                 Some(wanted) if self.same && has != wanted => bail!(
-                    "kafka: partition = \"same\" needs as many partitions on both sides: \
-                     `{topic}` has {has}, `{sink}` has {wanted}"
+                    "kafka: partition = \"same\" needs equal numbers of partitions: `{topic}` has \
+                     {has}, `{sink}` has {wanted}"
                 ),
                 _ => {}
             }

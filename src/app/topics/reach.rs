@@ -40,7 +40,7 @@ impl Reach {
             written.extend(dead_letter.map(|topic| ("dead_letter", topic)));
         }
         let there = |(key, topic): (&str, String)| {
-            let missing = || "no such topic, or none that this user may see".to_owned();
+            let missing = || "no such topic, or no permission to see it".to_owned();
             let there = all.contains_key(&topic).then_some(()).ok_or_else(missing);
             (format!("{key} {topic}"), there)
         };

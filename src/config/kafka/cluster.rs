@@ -75,7 +75,7 @@ impl KafkaEntry {
             }
         }
         if entry.brokers.is_empty() {
-            r.complain(spot, "`brokers` is missing: brokers = [\"host:9092\"]".into());
+            r.complain(spot, "`brokers` is missing: add brokers = [\"host:9092\"]".into());
         }
         Some(entry)
     }

@@ -128,7 +128,7 @@ impl SaslEntry {
         for (key, spot) in left {
             let name = mechanism.value.to_possible_value();
             let name = name.as_ref().map_or("", |value| value.get_name());
-            r.complain(spot, format!("`{key}` does not belong to the mechanism {name}"));
+            r.complain(spot, format!("`{key}` cannot be used with the mechanism {name}"));
         }
         Some(Self { mechanism, proof: proof? })
     }
@@ -216,11 +216,11 @@ impl Form<'_, '_> {
             (Some(said), None) => Some(SecretEntry::File(said)),
             (None, Some(said)) => Some(SecretEntry::Env(said)),
             (None, None) => {
-                self.r.complain(self.spot, format!("`{file}` is missing, or `{env}`"));
+                self.r.complain(self.spot, format!("`{file}` or `{env}` is missing"));
                 None
             }
             (Some(_), Some(said)) => {
-                self.r.complain(said.spot, format!("`{env}` is too much beside `{file}`"));
+                self.r.complain(said.spot, format!("`{env}` and `{file}` cannot be used together"));
                 None
             }
         }
@@ -237,11 +237,11 @@ impl Form<'_, '_> {
             return Some(Proof::TokenFile(file));
         }
         let Some(url) = self.take("token_url") else {
-            self.r.complain(self.spot, "`token_url` is missing, or `token_file`".into());
+            self.r.complain(self.spot, "`token_url` or `token_file` is missing".into());
             return None;
         };
         if !is_private(&url.value) {
-            let fix = "a secret goes there: https:// (http:// to this machine alone)";
+            let fix = "a secret is sent there, so use https:// (http:// is only for this machine)";
             self.r.complain(url.spot, format!("`token_url`: {fix}"));
         }
         let client_id = self.need("client_id");

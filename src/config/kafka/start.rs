@@ -38,7 +38,7 @@ impl StartEntry {
             "out_of_range" => self.out_of_range = said,
             _ => match said {
                 Some(said) if said.value == StartChoice::Stop => {
-                    let what = "`stop` is not for new partitions: \"earliest\" or \"latest\"";
+                    let what = "new partitions cannot use \"stop\": use \"earliest\" or \"latest\"";
                     r.complain(said.spot, what.into());
                 }
                 said => self.new_partition = said,

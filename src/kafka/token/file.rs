@@ -18,11 +18,11 @@ pub(super) fn read(path: &str, now: u64) -> Result<Token, NoToken> {
         .map_err(|error| passing(error.to_string()))?;
     let text = text.trim().to_owned();
     if text.is_empty() || text.len() as u64 >= LONGEST || text.contains(char::is_whitespace) {
-        return Err(passing("this is no token".into()));
+        return Err(passing("the file does not contain a token".into()));
     }
     let until = expiry(&text);
     if until.is_some_and(|until| until <= now) {
-        return Err(passing("the token has expired, and nobody has put another there".into()));
+        return Err(passing("the token in the file has expired".into()));
     }
     Ok(Token { text, since: now, until: until.map_or(now + AGAIN, |until| until.min(now + AGAIN)) })
 }

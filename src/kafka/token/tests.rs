@@ -84,11 +84,11 @@ fn what_is_refused_is_told_without_what_was_said() {
         "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
     let all = [
         (answer("401 Unauthorized", refused), "status 401 (invalid_client)", true),
-        (answer("200 OK", &long), "no answer as of RFC 6749", false),
-        (answer("200 OK", "top secret+"), "no answer as of RFC 6749", false),
+        (answer("200 OK", &long), "the response is not as RFC 6749 specifies", false),
+        (answer("200 OK", "top secret+"), "the response is not as RFC 6749 specifies", false),
         (answer("503 Unavailable", r#"{"error":"top secret+"}"#), "status 503: see", false),
         (redirect.to_owned(), "status 302", false),
-        ("top secret+".into(), "no answer in HTTP", false),
+        ("top secret+".into(), "not an HTTP response", false),
     ];
     let (url, served) = server(all.iter().map(|(answer, ..)| answer.clone()).collect());
     let file = secret();

@@ -111,7 +111,9 @@ impl Provider {
         let text = answer.body_mut().with_config().limit(LONGEST).read_to_string();
         let parsed = text.ok().and_then(|text| serde_json::from_str::<Answer>(&text).ok());
         let Some(answer) = parsed else {
-            return Err(passing(format!("status {status}, and no answer as of RFC 6749")));
+            return Err(passing(format!(
+                "status {status}, and the response is not as RFC 6749 specifies"
+            )));
         };
         match answer {
             Answer { access_token: Some(text), expires_in, .. } if status == 200 => {
@@ -122,8 +124,10 @@ impl Provider {
             Answer { error, .. } => {
                 let error = error.and_then(|said| REFUSALS.iter().find(|known| **known == said));
                 let error = error.map_or(String::new(), |error| format!(" ({error})"));
-                let what = format!("{KEY}: refused, status {status}{error}: see client_id, ");
-                let what = format!("{what}client_secret_file and scope of kafka.sasl");
+                let what = format!(
+                    "{KEY}: the token was refused, status {status}{error}: see client_id, "
+                );
+                let what = format!("{what}client_secret_file and scope in kafka.sasl");
                 Err(NoToken { what, lasts: matches!(status, 400 | 401 | 403 | 404) })
             }
         }
@@ -134,18 +138,20 @@ fn from_file(path: &str) -> Result<Vec<Certificate<'static>>, String> {
     let pem = fs::read(path).map_err(|error| error.to_string())?;
     let mut all = Vec::new();
     for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|_| "this is no PEM".to_owned())? {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| "not a PEM file".to_owned())? {
             all.push(certificate);
         }
     }
-    if all.is_empty() { Err("there is no certificate in it".into()) } else { Ok(all) }
+    if all.is_empty() { Err("the file contains no certificate".into()) } else { Ok(all) }
 }
 
 fn of_the_system() -> Result<Vec<Certificate<'static>>, String> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
-        let mend = "name a file with `token_ca`";
-        return Err(format!("{KEY}: this system trusts nobody (no ca-certificates): {mend}"));
+        let mend = "set `token_ca`";
+        return Err(format!(
+            "{KEY}: the system has no trusted certificates (ca-certificates): {mend}"
+        ));
     }
     Ok(found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
 }
@@ -158,17 +164,19 @@ fn told(error: &ureq::Error) -> String {
             None => error.to_string(),
         },
         ureq::Error::Timeout(_) => format!("no answer within {} s", PATIENCE.as_secs()),
-        ureq::Error::HostNotFound => "no such host".into(),
-        ureq::Error::ConnectionFailed => "nobody listens there".into(),
+        ureq::Error::HostNotFound => "unknown host".into(),
+        ureq::Error::ConnectionFailed => "connection refused".into(),
         ureq::Error::Rustls(error) => untrusted(error),
-        ureq::Error::BadUri(_) => "this is no URL".into(),
-        ureq::Error::InvalidProxyUrl => "the environment names a proxy that is no URL".into(),
-        _ => "no answer in HTTP".into(),
+        ureq::Error::BadUri(_) => "not a valid URL".into(),
+        ureq::Error::InvalidProxyUrl => {
+            "the proxy that the environment sets is not a valid URL".into()
+        }
+        _ => "not an HTTP response".into(),
     }
 }
 
 fn untrusted(error: &rustls::Error) -> String {
-    format!("{error}: see token_ca of kafka.sasl")
+    format!("{error}: see token_ca in kafka.sasl")
 }
 
 /// `application/x-www-form-urlencoded`

@@ -24,30 +24,32 @@ impl Vitals {
         vec![
             Family::gauge(
                 "tamis_kafka_assigned_partitions",
-                "Partitions that are this member's.",
+                "Partitions assigned to this member.",
                 &[],
                 vec![Sample::of(&[], state.partitions.len() as f64)],
             ),
             Family::counter(
                 "tamis_kafka_rebalances",
-                "Times that partitions came, went after a last commit, or were another's already.",
+                "Rebalances: partitions were assigned, revoked after a last commit, or lost.",
                 &["event"],
                 counts(&["assigned", "revoked", "lost"], &self.rebalances),
             ),
             histogram(
                 "tamis_kafka_commit_seconds",
-                "From the first acknowledgement that a commit holds to the broker's answer; `auto.commit.interval.ms` is in it.",
+                "Time from the first acknowledgement that a commit covers to the broker's \
+                 response, `auto.commit.interval.ms` included.",
                 &self.commit,
             ),
             Family::counter(
                 "tamis_kafka_commit_failures",
-                "Commits that a broker did not take; the next one holds the same.",
+                "Commits that failed; the next commit covers the same offsets.",
                 &[],
                 vec![Sample::of(&[], self.commit_failures.load(Relaxed) as f64)],
             ),
             histogram(
                 "tamis_kafka_event_age_seconds",
-                "How old the oldest record of each partition in a chunk was when it was acknowledged, by its timestamp.",
+                "Age of the oldest record of each partition in a chunk when it was acknowledged, \
+                 by its timestamp.",
                 &self.age,
             ),
         ]
@@ -64,25 +66,28 @@ impl Vitals {
         vec![
             Family::counter(
                 "tamis_kafka_errors",
-                "Errors, by whose fault they are; `run`: of the group, or the program.",
+                "Errors by class: of a record, a topic, the run (its group or this program) or \
+                 the cluster.",
                 &["class"],
                 counts(&["record", "topic", "run", "cluster"], &self.errors),
             ),
             Family::counter(
                 "tamis_kafka_retries",
-                "Requests that were sent again.",
+                "Requests that were retried.",
                 &["client"],
                 retries.collect(),
             ),
             Family::gauge(
                 "tamis_kafka_topic_paused",
-                "1, of each topic that is paused, for a fault of its own or by hand (or some partition of it).",
+                "1 for each topic that is paused, or of which a partition is, because of a fault \
+                 or by an operator (`hand`).",
                 &["topic", "by"],
                 paused.chain(by_hand).collect(),
             ),
             Family::gauge(
                 "tamis_kafka_partition_stalled",
-                "1, of each partition that has not advanced for 20 s although there is more to read.",
+                "1 for each partition that has not advanced for 20 s although there is more to \
+                 read.",
                 &["topic", "partition"],
                 stalled.collect(),
             ),
@@ -110,13 +115,13 @@ fn lag(state: &State) -> Vec<Family> {
     vec![
         Family::gauge(
             "tamis_kafka_lag_records",
-            "Offsets of a partition that are not delivered.",
+            "Offsets of a partition that are not yet delivered.",
             &["topic", "partition"],
             samples(records.collect()),
         ),
         Family::gauge(
             "tamis_kafka_lag_seconds",
-            "How old a partition's oldest record is that is not delivered, by its timestamp.",
+            "Age of the oldest undelivered record of a partition, by its timestamp.",
             &["topic", "partition"],
             samples(seconds.collect()),
         ),
@@ -131,13 +136,13 @@ fn queues(state: &State) -> Vec<Family> {
     vec![
         Family::gauge(
             "tamis_kafka_queue_messages",
-            "Records that wait in librdkafka: read ahead, or on their way out.",
+            "Records queued in librdkafka: fetched ahead, or waiting to be sent.",
             &["queue"],
             both(ahead.messages, producer.messages),
         ),
         Family::gauge(
             "tamis_kafka_queue_bytes",
-            "What these come to.",
+            "Bytes of the records queued in librdkafka.",
             &["queue"],
             both(ahead.bytes, producer.bytes),
         ),

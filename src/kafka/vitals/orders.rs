@@ -63,7 +63,7 @@ impl Vitals {
                     _ => Err(wanted()),
                 }
             }
-            _ => Err(Unfit::Malformed("no such order: pause, resume or skip".into())),
+            _ => Err(Unfit::Malformed("unknown command: use pause, resume or skip".into())),
         }
     }
 
@@ -75,13 +75,16 @@ impl Vitals {
         let here = here.count();
         if here == 0 {
             return Err(Unfit::Refused(format!(
-                "{} is not this member's: ask another one of the group",
+                "{} is not assigned to this member: ask another member of the group",
                 shown(&topic, partition)
             )));
         }
         let what = shown(&topic, partition);
         state.orders.paused.insert((topic, partition));
-        Ok(format!("{what} is paused ({here} here), until it is resumed or this process ends"))
+        Ok(format!(
+            "{what} is paused ({here} partitions of this member) until it is resumed or this \
+             process ends"
+        ))
     }
 
     fn resume(&self, topic: String, partition: Option<i32>) -> Result<String, Unfit> {
@@ -93,11 +96,13 @@ impl Vitals {
             *known != topic || partition.is_some() && *number != partition
         });
         if orders.paused.len() < before {
-            Ok(format!("{what} is read again"))
+            Ok(format!("{what} is resumed"))
         } else if partition.is_some() && orders.paused.contains(&(topic, None)) {
-            Err(Unfit::Refused(format!("{what} is paused with its whole topic: resume that")))
+            Err(Unfit::Refused(format!(
+                "{what} is paused together with its topic: resume the topic"
+            )))
         } else {
-            Err(Unfit::Refused(format!("{what} was not paused by hand")))
+            Err(Unfit::Refused(format!("{what} was not paused by an operator")))
         }
     }
 
@@ -106,18 +111,19 @@ impl Vitals {
         let mut state = self.state();
         let mut here = state.partitions.values();
         let Some(here) = here.find(|p| *p.topic == *topic && p.partition == partition) else {
-            let why = "is not this member's: ask another one of the group";
+            let why = "is not assigned to this member: ask another member of the group";
             return Err(Unfit::Refused(format!("{what} {why}")));
         };
         if here.reached.is_some_and(|reached| reached > offset) {
-            return Err(Unfit::Refused(format!("{what} is delivered already")));
+            return Err(Unfit::Refused(format!("{what} was already delivered")));
         }
         let spot = (topic, partition, offset);
         if state.orders.skips.insert(spot.clone()) {
             state.orders.new.push(spot);
         }
         Ok(format!(
-            "{what} is skipped when its turn comes; it goes to the dead letter by its place"
+            "{what} will be skipped when it is read; its dead letter names only its topic, \
+             partition and offset"
         ))
     }
 
@@ -138,7 +144,7 @@ impl Vitals {
 }
 
 fn malformed(wanted: &str) -> Unfit {
-    Unfit::Malformed(format!("{wanted} is wanted"))
+    Unfit::Malformed(format!("expected {wanted}"))
 }
 
 fn parsed(target: &str) -> Option<Target> {
@@ -171,17 +177,17 @@ mod tests {
             Err(Unfit::Refused(why)) => format!("no: {why}"),
             Err(Unfit::Malformed(why)) => format!("what: {why}"),
         };
-        assert!(said("pause", "t").starts_with("`t` is paused (2 here)"));
-        assert!(said("pause", "t:1").starts_with("`t:1` is paused (1 here)"));
-        assert!(said("pause", "t:2").starts_with("no: `t:2` is not this member's"));
-        assert!(said("resume", "t:0").starts_with("no: `t:0` is paused with its whole topic"));
-        assert_eq!(said("resume", "t"), "`t` is read again");
+        assert!(said("pause", "t").starts_with("`t` is paused (2 partitions"));
+        assert!(said("pause", "t:1").starts_with("`t:1` is paused (1 partitions"));
+        assert!(said("pause", "t:2").starts_with("no: `t:2` is not assigned to this member"));
+        assert!(said("resume", "t:0").starts_with("no: `t:0` is paused together with its topic"));
+        assert_eq!(said("resume", "t"), "`t` is resumed");
         assert!(vitals.paused_by_hand().is_empty());
         assert!(said("resume", "t").starts_with("no: `t` was not paused"));
-        assert!(said("skip", "t:0@9").starts_with("no: t[0]:9 is delivered already"));
-        assert!(said("skip", "u:0@9").starts_with("no: u[0]:9 is not this member's"));
-        assert!(said("skip", "t:0@10").starts_with("t[0]:10 is skipped when"));
-        assert!(said("skip", "t:0@10").starts_with("t[0]:10 is skipped when"));
+        assert!(said("skip", "t:0@9").starts_with("no: t[0]:9 was already delivered"));
+        assert!(said("skip", "u:0@9").starts_with("no: u[0]:9 is not assigned to this member"));
+        assert!(said("skip", "t:0@10").starts_with("t[0]:10 will be skipped when"));
+        assert!(said("skip", "t:0@10").starts_with("t[0]:10 will be skipped when"));
         assert_eq!(vitals.new_skips(), [("t".to_owned(), 0, 10)]);
         for (verb, target) in [
             ("skip", "t:0"),

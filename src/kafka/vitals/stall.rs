@@ -29,17 +29,21 @@ impl Stall {
         let tool = "kafka-transactions.sh --bootstrap-server BROKER";
         match self {
             Self::OpenTransaction { from } => format!(
-                "a producer's transaction is open from offset {from} on, and nothing after it may be read: \
-                 `{tool} find-hanging --topic {topic} --partition {partition}` finds one that hangs, \
-                 `{tool} abort --topic {topic} --partition {partition} --start-offset {from}` aborts it"
+                "a producer has a transaction open since offset {from}, and records after that \
+                 cannot be read until it ends: `{tool} find-hanging --topic {topic} --partition \
+                 {partition}` shows whether it hangs, `{tool} abort --topic {topic} --partition \
+                 {partition} --start-offset {from}` aborts it"
             ),
             Self::NoOffset => format!(
-                "the group does not say where it begins: a transaction that commits its offset may be open: \
-                 `{tool} find-hanging --topic __consumer_offsets` finds one that hangs, \
-                 `{tool} abort --topic __consumer_offsets` with its partition and start offset aborts it"
+                "the group does not return its committed offset, perhaps because a transaction \
+                 that commits it is open: `{tool} find-hanging --topic __consumer_offsets` shows \
+                 whether one hangs, `{tool} abort --topic __consumer_offsets` with its partition \
+                 and start offset aborts it"
             ),
-            Self::Unread => "no record of it arrives, although there are more".into(),
-            Self::Undelivered => "what was read of it is not acknowledged by the brokers".into(),
+            Self::Unread => "no records arrive, although there are more".into(),
+            Self::Undelivered => {
+                "records were read, but the brokers do not acknowledge their delivery".into()
+            }
         }
     }
 }
@@ -124,7 +128,7 @@ mod tests {
         assert_eq!(vitals.ready(), Ok(()));
         let changes = vitals.stalls(at(21));
         assert_eq!((changes.len(), changes[0].reached), (1, Some(10)));
-        assert!(vitals.ready().unwrap_err().starts_with("`t[3]` is stalled: no record"));
+        assert!(vitals.ready().unwrap_err().starts_with("`t[3]` is stalled: no records arrive"));
         let shown = || {
             let all = vitals.families();
             let gauge = all.iter().find(|family| family.name == "tamis_kafka_partition_stalled");

@@ -148,19 +148,21 @@ impl KafkaSink {
         }
         let what = match fatal {
             Some(code) if is_fence(code) => match self.is_alone(&stopped)? {
-                true => "brokers were away for longer than a transaction lives",
-                false => "the producer was fenced, and no other process of this `instance` shows",
+                true => "the brokers were unreachable for longer than the transaction timeout",
+                false => {
+                    "the producer was fenced, but no other process of this `instance` was found"
+                }
             },
             Some(code) if is_denied(code) => return Err(broken(fatal)),
-            Some(_) => "the transaction's state is not what the brokers say that it is",
-            None => "the transaction could not be taken back",
+            Some(_) => "the brokers and the producer disagree about the state of the transaction",
+            None => "the transaction could not be aborted",
         };
         let outdated = self.made_with.is_outdated();
         let next = match outdated.then(|| self.next_producer()).flatten() {
             Some(next) => next,
             None => {
                 let voice = &self.settings.cluster.voice;
-                voice.say(&format!("kafka: {what}; begun anew with another producer"));
+                voice.say(&format!("kafka: {what}; continuing with a new producer"));
                 producer(&self.settings, &self.desk)?
             }
         };
@@ -206,7 +208,10 @@ impl KafkaSink {
     /// know ends with the next transaction of that name that reaches the group's offsets.
     fn take_back_own(&mut self, topic: &str, partition: i32) -> Result<(), Undone> {
         let (shutdown, voice) = (&self.settings.shutdown, &self.settings.cluster.voice);
-        voice.say("kafka: the group does not say where to begin; what this `instance` left open is taken back");
+        voice.say(
+            "kafka: the group does not return its committed offset; aborting what this `instance` \
+             left open",
+        );
         let (begun, shutdown) = (Instant::now(), shutdown.clone());
         let next = producer(&self.settings, &self.desk).map_err(Undone::Failed)?;
         let stopped = || shutdown.abandons(begun, PATIENCE);
@@ -288,7 +293,7 @@ impl Transactions for KafkaSink {
                 self.renew()?;
             }
         }
-        self.settings.cluster.voice.say("kafka: a transaction was taken back; tried again");
+        self.settings.cluster.voice.say("kafka: a transaction was aborted; retrying");
         let rest = self.transacting.as_mut().map(|transacting| transacting.backoff.next_wait());
         self.rest(rest.unwrap_or_default());
         Ok(())
@@ -315,10 +320,11 @@ fn is_denied(code: Code) -> bool {
 fn broken(fatal: Option<Code>) -> io::Error {
     match fatal {
         Some(code) if is_fence(code) => io::Error::other(
-            "kafka: fenced: another process runs as this `instance`; what was not committed is read again",
+            "kafka: fenced: another process runs as this `instance` and will read again what was \
+             not committed",
         ),
         Some(code) => io::Error::other(format!("kafka: the producer: {code}")),
-        None => io::Error::other("kafka: the producer is broken"),
+        None => io::Error::other("kafka: the producer failed"),
     }
 }
 

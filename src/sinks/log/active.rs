@@ -157,7 +157,7 @@ impl Active {
         });
         self.torn |= torn;
         if ended {
-            let what = "somebody else added a line without an end to it: a line end follows that";
+            let what = "another process appended an incomplete line; a line end was added to it";
             (terms.patience.say)(Event::OutputLineEnded, &format!("{}: {what}", self.shown));
         }
         written.map_err(|error| named(&self.shown, &error))?;
@@ -245,7 +245,8 @@ impl Active {
         let again = again.map_err(|error| named(&self.shown, &error));
         self.displaced = again.is_err();
         let (folder, name, file, len) = again?;
-        let what = "it was moved or removed, and is made again; what was not acknowledged is written again";
+        let what = "it was moved or removed; it is recreated, and what was not acknowledged is \
+                    written again";
         (patience.say)(Event::OutputReplaced, &format!("{}: {what}", self.shown));
         if let Some(old) = self.file.replace(file) {
             mark::clear(&old);
@@ -270,7 +271,7 @@ impl Active {
     fn write_again(&mut self, first: &io::Error, terms: &Terms) -> io::Result<()> {
         let (shown, durable) = (&self.shown, self.durable);
         let what = format!(
-            "{shown}: fsync failed ({first}): what is behind byte {durable} is written again"
+            "{shown}: fsync failed ({first}): everything after byte {durable} is written again"
         );
         (terms.patience.say)(Event::FsyncFailed, &what);
         let was = self.file.as_ref().map(identity).transpose()?;
@@ -303,7 +304,8 @@ impl Active {
             Err(second) => Err(io::Error::new(
                 second.kind(),
                 format!(
-                    "{shown}: fsync failed twice ({first}; {second}): it is good up to byte {durable}"
+                    "{shown}: fsync failed twice ({first}; {second}): only the first {durable} \
+                     bytes are safely on disk"
                 ),
             )),
         }
@@ -369,7 +371,7 @@ fn behind(link: &Path, like: &Folder) -> io::Result<(Folder, String)> {
     let there = fs::canonicalize(link).or_else(|_| fs::read_link(link).map(|to| beside(link, &to)));
     let there = there.unwrap_or_else(|_| link.to_path_buf());
     let name = there.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| io::Error::other("its link leads to no file"))?;
+    let name = name.ok_or_else(|| io::Error::other("its symbolic link does not lead to a file"))?;
     Ok((like.at(there.parent().unwrap_or(Path::new("")))?, name.to_owned()))
 }
 
@@ -378,9 +380,9 @@ fn beside(link: &Path, to: &Path) -> PathBuf {
 }
 
 fn lost(shown: &str) -> io::Error {
-    io::Error::other(format!("{shown}: it failed before"))
+    io::Error::other(format!("{shown}: an earlier write failed"))
 }
 
 fn moved() -> io::Error {
-    io::Error::other("somebody else moved or removed it")
+    io::Error::other("another process moved or removed it")
 }

@@ -281,7 +281,10 @@ impl Files {
         }
         if !std::mem::replace(&mut self.refused, true) {
             let shown = self.folder.shown(&other.join("/"));
-            let what = format!("{error}: its lines go to {shown}, as those of all such names");
+            let what = format!(
+                "{error}: its lines go to {shown}, as do the lines for all names that cannot be \
+                 written"
+            );
             (self.terms.patience.say)(Event::OutputNameRefused, &what);
         }
         self.terms.meters.sent_to_other(memchr_iter(b'\n', lines).count() as u64);

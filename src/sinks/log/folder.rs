@@ -116,7 +116,7 @@ impl Folder {
             }
             Err(Errno::LOOP | Errno::NOTDIR) => {
                 let shown = visible(&path.display().to_string());
-                Err(io::Error::other(format!("{shown} is a link or a file, not a folder")))
+                Err(io::Error::other(format!("{shown} is a symbolic link or a file, not a folder")))
             }
             Err(error) => Err(error.into()),
         }
@@ -141,9 +141,10 @@ impl Folder {
         let safe = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match openat(&*self.fd, name, flags | safe, Mode::from_raw_mode(0o666)) {
             Ok(fd) => Ok(File::from(fd)),
-            Err(Errno::LOOP) => {
-                Err(io::Error::other(format!("{} is a link: it is not followed", self.shown(name))))
-            }
+            Err(Errno::LOOP) => Err(io::Error::other(format!(
+                "{} is a symbolic link, which is refused here",
+                self.shown(name)
+            ))),
             Err(error) => Err(error.into()),
         }
     }

@@ -77,7 +77,8 @@ impl Keeping {
         for Job { folder, base } in jobs {
             if let Err(error) = self.look_after(&folder, &base, patience) {
                 let shown = folder.shown(&base);
-                let what = format!("{shown}: its rotated files stay as they are: {error}");
+                let what =
+                    format!("{shown}: rotated files could not be compressed or removed: {error}");
                 (patience.say)(Event::RotationFailed, &what);
             }
         }

@@ -26,14 +26,16 @@ pub(super) fn locked(folder: &Folder, name: &str, how: Opening, terms: &Terms) -
     for _ in 0..ATTEMPTS {
         let file = folder.file(name, how)?;
         if !file.metadata()?.is_file() {
-            return Err(io::Error::other("no regular file"));
+            return Err(io::Error::other("not a regular file"));
         }
         if terms.avoid.contains(&identity(&file)?) {
-            return Err(io::Error::other("an input, or another output: choose another name"));
+            return Err(io::Error::other("it is an input or another output: choose another name"));
         }
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::other("another run is writing to it"));
+                return Err(io::Error::other(
+                    "another run is writing to it: use a different file for each run",
+                ));
             }
             // Not every file system has locks.
             Err(TryLockError::Error(_)) | Ok(()) => {}
@@ -43,7 +45,7 @@ pub(super) fn locked(folder: &Folder, name: &str, how: Opening, terms: &Terms) -
             return Ok(file);
         }
     }
-    Err(io::Error::other("another run is writing to it"))
+    Err(io::Error::other("another run is writing to it: use a different file for each run"))
 }
 
 /// Opens the file `name`, or makes it, and has it end with a whole line: the file, and its length.
@@ -64,14 +66,15 @@ fn ended(mut file: &File, shown: &str, terms: &Terms) -> io::Result<u64> {
     let half = len - whole;
     if mark::is_own(file, whole, len) {
         file.set_len(whole)?;
-        let what = format!("{shown}: cut off {half} bytes of a line that was never finished");
+        let what =
+            format!("{shown}: removed {half} bytes of an incomplete line that an earlier run left");
         (terms.patience.say)(Event::OutputCut, &what);
         return Ok(whole);
     }
     terms.patience.until_room(shown, || file.write_all(b"\n"))?;
     let what = format!(
-        "{shown}: its last line has no end, and is not known to be tamis's own: its {half} bytes stay, \
-         and a line end follows them"
+        "{shown}: its last line is incomplete, and may not be from Tamis: its {half} bytes are \
+         kept, and a line end was added"
     );
     (terms.patience.say)(Event::OutputLineEnded, &what);
     Ok(file.metadata()?.len())
@@ -83,7 +86,8 @@ fn whole_lines(file: &File, len: u64, terms: &Terms) -> io::Result<u64> {
     let begun = file.read_at(&mut start, 0)?;
     if let Start::Packed(format) = Format::of(&start[..begun]) {
         return Err(io::Error::other(format!(
-            "it is compressed with {format}: nothing can be added to it line by line"
+            "it is compressed with {format}, and lines cannot be appended to it: choose another \
+             name"
         )));
     }
     let (mut end, mut piece) = (len, vec![0; PIECE]);
@@ -99,7 +103,7 @@ fn whole_lines(file: &File, len: u64, terms: &Terms) -> io::Result<u64> {
     }
     if len - end > terms.longest_line {
         return Err(io::Error::other(
-            "its end is longer than any line could be: it is no log of lines, choose another name",
+            "it does not look like a log, because its last line is too long: choose another name",
         ));
     }
     Ok(end)

@@ -57,7 +57,7 @@ impl Template {
                 Piece::Text("}".into())
             } else if let Some(more) = rest.strip_prefix('{') {
                 let (name, more) =
-                    more.split_once('}').ok_or("`{` without `}`: write {{ for the sign itself")?;
+                    more.split_once('}').ok_or("`{` without `}`: write {{ for a literal {")?;
                 rest = more;
                 template.filled_in(name)?
             } else if let Some(more) = rest.strip_prefix('/') {
@@ -90,7 +90,7 @@ impl Template {
     /// The name `path`, as it is.
     pub fn fixed(path: &Path) -> Result<Self, String> {
         let name = path.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or("a log's name must be UTF-8, and a file's")?;
+        let name = name.ok_or("the name of a log must be a file name in UTF-8")?;
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let parts = vec![vec![Piece::Text(name.to_owned())]];
         let template = Self { folder, parts, fields: Vec::new(), times: Vec::new() };
@@ -101,14 +101,14 @@ impl Template {
         if !name.starts_with('%') {
             if name.is_empty() || name.split('.').any(str::is_empty) {
                 return Err(format!(
-                    "{{{name}}} names no field: write {{service}} or {{http.host}}"
+                    "{{{name}}} is not a field name: write {{service}} or {{http.host}}"
                 ));
             }
             self.fields.push(name.to_owned());
             return Ok(Piece::Field(self.fields.len() - 1));
         }
         if time(name, Timestamp::UNIX_EPOCH).is_none() {
-            return Err(format!("{{{name}}} is no time: write one like {{%Y-%m-%d}}"));
+            return Err(format!("{{{name}}} is not a time format: write one like {{%Y-%m-%d}}"));
         }
         self.times.push(name.to_owned());
         Ok(Piece::Time(self.times.len() - 1))

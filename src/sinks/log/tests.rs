@@ -215,8 +215,8 @@ fn a_full_disk_is_waited_for_and_said_once() {
     assert_eq!(
         scene.said(),
         [
-            "x: no space left on the device: waiting for room, and the input with it",
-            "x: there is room again, going on"
+            "x: no space left on the device: waiting for space; reading is paused",
+            "x: the device has space again; continuing"
         ]
     );
     full.store(usize::MAX, SeqCst);

@@ -65,7 +65,9 @@ impl Follow {
                 Ok(metadata) => {
                     let error = match metadata.is_dir() {
                         true => io::ErrorKind::IsADirectory.into(),
-                        false => io::Error::other("only files are followed, and it is none"),
+                        false => io::Error::other(
+                            "it is not a regular file, and only those can be followed",
+                        ),
                     };
                     self.tell(&path.display().to_string(), error);
                 }
@@ -135,7 +137,8 @@ impl Follow {
     /// Opens a file that no tail is of.
     fn follow(&mut self, path: &Path, node: Node, size: u64, now: Instant) -> io::Result<()> {
         if self.tails.len() >= MOST_FILES {
-            let why = format!("{MOST_FILES} files are followed; it waits until one is let go");
+            let why =
+                format!("it waits, because at most {MOST_FILES} files are followed at a time");
             return Err(io::Error::other(why));
         }
         let file = self.open_file(path)?;

@@ -93,12 +93,13 @@ pub enum StoreError {
         cause: io::Error,
     },
     /// Somebody else has it.
-    #[error("--data-dir {0}: another tamis is using it; give each its own")]
+    #[error("--data-dir {0}: another Tamis process is using it; give each its own directory")]
     Locked(String),
     /// A newer tamis wrote it.
     #[error(
-        "{path}: version {version} is a newer tamis's, and this one reads version {VERSION}: \
-         start that one, or another --data-dir to read all files from their beginning"
+        "{path}: version {version} was written by a newer Tamis, but this one reads version \
+         {VERSION}: start the newer one, or use another --data-dir to read all files from their \
+         beginning"
     )]
     Newer {
         /// The file.
@@ -108,13 +109,13 @@ pub enum StoreError {
     },
     /// Its checksum is another one.
     #[error(
-        "{0}: its checksum does not match: it was damaged or edited, and a wrong position would lose \
-         lines: restore the file, or remove it to read all files from their beginning"
+        "{0}: its checksum does not match, so it was damaged or edited, and a wrong position \
+         would lose lines: restore the file, or remove it to read all files from their beginning"
     )]
     Altered(String),
     /// It is damaged.
     #[error(
-        "{path}:{line}:{column}: no checkpoints can be read here: restore the file, or remove it \
+        "{path}:{line}:{column}: the checkpoints cannot be read: restore the file, or remove it \
          to read all files from their beginning"
     )]
     Damaged {
@@ -166,7 +167,7 @@ impl Store {
         }
         fs::create_dir_all(&self.directory)?;
         self.lock = locked(&self.directory).map_err(|error| match error {
-            TryLockError::WouldBlock => io::Error::other("another tamis is using it by now"),
+            TryLockError::WouldBlock => io::Error::other("another Tamis process has taken it over"),
             TryLockError::Error(error) => error,
         })?;
         Ok(())
@@ -287,10 +288,10 @@ mod tests {
         let path = folder.path().join(NAME);
         fs::write(&path, r#"{"version":3,"files":{"x":1}}"#).unwrap();
         let error = Store::open(folder.path()).err().unwrap().to_string();
-        assert!(error.contains("version 3 is a newer tamis's"), "{error}");
+        assert!(error.contains("version 3 was written by a newer Tamis"), "{error}");
         fs::write(&path, "{\"version\":1,\n\"files\":[{}]}").unwrap();
         let error = Store::open(folder.path()).err().unwrap().to_string();
-        assert!(error.contains("checkpoints.json:2:11: no checkpoints"), "{error}");
+        assert!(error.contains("checkpoints.json:2:11: the checkpoints"), "{error}");
     }
 
     #[test]
@@ -305,7 +306,7 @@ mod tests {
         let (other, entries) = Store::open(&directory).unwrap();
         assert!(entries.is_empty());
         let error = store.save(vec![entry()]).unwrap_err().to_string();
-        assert!(error.contains("another tamis is using it"), "{error}");
+        assert!(error.contains("another Tamis process has taken it over"), "{error}");
         drop(other);
         store.save(vec![entry()]).unwrap();
     }
@@ -322,7 +323,7 @@ mod tests {
             assert!(parse(&path, &flipped).is_err(), "{}", String::from_utf8_lossy(&flipped));
         }
         let error = parse(&path, &text[..text.len() - 1]).unwrap_err().to_string();
-        assert!(error.contains("no checkpoints can be read"), "{error}");
+        assert!(error.contains("the checkpoints cannot be read"), "{error}");
         let altered = String::from_utf8(text).unwrap().replacen("27", "28", 1);
         let error = parse(&path, altered.as_bytes()).unwrap_err().to_string();
         assert!(error.contains("checkpoints.json: its checksum does not match"), "{error}");

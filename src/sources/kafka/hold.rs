@@ -146,7 +146,7 @@ impl Reader {
             let voice = &self.settings.cluster.voice;
             if voice.vitals.resumed(&topic) {
                 let fields = [("topic", topic.as_str().into())];
-                let what = format!("`{topic}` is read again");
+                let what = format!("`{topic}` is resumed");
                 voice.tell_with(Event::TopicResumed, &what, &fields);
             }
         }
@@ -194,11 +194,11 @@ impl Reader {
                 None => format!("`{topic}`"),
             };
             for new in wanted.difference(&self.holds.by_hand) {
-                let what = format!("{} is paused by hand", shown(new));
+                let what = format!("{} is paused by an operator", shown(new));
                 voice.tell_with(Event::ReadingPaused, &what, &target(new));
             }
             for old in self.holds.by_hand.difference(&wanted) {
-                let what = format!("{} is read again", shown(old));
+                let what = format!("{} is resumed by an operator", shown(old));
                 voice.tell_with(Event::ReadingResumed, &what, &target(old));
             }
             self.holds.by_hand = wanted;
@@ -213,12 +213,12 @@ impl Reader {
             ];
             let reached = self.shared.reached(&topic, partition);
             if reached.is_some_and(|(_, delivered)| delivered > offset) {
-                let what = format!("{what} is not skipped: it was delivered meanwhile");
+                let what = format!("{what} is not skipped: it was already delivered");
                 voice.tell_with(Event::OffsetsSkipped, &what, &fields);
                 voice.vitals.skip_is_over(&(topic, partition, offset));
                 continue;
             }
-            let what = format!("{what} is skipped by hand");
+            let what = format!("{what} is skipped by an operator");
             voice.tell_with(Event::OffsetsSkipped, &what, &fields);
             // What was handed out already is read again, without it.
             if reached.is_some_and(|(handed, _)| handed > offset) {
@@ -270,7 +270,7 @@ impl Reader {
         voice.vitals.erred(Fault::Topic);
         // That one was made anew is said in any case.
         if voice.vitals.paused(&topic, why) || self.shared.is_fresh(&topic) {
-            let what = "it is paused and tried again, nothing of it is lost; other topics go on";
+            let what = "paused and retried; no record is lost, and other topics continue";
             let fields = [("topic", topic.as_str().into()), ("reason", why.into())];
             voice.tell_with(Event::TopicPaused, &format!("`{topic}`: {why}: {what}"), &fields);
         }

@@ -108,14 +108,17 @@ pub fn leave(
     // One that still runs hears from its next heartbeat that another has its name. Were that one gone by
     // then, it would only be unknown, and join anew.
     let (begun, heard_within) = (Instant::now(), 2 * heartbeat + LATE);
-    until(&consumer, "go on", || begun.elapsed() >= heard_within)?;
+    until(&consumer, "stay stable", || begun.elapsed() >= heard_within)?;
     consumer.unsubscribe();
-    until(&consumer, "take the leave", || !is_member(consumer.client()))?;
+    until(&consumer, "let the member leave", || !is_member(consumer.client()))?;
     drop(consumer);
     let begun = Instant::now();
     while Group::ask(cluster, group, PATIENCE)?.has(instance) {
         if begun.elapsed() >= WITHIN {
-            let what = format!("kafka: group `{group}` still has `{instance}`: it may run again");
+            let what = format!(
+                "kafka: group `{group}` still has the member `{instance}`: is its process running \
+                 again?"
+            );
             return Err(io::Error::other(what));
         }
         sleep(LOOK_EVERY);

@@ -157,8 +157,7 @@ impl Reader {
 
     /// Leaves the group, so that it shares its partitions out again, and joins it anew.
     fn join_anew(&mut self, why: &str) {
-        let what =
-            format!("{why}: the group is joined anew, so that its partitions are shared out");
+        let what = format!("{why}: rejoining the group, so that all partitions are assigned");
         self.settings.cluster.voice.tell(Event::GroupJoinedAnew, &what);
         self.unsubscribe(LEFT_WITHIN);
         if self.ended || self.settings.shutdown.phase() != Phase::Running {
@@ -188,8 +187,8 @@ impl Reader {
     fn share_out_anew(&mut self) {
         let partitions = self.shared.places().len();
         let what = format!(
-            "{partitions} partitions are read, more than there were at the start: the group is joined \
-             anew, so that what is read ahead of each is less"
+            "{partitions} partitions are assigned, more than at the start: rejoining the group \
+             with smaller prefetch buffers"
         );
         self.settings.cluster.voice.tell(Event::GroupJoinedAnew, &what);
         // More may come.

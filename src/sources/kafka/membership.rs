@@ -50,16 +50,15 @@ impl Membership {
     pub(super) fn awaited(&self, voice: &Voice) {
         let Self { group, session, .. } = self;
         voice.vitals.awaits(format!(
-            "group `{group}` to assign partitions, which takes until all of its members have joined \
-             again, or are given up: one that was killed when its session is over \
-             (session.timeout.ms, {} s)",
+            "group `{group}` to assign partitions; it waits until each member has rejoined, or \
+             its session has timed out (session.timeout.ms, {} s)",
             session.as_secs_f64()
         ));
     }
 
     /// It still waits.
     pub(super) fn waits(&self, voice: &Voice, what: &str, so_far: Duration) {
-        let told = format!("kafka: waits for {what}; {} s so far", so_far.as_secs());
+        let told = format!("kafka: waiting for {what}; {} s so far", so_far.as_secs());
         voice.tell_with(Event::GroupAwaited, &told, &self.fields(Some(so_far)));
     }
 
@@ -125,12 +124,14 @@ impl Membership {
     pub(super) fn left(&self, voice: &Voice, gone: bool) {
         let (group, name) = (&self.group, self.instance.as_deref().unwrap_or_default());
         if gone {
-            let what = format!("kafka: `{name}` left group `{group}`: others have its partitions");
+            let what = format!(
+                "kafka: `{name}` left group `{group}`; other members take over its partitions"
+            );
             voice.tell_with(Event::GroupLeft, &what, &self.fields(None));
         } else {
             voice.say(&format!(
-                "kafka: the coordinator did not say that `{name}` left group `{group}`: others have its \
-                 partitions when its session is over, at the latest"
+                "kafka: the coordinator did not confirm that `{name}` left group `{group}`: other \
+                 members take over its partitions when its session times out, at the latest"
             ));
         }
     }

@@ -89,8 +89,8 @@ impl Notes {
         let name = file_name(&format!("{group}.{}", instance.unwrap_or_default()));
         let lock = File::create(folder.join(format!("{name}.lock")))?;
         if lock.try_lock().is_err() {
-            let mend = "another process of this group has it; give each an `instance`, or a \
-                        folder of its own";
+            let mend = "another process of this group uses it: give each process an `instance`, \
+                        or a folder of its own";
             return Err(io::Error::other(mend));
         }
         let path = folder.join(format!("{name}.deaths"));
@@ -170,7 +170,8 @@ impl Notes {
         let of = record.suspects.iter().filter(|suspect| suspect.deaths >= DEATHS);
         of.map(|s| {
             format!(
-                "{}[{}]:{} to {}: {} runs died of it",
+                "{}[{}]:{} to {}: the process crashed {} times in a row while it judged these \
+                 records",
                 s.topic, s.partition, s.first, s.last, s.deaths
             )
         })
@@ -305,7 +306,10 @@ mod tests {
         }
         let notes = live(folder.path(), &[0..=9, 10..=10, 16..=16, 17..=17]);
         assert_eq!(notes.one_by_one(&place), Some(21));
-        assert_eq!(notes.shown(), ["t[3]:10 to 21: 3 runs died of it"]);
+        assert_eq!(
+            notes.shown(),
+            ["t[3]:10 to 21: the process crashed 3 times in a row while it judged these records"]
+        );
         drop(notes);
         let notes = live(folder.path(), &[0..=9, 18..=30]);
         let spot = ("t".to_owned(), 3, 17);

@@ -84,7 +84,7 @@ impl Ear {
             _ => (low, "earliest"),
         };
         let why = format!(
-            "the committed offset {committed} does not exist (there are {low} to {high}), and \
+            "the committed offset {committed} does not exist (existing: {low} to {high}), and \
              source.out_of_range = \"{word}\""
         );
         // One that is behind the end is of a topic that was made anew.
@@ -115,7 +115,8 @@ impl Ear {
         let all_earliest = [settings.no_offset, settings.new_partition] == [Begin::Earliest; 2];
         match policy {
             Begin::Stop => {
-                let mend = "set one (kafka-consumer-groups.sh --reset-offsets), or another policy";
+                let mend =
+                    "set one (kafka-consumer-groups.sh --reset-offsets), or choose another value";
                 let why = format!(
                     "{topic}[{partition}]: the group has no committed offset, and source.{key} = \
                      \"stop\": {mend}"
@@ -150,7 +151,7 @@ impl Ear {
         let skipped = (at - from).max(0);
         self.voice.vitals.skipped(skip, skipped.unsigned_abs());
         if skipped > 0 || skip == Skip::OutOfRange {
-            let what = format!("{skipped} offsets are skipped, it begins at {at}");
+            let what = format!("{skipped} offsets are skipped; reading begins at {at}");
             let reason = if skip == Skip::Latest { "latest" } else { "out_of_range" };
             let fields = [
                 ("topic", topic.into()),

@@ -64,7 +64,7 @@ impl Unread {
         if then == times && since.elapsed() >= patience {
             // With what comes of that it is looked at again.
             (self.known_at, self.since) = (Some(times), None);
-            shared.join_anew(format!("nobody reads {}[{}]", place.0, place.1));
+            shared.join_anew(format!("no member reads {}[{}]", place.0, place.1));
             self.tried = Some(place);
         }
     }

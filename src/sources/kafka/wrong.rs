@@ -50,11 +50,12 @@ impl Reader {
         let what = place.map_or_else(|| "kafka".to_owned(), named);
         self.end(Some(match code {
             Some(RDKafkaErrorCode::FencedInstanceId) => {
-                let Membership { group, instance, .. } = &self.consumer.client().context().membership;
+                let Membership { group, instance, .. } =
+                    &self.consumer.client().context().membership;
                 let name = instance.as_deref().unwrap_or_default();
                 io::Error::other(format!(
-                    "kafka: fenced: another process runs as `{name}` in group `{group}` (`instance`); what \
-                     was not committed is read again by that"
+                    "kafka: fenced: another process runs as `{name}` in group `{group}` \
+                     (`instance`) and will read again what was not committed"
                 ))
             }
             Some(code) => io::Error::other(format!("{what}: {code}")),
@@ -75,7 +76,7 @@ impl Reader {
         };
         let Some(where_it_is) = self.deleted(place) else {
             // It is read from there again, after a while.
-            let why = format!("{}: its leader did not say where it begins", named(place));
+            let why = format!("{}: its leader did not return its first offset", named(place));
             return self.shared.broke(&place.topic, &why, false);
         };
         let topic = BTreeSet::from([place.topic.clone()]);
@@ -85,9 +86,9 @@ impl Reader {
             return;
         }
         self.settings.cluster.voice.vitals.erred(Fault::Lasting);
-        let mend = "what stood there is deleted, or the topic was made anew; nothing is skipped \
-                    unasked: set the group's offset (kafka-consumer-groups.sh --reset-offsets), or \
-                    source.out_of_range, which holds at the next start";
+        let mend = "the records were deleted, or the topic was recreated; to choose where to \
+                    continue, set the group's offset (kafka-consumer-groups.sh --reset-offsets), \
+                    or source.out_of_range, and restart";
         let what = format!(
             "{}: the committed offset does not exist ({where_it_is}): {mend}",
             named(place)
@@ -107,7 +108,7 @@ impl Reader {
         let next = self.shared.next_offset(place.id)?;
         match self.consumer.fetch_watermarks(&place.topic, place.partition, ASK) {
             Ok((low, high)) if (low..=high).contains(&next) => None,
-            Ok((low, high)) => Some(format!("{next}, and there are {low} to {high}")),
+            Ok((low, high)) => Some(format!("{next}; existing: {low} to {high}")),
             Err(error) => {
                 self.settings.cluster.voice.fault(&error);
                 None

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::logs::skipped;
 
-const WAITS: &str = "no space left on the device: waiting for room";
+const WAITS: &str = "no space left on the device: waiting for space";
 
 /// A file system in memory at a yard's `disk`, in a name space of its own, which somebody holds open.
 struct Disk<'y> {
@@ -103,7 +103,10 @@ fn a_full_output_holds_the_files_back_until_there_is_room() {
     yard.until_kept("a.log");
     let summary = agent.stop();
     let said = yard.read("err");
-    assert_eq!((said.matches(WAITS).count(), said.matches("there is room again").count()), (1, 1));
+    assert_eq!(
+        (said.matches(WAITS).count(), said.matches("the device has space again").count()),
+        (1, 1)
+    );
     assert_eq!(summary["read"], 9099);
     assert!(!yard.read("disk/clean").contains("canary"));
     nothing_leaked(&yard);
@@ -132,7 +135,10 @@ fn dead_letters_that_have_no_room_hold_the_files_back_too() {
     assert_eq!(yard.read("disk/dead").lines().count(), 501);
     assert_eq!((&summary["read"], &summary["unwritten"]), (&520.into(), &0.into()), "{summary}");
     let said = yard.read("err");
-    assert_eq!((said.matches(WAITS).count(), said.matches("there is room again").count()), (1, 1));
+    assert_eq!(
+        (said.matches(WAITS).count(), said.matches("the device has space again").count()),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -196,7 +202,7 @@ fn checkpoints_that_have_no_room_are_told_once_and_kept_later() {
         yard.until("what is new", || yard.file_ids("clean").contains(&id));
         sleep(Duration::from_millis(150));
     }
-    let what = "--data-dir: no space left on the device; tried again, nothing is lost";
+    let what = "--data-dir: no space left on the device; retrying, nothing is lost";
     yard.until("a word", || yard.read("err").contains(what));
     assert_eq!(yard.kept("a.log").unwrap().offset, kept);
     agent.kill();
@@ -206,7 +212,7 @@ fn checkpoints_that_have_no_room_are_told_once_and_kept_later() {
     disk.make_room();
     // Without another event.
     yard.until_kept("a.log");
-    yard.until("a word", || yard.read("err").contains("--data-dir: positions are kept again"));
+    yard.until("a word", || yard.read("err").contains("--data-dir: checkpoints are written again"));
     agent.stop();
     let agent = yard.start(args);
     yard.events("a.log", [110]);

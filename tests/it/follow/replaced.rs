@@ -8,7 +8,7 @@ use std::{
 
 use super::{agent::Yard, promise::nothing_leaked};
 
-const AGAIN: &str = "it was moved or removed, and is made again";
+const AGAIN: &str = "it was moved or removed; it is recreated";
 
 /// Clean events, and lines for the dead letter, of which each has the number of an event.
 fn write(yard: &Yard, ids: std::ops::Range<u64>) {
@@ -150,7 +150,7 @@ fn what_cannot_be_made_again_holds_the_files_back() {
         fs::rename(yard.path("made"), yard.path("made.old")).unwrap();
         fs::write(yard.path("made"), "a file where a folder was").unwrap();
         write(&yard, 20..40);
-        yard.until("a word", || yard.read("err").contains("it cannot be made again"));
+        yard.until("a word", || yard.read("err").contains("it cannot be recreated"));
         assert_eq!(yard.kept("a.log").unwrap().offset, kept, "{held}");
         fs::remove_file(yard.path("made")).unwrap();
         until_both(&yard, clean, dead, 20..40);

@@ -120,7 +120,10 @@ fn templates_and_routes_say_where_each_topic_goes() {
     std::fs::write(desk.path("tamis.toml"), &wider).unwrap();
     let (code, _) = desk.start("lacks").end();
     let said = desk.said("lacks");
-    assert!(code == 3 && said.contains(&format!("no topic `{mark}.c.clean`")), "{code} {said}");
+    assert!(
+        code == 3 && said.contains(&format!("topic `{mark}.c.clean` does not exist")),
+        "{code} {said}"
+    );
     // One whose sink would be read: only the cluster's topics show it.
     let circle = text.replace("[ab]$", "(a|b|a\\\\.clean)$");
     std::fs::write(desk.path("tamis.toml"), circle).unwrap();
@@ -266,7 +269,8 @@ fn lines_of_a_value_leave_together() {
 fn what_is_said_of_topics_is_shown_as_a_configuration() {
     let text = "version = 1\nkafka = { brokers = [\"localhost:1\"] }\n\
                 source = { topics = ['^logs\\.[a-z]+$'], group = \"g\", framing = \"ndjson\" }\n\
-                sink = { topic = \"{topic}.clean\", routes = [{ from = '^logs\\.a', topic = \"audit\" }], \
+                sink = { topic = \"{topic}.clean\", routes = [{ from = '^logs\\.a', topic = \
+                \"audit\" }], \
                 partition = \"same\", hops = 0 }\ndead_letter = { topic = \"dead\" }\n";
     let dir = crate::cli::folder(&[("t.toml", text)]);
     let output = crate::cli::tamis(&["config", "show", "--config", "t.toml"])

@@ -55,7 +55,7 @@ fn records_that_runs_died_of_are_judged_one_by_one() {
     assert!((11.0..30.0).contains(&chunks), "{chunks}");
     assert_eq!(member.stop().0, 0);
     let said = desk.said("err");
-    assert!(said.contains("[0]:0 to 9: 3 runs died of it; they are judged one by one"), "{said}");
+    assert!(said.contains("[0]:0 to 9: the process crashed 3 times in a row"), "{said}");
     assert_eq!(broker.count(&topics[1]), 30);
 }
 
@@ -74,7 +74,7 @@ fn a_record_that_runs_died_of_is_quarantined() {
     let (code, account) = member.stop();
     let said = desk.said("err");
     assert_eq!((code, &account["dead_lettered"]["poison"]), (0, &1.into()), "{said}");
-    assert!(said.contains("[0]:4: runs died of it: it is not judged"), "{said}");
+    assert!(said.contains("[0]:4: quarantined, because the process crashed repeatedly"), "{said}");
     let letters = broker.read(&topics[2]);
     assert_eq!((letters.len(), letters[0].text()), (1, String::new()));
     assert_eq!(letters[0].header("__tamis.errors.offset").as_deref(), Some("4"));
@@ -117,10 +117,11 @@ fn a_record_at_which_the_process_is_killed_again_and_again_is_found_and_passed_o
     let desk = Desk::new(&broker, names(&topics), &group, &more);
     let mut deaths = 0;
     // As the system does it when memory runs out.
-    while !desk.said("err").contains("[0]:20: runs died of it: it is not judged") {
+    while !desk.said("err").contains("[0]:20: quarantined, because the process crashed repeatedly")
+    {
         assert!(deaths < 6, "{}", desk.said("err"));
         let mut member = desk.start("err");
-        let passed = || desk.said("err").contains("[0]:20: runs died of it");
+        let passed = || desk.said("err").contains("[0]:20: quarantined");
         // What the one before left is known by now, and nobody's note any more.
         let known = || {
             let path = desk.path(&format!("data/tamis-{group}..deaths"));

@@ -113,7 +113,7 @@ fn of_two_with_one_name_the_first_ends() {
     let said = desk.said("first");
     assert_eq!(code, 3, "{said}");
     // Nothing is tried again after that.
-    let hopeful = |line: &str| line.contains("enced") && line.contains("tried again");
+    let hopeful = |line: &str| line.contains("enced") && line.contains("retrying");
     assert!(!said.lines().any(hopeful), "{said}");
     let all = broker.count(&topics[0]) as u64;
     second.until("the end", || done(&broker, &group, &topics, all));

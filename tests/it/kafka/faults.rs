@@ -55,7 +55,7 @@ fn a_topic_that_is_refused_is_paused_and_tried_again_and_nothing_is_lost() {
         let desk = Desk::new(&broker, names(&topics), "g", "");
         let mut member = desk.start("err");
         member.until("all", || broker.committed("g", &topics[0], 1) == 20);
-        member.until("the good news", || desk.said("err").contains("is read again"));
+        member.until("the good news", || desk.said("err").contains("` is resumed"));
         let (code, account) = member.stop();
         let said = desk.said("err");
         assert_eq!(
@@ -64,7 +64,7 @@ fn a_topic_that_is_refused_is_paused_and_tried_again_and_nothing_is_lost() {
             "{said}"
         );
         adds_up(&account);
-        let wanted = "is paused and tried again";
+        let wanted = "paused and retried";
         assert!(said.contains(wanted) && said.contains("uthorization"), "{said}");
         assert_eq!(broker.count(&topics[1]), 20);
     }
@@ -81,12 +81,12 @@ fn unknown_to_its_leader(more: &str) {
     let desk = Desk::new(&broker, names(&topics), "g", more);
     let mut member = desk.start("err");
     member.until("all", || broker.committed("g", &topics[0], 1) == 20);
-    member.until("the good news", || desk.said("err").contains("is read again"));
+    member.until("the good news", || desk.said("err").contains("` is resumed"));
     let (code, account) = member.stop();
     let said = desk.said("err");
     assert_eq!((code, &account["clean"], &account["read"]), (0, &20.into(), &20.into()), "{said}");
     adds_up(&account);
-    assert!(said.contains("its leader did not say where it begins"), "{said}");
+    assert!(said.contains("its leader did not return its first offset"), "{said}");
 }
 
 #[test]

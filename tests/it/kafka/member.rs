@@ -60,7 +60,8 @@ impl Desk {
         let text = format!(
             "version = 1\n{more}\n[kafka]\nbrokers = [\"{address}\"]\n\
              properties = {{ \"session.timeout.ms\" = \"6000\", \
-             \"statistics.interval.ms\" = \"200\", \"topic.metadata.refresh.interval.ms\" = \"1000\"{eager} }}\n{data}\
+             \"statistics.interval.ms\" = \"200\", \"topic.metadata.refresh.interval.ms\" = \
+             \"1000\"{eager} }}\n{data}\
              [source]\ntopics = [\"{source}\"]\ngroup = \"{group}\"\n{framing}{start}\
              [sink]\ntopic = \"{sink}\"\n{secret}{same}{hops}{routes}{dead}"
         );
@@ -131,7 +132,7 @@ impl Desk {
     pub(crate) fn admin(&self, name: &str) -> Option<u16> {
         let said = self.said(name);
         let port: String = said
-            .rsplit_once("--admin: at 127.0.0.1:")?
+            .rsplit_once("--admin: listening at 127.0.0.1:")?
             .1
             .chars()
             .take_while(char::is_ascii_digit)

@@ -104,7 +104,7 @@ fn one_that_was_killed_without_a_name_is_waited_for_and_that_is_said() {
     broker.write(&topics[0], &numbered("in", 10..20));
     let mut member = desk.start("err");
     let port = port(&desk, &mut member);
-    let waits = format!("not joined yet: waits for group `{group}` to assign partitions");
+    let waits = format!("not joined yet: waiting for group `{group}` to assign partitions");
     member.until("the probe", || {
         let (status, why) = get(port, "/ready", "");
         status == 503 && why.starts_with(&waits) && why.contains("(session.timeout.ms, 10 s)")
@@ -134,7 +134,7 @@ fn of_two_with_one_name_the_older_is_fenced() {
     assert_eq!((code, &account["level"]), (3, &"fatal".into()), "{said}");
     let why = account["error"].as_str().unwrap();
     assert!(why.contains("fenced: another process runs as `same`"), "{said}");
-    let hopeful = |line: &str| line.contains("enced") && line.contains("tried again");
+    let hopeful = |line: &str| line.contains("enced") && line.contains("retrying");
     assert!(!said.lines().any(hopeful), "{said}");
     broker.write(&topics[0], &records(100..200));
     until_all(&mut second, &broker, &group, &topics, 200);

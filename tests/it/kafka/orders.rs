@@ -31,8 +31,8 @@ fn a_topic_is_paused_a_record_skipped_and_the_topic_read_again() {
     let at = port.to_string();
     member.until("the first", || broker.committed(&group, &topics[0], 1) == 5);
     let (code, said) = order("pause", &topics[0], &at);
-    assert!(code == 0 && said.contains("is paused (1 here)"), "{code} {said}");
-    member.until("the pause", || desk.said("err").contains("is paused by hand"));
+    assert!(code == 0 && said.contains("is paused (1 partitions"), "{code} {said}");
+    member.until("the pause", || desk.said("err").contains("is paused by an operator"));
     broker.write(&topics[0], &numbered("in", 5..10));
     let all = || measures(&get(port, "/metrics", "").1);
     let lag = format!("tamis_kafka_lag_records{{topic=\"{}\",partition=\"0\"}}", topics[0]);
@@ -46,11 +46,11 @@ fn a_topic_is_paused_a_record_skipped_and_the_topic_read_again() {
     let spot = |offset| format!("{}:0@{offset}", topics[0]);
     assert_eq!(order("skip", &spot(7), &at).0, 0);
     for (verb, target, wanted, why) in [
-        ("skip", spot(3), 1, "is delivered already"),
-        ("pause", "nowhere".into(), 1, "is not this member's"),
-        ("resume", format!("{}:0", topics[0]), 1, "with its whole topic"),
-        ("pause", "a b".into(), 2, "TOPIC[:PARTITION] is wanted"),
-        ("skip", topics[0].clone(), 2, "TOPIC:PARTITION@OFFSET is wanted"),
+        ("skip", spot(3), 1, "was already delivered"),
+        ("pause", "nowhere".into(), 1, "is not assigned to this member"),
+        ("resume", format!("{}:0", topics[0]), 1, "together with its topic"),
+        ("pause", "a b".into(), 2, "expected TOPIC[:PARTITION]"),
+        ("skip", topics[0].clone(), 2, "expected TOPIC:PARTITION@OFFSET"),
     ] {
         let (code, said) = order(verb, &target, &at);
         assert!(code == wanted && said.contains(why), "{verb} {target}: {code} {said}");
@@ -67,7 +67,7 @@ fn a_topic_is_paused_a_record_skipped_and_the_topic_read_again() {
     assert_eq!((letters.len(), letters[0].text()), (1, String::new()));
     assert_eq!(letters[0].header("__tamis.errors.reason").as_deref(), Some("skipped"));
     assert_eq!(letters[0].header("__tamis.errors.offset").as_deref(), Some("7"));
-    for wanted in ["[0]:7 is skipped by hand", "` is read again"] {
+    for wanted in ["[0]:7 is skipped by an operator", "` is resumed"] {
         assert!(said.contains(wanted), "{said}");
     }
 }
@@ -84,7 +84,7 @@ fn paused_through_a_rebalance(more: &str) {
     let assigned = |port| measures(&get(port, "/metrics", "").1)["tamis_kafka_assigned_partitions"];
     member.until("both", || get(port, "/ready", "").0 == 200 && assigned(port) == 2.0);
     assert_eq!(order("pause", &topics[0], &at).0, 0);
-    member.until("the pause", || desk.said("err").contains("is paused by hand"));
+    member.until("the pause", || desk.said("err").contains("is paused by an operator"));
     let mut other = desk.start("other");
     member.until("one of two", || assigned(port) == 1.0);
     other.until("the other", || desk.admin("other").is_some_and(|port| assigned(port) == 1.0));
@@ -127,7 +127,7 @@ fn so_it_does_where_the_group_is_joined_anew() {
     let port = port(&desk, &mut member);
     member.until("its start", || get(port, "/ready", "").0 == 200);
     assert_eq!(order("pause", &topics[0], &port.to_string()).0, 0);
-    member.until("the pause", || desk.said("err").contains("is paused by hand"));
+    member.until("the pause", || desk.said("err").contains("is paused by an operator"));
     broker.grow(&topics[0], MANY);
     member.until("the others", || desk.said("err").contains("group_joined_anew"));
     let assigned = || measures(&get(port, "/metrics", "").1)["tamis_kafka_assigned_partitions"];
@@ -152,7 +152,7 @@ fn an_order_finds_no_run_or_one_without_topics() {
         crate::admin::Watched::start(&[("token", "secret\n")], &["--admin-token-file", "token"]);
     let at = watched.port.to_string();
     let (code, said) = order("pause", "t", &at);
-    assert!(code == 2 && said.contains("a bearer token is wanted"), "{code} {said}");
+    assert!(code == 2 && said.contains("this page requires a bearer token"), "{code} {said}");
     let token = watched.folder.path().join("token");
     let args =
         ["kafka", "pause", "t", "--admin", &at, "--admin-token-file", token.to_str().unwrap()];

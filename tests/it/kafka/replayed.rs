@@ -128,7 +128,7 @@ fn what_was_refused_arrives_as_it_came_once_the_rules_are_mended() {
         assert_eq!(account["read"], 1, "{attempts}: {account}");
         assert_eq!(account["stay"]["tried"].as_u64().unwrap_or_default(), stays, "{account}");
     }
-    assert!(desk.said("replay").contains("1 not replayed: 1 tried often enough (--attempts)"));
+    assert!(desk.said("replay").contains("1 not replayed: 1 at the limit of --attempts"));
     let account = replay(&desk, &[]);
     assert_eq!(account["read"], 0, "{account}");
     assert_eq!((broker.count(&topics[1]), broker.count(&topics[2])), (41, 44));
@@ -151,7 +151,7 @@ fn letters_for_another_identity_stay_and_another_group_reads_them() {
     assert_eq!((code, &account["stay"]["shut"]), (3, &2.into()), "{account}");
     adds_up(&account);
     let said = desk.said("replay");
-    assert!(said.contains("2 sealed, and not opened by --identity"), "{said}");
+    assert!(said.contains("2 not decrypted by --identity"), "{said}");
     assert!(!said.contains(&other), "{said}");
     assert_eq!((broker.count(&topics[1]), broker.count(&topics[2])), (0, 2));
     // They are passed over.
@@ -411,7 +411,8 @@ fn a_letter_that_runs_died_of_is_passed_over_and_a_sink_holds_no_letters() {
     let (code, _) = desk.spawn(&AGAIN, "circle", "a").end();
     let said = desk.said("circle");
     assert!(
-        code == 3 && said.contains(&format!("`{sink}` is a sink, and has dead letters")),
+        code == 3
+            && said.contains(&format!("`{sink}` is both a sink topic and a dead letter topic")),
         "{said}"
     );
 }
@@ -437,7 +438,7 @@ fn letters_outlive_the_topic_that_they_came_from() {
     broker.delete(&dead);
     let (code, _) = desk.spawn(&AGAIN, "gone", "a").end();
     let said = desk.said("gone");
-    assert!(code == 3 && said.contains(&format!("no topic `{dead}`")), "{code} {said}");
+    assert!(code == 3 && said.contains(&format!("topic `{dead}` does not exist")), "{code} {said}");
 }
 
 /// The sink is not there when a replay begins, and then it is.
@@ -564,16 +565,16 @@ fn what_is_typed_for_files_is_not_for_topics() {
         (
             &desk,
             &["--identity", "key", "--remaining", "left"][..],
-            "--remaining is for letters of a FILE",
+            "--remaining is only for dead letters in a FILE",
         ),
-        (&desk, &["--identity", "key", "--follow"], "leave out FILE, -r, -f, -o"),
-        (&desk, &["--identity", "key", "-o", "x"], "leave out FILE, -r, -f, -o"),
-        (&desk, &["--identity", "key", "app.log"], "leave out FILE, -r, -f, -o"),
-        (&desk, &["--identity", "key", "--group", "tamis"], "that is the group of [source]"),
+        (&desk, &["--identity", "key", "--follow"], "remove FILE, -r, -f, -o"),
+        (&desk, &["--identity", "key", "-o", "x"], "remove FILE, -r, -f, -o"),
+        (&desk, &["--identity", "key", "app.log"], "remove FILE, -r, -f, -o"),
+        (&desk, &["--identity", "key", "--group", "tamis"], "[source] uses this group"),
         (&desk, &["--identity", "none"], "--identity none: "),
         (&desk, &[], "--identity KEYFILE"),
-        (&desk, &["--dead-letter", "key"], "this configuration is for topics"),
-        (&plain, &[], "there is no [dead_letter]"),
+        (&desk, &["--dead-letter", "key"], "this configuration reads topics"),
+        (&plain, &[], "the configuration has no [dead_letter]"),
     ] {
         let (code, _) = desk.spawn(&[&base[..], more].concat(), "usage", "a").end();
         let said = desk.said("usage");

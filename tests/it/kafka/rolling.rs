@@ -66,7 +66,7 @@ fn write(broker: &Broker, topic: &str, over: &AtomicBool, count: &AtomicU64) {
 
 /// Starts these, and waits until each is ready.
 fn ready<'a, const N: usize>(desk: &'a Desk, names: [String; N]) -> [(String, Member<'a>); N] {
-    let listens = |name: &str| desk.said(name).matches("--admin: at ").count();
+    let listens = |name: &str| desk.said(name).matches("--admin: listening at ").count();
     let started = names.map(|name| {
         // What an earlier process of this name said does not count.
         let before = listens(&name);

@@ -42,7 +42,8 @@ pub(crate) fn ca(cluster: &Cluster) -> String {
 pub(super) fn login(cluster: &Cluster, mechanism: &str, user: &str, file: &str) -> String {
     let ca = ca(cluster);
     format!(
-        "{ca}\nsasl = {{ mechanism = \"{mechanism}\", user = \"{user}\", password_file = \"{file}\" }}"
+        "{ca}\nsasl = {{ mechanism = \"{mechanism}\", user = \"{user}\", password_file = \
+         \"{file}\" }}"
     )
 }
 
@@ -106,7 +107,10 @@ fn who_is_not_trusted_is_said_with_the_key_that_mends_it() {
     }
     for mechanism in ["PLAIN", "SCRAM-SHA-256"] {
         let wrong = login(&cluster, mechanism, "tamis", "wrong");
-        ends(&desk(&cluster, 4, &wrong, names), "refuses the user or the password: see kafka.sasl");
+        ends(
+            &desk(&cluster, 4, &wrong, names),
+            "rejected the user or the password: see kafka.sasl",
+        );
     }
 }
 
@@ -115,8 +119,8 @@ fn what_waits_for_another_protocol_is_said_and_tried_again() {
     let Some(cluster) = secured() else { return };
     let topics = topics(&cluster.broker, 1);
     for (listener, kafka, wanted) in [
-        (0, ca(&cluster), "does not answer in TLS: leave out kafka.tls"),
-        (2, String::new(), "kafka.brokers, kafka.tls and kafka.sasl say how"),
+        (0, ca(&cluster), "does not use TLS on this port: remove kafka.tls"),
+        (2, String::new(), "check kafka.brokers, kafka.tls and kafka.sasl"),
     ] {
         let desk = desk(&cluster, listener, &kafka, names(&topics));
         let mut member = desk.start("err");
@@ -151,7 +155,7 @@ fn a_password_that_changes_is_taken_while_it_runs() {
         arrives(broker, topics, &mut member, 2);
         let (code, account) = member.stop();
         let said = desk.said("err");
-        assert!(code == 0 && said.contains("there is another password now"), "{code} {said}");
+        assert!(code == 0 && said.contains("the password changed"), "{code} {said}");
         assert!(!said.contains("-secret"), "{said}");
         adds_up(&account);
         // At least once, the first may not have been committed when the broker went.
@@ -184,7 +188,9 @@ fn changes(cluster: &Cluster, desk: &Desk, member: &mut Member<'_>, own: &str) {
     put(cluster, desk, own, "key");
     member.until("no", || desk.said("err").contains("certificates_refused"));
     put(cluster, desk, own, "pem");
-    member.until("the source", || desk.said("err").contains("the group is joined anew with them"));
+    member.until("the source", || {
+        desk.said("err").contains("the source rejoins the group with them")
+    });
 }
 
 /// The broker trusts whom this file vouches for, and nobody else.
@@ -236,7 +242,10 @@ fn certificates_that_change_are_taken_while_it_runs() {
         let came = arrives(broker, topics, &mut member, 3);
         let (code, account) = member.stop();
         let said = desk.said("err");
-        assert!(code == 0 && said.contains("the sink has a producer with them"), "{code} {said}");
+        assert!(
+            code == 0 && said.contains("the sink uses a new producer with them"),
+            "{code} {said}"
+        );
         // Nothing was sent by a producer that the broker does not trust any more.
         assert!(!said.contains("topic_paused"), "{said}");
         adds_up(&account);
@@ -265,7 +274,10 @@ fn certificates_that_change_too_late_are_taken_all_the_same() {
         let came = arrives(broker, topics, &mut member, 2);
         let (code, account) = member.stop();
         let said = desk.said("err");
-        assert!(code == 0 && said.contains("the sink has a producer with them"), "{code} {said}");
+        assert!(
+            code == 0 && said.contains("the sink uses a new producer with them"),
+            "{code} {said}"
+        );
         adds_up(&account);
         assert_eq!(account["clean"], came.len());
         // Who could not commit any more reads again what it had, where that may be.
@@ -294,7 +306,8 @@ fn what_access_lists_deny_is_named_and_pauses_a_topic_or_ends_the_run() {
         let (code, account) = member.stop();
         assert_eq!((code, &account["clean"]), (0, &0.into()), "{}", desk.said("err"));
     }
-    let unseen = format!("no topic `{hidden}`, or none that this user may");
+    let unseen =
+        format!("topic `{hidden}` does not exist, or this user has no permission to see it");
     ends(&desk(&cluster, 4, &guest, [&open, &hidden, &dead]), &unseen);
     let desk = desk(&cluster, 4, &guest, [&open, &clean, &dead]);
     desk.change("tamis.toml", |text| text.replace("group = \"", "group = \"guarded-"));

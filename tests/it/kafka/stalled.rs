@@ -54,13 +54,13 @@ fn behind_an_open_transaction() {
     member.until("the stall", || get(port, "/ready", "").0 == 503);
     let (_, why) = get(port, "/ready", "");
     let wanted =
-        format!("`{}[0]` is stalled: a producer's transaction is open from offset 10", topics[0]);
+        format!("`{}[0]` is stalled: a producer has a transaction open since offset 10", topics[0]);
     assert!(why.starts_with(&wanted), "{why}");
     assert_eq!(measure("tamis_kafka_partition_stalled"), Some(1.0));
     let said = desk.said("err");
     let abort = format!("abort --topic {} --partition 0 --start-offset 10", topics[0]);
     let fields = format!(
-        "\"topic\":\"{}\",\"partition\":0,\"offset\":10,\"reason\":\"a producer's transaction",
+        "\"topic\":\"{}\",\"partition\":0,\"offset\":10,\"reason\":\"a producer has a transaction",
         topics[0]
     );
     for wanted in ["partition_stalled", "kafka-transactions.sh", "find-hanging", &abort, &fields] {
@@ -105,12 +105,13 @@ fn without_an_offset(more: &str) -> String {
         desk.said("err").contains("partition_stalled")
     });
     let (status, why) = get(port, "/ready", "");
-    let wanted = format!("`{}[0]` is stalled: the group does not say where it begins", topics[0]);
+    let wanted =
+        format!("`{}[0]` is stalled: the group does not return its committed offset", topics[0]);
     assert!(status == 503 && why.starts_with(&wanted), "{status} {why}");
     let said = desk.said("err");
     assert!(said.contains("find-hanging --topic __consumer_offsets"), "{said}");
     // Who delivers exactly once looks whether it is its own transaction.
-    let own = "what this `instance` left open is taken back";
+    let own = "aborting what this `instance` left open";
     member.until("its own", || more.is_empty() || desk.said("err").contains(own));
     another.commit_transaction(PATIENCE).unwrap();
     member.until("the rest", || broker.committed(&group, &topics[0], 1) == 20);

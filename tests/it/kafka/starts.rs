@@ -42,7 +42,7 @@ fn a_group_without_offsets_begins_where_it_is_told() {
     // Where it began is kept, though nothing was read.
     member.until("the commit", || broker.committed(&group, &topics[0], 1) == 10);
     assert_eq!(member.stop().0, 0);
-    assert!(desk.said("err").contains("10 offsets are skipped, it begins at 10"));
+    assert!(desk.said("err").contains("10 offsets are skipped; reading begins at 10"));
     broker.write(&topics[0], &numbered("in", 10..13));
     let mut member = desk.start("again");
     member.until("the rest", || broker.committed(&group, &topics[0], 1) == 13);
@@ -142,7 +142,7 @@ fn an_offset_that_is_gone_leads_where_it_is_told() {
         assert_eq!(member.stop().0, 0);
         let said = desk.said("err");
         assert!(
-            said.contains("the committed offset 10 does not exist (there are 15 to 20)"),
+            said.contains("the committed offset 10 does not exist (existing: 15 to 20)"),
             "{said}"
         );
         assert_eq!(broker.count(&topics[1]), comes);
@@ -171,7 +171,7 @@ fn start_policies_are_judged() {
     let head = "version = 1\n[kafka]\nbrokers = [\"localhost:1\"]\n[sink]\ntopic = \"b\"\n\
                 [source]\ntopics = [\"a\"]\ngroup = \"g\"\n";
     for (line, wanted) in [
-        ("new_partition = \"stop\"", "`stop` is not for new partitions"),
+        ("new_partition = \"stop\"", "new partitions cannot use \"stop\""),
         ("no_offset = \"first\"", "earliest, latest, stop"),
         ("no_offsets = \"stop\"", "did you mean `no_offset`"),
     ] {

@@ -79,7 +79,8 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>) -> std::io::Result<()> {
 fn by_url(cluster: &Cluster, url: &str, authority: &str, secret: &str) -> String {
     let (ca, authority) = (ca(cluster), cluster.file(authority));
     format!(
-        "{ca}\nsasl = {{ mechanism = \"OAUTHBEARER\", token_url = \"{url}\", token_ca = \"{authority}\", \
+        "{ca}\nsasl = {{ mechanism = \"OAUTHBEARER\", token_url = \"{url}\", token_ca = \
+         \"{authority}\", \
          client_id = \"tamis\", {secret} }}"
     )
 }
@@ -114,15 +115,18 @@ fn who_gets_no_token_is_told_why() {
     let topics = topics(&cluster.broker, 1);
     let (names, url) = (names(&topics), provider(&cluster));
     let wrong = by_url(&cluster, &url, "ca.pem", "client_secret_file = \"wrong\"");
-    ends(&desk(&cluster, 4, &wrong, names), "token_url: refused, status 401 (invalid_client)");
+    ends(
+        &desk(&cluster, 4, &wrong, names),
+        "token_url: the token was refused, status 401 (invalid_client)",
+    );
     let file = "sasl = { mechanism = \"OAUTHBEARER\", token_file = \"wrong\" }";
     let file = format!("{}\n{file}", ca(&cluster));
-    ends(&desk(&cluster, 4, &file, names), "a broker refuses the token: see kafka.sasl");
+    ends(&desk(&cluster, 4, &file, names), "a broker rejected the token: compare kafka.sasl");
     // What may mend itself is tried again.
     let other = by_url(&cluster, &url, "other.pem", "client_secret_file = \"right\"");
     let desk = desk(&cluster, 4, &other, names);
     let mut member = desk.start("err");
-    member.until("the word", || desk.said("err").contains("token_ca of kafka.sasl"));
+    member.until("the word", || desk.said("err").contains("token_ca in kafka.sasl"));
     assert_eq!(member.stop().0, 0);
     assert!(!desk.said("err").contains("-secret"));
 }
@@ -159,24 +163,25 @@ fn what_is_said_of_a_login_is_judged_without_a_broker() {
     for (sasl, wanted) in [
         (
             "mechanism = \"PLAIN\", user = \"u\"",
-            "5:8: `password_file` is missing, or `password_env`",
+            "5:8: `password_file` or `password_env` is missing",
         ),
         (
             "mechanism = \"PLAIN\", user = \"u\", password_file = \"secret\", password_env = \"P\"",
-            "`password_env` is too much beside `password_file`",
+            "`password_env` and `password_file` cannot be used together",
         ),
         (
             "mechanism = \"PLAIN\", user = \"u\", password_file = \"secret\", scope = \"s\"",
-            "`scope` does not belong to the mechanism PLAIN",
+            "`scope` cannot be used with the mechanism PLAIN",
         ),
-        ("mechanism = \"OAUTHBEARER\"", "`token_url` is missing, or `token_file`"),
+        ("mechanism = \"OAUTHBEARER\"", "`token_url` or `token_file` is missing"),
         (
-            "mechanism = \"OAUTHBEARER\", token_url = \"http://id.example/\", client_id = \"c\", client_secret_env = \"P\"",
-            "`token_url`: a secret goes there: https://",
+            "mechanism = \"OAUTHBEARER\", token_url = \"http://id.example/\", client_id = \"c\", \
+             client_secret_env = \"P\"",
+            "`token_url`: a secret is sent there, so use https://",
         ),
         (
             "mechanism = \"PLAIN\", user = \"u\", password_env = \"NO_SUCH_NAME\"",
-            "kafka.sasl.password_env: no such text in the environment: NO_SUCH_NAME",
+            "kafka.sasl.password_env: the environment variable NO_SUCH_NAME is not set",
         ),
         ("mechanism = \"GSSAPI\", principal = \"p\", keytab = \"secret\"", "--features gssapi"),
         ("password_file = \"secret\"", "`mechanism` is missing"),

@@ -105,7 +105,7 @@ fn a_source_topic_that_is_deleted_pauses_alone_and_comes_back() {
     member.until("the other", || broker.count(&topics[1]) == 35);
     member.until("readiness", || get(port, "/ready", "").0 == 200);
     let said = desk.said("err");
-    assert!(said.contains(&format!("`{other}` is read again")), "{said}");
+    assert!(said.contains(&format!("`{other}` is resumed")), "{said}");
     let (code, account) = member.stop();
     assert_eq!((code, &account["clean"]), (0, &35.into()), "{}", desk.said("err"));
 }

@@ -119,7 +119,8 @@ fn what_is_wrong_with_keys_is_told_with_its_place_and_the_mend() {
         ),
         (
             "[keys.person]\nactive = { id = 'a', file = 'short.key' }\n",
-            "t.toml:3:29: keys.person.active.file: short.key: a key of 12 bytes is too short: 16 at least",
+            "t.toml:3:29: keys.person.active.file: short.key: a key of 12 bytes is too short: 16 \
+             at least",
         ),
         (
             "[keys.person]\nactive = { id = 'a', file = 'none.key' }\n",
@@ -127,7 +128,7 @@ fn what_is_wrong_with_keys_is_told_with_its_place_and_the_mend() {
         ),
         (
             "[keys.person]\nprevious = []\n",
-            "keys.person has no `active` key: active = { id, file }",
+            "keys.person has no `active` key: add active = { id, file }",
         ),
         (
             "[keys.person]\nactive = { id = 'a' }\n",
@@ -136,13 +137,13 @@ fn what_is_wrong_with_keys_is_told_with_its_place_and_the_mend() {
         (
             "[keys.person]\nactive = { id = 'a', file = 'new.key' }\n\
              previous = [{ id = 'a', file = 'old.key' }]\n",
-            "t.toml:4:20: keys.person: the id `a` stands twice",
+            "t.toml:4:20: keys.person: the id `a` is used twice",
         ),
         (
             "[keys.persons]\nactive = { id = 'a', file = 'new.key' }\n",
             "t.toml:6:19: no keys `person`: did you mean `persons`?",
         ),
-        ("", "t.toml:4:19: no keys `person`: add [keys.person] with `active`"),
+        ("", "t.toml:4:19: no keys `person`: add [keys.person] with an `active` key"),
         (
             "[keys.person]\nactiv = { id = 'a', file = 'new.key' }\n",
             "t.toml:3:1: unknown key `activ`: did you mean `active`?",
@@ -171,7 +172,7 @@ fn the_prompt_says_which_keys_there_are() {
                [keys.bcd]\nactive = { id = '1', file = 'old.key' }\n";
     let dir = with(two);
     for (args, wanted) in [
-        (&["pseudonym", "x", "--config", "t.toml"][..], "choose by --key a or --key bcd"),
+        (&["pseudonym", "x", "--config", "t.toml"][..], "choose one with --key a or --key bcd"),
         (&["pseudonym", "x", "--config", "t.toml", "--key", "bcx"], "did you mean `bcd`?"),
         (&["pseudonym", "x"], "--config FILE"),
         (&["pseudonym", "--config", "t.toml"], "VALUE"),

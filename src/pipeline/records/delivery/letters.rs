@@ -272,6 +272,6 @@ fn own(back: &Back) -> Vec<Own<'_>> {
 
 /// What cannot be kept anywhere ends the run.
 pub(super) fn letter_refused(reason: Reason) -> End {
-    let what = format!("the dead letter topic refuses a letter ({})", reason.word());
+    let what = format!("the dead letter topic rejected a dead letter ({})", reason.word());
     End::Failed(Failure::DeadLetter(io::Error::other(what)))
 }

@@ -71,10 +71,13 @@ fn it_is_added_to_half_a_line_is_cut_off_and_nothing_is_taken_back() {
     assert!(mark::is_own(&half, 10, 4096), "this needs a file system with extended attributes");
     drop(half);
     let mut log = scene.open();
-    assert_eq!(scene.said(), ["x: cut off 4086 bytes of a line that was never finished"]);
+    assert_eq!(
+        scene.said(),
+        ["x: removed 4086 bytes of an incomplete line that an earlier run left"]
+    );
     log.write(b"{}\n{\"never whole").unwrap();
     let second = scene.failing(|_, _| Ok(())).err().unwrap();
-    assert!(second.to_string().ends_with("x: another run is writing to it"), "{second}");
+    assert!(second.to_string().contains("x: another run is writing to it"), "{second}");
     log.abort();
     assert_eq!(scene.read("x"), "{\"old\":1}\n{}\n");
     drop(log);

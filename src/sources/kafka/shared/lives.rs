@@ -183,7 +183,8 @@ impl State {
             (partition.start, partition.stored) = (Offset::Beginning, i64::MIN);
             (partition.furthest, partition.ahead) = (i64::MIN, Ahead::default());
         });
-        let why = "it was deleted and made anew: it is read from its first record, and some may come twice";
+        let why = "it was deleted and recreated: it is read from its first record, and some \
+                   records may be delivered twice";
         self.broken.retain(|(known, _)| known != topic);
         self.broken.push((topic.to_owned(), why.to_owned()));
         self.poked = true;
@@ -238,7 +239,7 @@ mod tests {
             identify(&shared, Some(2));
             assert!(shared.is_fresh("t") && shared.doubted("t") == Doubted::No);
             let broken = shared.broken();
-            assert!(broken[0].1.contains("made anew"), "{broken:?}");
+            assert!(broken[0].1.contains("recreated"), "{broken:?}");
             if late {
                 // What was read as if it were the one before.
                 hand(&shared, 520);
