@@ -4,6 +4,7 @@ mod admin;
 mod advice;
 mod cause;
 mod config;
+mod diagnostics;
 mod exec;
 mod exit;
 mod explain;
@@ -29,15 +30,14 @@ mod reports;
 mod resolve;
 mod resolved;
 mod room;
+mod run;
 mod schemas;
-mod sieve;
 mod telemetry;
 mod topics;
 mod version;
 mod visible;
 mod watchers;
 mod wording;
-mod wrong;
 
 use std::{
     fmt::Display,
@@ -114,7 +114,7 @@ fn dispatch(cli: Cli) -> Result<u8, Trouble> {
 /// The main job: from files, or from topics.
 fn run(args: RunArgs) -> Result<u8, Trouble> {
     let applied = config::applied(args)?;
-    if applied.args.streams.is_empty() { sieve::run(applied) } else { kafka::run(applied) }
+    if applied.args.streams.is_empty() { run::run(applied) } else { kafka::run(applied) }
 }
 
 /// What clap did not take: a page that was asked for, or one line about what is wrong.

@@ -87,7 +87,7 @@ impl Textfile {
                 match telemetry.write(&path) {
                     Ok(()) => failed = false,
                     Err(error) => {
-                        told(&path, &error, &telemetry, (!failed).then_some(&say));
+                        report_failure(&path, &error, &telemetry, (!failed).then_some(&say));
                         failed = true;
                     }
                 }
@@ -108,13 +108,13 @@ impl Drop for Textfile {
     fn drop(&mut self) {
         self.end = None;
         if let Err(error) = in_time(&self.done, &self.target) {
-            told(&self.path, &error, &self.telemetry, Some(&self.say));
+            report_failure(&self.path, &error, &self.telemetry, Some(&self.say));
         }
     }
 }
 
 /// Counts a failure, and tells it once, until it works again.
-fn told(path: &Path, error: &io::Error, telemetry: &Telemetry, say: Option<&Say>) {
+fn report_failure(path: &Path, error: &io::Error, telemetry: &Telemetry, say: Option<&Say>) {
     telemetry.report_failed();
     if let Some(say) = say {
         let what = format!("--metrics-textfile {}: {}", visible::name(path), cause(error));

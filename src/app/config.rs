@@ -2,8 +2,8 @@
 
 pub(crate) mod command;
 mod flags;
-mod look;
 mod merge;
+mod stamps;
 
 use std::{
     cell::RefCell,
@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 
-pub(crate) use look::Look;
+pub(crate) use stamps::FileStamps;
 
 use super::{cause::cause, visible};
 use crate::{
@@ -37,7 +37,7 @@ pub(crate) struct Loaded {
     pub(crate) folder: PathBuf,
     pub(crate) config: Config,
     /// It, and the lists that it names, before they were read.
-    look: Look,
+    stamps: FileStamps,
 }
 
 /// The file that `--config` or the environment names, if one does.
@@ -59,22 +59,22 @@ pub(crate) fn load(path: &Path) -> Result<Loaded> {
 /// Reads what can be read of the file at `path`, and what is wrong with the rest.
 fn read(path: &Path) -> Result<(Loaded, Vec<Complaint>)> {
     let name = path.display().to_string();
-    let look = RefCell::new(Look::at(vec![path.to_path_buf()]));
+    let stamps = RefCell::new(FileStamps::at(vec![path.to_path_buf()]));
     let text = fs::read_to_string(path).with_context(|| format!("configuration {name}"))?;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let outside = Outside {
         variable: &|name| env::var(name).ok(),
-        file: &|name| file(&folder.join(name), &look),
+        file: &|name| file(&folder.join(name), &stamps),
     };
     let (config, complaints) = Config::read(&name, &text, &outside);
-    let look = look.into_inner();
-    Ok((Loaded { path: path.to_path_buf(), folder, config, look }, complaints))
+    let stamps = stamps.into_inner();
+    Ok((Loaded { path: path.to_path_buf(), folder, config, stamps }, complaints))
 }
 
 /// A file that the configuration names, as messages call it, and what is in it.
-fn file(path: &Path, look: &RefCell<Look>) -> (String, Result<Vec<u8>, String>) {
-    let before = Look::at(vec![path.to_path_buf()]);
-    look.replace_with(|look| std::mem::take(look).and(before));
+fn file(path: &Path, stamps: &RefCell<FileStamps>) -> (String, Result<Vec<u8>, String>) {
+    let before = FileStamps::at(vec![path.to_path_buf()]);
+    stamps.replace_with(|stamps| std::mem::take(stamps).and(before));
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
     let bytes = match read {
@@ -98,7 +98,7 @@ pub(crate) struct Origin {
     pub(crate) flags: RunArgs,
     pub(crate) path: PathBuf,
     /// The file, and those that it names, as they were before they were read.
-    pub(crate) look: Look,
+    pub(crate) stamps: FileStamps,
     /// What they came to, by key.
     settings: Vec<(&'static str, String)>,
     pub(crate) drops_text: bool,
@@ -111,10 +111,10 @@ pub(crate) fn applied(flags: RunArgs) -> Result<Applied> {
     };
     let (loaded, mut args) = (load(&path)?, flags.clone());
     loaded.fill_run(&mut args)?;
-    let look = loaded.look.and(Look::at(files(&args.rules)));
+    let stamps = loaded.stamps.and(FileStamps::at(files(&args.rules)));
     let settings = flags::said_by_flags(&args).settings();
     let drops_text = args.rules.text == Some(TextChoice::Drop);
-    Ok(Applied { args, origin: Some(Origin { flags, path, look, settings, drops_text }) })
+    Ok(Applied { args, origin: Some(Origin { flags, path, stamps, settings, drops_text }) })
 }
 
 /// The schema and the packs, where they are files.

@@ -25,10 +25,10 @@ use super::{
     config,
     exit::{Exit, Trouble},
     outlets::Around,
-    reload::Word,
+    reload::Request,
     resolved::Run,
     room::Room,
-    sieve::{self, Feed},
+    run::{self, Feed},
     visible::visible,
 };
 use crate::{
@@ -36,7 +36,7 @@ use crate::{
     pipeline::{Input, Inputs},
     shutdown::{
         Shutdown,
-        signals::{self, Heard},
+        signals::{self, Received},
     },
     sources::ChildSource,
 };
@@ -65,7 +65,7 @@ pub(crate) fn run(args: ExecArgs) -> Result<u8, Trouble> {
         );
     }
     applied.args.files.clear();
-    sieve::with(applied, &mut Exec { command, target: Arc::default(), app: App::Not })
+    run::with(applied, &mut Exec { command, target: Arc::default(), app: App::Not })
 }
 
 struct Exec {
@@ -95,9 +95,9 @@ impl Feed for Exec {
 
     /// Before the application is there: no signal may end us and leave it alone. SIGHUP is the
     /// application's, too.
-    fn listen(&mut self, shutdown: &Shutdown, _: Option<Sender<Word>>) -> io::Result<()> {
+    fn listen(&mut self, shutdown: &Shutdown, _: Option<Sender<Request>>) -> io::Result<()> {
         let (target, shutdown) = (self.target.clone(), shutdown.clone());
-        signals::hear(move |heard| target.pass_on(heard, &shutdown))
+        signals::on_signal(move |received| target.pass_on(received, &shutdown))
     }
 
     fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble> {
@@ -176,19 +176,19 @@ impl Target {
     }
 
     /// The application decides when it ends; without one it is a request to us.
-    fn pass_on(&self, heard: Heard, shutdown: &Shutdown) {
-        let signal = match heard {
-            Heard::Interrupt => Signal::INT,
-            Heard::Terminate => Signal::TERM,
-            Heard::HangUp => Signal::HUP,
+    fn pass_on(&self, received: Received, shutdown: &Shutdown) {
+        let signal = match received {
+            Received::Interrupt => Signal::INT,
+            Received::Terminate => Signal::TERM,
+            Received::HangUp => Signal::HUP,
         };
         match *self.lock() {
             // The terminal has sent it to the application, too: twice would be "at once".
-            Some(_) if heard != Heard::Terminate && is_foreground() => {}
+            Some(_) if received != Received::Terminate && is_foreground() => {}
             Some(pid) => drop(kill_process(pid, signal)),
             // SIGHUP, too: there is nobody left to pass it on to.
-            None if heard == Heard::HangUp => shutdown.request(),
-            None => heard.ask(shutdown),
+            None if received == Received::HangUp => shutdown.request(),
+            None => received.ask(shutdown),
         }
     }
 

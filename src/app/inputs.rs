@@ -130,10 +130,10 @@ impl Inputs {
             self.unknown.push(folder);
         }
         if nothing {
-            let mend = "no file matches (`*` does not match `/` or hidden files; `**/` matches \
+            let fix = "no file matches (`*` does not match `/` or hidden files; `**/` matches \
                         any folders)";
             let name = shown(Path::new(text));
-            self.choices.push(InputChoice::Unmatched { name, why: mend.into() });
+            self.choices.push(InputChoice::Unmatched { name, why: fix.into() });
         }
         let fixed = pattern.fixed.clone();
         self.folders.push(fixed.clone());

@@ -1,7 +1,7 @@
 //! The job from topic to topic.
 
 pub(crate) mod command;
-mod letters;
+mod dead_letters;
 mod open;
 
 use std::{
@@ -23,7 +23,7 @@ use super::{
     resolve,
     resolved::Run,
     room::{self, Room},
-    sieve::{self, Reloadable},
+    run::{self, Reloadable},
     telemetry::Telemetry,
     topics::Topics,
     wording::stay,
@@ -64,7 +64,7 @@ pub(crate) fn replay(applied: Applied, replay: Replay) -> Result<u8, Trouble> {
 
 fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     let started = Instant::now();
-    sieve::start_journal(&applied);
+    run::start_journal(&applied);
     let Applied { args, origin } = applied;
     let typed = origin.as_ref().map_or_else(|| args.clone(), |origin| origin.flags.clone());
     let (mut run, rules) = resolve::run(args)?;
@@ -84,43 +84,43 @@ fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     let live = Live::new(None, plan::compile(rules, true)?);
     let (drop_text, seal) = (run.drop_text, run.seal.clone());
     let letters = dead_letter::Settings { drop_text, seal, waits: true };
-    let keeps_letters = run.keeps_letters();
-    let keeps = move |reason: Reason| keeps_letters && letters.takes(reason);
+    let keeps_dead_letters = run.keeps_dead_letters();
+    let keeps = move |reason: Reason| keeps_dead_letters && letters.takes(reason);
     let counts = Arc::new(reload::Counts::default());
     let shutdown = Shutdown::new(run.drain).map_err(Trouble::failed)?;
     let telemetry = Telemetry::of(&run, &room, &live, &counts, &shutdown, keeps.clone(), typed)?;
     let notices = Arc::new(Notices::new(run.quiet, Progress::of(&run, &[]), telemetry.clone()));
-    let speak = sieve::speaking(&notices, &telemetry);
-    let speak_with_fields = sieve::speaking_with_fields(&notices, &telemetry);
-    sieve::say_started(&telemetry, &speak_with_fields);
+    let say = run::notify(&notices, &telemetry);
+    let say_with = run::notify_with_fields(&notices, &telemetry);
+    run::say_started(&telemetry, &say_with);
     let token = run.watchers.token(&run.names)?;
-    let _admin = Admin::start(&run.watchers, token, &telemetry, &speak).map_err(Trouble::Failed)?;
-    let (words, heard) = channel();
-    sieve::listen(shutdown.clone(), origin.as_ref().map(|_| words.clone()))
+    let _admin = Admin::start(&run.watchers, token, &telemetry, &say).map_err(Trouble::Failed)?;
+    let (requests, received) = channel();
+    run::listen(shutdown.clone(), origin.as_ref().map(|_| requests.clone()))
         .map_err(Trouble::failed)?;
     let reloadable = origin.map(|origin| {
         Reloadable { origin, all_text: false, counts: counts.clone() }.start(
             &run,
             &live,
             &room,
-            speak.clone(),
-            words,
-            heard,
+            say.clone(),
+            requests,
+            received,
         )
     });
     let _reloading = reloadable.transpose().map_err(Trouble::failed)?;
     let job = Job { run: &run, topics, live: &live, room: &room, telemetry: &telemetry, shutdown };
-    let Some(report) = job.sieve(speak_with_fields, &notices, Arc::new(keeps.clone()))? else {
+    let Some(report) = job.run(say_with, &notices, Arc::new(keeps.clone()))? else {
         return Ok(Exit::Done as u8);
     };
     telemetry.see(&report);
     notices.clear();
     if report.tally.stay_total() > 0 && !run.quiet {
-        let mend = "they remain in the topic (with another --group, all of its dead letters are \
+        let fix = "they remain in the topic (with another --group, all of its dead letters are \
                     read again)";
-        tell(Event::LettersStay, &format!("{} {mend}", stay(&report.tally.stay)));
+        tell(Event::LettersStay, &format!("{} {fix}", stay(&report.tally.stay)));
     }
-    let mut summary = sieve::sum_up(&report, &run, &live, &room, &counts, &keeps, started);
+    let mut summary = run::sum_up(&report, &run, &live, &room, &counts, &keeps, started);
     Ok(finish(&run, &report, &mut summary, &telemetry))
 }
 
@@ -136,9 +136,9 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// What it came to; `None`: somebody wanted the end before it began.
-    fn sieve(
+    fn run(
         self,
-        speak: SayWith,
+        say: SayWith,
         notices: &Arc<Notices>,
         keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
     ) -> Result<Option<Report>, Trouble> {
@@ -147,9 +147,9 @@ impl Job<'_> {
             let what = "exactly once: consumers of the sink topics must set \
                         isolation.level=read_committed; others also see the records of aborted \
                         transactions";
-            speak(Event::ExactlyOnce, what, &[]);
+            say(Event::ExactlyOnce, what, &[]);
         }
-        let voice = Voice::new(speak, telemetry.vitals.clone()).with_login(topics.login.clone());
+        let voice = Voice::new(say, telemetry.vitals.clone()).with_login(topics.login.clone());
         let cluster = Cluster::new(topics.properties.clone(), topics.tls.clone(), voice);
         let opened = open(topics, &cluster, room.budget.sizes, &shutdown)?;
         let Some(Opened { source, offsets, sink, notes }) = opened else { return Ok(None) };
@@ -184,8 +184,8 @@ fn noting<W>(workers: Vec<W>, notes: &Arc<Notes>) -> io::Result<Vec<Noting<W>>> 
 }
 
 fn finish(run: &Run, report: &Report, summary: &mut Summary, telemetry: &Telemetry) -> u8 {
-    let code = sieve::judge(report, summary, run) as u8;
+    let code = run::judge(report, summary, run) as u8;
     summary.exit_code = code;
-    sieve::account(run, report, summary, telemetry);
+    run::account(run, report, summary, telemetry);
     code
 }

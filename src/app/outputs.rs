@@ -56,16 +56,16 @@ pub(crate) fn for_each(
             && let Some(other) = names.insert(relative.clone(), input.name())
         {
             let (name, path) = (input.name(), folder.join(relative));
-            let mend = "process them in two runs";
-            bail!("{option}: {other} and {name} would both be {}: {mend}", visible::name(&path));
+            let fix = "process them in two runs";
+            bail!("{option}: {other} and {name} would both be {}: {fix}", visible::name(&path));
         }
         paths.push(relative);
     }
     for (relative, name) in &names {
         let parents = relative.ancestors().skip(1);
         if let Some(other) = parents.filter_map(|parent| names.get(parent)).next() {
-            let mend = "process them in two runs";
-            bail!("{option}: {other} would be a file where {name} needs a folder: {mend}");
+            let fix = "process them in two runs";
+            bail!("{option}: {other} would be a file where {name} needs a folder: {fix}");
         }
     }
     Ok(paths.into_iter().map(|path| path.map(|path| folder.join(path))).collect())
@@ -90,11 +90,11 @@ pub(crate) fn check(run: &Run) -> Result<()> {
     for Written { what, path, clean } in written(run) {
         if let Some(path) = path.filter(|path| path.is_dir()) {
             let shown = visible::name(path);
-            let mend = match what == run.names.at("-o") {
+            let fix = match what == run.names.at("-o") {
                 true => ", or use --out-dir, which writes a file for each input",
                 false => "",
             };
-            bail!("{what} {shown} is a directory: name a file in it{mend}");
+            bail!("{what} {shown} is a directory: name a file in it{fix}");
         }
         let report = what == run.names.at("--stats");
         if let Some(path) = path.filter(|path| report && descriptors::was_closed_at(path)) {
@@ -187,17 +187,17 @@ fn check_reports(run: &Run) -> Result<()> {
     {
         let Some(path) = path else { continue };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mend =
-            match folder.map_or(Ok(true), |folder| fs::metadata(folder).map(|it| it.is_dir())) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    "no such folder: create it first"
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotADirectory => IN_A_FILE,
-                Ok(false) => IN_A_FILE,
-                _ => continue,
-            };
+        let fix = match folder.map_or(Ok(true), |folder| fs::metadata(folder).map(|it| it.is_dir()))
+        {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                "no such folder: create it first"
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => IN_A_FILE,
+            Ok(false) => IN_A_FILE,
+            _ => continue,
+        };
         let (option, shown) = (run.names.at(option), visible::name(path));
-        bail!("{option} {shown}: {mend}");
+        bail!("{option} {shown}: {fix}");
     }
     Ok(())
 }
@@ -218,7 +218,7 @@ fn is_there(run: &Run, what: &str, path: &Path) -> Result<()> {
         }
         Existing::Append => appendable(path, run)
             .with_context(|| format!("{what} {shown}"))
-            .map(|mend| mend.map_or(Ok(()), |mend| bail!("{what} {shown}: {mend}")))?,
+            .map(|fix| fix.map_or(Ok(()), |fix| bail!("{what} {shown}: {fix}")))?,
     }
 }
 
@@ -244,9 +244,8 @@ fn appendable(path: &Path, run: &Run) -> std::io::Result<Option<String>> {
         }
         (None, Some(_)) => Some("it is not compressed, and --append cannot mix formats".into()),
         (None, None) => {
-            let mend =
-                "its last line has no line end: add one (`echo >> FILE`), or remove the line";
-            ends_inside_a_line(&file)?.then(|| mend.into())
+            let fix = "its last line has no line end: add one (`echo >> FILE`), or remove the line";
+            ends_inside_a_line(&file)?.then(|| fix.into())
         }
     })
 }

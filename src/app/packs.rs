@@ -41,17 +41,17 @@ pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<P
         None => packs = versions::newest(&packs).into_iter().cloned().collect(),
     }
     let shipped = packs.len();
-    let (mut own, mut wrong) = (Vec::new(), Vec::new());
+    let (mut own, mut errors) = (Vec::new(), Vec::new());
     for path in paths {
         match texts(path) {
-            Err(error) => wrong.push(Trouble::from(error).to_string()),
+            Err(error) => errors.push(Trouble::from(error).to_string()),
             Ok(texts) => own.extend(texts),
         }
     }
     // What cannot be read is told, and those that can be are judged.
     own.retain(|(file, text)| match check::parse(file, text) {
         Err(faults) => {
-            wrong.extend(faults);
+            errors.extend(faults);
             false
         }
         Ok(pack) => {
@@ -60,9 +60,9 @@ pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<P
         }
     });
     for (i, (file, text)) in own.iter().enumerate() {
-        wrong.extend(check::pack(file, text, shipped + i, &packs));
+        errors.extend(check::pack(file, text, shipped + i, &packs));
     }
-    if wrong.is_empty() { Ok(packs) } else { Err(anyhow!(wrong.join("\n"))) }
+    if errors.is_empty() { Ok(packs) } else { Err(anyhow!(errors.join("\n"))) }
 }
 
 /// The packs of a file or a folder: name and text.

@@ -23,7 +23,7 @@ use crate::{
 pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<Policy> {
     let named = entries.rules.iter().filter_map(|rule| rule.name.as_ref());
     let rules = named.map(|said| said.value.clone()).collect();
-    let mut judge = Judge { entries, packs, rules, wrong: Vec::new() };
+    let mut judge = Judge { entries, packs, rules, errors: Vec::new() };
     let policy = Policy {
         allow: entries.allow.iter().map(|entry| judge.allow(entry)).collect(),
         rules: entries.rules.iter().map(|entry| judge.rule(entry)).collect(),
@@ -36,15 +36,15 @@ pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<Policy> {
         keys: entries.keys.iter().map(ring).collect(),
     };
     judge.twice();
-    let mut wrong = judge.wrong;
-    wrong.sort_by_key(|(spot, _)| (spot.line, spot.column));
-    if wrong.is_empty() {
+    let mut errors = judge.errors;
+    errors.sort_by_key(|(spot, _)| (spot.line, spot.column));
+    if errors.is_empty() {
         return Ok(policy);
     }
     let line = |(spot, what): &(Spot, String)| {
         format!("{}:{}:{}: {what}", entries.file, spot.line, spot.column)
     };
-    Err(anyhow!(wrong.iter().map(line).collect::<Vec<_>>().join("\n")))
+    Err(anyhow!(errors.iter().map(line).collect::<Vec<_>>().join("\n")))
 }
 
 /// The ids of all detectors that ship, whether their packs are in force or not, and those that the
@@ -68,7 +68,7 @@ struct Judge<'a> {
     packs: &'a [Pack],
     /// What rules count their findings under.
     rules: HashSet<String>,
-    wrong: Vec<(Spot, String)>,
+    errors: Vec<(Spot, String)>,
 }
 
 impl Judge<'_> {
@@ -128,7 +128,7 @@ impl Judge<'_> {
             let name = &said.value;
             let names = rings.iter().map(|ring| ring.name.as_str());
             let fix = meant(name, names, || format!("add [keys.{name}] with an `active` key"));
-            self.wrong.push((said.spot, format!("no keys `{name}`: {fix}")));
+            self.errors.push((said.spot, format!("no keys `{name}`: {fix}")));
         }
         at.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX)
     }
@@ -148,7 +148,7 @@ impl Judge<'_> {
             if !known {
                 let fix = packs::fix(self.packs, value);
                 let what = format!("no detector, category or pack `{value}`: {fix}");
-                self.wrong.push((*spot, what));
+                self.errors.push((*spot, what));
             }
         }
         said.iter().map(|said| said.value.clone()).collect()
@@ -164,9 +164,9 @@ impl Judge<'_> {
         match other {
             Some(d) => {
                 let what = format!("`{}` does not detect IP addresses; {fix}", d.id);
-                self.wrong.push((entry.action.spot(), what));
+                self.errors.push((entry.action.spot(), what));
             }
-            None if names.is_empty() => self.wrong.push((entry.action.spot(), fix.into())),
+            None if names.is_empty() => self.errors.push((entry.action.spot(), fix.into())),
             None => {}
         }
     }
@@ -179,11 +179,11 @@ impl Judge<'_> {
         for said in allow.chain(rules) {
             let name = said.value.as_str();
             if seen.contains(name) {
-                self.wrong
+                self.errors
                     .push((said.spot, format!("the name `{name}` is used twice: choose another")));
             } else if packs::knows(self.packs, name) || name == "path" {
                 let what = format!("`{name}` is the name of a detector or a group: choose another");
-                self.wrong.push((said.spot, what));
+                self.errors.push((said.spot, what));
             }
             seen.insert(name);
         }

@@ -22,7 +22,7 @@ use anyhow::{Result, anyhow, bail};
 pub(crate) use live::Live;
 
 use super::{
-    config::{Look, Origin},
+    config::{FileStamps, Origin},
     exit::Trouble,
     plan, resolve,
     resolved::Rules,
@@ -90,32 +90,32 @@ pub(crate) struct Reload {
 
 /// What the thread that reloads is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Word {
+pub(crate) enum Request {
     Reload,
     End,
 }
 
 /// The thread that reloads; it ends when this is dropped.
 pub(crate) struct Reloading {
-    words: Sender<Word>,
+    requests: Sender<Request>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Reloading {
     pub(crate) fn start(
         reload: Reload,
-        words: Sender<Word>,
-        heard: Receiver<Word>,
+        requests: Sender<Request>,
+        received: Receiver<Request>,
     ) -> io::Result<Self> {
-        let work = move || reload.watch(&heard);
+        let work = move || reload.watch(&received);
         let thread = thread::Builder::new().name("reload".into()).spawn(work)?;
-        Ok(Self { words, thread: Some(thread) })
+        Ok(Self { requests, thread: Some(thread) })
     }
 }
 
 impl Drop for Reloading {
     fn drop(&mut self) {
-        let _ = self.words.send(Word::End);
+        let _ = self.requests.send(Request::End);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -123,14 +123,14 @@ impl Drop for Reloading {
 }
 
 impl Reload {
-    fn watch(mut self, words: &Receiver<Word>) {
-        let mut tried = self.origin.look.clone();
+    fn watch(mut self, requests: &Receiver<Request>) {
+        let mut tried = self.origin.stamps.clone();
         let mut last = tried.clone();
         loop {
-            let asked = match words.recv_timeout(LOOK_EVERY) {
-                Ok(Word::Reload) => true,
+            let asked = match requests.recv_timeout(LOOK_EVERY) {
+                Ok(Request::Reload) => true,
                 Err(RecvTimeoutError::Timeout) => false,
-                Ok(Word::End) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Request::End) | Err(RecvTimeoutError::Disconnected) => return,
             };
             let now = tried.again();
             let settled = now == last;
@@ -144,10 +144,10 @@ impl Reload {
 
     /// Replaces what is in force, or says why not; the files as they were before they were read, if
     /// it came to that.
-    fn attempt(&mut self) -> Option<Look> {
+    fn attempt(&mut self) -> Option<FileStamps> {
         let path = self.origin.path.display().to_string();
-        let mut look = None;
-        match self.replace(&mut look) {
+        let mut stamps = None;
+        match self.replace(&mut stamps) {
             Ok(()) => {
                 self.counts.reloads.fetch_add(1, Relaxed);
                 (self.say)(Event::ConfigReloaded, &format!("{path}: reloaded"));
@@ -160,12 +160,12 @@ impl Reload {
                 (self.say)(Event::ConfigRefused, &what);
             }
         }
-        look
+        stamps
     }
 
-    fn replace(&mut self, look: &mut Option<Look>) -> Result<(), Trouble> {
+    fn replace(&mut self, stamps: &mut Option<FileStamps>) -> Result<(), Trouble> {
         let (args, origin) = self.origin.again()?;
-        *look = Some(origin.look.clone());
+        *stamps = Some(origin.stamps.clone());
         self.check(&args, &origin)?;
         let rules = Rules { all_text: self.all_text, ..resolve::rules(args.rules)? };
         let ceiling = self.room.with_rules(&rules);

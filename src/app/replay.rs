@@ -17,7 +17,7 @@ use super::{
     outlets::Around,
     resolved::Run,
     room::Room,
-    sieve::{self, Feed},
+    run::{self, Feed},
     visible, wording,
 };
 use crate::{
@@ -75,7 +75,7 @@ fn file(args: ReplayArgs) -> Result<u8, Trouble> {
         .into());
     }
     let chosen = Arc::default();
-    sieve::with(applied, &mut Replay { path, identities, attempts, shut: None, chosen })
+    run::with(applied, &mut Replay { path, identities, attempts, shut: None, chosen })
 }
 
 const FORMS: &str = "replay reads dead letters: run `tamis replay --dead-letter FILE --identity \
@@ -202,13 +202,13 @@ impl Replay {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let mend = match identity {
+        let fix = match identity {
             true => "--identity is not the key that they are encrypted to",
             false => "they are encrypted: give the key with --identity",
         };
         let noun = if shut.len() == 1 { "letter" } else { "letters" };
         let (count, some) = (shut.len(), some.join(", "));
-        format!("{count} dead {noun} cannot be decrypted ({some}{more}): {mend}")
+        format!("{count} dead {noun} cannot be decrypted ({some}{more}): {fix}")
     }
 }
 

@@ -12,12 +12,12 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::CommandFactory as _;
 
 use super::{
+    diagnostics::Diagnostics,
     inputs::{InputChoice, Inputs},
     log, outputs, packs, policy,
     resolved::{Follow, Layout, Output, Rules, Run},
     topics,
     watchers::Watchers,
-    wrong::Wrong,
 };
 use crate::{
     cli::{Cli, RuleArgs, RunArgs},
@@ -41,16 +41,16 @@ const LINE_TIMEOUT: u32 = 60;
 pub(crate) fn run(args: RunArgs) -> Result<(Run, Rules)> {
     check_command(&args.files)?;
     let all_text = args.input_format == Some(FormatChoice::Text);
-    let mut wrong = Wrong::default();
-    let rules = wrong.with(rules(args.rules.clone()));
-    wrong.with(check_text(&args));
-    let run = wrong.with(resolved(args));
+    let mut diagnostics = Diagnostics::default();
+    let rules = diagnostics.with(rules(args.rules.clone()));
+    diagnostics.with(check_text(&args));
+    let run = diagnostics.with(resolved(args));
     if let Some(run) = &run {
-        wrong.with(check_followed(run));
-        wrong.with(outputs::check(run));
+        diagnostics.with(check_followed(run));
+        diagnostics.with(outputs::check(run));
     }
     let rules = rules.map(|rules| Rules { all_text, ..rules });
-    wrong.or(run.zip(rules))
+    diagnostics.or(run.zip(rules))
 }
 
 fn resolved(args: RunArgs) -> Result<Run> {
@@ -161,11 +161,11 @@ fn check_followed(run: &Run) -> Result<()> {
         );
     }
     if follow.files.is_empty() {
-        let mend = match beside("--inputs").as_str() {
+        let fix = match beside("--inputs").as_str() {
             "inputs" => "list them as `inputs`",
             _ => "name them, as in `tamis --follow app.log`",
         };
-        bail!("{option} needs files: {mend}");
+        bail!("{option} needs files: {fix}");
     }
     if run.inputs.choices.contains(&InputChoice::Stdin) {
         bail!("{option} needs files: standard input (`-`) is read to its end without it");
@@ -198,19 +198,19 @@ fn seal(args: &RunArgs) -> Result<Option<Seal>> {
 
 /// Resolves and judges what was typed about the rules.
 pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
-    let mut wrong = Wrong::default();
+    let mut diagnostics = Diagnostics::default();
     if let Some(empty) = args.require.iter().position(String::is_empty) {
         let option = args.names.at_item("--require", Some(empty));
-        wrong.add([format!("{option}: field {} of the list is empty", empty + 1)]);
+        diagnostics.add([format!("{option}: field {} of the list is empty", empty + 1)]);
     }
-    let limits = wrong.with(limits(&args));
-    let packs = wrong.with(packs::load(args.pinned.as_deref(), &args.patterns));
+    let limits = diagnostics.with(limits(&args));
+    let packs = diagnostics.with(packs::load(args.pinned.as_deref(), &args.patterns));
     // Without them no name can be told from a wrong one.
     let policy = packs.as_ref().and_then(|packs| {
-        wrong.add(unknown_names(&args, packs));
-        wrong.with(policy::resolve(&args.policy, packs))
+        diagnostics.add(unknown_names(&args, packs));
+        diagnostics.with(policy::resolve(&args.policy, packs))
     });
-    let (packs, (policy, limits)) = wrong.or(packs.zip(policy.zip(limits)))?;
+    let (packs, (policy, limits)) = diagnostics.or(packs.zip(policy.zip(limits)))?;
     Ok(Rules {
         names: args.names,
         policy,

@@ -92,22 +92,22 @@ pub(crate) enum Layout {
 
 impl Run {
     /// What becomes of an output that is not complete; `None`: it stays as far as it was written.
-    pub(crate) fn taken_back(&self) -> Option<String> {
+    pub(crate) fn unfinished_output(&self) -> Option<String> {
         let regular = |path: &PathBuf| fs::metadata(path).map_or(true, |there| there.is_file());
-        let mend = match self.keep_partial {
+        let fix = match self.keep_partial {
             true => "",
             false => " (--keep-partial keeps what was written)",
         };
         match &self.output {
             Output::File(path) if regular(path) => {
                 let option = self.names.at("-o");
-                Some(format!("{option} {} is unchanged{mend}", visible::name(path)))
+                Some(format!("{option} {} is unchanged{fix}", visible::name(path)))
             }
             Output::Each(_) if self.follow.is_none() => {
                 let option = self.names.at("--out-dir");
                 Some(format!(
                     "{option} contains the outputs of those inputs that were read to their \
-                     end{mend}"
+                     end{fix}"
                 ))
             }
             _ => None,
@@ -115,7 +115,7 @@ impl Run {
     }
 
     /// Whether there is a dead letter.
-    pub(crate) fn keeps_letters(&self) -> bool {
+    pub(crate) fn keeps_dead_letters(&self) -> bool {
         let topic = self.topics.as_ref().is_some_and(|topics| topics.has_dead_letter);
         self.dead_letter.is_some() || topic
     }

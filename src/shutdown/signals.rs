@@ -11,7 +11,7 @@ use super::{Shutdown, Signal};
 
 /// A signal that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum Received {
     /// SIGINT
     Interrupt,
     /// SIGTERM
@@ -20,7 +20,7 @@ pub enum Heard {
     HangUp,
 }
 
-impl Heard {
+impl Received {
     /// Makes a request of `shutdown`, where the signal is one.
     pub fn ask(self, shutdown: &Shutdown) {
         match self {
@@ -35,12 +35,12 @@ impl Heard {
 ///
 /// The handlers are in place when this returns; a thread of its own waits for them.
 pub fn listen(shutdown: Shutdown) -> io::Result<()> {
-    run(false, move |heard| heard.ask(&shutdown))
+    run(false, move |received| received.ask(&shutdown))
 }
 
-/// Tells `told` of every SIGINT, SIGTERM and SIGHUP from now on, as [`listen`] does.
-pub fn hear(told: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
-    run(true, told)
+/// Tells `handle` of every SIGINT, SIGTERM and SIGHUP from now on, as [`listen`] does.
+pub fn on_signal(handle: impl Fn(Received) + Send + 'static) -> io::Result<()> {
+    run(true, handle)
 }
 
 /// From now on a file that must not grow any more (`ulimit -f`) is an error of the write, not the death of
@@ -52,7 +52,7 @@ pub fn outlive_size_limits() -> io::Result<()> {
     signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
-fn run(hang_up: bool, told: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
+fn run(hang_up: bool, handle: impl Fn(Received) + Send + 'static) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let (mut interrupt, mut terminate, mut hung_up) = {
         let _guard = runtime.enter();
@@ -66,13 +66,13 @@ fn run(hang_up: bool, told: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
                 None => std::future::pending().await,
             };
             loop {
-                let (more, heard) = tokio::select! {
-                    more = interrupt.recv() => (more, Heard::Interrupt),
-                    more = terminate.recv() => (more, Heard::Terminate),
-                    more = hung_up() => (more, Heard::HangUp),
+                let (more, received) = tokio::select! {
+                    more = interrupt.recv() => (more, Received::Interrupt),
+                    more = terminate.recv() => (more, Received::Terminate),
+                    more = hung_up() => (more, Received::HangUp),
                 };
                 match more {
-                    Some(()) => told(heard),
+                    Some(()) => handle(received),
                     None => return,
                 }
             }

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     app::{
+        diagnostics::Diagnostics,
         exit::{Exit, Trouble},
         packs, patterns, plan, resolve, room, schemas,
         visible::{self, visible},
-        wrong::Wrong,
     },
     cli::{
         Cli, RunArgs,
@@ -40,38 +40,38 @@ pub(crate) fn run(args: ConfigArgs) -> Result<(String, Exit), Trouble> {
                 .into());
             };
             let (loaded, complaints) = read(&path)?;
-            let mut wrong = Wrong::default();
-            wrong.add(complaints.iter().map(ToString::to_string));
-            let page = check(&loaded, complaints.is_empty(), &mut wrong);
-            Ok((wrong.or(page)?, Exit::Done))
+            let mut diagnostics = Diagnostics::default();
+            diagnostics.add(complaints.iter().map(ToString::to_string));
+            let page = check(&loaded, complaints.is_empty(), &mut diagnostics);
+            Ok((diagnostics.or(page)?, Exit::Done))
         }
     }
 }
 
 /// Judges everything that can be judged without reading input. Of a file that is not sound by itself the
 /// schema, the packs and their names.
-fn check(loaded: &Loaded, sound: bool, wrong: &mut Wrong) -> Option<String> {
-    let mut args = wrong.with(no_flags())?;
-    let filled = wrong.with(loaded.fill_run(&mut args));
+fn check(loaded: &Loaded, sound: bool, diagnostics: &mut Diagnostics) -> Option<String> {
+    let mut args = diagnostics.with(no_flags())?;
+    let filled = diagnostics.with(loaded.fill_run(&mut args));
     without_inputs(&mut args);
     let rules = &args.rules;
     if let Some(name) = &rules.schema {
-        wrong.with(schemas::find(name, &rules.names));
+        diagnostics.with(schemas::find(name, &rules.names));
     }
     if !sound || filled.is_none() {
-        let packs = wrong.with(packs::load(rules.pinned.as_deref(), &rules.patterns))?;
+        let packs = diagnostics.with(packs::load(rules.pinned.as_deref(), &rules.patterns))?;
         if filled.is_some() {
-            wrong.add(resolve::unknown_names(rules, &packs));
+            diagnostics.add(resolve::unknown_names(rules, &packs));
         }
         return None;
     }
     let text = args.dead_letter.is_some();
-    let (run, rules) = wrong.with(resolve::run(args))?;
-    wrong.with(match run.topics {
+    let (run, rules) = diagnostics.with(resolve::run(args))?;
+    diagnostics.with(match run.topics {
         Some(_) => room::fit_records(&run, &rules),
         None => room::fit(&run, &rules, 0),
     });
-    let plan = wrong.with(plan::compile(rules, text))?;
+    let plan = diagnostics.with(plan::compile(rules, text))?;
     let detectors = plan.detectors().iter().filter(|d| !d.pack.is_empty()).count();
     let mut page = format!("{}: valid\n", visible::name(&loaded.path));
     let _ = writeln!(page, "  {detectors} detectors enabled");

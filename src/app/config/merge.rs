@@ -9,7 +9,7 @@ use super::{
     flags::{said_by_flags, said_by_rules},
 };
 use crate::{
-    app::{cause::cause, packs, wrong::Wrong},
+    app::{cause::cause, diagnostics::Diagnostics, packs},
     cli::{RuleArgs, RunArgs},
     config::{
         Config, Said, Spot,
@@ -90,12 +90,12 @@ impl Loaded {
                 *flag = texts(said.as_deref());
             }
         }
-        let mut wrong = Wrong::default();
+        let mut diagnostics = Diagnostics::default();
         if let Some(patterns) = &c.patterns {
             let (mut pins, mut own, shipped) = (Vec::new(), Vec::new(), packs::shipped()?);
             for said in patterns {
                 match packs::pin(&shipped, &said.value, &pins) {
-                    Err(what) => wrong.add([self.at(said.spot, &what)]),
+                    Err(what) => diagnostics.add([self.at(said.spot, &what)]),
                     Ok(Some(pin)) => pins.push(pin),
                     Ok(None) => {
                         let path = self.folder.join(&said.value);
@@ -103,7 +103,7 @@ impl Loaded {
                             Ok(_) => own.push(path),
                             Err(error) => {
                                 let what = format!("pack {}: {}", path.display(), cause(&error));
-                                wrong.add([self.at(said.spot, &what)]);
+                                diagnostics.add([self.at(said.spot, &what)]);
                             }
                         }
                     }
@@ -113,7 +113,7 @@ impl Loaded {
             own.append(&mut args.patterns);
             (args.pinned, args.patterns) = (Some(pins), own);
         }
-        wrong.or(Some(()))
+        diagnostics.or(Some(()))
     }
 
     /// A name that ships, or a path from the file's folder.

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 
-use super::letters;
+use super::dead_letters;
 use crate::{
     app::{
         exit::Trouble,
@@ -74,7 +74,7 @@ pub(super) fn open(
     let letters = match &topics.replays {
         None => None,
         // What a producer of transactions left open is taken back by now, and ends nothing.
-        Some(terms) => match letters::ends(cluster, &all, &read, &stopped).map_err(trouble)? {
+        Some(terms) => match dead_letters::ends(cluster, &all, &read, &stopped).map_err(trouble)? {
             Some(ends) => Some(topics.replayed(terms, ends)),
             None => return Ok(None),
         },

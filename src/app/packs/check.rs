@@ -50,13 +50,13 @@ fn clearer(what: &str) -> String {
 pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<String> {
     let outline: Outline = toml::from_str(text).unwrap_or_default();
     let pack = &packs[own];
-    let mut wrong = Vec::new();
+    let mut errors = Vec::new();
     if pack.detectors.is_empty() {
-        wrong.push(format!("{file}: the pack has no [[detector]]"));
+        errors.push(format!("{file}: the pack has no [[detector]]"));
     }
     if packs.iter().enumerate().any(|(i, other)| i != own && other.pack == pack.pack) {
         let at = place(file, text, outline.pack.as_ref().map(Spanned::span));
-        wrong.push(format!("{at}: another pack has the name `{}`: rename this one", pack.pack));
+        errors.push(format!("{at}: another pack has the name `{}`: rename this one", pack.pack));
     }
     // All at once, as a rule; one by one only to find who is to blame.
     let sound = refusal(packs.to_vec(), &pack.pack).is_none();
@@ -66,10 +66,10 @@ pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<St
         let same = |(_, d): &(&Pack, &Detector)| d.id == *id && !std::ptr::eq(*d, detector);
         if !is_name(id) {
             let fix = "use lower-case letters, digits and `_`, with a letter first";
-            wrong.push(format!("{}: id `{id}`: {fix}", at("id")));
+            errors.push(format!("{}: id `{id}`: {fix}", at("id")));
         } else if let Some((other, _)) = others().find(same) {
             let other = &other.pack;
-            wrong.push(format!(
+            errors.push(format!(
                 "{}: pack `{other}` already has a detector `{id}`: rename this one",
                 at("id")
             ));
@@ -78,10 +78,10 @@ pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<St
             let told = blamed
                 .into_iter()
                 .map(|(key, what)| format!("{}: detector `{id}`: {what}", at(key)));
-            wrong.extend(told);
+            errors.extend(told);
         }
     }
-    wrong
+    errors
 }
 
 /// Why the engine refuses a detector, each with the field to blame.
@@ -199,14 +199,14 @@ mod tests {
              \"x\"\n{lines}"
         );
         let mut packs = super::super::load(None, &[]).unwrap();
-        let wrong = match parse("mine.toml", &text) {
-            Err(wrong) => wrong,
+        let errors = match parse("mine.toml", &text) {
+            Err(errors) => errors,
             Ok(own) => {
                 packs.push(own);
                 pack("mine.toml", &text, packs.len() - 1, &packs)
             }
         };
-        wrong.join("\n")
+        errors.join("\n")
     }
 
     #[test]

@@ -32,12 +32,12 @@ impl Stamp {
 
 /// Files, and those in folders, as they are at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Look {
+pub(crate) struct FileStamps {
     paths: Vec<PathBuf>,
     files: Vec<(PathBuf, Option<Stamp>)>,
 }
 
-impl Look {
+impl FileStamps {
     /// Looks at `paths`, and at what is in them where they are folders.
     pub(crate) fn at(paths: Vec<PathBuf>) -> Self {
         let mut all = Vec::new();
@@ -84,7 +84,8 @@ mod tests {
         symlink("..1", path("..data")).unwrap();
         symlink("..data/tamis.toml", path("tamis.toml")).unwrap();
         fs::create_dir(path("packs")).unwrap();
-        let mut before = Look::at(vec![path("tamis.toml")]).and(Look::at(vec![path("packs")]));
+        let mut before =
+            FileStamps::at(vec![path("tamis.toml")]).and(FileStamps::at(vec![path("packs")]));
         assert_eq!(before.again(), before);
         let mut changed = || {
             let now = before.again();

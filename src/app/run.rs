@@ -23,7 +23,7 @@ use super::{
     outlets::{self, Around},
     packs, plan,
     progress::Progress,
-    reload::{self, Live, Reload, Reloading, Word},
+    reload::{self, Live, Reload, Reloading, Request},
     reports::write_in_time,
     resolve,
     resolved::{Layout, Output, Run},
@@ -42,7 +42,7 @@ use crate::{
     },
     shutdown::{
         Shutdown,
-        signals::{self, Heard},
+        signals::{self, Received},
     },
     sinks::dead_letter,
     sources::{DecompressSource, FileSource, RefusedSource, StdinSource, TextSource},
@@ -58,7 +58,7 @@ pub(crate) trait Feed {
     }
 
     /// Hears signals from now on. `hang_up`: what SIGHUP means, if anything.
-    fn listen(&mut self, shutdown: &Shutdown, hang_up: Option<Sender<Word>>) -> io::Result<()> {
+    fn listen(&mut self, shutdown: &Shutdown, hang_up: Option<Sender<Request>>) -> io::Result<()> {
         listen(shutdown.clone(), hang_up)
     }
 
@@ -82,11 +82,11 @@ pub(crate) trait Feed {
 }
 
 /// Hears signals from now on. `hang_up`: who is told of SIGHUP.
-pub(super) fn listen(shutdown: Shutdown, hang_up: Option<Sender<Word>>) -> io::Result<()> {
+pub(super) fn listen(shutdown: Shutdown, hang_up: Option<Sender<Request>>) -> io::Result<()> {
     let Some(hang_up) = hang_up else { return signals::listen(shutdown) };
-    signals::hear(move |heard| match heard {
-        Heard::HangUp => drop(hang_up.send(Word::Reload)),
-        Heard::Interrupt | Heard::Terminate => heard.ask(&shutdown),
+    signals::on_signal(move |received| match received {
+        Received::HangUp => drop(hang_up.send(Request::Reload)),
+        Received::Interrupt | Received::Terminate => received.ask(&shutdown),
     })
 }
 
@@ -162,7 +162,7 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     let token = run.watchers.token(&run.names)?;
     let parts =
         Parts { run: &run, live: &live, room: &room, telemetry: &telemetry, token, shutdown };
-    let report = parts.sieve(letters, reloadable, feed)?;
+    let report = parts.run(letters, reloadable, feed)?;
     let mut summary = sum_up(&report, &run, &live, &room, &counts, &keeps, started);
     let own = match (judge(&report, &summary, &run), feed.lacks()) {
         (Exit::Done | Exit::Unfit, Some(why)) => {
@@ -178,13 +178,13 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
 }
 
 /// Tells what happens to a run, past the line that shows its progress.
-pub(super) fn speaking(notices: &Arc<Notices>, telemetry: &Arc<Telemetry>) -> Say {
-    let say = speaking_with_fields(notices, telemetry);
+pub(super) fn notify(notices: &Arc<Notices>, telemetry: &Arc<Telemetry>) -> Say {
+    let say = notify_with_fields(notices, telemetry);
     Arc::new(move |event, text| say(event, text, &[]))
 }
 
 /// The same with fields.
-pub(super) fn speaking_with_fields(notices: &Arc<Notices>, telemetry: &Arc<Telemetry>) -> SayWith {
+pub(super) fn notify_with_fields(notices: &Arc<Notices>, telemetry: &Arc<Telemetry>) -> SayWith {
     let (notices, telemetry) = (notices.clone(), telemetry.clone());
     Arc::new(move |event, text, fields| {
         notices.clear();
@@ -240,7 +240,7 @@ fn ended(report: &Report, run: &Run, error: Option<String>) -> Option<String> {
         (End::Complete, failed) => format!("{failed} inputs were not read to their end"),
         _ => error?,
     };
-    Some(match run.taken_back() {
+    Some(match run.unfinished_output() {
         Some(what) => format!("{why}; {what}"),
         None => why,
     })
@@ -269,16 +269,16 @@ impl Reloadable {
         live: &Arc<Live>,
         room: &Room,
         say: Say,
-        words: Sender<Word>,
-        heard: Receiver<Word>,
+        requests: Sender<Request>,
+        received: Receiver<Request>,
     ) -> io::Result<Reloading> {
         let Self { origin, all_text, counts } = self;
         let (live, room, memory) = (live.clone(), room.clone(), run.memory);
-        let dead_letter = run.keeps_letters();
+        let dead_letter = run.keeps_dead_letters();
         let bodies = dead_letter || run.topics.is_some();
         let reload =
             Reload { origin, live, counts, room, memory, dead_letter, bodies, all_text, say };
-        Reloading::start(reload, words, heard)
+        Reloading::start(reload, requests, received)
     }
 }
 
@@ -293,23 +293,24 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn sieve(
+    fn run(
         self,
         letters: dead_letter::Settings,
         reloadable: Option<Reloadable>,
         feed: &mut dyn Feed,
     ) -> Result<Report, Trouble> {
         let Self { run, live, room, telemetry, token, shutdown } = self;
-        let (words, heard) = channel();
-        let hang_up = reloadable.as_ref().map(|_| words.clone());
+        let (requests, received) = channel();
+        let hang_up = reloadable.as_ref().map(|_| requests.clone());
         feed.listen(&shutdown, hang_up).map_err(Trouble::failed)?;
         let found: Vec<_> = run.inputs.choices.iter().map(|_| Found::default()).collect();
         let progress = Progress::of(run, &found);
         let notices = Arc::new(Notices::new(run.quiet, progress, telemetry.clone()));
-        let say = speaking(&notices, telemetry);
+        let say = notify(&notices, telemetry);
         let _admin =
             Admin::start(&run.watchers, token, telemetry, &say).map_err(Trouble::Failed)?;
-        let reloading = reloadable.map(|it| it.start(run, live, room, say.clone(), words, heard));
+        let reloading =
+            reloadable.map(|it| it.start(run, live, room, say.clone(), requests, received));
         let _reloading = reloading.transpose().map_err(Trouble::failed)?;
         let meters = &telemetry.meters;
         let around = Around { found: &found, notices: &notices, shutdown: &shutdown, meters, say };
@@ -358,7 +359,7 @@ pub(super) fn account(run: &Run, report: &Report, summary: &mut Summary, telemet
     if run.quiet {
         // Quiet about what went as it should, and what the failure of the input has said.
         let inputs = matches!(report.end, End::Complete) && report.failed_inputs > 0;
-        let said = inputs && run.taken_back().is_none();
+        let said = inputs && run.unfinished_output().is_none();
         if let Some(error) = summary.error.as_ref().filter(|_| !said) {
             tell(Event::RunFailed, error);
         }

@@ -6,9 +6,9 @@ use super::exit::Trouble;
 
 /// Lines, each with what is wrong, and the mend.
 #[derive(Debug, Default)]
-pub(crate) struct Wrong(Vec<String>);
+pub(crate) struct Diagnostics(Vec<String>);
 
-impl Wrong {
+impl Diagnostics {
     /// Adds what is wrong with `judged`, which may be several lines; a line is told once.
     pub(crate) fn with<T>(&mut self, judged: Result<T>) -> Option<T> {
         match judged {
