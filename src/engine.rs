@@ -27,6 +27,8 @@ pub mod plan;
 pub mod policy;
 pub(crate) mod redact;
 mod regex;
+mod router;
+mod routing;
 pub(crate) mod ruleset;
 pub mod schema;
 #[doc(hidden)]
@@ -38,11 +40,12 @@ use std::sync::Arc;
 pub(crate) use line::prefix::event_start;
 
 pub use chunk::Chunk;
-pub use explain::{Explanation, explain};
+pub use explain::{Explanation, explain, explain_from};
 pub use fate::Fate;
 pub use key_block::KeyBlock;
-pub use outcome::{Detail, Output, Payload, Reason, Reject, Tally};
+pub use outcome::{Detail, Output, Payload, Reason, Reject, RouteCounts, RouteInfo, Run, Tally};
 pub use plan::{IpPolicy, Limits, Plan, Settings, TextPolicy};
+pub use router::{FieldCondition, Pattern, Route, Way};
 
 use index::Index;
 use line::{LineJudge, Lines};
@@ -67,14 +70,19 @@ impl Engine {
     /// If `plan` is none of its plan's forms.
     pub fn judge_by(&mut self, plan: &Arc<Plan>) {
         if !Arc::ptr_eq(&self.plan, plan) {
-            assert!(Arc::ptr_eq(&self.plan.ruleset, &plan.ruleset), "a form of the same plan");
+            assert!(Arc::ptr_eq(&self.plan.rulesets, &plan.rulesets), "a form of the same plan");
             self.plan = plan.clone();
         }
     }
 
     /// Whether `text` is the pseudonym of `value` by one of the active keys.
     pub fn is_pseudonym(&self, text: &[u8], value: &[u8]) -> bool {
-        self.plan.ruleset.precedence.is_pseudonym(text, value)
+        self.plan.rulesets[0].precedence.is_pseudonym(text, value)
+    }
+
+    /// From now on the sources of chunks go these ways, by their [numbers](Chunk::begin_source).
+    pub fn set_sources<'a>(&mut self, ways: impl IntoIterator<Item = &'a Way>) {
+        self.lines.routing.set_sources(ways.into_iter());
     }
 
     /// Judges every line of `chunk` and appends what may be forwarded to `out.clean`.
@@ -87,15 +95,18 @@ impl Engine {
         let plan = Arc::clone(&self.plan);
         let (buf, end) = chunk.padded();
         let Self { index, lines, .. } = self;
-        index.scan(plan.simd, buf, chunk::HEAD, end, &plan.ruleset.catalog.gates, false);
-        let (detectors, entries) = (plan.ruleset.catalog.list.len(), plan.ruleset.precedence.len());
-        out.schema = plan.settings().schema.as_ref().map(|schema| schema.shared_name());
+        index.scan(plan.simd, buf, chunk::HEAD, end, &plan.catalog.gates, false);
+        let (detectors, entries) = (plan.catalog.list.len(), plan.policy_len());
+        out.routes = Arc::clone(plan.routes());
+        out.tally.routes.resize_with(plan.routes().len() - 1, Default::default);
         out.tally.redactions.resize(detectors, 0);
         lines.judge.counts().resize(detectors, entries);
         out.tally.bytes_in += (end - chunk::HEAD) as u64;
         lines.key_block = chunk.key_block();
         let already_out = out.clean.len();
-        plan.simd.run(Lines { judge: &mut *lines, plan: &plan, buf, index, out });
+        lines.routing.begin(&plan);
+        let sources = chunk.sources();
+        plan.simd.run(Lines { judge: &mut *lines, plan: &plan, buf, index, sources, out });
         out.tally.bytes_out += (out.clean.len() - already_out) as u64;
         let counts = lines.judge.counts();
         out.tally.observe(&mut counts.observations, &mut counts.hits);

@@ -71,7 +71,7 @@ pub use ports::{
     Worker,
 };
 pub use reason::{EngineReason, Reason};
-pub use report::{End, Failure, Report, Spot, Stall, Unfinished, Violations};
+pub use report::{End, Failure, Report, RouteTotals, Spot, Stall, Unfinished, Violations};
 pub use stays::{Stay, Stays};
 
 use crate::{metrics::Meters, shutdown::Shutdown};

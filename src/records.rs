@@ -7,6 +7,7 @@
 //! | `otlp` | where they stand in a value |
 //! | `packed` | values that came compressed |
 //! | `pseudonym` | what stands for a key that may not be seen |
+//! | `ways` | which way records go through the routes |
 //! | `worker` | a block of records, judged |
 
 mod beside;
@@ -14,11 +15,12 @@ mod logs;
 mod otlp;
 mod packed;
 mod pseudonym;
+mod ways;
 mod worker;
 
 pub use logs::log_records;
 pub use pseudonym::{Pseudonyms, TooShort};
-pub use worker::{Judgement, RecordJudge};
+pub use worker::{Judgement, RecordJudge, WayOf};
 
 #[cfg(test)]
 mod tests;

@@ -92,7 +92,7 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Arc<Plan>> {
     let simd = env::var(SIMD).ok().filter(|level| !level.is_empty() && level != "auto");
     let settings = Settings {
         packs: rules.packs,
-        select: Selection { only: rules.only, without: rules.without },
+        select: Selection { only: rules.only, without: rules.without, packs: Vec::new() },
         schema: schema.map(Arc::new),
         text: rules.text,
         all_text: rules.all_text,
@@ -101,6 +101,7 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Arc<Plan>> {
         limits: rules.limits,
         bodies,
         simd,
+        routes: Vec::new(),
     };
     Ok(Arc::new(Plan::compile(settings)?))
 }

@@ -3,6 +3,7 @@
 mod dependencies;
 mod families;
 pub(crate) mod process;
+mod routes;
 
 use std::{
     io,
@@ -32,7 +33,7 @@ use crate::{
     journal::Value,
     kafka::{Unfit, Vitals},
     metrics::{Format, Meters, render},
-    pipeline::{Reason, Report, Tally, Violations},
+    pipeline::{Reason, Report, RouteTotals, Tally, Violations},
     serve::{Order, Status},
     shutdown::{Phase, Shutdown},
     sinks::write_whole,
@@ -69,6 +70,7 @@ pub(crate) struct Telemetry {
 pub(crate) struct Snapshot {
     tally: Tally,
     violations: Violations,
+    routes: RouteTotals,
     in_flight: u64,
     returned: u64,
     bytes_in: u64,
@@ -125,6 +127,7 @@ impl Telemetry {
         *seen = Snapshot {
             tally: report.tally.clone(),
             violations: report.violations.clone(),
+            routes: report.routes.clone(),
             in_flight: report.unwritten,
             returned: report.returned,
             bytes_in: report.bytes_in,

@@ -7,7 +7,7 @@ use super::{
     open::{Line, Opened, Record, Verdict},
 };
 use crate::{
-    engine::{self, Chunk, Fate, Payload},
+    engine::{self, Chunk, Fate, Payload, Run},
     pipeline::{EngineReason, Output, Reason, Reject},
 };
 
@@ -71,6 +71,10 @@ impl Closing<'_> {
                     told[line.record] = self.reject(line, reason, reject, out);
                 }
                 End::Forwarded(inner, text) => {
+                    let route = route_of(&self.judged.runs, inner);
+                    if let Some(counts) = out.tally.of_route(route).filter(|_| first) {
+                        counts.forwarded += 1;
+                    }
                     let same = !changed[line.record] && text == self.inner_line(&starts, inner);
                     match (same, first) {
                         (true, true) => out.tally.clean += 1,
@@ -167,7 +171,8 @@ impl Closing<'_> {
         inner: Option<&engine::Reject>,
         out: &mut Output,
     ) -> Option<usize> {
-        out.tally.rejected[reason.index()] += 1;
+        let route = inner.map_or(0, |reject| reject.route);
+        out.tally.reject(route, reason, 1);
         if !self.bodies && out.tally.rejected[reason.index()] > 1 {
             return None;
         }
@@ -191,7 +196,14 @@ impl Closing<'_> {
             payload,
             body: from..out.bodies.len(),
             joined: Vec::new(),
+            route,
         });
         self.bodies.then(|| out.rejects.len() - 1)
     }
+}
+
+/// The route that the line with this number took.
+fn route_of(runs: &[Run], line: usize) -> u16 {
+    let after = runs.partition_point(|run| run.first as usize <= line);
+    after.checked_sub(1).map_or(0, |run| runs[run].route)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Format, close::Closing, frame::State, open::Opened};
 use crate::{
-    engine::{self, Chunk, Engine, Fate, Plan},
+    engine::{self, Chunk, Engine, Fate, Plan, Way},
     pipeline::{Output, Worker},
 };
 
@@ -38,6 +38,11 @@ impl Judgement {
 }
 
 impl Unwrapper {
+    /// The lines of chunks that come next go this way.
+    pub fn set_way(&mut self, way: &Way) {
+        self.engine.set_sources([way]);
+    }
+
     /// A worker.
     pub fn new(judgement: &Arc<Judgement>) -> Self {
         Self {
@@ -72,9 +77,9 @@ impl Worker for Unwrapper {
             self.engine.process(&opened.inner, &mut judged);
             key_block = judged.key_block;
             let fates = Fate::of_lines(&opened.inner, &judged);
-            Closing { chunk, wrapper, opened: &opened, judged: &judged, fates, bodies }.close(out);
             out.tally.add_findings(&judged.tally);
-            out.schema.clone_from(&judged.schema);
+            Closing { chunk, wrapper, opened: &opened, judged: &judged, fates, bodies }.close(out);
+            out.routes.clone_from(&judged.routes);
         }
         out.key_block = key_block;
         out.tally.read += opened.blank;

@@ -68,13 +68,13 @@ fn run(plan: &Arc<Plan>, d: &Detector, mut r: CaseResult) -> CaseResult {
         (Some(text), _) => json!({ "message": text }).to_string(),
         (None, event) => event.clone().unwrap_or_default(),
     };
-    let (trace, _, out) = traced(plan, &Chunk::from_bytes(event.as_bytes()));
+    let (trace, _, out) = traced(plan, &plan.way(|_| false), &Chunk::from_bytes(event.as_bytes()));
     let line = String::from_utf8_lossy(&out.clean).trim_end_matches('\n').to_owned();
     r.came = match &r.case.text {
         None => line.clone(),
         Some(_) => message(&line).unwrap_or_else(|| line.clone()),
     };
-    let id = plan.ruleset.catalog.list.iter().position(|o| o.id == d.id);
+    let id = plan.catalog.list.iter().position(|o| o.id == d.id);
     let own = trace.decisions.iter().filter(|o| Some(usize::from(o.detector)) == id);
     let found = own.clone().any(|o| o.refused.is_none());
     r.step = own.filter_map(|o| o.refused).max();
@@ -98,7 +98,7 @@ fn message(line: &str) -> Option<String> {
 
 /// The furthest step that a rule by key comes to in an event in which it finds nothing.
 fn by_key(plan: &Plan, d: &Detector, event: &str) -> Option<Step> {
-    let fields = Fields::new(&d.fields, &d.not_fields, &plan.ruleset.catalog.placeholders);
+    let fields = Fields::new(&d.fields, &d.not_fields, &plan.catalog.placeholders);
     let event = serde_json::from_str::<Map<String, Value>>(event).ok()?;
     event.iter().map(|(key, value)| key_step(&fields, key, value)).max()
 }

@@ -1,5 +1,7 @@
 //! A chunk: a run of whole lines in one buffer, with margins that let the index read whole blocks.
 
+use std::sync::Arc;
+
 use super::KeyBlock;
 
 /// Bytes before the data, all `\n`: the first block's look-back.
@@ -17,6 +19,8 @@ pub struct Chunk {
     sealed: bool,
     note: (u16, u16),
     key_block: KeyBlock,
+    sources: Vec<(u32, u16)>,
+    origin: Option<Arc<str>>,
 }
 
 impl Default for Chunk {
@@ -30,7 +34,15 @@ impl Chunk {
     pub fn with_capacity(capacity: usize) -> Self {
         let mut buf = Vec::with_capacity(HEAD + capacity + TAIL);
         buf.resize(HEAD, b'\n');
-        Self { buf, len: 0, sealed: false, note: (0, 0), key_block: KeyBlock::default() }
+        Self {
+            buf,
+            len: 0,
+            sealed: false,
+            note: (0, 0),
+            key_block: KeyBlock::default(),
+            sources: Vec::new(),
+            origin: None,
+        }
     }
 
     /// A sealed chunk that holds a copy of `data`.
@@ -47,6 +59,31 @@ impl Chunk {
         self.sealed = false;
         self.note = (0, 0);
         self.key_block = KeyBlock::default();
+        self.sources.clear();
+        self.origin = None;
+    }
+
+    /// The name of what all lines come from. The engine does not look at it.
+    pub fn origin(&self) -> Option<&Arc<str>> {
+        self.origin.as_ref()
+    }
+
+    /// Sets what [`origin`](Self::origin) returns.
+    pub fn set_origin(&mut self, name: Arc<str>) {
+        self.origin = Some(name);
+    }
+
+    /// The lines that are added from now on come from the source with this number, of those that
+    /// [`Engine::set_sources`](super::Engine::set_sources) tells; without a word, from the first.
+    pub fn begin_source(&mut self, source: u16) {
+        if self.sources.last().map_or(0, |(_, last)| *last) != source {
+            self.sources.push((self.len as u32, source));
+        }
+    }
+
+    /// Where sources begin in the data.
+    pub(crate) fn sources(&self) -> &[(u32, u16)] {
+        &self.sources
     }
 
     /// What is known of the input before the data and behind it, where lines belong together. The

@@ -13,6 +13,8 @@ pub use super::judge::trace::Kind;
 use super::judge::trace::{Decision, Trace};
 use super::outcome::{Detail, Output, Reason};
 use super::path::locate;
+use super::router::Way;
+use super::ruleset::Ruleset;
 use super::{Engine, Plan, event_start};
 
 /// What became of one event or text line, and why.
@@ -23,6 +25,8 @@ pub struct Explanation {
     /// What is forwarded, without its line end. For a refused event, what its dead letter holds
     /// (if [`Settings::bodies`](super::Settings::bodies) is set).
     pub line: Vec<u8>,
+    /// The name of the route that it took, if there are any.
+    pub route: Option<Arc<str>>,
     /// Every candidate, in the order of the event.
     pub candidates: Vec<Candidate>,
     /// Detectors whose gate opened somewhere, but of whose shapes none stood there
@@ -85,14 +89,22 @@ pub struct Candidate {
 ///
 /// What stands behind the first newline of `line` is ignored.
 pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
+    explain_from(plan, &plan.way(|_| false), line)
+}
+
+/// The same for a line of a source that goes this way.
+pub fn explain_from(plan: &Arc<Plan>, way: &Way, line: &[u8]) -> Explanation {
     let line = line.split(|&b| b == b'\n').next().unwrap_or_default();
     let chunk = Chunk::from_bytes(&[line, b"\n"].concat());
-    let (traced, engine, out) = traced(plan, &chunk);
+    let (traced, engine, out) = traced(plan, way, &chunk);
+    let r = &plan.rulesets[usize::from(engine.lines.learning.now.ruleset)];
     let (buf, _) = chunk.padded();
     let names = |is: &dyn Fn(usize) -> bool| {
-        let declared = plan.ruleset.catalog.declared;
-        let detectors = plan.ruleset.catalog.list[..declared].iter().enumerate();
-        detectors.filter(|(i, _)| is(*i)).map(|(_, d)| d.id.clone()).collect()
+        let detectors = r.catalog.list[..r.catalog.declared].iter().enumerate();
+        detectors
+            .filter(|(i, _)| r.enables(*i as u16) && is(*i))
+            .map(|(_, d)| d.id.clone())
+            .collect()
     };
     let tried = |i: usize| traced.decisions.iter().any(|d| usize::from(d.detector) == i);
     let unshaped = names(&|i| !tried(i) && traced.opened[i]);
@@ -100,9 +112,10 @@ pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
     let outcome = outcome(&out);
     let mut report = Report {
         plan,
+        r,
         line: &buf[HEAD..HEAD + line.len()],
         judge: engine.lines.judge,
-        of_pointers: Judge::new(plan.simd, &plan.ruleset.rules, plan.settings().limits.max_depth),
+        of_pointers: Judge::new(plan.simd, r, plan.settings().limits.max_depth),
     };
     let mut candidates: Vec<_> = traced.decisions.iter().map(|d| report.candidate(d)).collect();
     candidates.sort_by_key(|c| (c.range.start, c.range.end));
@@ -114,17 +127,20 @@ pub fn explain(plan: &Arc<Plan>, line: &[u8]) -> Explanation {
     if line.last() == Some(&b'\n') {
         line.pop();
     }
-    Explanation { outcome, line, candidates, unshaped, unopened }
+    let took = out.runs.first().map(|run| usize::from(run.route));
+    let route = took.map(|route| Arc::clone(&out.routes[route].name));
+    Explanation { outcome, line, route, candidates, unshaped, unopened }
 }
 
 /// Runs the engine on a chunk of one line with its trace on.
-pub(crate) fn traced(plan: &Arc<Plan>, chunk: &Chunk) -> (Trace, Engine, Output) {
+pub(crate) fn traced(plan: &Arc<Plan>, way: &Way, chunk: &Chunk) -> (Trace, Engine, Output) {
     let mut engine = Engine::new(Arc::clone(plan));
+    engine.set_sources([way]);
     engine.lines.judge.recorder().trace = Some(Trace::default());
     let mut out = Output::default();
     engine.process(chunk, &mut out);
     let mut trace = engine.lines.judge.recorder().trace.take().unwrap_or_default();
-    trace.open(&plan.ruleset, &engine.index, chunk.padded().0);
+    trace.open(&plan.rulesets[0], &engine.index, chunk.padded().0);
     (trace, engine, out)
 }
 
@@ -145,6 +161,7 @@ fn outcome(out: &Output) -> Outcome {
 /// The judge still holds the edits that it made.
 struct Report<'a> {
     plan: &'a Plan,
+    r: &'a Ruleset,
     line: &'a [u8],
     judge: Judge,
     /// Keys can be personal data too.
@@ -165,7 +182,7 @@ impl Report<'_> {
             kind: if text && d.via.is_empty() { Kind::Text } else { d.kind },
             range,
             decoded: d.via.clone(),
-            detector: self.plan.ruleset.catalog.list[usize::from(d.detector)].id.clone(),
+            detector: self.r.catalog.list[usize::from(d.detector)].id.clone(),
             refused: d.refused,
             by: self.plan.policy().nth(d.by.into()).map(str::to_owned),
             becomes,
@@ -184,7 +201,7 @@ impl Report<'_> {
         let pointer = locate::pointer(self.line, at);
         let bytes = pointer.as_bytes();
         let j = &mut self.of_pointers;
-        if j.text(&self.plan.ruleset, bytes, (0, bytes.len()), &[]).is_err() {
+        if j.text(self.r, bytes, (0, bytes.len()), &[]).is_err() {
             return String::new();
         }
         let mut redacted = Vec::with_capacity(bytes.len());

@@ -8,11 +8,11 @@
 use std::mem;
 
 use super::chunk::{HEAD, TAIL};
-use super::index::Index;
+use super::index::{Index, Simd};
 use super::judge::Judge;
 use super::outcome::Reason;
 use super::path::Paths;
-use super::plan::Plan;
+use super::ruleset::Ruleset;
 use super::walk::{Line, Stop, Walk};
 
 /// Nothing that is no attack takes more than three.
@@ -29,7 +29,8 @@ pub(super) struct Fixpoint {
 
 /// What judges an event.
 pub(super) struct Event<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) r: &'a Ruleset,
+    pub(super) simd: Simd,
     pub(super) walk: &'a mut Walk,
     pub(super) paths: &'a mut Paths,
     pub(super) judge: &'a mut Judge,
@@ -58,7 +59,7 @@ impl Fixpoint {
     }
 
     fn rounds(&mut self, e: &mut Event<'_>, from: usize, out: &mut Vec<u8>) -> Result<(), Stop> {
-        let Event { plan, walk, paths, judge, obeys } = e;
+        let Event { r, simd, walk, paths, judge, obeys } = e;
         let Self { index, text, detectors } = self;
         let stop = |reason| Stop { reason, at: 0 };
         for _ in 0..ROUNDS {
@@ -69,7 +70,7 @@ impl Fixpoint {
             let newline = text.pop_if(|b| *b == b'\n').is_some();
             let end = text.len();
             text.resize(end + TAIL, b'\n');
-            index.scan(plan.simd, text, HEAD, end, &plan.ruleset.catalog.gates, false);
+            index.scan(*simd, text, HEAD, end, &r.catalog.gates, false);
             let start = end - text[HEAD..end].trim_ascii_start().len();
             let line = Line { buf: text, start, end, quotes: index.quotes(), marks: &index.marks };
             walk.event(&line, paths).map_err(|s| stop(s.reason))?;
@@ -79,7 +80,7 @@ impl Fixpoint {
             if !judge.is_unsettled() {
                 return Ok(());
             }
-            judge.event(&plan.ruleset, &line, walk).map_err(|s| stop(s.reason))?;
+            judge.event(r, &line, walk).map_err(|s| stop(s.reason))?;
             if judge.counts().dropped.is_some() {
                 return Err(stop(Reason::Rule));
             }
@@ -100,7 +101,7 @@ impl Fixpoint {
 
 /// Judges the text line `out[from..]` again, like an event.
 pub(super) fn text(
-    plan: &Plan,
+    r: &Ruleset,
     judge: &mut Judge,
     from: usize,
     out: &mut Vec<u8>,
@@ -110,7 +111,7 @@ pub(super) fn text(
     }
     let mut detectors = mem::take(judge.detectors());
     let kept = judge.begin_repeats();
-    let settled = text_rounds(plan, judge, &mut detectors, from, out);
+    let settled = text_rounds(r, judge, &mut detectors, from, out);
     judge.end_repeats(kept);
     *judge.detectors() = detectors;
     settled
@@ -118,19 +119,19 @@ pub(super) fn text(
 
 #[cold]
 fn text_rounds(
-    plan: &Plan,
+    r: &Ruleset,
     judge: &mut Judge,
     detectors: &mut Vec<u16>,
     from: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), Reason> {
     let mut text = Vec::new();
-    let row = &plan.ruleset.precedence.message;
+    let row = &r.precedence.message;
     for _ in 0..ROUNDS {
         text.clear();
         text.extend_from_slice(&out[from..]);
         let end = text.trim_ascii_end().len();
-        judge.text(&plan.ruleset, &text, (0, end), row).map_err(|s| s.reason)?;
+        judge.text(r, &text, (0, end), row).map_err(|s| s.reason)?;
         if judge.counts().dropped.is_some() {
             return Err(Reason::Rule);
         }

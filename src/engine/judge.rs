@@ -28,7 +28,7 @@ use smallvec::SmallVec;
 use super::detect::{FindingSet, Keys, Place};
 use super::index::Simd;
 use super::outcome::Reason;
-use super::path::Rules;
+use super::path::Paths;
 use super::redact::Edits;
 use super::ruleset::Ruleset;
 use super::walk::{Line, Stop, Walk};
@@ -50,9 +50,9 @@ pub(crate) struct Judge {
 pub(crate) struct Kept(Option<(Trace, Edits)>);
 
 impl Judge {
-    pub(crate) fn new(simd: Simd, rules: &Rules, max_depth: usize) -> Self {
+    pub(crate) fn new(simd: Simd, r: &Ruleset, max_depth: usize) -> Self {
         Self {
-            finder: Finder::new(simd, rules, max_depth),
+            finder: Finder::new(simd, r, max_depth),
             findings: FindingSet::default(),
             builder: EditBuilder::default(),
             used: false,
@@ -67,7 +67,7 @@ impl Judge {
         if walk.sites.is_empty() {
             return Ok(());
         }
-        self.finder.strict = self.finder.schema || r.precedence.strict;
+        self.finder.strict = r.schema.is_some() || r.precedence.strict;
         self.judged(r, line, |finder, found| {
             let judged = finder.sites(r, line.buf, walk, line.marks, None, 0, found);
             finder.decider.settle(r, line.buf, found);
@@ -163,6 +163,16 @@ impl Judge {
         for f in &self.findings.list {
             self.builder.add(r, f, line, pseudonyms);
         }
+    }
+
+    /// What is learnt of the paths of JSON inside strings, which depend on the ruleset.
+    pub(crate) fn nested_paths(&mut self) -> &mut Box<Paths> {
+        &mut self.finder.stack.nested.paths
+    }
+
+    /// The same, where nothing is learnt yet.
+    pub(crate) fn paths_inside(r: &Ruleset, max_depth: usize) -> Box<Paths> {
+        nested::paths(r, max_depth)
     }
 
     /// What the last event has cost.

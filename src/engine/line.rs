@@ -8,19 +8,24 @@ use std::mem;
 
 use super::chunk::HEAD;
 use super::fixpoint::{Event as EventAgain, Fixpoint};
-use super::index::Index;
 use super::index::simd::{Level, Task};
+use super::index::{Index, Simd};
 use super::judge::Judge;
 use super::key_block::KeyBlock;
 use super::outcome::{Detail, Output, Payload, Reason};
-use super::path::{Paths, locate};
+use super::path::locate;
 use super::plan::Plan;
-use super::walk::{Line, Stop, Walk};
-use entry::{Entry, content_end, flush, rare, reject, shape};
+use super::router::Decision;
+use super::routing::{Learning, Routing};
+use super::ruleset::Ruleset;
+use super::walk::{Held, Line, Stop, Walk};
+use entry::{Entry, content_end, flush, rare, reject, shape, unclear};
 
 /// Judges the lines of chunks, one after another.
 pub(super) struct LineJudge {
-    pub(super) paths: Paths,
+    simd: Simd,
+    pub(super) learning: Learning,
+    pub(super) routing: Routing,
     pub(super) walk: Walk,
     pub(super) judge: Judge,
     fixpoint: Fixpoint,
@@ -34,6 +39,8 @@ enum Event {
     /// Forwarded, with the judge's edits if there are any.
     Sound,
     Malformed(Stop),
+    /// Its fields do not say which route it takes: this one, for this reason.
+    Unclear(Reason, u8),
     /// Refused by the schema; the judge's edits are what its dead letter needs.
     Refused(Reason, usize),
 }
@@ -44,13 +51,14 @@ pub(super) struct Lines<'a> {
     pub(super) plan: &'a Plan,
     pub(super) buf: &'a [u8],
     pub(super) index: &'a Index,
+    pub(super) sources: &'a [(u32, u16)],
     pub(super) out: &'a mut Output,
 }
 
 impl Task for Lines<'_> {
     #[inline(always)]
     fn run<L: Level>(self, _: L) {
-        self.judge.lines(self.plan, self.buf, self.index, self.out);
+        self.judge.lines(self.plan, self.buf, self.index, self.sources, self.out);
     }
 }
 
@@ -58,9 +66,11 @@ impl LineJudge {
     pub(super) fn new(plan: &Plan) -> Self {
         let max_depth = plan.settings().limits.max_depth;
         Self {
-            paths: Paths::new(plan.ruleset.rules.clone(), max_depth),
-            walk: Walk::new(max_depth, plan.settings().schema.clone()),
-            judge: Judge::new(plan.simd, &plan.ruleset.rules, max_depth),
+            simd: plan.simd,
+            learning: Learning::new(plan),
+            routing: Routing::default(),
+            walk: Walk::new(max_depth, Held::to(plan.rulesets[0].schema.clone())),
+            judge: Judge::new(plan.simd, &plan.rulesets[0], max_depth),
             fixpoint: Fixpoint::default(),
             key_block: KeyBlock::default(),
             located: [false; Reason::ALL.len()],
@@ -69,8 +79,15 @@ impl LineJudge {
 
     /// Judges the lines that `index` found in `buf`.
     #[inline(always)]
-    fn lines(&mut self, plan: &Plan, buf: &[u8], index: &Index, out: &mut Output) {
-        let mut start = HEAD;
+    fn lines(
+        &mut self,
+        plan: &Plan,
+        buf: &[u8],
+        index: &Index,
+        sources: &[(u32, u16)],
+        out: &mut Output,
+    ) {
+        let (mut start, routed) = (HEAD, plan.router.has_routes());
         // Where the run of untouched lines begins that was not copied yet.
         let mut run = HEAD;
         let (mut quote, mut mark, mut control, mut high) = (0, 0, 0, 0);
@@ -89,15 +106,48 @@ impl LineJudge {
                 control: !controls.is_empty(),
                 bodies: plan.settings().bodies,
                 high: !highs.is_empty(),
+                r: &plan.rulesets[0],
+                route: 0,
             };
-            self.line(plan, entry, &mut run, out);
+            if routed {
+                self.routed(plan, entry, sources, &mut run, out);
+            } else {
+                self.line(plan, entry, &mut run, out);
+            }
             start = end + 1;
         }
         out.clean.extend_from_slice(&buf[run..start]);
     }
 
+    /// A line, where there are routes.
+    #[inline(never)]
+    fn routed(
+        &mut self,
+        plan: &Plan,
+        mut e: Entry<'_>,
+        sources: &[(u32, u16)],
+        run: &mut usize,
+        out: &mut Output,
+    ) {
+        let (number, forwarded) = (e.number, out.tally.forwarded());
+        self.routing.line((e.start - HEAD) as u32, sources);
+        let (route, ruleset) = plan.router.plain(self.routing.way());
+        e.route = route;
+        self.routing.took = (route, Some(ruleset));
+        self.line(plan, e, run, out);
+        self.routing.took(number, forwarded, out);
+    }
+
+    /// The line takes this route, and is judged by this ruleset.
     #[inline(always)]
-    fn line(&mut self, plan: &Plan, mut e: Entry<'_>, run: &mut usize, out: &mut Output) {
+    fn take<'p>(&mut self, plan: &'p Plan, e: &mut Entry<'p>, route: u16, ruleset: u16) {
+        self.learning.follow(plan, ruleset, &mut self.walk, &mut self.judge);
+        (e.r, e.route) = (&plan.rulesets[usize::from(ruleset)], route);
+        self.routing.took = (route, Some(ruleset));
+    }
+
+    #[inline(always)]
+    fn line<'p>(&mut self, plan: &'p Plan, mut e: Entry<'p>, run: &mut usize, out: &mut Output) {
         out.tally.read += 1;
         self.key_block.count_line();
         let buf = e.line.buf;
@@ -116,7 +166,7 @@ impl LineJudge {
             e = prefix::removed(e, run, out);
         }
         match buf[e.line.start] {
-            b'{' if !all_text => match self.event(plan, &e) {
+            b'{' if !all_text => match self.event(plan, &mut e) {
                 Event::Sound if self.judge.edits().is_empty() => match e.from == e.start {
                     true => out.tally.clean += 1,
                     false => out.tally.redacted += 1,
@@ -125,22 +175,26 @@ impl LineJudge {
                     flush(buf, run, e, out);
                     let from = out.clean.len();
                     self.splice(&e, e.from, end + 1, &mut out.clean);
-                    if self.settled(plan, &e, from, out) {
+                    if self.settled(&e, from, out) {
                         out.tally.redacted += 1;
-                        self.count(out);
+                        self.count(&e, out);
                     }
                 }
                 Event::Malformed(stop) => {
                     flush(buf, run, e, out);
                     let from = out.bodies.len();
-                    let payload = shape(plan, &e, out);
+                    let payload = shape(&e, out);
                     let utf16 = text::looks_like_utf16(&buf[e.from..end]);
                     let reason = if utf16 { Reason::Utf16 } else { stop.reason };
                     reject(e, reason, stop.at - e.start, payload, from, out);
                 }
+                Event::Unclear(reason, field) => {
+                    flush(buf, run, e, out);
+                    unclear(e, reason, &plan.router.asked[usize::from(field)], out);
+                }
                 Event::Refused(reason, at) => {
                     flush(buf, run, e, out);
-                    self.refused(plan, &e, reason, at, out);
+                    self.refused(&e, reason, at, out);
                 }
             },
             b'\n' => {
@@ -149,14 +203,22 @@ impl LineJudge {
             }
             _ => {
                 flush(buf, run, e, out);
+                if plan.router.has_routes() {
+                    let (route, ruleset) = plan.router.plain(self.routing.way());
+                    self.take(plan, &mut e, route, ruleset);
+                }
                 self.text_line(plan, &e, length, out);
             }
         }
     }
 
     #[inline(always)]
-    fn event(&mut self, plan: &Plan, e: &Entry<'_>) -> Event {
-        if let Err(stop) = self.walk.event(&e.line, &mut self.paths) {
+    fn event<'p>(&mut self, plan: &'p Plan, e: &mut Entry<'p>) -> Event {
+        if plan.router.has_routes() {
+            if let Err(event) = self.walk_routed(plan, e) {
+                return event;
+            }
+        } else if let Err(stop) = self.walk.event(&e.line, &mut self.learning.now.paths) {
             return Event::Malformed(stop);
         }
         if (e.control || e.high)
@@ -164,7 +226,7 @@ impl LineJudge {
         {
             return Event::Malformed(stop);
         }
-        if let Err(stop) = self.judge.event(&plan.ruleset, &e.line, &self.walk) {
+        if let Err(stop) = self.judge.event(e.r, &e.line, &self.walk) {
             return Event::Malformed(stop);
         }
         let counts = self.judge.counts();
@@ -180,6 +242,44 @@ impl LineJudge {
         }
     }
 
+    /// Walks an event by the ruleset of the route that it takes. Which that is the walk itself tells; what
+    /// the event before tells is tried first.
+    #[inline]
+    fn walk_routed<'p>(&mut self, plan: &'p Plan, e: &mut Entry<'p>) -> Result<(), Event> {
+        let plain = plan.router.plain(self.routing.way());
+        if self.routing.way().is_plain() {
+            self.take(plan, e, plain.0, plain.1);
+            let walked = self.walk.event(&e.line, &mut self.learning.now.paths);
+            return walked.map_err(Event::Malformed);
+        }
+        if let Some(guess) = self.walk.asked.guess(&e.line)
+            && let Decision::Take { route, ruleset } =
+                self.routing.decide(plan, e.line.buf, &[guess])
+        {
+            self.take(plan, e, route, ruleset);
+        }
+        loop {
+            if let Err(stop) = self.walk.event(&e.line, &mut self.learning.now.paths) {
+                (e.route, self.routing.took) = (plain.0, (plain.0, Some(plain.1)));
+                return Err(Event::Malformed(stop));
+            }
+            let walked = self.learning.now.ruleset;
+            match self.routing.decide(plan, e.line.buf, &self.walk.asked.all) {
+                Decision::Refuse { route, reason, field } => {
+                    (e.route, self.routing.took) = (route, (route, None));
+                    return Err(Event::Unclear(reason, field));
+                }
+                Decision::Take { route, ruleset } => {
+                    self.take(plan, e, route, ruleset);
+                    if ruleset == walked {
+                        self.walk.asked.remember(&e.line);
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
     fn splice(&self, e: &Entry<'_>, from: usize, to: usize, out: &mut Vec<u8>) {
         self.judge.edits().splice(e.line.buf, from, to, out);
     }
@@ -187,11 +287,11 @@ impl LineJudge {
     /// Judges what was redacted to `out.clean[from..]` again if need be; if that is too costly, or
     /// what came of it breaks the schema, the line is not forwarded.
     #[inline(always)]
-    fn settled(&mut self, plan: &Plan, e: &Entry<'_>, from: usize, out: &mut Output) -> bool {
-        let settled = self.settle(plan, from, &mut out.clean, true);
+    fn settled(&mut self, e: &Entry<'_>, from: usize, out: &mut Output) -> bool {
+        let settled = self.settle(e.r, from, &mut out.clean, true);
         match settled {
             Ok(()) => {}
-            Err(stop) if stop.reason.is_violation() => self.spoilt(plan, e, stop, from, out),
+            Err(stop) if stop.reason.is_violation() => self.spoilt(e, stop, from, out),
             Err(stop) => {
                 out.clean.truncate(from);
                 reject(*e, stop.reason, 0, Payload::None, out.bodies.len(), out);
@@ -202,19 +302,19 @@ impl LineJudge {
 
     /// Refuses an event that its redaction, `out.clean[from..]`, made break the schema.
     #[cold]
-    fn spoilt(&mut self, plan: &Plan, e: &Entry<'_>, stop: Stop, from: usize, out: &mut Output) {
+    fn spoilt(&mut self, e: &Entry<'_>, stop: Stop, from: usize, out: &mut Output) {
         let redacted = out.clean[from..].trim_ascii_end();
         let lead = redacted.len() - redacted.trim_ascii_start().len();
         let pointer = locate::pointer(redacted, stop.at);
         let (body, mut payload) = (out.bodies.len(), Payload::None);
-        if plan.settings().bodies {
+        if e.bodies {
             out.bodies.extend_from_slice(&redacted[lead..]);
-            payload = self.redacted_body(plan, body, out);
+            payload = self.redacted_body(e, body, out);
         }
         out.clean.truncate(from);
         reject(*e, stop.reason, 0, payload, body, out);
-        if plan.settings().bodies || !mem::replace(&mut self.located[stop.reason.index()], true) {
-            let pointer = self.redacted(plan, pointer);
+        if e.bodies || !mem::replace(&mut self.located[stop.reason.index()], true) {
+            let pointer = self.redacted(e.r, pointer);
             if let Some(r) = out.rejects.last_mut() {
                 (r.pointer, r.detail) = (pointer, Some(Detail::RedactionBreaksSchema));
             }
@@ -226,7 +326,7 @@ impl LineJudge {
     #[inline(always)]
     fn settle(
         &mut self,
-        plan: &Plan,
+        r: &Ruleset,
         from: usize,
         out: &mut Vec<u8>,
         obeys: bool,
@@ -234,14 +334,19 @@ impl LineJudge {
         if !(self.judge.is_unsettled() || obeys && self.judge.is_unchecked()) {
             return Ok(());
         }
-        let Self { walk, paths, judge, .. } = self;
-        self.fixpoint.event(&mut EventAgain { plan, walk, paths, judge, obeys }, from, out)
+        let Self { walk, learning, judge, simd, .. } = self;
+        let paths = &mut learning.now.paths;
+        self.fixpoint.event(
+            &mut EventAgain { r, simd: *simd, walk, paths, judge, obeys },
+            from,
+            out,
+        )
     }
 
     /// Settles the redacted event `out.bodies[body..]`, and counts what was redacted in it.
-    fn redacted_body(&mut self, plan: &Plan, body: usize, out: &mut Output) -> Payload {
-        if self.settle(plan, body, &mut out.bodies, false).is_ok() {
-            self.count(out);
+    fn redacted_body(&mut self, e: &Entry<'_>, body: usize, out: &mut Output) -> Payload {
+        if self.settle(e.r, body, &mut out.bodies, false).is_ok() {
+            self.count(e, out);
             return Payload::Redacted;
         }
         out.bodies.truncate(body);
@@ -249,29 +354,31 @@ impl LineJudge {
     }
 
     /// Counts the edits that were made.
-    fn count(&mut self, out: &mut Output) {
+    fn count(&mut self, e: &Entry<'_>, out: &mut Output) {
         for &d in self.judge.detectors().iter() {
             out.tally.redactions[usize::from(d)] += 1;
+        }
+        if e.route != 0 {
+            out.tally.count_redactions(e.route, self.judge.detectors());
         }
     }
 
     #[cold]
-    fn refused(&mut self, plan: &Plan, e: &Entry<'_>, reason: Reason, at: usize, out: &mut Output) {
+    fn refused(&mut self, e: &Entry<'_>, reason: Reason, at: usize, out: &mut Output) {
         let from = out.bodies.len();
-        let bodies = plan.settings().bodies;
-        let payload = if bodies {
+        let payload = if e.bodies {
             self.splice(e, e.line.start, content_end(e), &mut out.bodies);
-            self.redacted_body(plan, from, out)
+            self.redacted_body(e, from, out)
         } else {
             Payload::None
         };
         reject(*e, reason, at - e.start, payload, from, out);
-        if bodies || !mem::replace(&mut self.located[reason.index()], true) {
+        if e.bodies || !mem::replace(&mut self.located[reason.index()], true) {
             let event = &e.line.buf[e.line.start..content_end(e)];
             let pointer = locate::pointer(event, at - e.line.start);
-            let schema = plan.settings().schema.as_ref().filter(|_| reason == Reason::Required);
+            let schema = e.r.schema.as_ref().filter(|_| reason == Reason::Required);
             let missing = schema.and_then(|s| s.missing(event, &pointer)).unwrap_or_default();
-            let pointer = self.redacted(plan, pointer);
+            let pointer = self.redacted(e.r, pointer);
             if let Some(r) = out.rejects.last_mut() {
                 (r.pointer, r.missing) = (pointer, missing);
             }
@@ -279,12 +386,12 @@ impl LineJudge {
     }
 
     /// A pointer's keys can be personal data too.
-    fn redacted(&mut self, plan: &Plan, text: String) -> String {
+    fn redacted(&mut self, r: &Ruleset, text: String) -> String {
         let judge = &mut self.judge;
         let kept = judge.begin_repeats();
         let bytes = text.as_bytes();
         let mut redacted = Vec::with_capacity(bytes.len());
-        if judge.text(&plan.ruleset, bytes, (0, bytes.len()), &[]).is_ok() {
+        if judge.text(r, bytes, (0, bytes.len()), &[]).is_ok() {
             judge.edits().splice(bytes, 0, bytes.len(), &mut redacted);
         }
         judge.end_repeats(kept);

@@ -1,8 +1,11 @@
 //! What became of each line: outcomes, reasons, and the counts that must add up.
 
+mod route;
+
 use std::{ops::Range, sync::Arc};
 
 use super::KeyBlock;
+pub use route::{RouteCounts, RouteInfo, Run};
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
@@ -159,6 +162,8 @@ pub struct Reject<R = Reason> {
     pub body: Range<usize>,
     /// The lines of the chunk that were joined with it, as ranges of its data.
     pub joined: Vec<Range<u32>>,
+    /// The route that it took, of [`Output::routes`].
+    pub route: u16,
 }
 
 impl<R> Reject<R> {
@@ -176,15 +181,26 @@ impl<R> Reject<R> {
             payload: Payload::None,
             body: 0..0,
             joined: Vec::new(),
+            route: 0,
         }
     }
 
     /// The same for the reason that `reason` makes of this one's.
     pub fn map<S>(self, reason: impl FnOnce(R) -> S) -> Reject<S> {
-        let Self { line, offset, len, pointer, missing, detail, at, payload, body, joined, .. } =
-            self;
-        let reason = reason(self.reason);
-        Reject { reason, line, offset, len, pointer, missing, detail, at, payload, body, joined }
+        Reject {
+            reason: reason(self.reason),
+            line: self.line,
+            offset: self.offset,
+            len: self.len,
+            pointer: self.pointer,
+            missing: self.missing,
+            detail: self.detail,
+            at: self.at,
+            payload: self.payload,
+            body: self.body,
+            joined: self.joined,
+            route: self.route,
+        }
     }
 }
 
@@ -220,9 +236,33 @@ pub struct Tally {
     pub bytes_in: u64,
     /// Bytes forwarded.
     pub bytes_out: u64,
+    /// What took each route, but for the default's: what no route has took that.
+    pub routes: Vec<RouteCounts>,
 }
 
 impl Tally {
+    /// The counts of a route; nothing for the default.
+    #[inline(always)]
+    pub(crate) fn of_route(&mut self, route: u16) -> Option<&mut RouteCounts> {
+        self.routes.get_mut(usize::from(route).checked_sub(1)?)
+    }
+
+    /// Counts what was redacted in lines of this route, by detector.
+    pub(crate) fn count_redactions(&mut self, route: u16, detectors: &[u16]) {
+        let all = self.redactions.len();
+        let Some(counts) = self.of_route(route) else { return };
+        counts.redactions.resize(all, 0);
+        detectors.iter().for_each(|d| counts.redactions[usize::from(*d)] += 1);
+    }
+
+    /// Counts a line of this route that is not forwarded.
+    pub(crate) fn reject(&mut self, route: u16, reason: Reason) {
+        self.rejected[reason.index()] += 1;
+        if let Some(counts) = self.of_route(route) {
+            counts.reject(reason, 1);
+        }
+    }
+
     /// All lines that were not forwarded.
     pub fn rejected_total(&self) -> u64 {
         self.rejected.iter().sum()
@@ -245,7 +285,9 @@ impl Tally {
     pub fn clear(&mut self) {
         let redactions = zeroed(&mut self.redactions);
         let (observed, hits) = (zeroed(&mut self.observed), zeroed(&mut self.hits));
-        *self = Self { redactions, observed, hits, ..Self::default() };
+        self.routes.iter_mut().for_each(RouteCounts::clear);
+        let routes = std::mem::take(&mut self.routes);
+        *self = Self { redactions, observed, hits, routes, ..Self::default() };
     }
 
     /// `read` minus every outcome; 0 unless the program has a bug.
@@ -278,8 +320,10 @@ pub struct Output {
     pub rejects: Vec<Reject>,
     /// The bodies that `rejects` point into.
     pub bodies: Vec<u8>,
-    /// The schema that lines were judged by, by name.
-    pub schema: Option<Arc<str>>,
+    /// The routes of the plan, the default first.
+    pub routes: Arc<[RouteInfo]>,
+    /// Which route lines took, in their order, if there are any.
+    pub runs: Vec<Run>,
     /// The private key that is open after the last line.
     pub key_block: KeyBlock,
     /// The counts.
@@ -292,7 +336,8 @@ impl Output {
         self.clean.clear();
         self.rejects.clear();
         self.bodies.clear();
-        self.schema = None;
+        self.routes = Arc::default();
+        self.runs.clear();
         self.key_block = KeyBlock::default();
         self.tally.clear();
     }

@@ -10,6 +10,7 @@ pub(crate) mod contract;
 pub(crate) mod flag;
 pub(crate) mod globs;
 pub(crate) mod locate;
+mod pace;
 mod roots;
 mod state;
 mod table;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use super::decode;
 use contract::{Contract, NodeId};
 use globs::Globs;
+use pace::Pace;
 use roots::Roots;
 pub(crate) use state::State;
 use table::{Hashes, Key, Keys};
@@ -39,6 +41,8 @@ pub(crate) struct Rules {
     pub(crate) globs: Arc<Globs>,
     /// [`flag::SEARCH`], or 0.
     pub(crate) search: u16,
+    /// The names of the event's own fields that routes ask for, 255 at most.
+    pub(crate) asked: Arc<[Box<[u8]>]>,
 }
 
 /// A path.
@@ -48,9 +52,11 @@ pub(crate) struct Node {
     pub(crate) flags: u16,
     pub(crate) required_bit: u64,
     elem: u32,
+    /// Which of [`Rules::asked`] it is, from 1; 0: none.
+    pub(crate) asked: u8,
 }
 
-const PLAIN: Node = Node { schema: NodeId::ANY, flags: 0, required_bit: 0, elem: NONE };
+const PLAIN: Node = Node { schema: NodeId::ANY, flags: 0, required_bit: 0, elem: NONE, asked: 0 };
 
 /// Nodes and states of one worker.
 pub(crate) struct Paths {
@@ -67,6 +73,7 @@ pub(crate) struct Paths {
     row: Vec<u64>,
     row_scratch: Vec<u64>,
     pub(crate) roots: Roots,
+    pub(crate) pace: Pace,
     max_depth: usize,
 }
 
@@ -87,6 +94,7 @@ impl Paths {
             row: Vec::new(),
             row_scratch: Vec::new(),
             roots: Roots::default(),
+            pace: Pace::default(),
             max_depth,
         };
         p.nodes.reserve(LIMIT + max_depth + 2);
@@ -262,6 +270,12 @@ impl Paths {
             n.flags |= flag::SECRET;
         }
         n.flags |= pair_flags(plain);
+        if object == 0
+            && let Some(field) = self.rules.asked.iter().position(|name| **name == *plain)
+        {
+            n.flags |= flag::ASKED;
+            n.asked = field as u8 + 1;
+        }
         n.flags |= self.step(object, plain);
         self.scratch = scratch;
         n

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::detect::{Catalog, Pack, PlanError, Selection};
 use super::index::Simd;
+use super::outcome::RouteInfo;
 use super::placeholder::Placeholders;
 use super::policy::{self, Action, Policy, PseudonymKey};
-use super::ruleset::Ruleset;
+use super::router::{self, Route, Router, Way};
+use super::ruleset::{Parts, Ruleset};
 use super::schema::Schema;
 
 /// What becomes of a text line (a line that is not a JSON object) when no schema is in force.
@@ -73,6 +75,8 @@ pub struct Settings {
     pub bodies: bool,
     /// `avx512`, `avx2` or `scalar`; by default the best that the processor has.
     pub simd: Option<String>,
+    /// Events that are judged by other rules. The first route that an event matches is taken.
+    pub routes: Vec<Route>,
 }
 
 /// A detector as the outside sees it.
@@ -90,9 +94,16 @@ pub struct DetectorInfo {
 pub struct Plan {
     settings: Settings,
     infos: Vec<DetectorInfo>,
-    pub(crate) ruleset: Arc<Ruleset>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) router: Arc<Router>,
+    /// The default's first.
+    pub(crate) rulesets: Arc<[Ruleset]>,
+    routes: Arc<[RouteInfo]>,
     pub(crate) simd: Simd,
 }
+
+/// The name of the route of what no route takes.
+pub const DEFAULT_ROUTE: &str = "default";
 
 impl Plan {
     /// Compiles `settings`.
@@ -109,46 +120,29 @@ impl Plan {
                 ))
             })?,
         };
-        let mut select = settings.select.clone();
-        if settings.ip == IpPolicy::Keep {
-            let ids = settings.packs.iter().flat_map(|p| &p.detectors);
-            let truncating = ids.filter(|d| d.action == Action::Truncate);
-            select.without.extend(truncating.map(|d| d.id.clone()));
-        }
+        let selects = selections(&settings);
         let truncates = settings.ip != IpPolicy::Redact;
         let placeholders = Arc::new(placeholders(&settings));
         let (mut catalog, origins) =
-            Catalog::compile(&settings.packs, &select, truncates, &placeholders)?;
-        catalog.add_names(&settings.policy)?;
-        let (policy, schema) = (&settings.policy, settings.schema.clone());
-        let ruleset =
-            Ruleset::compile(Arc::new(catalog), policy, schema, &settings.packs, &origins)?;
-        let catalog = &ruleset.catalog;
-        if let Some(schema) = &settings.schema
-            && let Some(conflict) = conflicts::find(&ruleset, schema)
-        {
-            let rule = usize::from(conflict.by) - settings.policy.allow.len();
-            let label = &settings.policy.rules[rule].label;
-            return Err(PlanError::new(format!("{label}: {}", conflict.what)));
-        }
-        let mut infos: Vec<_> = origins
-            .iter()
-            .map(|&(p, d)| {
-                let pack = &settings.packs[p];
-                let detector = &pack.detectors[d];
-                DetectorInfo {
-                    id: detector.id.clone(),
-                    category: detector.category.clone(),
-                    pack: pack.pack.clone(),
-                }
-            })
-            .collect();
-        infos.extend(catalog.list[catalog.declared..].iter().map(|d| DetectorInfo {
-            id: d.id.clone(),
-            category: policy::CATEGORY.into(),
-            pack: String::new(),
-        }));
-        Ok(Self { settings, infos, ruleset: Arc::new(ruleset), simd })
+            Catalog::compile(&settings.packs, &selects, truncates, &placeholders)?;
+        let own = settings.routes.iter().flat_map(|route| &route.rules);
+        catalog.add_names(settings.policy.rules.iter().chain(own))?;
+        let (rulesets, numbers, router) = rulesets(&settings, &selects, catalog, &origins)?;
+        let schema = |number: &u16| rulesets[usize::from(*number)].schema.as_ref();
+        let name = |schema: Option<&Arc<Schema>>| schema.map(|schema| schema.shared_name());
+        let names = settings.routes.iter().map(|route| &*route.name);
+        let routes = [DEFAULT_ROUTE].into_iter().chain(names).zip(&numbers);
+        let routes =
+            routes.map(|(route, n)| RouteInfo { name: route.into(), schema: name(schema(n)) });
+        Ok(Self {
+            infos: infos(&settings, &rulesets[0].catalog, &origins),
+            catalog: Arc::clone(&rulesets[0].catalog),
+            router: Arc::new(router),
+            routes: routes.collect(),
+            rulesets: rulesets.into(),
+            settings,
+            simd,
+        })
     }
 
     /// The same for lines inside others: what it would wrap is kept as text, and every reject is
@@ -159,7 +153,41 @@ impl Plan {
             settings.text = TextPolicy::Keep;
         }
         settings.bodies = true;
-        Self { settings, infos: self.infos.clone(), ruleset: self.ruleset.clone(), simd: self.simd }
+        Self {
+            settings,
+            infos: self.infos.clone(),
+            catalog: Arc::clone(&self.catalog),
+            router: Arc::clone(&self.router),
+            rulesets: Arc::clone(&self.rulesets),
+            routes: Arc::clone(&self.routes),
+            simd: self.simd,
+        }
+    }
+
+    /// The routes, the default first.
+    pub fn routes(&self) -> &Arc<[RouteInfo]> {
+        &self.routes
+    }
+
+    /// Whether there are routes beside the default.
+    pub fn has_routes(&self) -> bool {
+        self.router.has_routes()
+    }
+
+    /// The way of a source: `takes` says of a route that is only for some sources, by its number in
+    /// [`routes`](Self::routes), whether it is for this one.
+    pub fn way(&self, takes: impl Fn(usize) -> bool) -> Way {
+        self.router.way(takes)
+    }
+
+    /// The number of the ruleset of a route.
+    pub fn ruleset_of(&self, route: u16) -> u16 {
+        self.router.ruleset(route)
+    }
+
+    /// The way of lines that go with others: they take the same route and are judged by the same.
+    pub fn way_with(&self, route: u16, ruleset: Option<u16>) -> Way {
+        Way::only(route, ruleset.unwrap_or_else(|| self.router.ruleset(route)))
     }
 
     /// The detectors in force, and what rules by path count under, in the order of
@@ -168,11 +196,20 @@ impl Plan {
         &self.infos
     }
 
-    /// The labels of the entries of the allow-list, then of the rules, in the order of
-    /// [`Tally::hits`](super::Tally::hits).
+    /// The labels of the entries of the allow-list, then of the rules, then of those of routes, in the
+    /// order of [`Tally::hits`](super::Tally::hits).
     pub fn policy(&self) -> impl Iterator<Item = &str> {
         let Policy { allow, rules, .. } = &self.settings.policy;
-        allow.iter().map(|a| a.label.as_str()).chain(rules.iter().map(|r| r.label.as_str()))
+        let own = self.settings.routes.iter().flat_map(|route| &route.rules);
+        let rules = rules.iter().chain(own).map(|rule| rule.label.as_str());
+        allow.iter().map(|allow| allow.label.as_str()).chain(rules)
+    }
+
+    /// How many of these there are.
+    pub(crate) fn policy_len(&self) -> usize {
+        let Policy { allow, rules, .. } = &self.settings.policy;
+        let own = self.settings.routes.iter().map(|route| route.rules.len());
+        allow.len() + rules.len() + own.sum::<usize>()
     }
 
     /// The settings it was compiled from.
@@ -186,11 +223,74 @@ impl Plan {
     }
 }
 
+/// What the default enables, then what each route does.
+fn selections(settings: &Settings) -> Vec<Selection> {
+    let routes = settings.routes.iter().map(|route| &route.select);
+    let mut all: Vec<_> = [&settings.select].into_iter().chain(routes).cloned().collect();
+    if settings.ip == IpPolicy::Keep {
+        let detectors = settings.packs.iter().flat_map(|pack| &pack.detectors);
+        let truncating = detectors.filter(|d| d.action == Action::Truncate);
+        let ids: Vec<_> = truncating.map(|d| d.id.clone()).collect();
+        all.iter_mut().for_each(|select| select.without.extend_from_slice(&ids));
+    }
+    all
+}
+
+/// The rulesets that differ, the default's first; by route, the number of its own; and the router.
+fn rulesets(
+    settings: &Settings,
+    selects: &[Selection],
+    catalog: Catalog,
+    origins: &[(usize, usize)],
+) -> Result<(Vec<Ruleset>, Vec<u16>, Router), PlanError> {
+    let Settings { routes, policy, packs, .. } = settings;
+    let too_many = || PlanError::new("more than 255 fields are asked for by routes");
+    let asked = router::asked(routes).ok_or_else(too_many)?;
+    let parts = Parts::new(catalog, policy, packs, origins, asked)?;
+    let mut all = vec![parts.ruleset(&selects[0], settings.schema.clone(), &[], 0)?];
+    conflicts::check(&all[0], settings)?;
+    let (mut numbers, mut base) = (vec![0], policy.allow.len() + policy.rules.len());
+    for (route, select) in routes.iter().zip(&selects[1..]) {
+        let ruleset = parts.ruleset(select, route.schema.clone(), &route.rules, base)?;
+        base += route.rules.len();
+        let known = all.iter().position(|known| known.is_same(&ruleset));
+        if known.is_none() {
+            conflicts::check(&ruleset, settings)?;
+            all.push(ruleset);
+        }
+        let number = known.unwrap_or(all.len() - 1);
+        numbers.push(u16::try_from(number).map_err(|_| PlanError::new("too many routes"))?);
+    }
+    let router = Router::new(routes, &numbers, parts.asked, |a, b| all[a].is_at_least(&all[b]));
+    Ok((all, numbers, router))
+}
+
+/// What the outside is told of the detectors of `catalog`.
+fn infos(settings: &Settings, catalog: &Catalog, origins: &[(usize, usize)]) -> Vec<DetectorInfo> {
+    let detectors = origins.iter().map(|&(p, d)| {
+        let pack = &settings.packs[p];
+        let detector = &pack.detectors[d];
+        DetectorInfo {
+            id: detector.id.clone(),
+            category: detector.category.clone(),
+            pack: pack.pack.clone(),
+        }
+    });
+    let names = catalog.list[catalog.declared..].iter().map(|d| DetectorInfo {
+        id: d.id.clone(),
+        category: policy::CATEGORY.into(),
+        pack: String::new(),
+    });
+    detectors.chain(names).collect()
+}
+
 /// The placeholders of all packs, whichever of their detectors are in force, and of the policy.
 fn placeholders(settings: &Settings) -> Placeholders {
     let Policy { rules, known_placeholders, keys, .. } = &settings.policy;
     let detectors = settings.packs.iter().flat_map(|pack| &pack.detectors);
-    let ids = detectors.map(|d| d.id.as_str()).chain(rules.iter().filter_map(|rule| rule.id()));
+    let own = settings.routes.iter().flat_map(|route| &route.rules);
+    let ids = rules.iter().chain(own).filter_map(|rule| rule.id());
+    let ids = detectors.map(|d| d.id.as_str()).chain(ids);
     let rings = keys.iter().flat_map(|ring| ring.previous.iter().chain([&ring.active]));
     Placeholders::new(ids.chain(known_placeholders.iter().map(String::as_str)))
         .with_keys(rings.map(PseudonymKey::id))

@@ -9,6 +9,7 @@ mod allow;
 mod lists;
 pub(crate) mod mask;
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::path::globs::{self, Globs, Hold};
@@ -87,21 +88,44 @@ pub struct Rule {
 /// A policy that cannot be: which part of it, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    pub(crate) label: String,
-    pub(crate) what: String,
+    label: String,
+    what: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.label, self.what)
+    }
+}
+
+/// The allow-list, compiled, and which of its entries are for which detectors.
+#[derive(Default)]
+pub(crate) struct Allowed {
+    entries: AllowList,
+    /// By detector: the entries that are for it, a bit for each, none if there is none.
+    by_detector: Vec<Vec<u64>>,
+}
+
+/// Rules that go before those of the policy, and where the first of them is counted.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Own<'a> {
+    pub(crate) rules: &'a [Rule],
+    pub(crate) base: usize,
 }
 
 /// No entry and no rule decided.
 pub(crate) const NONE: u16 = u16::MAX;
 
-/// The policy compiled: entries of the allow-list have the numbers before those of the rules.
+/// The policy compiled: entries of the allow-list have the numbers before those of the rules, and
+/// rules of its own have others.
 #[derive(Default)]
 pub(crate) struct Precedence {
-    entries: AllowList,
+    allowed: Arc<Allowed>,
     rules: Vec<Compiled>,
-    /// By detector: the entries that are for it, a bit for each, none if there is none; and the rule
-    /// without a path.
-    allowed: Vec<Vec<u64>>,
+    /// How many of `rules` are its own, and the number of the first.
+    own: usize,
+    base: usize,
+    /// By detector: the rule without a path.
     plain: Vec<Option<u16>>,
     pub(crate) globs: Arc<Globs>,
     pub(crate) numbers: Numbers,
@@ -140,6 +164,7 @@ pub(crate) struct Known<'a> {
     pub(crate) id: &'a str,
     pub(crate) category: &'a str,
     pub(crate) truncates: bool,
+    pub(crate) is_enabled: bool,
 }
 
 /// The category of what a rule by path finds.
@@ -147,7 +172,7 @@ pub(crate) const CATEGORY: &str = "rule";
 
 impl<'a> Known<'a> {
     pub(crate) fn rule(id: &'a str) -> Self {
-        Self { pack: "", id, category: CATEGORY, truncates: false }
+        Self { pack: "", id, category: CATEGORY, truncates: false, is_enabled: true }
     }
 
     fn is_named(&self, names: &[String]) -> bool {
@@ -166,8 +191,14 @@ impl Rule {
         (whole && self.action != Action::Keep).then(|| self.name.as_deref().unwrap_or("path"))
     }
 
+    /// Whether it drops events.
+    pub(crate) fn drops(&self) -> bool {
+        self.action == Action::Drop
+    }
+
     fn is_about(&self, d: &Known<'_>) -> bool {
         match self.action {
+            _ if !d.is_enabled => false,
             _ if !self.detectors.is_empty() => d.is_named(&self.detectors),
             Action::Keep => self.secrets || !d.is_secret(),
             _ => false,
@@ -207,31 +238,45 @@ impl Rule {
     }
 }
 
-impl Precedence {
-    /// Compiles `policy` for `known`, the detectors in the tally's order.
-    pub(crate) fn new(policy: &Policy, known: &[Known<'_>]) -> Result<Self, Refusal> {
-        let refuse = |label: &str| {
-            let label = label.to_owned();
-            move |what| Refusal { label, what }
-        };
-        if policy.allow.len() + policy.rules.len() >= usize::from(NONE) {
-            return Err(refuse("policy")("has more than 65,000 entries and rules".into()));
-        }
-        let entries = AllowList::new(&policy.allow);
+impl Allowed {
+    /// Compiles the entries `all` for `known`, the detectors in the tally's order.
+    pub(crate) fn new(all: &[Allow], known: &[Known<'_>]) -> Result<Self, Refusal> {
+        let entries = AllowList::new(all);
         let entries = entries.map_err(|(label, what)| Refusal { label, what })?;
-        let mut allowed = vec![vec![]; known.len()];
-        for (number, allow) in policy.allow.iter().enumerate() {
-            let all = allow.detectors.is_empty();
-            for (d, allowed) in known.iter().zip(&mut allowed) {
-                if if all { !d.is_secret() } else { d.is_named(&allow.detectors) } {
-                    allowed.resize(policy.allow.len().div_ceil(64), 0u64);
+        let mut by_detector = vec![vec![]; known.len()];
+        for (number, allow) in all.iter().enumerate() {
+            let every = allow.detectors.is_empty();
+            for (d, allowed) in known.iter().zip(&mut by_detector) {
+                if if every { !d.is_secret() } else { d.is_named(&allow.detectors) } {
+                    allowed.resize(all.len().div_ceil(64), 0u64);
                     allowed[number / 64] |= 1 << (number % 64);
                 }
             }
         }
+        Ok(Self { entries, by_detector })
+    }
+}
+
+impl Precedence {
+    /// Compiles `policy`, with rules before its own, for `known`, the detectors in the tally's order.
+    pub(crate) fn new(
+        policy: &Policy,
+        own: Own<'_>,
+        known: &[Known<'_>],
+        allowed: Arc<Allowed>,
+    ) -> Result<Self, Refusal> {
+        let refuse = |label: &str| {
+            let label = label.to_owned();
+            move |what| Refusal { label, what }
+        };
+        let Own { rules: own, base } = own;
+        let all: Vec<&Rule> = own.iter().chain(&policy.rules).collect();
+        if base + policy.allow.len() + all.len() >= usize::from(NONE) {
+            return Err(refuse("policy")("has more than 65,000 entries and rules".into()));
+        }
         let mut plain = vec![None; known.len()];
         let mut rules = Vec::new();
-        for (number, rule) in (0..).zip(&policy.rules) {
+        for (number, rule) in (0..).zip(all.iter().copied()) {
             rule.check(known, &policy.keys).map_err(refuse(&rule.label))?;
             let about: Vec<_> = known.iter().map(|d| rule.is_about(d)).collect();
             if rule.path.is_none() {
@@ -243,32 +288,33 @@ impl Precedence {
             let detector = detector.map_or(NONE, |at| at as u16);
             rules.push(Compiled { action: rule.action, about, detector });
         }
-        let holds: Vec<_> = policy.rules.iter().map(|r| (r.path.as_deref(), r.hold())).collect();
+        let holds: Vec<_> = all.iter().map(|r| (r.path.as_deref(), r.hold())).collect();
         let globs = Globs::new(&holds).map_err(refuse("rule"))?;
         let mut message = vec![0; globs.words()];
         globs.member(globs.start(), b"message", &mut message, &mut Vec::new());
         let changes = |rule: &Rule| !matches!(rule.action, Action::Keep | Action::Observe);
-        let inside = globs.start_of(|number| changes(&policy.rules[number]));
-        let strict = policy
-            .rules
-            .iter()
-            .any(|rule| rule.action == Action::Drop || rule.path.is_some() && changes(rule));
+        let inside = globs.start_of(|number| changes(all[number]));
+        let strict = all.iter().any(|rule| rule.drops() || rule.path.is_some() && changes(rule));
         let (globs, numbers) = (Arc::new(globs), policy.numbers);
         let keys = policy.keys.iter().map_while(|ring| Maker::new(&ring.active)).collect();
-        Ok(Self { entries, rules, allowed, plain, globs, numbers, keys, message, inside, strict })
+        let own = own.len();
+        Ok(Self { allowed, rules, own, base, plain, globs, numbers, keys, message, inside, strict })
     }
 
-    /// How many entries and rules there are.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len() + self.rules.len()
+    /// The number of a rule, by its place.
+    fn number(&self, rule: usize) -> u16 {
+        let entries = self.allowed.entries.len();
+        let number = if rule < self.own { self.base + rule } else { entries + rule - self.own };
+        number as u16
     }
 
     /// The entry of the allow-list by which the finding `text`, a part of `matched`, is none.
     #[inline]
     pub(crate) fn allows(&self, detector: u16, matched: &[u8], text: &[u8]) -> Option<u16> {
-        let allowed = self.allowed.get(usize::from(detector)).filter(|bits| !bits.is_empty())?;
+        let Allowed { entries, by_detector } = &*self.allowed;
+        let allowed = by_detector.get(usize::from(detector)).filter(|bits| !bits.is_empty())?;
         let takes = |entry: u16| allowed[usize::from(entry / 64)] >> (entry % 64) & 1 != 0;
-        self.entries.first(matched, text, &takes)
+        entries.first(matched, text, &takes)
     }
 
     /// What a rule makes of a finding of `detector` where the row is `row`, and its number.
@@ -281,7 +327,7 @@ impl Precedence {
         let about = |&rule: &usize| self.rules[rule].about[detector];
         let by_path = self.globs.holding(row).find(about);
         let rule = by_path.or_else(|| self.plain[detector].map(usize::from))?;
-        Some((self.rules[rule].action, (self.entries.len() + rule) as u16))
+        Some((self.rules[rule].action, self.number(rule)))
     }
 
     /// Whether `text` is the pseudonym of `value` by one of the active keys.
@@ -299,13 +345,17 @@ impl Precedence {
     pub(crate) fn whole(&self, row: &[u64]) -> Option<Whole> {
         let rule = self.globs.whole(row)?;
         let Compiled { action, detector, .. } = self.rules[rule];
-        let by = (self.entries.len() + rule) as u16;
+        let by = self.number(rule);
         (action != Action::Keep).then_some(Whole { action, detector, by })
     }
 
     /// What the rule with this number does; nothing where an entry decided.
     pub(crate) fn action_of(&self, by: u16) -> Option<Action> {
-        let rule = usize::from(by).checked_sub(self.entries.len())?;
+        let by = usize::from(by);
+        let rule = match by.checked_sub(self.base).filter(|_| self.own > 0) {
+            Some(own) => own,
+            None => by.checked_sub(self.allowed.entries.len())? + self.own,
+        };
         self.rules.get(rule).map(|rule| rule.action)
     }
 }

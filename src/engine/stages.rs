@@ -32,7 +32,7 @@ impl Stages {
     pub fn index(&mut self, chunk: &Chunk) -> usize {
         let (buf, end) = chunk.padded();
         let plan = &self.engine.plan;
-        self.engine.index.scan(plan.simd, buf, HEAD, end, &plan.ruleset.catalog.gates, false);
+        self.engine.index.scan(plan.simd, buf, HEAD, end, &plan.catalog.gates, false);
         self.engine.index.marks.len()
     }
 
@@ -48,12 +48,13 @@ impl Stages {
             let quotes = &e.index.quotes()[quote..l.quotes as usize];
             let line = Line { buf, start, end, quotes, marks: &e.index.marks[mark..behind] };
             (start, quote, mark) = (end + 1, l.quotes as usize, behind);
-            let LineJudge { walk, paths, judge, .. } = &mut e.lines;
+            let LineJudge { walk, learning, judge, .. } = &mut e.lines;
+            let paths = &mut learning.now.paths;
             if walk.event(&line, paths).is_err() {
                 continue;
             }
             count += walk.sites.len();
-            if verdict && judge.event(&e.plan.ruleset, &line, walk).is_ok() {
+            if verdict && judge.event(&e.plan.rulesets[0], &line, walk).is_ok() {
                 count += judge.edits().list.len();
             }
         }

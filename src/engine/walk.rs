@@ -3,6 +3,7 @@
 //! judges), follows the path, asks the schema, and reports the strings, keys and numbers in which
 //! something is marked.
 
+pub(crate) mod asked;
 mod number;
 mod pass;
 mod report;
@@ -14,6 +15,7 @@ use super::index::Mark;
 use super::outcome::Reason;
 use super::path::Paths;
 use super::schema::{Contract as _, Schema};
+use asked::Asked;
 pub(crate) use number::is_other_spelling;
 use pass::Pass;
 pub(crate) use report::{Kind, Site};
@@ -71,11 +73,27 @@ struct Here {
     key: (u32, u32),
 }
 
-/// The walk's scratch space.
-pub(crate) struct Walk {
+/// The schema that events are held to.
+#[derive(Default)]
+pub(crate) struct Held {
     schema: Option<Arc<Schema>>,
     /// The schema allows no object as an event, or only those that it lists.
     asks_event: bool,
+}
+
+impl Held {
+    pub(crate) fn to(schema: Option<Arc<Schema>>) -> Self {
+        let asks_event = schema
+            .as_ref()
+            .is_some_and(|s| s.check_object(s.root()).is_err() || s.compares_containers(s.root()));
+        Self { schema, asks_event }
+    }
+}
+
+/// The walk's scratch space.
+pub(crate) struct Walk {
+    /// What the next event is held to.
+    pub(crate) held: Held,
     max_depth: usize,
     frames: Vec<Frame>,
     /// By nodes: the constrained fields seen in the open objects.
@@ -90,14 +108,10 @@ pub(crate) struct Walk {
     rows: Vec<u64>,
     /// The first violation of the last event.
     pub(crate) violation: Option<Violation>,
-    /// Events to walk by nodes before states are tried again.
-    by_nodes: u32,
+    /// The fields of the last event that routes ask for.
+    pub(crate) asked: Asked,
     /// Whether the present pass goes by nodes.
     walking_nodes: bool,
-    /// Rises when states don't fit, falls when they do.
-    misses: u32,
-    /// Misses since the states were last forgotten.
-    missed: u32,
 }
 
 /// States are full.
@@ -105,13 +119,9 @@ struct Full;
 type Step<T> = Result<T, Result<Stop, Full>>;
 
 impl Walk {
-    pub(crate) fn new(max_depth: usize, schema: Option<Arc<Schema>>) -> Self {
-        let asks_event = schema
-            .as_ref()
-            .is_some_and(|s| s.check_object(s.root()).is_err() || s.compares_containers(s.root()));
+    pub(crate) fn new(max_depth: usize, held: Held) -> Self {
         Self {
-            schema,
-            asks_event,
+            held,
             max_depth,
             frames: vec![Frame::default(); max_depth + 1],
             named: Vec::new(),
@@ -121,10 +131,8 @@ impl Walk {
             keys: Vec::new(),
             rows: Vec::new(),
             violation: None,
-            by_nodes: 0,
+            asked: Asked::default(),
             walking_nodes: false,
-            misses: 0,
-            missed: 0,
         }
     }
 
@@ -132,7 +140,7 @@ impl Walk {
     #[inline(always)]
     pub(crate) fn event(&mut self, line: &Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
         self.passed(line, paths)?;
-        if self.asks_event {
+        if self.held.asks_event {
             self.check_event(line);
         }
         Ok(())
@@ -140,16 +148,14 @@ impl Walk {
 
     #[inline(always)]
     fn passed(&mut self, line: &Line<'_>, paths: &mut Paths) -> Result<(), Stop> {
-        if self.by_nodes > 0 {
-            self.by_nodes -= 1;
-        } else {
+        if paths.pace.tries_states() {
             match Pass::<false>::over(self, paths, line) {
                 Ok(()) => {
-                    self.misses = self.misses.saturating_sub(1);
+                    paths.pace.fitted();
                     return Ok(());
                 }
                 Err(Ok(stop)) => return Err(stop),
-                Err(Err(Full)) => self.missed(paths),
+                Err(Err(Full)) => missed(paths),
             }
         }
         match Pass::<true>::over(self, paths, line) {
@@ -163,16 +169,14 @@ impl Walk {
     /// Walks the object or array that begins `line`, whatever follows it, and returns where it
     /// ends. On success `sites` and `keys` tell about it.
     pub(crate) fn embedded(&mut self, line: &Line<'_>, paths: &mut Paths) -> Result<usize, Stop> {
-        if self.by_nodes > 0 {
-            self.by_nodes -= 1;
-        } else {
+        if paths.pace.tries_states() {
             match Pass::<false>::prefix(self, paths, line) {
                 Ok(end) => {
-                    self.misses = self.misses.saturating_sub(1);
+                    paths.pace.fitted();
                     return Ok(end);
                 }
                 Err(Ok(stop)) => return Err(stop),
-                Err(Err(Full)) => self.missed(paths),
+                Err(Err(Full)) => missed(paths),
             }
         }
         Pass::<true>::prefix(self, paths, line).map_err(|stopped| match stopped {
@@ -181,21 +185,12 @@ impl Walk {
             Err(Full) => Stop { reason: Reason::TooDeep, at: line.start },
         })
     }
+}
 
-    /// States did not fit. Where keys come in ever new orders, they are not tried on every event;
-    /// now and then all is forgotten, for the stream may have changed since the states filled up.
-    #[cold]
-    fn missed(&mut self, paths: &mut Paths) {
-        self.misses += 16;
-        if self.misses > 128 {
-            self.misses = 112;
-            self.by_nodes = 500;
-        }
-        self.missed += 1;
-        if self.missed > 1000 {
-            self.missed = 0;
-            self.by_nodes = 0;
-            paths.reset();
-        }
+/// States did not fit.
+#[cold]
+fn missed(paths: &mut Paths) {
+    if paths.pace.missed() {
+        paths.reset();
     }
 }

@@ -132,7 +132,7 @@ impl Delivery {
     /// What became of a batch's lines is done.
     fn settle(&self, batch: &Batch) {
         let output = &batch.output;
-        self.ledger.settle(&output.tally, batch.source_bytes, output.schema.as_ref());
+        self.ledger.settle(&output.tally, batch.source_bytes, &output.routes);
         if output.tally.read > 0 {
             self.ledger.reached(&batch.name, self.lines, batch.end);
         }
@@ -255,7 +255,7 @@ impl Delivery {
         if let (Err(_), Some(letters)) = (&rejected, &self.outlets.dead_letter) {
             let output = &mut batch.output;
             for reject in output.rejects.iter().filter(|reject| letters.takes(reject)) {
-                output.tally.rejected[reject.reason.index()] -= 1;
+                output.tally.take_back(reject.route, reject.reason, 1);
                 output.tally.read -= 1;
             }
         }
@@ -271,7 +271,8 @@ impl Delivery {
             let kept = match &mut self.outlets.dead_letter {
                 Some(dead_letter) if dead_letter.takes(reject) => {
                     let body = &output.bodies[reject.body.clone()];
-                    let schema = output.schema.as_deref();
+                    let schema = output.schema_of(reject.route);
+                    let route = output.route(reject.route);
                     // Of what is too long, nothing is kept, however much of it was read.
                     let whole =
                         batch.discarded.is_none() && reject.reason != EngineReason::Oversize;
@@ -285,6 +286,7 @@ impl Delivery {
                         reject,
                         body,
                         schema,
+                        route,
                         sealed,
                         attempts: 0,
                     })?;

@@ -13,9 +13,12 @@ use super::{
     growing::Suspects,
     outcome::Tally,
     reason::Reason,
-    report::{End, Report, Spot, Stall, Unfinished, Violations},
+    report::{End, Report, RouteTotals, Spot, Stall, Unfinished, Violations},
 };
-use crate::shutdown::Shutdown;
+use crate::{
+    engine::{RouteCounts, RouteInfo},
+    shutdown::Shutdown,
+};
 
 /// Lines that are judged for so long hold a run up.
 const LONG: Duration = Duration::from_secs(1);
@@ -52,6 +55,7 @@ struct Settled {
     tally: Tally,
     bytes_in: u64,
     violations: Violations,
+    routes: RouteTotals,
     last: Option<Spot>,
 }
 
@@ -194,7 +198,7 @@ impl Ledger {
 
     /// What was settled, and the rest as unwritten.
     pub(super) fn report(&self, end: End) -> Report {
-        let Settled { tally, bytes_in, violations, .. } = self.settled().clone();
+        let Settled { tally, bytes_in, violations, routes, .. } = self.settled().clone();
         let judged = {
             let flights = self.flights();
             let flying: u64 = flights.iter().map(Flight::lines).sum();
@@ -207,6 +211,7 @@ impl Ledger {
             returned,
             tally,
             violations,
+            routes,
             bytes_in,
             failed_inputs: self.failed_inputs.load(Relaxed),
             truncated_inputs: self.truncated_inputs.load(Relaxed),
@@ -219,17 +224,38 @@ impl Ledger {
         self.settled().last = Some(Spot { input: input.clone(), lines, bytes });
     }
 
-    /// What was judged, by a schema of this name if by one, is delivered.
-    pub(super) fn settle(&self, tally: &Tally, bytes_in: u64, schema: Option<&Arc<str>>) {
-        let mut settled = self.settled();
+    /// What was judged by a plan with these routes is delivered.
+    pub(super) fn settle(&self, tally: &Tally, bytes_in: u64, routes: &[RouteInfo]) {
+        let settled = &mut *self.settled();
         settled.tally += tally;
         settled.bytes_in += bytes_in;
-        let Some(schema) = schema.filter(|_| tally.rejected_total() > 0) else { return };
-        for reason in Reason::ALL.iter().filter(|reason| reason.is_violation()) {
-            let count = tally.rejected[reason.index()];
-            if count > 0 {
-                *settled.violations.entry((schema.clone(), reason.word())).or_default() += count;
+        let Some((default, routes)) = routes.split_first() else { return };
+        for (route, counts) in routes.iter().zip(&tally.routes) {
+            if !settled.routes.contains_key(&route.name) {
+                settled.routes.insert(route.name.clone(), RouteCounts::default());
             }
+            if let Some(all) = settled.routes.get_mut(&route.name) {
+                all.add(counts);
+            }
+        }
+        if tally.rejected_total() == 0 {
+            return;
+        }
+        for reason in Reason::ALL.iter().filter(|reason| reason.is_violation()) {
+            let Reason::Judged(judged) = reason else { continue };
+            let mut count = tally.rejected[reason.index()];
+            let mut add = |route: &RouteInfo, count: u64| {
+                if let Some(schema) = route.schema.as_ref().filter(|_| count > 0) {
+                    let key = (schema.clone(), reason.word());
+                    *settled.violations.entry(key).or_default() += count;
+                }
+            };
+            for (route, counts) in routes.iter().zip(&tally.routes) {
+                let of_route = counts.violations_of(*judged);
+                count -= of_route;
+                add(route, of_route);
+            }
+            add(default, count);
         }
     }
 

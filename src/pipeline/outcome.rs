@@ -8,7 +8,7 @@ use super::{
     stays::{Stay, Stays},
 };
 use crate::engine::{
-    self, KeyBlock,
+    self, KeyBlock, RouteCounts, RouteInfo, Run,
     outcome::{add, zeroed},
 };
 
@@ -62,6 +62,9 @@ pub struct Tally {
     pub bytes_in: u64,
     /// Bytes forwarded.
     pub bytes_out: u64,
+    /// What took each route of [`Output::routes`], but for the default's. Plans have routes, and runs
+    /// have many plans: a run counts them by name.
+    pub routes: Vec<RouteCounts>,
 }
 
 // No array as long as that of reasons has a default of its own.
@@ -83,11 +86,37 @@ impl Default for Tally {
             prefixes: 0,
             bytes_in: 0,
             bytes_out: 0,
+            routes: Vec::new(),
         }
     }
 }
 
 impl Tally {
+    /// Counts so many lines or records of this route that are not forwarded.
+    pub fn reject(&mut self, route: u16, reason: Reason, lines: u64) {
+        self.rejected[reason.index()] += lines;
+        match (self.of_route(route), reason) {
+            (Some(counts), Reason::Judged(reason)) => counts.reject(reason, lines),
+            (Some(counts), _) => counts.rejected += lines,
+            (None, _) => {}
+        }
+    }
+
+    /// Takes back what [`reject`](Self::reject) counted.
+    pub fn take_back(&mut self, route: u16, reason: Reason, lines: u64) {
+        self.rejected[reason.index()] -= lines;
+        match (self.of_route(route), reason) {
+            (Some(counts), Reason::Judged(reason)) => counts.take_back(reason, lines),
+            (Some(counts), _) => counts.rejected -= lines,
+            (None, _) => {}
+        }
+    }
+
+    /// The counts of a route; nothing for the default.
+    pub fn of_route(&mut self, route: u16) -> Option<&mut RouteCounts> {
+        self.routes.get_mut(usize::from(route).checked_sub(1)?)
+    }
+
     /// All lines and records that were not forwarded.
     pub fn rejected_total(&self) -> u64 {
         self.rejected.iter().sum()
@@ -114,6 +143,10 @@ impl Tally {
         add(&mut self.redactions, &judged.redactions);
         add(&mut self.observed, &judged.observed);
         add(&mut self.hits, &judged.hits);
+        self.routes.resize_with(judged.routes.len().max(self.routes.len()), RouteCounts::default);
+        for (all, more) in self.routes.iter_mut().zip(&judged.routes) {
+            add(&mut all.redactions, &more.redactions);
+        }
     }
 
     /// `read` minus every outcome; 0 unless the program has a bug.
@@ -130,7 +163,9 @@ impl Tally {
     fn clear(&mut self) {
         let redactions = zeroed(&mut self.redactions);
         let (observed, hits) = (zeroed(&mut self.observed), zeroed(&mut self.hits));
-        *self = Self { redactions, observed, hits, ..Self::default() };
+        let mut routes = take(&mut self.routes);
+        routes.iter_mut().for_each(RouteCounts::clear);
+        *self = Self { redactions, observed, hits, routes, ..Self::default() };
     }
 }
 
@@ -164,12 +199,13 @@ impl AddAssign<&engine::Tally> for Tally {
             wrapped,
             blank,
             rejected,
-            redactions: _,
-            observed: _,
-            hits: _,
+            redactions,
+            observed,
+            hits,
             prefixes,
             bytes_in,
             bytes_out,
+            routes,
         } = judged;
         self.read += read;
         self.clean += clean;
@@ -180,7 +216,11 @@ impl AddAssign<&engine::Tally> for Tally {
         self.bytes_in += bytes_in;
         self.bytes_out += bytes_out;
         self.rejected.iter_mut().zip(rejected).for_each(|(a, b)| *a += b);
-        self.add_findings(judged);
+        add(&mut self.redactions, redactions);
+        add(&mut self.observed, observed);
+        add(&mut self.hits, hits);
+        self.routes.resize_with(routes.len().max(self.routes.len()), RouteCounts::default);
+        self.routes.iter_mut().zip(routes).for_each(|(all, more)| all.add(more));
     }
 }
 
@@ -194,8 +234,10 @@ pub struct Output {
     pub rejects: Vec<Reject>,
     /// The bodies that `rejects` point into.
     pub bodies: Vec<u8>,
-    /// The schema that lines were judged by, by name.
-    pub schema: Option<Arc<str>>,
+    /// The routes of the plan that lines were judged by, the default first.
+    pub routes: Arc<[RouteInfo]>,
+    /// As those of the engine.
+    pub runs: Vec<Run>,
     /// The counts.
     pub tally: Tally,
     /// The private key that is open after the last line.
@@ -214,13 +256,14 @@ impl Output {
                 false => Vec::new(),
             },
             bodies: take(&mut self.bodies),
-            schema: None,
+            routes: Arc::default(),
+            runs: take(&mut self.runs),
             key_block: self.key_block,
             tally: take(&mut self.judged),
         };
         let result = judge(&mut judged);
-        let engine::Output { clean, rejects, bodies, schema, key_block, tally } = judged;
-        (self.clean, self.bodies, self.schema) = (clean, bodies, schema);
+        let engine::Output { clean, rejects, bodies, routes, runs, key_block, tally } = judged;
+        (self.clean, self.bodies, self.routes, self.runs) = (clean, bodies, routes, runs);
         self.key_block = key_block;
         let rejects = rejects.into_iter().map(Reject::from);
         match self.rejects.is_empty() {
@@ -234,12 +277,24 @@ impl Output {
         result
     }
 
+    /// The name of the schema of this route.
+    pub fn schema_of(&self, route: u16) -> Option<&str> {
+        self.routes.get(usize::from(route))?.schema.as_deref()
+    }
+
+    /// The name of this route, if there are any beside the default.
+    pub fn route(&self, route: u16) -> Option<&str> {
+        let info = self.routes.get(usize::from(route)).filter(|_| self.routes.len() > 1)?;
+        Some(&info.name)
+    }
+
     /// Forgets the last batch, keeps the memory.
     pub fn clear(&mut self) {
         self.clean.clear();
         self.rejects.clear();
         self.bodies.clear();
-        self.schema = None;
+        self.routes = Arc::default();
+        self.runs.clear();
         self.key_block = KeyBlock::default();
         self.tally.clear();
     }

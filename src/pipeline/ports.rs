@@ -140,6 +140,8 @@ pub struct Letter<'a> {
     pub body: &'a [u8],
     /// The schema that it was judged by, by name.
     pub schema: Option<&'a str>,
+    /// The route that it took, where there are any.
+    pub route: Option<&'a str>,
     /// The line as it came, sealed.
     pub sealed: Option<&'a [u8]>,
     /// How often it was a dead letter before.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, io, ops::Range, sync::Arc};
 
 use super::outcome::Tally;
-use crate::shutdown::Signal;
+use crate::{engine::RouteCounts, shutdown::Signal};
 
 /// How a run ended.
 #[derive(Debug, Default)]
@@ -120,6 +120,9 @@ pub enum Failure {
 /// Lines that a schema refused, by its name and the reason.
 pub type Violations = BTreeMap<(Arc<str>, &'static str), u64>;
 
+/// Counts by route, but for the default's.
+pub type RouteTotals = BTreeMap<Arc<str>, RouteCounts>;
+
 /// The counts of a run, and its end.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -127,6 +130,8 @@ pub struct Report {
     pub tally: Tally,
     /// What of that schemas refused: a reload can change the one in force.
     pub violations: Violations,
+    /// What of it took which route, if there are any; the rest took the default.
+    pub routes: RouteTotals,
     /// Lines that were read, and neither written nor dead-lettered.
     pub unwritten: u64,
     /// Records that were read and given back unsettled; they are read again, and counted then.

@@ -7,6 +7,7 @@ use std::{mem, ops::Range};
 
 use serde_json::{Map, Value as Json};
 
+use super::ways::Ways;
 use crate::{
     engine::{Chunk, Engine, Fate, Output, Payload, Reason},
     pipeline::records::{Block, Header, Judged},
@@ -77,20 +78,22 @@ impl Besides {
         &mut self,
         engine: &mut Engine,
         block: &Block,
-        counts_hops: bool,
+        (counts_hops, ways): (bool, &Ways),
         out: &mut Judged,
     ) -> Vec<Beside> {
         let mut all: Vec<Beside> = Vec::new();
         all.resize_with(block.records().len(), Beside::default);
-        self.ask(block, counts_hops);
+        self.ask(block, counts_hops, ways);
         if self.asked.is_empty() {
             return all;
         }
         self.judged.clear();
+        engine.set_sources(ways.all_with());
         engine.process(&self.chunk, &mut self.judged);
         out.output.tally.add_findings(&self.judged.tally);
         let tally = &self.judged.tally;
-        if tally.clean + tally.blank == tally.read && !self.unreadable {
+        let unclear = (0..all.len()).any(|at| ways.is_unclear(at));
+        if tally.clean + tally.blank == tally.read && !self.unreadable && !unclear {
             return all;
         }
         let fates = Fate::of_lines(&self.chunk, &self.judged);
@@ -105,6 +108,7 @@ impl Besides {
                     let beside = &mut all[record];
                     let key = block.records()[record].key.as_ref().map(|key| block.bytes(key));
                     match self.text(fate, line) {
+                        _ if ways.is_unclear(record) => beside.key = KeyIs::Personal,
                         Ok(None) => {}
                         // Two keys that differ have pseudonyms that differ.
                         Ok(Some(became))
@@ -122,7 +126,11 @@ impl Besides {
                     }
                 }
                 Asked::Header(record, header) => {
-                    told.push((header, self.header(fate, line)));
+                    let is = match ways.is_unclear(record) {
+                        true => Told::Gone,
+                        false => self.header(fate, line),
+                    };
+                    told.push((header, is));
                     let next = asked_of(all_asked.get(at + 1));
                     if next != Some(record) {
                         all[record].dropped |= told.iter().any(|(_, t)| matches!(t, Told::Dropped));
@@ -137,11 +145,12 @@ impl Besides {
     }
 
     /// Writes the lines.
-    fn ask(&mut self, block: &Block, counts_hops: bool) {
+    fn ask(&mut self, block: &Block, counts_hops: bool, ways: &Ways) {
         self.chunk.clear();
         self.asked.clear();
         self.unreadable = false;
         for (at, record) in block.records().iter().enumerate() {
+            self.chunk.begin_source(ways.number(at));
             if let Some(key) = record.key.as_ref().filter(|key| !key.is_empty()) {
                 self.asked.push(Asked::Key(at));
                 self.line.clear();

@@ -13,10 +13,10 @@ use super::{
     worker::how,
 };
 use crate::{
-    engine::{self, Chunk, Engine, Fate, Plan, Reason, Reject},
+    engine::{self, Chunk, Engine, Fate, Plan, Reason, Reject, Way},
     pipeline::{
         Output,
-        records::{Breaks, How, Value},
+        records::{Breaks, Counts, How, Value},
     },
 };
 
@@ -62,14 +62,14 @@ pub(super) struct LogJudge {
 }
 
 impl LogJudge {
-    /// Judges a value; what is counted, and bodies of rejects, go to `out`.
+    /// Judges a value that takes this route; what is counted, and bodies of rejects, go to `out`.
     ///
     /// # Errors
     /// Why nothing of it may be forwarded; nothing is counted.
     pub(super) fn judge(
         &mut self,
         engine: &mut Engine,
-        [plan, inside]: Plans<'_>,
+        ([plan, inside], way, route): (Plans<'_>, &Way, u16),
         text: &[u8],
         out: &mut Output,
     ) -> Result<Logs, Reason> {
@@ -83,6 +83,7 @@ impl LogJudge {
         }
         let mut marks = Marks::of(&found, text);
         engine.judge_by(inside);
+        engine.set_sources([way]);
         let edits = self.attributes(engine, text, &found, &mut marks, out);
         let edited = spliced(text, &edits);
         let places = match is_log && !edits.is_empty() {
@@ -114,7 +115,7 @@ impl LogJudge {
         engine.judge_by(plan);
         let mut logs = self.records(engine, &edited, &places, out);
         for (log, mark) in logs.iter_mut().zip(&marks.marks) {
-            settle(log, *mark, out);
+            settle(log, *mark, route, out);
         }
         Ok(Logs { logs, around, same })
     }
@@ -332,7 +333,7 @@ impl Found {
 
 /// Counts a log record as what it is with what was found beside it. Of one that is refused for that,
 /// nothing is shown: what it was refused for may stand there still.
-fn settle(log: &mut Log, mark: Mark, out: &mut Output) {
+fn settle(log: &mut Log, mark: Mark, route: u16, out: &mut Output) {
     let tally = &mut out.tally;
     match (&mut *log, mark.refused) {
         (Log::Blank, _) | (Log::Rejected(_), None) => {}
@@ -345,11 +346,11 @@ fn settle(log: &mut Log, mark: Mark, out: &mut Output) {
         }
         (was, Some(reason)) => {
             match was {
-                Log::Forwarded(how, _) => *how.count(tally) -= 1,
-                Log::Rejected(reject) => tally.rejected[reject.reason.index()] -= 1,
+                Log::Forwarded(how, _) => _ = Counts::of(*how).withdraw(tally, route),
+                Log::Rejected(reject) => tally.take_back(route, reject.reason.into(), 1),
                 Log::Blank => {}
             }
-            tally.rejected[reason.index()] += 1;
+            tally.reject(route, reason.into(), 1);
             *log = Log::Rejected(Reject::of(reason, 0));
         }
     }

@@ -10,8 +10,14 @@ use crate::{
     },
 };
 
-/// Compresses a value that is another now, with what stood before its text.
-pub(super) fn pack(codec: Codec, prefix: &[u8], at: u32, fate: &mut Fate, out: &mut Judged) {
+/// Compresses a value that is another now, of a record that took this route, with what stood before its text.
+pub(super) fn pack(
+    codec: Codec,
+    prefix: &[u8],
+    (at, route): (u32, u16),
+    fate: &mut Fate,
+    out: &mut Judged,
+) {
     let (body, counts) = match fate {
         Fate::Forwarded(how, Some(body)) => (body, Counts::of(*how)),
         Fate::Lines(lines) => match &mut lines.value {
@@ -40,7 +46,8 @@ pub(super) fn pack(codec: Codec, prefix: &[u8], at: u32, fate: &mut Fate, out: &
         Err(_) => {
             let reason = EngineReason::TooCostly;
             let tally = &mut out.output.tally;
-            tally.rejected[reason.index()] += counts.withdraw(tally);
+            let lines = counts.withdraw(tally, route);
+            tally.reject(route, reason.into(), lines);
             let last = out.output.rejects.len();
             let line = match fate {
                 // All that would have been forwarded.
@@ -53,7 +60,7 @@ pub(super) fn pack(codec: Codec, prefix: &[u8], at: u32, fate: &mut Fate, out: &
                     at
                 }
             };
-            out.output.rejects.push(Reject::of(reason, line));
+            out.output.rejects.push(Reject { route, ..Reject::of(reason, line) });
         }
     }
 }

@@ -58,7 +58,7 @@ impl Bench {
     fn judged(mut block: Block, secret: Option<&[u8]>, settings: Settings) -> Self {
         let plan = plan(settings);
         let secret = secret.map(|secret| Pseudonyms::new(secret).unwrap());
-        let mut worker = RecordJudge::new(&Judgement::new(Arc::new(plan), secret, HOPS));
+        let mut worker = RecordJudge::new(Judgement::new(Arc::new(plan), secret, HOPS));
         block.seal();
         let mut out = Judged::default();
         worker.process(&block, &mut out);

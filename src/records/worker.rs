@@ -11,9 +11,10 @@ use super::{
     logs::{Log, LogJudge, Plans},
     packed::pack,
     pseudonym::Pseudonyms,
+    ways::Ways,
 };
 use crate::{
-    engine::{Engine, Fate as LineFate, Payload, Plan, event_start},
+    engine::{Engine, Fate as LineFate, Payload, Plan, Way, event_start},
     pipeline::{
         EngineReason, Reason, Reject,
         records::{
@@ -29,7 +30,12 @@ pub struct Judgement {
     inside: OnceLock<Arc<Plan>>,
     pseudonyms: Option<Pseudonyms>,
     hops: u32,
+    /// Which way the records of a topic go.
+    way: Option<WayOf>,
 }
+
+/// Says which way the records of a topic go.
+pub type WayOf = Arc<dyn Fn(&str) -> Way + Send + Sync>;
 
 impl Judgement {
     /// By `plan`, whose rejects must carry bodies. A record goes on that was forwarded less than `hops`
@@ -37,9 +43,14 @@ impl Judgement {
     ///
     /// # Panics
     /// If they do not.
-    pub fn new(plan: Arc<Plan>, pseudonyms: Option<Pseudonyms>, hops: u32) -> Arc<Self> {
+    pub fn new(plan: Arc<Plan>, pseudonyms: Option<Pseudonyms>, hops: u32) -> Self {
         assert!(plan.settings().bodies, "every reject is told of records");
-        Arc::new(Self { plan, inside: OnceLock::new(), pseudonyms, hops })
+        Self { plan, inside: OnceLock::new(), pseudonyms, hops, way: None }
+    }
+
+    /// Where routes are only for some topics: which way the records of each go.
+    pub fn with_ways(self, way: WayOf) -> Self {
+        Self { way: Some(way), ..self }
     }
 }
 
@@ -52,14 +63,16 @@ pub struct RecordJudge {
     engine: Engine,
     besides: Besides,
     logs: LogJudge,
+    ways: Ways,
 }
 
 impl RecordJudge {
     /// A worker.
-    pub fn new(judgement: &Arc<Judgement>) -> Self {
+    pub fn new(judgement: Judgement) -> Self {
         let engine = Engine::new(judgement.plan.clone());
         Self {
-            judgement: judgement.clone(),
+            ways: Ways::new(&judgement.plan, judgement.way.clone()),
+            judgement: Arc::new(judgement),
             engine,
             besides: Besides::default(),
             logs: LogJudge::default(),
@@ -70,23 +83,36 @@ impl RecordJudge {
 impl RecordWorker for RecordJudge {
     fn process(&mut self, block: &Block, out: &mut Judged) {
         let judgement = self.judgement.clone();
-        let Judgement { plan, inside, pseudonyms, hops } = &*judgement;
+        let Judgement { plan, inside, pseudonyms, hops, way: _ } = &*judgement;
         self.engine.judge_by(plan);
         let (engine, chunk) = (&mut self.engine, block.chunk());
+        let ways = self.ways.of(block);
+        engine.set_sources(ways);
         let lines = out.output.judge(|judged| {
             engine.process(chunk, judged);
             LineFate::of_lines(chunk, judged)
         });
+        self.ways.take(block, &out.output.runs);
         let inside = inside.get_or_init(|| Arc::new(plan.for_inner_lines()));
         self.engine.judge_by(inside);
-        let besides = self.besides.judge(&mut self.engine, block, *hops > 0, out);
+        let asked = (*hops > 0, &self.ways);
+        let besides = self.besides.judge(&mut self.engine, block, asked, out);
         let (engine, logs, plans) = (&mut self.engine, &mut self.logs, [plan, inside]);
         let apart = Apart { engine, logs, plans };
         let pseudonyms = pseudonyms.as_ref();
-        let mut closing = Closing { block, pseudonyms, hops: *hops, apart, out };
+        let mut closing = Closing {
+            block,
+            pseudonyms,
+            hops: *hops,
+            apart,
+            out,
+            route: 0,
+            way: self.ways.with(0),
+        };
         let (mut lines, told) = (lines.into_iter(), mem::take(&mut closing.out.output.rejects));
         let mut told: Vec<_> = told.into_iter().map(Some).collect();
         for ((at, record), beside) in block.records().iter().enumerate().zip(besides) {
+            (closing.route, closing.way) = (self.ways.route(at), self.ways.with(at));
             closing.close(at, record, &mut lines, beside, &mut told);
         }
     }
@@ -115,6 +141,9 @@ struct Closing<'a> {
     hops: u32,
     apart: Apart<'a>,
     out: &'a mut Judged,
+    /// The route of the record, and the way of lines that go with it.
+    route: u16,
+    way: &'a Way,
 }
 
 /// What judges values that are not in the block's chunk.
@@ -162,7 +191,11 @@ impl Closing<'_> {
                 match refusal {
                     Some(reason) => self.reject(at as u32, reason),
                     None => {
-                        self.out.output.tally.tombstones += 1;
+                        let tally = &mut self.out.output.tally;
+                        tally.tombstones += 1;
+                        if let Some(counts) = tally.of_route(self.route) {
+                            counts.forwarded += 1;
+                        }
                         Fate::Forwarded(How::Tombstone, None)
                     }
                 }
@@ -178,10 +211,11 @@ impl Closing<'_> {
         };
         if let Some((codec, _)) = &record.packed {
             let prefix = self.block.bytes(&record.prefix);
-            pack(*codec, prefix, at as u32, &mut fate, self.out);
+            pack(*codec, prefix, (at as u32, self.route), &mut fate, self.out);
         }
         let hop = hop.map(|hop| hop.saturating_add(1));
-        self.out.verdicts.push(Verdict { fate, key, headers: beside.headers, hop });
+        let route = self.route;
+        self.out.verdicts.push(Verdict { fate, key, headers: beside.headers, hop, route });
     }
 
     /// A value that is one event.
@@ -261,13 +295,14 @@ impl Closing<'_> {
     /// A value with events somewhere in it.
     fn whole(&mut self, at: u32, range: &Range<usize>, beyond: Beyond<'_>) -> Fate {
         let (text, Apart { engine, logs, plans }) = (self.block.bytes(range), &mut self.apart);
-        let judged = match logs.judge(engine, *plans, text, &mut self.out.output) {
-            Ok(judged) => judged,
-            Err(reason) => {
-                self.out.output.tally.read += 1;
-                return self.reject(at, reason.into());
-            }
-        };
+        let judged =
+            match logs.judge(engine, (*plans, self.way, self.route), text, &mut self.out.output) {
+                Ok(judged) => judged,
+                Err(reason) => {
+                    self.out.output.tally.read += 1;
+                    return self.reject(at, reason.into());
+                }
+            };
         let first = self.out.output.rejects.len();
         let (mut counts, mut same) = (Counts::default(), judged.same);
         let mut kept = Vec::new();
@@ -303,9 +338,11 @@ impl Closing<'_> {
             Some(()) => Some(Body::Arena(from..self.out.arena.len())),
             None => {
                 // What cannot be put together again is not forwarded.
-                let tally = &mut self.out.output.tally;
-                tally.rejected[EngineReason::TooCostly.index()] += counts.withdraw(tally);
-                self.out.output.rejects.push(Reject::of(EngineReason::TooCostly, 0));
+                let (tally, reason) = (&mut self.out.output.tally, EngineReason::TooCostly);
+                let lines = counts.withdraw(tally, self.route);
+                tally.reject(self.route, reason.into(), lines);
+                let reject = Reject { route: self.route, ..Reject::of(reason, 0) };
+                self.out.output.rejects.push(reject);
                 rejects.end += 1;
                 None
             }
@@ -324,7 +361,7 @@ impl Closing<'_> {
         let Some(reject) = told[reject].take() else { return Fate::Blank };
         if beyond.refusal == Some(Reason::Loop) {
             // Whatever else it is: a dead letter would go on in the circle.
-            self.out.output.tally.rejected[reject.reason.index()] -= 1;
+            self.out.output.tally.take_back(self.route, reject.reason, 1);
             return self.reject(number, Reason::Loop);
         }
         let mut reject = Reject { line: number, ..reject };
@@ -337,10 +374,12 @@ impl Closing<'_> {
 
     /// Counts a line that would be forwarded as what it is with its key and headers.
     fn counted(&mut self, number: u32, how: How, beyond: Beyond<'_>) -> Result<How, Fate> {
-        *how.count(&mut self.out.output.tally) -= 1;
+        let tally = &mut self.out.output.tally;
         if let Some(reason) = beyond.refusal {
+            Counts::of(how).withdraw(tally, self.route);
             return Err(self.reject(number, reason));
         }
+        *how.count(tally) -= 1;
         let how = if beyond.touched && how == How::Clean { How::Redacted } else { how };
         *how.count(&mut self.out.output.tally) += 1;
         Ok(how)
@@ -360,8 +399,8 @@ impl Closing<'_> {
     }
 
     fn reject(&mut self, line: u32, reason: Reason) -> Fate {
-        self.out.output.tally.rejected[reason.index()] += 1;
-        self.out.output.rejects.push(Reject::of(reason, line));
+        self.out.output.tally.reject(self.route, reason, 1);
+        self.out.output.rejects.push(Reject { route: self.route, ..Reject::of(reason, line) });
         Fate::Rejected(self.out.output.rejects.len() - 1)
     }
 }

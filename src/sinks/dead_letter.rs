@@ -220,7 +220,7 @@ impl RejectSink for DeadLetterFile {
 }
 
 fn write(out: &mut impl Write, letter: &Letter<'_>) -> io::Result<()> {
-    let Letter { place, reject, body, schema, sealed, attempts } = letter;
+    let Letter { place, reject, body, schema, route, sealed, attempts } = letter;
     write!(out, r#"{{"reason":"{}""#, reject.reason.word())?;
     if let Some(keyword) = reject.reason.keyword() {
         write!(out, r#","keyword":"{keyword}""#)?;
@@ -233,6 +233,9 @@ fn write(out: &mut impl Write, letter: &Letter<'_>) -> io::Result<()> {
         if !reject.missing.is_empty() {
             string(out, "missing", &reject.missing)?;
         }
+    }
+    if let Some(route) = route {
+        string(out, "route", route)?;
     }
     string(out, "input", place.input)?;
     let Place { line, offset, length, .. } = place;
@@ -320,7 +323,8 @@ mod tests {
         let reject = Reject::of(EngineReason::Unterminated, 0);
         let place = Place { input: "a.log", line: 1, offset: 0, length: 9 };
         let (reject, body, schema, sealed) = (&reject, &b"{xxx"[..], None, None);
-        let letter = Letter { place, reject, body, schema, sealed, attempts: 0 };
+        let route = None;
+        let letter = Letter { place, reject, body, schema, route, sealed, attempts: 0 };
         letters.write(&letter).unwrap();
         letters.flush().unwrap();
         let kept = file.metadata().unwrap().len();
@@ -346,12 +350,14 @@ mod tests {
             payload,
             body: 0..body.len(),
             joined: Vec::new(),
+            route: 0,
         };
         let place = Place { input: "a \"b\".log", line: 17, offset: 99, length: 9 };
         let (schema, mut out) = (Some("service-log"), Vec::new());
         let (sealed, attempts) = (None, 0);
         let reject = &reject;
-        write(&mut out, &Letter { place, reject, body, schema, sealed, attempts }).unwrap();
+        let route = None;
+        write(&mut out, &Letter { place, reject, body, schema, route, sealed, attempts }).unwrap();
         let text = String::from_utf8(out).unwrap();
         serde_json::from_str::<serde_json::Value>(&text).unwrap();
         text

@@ -23,7 +23,7 @@ fn each(mut test: impl FnMut(&Arc<Plan>, &str, &Case)) {
             let only = std::iter::once(&d.id).chain(&d.assigns).cloned().collect();
             let settings = Settings {
                 packs: packs(),
-                select: Selection { only, without: vec![] },
+                select: Selection { only, ..Selection::default() },
                 simd: Some(simd.into()),
                 ..Settings::default()
             };

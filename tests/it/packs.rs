@@ -263,7 +263,7 @@ const ANOTHERS: &[(&str, &str)] = &[];
 fn counter_examples_stay_beside_the_detectors_of_their_category() {
     let mut changed = vec![];
     for category in detectors().iter().map(|d| d.category.clone()).collect::<BTreeSet<_>>() {
-        let select = Selection { only: vec![category.clone()], without: vec![] };
+        let select = Selection { only: vec![category.clone()], ..Selection::default() };
         let settings = Settings { packs: packs(), select, ..Settings::default() };
         let plan = Arc::new(Plan::compile(settings).unwrap());
         for detector in detectors().iter().filter(|d| d.category == category) {

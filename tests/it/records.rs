@@ -101,7 +101,7 @@ impl RecordWorker for Clerk {
                 }
             };
             let hop = data.windows(3).any(|word| word == b"hop").then(|| block.hops(record) + 1);
-            out.verdicts.push(Verdict { fate, key: Key::Same, headers: None, hop });
+            out.verdicts.push(Verdict { fate, key: Key::Same, headers: None, hop, route: 0 });
         }
     }
 }
@@ -360,7 +360,7 @@ impl RecordWorker for LineClerk {
             let value = (to > from).then_some(Body::Clean(from..to));
             let fate =
                 Fate::Lines(Lines { value, counts, rejects: first..out.output.rejects.len() });
-            out.verdicts.push(Verdict { fate, key: Key::Same, headers: None, hop: None });
+            out.verdicts.push(Verdict { fate, key: Key::Same, headers: None, hop: None, route: 0 });
         }
     }
 }

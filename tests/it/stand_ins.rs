@@ -155,6 +155,7 @@ impl Worker for Clerk {
                     payload: Payload::Shape,
                     body: from..out.bodies.len(),
                     joined: Vec::new(),
+                    route: 0,
                 });
             } else {
                 out.tally.clean += 1;

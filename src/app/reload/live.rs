@@ -15,7 +15,7 @@ use std::{
 
 use crate::{
     containers::{Format, Judgement, Unwrapper},
-    engine::{Chunk, Plan},
+    engine::{Chunk, Plan, RouteInfo},
     pipeline::{
         Output, Tally, Worker,
         records::{Block, Judged, RecordWorker},
@@ -70,7 +70,7 @@ impl Live {
     ) -> Vec<LiveWorker<RecordJudge>> {
         let make = move |generation: &Generation| {
             let plan = generation.plan.clone();
-            RecordJudge::new(&records::Judgement::new(plan, pseudonyms.clone(), hops))
+            RecordJudge::new(records::Judgement::new(plan, pseudonyms.clone(), hops))
         };
         self.each(workers, Arc::new(make))
     }
@@ -101,10 +101,9 @@ impl Live {
         self.state().detectors.clone()
     }
 
-    /// The name of the schema in force.
-    pub(crate) fn schema(&self) -> Option<Arc<str>> {
-        let state = self.state();
-        state.current.plan.settings().schema.as_ref().map(|schema| schema.shared_name())
+    /// The routes in force, the default first.
+    pub(crate) fn routes(&self) -> Arc<[RouteInfo]> {
+        Arc::clone(self.state().current.plan.routes())
     }
 
     /// The labels of all entries of policies so far, in the order of the counts; `None`: not in
@@ -186,6 +185,9 @@ impl<J> LiveWorker<J> {
             (&mut tally.hits, &generation.policy),
         ] {
             relabel(all, places, counts);
+        }
+        for route in tally.routes.iter_mut().filter(|route| !route.redactions.is_empty()) {
+            relabel(&mut route.redactions, &generation.detectors, counts);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Snapshot, Telemetry, process};
+use super::{Snapshot, Telemetry, process, routes};
 use crate::{
     app::{packs, visible::visible},
     journal::stderr,
@@ -34,7 +34,8 @@ impl Telemetry {
             Sample::of(&[reason.word(), to], rejected(reason))
         });
         let mut violations = seen.violations.clone();
-        if let Some(schema) = self.live.schema() {
+        let all_routes = self.live.routes();
+        for schema in all_routes.iter().filter_map(|route| route.schema.as_ref()) {
             for reason in Reason::ALL.iter().filter(|reason| reason.is_violation()) {
                 violations.entry((schema.clone(), reason.word())).or_default();
             }
@@ -48,7 +49,7 @@ impl Telemetry {
             let all = detectors.iter().zip(counts);
             all.map(|(id, count)| Sample::of(&[id], count as f64)).collect()
         };
-        vec![
+        let mut all = vec![
             Family::counter(
                 "tamis_rejected_lines",
                 "Lines that were not forwarded, by reason and destination.",
@@ -73,7 +74,9 @@ impl Telemetry {
                 &["detector"],
                 by_detector(&tally.observed),
             ),
-        ]
+        ];
+        all.extend(routes::families(seen, &all_routes, &detectors));
+        all
     }
 
     fn stages(&self) -> Vec<Family> {

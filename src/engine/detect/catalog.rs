@@ -12,7 +12,7 @@ use crate::engine::index::fingerprint::{Fingerprint, LEN};
 use crate::engine::index::{Gate, Gates, SIGNS};
 use crate::engine::path::words::Fields;
 use crate::engine::placeholder::Placeholders;
-use crate::engine::policy::Policy;
+use crate::engine::policy::Rule;
 use crate::engine::regex;
 
 /// What begins the first line of a private key.
@@ -25,6 +25,8 @@ pub struct Selection {
     pub only: Vec<String>,
     /// Not these.
     pub without: Vec<String>,
+    /// If not empty, only detectors of these packs.
+    pub packs: Vec<String>,
 }
 
 /// A plan that cannot be compiled: what, where, and the fix.
@@ -42,10 +44,12 @@ impl PlanError {
 }
 
 impl Selection {
-    fn takes(&self, pack: &Pack, d: &pack::Detector) -> bool {
+    pub(crate) fn takes(&self, pack: &Pack, d: &pack::Detector) -> bool {
         let named =
             |l: &[String]| l.iter().any(|n| *n == d.id || *n == d.category || *n == pack.pack);
-        (self.only.is_empty() || named(&self.only)) && !named(&self.without)
+        (self.packs.is_empty() || self.packs.contains(&pack.pack))
+            && (self.only.is_empty() || named(&self.only))
+            && !named(&self.without)
     }
 
     /// A name that no detector, category or pack has.
@@ -55,7 +59,7 @@ impl Selection {
                 .iter()
                 .any(|p| p.pack == *n || p.detectors.iter().any(|d| d.id == *n || d.category == *n))
         };
-        match self.only.iter().chain(&self.without).find(|n| !known(n)) {
+        match self.only.iter().chain(&self.without).chain(&self.packs).find(|n| !known(n)) {
             None => Ok(()),
             Some(n) => {
                 Err(PlanError::new(format!("no detector, category or pack is called `{n}`")))
@@ -91,15 +95,15 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// Compiles the detectors that `select` takes; where `truncates` is not set, no action truncates.
+    /// Compiles the detectors that one of `selects` takes; where `truncates` is not set, no action truncates.
     /// `placeholders` are those of all packs and of the policy.
     pub(crate) fn compile(
         packs: &[Pack],
-        select: &Selection,
+        selects: &[Selection],
         truncates: bool,
         placeholders: &Arc<Placeholders>,
     ) -> Result<(Self, Vec<(usize, usize)>), PlanError> {
-        select.check(packs)?;
+        selects.iter().try_for_each(|select| select.check(packs))?;
         let mut rows: [Vec<Row>; Gate::COUNT] = Default::default();
         let mut out = Catalog {
             list: vec![],
@@ -122,7 +126,7 @@ impl Catalog {
         let mut origins = vec![];
         for (p, pack) in packs.iter().enumerate() {
             for (i, d) in pack.detectors.iter().enumerate() {
-                if !select.takes(pack, d) {
+                if !selects.iter().any(|select| select.takes(pack, d)) {
                     continue;
                 }
                 let refuse = |what: String| {
@@ -208,9 +212,12 @@ impl Catalog {
             || (b'A'..=b'z').any(|b| b.is_ascii_alphabetic() && self.before_slash.has(b))
     }
 
-    /// Adds the names that the rules by path of `policy` count under.
-    pub(crate) fn add_names(&mut self, policy: &Policy) -> Result<(), PlanError> {
-        let ids = policy.rules.iter().filter_map(|rule| Some((rule.id()?, rule)));
+    /// Adds the names that rules by path count under.
+    pub(crate) fn add_names<'a>(
+        &mut self,
+        rules: impl Iterator<Item = &'a Rule>,
+    ) -> Result<(), PlanError> {
+        let ids = rules.filter_map(|rule| Some((rule.id()?, rule)));
         for (id, rule) in ids {
             if self.list[..self.declared].iter().any(|d| d.id == id) {
                 let what = format!("{}: a detector is called `{id}`", rule.label);

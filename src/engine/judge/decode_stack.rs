@@ -3,7 +3,7 @@
 use super::level::Level;
 use super::nested::Nested;
 use crate::engine::index::Simd;
-use crate::engine::path::Rules;
+use crate::engine::ruleset::Ruleset;
 
 /// Decodings inside each other: escapes of JSON in a string of JSON, and so on, then other ones.
 const LEVELS: usize = 6;
@@ -21,9 +21,9 @@ pub(super) struct DecodeStack {
 }
 
 impl DecodeStack {
-    pub(super) fn new(simd: Simd, rules: &Rules, max_depth: usize) -> Self {
+    pub(super) fn new(simd: Simd, r: &Ruleset, max_depth: usize) -> Self {
         let levels = (0..LEVELS).map(|_| Level::default()).collect();
-        Self { simd, levels, nested: Nested::new(rules, max_depth), depth: 0 }
+        Self { simd, levels, nested: Nested::new(r, max_depth), depth: 0 }
     }
 
     /// The place of the text at `level`; `None`: there is none so deep.

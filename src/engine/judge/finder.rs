@@ -11,7 +11,6 @@ use crate::engine::decode::{self, Content, DECODERS, Decoder, Escapes, Look, jso
 use crate::engine::detect::{Finding, FindingSet, Keys, Place};
 use crate::engine::index::{ESCAPE, Mark, SIGNS, Simd};
 use crate::engine::outcome::Reason;
-use crate::engine::path::Rules;
 use crate::engine::ruleset::Ruleset;
 use crate::engine::walk::{Kind, Stop};
 
@@ -20,12 +19,8 @@ pub(super) struct Finder {
     pub(super) decider: Decider,
     pub(super) stack: DecodeStack,
     pub(super) members: Members,
-    /// A schema is in force.
-    pub(super) schema: bool,
     /// JSON that breaks off in a text refuses the event.
     pub(super) strict: bool,
-    /// The schema lists whole objects or arrays: any edit may break it.
-    pub(super) compares: bool,
     /// The event's edits may break the schema.
     pub(super) unchecked: bool,
 }
@@ -44,14 +39,12 @@ pub(super) struct Outer<'a> {
 }
 
 impl Finder {
-    pub(super) fn new(simd: Simd, rules: &Rules, max_depth: usize) -> Self {
+    pub(super) fn new(simd: Simd, r: &Ruleset, max_depth: usize) -> Self {
         Self {
             decider: Decider::default(),
-            stack: DecodeStack::new(simd, rules, max_depth),
+            stack: DecodeStack::new(simd, r, max_depth),
             members: Members::default(),
-            schema: rules.contract.is_some(),
             strict: false,
-            compares: rules.contract.as_ref().is_some_and(|schema| schema.compares_any()),
             unchecked: false,
         }
     }
@@ -96,7 +89,7 @@ impl Finder {
     ) -> Result<(), Reason> {
         if json && marks.iter().any(|m| m.id() == ESCAPE) {
             let content = &p.text[p.start..p.end];
-            let nothing = r.catalog.plain_escapes
+            let nothing = r.plain_escapes
                 && marks.iter().all(|m| m.id() == ESCAPE)
                 && !json::may_hold(content, self.look(r))
                 && decode::is_simple(
@@ -115,6 +108,7 @@ impl Finder {
             match m.id() {
                 ESCAPE => {}
                 sign if sign >= SIGNS => signs |= 1 << (sign & 0x7f),
+                id if !r.enables(id) => {}
                 id if r.catalog.list[usize::from(id)].inside => {
                     self.decider.search(r, id, p, out);
                 }
@@ -131,7 +125,7 @@ impl Finder {
             self.signed(r, p, signs, level, out)?;
         }
         self.decider.unsettled |=
-            (out.refused || signs != 0 || r.catalog.derived) && out.list.len() > first;
+            (out.refused || signs != 0 || r.derived) && out.list.len() > first;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use crate::engine::decode::{Decoder as _, Json, OffsetMap};
 use crate::engine::index::{Index, Simd};
 use crate::engine::path::{Paths, Rules};
 use crate::engine::ruleset::Ruleset;
-use crate::engine::walk::{Line, Stop, Walk};
+use crate::engine::walk::{Held, Line, Stop, Walk};
 
 /// How often JSON may stand in a string of other JSON.
 const DEPTHS: usize = 4;
@@ -17,7 +17,7 @@ pub(super) const INNER: usize = 32 << 10;
 
 /// Scratch space for JSON inside strings.
 pub(super) struct Nested {
-    pub(super) paths: Paths,
+    pub(super) paths: Box<Paths>,
     /// The row that a value begins with.
     row: Vec<u64>,
     /// By depth; absent while at work.
@@ -31,17 +31,22 @@ pub(super) struct Depth {
     pub(super) text: Vec<u8>,
 }
 
+/// Paths of which nothing is learnt yet.
+pub(super) fn paths(r: &Ruleset, max_depth: usize) -> Box<Paths> {
+    // The schema and the routes speak of the event, not of what its strings hold.
+    let rules = Rules { contract: None, asked: [].into(), ..r.rules.clone() };
+    Box::new(Paths::new(rules, max_depth))
+}
+
 impl Nested {
-    pub(super) fn new(rules: &Rules, max_depth: usize) -> Self {
-        // The schema speaks of the event, not of what its strings hold.
-        let rules = Rules { contract: None, ..rules.clone() };
+    pub(super) fn new(r: &Ruleset, max_depth: usize) -> Self {
         let depth = || Depth {
-            walk: Walk::new(max_depth, None),
+            walk: Walk::new(max_depth, Held::default()),
             index: Index::default(),
             text: Vec::new(),
         };
         Self {
-            paths: Paths::new(rules, max_depth),
+            paths: paths(r, max_depth),
             row: Vec::new(),
             depths: (0..DEPTHS).map(|_| Some(Box::new(depth()))).collect(),
         }

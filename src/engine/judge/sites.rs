@@ -41,6 +41,11 @@ impl Finder {
         let (first, mut gone, mut members) = (out.list.len(), 0, false);
         for (i, site) in walk.sites.iter().enumerate() {
             let (start, end) = (site.start as usize, site.end as usize);
+            let marks = &marks[site.marks.start as usize..site.marks.end as usize];
+            // What only detectors look for that are not enabled is not looked at.
+            if r.is_part && !is_of_rules(site) && !r.has_any(marks) {
+                continue;
+            }
             let own = &walk.keys[site.path.start as usize..site.path.end as usize];
             let row = walk.row(&r.precedence.globs, site);
             let place = Place {
@@ -51,7 +56,6 @@ impl Finder {
                 key_of: (site.kind == Kind::Key).then_some(site.container),
                 keys: Keys { buf, keys: own, above, row },
             };
-            let marks = &marks[site.marks.start as usize..site.marks.end as usize];
             if start < gone {
                 checked(&place, marks)?;
                 continue;
@@ -71,8 +75,8 @@ impl Finder {
             if matches!(site.kind, Kind::Object | Kind::Array) {
                 gone = end;
             }
-            if self.schema && above.is_none() {
-                self.unchecked |= self.compares || may_break(site, &out.list[before..]);
+            if r.schema.is_some() && above.is_none() {
+                self.unchecked |= r.compares || may_break(site, &out.list[before..]);
             }
             // What a key says is context for others, what a name says tells of the value beside it.
             let tells = site.kind == Kind::Key || site.flags & (flag::NAME | flag::HEADERS) != 0;
@@ -298,6 +302,12 @@ impl Finder {
         self.layer(&Escapes, r, &place, level, out)?;
         Ok(end)
     }
+}
+
+/// Whether the site was reported for more than its marks.
+fn is_of_rules(site: &Site) -> bool {
+    let number = site.kind == Kind::Number && site.flags & flag::OTHER != 0;
+    site.flags & (flag::REPORT | flag::MEMBER) != 0 || number
 }
 
 /// Whether what becomes of `found` in the value at `site` may break the schema.

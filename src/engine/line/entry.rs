@@ -2,8 +2,8 @@
 
 use crate::engine::chunk::HEAD;
 use crate::engine::outcome::{Detail, Output, Payload, Reason, Reject};
-use crate::engine::plan::Plan;
 use crate::engine::redact;
+use crate::engine::ruleset::Ruleset;
 use crate::engine::walk::{Line, Stop};
 
 /// One line of a chunk.
@@ -20,6 +20,9 @@ pub(super) struct Entry<'a> {
     pub(super) high: bool,
     /// Every reject is told, not just the first of each reason.
     pub(super) bodies: bool,
+    /// What it is judged by, and the route that it takes.
+    pub(super) r: &'a Ruleset,
+    pub(super) route: u16,
 }
 
 /// Copies the run of untouched lines before this one, and begins a new one behind it.
@@ -53,8 +56,8 @@ pub(super) fn rare(e: &Entry<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-pub(super) fn shape(plan: &Plan, e: &Entry<'_>, out: &mut Output) -> Payload {
-    if !plan.settings().bodies {
+pub(super) fn shape(e: &Entry<'_>, out: &mut Output) -> Payload {
+    if !e.bodies {
         return Payload::None;
     }
     redact::shape::append(&e.line.buf[e.start..e.line.end], &mut out.bodies);
@@ -69,7 +72,7 @@ pub(super) fn reject(
     body: usize,
     out: &mut Output,
 ) {
-    out.tally.rejected[reason.index()] += 1;
+    out.tally.reject(e.route, reason);
     if !e.bodies && out.tally.rejected[reason.index()] > 1 {
         // Without a dead letter only the first of each reason is told: the rest is counted.
         return;
@@ -90,5 +93,23 @@ pub(super) fn reject(
         payload,
         body: body..out.bodies.len(),
         joined: Vec::new(),
+        route: e.route,
     });
+}
+
+/// Refuses an event that does not say which route it takes, for the field `name`. No ruleset is strict
+/// enough for it: nothing but its shape is shown.
+#[cold]
+pub(super) fn unclear(e: Entry<'_>, reason: Reason, name: &[u8], out: &mut Output) {
+    let from = out.bodies.len();
+    let payload = shape(&e, out);
+    let before = out.rejects.len();
+    reject(e, reason, 0, payload, from, out);
+    let name = String::from_utf8_lossy(name);
+    for r in &mut out.rejects[before..] {
+        match reason {
+            Reason::Required => r.missing = name.clone().into_owned(),
+            _ => r.pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+        }
+    }
 }

@@ -21,18 +21,18 @@ impl LineJudge {
         let of_key = self.key_block.pass(text);
         if looks_like_utf16(text) || simdutf8::basic::from_utf8(text).is_err() {
             let reason = if looks_like_utf16(text) { Reason::Utf16 } else { Reason::Utf8 };
-            let payload = shape(plan, e, out);
+            let payload = shape(e, out);
             return reject(*e, reason, 0, payload, from, out);
         }
         // It leaves as the value of `message`, and what holds there holds for it.
-        let row = &plan.ruleset.precedence.message;
-        let judged = match of_key.zip(plan.ruleset.catalog.keys) {
+        let row = &e.r.precedence.message;
+        let judged = match of_key.zip(e.r.catalog.keys.filter(|id| e.r.enables(*id))) {
             Some((of_key, detector)) => {
                 let body = (start + of_key.start, start + of_key.end);
-                self.judge.whole_text(&plan.ruleset, buf, body, row, detector);
+                self.judge.whole_text(e.r, buf, body, row, detector);
                 Ok(())
             }
-            None => self.judge.text(&plan.ruleset, buf, (start, end), row),
+            None => self.judge.text(e.r, buf, (start, end), row),
         };
         if let Err(stop) = judged {
             return reject(*e, stop.reason, 0, Payload::None, from, out);
@@ -42,10 +42,10 @@ impl LineJudge {
             counts.observe();
         }
         if counts.dropped.is_some() {
-            return self.drop_text(plan, e, (start, end), out);
+            return self.drop_text(e, (start, end), out);
         }
         let settings = plan.settings();
-        let refused = match (&settings.schema, settings.text) {
+        let refused = match (&e.r.schema, settings.text) {
             (Some(_), _) => Some(Reason::NotJson),
             (None, TextPolicy::Reject) => Some(Reason::Text),
             (None, TextPolicy::Wrap | TextPolicy::Keep) => None,
@@ -54,7 +54,7 @@ impl LineJudge {
             let mut payload = Payload::None;
             if settings.bodies {
                 self.splice(e, start, end, &mut out.bodies);
-                self.count(out);
+                self.count(e, out);
                 payload = Payload::Redacted;
             }
             return reject(*e, reason, 0, payload, from, out);
@@ -62,13 +62,13 @@ impl LineJudge {
         let from = out.clean.len();
         if settings.text == TextPolicy::Keep {
             self.splice(e, start, e.line.end + 1, &mut out.clean);
-            return self.kept(plan, e, from, out);
+            return self.kept(e, from, out);
         }
         self.wrap(buf, (start, end), &mut out.clean);
         out.clean.push(b'\n');
-        if self.settled(plan, e, from, out) {
+        if self.settled(e, from, out) {
             out.tally.wrapped += 1;
-            self.count(out);
+            self.count(e, out);
         }
     }
 
@@ -88,25 +88,25 @@ impl LineJudge {
 
     /// A text line that a rule drops; its dead letter holds it as the event that it would leave as.
     #[cold]
-    fn drop_text(&mut self, plan: &Plan, e: &Entry<'_>, text: (usize, usize), out: &mut Output) {
+    fn drop_text(&mut self, e: &Entry<'_>, text: (usize, usize), out: &mut Output) {
         let (from, mut payload) = (out.bodies.len(), Payload::None);
-        if plan.settings().bodies {
+        if e.bodies {
             self.wrap(e.line.buf, text, &mut out.bodies);
-            payload = self.redacted_body(plan, from, out);
+            payload = self.redacted_body(e, from, out);
         }
         reject(*e, Reason::Rule, 0, payload, from, out);
     }
 
     /// Counts the text line that was kept in `out.clean[from..]`.
-    fn kept(&mut self, plan: &Plan, e: &Entry<'_>, from: usize, out: &mut Output) {
+    fn kept(&mut self, e: &Entry<'_>, from: usize, out: &mut Output) {
         if self.judge.edits().is_empty() {
             out.tally.clean += 1;
-        } else if let Err(reason) = fixpoint::text(plan, &mut self.judge, from, &mut out.clean) {
+        } else if let Err(reason) = fixpoint::text(e.r, &mut self.judge, from, &mut out.clean) {
             out.clean.truncate(from);
             reject(*e, reason, 0, Payload::None, out.bodies.len(), out);
         } else {
             out.tally.redacted += 1;
-            self.count(out);
+            self.count(e, out);
         }
     }
 }

@@ -32,5 +32,8 @@ pub(crate) const ELEMENTS: u16 = 4096;
 pub(crate) const EXACT: u16 = 8192;
 /// No field's, but a number's: it may be an integer in another spelling.
 pub(crate) const OTHER: u16 = 16384;
+/// A route asks for the field: [`Node::asked`](super::Node::asked) says which it is. There is no other
+/// bit left: the walk removes this one before it looks at a number's own.
+pub(crate) const ASKED: u16 = OTHER;
 /// Detectors search every string, key and number.
 pub(crate) const SEARCH: u16 = 32768;

@@ -3,20 +3,33 @@
 
 use std::sync::Arc;
 
+use crate::engine::detect::PlanError;
 use crate::engine::path::globs::Globs;
+use crate::engine::plan::Settings;
 use crate::engine::policy::{Action, Numbers, Whole};
 use crate::engine::ruleset::Ruleset;
 use crate::engine::schema::{Contract, Literal, NodeId, Property, Schema};
 
+/// Refuses rules by path that the schema of `r` makes impossible.
+pub(super) fn check(r: &Ruleset, settings: &Settings) -> Result<(), PlanError> {
+    let Some(schema) = &r.schema else { return Ok(()) };
+    let Some(conflict) = find(r, schema) else { return Ok(()) };
+    let own = settings.routes.iter().flat_map(|route| &route.rules);
+    let mut rules = settings.policy.rules.iter().chain(own);
+    let rule = rules.nth(usize::from(conflict.by) - settings.policy.allow.len());
+    let label = rule.map_or("rule", |rule| &rule.label);
+    Err(PlanError::new(format!("{label}: {}", conflict.what)))
+}
+
 /// A rule that decides about a field of the schema, and why the schema forbids that.
-pub(super) struct Conflict {
+struct Conflict {
     /// The rule's number, after those of the allow-list's entries.
-    pub(super) by: u16,
-    pub(super) what: String,
+    by: u16,
+    what: String,
 }
 
 /// The first conflict between the rules by path and the schema.
-pub(super) fn find(r: &Ruleset, schema: &Schema) -> Option<Conflict> {
+fn find(r: &Ruleset, schema: &Schema) -> Option<Conflict> {
     let globs = Arc::clone(&r.precedence.globs);
     if globs.words() == 0 {
         return None;

@@ -1,5 +1,6 @@
 //! The pass itself: grammar, path and quotes in step, one byte between strings after another.
 
+use super::asked::Occurrence;
 use super::report::Kind;
 use super::{Frame, Full, Here, Line, Step, Stop, Violation, Walk, number};
 use crate::engine::outcome::Reason;
@@ -201,6 +202,9 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
             _ => (self.literal()?, (from, self.at)),
         };
         if flags != 0 || self.mark_at < self.at {
+            if flags & flag::ASKED != 0 {
+                flags = self.asked(flags, kind, site);
+            }
             // Most of those: a value without marks that only the schema wants to see.
             let plain = flags & !(flag::CHECK | flag::CONSTRAINED | flag::EXACT) == 0;
             let scalar = matches!(kind, Kind::String | Kind::Number);
@@ -228,12 +232,15 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
 
     /// An object or an array that begins here.
     #[inline(always)]
-    fn open(&mut self, array: bool, flags: u16) -> Step<()> {
+    fn open(&mut self, array: bool, mut flags: u16) -> Step<()> {
         if self.depth >= self.walk.max_depth {
             return stop(Reason::TooDeep, self.at);
         }
         if flags != 0 || self.mark_at < self.at {
             let kind = if array { Kind::Array } else { Kind::Object };
+            if flags & flag::ASKED != 0 {
+                flags = self.asked(flags, kind, (self.at, self.at));
+            }
             self.note(flags, kind, (self.at, self.at));
         }
         self.depth += 1;
@@ -330,7 +337,7 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
         let id = self.here.id as usize;
         let node = if NODES { id } else { self.paths.states[id].node as usize };
         let (node, text) = (self.paths.nodes[node].schema, &self.line.buf[from..to]);
-        let Some(schema) = &self.walk.schema else { return };
+        let Some(schema) = &self.walk.held.schema else { return };
         let checked = match kind {
             Kind::Number => schema.check_number(node, text),
             _ => schema.check_string(node, text),
@@ -340,6 +347,20 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
         {
             self.walk.violation = Some(Violation { reason, at: from });
         }
+    }
+
+    /// A value for which a route asks, or a number in another spelling; its flags without those of a
+    /// field for which a route asks.
+    #[inline(never)]
+    fn asked(&mut self, flags: u16, kind: Kind, value: (usize, usize)) -> u16 {
+        let id = self.here.id as usize;
+        let node = if NODES { id } else { self.paths.states[id].node as usize };
+        let Some(field) = self.paths.nodes[node].asked.checked_sub(1) else { return flags };
+        let occurrence = Occurrence::new((field, kind), value, self.here.key, self.quote);
+        self.walk.asked.add(occurrence);
+        let other =
+            kind == Kind::Number && number::len(self.line.buf, value.0) & number::SPELT != 0;
+        if other { flags } else { flags & !flag::ASKED }
     }
 
     #[inline(always)]

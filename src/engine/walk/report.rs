@@ -49,6 +49,7 @@ impl Walk {
         self.keys.clear();
         self.rows.clear();
         self.violation = None;
+        self.asked.clear();
         self.walking_nodes = nodes;
         if nodes {
             self.named.clear();
@@ -170,7 +171,7 @@ impl Walk {
         raw: Range<usize>,
         escaped: bool,
     ) {
-        let Some(schema) = &self.schema else { return };
+        let Some(schema) = &self.held.schema else { return };
         let node = self.schema_node(paths, id);
         let result = if flags & flag::TWICE != 0 {
             Err(Reason::DuplicateKey)
@@ -237,7 +238,7 @@ impl Walk {
     /// may not be one of its `enum`.
     #[inline(never)]
     pub(super) fn check_event(&mut self, l: &Line<'_>) {
-        let Some(schema) = &self.schema else { return };
+        let Some(schema) = &self.held.schema else { return };
         let root = schema.root();
         // What is in it does not matter where it may not stand at all.
         let result = schema.check_object(root).and_then(|()| {
@@ -253,7 +254,7 @@ impl Walk {
 
     /// Compares the container that closes before `end` with the schema's `enum` or `const`.
     fn compare(&mut self, l: &Line<'_>, paths: &Paths, frame: Frame, end: usize) {
-        let Some(schema) = &self.schema else { return };
+        let Some(schema) = &self.held.schema else { return };
         let start = frame.start as usize;
         let node = self.schema_node(paths, frame.owner);
         if let Err(reason) = schema.check_container(node, &l.buf[start..end])

@@ -50,6 +50,8 @@ pub struct Header {
 pub struct Record {
     /// Which of [`Block::places`].
     pub place: usize,
+    /// Which of [`Block::sources`].
+    pub source: u16,
     /// Its offset.
     pub offset: i64,
     /// Where it stood at first, where it is replayed.
@@ -110,6 +112,7 @@ pub struct Block {
     records: Vec<Record>,
     headers: Vec<Header>,
     places: Vec<Place>,
+    sources: Vec<Arc<str>>,
     lines: usize,
 }
 
@@ -121,6 +124,7 @@ impl Block {
         self.records.clear();
         self.headers.clear();
         self.places.clear();
+        self.sources.clear();
         self.lines = 0;
     }
 
@@ -134,6 +138,8 @@ impl Block {
     /// stood.
     pub fn push(&mut self, place: &Place, record: &Incoming<'_>, most: usize) {
         let at = self.place(place);
+        let source = self.source(record.origin.map_or(&place.topic, |origin| &origin.topic));
+        self.chunk.begin_source(source);
         let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
         let headers = record.headers.iter().map(|(name, value)| name.len() + length(*value));
         let headers = headers.map(|bytes| bytes + HEADER).sum::<usize>();
@@ -170,6 +176,7 @@ impl Block {
         let headers = first..self.headers.len();
         self.records.push(Record {
             place: at,
+            source,
             offset,
             origin: record.origin.cloned(),
             timestamp,
@@ -193,10 +200,12 @@ impl Block {
     }
 
     fn bare(&mut self, place: &Place, offset: i64, timestamp: Option<i64>, value: Value) {
+        let source = self.source(&place.topic);
         let place = self.place(place);
         let (none, headers) = (self.arena.len(), self.headers.len());
         self.records.push(Record {
             place,
+            source,
             offset,
             origin: None,
             timestamp,
@@ -215,6 +224,14 @@ impl Block {
             self.places.push(place.clone());
             self.places.len() - 1
         })
+    }
+
+    fn source(&mut self, topic: &Arc<str>) -> u16 {
+        let at = self.sources.iter().position(|known| known == topic);
+        at.unwrap_or_else(|| {
+            self.sources.push(topic.clone());
+            self.sources.len() - 1
+        }) as u16
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -241,6 +258,11 @@ impl Block {
     /// Where they come from.
     pub fn places(&self) -> &[Place] {
         &self.places
+    }
+
+    /// The topics that they are of, wherever they were read.
+    pub fn sources(&self) -> &[Arc<str>] {
+        &self.sources
     }
 
     /// Bytes of a key, or of a header.

@@ -75,12 +75,17 @@ impl Counts {
         self.0[how as usize] += 1;
     }
 
-    /// They are not forwarded after all: takes them out of `tally`, and returns how many they are.
-    pub fn withdraw(&self, tally: &mut Tally) -> u64 {
+    /// They, which took this route, are not forwarded after all: takes them out of `tally`, and returns
+    /// how many they are.
+    pub fn withdraw(&self, tally: &mut Tally, route: u16) -> u64 {
         for how in [How::Clean, How::Redacted, How::Wrapped, How::Tombstone] {
             *how.count(tally) -= u64::from(self.0[how as usize]);
         }
-        self.0.iter().map(|count| u64::from(*count)).sum()
+        let all = self.0.iter().map(|count| u64::from(*count)).sum();
+        if let Some(counts) = tally.of_route(route) {
+            counts.forwarded -= all;
+        }
+        all
     }
 }
 
@@ -118,6 +123,8 @@ pub struct Verdict {
     pub headers: Option<Range<usize>>,
     /// What its [header](super::HOP) says where it goes; `None`: none is added.
     pub hop: Option<u32>,
+    /// The route that it took, of [`Output::routes`].
+    pub route: u16,
 }
 
 /// What a worker made of a block. Reused from block to block.

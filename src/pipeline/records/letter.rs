@@ -35,15 +35,30 @@ pub(super) struct Sent {
     pub(super) own: bool,
     /// It did not go anywhere: it is read again, or was sent before.
     pub(super) gone: bool,
+    /// The route that it took.
+    pub(super) route: u16,
 }
 
 impl Sent {
     pub(super) fn of((record, verdict): (&Record, &Verdict)) -> Self {
         let &Record { place, offset, timestamp, .. } = record;
         let origin = record.origin.clone();
-        let (hop, line, counts, reason) = (verdict.hop, None, None, None);
+        let (hop, route, line, counts, reason) = (verdict.hop, verdict.route, None, None, None);
         let (stands_for, own, gone) = (1, true, false);
-        Self { place, offset, origin, timestamp, hop, line, counts, reason, stands_for, own, gone }
+        Self {
+            place,
+            offset,
+            origin,
+            timestamp,
+            hop,
+            line,
+            counts,
+            reason,
+            stands_for,
+            own,
+            gone,
+            route,
+        }
     }
 
     /// What of the record it is about; `None`: a line that cannot be told apart from others.
@@ -79,7 +94,7 @@ pub(super) fn headers(
     place: &Place,
     sent: &Sent,
     reject: &Reject,
-    schema: Option<&str>,
+    (schema, route): (Option<&str>, Option<&str>),
 ) -> Vec<(&'static str, String)> {
     let payload = match reject.payload {
         Payload::None => None,
@@ -98,6 +113,7 @@ pub(super) fn headers(
         (names::LINE, line.map(|line| line.to_string())),
         (names::TIMESTAMP, sent.timestamp.map(|timestamp| timestamp.to_string())),
         (names::SCHEMA, schema.filter(|_| reject.reason.is_violation()).and_then(text)),
+        (names::ROUTE, route.and_then(text)),
         (names::POINTER, text(&reject.pointer)),
         (names::MISSING, text(&reject.missing)),
         (names::PAYLOAD, payload.and_then(text)),

@@ -15,9 +15,11 @@ pub const OFFSET: &str = "__tamis.errors.offset";
 pub const LINE: &str = "__tamis.errors.line";
 /// The record's timestamp.
 pub const TIMESTAMP: &str = "__tamis.errors.timestamp";
-/// The schema that it violates,
+/// The schema that it violates.
 pub const SCHEMA: &str = "__tamis.errors.schema";
-/// where,
+/// The route that it took, where there are any.
+pub const ROUTE: &str = "__tamis.errors.route";
+/// Where it violates its schema,
 pub const POINTER: &str = "__tamis.errors.pointer";
 /// and what it lacks.
 pub const MISSING: &str = "__tamis.errors.missing";

@@ -106,7 +106,7 @@ fn each_line_has_its_own_end() {
     assert_eq!((tally.read, tally.clean, tally.redacted, tally.wrapped), (12, 3, 1, 1));
     assert_eq!((tally.blank, tally.rejected_total()), (3, 4));
     let mut after = tally.clone();
-    assert_eq!(bench.lines(0).counts.withdraw(&mut after), 3);
+    assert_eq!(bench.lines(0).counts.withdraw(&mut after, 0), 3);
     assert_eq!((after.clean, after.redacted, after.wrapped), (1, 0, 1));
 }
 

@@ -50,7 +50,8 @@ fn a_regex_that_is_too_large_is_refused() {
 #[test]
 fn all_states_of_a_shipped_pattern_fit_its_memory() {
     let known = std::sync::Arc::default();
-    let (detectors, _) = Catalog::compile(&packs(), &Selection::default(), false, &known).unwrap();
+    let (detectors, _) =
+        Catalog::compile(&packs(), &[Selection::default()], false, &known).unwrap();
     for d in &detectors.list {
         let Some(dfa) = d.pattern.build(false) else { continue };
         let mut cache = dfa.create_cache();

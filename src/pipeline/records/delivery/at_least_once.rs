@@ -159,8 +159,8 @@ impl AtLeastOnce {
         let (mut reached, mut done) = (Vec::<Reached>::new(), Vec::new());
         while self.outbox.flying.front().is_some_and(|flight| flight.outstanding == 0) {
             let Some(flight) = self.outbox.flying.pop_front() else { break };
-            let (tally, schema) = (&flight.tally, flight.schema.as_ref());
-            self.outbox.desk.ledger.settle(tally, tally.bytes_in, schema);
+            let tally = &flight.tally;
+            self.outbox.desk.ledger.settle(tally, tally.bytes_in, &flight.routes);
             self.outbox.desk.ledger.wrote();
             self.outbox.desk.meters.acknowledged(flight.seq);
             reached.extend_from_slice(&flight.reached);

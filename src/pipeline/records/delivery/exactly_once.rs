@@ -192,8 +192,8 @@ impl ExactlyOnce {
         self.call(|transactions| transactions.commit(&reached))?;
         self.open = None;
         for flight in mem::take(&mut self.outbox.flying) {
-            let (tally, schema) = (&flight.tally, flight.schema.as_ref());
-            self.outbox.desk.ledger.settle(tally, tally.bytes_in, schema);
+            let tally = &flight.tally;
+            self.outbox.desk.ledger.settle(tally, tally.bytes_in, &flight.routes);
             self.outbox.desk.ledger.wrote();
             self.outbox.desk.meters.acknowledged(flight.seq);
             let Flight { places, reached, .. } = flight;

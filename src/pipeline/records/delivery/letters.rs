@@ -93,7 +93,7 @@ impl Outbox {
         let One { judged, at, key, refused, .. } = one;
         let last = self.flying.len() - 1;
         let reject = &judged.output.rejects[reject];
-        let schema = judged.output.schema.as_deref();
+        let schema = judged.output.schema_of(reject.route);
         let was = Was::Read(one);
         if refused.is_some() {
             let bare = Reject { payload: Payload::None, ..reject.clone() };
@@ -138,10 +138,11 @@ impl Outbox {
         let Some(counts) = sent[at].counts else {
             return Err(letter_refused(reason));
         };
-        sent[at].stands_for = counts.withdraw(tally);
-        tally.rejected[reason.index()] += sent[at].stands_for;
+        let route = sent[at].route;
+        sent[at].stands_for = counts.withdraw(tally, route);
+        tally.reject(route, reason, sent[at].stands_for);
         let payload = if kept.body.is_empty() { Payload::None } else { Payload::Redacted };
-        let reject = Reject { payload, ..Reject::of(reason, at as u32) };
+        let reject = Reject { payload, route, ..Reject::of(reason, at as u32) };
         // Lines that have letters of their own come back by these.
         let (sealed, others) = match kept.was {
             Was::Read(one) => match letter::others(one.judged, one.at) {
@@ -212,8 +213,10 @@ impl Outbox {
         let told_apart = body.is_empty() && sealed.is_none();
         let digest = self.digest.as_ref().filter(|_| told_apart).zip(was.value());
         let digest = digest.map(|(digest, value)| digest(&value));
-        let Flight { places, sent, .. } = &self.flying[flight];
-        let said = letter::headers(&places[sent[at].place], &sent[at], reject, schema);
+        let Flight { places, sent, routes, .. } = &self.flying[flight];
+        let route = routes.get(usize::from(sent[at].route)).filter(|_| routes.len() > 1);
+        let rules = (schema, route.map(|route| &*route.name));
+        let said = letter::headers(&places[sent[at].place], &sent[at], reject, rules);
         // As Kafka Connect does it: the record's own headers come first.
         let mut headers: Vec<Own<'_>> =
             own.iter().filter(|(name, _)| !name.starts_with(names::OURS)).copied().collect();

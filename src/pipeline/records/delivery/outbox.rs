@@ -9,6 +9,7 @@ use super::{
     letters::{Kept, Was},
 };
 use crate::{
+    engine::RouteInfo,
     pipeline::{
         Reason, Tally,
         ports::Observer,
@@ -55,8 +56,8 @@ pub(super) struct Flight {
     /// What was sent and not told of.
     pub(super) outstanding: usize,
     pub(super) tally: Tally,
-    /// The schema that it was judged by, by name.
-    pub(super) schema: Option<Arc<str>>,
+    /// The routes of the plan that it was judged by.
+    pub(super) routes: Arc<[RouteInfo]>,
     pub(super) reached: Vec<Reached>,
     pub(super) places: Vec<Place>,
     pub(super) sent: Vec<Sent>,
@@ -130,7 +131,7 @@ impl Outbox {
             seq: *seq,
             outstanding: 0,
             tally: judged.output.tally.clone(),
-            schema: judged.output.schema.clone(),
+            routes: judged.output.routes.clone(),
             reached: block.reaches(),
             places: block.places().to_vec(),
             sent: block.records().iter().zip(&judged.verdicts).map(Sent::of).collect(),

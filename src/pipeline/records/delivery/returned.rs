@@ -38,7 +38,8 @@ impl Outbox {
             Fate::Rejected(reject) => (Counts::default(), &rejects[*reject..=*reject]),
             Fate::Lines(lines) => (lines.counts, &rejects[lines.rejects.clone()]),
         };
-        let lines = uncount(&mut flight.tally, most, forwarded, rejects);
+        let route = judged.verdicts[at].route;
+        let lines = uncount(&mut flight.tally, (route, most), forwarded, rejects);
         self.desk.ledger.give_back(lines);
     }
 
@@ -80,9 +81,9 @@ impl Outbox {
         let flown = &mut self.flying[flight];
         let (tally, sent) = (&mut flown.tally, &mut flown.sent[at]);
         let lines = match (sent.counts.take(), sent.reason.take()) {
-            (Some(counts), _) => counts.withdraw(tally),
+            (Some(counts), _) => counts.withdraw(tally, sent.route),
             (None, Some(reason)) => {
-                tally.rejected[reason.index()] -= sent.stands_for;
+                tally.take_back(sent.route, reason, sent.stands_for);
                 sent.stands_for
             }
             (None, None) => 0,
@@ -105,13 +106,18 @@ impl Outbox {
     }
 }
 
-/// Takes a record's lines out of its batch's account, and returns how many they are: `lines` in the chunk,
+/// Takes a record's lines, which took this route, out of its batch's account, and returns how many they are: `lines` in the chunk,
 /// or as many as events were found in it. What was found in them stays counted as found.
-fn uncount(tally: &mut Tally, lines: u64, forwarded: Counts, rejects: &[Reject]) -> u64 {
-    let told = forwarded.withdraw(tally) + rejects.len() as u64;
+fn uncount(
+    tally: &mut Tally,
+    (route, lines): (u16, u64),
+    forwarded: Counts,
+    rejects: &[Reject],
+) -> u64 {
+    let told = forwarded.withdraw(tally, route) + rejects.len() as u64;
     let lines = lines.max(told);
     for reject in rejects {
-        tally.rejected[reject.reason.index()] -= 1;
+        tally.take_back(reject.route, reject.reason, 1);
     }
     tally.blank -= lines - told;
     tally.read -= lines;
