@@ -9,7 +9,7 @@
 //! | [`sources`], [`sinks`] | one file each per adapter | each other, the engine's insides |
 //! | [`compression`] | compressed formats: told, decoded, encoded | the rest |
 //! | [`journal`] | the program's own log | the rest |
-//! | [`letters`] | the dead letter as a file, read again | the rest |
+//! | [`dead_letter`] | the dead letter as a file, read again | the rest |
 //! | [`metrics`] | what a run measures of itself, and how that is written | the rest |
 //! | [`serve`] | the admin server: probes, measures, what is in force | the rest |
 //! | [`kafka`] | what a source and a sink of Kafka share: the cluster, its faults | the rest |
@@ -33,14 +33,14 @@ pub mod config;
 #[cfg(feature = "program")]
 pub mod containers;
 #[cfg(feature = "program")]
+pub mod dead_letter;
+#[cfg(feature = "program")]
 pub mod descriptors;
 pub mod engine;
 #[cfg(feature = "program")]
 pub mod journal;
 #[cfg(feature = "program")]
 pub mod kafka;
-#[cfg(feature = "program")]
-pub mod letters;
 #[cfg(feature = "program")]
 pub mod metrics;
 #[cfg(feature = "program")]

@@ -1,6 +1,5 @@
 //! Sinks: one file per adapter, each as the pipeline's `Sink` or `RejectSink`.
 
-pub mod again;
 pub mod compress;
 pub mod dead_letter;
 pub mod each;
@@ -8,6 +7,7 @@ pub mod file;
 pub mod kafka;
 pub mod log;
 mod patience;
+pub mod replayed;
 pub mod stdout;
 
 use std::io;

@@ -2,22 +2,22 @@
 
 mod checked;
 pub mod child;
+pub mod dead_letter;
 pub mod decompress;
 mod descriptor;
 pub mod file;
 pub mod follow;
 pub mod kafka;
-pub mod letters;
 pub mod refused;
 pub mod stdin;
 pub mod text;
 
 pub use child::ChildSource;
+pub use dead_letter::DeadLetterSource;
 pub use decompress::DecompressSource;
 pub use file::FileSource;
 pub use follow::Follow;
 pub use kafka::{KafkaOffsets, KafkaSource};
-pub use letters::LettersSource;
 pub use refused::RefusedSource;
 pub use stdin::StdinSource;
 pub use text::TextSource;

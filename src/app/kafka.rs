@@ -29,9 +29,9 @@ use super::{
     wording::stay,
 };
 use crate::{
+    dead_letter::ReplayTerms,
     journal::{Event, SayWith, tell},
     kafka::{Cluster, Voice},
-    letters::Terms,
     pipeline::{
         Reason, Report,
         records::{Digest, RecordPipeline},
@@ -70,7 +70,7 @@ fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     let (mut run, rules) = resolve::run(args)?;
     if let Some(Replay { identities, attempts, group }) = replay {
         let max_event_bytes = rules.limits.max_event_bytes;
-        let terms = Terms { identities, attempts, max_event_bytes };
+        let terms = ReplayTerms { identities, attempts, max_event_bytes };
         run.topics = run.topics.map(|topics| topics.replaying(terms, group)).transpose()?;
     }
     let run = run;

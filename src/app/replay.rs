@@ -22,12 +22,12 @@ use super::{
 };
 use crate::{
     cli::replay::ReplayArgs,
+    dead_letter::{self, Chosen, ReplayTerms},
     journal::Event,
-    letters::{self, Chosen, Terms},
     pipeline::{Input, Inputs, RejectSink, Stay, Stays},
     seal::Identities,
-    sinks::again::{AgainSink, Replayed},
-    sources::LettersSource,
+    sinks::replayed::{Replayed, ReplayedSink},
+    sources::DeadLetterSource,
 };
 
 /// Replays dead letters, of a file or of topics, and returns the exit code.
@@ -153,13 +153,13 @@ impl Feed for Replay {
             let (path, chosen, max_event_bytes) = (path.clone(), chosen.clone(), *max_event_bytes);
             Some(Replayed { path, chosen, max_event_bytes })
         };
-        Box::new(AgainSink::new(inner, Box::new(ask)))
+        Box::new(ReplayedSink::new(inner, Box::new(ask)))
     }
 
     fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble> {
         let max_event_bytes = room.budget.sizes.max_event_bytes;
         let (identities, attempts) = (self.identities.take(), self.attempts);
-        let terms = Terms { identities, attempts, max_event_bytes };
+        let terms = ReplayTerms { identities, attempts, max_event_bytes };
         let Choice { chosen, stay, shut } = choose(&self.path, &terms, run.dead_letter.as_deref())
             .with_context(|| format!("--dead-letter {}", self.path.display()))
             .map_err(Trouble::Failed)?;
@@ -184,7 +184,7 @@ impl Feed for Replay {
         let _ = self.chosen.set((chosen.clone(), max_event_bytes));
         let shutdown = around.shutdown.clone();
         let name = self.path.display().to_string();
-        let source = LettersSource::new(self.path.clone(), Arc::new(terms), chosen, shutdown);
+        let source = DeadLetterSource::new(self.path.clone(), Arc::new(terms), chosen, shutdown);
         Ok(Inputs::InTurn(vec![Input { name, source: Box::new(source), finite: true }]))
     }
 
@@ -224,12 +224,12 @@ struct Choice {
 
 /// Chooses the letters to replay; the others are kept in `remaining`, as they are. Where nothing is
 /// replayed because it cannot be opened, nothing is kept: it is no replay.
-fn choose(path: &Path, terms: &Terms, remaining: Option<&Path>) -> io::Result<Choice> {
+fn choose(path: &Path, terms: &ReplayTerms, remaining: Option<&Path>) -> io::Result<Choice> {
     let file = remaining.map(|path| OpenOptions::new().append(true).open(path)).transpose()?;
     let before = file.as_ref().map(|file| file.metadata().map(|there| there.len())).transpose()?;
     let mut file = file.map(BufWriter::new);
     let (mut stay, mut shut) = (Stay::default(), Vec::new());
-    let chosen = letters::choose(path, terms, &mut |line, letter, why| {
+    let chosen = dead_letter::choose(path, terms, &mut |line, letter, why| {
         stay[why.index()] += 1;
         if why == Stays::Shut {
             shut.push(line);

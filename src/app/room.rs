@@ -6,7 +6,7 @@ use super::{
     plan,
     resolved::{Output, Rules, Run},
 };
-use crate::letters::longest;
+use crate::dead_letter::longest;
 use crate::pipeline::{
     Budget, Sizes,
     budget::{Demand, TooSmall},

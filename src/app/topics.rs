@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
     config::kafka::{DeliveryChoice, FramingChoice, PartitionChoice, SourceEntry, Streams},
+    dead_letter::ReplayTerms,
     kafka::{self, Routes, TlsFiles, Written},
-    letters::Terms,
     pipeline::records::ValueFraming,
     records::Pseudonyms,
     seal::Seal,
@@ -45,7 +45,7 @@ pub(crate) struct Topics {
     /// This process goes for good when it ends.
     leaves: bool,
     /// What is replayed, in the place of what is read.
-    pub(super) replays: Option<Terms>,
+    pub(super) replays: Option<ReplayTerms>,
     /// A record is forwarded so often at most; 0: nobody counts.
     pub(super) hops: u32,
     /// Where notes of what is being judged are kept.
@@ -128,7 +128,7 @@ impl Topics {
     }
 
     /// The same, to replay the dead letters that these write, as the group `group`.
-    pub(super) fn replaying(mut self, terms: Terms, group: Option<String>) -> Result<Self> {
+    pub(super) fn replaying(mut self, terms: ReplayTerms, group: Option<String>) -> Result<Self> {
         let own = &self.source.group.value;
         let group = group.unwrap_or_else(|| format!("{own}.replay"));
         if group == *own {

@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 
 use crate::{
     app::topics::{Known, Topics, has},
+    dead_letter::ReplayTerms,
     kafka::{self, Cluster, Prober},
-    letters::Terms,
     records::log_records,
     sources::kafka::{Letters, Narrow},
 };
@@ -66,7 +66,11 @@ pub(super) fn ends(
 
 impl Topics {
     /// What the source needs to know of letters that end there.
-    pub(super) fn replayed(&self, terms: &Terms, ends: BTreeMap<(String, i32), i64>) -> Letters {
+    pub(super) fn replayed(
+        &self,
+        terms: &ReplayTerms,
+        ends: BTreeMap<(String, i32), i64>,
+    ) -> Letters {
         let narrow: Narrow = Arc::new(|text, keeps| log_records(text, keeps));
         Letters { terms: terms.clone(), routes: self.routes.clone(), narrow, ends }
     }

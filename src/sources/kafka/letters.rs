@@ -7,8 +7,8 @@ use rdkafka::{Message as _, message::BorrowedMessage};
 use super::arrival::{Arrival, Came};
 use crate::{
     compression::{Encoder, Format},
+    dead_letter::{Original, Part, RecordLetter, ReplayTerms},
     kafka::{Routes, headers},
-    letters::{Original, Part, RecordLetter, Terms},
     pipeline::{
         Reason, Stays,
         records::{Block, Codec, Incoming, Place, ValueFraming, prefix},
@@ -22,7 +22,7 @@ pub type Narrow = Arc<dyn Fn(&[u8], &dyn Fn(u32) -> bool) -> Option<Vec<u8>> + S
 /// What is replayed of topics with dead letters.
 pub struct Letters {
     /// What decides about a letter.
-    pub terms: Terms,
+    pub terms: ReplayTerms,
     /// Which topics' records are replayed.
     pub routes: Routes,
     /// Finds log records in a value.
@@ -178,7 +178,7 @@ mod tests {
             let kept: Vec<u8> = kept.map(|(_, byte)| *byte).collect();
             (!kept.is_empty()).then(|| [b"#", &kept[..]].concat())
         });
-        let terms = Terms { identities: None, attempts: 3, max_event_bytes: 1 << 10 };
+        let terms = ReplayTerms { identities: None, attempts: 3, max_event_bytes: 1 << 10 };
         let ends = [(("dead".to_owned(), 1), 9)].into();
         Letters { terms, routes: routes.unwrap(), narrow, ends }
     }

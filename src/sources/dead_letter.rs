@@ -3,16 +3,16 @@
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    letters::{Chosen, Letters, Terms},
+    dead_letter::{Chosen, DeadLetterReader, ReplayTerms},
     pipeline::{Read, Source},
     shutdown::{Phase, Shutdown},
 };
 
 /// The originals of those letters that were chosen, a line each.
-pub struct LettersSource {
+pub struct DeadLetterSource {
     path: PathBuf,
-    letters: Option<Letters>,
-    terms: Arc<Terms>,
+    letters: Option<DeadLetterReader>,
+    terms: Arc<ReplayTerms>,
     chosen: Arc<Chosen>,
     shutdown: Shutdown,
     /// The next letter's number.
@@ -22,9 +22,14 @@ pub struct LettersSource {
     read: usize,
 }
 
-impl LettersSource {
+impl DeadLetterSource {
     /// Of this file.
-    pub fn new(path: PathBuf, terms: Arc<Terms>, chosen: Arc<Chosen>, shutdown: Shutdown) -> Self {
+    pub fn new(
+        path: PathBuf,
+        terms: Arc<ReplayTerms>,
+        chosen: Arc<Chosen>,
+        shutdown: Shutdown,
+    ) -> Self {
         let (letters, open) = (None, Vec::new());
         Self { path, letters, terms, chosen, shutdown, at: 0, open, read: 0 }
     }
@@ -34,7 +39,7 @@ impl LettersSource {
         let Self { path, terms, chosen, .. } = self;
         let letters = match &mut self.letters {
             Some(letters) => letters,
-            none => none.insert(Letters::open(path, chosen.bytes, terms.max_event_bytes)?),
+            none => none.insert(DeadLetterReader::open(path, chosen.bytes, terms.max_event_bytes)?),
         };
         loop {
             let Some(lines) = chosen.lines.get(self.at) else { return Ok(false) };
@@ -52,7 +57,7 @@ impl LettersSource {
     }
 }
 
-impl Source for LettersSource {
+impl Source for DeadLetterSource {
     fn read(&mut self, buf: &mut [u8], _: Option<Duration>) -> io::Result<Read> {
         if self.read == self.open.len() {
             if !matches!(self.shutdown.phase(), Phase::Running | Phase::Draining { .. }) {

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
-use super::{Terms, longest};
+use super::{ReplayTerms, longest};
 use crate::pipeline::{
     Stays,
     records::{HOP, Origin, names},
@@ -134,7 +134,7 @@ impl RecordLetter<'_> {
     }
 }
 
-impl Terms {
+impl ReplayTerms {
     /// The record that a letter is about, or why that is not to be had. `reads`: whether a topic's
     /// records are to be replayed at all.
     ///
@@ -243,8 +243,8 @@ mod tests {
         (Identities::read(file.path()).unwrap(), seal)
     }
 
-    fn terms(identities: Option<Identities>) -> Terms {
-        Terms { identities, attempts: 3, max_event_bytes: 1 << 10 }
+    fn terms(identities: Option<Identities>) -> ReplayTerms {
+        ReplayTerms { identities, attempts: 3, max_event_bytes: 1 << 10 }
     }
 
     const WHERE: [Header<'static>; 4] = [
@@ -255,7 +255,7 @@ mod tests {
     ];
 
     /// What comes of a letter with these headers beside the usual ones.
-    fn of(terms: &Terms, value: &[u8], more: &[Header<'_>]) -> Result<Original, Stays> {
+    fn of(terms: &ReplayTerms, value: &[u8], more: &[Header<'_>]) -> Result<Original, Stays> {
         let headers = [&WHERE[..], more].concat();
         let letter = RecordLetter { key: Some(b"k"), value: Some(value), headers: &headers };
         terms.record(&letter, &|topic| topic == "logs")

@@ -23,7 +23,7 @@ const LONGEST_TIMES: usize = 8;
 
 /// What a letter says.
 #[derive(Debug, Deserialize)]
-pub struct Told {
+pub struct DeadLetter {
     /// The input that it stood in,
     pub input: String,
     /// and where.
@@ -41,7 +41,7 @@ pub struct Told {
 
 /// What decides about a letter.
 #[derive(Clone)]
-pub struct Terms {
+pub struct ReplayTerms {
     /// What opens it.
     pub identities: Option<Identities>,
     /// It may have been tried less often than this.
@@ -51,7 +51,7 @@ pub struct Terms {
 }
 
 /// A file of letters, read in order.
-pub struct Letters {
+pub struct DeadLetterReader {
     file: io::Take<BufReader<File>>,
     longest: usize,
     line: Vec<u8>,
@@ -66,13 +66,13 @@ pub struct Chosen {
     pub bytes: u64,
 }
 
-impl Terms {
+impl ReplayTerms {
     /// What a letter is about, as it came, or why that is not to be had.
     ///
     /// # Errors
     /// It stays.
-    pub fn original(&self, letter: &[u8]) -> Result<(Told, Vec<u8>), Stays> {
-        let told: Told = serde_json::from_slice(letter).map_err(|_| Stays::NoLetter)?;
+    pub fn original(&self, letter: &[u8]) -> Result<(DeadLetter, Vec<u8>), Stays> {
+        let told: DeadLetter = serde_json::from_slice(letter).map_err(|_| Stays::NoLetter)?;
         if told.attempts >= self.attempts {
             return Err(Stays::Tried);
         }
@@ -105,7 +105,7 @@ pub fn longest(max_event_bytes: usize) -> usize {
     max_event_bytes.saturating_mul(LONGEST_TIMES) + LONGEST_BESIDE
 }
 
-impl Letters {
+impl DeadLetterReader {
     /// The first `bytes` of a file.
     ///
     /// # Errors
@@ -142,9 +142,9 @@ pub type OnStay<'a> = dyn FnMut(u64, &[u8], Stays) -> io::Result<()> + 'a;
 ///
 /// # Errors
 /// The file cannot be read; what `stays` says.
-pub fn choose(path: &Path, terms: &Terms, stays: &mut OnStay<'_>) -> io::Result<Chosen> {
+pub fn choose(path: &Path, terms: &ReplayTerms, stays: &mut OnStay<'_>) -> io::Result<Chosen> {
     let bytes = std::fs::metadata(path)?.len();
-    let mut letters = Letters::open(path, bytes, terms.max_event_bytes)?;
+    let mut letters = DeadLetterReader::open(path, bytes, terms.max_event_bytes)?;
     let mut lines = Vec::new();
     while let Some(letter) = letters.read()? {
         lines.push(match terms.original(letter) {
@@ -164,8 +164,8 @@ pub fn choose(path: &Path, terms: &Terms, stays: &mut OnStay<'_>) -> io::Result<
 mod tests {
     use super::*;
 
-    fn terms(attempts: u32) -> Terms {
-        Terms { identities: None, attempts, max_event_bytes: 1 << 10 }
+    fn terms(attempts: u32) -> ReplayTerms {
+        ReplayTerms { identities: None, attempts, max_event_bytes: 1 << 10 }
     }
 
     fn letter(rest: &str) -> String {

@@ -3,12 +3,12 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use crate::{
-    letters::{Chosen, Letters, Told},
+    dead_letter::{Chosen, DeadLetter, DeadLetterReader},
     pipeline::{Letter, Place, Reject, RejectSink},
     seal::Seal,
 };
 
-/// Letters that are replayed, and how they are told apart.
+/// DeadLetterReader that are replayed, and how they are told apart.
 pub struct Replayed {
     /// Their file.
     pub path: PathBuf,
@@ -22,22 +22,22 @@ pub struct Replayed {
 pub type Ask = Box<dyn Fn() -> Option<Replayed> + Send>;
 
 /// A dead letter that knows which letter a line is of.
-pub struct AgainSink {
+pub struct ReplayedSink {
     inner: Box<dyn RejectSink>,
     ask: Ask,
-    letters: Option<(Replayed, Letters)>,
+    letters: Option<(Replayed, DeadLetterReader)>,
     /// The letter that was last looked for.
-    told: Option<Told>,
+    current: Option<DeadLetter>,
     /// The next letter's number.
     at: usize,
     /// The line that it begins with.
     line: u64,
 }
 
-impl AgainSink {
+impl ReplayedSink {
     /// In front of `inner`.
     pub fn new(inner: Box<dyn RejectSink>, ask: Ask) -> Self {
-        Self { inner, ask, letters: None, told: None, at: 0, line: 1 }
+        Self { inner, ask, letters: None, current: None, at: 0, line: 1 }
     }
 
     /// Finds the letter that has this line; lines come in order.
@@ -45,7 +45,7 @@ impl AgainSink {
         if self.letters.is_none() {
             let Some(replayed) = (self.ask)() else { return Ok(()) };
             let Replayed { path, chosen, max_event_bytes } = &replayed;
-            let letters = Letters::open(path, chosen.bytes, *max_event_bytes)?;
+            let letters = DeadLetterReader::open(path, chosen.bytes, *max_event_bytes)?;
             self.letters = Some((replayed, letters));
         }
         let Some((replayed, letters)) = &mut self.letters else { return Ok(()) };
@@ -55,14 +55,14 @@ impl AgainSink {
             self.at += 1;
             self.line += u64::from(*lines);
             if line < self.line {
-                self.told = serde_json::from_slice(letter).ok();
+                self.current = serde_json::from_slice(letter).ok();
             }
         }
         Ok(())
     }
 }
 
-impl RejectSink for AgainSink {
+impl RejectSink for ReplayedSink {
     fn takes(&self, reject: &Reject) -> bool {
         self.inner.takes(reject)
     }
@@ -73,8 +73,8 @@ impl RejectSink for AgainSink {
 
     fn write(&mut self, letter: &Letter<'_>) -> io::Result<()> {
         self.letter(letter.place.line)?;
-        let Some(told) = &self.told else { return self.inner.write(letter) };
-        let Told { input, line, offset, length, attempts, .. } = told;
+        let Some(current) = &self.current else { return self.inner.write(letter) };
+        let DeadLetter { input, line, offset, length, attempts, .. } = current;
         let place = Place { input, line: *line, offset: *offset, length: *length };
         self.inner.write(&Letter { place, attempts: attempts.saturating_add(1), ..*letter })
     }
