@@ -9,6 +9,7 @@ mod located;
 pub mod names;
 pub mod nearest;
 pub mod outside;
+mod places;
 pub mod policy;
 mod reader;
 mod shown;

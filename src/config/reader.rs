@@ -16,6 +16,7 @@ use super::{
     Complaint, Said, Spot,
     nearest::{meant, nearest},
     outside::Outside,
+    places::Places,
     units::{address, bytes},
 };
 
@@ -282,44 +283,6 @@ impl<'t> Reader<'t> {
     pub(super) fn spot(&self, at: usize) -> Spot {
         self.places.spot(self.text, at)
     }
-}
-
-/// Where the lines of a text begin, and how many characters stand before each of its blocks: a
-/// place is asked for with every value, and a text may have thousands on one line.
-struct Places {
-    lines: Vec<usize>,
-    characters: Vec<usize>,
-}
-
-impl Places {
-    const BLOCK: usize = 256;
-
-    fn of(text: &str) -> Self {
-        let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
-        let lines = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
-        let (mut characters, mut so_far) = (vec![0], 0);
-        for block in text.as_bytes().chunks(Self::BLOCK) {
-            so_far += starts(block);
-            characters.push(so_far);
-        }
-        Self { lines, characters }
-    }
-
-    fn spot(&self, text: &str, at: usize) -> Spot {
-        let at = at.min(text.len());
-        let line = self.lines.partition_point(|&start| start <= at);
-        let start = self.lines[line - 1];
-        let before = |at: usize| {
-            let block = at / Self::BLOCK;
-            self.characters[block] + starts(&text.as_bytes()[block * Self::BLOCK..at])
-        };
-        Spot { line, column: before(at) - before(start) + 1 }
-    }
-}
-
-/// How many characters begin in `bytes`.
-fn starts(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod scratch;
 mod search;
 pub(crate) mod shape;
 mod spelling;
+mod steps;
 pub(crate) mod validators;
 mod value;
 mod verdict;

@@ -9,6 +9,7 @@
 pub(crate) mod exact;
 pub(crate) mod fingerprint;
 pub(crate) mod gate;
+mod mark;
 mod places;
 mod resolve;
 pub(crate) mod simd;
@@ -17,6 +18,7 @@ use exact::Exact;
 use fingerprint::Fingerprint;
 pub(crate) use gate::Gate;
 use gate::Rare;
+pub(crate) use mark::{ESCAPE, LineEnd, Mark, SIGNS};
 use places::{Places, push};
 use resolve::Sieved;
 pub(crate) use simd::Simd;
@@ -28,41 +30,12 @@ const BACK: usize = 8;
 const STRIDE: usize = 64 - BACK;
 /// The bits of a block's masks that are new.
 const NEW: u64 = !0 << BACK;
-/// The first id that shapes may not have. A mark with it or a higher one is no candidate: a sign stands
-/// there, whose byte is the lower half.
-pub(crate) const SIGNS: u16 = 0xff00;
-/// The id of a backslash.
-pub(crate) const ESCAPE: u16 = SIGNS | b'\\' as u16;
-
 /// The tables that hits are looked up in, one for each gate.
 pub(crate) struct Gates {
     pub(crate) exact: [Exact; Gate::COUNT],
     pub(crate) literals: Option<Fingerprint>,
     /// All ones where one of the literals may stand behind a letter or digit, too.
     pub(crate) loose: u64,
-}
-
-/// A place that the walk must report: a candidate, a backslash or a percent sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Mark(u64);
-
-impl Mark {
-    pub(crate) fn new(at: usize, id: u16) -> Self {
-        Self((at as u64) << 16 | u64::from(id))
-    }
-    pub(crate) fn at(self) -> usize {
-        (self.0 >> 16) as usize
-    }
-    pub(crate) fn id(self) -> u16 {
-        self.0 as u16
-    }
-}
-
-/// The end of a line, and how many quotes stand before it.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LineEnd {
-    pub(crate) at: u32,
-    pub(crate) quotes: u32,
 }
 
 /// What the scan found. Reused from buffer to buffer.

@@ -13,6 +13,7 @@ mod json;
 mod keyword;
 mod node;
 mod number;
+mod objects;
 mod pattern;
 mod shape;
 mod strings;

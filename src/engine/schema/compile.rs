@@ -1,17 +1,13 @@
 //! A schema's text → nodes. Every error of a file is found in one go.
 
-use std::collections::BTreeMap;
-
 use super::json::{Json, Member, Value};
 use super::keyword::{is_annotation, nearest, refusal};
 use super::node::{Node, NumberCheck, Others, StringCheck, types};
 use super::number::{Bound, Decimal};
+use super::objects::Objects;
 use super::strings::Strings;
-use super::{Literal, NodeId, Property, SchemaError, pattern};
+use super::{Literal, NodeId, SchemaError, pattern};
 use crate::engine::outcome::Reason;
-
-/// The most fields that an object may require: each is a bit of a word.
-const MAX_REQUIRED: usize = 64;
 
 /// Dialects whose supported keywords mean the same as 2020-12's.
 const DIALECTS: &[&str] = &[
@@ -58,44 +54,6 @@ pub(super) fn require(fields: &[&str]) -> Result<(Vec<Node>, NodeId), (usize, St
     parts.finish(&mut node);
     nodes.push(node);
     Ok((nodes, NodeId::new(2)))
-}
-
-/// The keywords that speak of an object's fields, until all of them are known.
-#[derive(Default)]
-struct Objects<'a> {
-    properties: BTreeMap<&'a str, NodeId>,
-    required: Vec<&'a str>,
-    additional: Option<NodeId>,
-}
-
-impl<'a> Objects<'a> {
-    fn require(&mut self, name: &'a str) -> Result<(), String> {
-        if self.required.contains(&name) {
-            return Err(format!("`{name}` is required twice: remove one"));
-        }
-        if self.required.len() == MAX_REQUIRED {
-            return Err(format!(
-                "`{name}` is one required field too many: at most {MAX_REQUIRED} in an object"
-            ));
-        }
-        self.required.push(name);
-        Ok(())
-    }
-
-    fn finish(self, node: &mut Node) {
-        node.additional = Property::of(self.additional.unwrap_or(NodeId::ANY));
-        let mut all: BTreeMap<&str, Property> = BTreeMap::new();
-        for (name, id) in self.properties {
-            all.insert(name, Property { constrained: true, ..Property::of(id) });
-        }
-        for (bit, name) in self.required.iter().enumerate() {
-            let field = all.entry(name).or_insert(node.additional);
-            // Below MAX_REQUIRED.
-            (field.constrained, field.required_bit) = (true, Some(bit as u8));
-            node.required |= 1 << bit;
-        }
-        node.properties = all.into_iter().map(|(n, p)| (n.as_bytes().into(), p)).collect();
-    }
 }
 
 struct Compiler<'a> {
