@@ -6,23 +6,17 @@
 mod line;
 mod rate;
 pub mod stderr;
+mod subscriber;
 mod visible;
 
 use std::{
     fmt::Display,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Instant,
-};
-
-use tracing::{
-    Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
+    sync::{Arc, OnceLock},
 };
 
 use line::Trace;
-use rate::Rates;
 pub use serde_json::Value;
+use subscriber::Journal;
 pub use visible::{visible, visible_lines};
 
 /// Lines of other crates are not ours to print: they may hold anything.
@@ -275,76 +269,4 @@ fn plain(message: &str) -> String {
 pub fn run_ended(summary: &str, failed: bool) -> String {
     let severity = if failed { Severity::Fatal } else { Event::RunEnded.severity() };
     Trace::of_this_run().with_keys(Event::RunEnded, severity, summary)
-}
-
-/// Writes what is told to [standard error](stderr).
-struct Journal {
-    started: Instant,
-    rates: Mutex<Rates>,
-}
-
-impl Journal {
-    fn new() -> Self {
-        Self { started: Instant::now(), rates: Mutex::default() }
-    }
-
-    fn rates(&self) -> MutexGuard<'_, Rates> {
-        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Subscriber for Journal {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == TARGET && *metadata.level() <= Level::INFO
-    }
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut told = Told::default();
-        event.record(&mut told);
-        let Some(event) = Event::ALL.iter().find(|event| event.name() == told.event) else {
-            return;
-        };
-        let Some(passed_over) = self.rates().pass(*event, self.started.elapsed()) else { return };
-        let line = match form() {
-            Form::Plain => plain(&told.message),
-            Form::Json => {
-                let trace = Trace::of_this_run();
-                trace.line(*event, &told.message, passed_over, &told.fields)
-            }
-        };
-        stderr::write(&line);
-    }
-
-    // Nothing here has spans.
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
-#[derive(Default)]
-struct Told {
-    event: String,
-    message: String,
-    /// One JSON object.
-    fields: String,
-}
-
-impl Visit for Told {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "event" => value.clone_into(&mut self.event),
-            "fields" => value.clone_into(&mut self.fields),
-            _ => {}
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            self.message = format!("{value:?}");
-        }
-    }
 }

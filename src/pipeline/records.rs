@@ -27,6 +27,7 @@ mod letter;
 pub mod names;
 mod origin;
 mod original;
+mod transactions;
 mod value;
 
 use std::{io, sync::Arc, time::Duration};
@@ -35,6 +36,7 @@ pub use block::{Block, Header, Incoming, Place, Record};
 pub use hops::HOP;
 pub use judged::{Body, Counts, Fate, How, Judged, Key, Lines, Verdict};
 pub use origin::Origin;
+pub use transactions::{Transactions, Undone};
 pub use value::{Breaks, Codec, Value, ValueFraming, prefix};
 
 use super::{Budget, Observer, Reason, Report, crew::Crew, ledger::Ledger, muster};
@@ -214,36 +216,6 @@ pub trait RecordSink: Send {
     /// Where what is sent holds from commit to commit.
     fn transactions(&mut self) -> Option<&mut dyn Transactions> {
         None
-    }
-}
-
-/// Why a transaction goes no further.
-#[derive(Debug)]
-pub enum Undone {
-    /// It is to be aborted, and what was in it is to be sent again.
-    Abort,
-    /// Nothing more can be sent.
-    Failed(io::Error),
-}
-
-/// What makes records, and that they are delivered, hold at once, or not at all.
-pub trait Transactions {
-    /// Begins one.
-    fn begin(&mut self) -> Result<(), Undone>;
-    /// All that was sent since it began holds, and so does that everything before `reached` is
-    /// delivered. Everything that was sent is told of.
-    fn commit(&mut self, reached: &[Reached]) -> Result<(), Undone>;
-    /// Nothing holds that was sent since it began. What became of it is told by now.
-    ///
-    /// # Errors
-    /// Nothing more can be sent.
-    fn abort(&mut self) -> io::Result<()>;
-    /// There is none, and nothing comes.
-    ///
-    /// # Errors
-    /// Nothing more can be sent.
-    fn idle(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

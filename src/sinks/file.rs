@@ -1,10 +1,12 @@
 //! A file that is whole or not there: written beside its place, and renamed at the end; or one that
 //! is added to.
 
+mod opened;
+
 use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,6 +15,8 @@ use tempfile::NamedTempFile;
 
 use super::named;
 use crate::{journal::visible, pipeline::Sink, temporary};
+pub use opened::ends_inside_a_line;
+pub(super) use opened::{leads_to, or_nothing_to_sync};
 
 /// What becomes of a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,31 +178,8 @@ fn append(path: &Path, new: bool) -> io::Result<Target> {
     Ok(Target::Append { file, path: path.to_path_buf(), new, begun, written: 0 })
 }
 
-/// Whether the file that is written to is still the one that has the name.
-pub(super) fn leads_to(path: &Path, file: &File) -> bool {
-    let identity = |file: &fs::Metadata| (file.dev(), file.ino());
-    let named = fs::metadata(path).ok().as_ref().map(identity);
-    named.is_some() && named == file.metadata().ok().as_ref().map(identity)
-}
-
 fn moved() -> io::Error {
     io::Error::other("it was moved or removed while it was written")
-}
-
-/// A pipe or a device has nothing to sync, and says so.
-pub(super) fn or_nothing_to_sync(synced: io::Result<()>) -> io::Result<()> {
-    match synced {
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        other => other,
-    }
-}
-
-/// Whether the last line of a regular file lacks its end.
-pub fn ends_inside_a_line(file: &File) -> io::Result<bool> {
-    let Some(end) = file.metadata()?.len().checked_sub(1) else { return Ok(false) };
-    let mut last = [0];
-    file.read_exact_at(&mut last, end)?;
-    Ok(last != *b"\n")
 }
 
 fn replace(path: PathBuf, permissions: Permissions, keep: bool) -> io::Result<Target> {

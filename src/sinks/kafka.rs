@@ -14,6 +14,7 @@
 //! long as it takes; all others end the run.
 
 mod anew;
+mod codes;
 mod desk;
 mod fenced;
 mod heard;

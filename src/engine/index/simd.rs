@@ -7,6 +7,11 @@
 //! leave its buffer. [`Scalar`] is their twin, and a test holds them equal.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use super::fingerprint::{Fingerprint, LEN};
 use super::gate::{Masks, Rare, Signs};
 
@@ -48,9 +53,9 @@ pub(crate) trait Task {
 pub(crate) enum Simd {
     Scalar,
     #[cfg(target_arch = "x86_64")]
-    Avx2(x86::Avx2),
+    Avx2(avx2::Avx2),
     #[cfg(target_arch = "x86_64")]
-    Avx512(x86::Avx512),
+    Avx512(avx512::Avx512),
 }
 
 impl Simd {
@@ -63,8 +68,8 @@ impl Simd {
     pub(crate) fn named(name: &str) -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         match name {
-            "avx512" => return x86::Avx512::detect().map(Simd::Avx512),
-            "avx2" => return x86::Avx2::detect().map(Simd::Avx2),
+            "avx512" => return avx512::Avx512::detect().map(Simd::Avx512),
+            "avx2" => return avx2::Avx2::detect().map(Simd::Avx2),
             _ => {}
         }
         (name == "scalar").then_some(Simd::Scalar)
@@ -200,9 +205,6 @@ impl Level for Scalar {
 fn plain_bits(block: &[u8; 64], is: fn(u8) -> bool) -> u64 {
     block.iter().enumerate().fold(0, |all, (i, &b)| all | u64::from(is(b)) << i)
 }
-
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod x86;
 
 #[cfg(test)]
 mod tests;

@@ -14,13 +14,14 @@ use std::{
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::ConsumerGroupMetadata,
-    error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code},
+    error::{KafkaError, RDKafkaErrorCode as Code},
     producer::Producer as _,
 };
 
 use super::{
     KafkaSink, PATIENCE, ROOM,
     anew::is_hopeless,
+    codes::{broken, is_denied, is_fence, is_retriable},
     fenced::{Fenced, Fences, Next},
     heard::Heard,
     producer,
@@ -297,42 +298,5 @@ impl Transactions for KafkaSink {
         let rest = self.transacting.as_mut().map(|transacting| transacting.backoff.next_wait());
         self.rest(rest.unwrap_or_default());
         Ok(())
-    }
-}
-
-/// Whether a transaction's producer has another in its place, as far as brokers are concerned.
-fn is_fence(code: Code) -> bool {
-    matches!(code, Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
-}
-
-/// Whether another producer would be denied the same.
-fn is_denied(code: Code) -> bool {
-    matches!(
-        code,
-        Code::TransactionalIdAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::UnsupportedForMessageFormat
-    )
-}
-
-/// Why the run ends.
-fn broken(fatal: Option<Code>) -> io::Error {
-    match fatal {
-        Some(code) if is_fence(code) => io::Error::other(
-            "kafka: fenced: another process runs as this `instance` and will read again what was \
-             not committed",
-        ),
-        Some(code) => io::Error::other(format!("kafka: the producer: {code}")),
-        None => io::Error::other("kafka: the producer failed"),
-    }
-}
-
-fn is_retriable(error: &KafkaError) -> bool {
-    match error {
-        KafkaError::Transaction(error) => RDKafkaError::is_retriable(error),
-        // Records are still on their way.
-        KafkaError::Flush(Code::OperationTimedOut) => true,
-        _ => false,
     }
 }

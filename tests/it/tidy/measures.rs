@@ -1,15 +1,13 @@
 //! What is measured over many files: how long files and functions are, over how many files the methods
 //! of one type are spread, and which modules of the engine import each other in a circle.
-//!
-//! Where a goal is not reached yet, today's value is held, so that it only gets better.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::Source;
 
-/// Lines per file without tests, 95th percentile. The goal is 320.
-const FILE_LINES: usize = 354;
-/// Lines per function, 95th percentile: the goal.
+/// Lines per file without tests, 95th percentile.
+const FILE_LINES: usize = 320;
+/// Lines per function, 95th percentile.
 const FUNCTION_LINES: usize = 34;
 /// The methods of one type are in so many files of the engine at most.
 const IMPL_FILES: usize = 2;
