@@ -4,6 +4,7 @@
 //! something is marked.
 
 pub(crate) mod asked;
+mod begin;
 mod number;
 mod pass;
 mod report;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::derive::{self, Way};
 use super::detector::Detector;
 use super::pack::{self, Action, Pack};
+use super::selection::{PlanError, Selection};
 use super::{advice, shape};
 use crate::engine::index::exact::{ByteSet, Exact, Row, WINDOW};
 use crate::engine::index::fingerprint::{Fingerprint, LEN};
@@ -17,56 +18,6 @@ use crate::engine::regex;
 
 /// What begins the first line of a private key.
 const BEGIN: &str = "-----BEGIN";
-
-/// Which detectors are in force: ids, categories or pack names.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    /// If not empty, only these.
-    pub only: Vec<String>,
-    /// Not these.
-    pub without: Vec<String>,
-    /// If not empty, only detectors of these packs.
-    pub packs: Vec<String>,
-}
-
-/// A plan that cannot be compiled: what, where, and the fix.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{what}")]
-pub struct PlanError {
-    /// A whole sentence.
-    pub what: String,
-}
-
-impl PlanError {
-    pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into() }
-    }
-}
-
-impl Selection {
-    pub(crate) fn takes(&self, pack: &Pack, d: &pack::Detector) -> bool {
-        let named =
-            |l: &[String]| l.iter().any(|n| *n == d.id || *n == d.category || *n == pack.pack);
-        (self.packs.is_empty() || self.packs.contains(&pack.pack))
-            && (self.only.is_empty() || named(&self.only))
-            && !named(&self.without)
-    }
-
-    /// A name that no detector, category or pack has.
-    fn check(&self, packs: &[Pack]) -> Result<(), PlanError> {
-        let known = |n: &String| {
-            packs
-                .iter()
-                .any(|p| p.pack == *n || p.detectors.iter().any(|d| d.id == *n || d.category == *n))
-        };
-        match self.only.iter().chain(&self.without).chain(&self.packs).find(|n| !known(n)) {
-            None => Ok(()),
-            Some(n) => {
-                Err(PlanError::new(format!("no detector, category or pack is called `{n}`")))
-            }
-        }
-    }
-}
 
 /// Every detector that a ruleset can use, compiled once.
 pub(crate) struct Catalog {

@@ -1,6 +1,7 @@
 //! Fields that become `null` or are removed, for what was found in them.
 
 use crate::engine::detect::{Finding, With};
+use crate::engine::path::flag;
 use crate::engine::redact::members;
 use crate::engine::walk::{Kind, Site};
 
@@ -66,5 +67,17 @@ impl Members {
                 (f.matched, f.with) = (members[at], With::Nothing);
             }
         }
+    }
+}
+
+/// Whether what becomes of `found` in the value at `site` may break the schema.
+pub(super) fn may_break(site: &Site, found: &[Finding]) -> bool {
+    let (start, end) = (site.start as usize, site.end as usize);
+    // What reaches beyond a value's content takes its type or its member away.
+    let within = found.iter().all(|f| start <= f.start && f.end <= end);
+    match site.kind {
+        Kind::String if within => site.flags & flag::EXACT != 0,
+        Kind::Number if within => site.flags & flag::CHECK != 0,
+        _ => true,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::finder::{Finder, Outer};
 use super::level::Level;
-use super::members::{Fields, whole_fields};
+use super::members::{Fields, may_break, whole_fields};
 use super::nested::{Depth, INNER};
 use super::whole::checked;
 use crate::engine::chunk::HEAD;
@@ -308,16 +308,4 @@ impl Finder {
 fn is_of_rules(site: &Site) -> bool {
     let number = site.kind == Kind::Number && site.flags & flag::OTHER != 0;
     site.flags & (flag::REPORT | flag::MEMBER) != 0 || number
-}
-
-/// Whether what becomes of `found` in the value at `site` may break the schema.
-fn may_break(site: &Site, found: &[Finding]) -> bool {
-    let (start, end) = (site.start as usize, site.end as usize);
-    // What reaches beyond a value's content takes its type or its member away.
-    let within = found.iter().all(|f| start <= f.start && f.end <= end);
-    match site.kind {
-        Kind::String if within => site.flags & flag::EXACT != 0,
-        Kind::Number if within => site.flags & flag::CHECK != 0,
-        _ => true,
-    }
 }

@@ -8,22 +8,22 @@ use crate::engine::path::{Paths, flag};
 
 /// Where the pass is. `NODES`: it goes by nodes; else by states.
 pub(super) struct Pass<'a, const NODES: bool> {
-    walk: &'a mut Walk,
-    paths: &'a mut Paths,
-    line: Line<'a>,
-    at: usize,
+    pub(super) walk: &'a mut Walk,
+    pub(super) paths: &'a mut Paths,
+    pub(super) line: Line<'a>,
+    pub(super) at: usize,
     /// The quote that comes next, in the line's.
-    quote: usize,
+    pub(super) quote: usize,
     /// The mark that comes next, and where it stands.
-    mark: usize,
-    mark_at: usize,
-    depth: usize,
-    array: bool,
+    pub(super) mark: usize,
+    pub(super) mark_at: usize,
+    pub(super) depth: usize,
+    pub(super) array: bool,
     /// Nothing stands in the open container yet.
-    first: bool,
-    here: Here,
+    pub(super) first: bool,
+    pub(super) here: Here,
     /// By nodes: the open object's node.
-    object: u32,
+    pub(super) object: u32,
 }
 
 /// What a value was.
@@ -33,90 +33,9 @@ enum Value {
 }
 
 impl<'a, const NODES: bool> Pass<'a, NODES> {
-    /// A pass that has not begun.
-    #[inline(always)]
-    fn new(walk: &'a mut Walk, paths: &'a mut Paths, line: &Line<'a>) -> Self {
-        walk.begin(NODES);
-        let (state, node) = (paths.roots.state(), paths.roots.node());
-        let here = Here { id: if NODES { node } else { state }, key: (0, 0) };
-        walk.frames[1] = Frame { start: line.start as u32, ..Frame::default() };
-        let mark_at = line.marks.first().map_or(usize::MAX, |m| m.at());
-        // Field by field: to copy it whole right after it was made waits for the stores of its fields.
-        let Line { buf, start, end, quotes, marks } = *line;
-        Self {
-            walk,
-            paths,
-            line: Line { buf, start, end, quotes, marks },
-            at: line.start,
-            quote: 0,
-            mark: 0,
-            mark_at,
-            depth: 1,
-            array: false,
-            first: true,
-            here,
-            object: node,
-        }
-    }
-
-    /// Walks one event.
-    #[inline(always)]
-    pub(super) fn over(walk: &'a mut Walk, paths: &'a mut Paths, line: &Line<'a>) -> Step<()> {
-        let mut pass = Self::new(walk, paths, line);
-        if line.buf[line.start] != b'{' {
-            return pass.syntax();
-        }
-        pass.at += 1;
-        pass.skip();
-        let whole = pass.members();
-        if !line.quotes.len().is_multiple_of(2) {
-            return match whole {
-                Ok(()) => stop(Reason::Trailing, pass.at),
-                Err(Ok(_)) => stop(Reason::Unterminated, line.end),
-                full => full,
-            };
-        }
-        whole?;
-        pass.skip();
-        if pass.at != line.end {
-            let over = pass.at > line.end;
-            return stop(if over { Reason::Unterminated } else { Reason::Trailing }, pass.at);
-        }
-        if pass.quote != line.quotes.len() {
-            return stop(Reason::Trailing, pass.at);
-        }
-        Ok(())
-    }
-
-    /// Walks the object or array that begins the line, whatever follows it. Returns where it ends.
-    pub(super) fn prefix(walk: &'a mut Walk, paths: &'a mut Paths, line: &Line<'a>) -> Step<usize> {
-        let mut pass = Self::new(walk, paths, line);
-        match line.buf[line.start] {
-            b'{' => {}
-            b'[' => {
-                pass.array = true;
-                let root = pass.here.id;
-                let element = if NODES {
-                    pass.paths.elem_node(root, pass.depth as u32)
-                } else {
-                    pass.paths.elem(root)
-                };
-                pass.here.id = element.ok_or(Err(Full))?;
-            }
-            _ => return pass.syntax(),
-        }
-        pass.at += 1;
-        pass.skip();
-        pass.members()?;
-        if pass.at > line.end {
-            return stop(Reason::Unterminated, line.end);
-        }
-        Ok(pass.at)
-    }
-
     /// Everything up to the bracket that closes the event.
     #[inline(always)]
-    fn members(&mut self) -> Step<()> {
+    pub(super) fn members(&mut self) -> Step<()> {
         loop {
             let close = if self.array { b']' } else { b'}' };
             if !(self.first && self.byte() == close) {
@@ -388,7 +307,7 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
 
     /// Skips white space; a newline ends the event.
     #[inline(always)]
-    fn skip(&mut self) {
+    pub(super) fn skip(&mut self) {
         if self.byte() <= b' ' {
             while matches!(self.byte(), b' ' | b'\t' | b'\r') {
                 self.at += 1;
@@ -397,13 +316,13 @@ impl<'a, const NODES: bool> Pass<'a, NODES> {
     }
 
     #[cold]
-    fn syntax<T>(&self) -> Step<T> {
+    pub(super) fn syntax<T>(&self) -> Step<T> {
         let end = self.line.end;
         let reason = if self.at >= end { Reason::Unterminated } else { Reason::Syntax };
         stop(reason, self.at.min(end))
     }
 }
 
-fn stop<T>(reason: Reason, at: usize) -> Step<T> {
+pub(super) fn stop<T>(reason: Reason, at: usize) -> Step<T> {
     Err(Ok(Stop { reason, at }))
 }
