@@ -30,6 +30,7 @@ mod reports;
 mod resolve;
 mod resolved;
 mod room;
+mod routes;
 mod run;
 mod schemas;
 mod telemetry;

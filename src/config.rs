@@ -12,6 +12,7 @@ pub mod outside;
 mod places;
 pub mod policy;
 mod reader;
+pub mod route;
 mod shown;
 pub mod units;
 
@@ -72,6 +73,7 @@ pub const KEYS: &[&str] = &[
     "keys",
     "allow",
     "rule",
+    "route",
     "max_event_bytes",
     "max_depth",
     "memory",
@@ -240,6 +242,7 @@ impl Config {
                 "keys" => config.policy.keys = keys::rings(&mut r, value),
                 "allow" => config.policy.allow = r.tables("allow", value, AllowEntry::read),
                 "rule" => config.policy.rules = r.tables("rule", value, RuleEntry::read),
+                "route" => config.policy.routes = r.tables("route", value, route::RouteEntry::read),
                 "max_event_bytes" => config.max_event_bytes = r.size(value),
                 "max_depth" => config.max_depth = r.whole(value, 1..=u16::MAX),
                 "memory" => config.memory = r.size(value),

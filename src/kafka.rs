@@ -37,7 +37,7 @@ pub use fault::{Fault, of_record};
 pub(crate) use fault::{about, is_gone, not_made};
 pub use group::{Group, GroupMember};
 pub use native::{TopicId, TopicIds, headers, is_member, topic_ids};
-pub use routes::{Routes, Written, check_pattern, filled};
+pub use routes::{Routes, TopicPattern, Written, check_pattern, filled};
 pub use secret::{Given, Login, Password, Secret};
 pub use tls::{MadeWith, TlsFiles};
 pub use token::{Provider, Tokens};

@@ -3,6 +3,7 @@
 //! | file | does |
 //! | --- | --- |
 //! | `beside` | keys and headers as lines of a chunk of their own, and what became of them |
+//! | `judgement` | what records are judged by |
 //! | `logs` | OTLP's log records and attributes, judged |
 //! | `otlp` | where they stand in a value |
 //! | `packed` | values that came compressed |
@@ -11,6 +12,7 @@
 //! | `worker` | a block of records, judged |
 
 mod beside;
+mod judgement;
 mod logs;
 mod otlp;
 mod packed;
@@ -18,9 +20,10 @@ mod pseudonym;
 mod ways;
 mod worker;
 
+pub use judgement::{Judgement, WayOf};
 pub use logs::log_records;
 pub use pseudonym::{Pseudonyms, TooShort};
-pub use worker::{Judgement, RecordJudge, WayOf};
+pub use worker::RecordJudge;
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ pub(crate) use stamps::FileStamps;
 use super::{cause::cause, visible};
 use crate::{
     cli::{RuleArgs, RunArgs},
-    config::{Complaint, Config, KEYS, choice::TextChoice, outside::Outside},
+    config::{Complaint, Config, KEYS, Said, choice::TextChoice, outside::Outside},
     engine::schema::Schema,
 };
 
@@ -102,6 +102,8 @@ pub(crate) struct Origin {
     /// What they came to, by key.
     settings: Vec<(&'static str, String)>,
     pub(crate) drops_text: bool,
+    /// The topics that routes name, by their names.
+    pub(crate) written: Vec<(String, Option<String>, Option<String>)>,
 }
 
 /// Applies the file to what was typed.
@@ -114,13 +116,27 @@ pub(crate) fn applied(flags: RunArgs) -> Result<Applied> {
     let stamps = loaded.stamps.and(FileStamps::at(files(&args.rules)));
     let settings = flags::said_by_flags(&args).settings();
     let drops_text = args.rules.text == Some(TextChoice::Drop);
-    Ok(Applied { args, origin: Some(Origin { flags, path, stamps, settings, drops_text }) })
+    let topic = |said: &Option<Said<String>>| said.as_ref().map(|said| said.value.clone());
+    let routes = args.rules.policy.routes.iter();
+    let written = routes.map(|r| (r.name.value.clone(), topic(&r.sink), topic(&r.dead_letter)));
+    let written = written.filter(|(_, sink, letter)| sink.is_some() || letter.is_some()).collect();
+    Ok(Applied {
+        args,
+        origin: Some(Origin { flags, path, stamps, settings, drops_text, written }),
+    })
 }
 
 /// The schema and the packs, where they are files.
 fn files(args: &RuleArgs) -> Vec<PathBuf> {
     let schema = args.schema.iter().filter(|name| Schema::builtin_text(name).is_none());
-    schema.map(PathBuf::from).chain(args.patterns.iter().cloned()).collect()
+    let routes = args.policy.routes.iter();
+    let own = routes.flat_map(|route| {
+        let packs = route.packs.iter().flatten().chain(&route.add_packs);
+        packs.chain(&route.schema).map(|said| PathBuf::from(&said.value))
+    });
+    // What ships is no file.
+    let own = own.filter(|path| path.exists());
+    schema.map(PathBuf::from).chain(args.patterns.iter().cloned()).chain(own).collect()
 }
 
 impl Origin {

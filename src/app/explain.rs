@@ -37,7 +37,7 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
     let rules = resolve::rules(config::applied_rules(args.rules)?)?;
     let by_key = by_key(&rules.packs);
     let longest = rules.limits.max_event_bytes;
-    let plan = plan::compile(rules, false)?;
+    let routed = plan::compile(rules, false)?;
     let (line, more) = match args.event.filter(|event| event != "-") {
         Some(event) => typed(event),
         None if descriptors::stdin_was_closed() => {
@@ -49,7 +49,8 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
         say(&"only the first line is explained: to join an event that spans several lines, use \
               `jq -c .`");
     }
-    let explained = engine::explain(&plan, &line);
+    let way = routed.way(args.source.as_deref().unwrap_or_default());
+    let explained = engine::explain_from(&routed.plan, &way, &line);
     if args.json {
         return print(&json::object(&explained));
     }

@@ -1,17 +1,22 @@
 //! From the resolved configuration to a plan for the workers: where engine and app meet.
 
-use std::{env, sync::Arc};
+use std::{collections::HashMap, env, sync::Arc};
 
 use anyhow::Result;
 
-use super::{resolved::Rules, schemas};
+use super::{
+    resolved::{RouteRules, Rules},
+    routes::Routed,
+    schemas,
+};
 use crate::engine::{
-    Plan, Settings,
+    Plan, Route, Settings,
     detect::{Selection, is_derived},
-    policy::{Action, Numbers, Policy},
+    policy::{Action, Numbers, Rule},
+    schema::Schema,
 };
 
-/// What an engine has learnt of paths, twice: JSON inside strings has paths of its own.
+/// What an engine has learnt of paths for one ruleset, twice: JSON inside strings has paths of its own.
 const PATHS: u64 = 4 << 20;
 /// What an engine keeps of a detector's automaton at most.
 const AUTOMATON: u64 = 256 << 10;
@@ -33,8 +38,12 @@ pub(crate) fn engine_bytes(chunk: usize, rules: &Rules) -> u64 {
     let detectors = rules.packs.iter().flat_map(|pack| &pack.detectors);
     // Those that search every text, or for a literal inside a match, have two automata.
     let automata: usize = detectors.map(|d| 1 + usize::from(is_derived(d))).sum();
-    let paths = rules.policy.rules.iter().filter_map(|rule| rule.path.as_deref());
-    let segments: usize = paths.map(|path| path.split('.').count() + 1).sum();
+    let segments = |rules: &[Rule]| -> usize {
+        let paths = rules.iter().filter_map(|rule| rule.path.as_deref());
+        paths.map(|path| path.split('.').count() + 1).sum()
+    };
+    let own = rules.routes.iter().map(|route| segments(&route.rules)).max().unwrap_or_default();
+    let segments = segments(&rules.policy.rules) + own;
     let ruled = match segments.div_ceil(64) as u64 {
         0 => 0,
         // Placeholders are kept before they are written.
@@ -43,7 +52,30 @@ pub(crate) fn engine_bytes(chunk: usize, rules: &Rules) -> u64 {
     // Pseudonyms are kept before they are written, and those of keys are looked up.
     let pseudonyms =
         longest_pseudonym(rules).map_or(0, |longest| (2 * longest + NAMED).div_ceil(3) as u64);
-    PATHS + INSIDE + AUTOMATON * automata as u64 + (SCRATCH + ruled + pseudonyms) * chunk as u64
+    PATHS * rulesets(rules)
+        + INSIDE
+        + AUTOMATON * automata as u64
+        + (SCRATCH + ruled + pseudonyms) * chunk as u64
+}
+
+/// How many rulesets there are at most: routes that apply the same share one.
+fn rulesets(rules: &Rules) -> u64 {
+    let mut different: Vec<&RouteRules> = Vec::new();
+    for route in &rules.routes {
+        let is = |other: &&RouteRules| {
+            let name = |route: &RouteRules| route.schema.as_ref().map(|(name, _)| name.clone());
+            route.select == other.select && name(route) == name(other) && route.rules == other.rules
+        };
+        if !different.iter().any(is) {
+            different.push(route);
+        }
+    }
+    1 + different.len() as u64
+}
+
+/// All rules, those of routes, too.
+fn all_rules(rules: &Rules) -> impl Iterator<Item = &Rule> {
+    rules.policy.rules.iter().chain(rules.routes.iter().flat_map(|route| &route.rules))
 }
 
 /// What is kept of a pseudonym beside its text.
@@ -53,7 +85,7 @@ const NAMED: usize = 96;
 /// in the place of a value and its own, or where a rule makes pseudonyms; 0 where there is no such
 /// rule. In JSON in a string of JSON in a text line each quote has seven backslashes.
 pub(crate) fn growth(rules: &Rules) -> usize {
-    let ids = rules.policy.rules.iter().filter_map(|rule| rule.id());
+    let ids = all_rules(rules).filter_map(|rule| rule.id());
     let by_path = ids.map(str::len).max();
     let packs = rules.packs.iter().flat_map(|pack| &pack.detectors).map(|d| d.id.len()).max();
     let (longest, shortest) = match rules.policy.numbers {
@@ -70,8 +102,8 @@ pub(crate) fn growth(rules: &Rules) -> usize {
 
 /// The longest pseudonym that a rule makes; `None` where no rule does.
 fn longest_pseudonym(rules: &Rules) -> Option<usize> {
-    let Policy { rules, keys, .. } = &rules.policy;
-    let lengths = rules.iter().filter_map(|rule| match rule.action {
+    let keys = &rules.policy.keys;
+    let lengths = all_rules(rules).filter_map(|rule| match rule.action {
         Action::Hmac { key } => Some(keys.get(usize::from(key))?.active.pseudonym_len()),
         _ => None,
     });
@@ -83,17 +115,20 @@ fn longest_pseudonym(rules: &Rules) -> Option<usize> {
 const SIMD: &str = "TAMIS_SIMD";
 
 /// Compiles the rules. Every error is the configuration's.
-pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Arc<Plan>> {
+pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Routed> {
     let schema = match &rules.schema {
         Some(name) => Some(schemas::find(name, &rules.names)?),
         None if rules.require.is_empty() => None,
         None => Some(schemas::require(&rules.require, &rules.names)?),
     };
+    let schema = schema.map(Arc::new);
+    let sources = rules.routes.iter().map(|route| route.source.clone()).collect();
+    let routes = routes(rules.routes, rules.schema.as_deref(), schema.as_ref())?;
     let simd = env::var(SIMD).ok().filter(|level| !level.is_empty() && level != "auto");
     let settings = Settings {
         packs: rules.packs,
-        select: Selection { only: rules.only, without: rules.without, packs: Vec::new() },
-        schema: schema.map(Arc::new),
+        select: Selection { only: rules.only, without: rules.without, packs: rules.default_packs },
+        schema,
         text: rules.text,
         all_text: rules.all_text,
         ip: rules.ip,
@@ -101,7 +136,41 @@ pub(crate) fn compile(rules: Rules, bodies: bool) -> Result<Arc<Plan>> {
         limits: rules.limits,
         bodies,
         simd,
-        routes: Vec::new(),
+        routes,
     };
-    Ok(Arc::new(Plan::compile(settings)?))
+    Ok(Routed::new(Plan::compile(settings)?, sources))
+}
+
+/// The routes for the engine. Those that name the same schema have one; those that name none have that of
+/// the top level, which is called `name`.
+fn routes(
+    all: Vec<RouteRules>,
+    name: Option<&str>,
+    top: Option<&Arc<Schema>>,
+) -> Result<Vec<Route>> {
+    let mut known: HashMap<String, Arc<Schema>> = HashMap::new();
+    known.extend(name.map(str::to_owned).zip(top.cloned()));
+    let mut routes = Vec::new();
+    for route in all {
+        let schema = match &route.schema {
+            None => top.cloned(),
+            Some((name, option)) => Some(match known.get(name) {
+                Some(schema) => schema.clone(),
+                None => {
+                    let schema = Arc::new(schemas::find_as(name, option)?);
+                    known.insert(name.clone(), schema.clone());
+                    schema
+                }
+            }),
+        };
+        routes.push(Route {
+            name: route.name,
+            of_sources: !route.source.is_any(),
+            fields: route.fields,
+            select: route.select,
+            schema,
+            rules: route.rules,
+        });
+    }
+    Ok(routes)
 }

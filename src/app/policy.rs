@@ -19,9 +19,10 @@ use crate::{
     },
 };
 
-/// What the entries come to; all that is wrong with them, a line each.
-pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<Policy> {
-    let named = entries.rules.iter().filter_map(|rule| rule.name.as_ref());
+/// What the entries come to, and the rules of each route; all that is wrong with them, a line each.
+pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<(Policy, Vec<Vec<Rule>>)> {
+    let own = entries.routes.iter().flat_map(|route| &route.rules);
+    let named = entries.rules.iter().chain(own).filter_map(|rule| rule.name.as_ref());
     let rules = named.map(|said| said.value.clone()).collect();
     let mut judge = Judge { entries, packs, rules, errors: Vec::new() };
     let policy = Policy {
@@ -35,11 +36,14 @@ pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<Policy> {
         known_placeholders: known_placeholders(entries)?,
         keys: entries.keys.iter().map(ring).collect(),
     };
+    let own = entries.routes.iter();
+    let own =
+        own.map(|route| route.rules.iter().map(|entry| judge.rule(entry)).collect()).collect();
     judge.twice();
     let mut errors = judge.errors;
     errors.sort_by_key(|(spot, _)| (spot.line, spot.column));
     if errors.is_empty() {
-        return Ok(policy);
+        return Ok((policy, own));
     }
     let line = |(spot, what): &(Spot, String)| {
         format!("{}:{}:{}: {what}", entries.file, spot.line, spot.column)
@@ -176,9 +180,12 @@ impl Judge<'_> {
         let allow = self.entries.allow.iter().filter_map(|entry| entry.name.as_ref());
         let rules = self.entries.rules.iter().filter_map(|entry| entry.name.as_ref());
         let mut seen: HashSet<&str> = HashSet::new();
-        for said in allow.chain(rules) {
+        // Routes may count what they find under one name.
+        let own = self.entries.routes.iter().flat_map(|route| &route.rules);
+        let own = own.filter_map(|entry| entry.name.as_ref()).map(|said| (said, false));
+        for (said, alone) in allow.chain(rules).map(|said| (said, true)).chain(own) {
             let name = said.value.as_str();
-            if seen.contains(name) {
+            if alone && seen.contains(name) {
                 self.errors
                     .push((said.spot, format!("the name `{name}` is used twice: choose another")));
             } else if packs::knows(self.packs, name) || name == "path" {

@@ -189,6 +189,10 @@ impl Reload {
         if origin.drops_text != self.origin.drops_text {
             changed.push("text");
         }
+        // The sink knows which topics it writes.
+        if origin.written != self.origin.written {
+            changed.push("sink and dead_letter of [[route]]");
+        }
         if !changed.is_empty() {
             let keys: Vec<_> = changed.iter().map(|key| format!("`{key}`")).collect();
             bail!("{} cannot change while Tamis runs: restart Tamis to apply it", keys.join(", "));

@@ -16,7 +16,7 @@ use super::{
     inputs::{InputChoice, Inputs},
     log, outputs, packs, policy,
     resolved::{Follow, Layout, Output, Rules, Run},
-    topics,
+    routes, topics,
     watchers::Watchers,
 };
 use crate::{
@@ -99,7 +99,7 @@ fn resolved(args: RunArgs) -> Result<Run> {
             line_timeout: Duration::from_secs(args.line_timeout.unwrap_or(LINE_TIMEOUT).into()),
             poll: args.poll,
         }),
-        topics: topics::resolve(&args.streams, args.leave)?,
+        topics: topics::resolve(&args.streams, &args.rules.policy.routes, args.leave)?,
     })
 }
 
@@ -204,13 +204,17 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
         diagnostics.add([format!("{option}: field {} of the list is empty", empty + 1)]);
     }
     let limits = diagnostics.with(limits(&args));
-    let packs = diagnostics.with(packs::load(args.pinned.as_deref(), &args.patterns));
+    let mut packs = diagnostics.with(packs::load(args.pinned.as_deref(), &args.patterns));
     // Without them no name can be told from a wrong one.
-    let policy = packs.as_ref().and_then(|packs| {
+    let judged = packs.as_mut().and_then(|packs| {
         diagnostics.add(unknown_names(&args, packs));
-        diagnostics.with(policy::resolve(&args.policy, packs))
+        let routes = routes::resolve(&args, packs);
+        let routes = routes.map_err(|wrong| diagnostics.add(wrong)).ok();
+        routes.zip(diagnostics.with(policy::resolve(&args.policy, packs)))
     });
-    let (packs, (policy, limits)) = diagnostics.or(packs.zip(policy.zip(limits)))?;
+    let (packs, (judged, limits)) = diagnostics.or(packs.zip(judged.zip(limits)))?;
+    let (routes::Resolved { mut routes, default_packs }, (policy, own)) = judged;
+    routes.iter_mut().zip(own).for_each(|(route, rules)| route.rules = rules);
     Ok(Rules {
         names: args.names,
         policy,
@@ -230,6 +234,8 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
         require: args.require,
         only: args.only,
         without: args.without,
+        default_packs,
+        routes,
     })
 }
 

@@ -2,12 +2,18 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use super::{inputs::Inputs, log::Log, topics::Topics, visible, watchers::Watchers};
+use super::{
+    inputs::Inputs, log::Log, routes::SourceCondition, topics::Topics, visible, watchers::Watchers,
+};
 use crate::{
     compression::Format,
     config::names::Names,
     containers,
-    engine::{IpPolicy, Limits, TextPolicy, detect::Pack, policy::Policy},
+    engine::{
+        FieldCondition, IpPolicy, Limits, TextPolicy,
+        detect::{Pack, Selection},
+        policy::{Policy, Rule},
+    },
     seal::Seal,
     sinks::Existing,
 };
@@ -76,6 +82,21 @@ pub(crate) struct Rules {
     pub(crate) ip: IpPolicy,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
+    /// The packs of events that take no route; none: all.
+    pub(crate) default_packs: Vec<String>,
+    /// The routes, in their order.
+    pub(crate) routes: Vec<RouteRules>,
+}
+
+/// A route.
+pub(crate) struct RouteRules {
+    pub(crate) name: String,
+    pub(crate) source: SourceCondition,
+    pub(crate) fields: Vec<FieldCondition>,
+    pub(crate) select: Selection,
+    /// The schema, where it has one of its own, and how messages call that key.
+    pub(crate) schema: Option<(String, String)>,
+    pub(crate) rules: Vec<Rule>,
 }
 
 /// How the summary looks.

@@ -11,11 +11,15 @@ use crate::{
 
 /// The schema that `--schema` means: a shipped name, or a file.
 pub(crate) fn find(name: &str, names: &Names) -> Result<Schema> {
+    find_as(name, &names.at("--schema"))
+}
+
+/// The same where messages call the option `option`.
+pub(crate) fn find_as(name: &str, option: &str) -> Result<Schema> {
     if let Some(shipped) = Schema::builtin(name) {
         return shipped.map_err(|errors| all(&errors));
     }
     let path = Path::new(name);
-    let option = names.at("--schema");
     let word = path.file_name().and_then(|name| name.to_str()).unwrap_or(name);
     if !path.exists() && path.extension().is_none() {
         let shipped: Vec<_> = Schema::builtin_names().collect();

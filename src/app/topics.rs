@@ -9,7 +9,10 @@ use std::{collections::BTreeSet, path::PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    config::kafka::{DeliveryChoice, FramingChoice, PartitionChoice, SourceEntry, Streams},
+    config::{
+        kafka::{DeliveryChoice, FramingChoice, PartitionChoice, SourceEntry, Streams},
+        route::RouteEntry,
+    },
     dead_letter::ReplayTerms,
     kafka::{self, Routes, TlsFiles, Written},
     pipeline::records::ValueFraming,
@@ -53,7 +56,11 @@ pub(crate) struct Topics {
 }
 
 /// Resolves and judges what is said of topics; `None` where nothing is.
-pub(crate) fn resolve(streams: &Streams, leaves: bool) -> Result<Option<Topics>> {
+pub(crate) fn resolve(
+    streams: &Streams,
+    own: &[RouteEntry],
+    leaves: bool,
+) -> Result<Option<Topics>> {
     let Streams { kafka: Some(kafka), source: Some(source), sink: Some(sink), .. } = streams else {
         return Ok(None);
     };
@@ -79,7 +86,7 @@ pub(crate) fn resolve(streams: &Streams, leaves: bool) -> Result<Option<Topics>>
             Some(FramingChoice::Ndjson) => ValueFraming::Lines,
             Some(FramingChoice::Otlp) => ValueFraming::Whole,
         },
-        routes: Routes::resolve(source, sink, streams.dead_letter.as_ref())
+        routes: Routes::resolve(source, sink, streams.dead_letter.as_ref(), own)
             .map_err(|what| anyhow!(what))?,
         has_dead_letter: streams.dead_letter.is_some(),
         seal: seal.transpose()?,
@@ -162,18 +169,23 @@ impl Topics {
         self.fit().judge(all)?;
         let mut read = 0;
         for (topic, partitions) in all.iter().filter(|(topic, _)| routes.covers(topic)) {
-            let Written { sink, dead_letter } = routes.of(topic);
+            let written: Vec<_> = routes.all_of(topic).collect();
             // What has no letters is not replayed.
-            if self.replays() && dead_letter.as_ref().is_some_and(|topic| !all.contains_key(topic))
-            {
+            let has_letters = |written: &Written| {
+                written.dead_letter.as_ref().is_none_or(|topic| all.contains_key(topic))
+            };
+            if self.replays() && !written.iter().any(has_letters) {
                 continue;
             }
-            has(all, &sink)?;
             read += partitions;
-            sinks.insert(sink);
-            if let Some(letter) = dead_letter {
-                has(all, &letter)?;
-                letters.insert(letter);
+            for Written { sink, dead_letter } in written {
+                has(all, &sink)?;
+                sinks.insert(sink);
+                if let Some(letter) = dead_letter.filter(|l| !self.replays() || all.contains_key(l))
+                {
+                    has(all, &letter)?;
+                    letters.insert(letter);
+                }
             }
         }
         if let Some(both) = sinks.intersection(&letters).next() {

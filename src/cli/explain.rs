@@ -23,6 +23,12 @@ pub struct ExplainArgs {
     #[command(flatten)]
     pub rules: RuleArgs,
 
+    /// Explain the event as if it came from this topic or file
+    ///
+    /// Only a configuration with `[[route]]` depends on the source of an event.
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub source: Option<String>,
+
     /// Print one JSON object instead of text
     #[arg(long)]
     pub json: bool,

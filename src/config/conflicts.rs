@@ -1,6 +1,6 @@
 //! Keys that exclude each other, or that are refused without another one.
 
-use super::{Config, Said, reader::Reader};
+use super::{Config, Said, reader::Reader, route};
 
 /// Complains about every key of `config` that another one excludes.
 pub(super) fn complain(config: &Config, r: &mut Reader<'_>) {
@@ -8,7 +8,8 @@ pub(super) fn complain(config: &Config, r: &mut Reader<'_>) {
         r.complain(schema.spot, "`schema` and `require` cannot be used together".into());
     }
     outputs(config, r);
-    config.streams.check(r);
+    config.streams.check(&config.policy.routes, r);
+    route::check(config, r);
     files_and_topics(config, r);
 }
 

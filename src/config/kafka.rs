@@ -17,6 +17,7 @@ use crate::kafka::{Routes, filled};
 pub use cluster::{KafkaEntry, TlsEntry};
 pub use sasl::{Proof, SaslChoice, SaslEntry, SecretEntry, TokenUrl};
 pub use sink::{LetterEntry, PartitionChoice, RouteEntry, SinkEntry};
+pub(super) use source::pattern;
 pub use source::{FramingChoice, SourceEntry};
 pub use start::{StartChoice, StartEntry};
 
@@ -65,7 +66,7 @@ fn complete(r: &mut Reader<'_>, spot: Spot, table: Table<'_, '_>, wanted: &[&str
 }
 
 /// A topic that is written; `{topic}` in it is the name of the one that is read.
-fn template(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {
+pub(super) fn template(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {
     let said = r.text(value)?;
     if !is_name(&filled(&said.value, "t")) {
         let fix = "use letters, digits, `.`, `_`, `-`, and `{topic}` for the topic that is read";
@@ -97,7 +98,7 @@ impl Streams {
     }
 
     /// What belongs together, and what would go in a circle.
-    pub(super) fn check(&self, r: &mut Reader<'_>) {
+    pub(super) fn check(&self, own: &[super::route::RouteEntry], r: &mut Reader<'_>) {
         let Self { kafka, source, sink, dead_letter, delivery, instance } = self;
         let spots = [
             kafka.as_ref().map(|entry| entry.spot),
@@ -134,14 +135,17 @@ impl Streams {
             _ => {}
         }
         let (Some(source), Some(sink)) = (source, sink) else { return };
-        let letters = dead_letter.as_ref().map(|entry| &entry.topic);
+        let own_letters = own.iter().filter_map(|route| route.dead_letter.as_ref());
+        let letters: Vec<_> =
+            dead_letter.iter().map(|entry| &entry.topic).chain(own_letters).collect();
         // What cannot be read was complained of.
-        let Ok(routes) = Routes::resolve(source, sink, dead_letter.as_ref()) else { return };
+        let Ok(routes) = Routes::resolve(source, sink, dead_letter.as_ref(), own) else { return };
         let routed = sink.routes.iter().map(|route| &route.topic);
-        let sinks: Vec<_> = routed.chain([&sink.topic]).collect();
+        let own_sinks = own.iter().filter_map(|route| route.sink.as_ref());
+        let sinks: Vec<_> = routed.chain([&sink.topic]).chain(own_sinks).collect();
         // Routes may have all that would come back by the template behind them.
         let known = |said: &&&Said<String>| sink.routes.is_empty() || !said.value.contains('{');
-        for said in sinks.iter().filter(known).copied().chain(letters) {
+        for said in sinks.iter().filter(known).copied().chain(letters.iter().copied()) {
             if let Some(again) = routes.circle(&said.value) {
                 let mut what =
                     "what is written there would be read again, because [source] includes this \
@@ -159,9 +163,10 @@ impl Streams {
                 r.complain(said.spot, format!("`{}`: {what}", said.value));
             }
         }
-        if let Some(letters) = letters
-            && sinks.iter().any(|said| said.value == letters.value)
-        {
+        for letters in letters {
+            if sinks.iter().all(|said| said.value != letters.value) {
+                continue;
+            }
             r.complain(letters.spot, "dead letters need a topic of their own".into());
         }
     }
@@ -176,11 +181,14 @@ impl Routes {
         source: &SourceEntry,
         sink: &SinkEntry,
         dead_letter: Option<&LetterEntry>,
+        own: &[super::route::RouteEntry],
     ) -> Result<Self, String> {
         let read = source.topics.iter().map(|said| said.value.as_str());
         let routes = sink.routes.iter();
         let routes = routes.map(|route| (route.from.value.as_str(), route.topic.value.as_str()));
         let letters = dead_letter.map(|entry| entry.topic.value.as_str());
-        Self::new(read, routes, &sink.topic.value, letters)
+        let topic = |said: &Option<Said<String>>| said.as_ref().map(|said| said.value.clone());
+        let own = own.iter().map(|r| (r.name.value.clone(), topic(&r.sink), topic(&r.dead_letter)));
+        Ok(Self::new(read, routes, &sink.topic.value, letters)?.with_own(own))
     }
 }

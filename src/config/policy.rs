@@ -8,6 +8,7 @@ use super::{
     keys::{ActionEntry, RingEntry},
     outside::Listed,
     reader::Reader,
+    route::RouteEntry,
 };
 use crate::engine::policy::{check_network, check_regex, segments};
 
@@ -46,6 +47,8 @@ pub struct Entries {
     pub known_placeholders: Option<Vec<Said<String>>>,
     /// The keys that pseudonyms are made with.
     pub keys: Vec<RingEntry>,
+    /// Events that are judged by other rules.
+    pub routes: Vec<RouteEntry>,
 }
 
 /// `[[allow]]`

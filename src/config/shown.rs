@@ -4,9 +4,10 @@ use clap::ValueEnum;
 
 use super::{
     Config, Said,
-    kafka::{KafkaEntry, RouteEntry, SinkEntry, SourceEntry, StartEntry},
+    kafka::{self, KafkaEntry, SinkEntry, SourceEntry, StartEntry},
     keys::{ActionEntry, KeyEntry, RingEntry},
     policy::{AllowEntry, RuleEntry},
+    route::RouteEntry,
     units::shown as time,
 };
 
@@ -82,7 +83,8 @@ impl Config {
     pub fn tables(&self) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
         let allow = self.policy.allow.iter().map(|entry| ("allow", entry.settings()));
         let rules = self.policy.rules.iter().map(|entry| ("rule", entry.settings()));
-        allow.chain(rules).collect()
+        let routes = self.policy.routes.iter().map(|entry| ("route", entry.settings()));
+        allow.chain(rules).chain(routes).collect()
     }
 }
 
@@ -125,7 +127,7 @@ impl SinkEntry {
     fn shown(&self) -> String {
         let mut all = vec![("topic", text(&self.topic))];
         if !self.routes.is_empty() {
-            let route = |route: &RouteEntry| {
+            let route = |route: &kafka::RouteEntry| {
                 inline(vec![("from", text(&route.from)), ("topic", text(&route.topic))])
             };
             let routes: Vec<_> = self.routes.iter().map(route).collect();
@@ -165,6 +167,44 @@ impl RuleEntry {
         all.extend(self.keep_last.iter().map(|said| ("keep_last", plain(said))));
         all.extend(self.secrets.iter().map(|said| ("secrets", plain(said))));
         all
+    }
+}
+
+impl RouteEntry {
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut all = vec![("name", text(&self.name)), ("match", self.condition())];
+        all.extend(self.schema.iter().map(|said| ("schema", text(said))));
+        all.extend(self.packs.iter().map(|said| ("packs", texts(said))));
+        if !self.add_packs.is_empty() {
+            all.push(("add_packs", texts(&self.add_packs)));
+        }
+        all.extend(self.only.iter().map(|said| ("only", texts(said))));
+        all.extend(self.without.iter().map(|said| ("without", texts(said))));
+        if !self.rules.is_empty() {
+            let rules: Vec<_> = self.rules.iter().map(|rule| inline(rule.settings())).collect();
+            all.push(("rule", format!("[{}]", rules.join(", "))));
+        }
+        for (key, said) in [("sink", &self.sink), ("dead_letter", &self.dead_letter)] {
+            all.extend(said.iter().map(|said| (key, inline(vec![("topic", text(said))]))));
+        }
+        all
+    }
+
+    fn condition(&self) -> String {
+        let mut all = Vec::new();
+        for (key, said) in [("topic", &self.topics), ("file", &self.files)] {
+            if !said.is_empty() {
+                all.push((key, texts(said)));
+            }
+        }
+        if !self.fields.is_empty() {
+            let field = |(name, values): &(Said<String>, Vec<Said<String>>)| {
+                format!("{} = {}", quoted(&name.value), texts(values))
+            };
+            let fields: Vec<_> = self.fields.iter().map(field).collect();
+            all.push(("field", format!("{{ {} }}", fields.join(", "))));
+        }
+        inline(all)
     }
 }
 

@@ -9,13 +9,19 @@ const TOPIC: &str = "{topic}";
 
 /// A topic's name, or, with `^` in front, a regular expression for names.
 #[derive(Debug, Clone)]
-enum Pattern {
+pub enum TopicPattern {
+    /// A name.
     Name(String),
+    /// A regular expression.
     Regex(Regex),
 }
 
-impl Pattern {
-    fn parse(text: &str) -> Result<Self, String> {
+impl TopicPattern {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// A regular expression that cannot be read.
+    pub fn parse(text: &str) -> Result<Self, String> {
         if !text.starts_with('^') {
             return Ok(Self::Name(text.to_owned()));
         }
@@ -26,7 +32,8 @@ impl Pattern {
         Regex::new(text).map(Self::Regex).map_err(wrong)
     }
 
-    fn covers(&self, topic: &str) -> bool {
+    /// Whether it is for this topic.
+    pub fn covers(&self, topic: &str) -> bool {
         match self {
             Self::Name(name) => name == topic,
             Self::Regex(regex) => regex.is_match(topic),
@@ -58,10 +65,12 @@ pub struct Written {
 /// Topics that are read, and those that are written of each.
 #[derive(Debug, Clone)]
 pub struct Routes {
-    read: Vec<Pattern>,
-    routes: Vec<(Pattern, String)>,
+    read: Vec<TopicPattern>,
+    routes: Vec<(TopicPattern, String)>,
     sink: String,
     dead_letter: Option<String>,
+    /// Where the events of a rules' route go, by its name.
+    own: Vec<(String, Option<String>, Option<String>)>,
 }
 
 /// Whether a text is a pattern for topics' names.
@@ -69,7 +78,7 @@ pub struct Routes {
 /// # Errors
 /// It is a regular expression that cannot be read.
 pub fn check_pattern(text: &str) -> Result<(), String> {
-    Pattern::parse(text).map(drop)
+    TopicPattern::parse(text).map(drop)
 }
 
 /// The name that a template comes to.
@@ -89,13 +98,24 @@ impl Routes {
         sink: &str,
         dead_letter: Option<&str>,
     ) -> Result<Self, String> {
-        let route = |(from, to): (&str, &str)| Ok((Pattern::parse(from)?, to.to_owned()));
+        let route = |(from, to): (&str, &str)| Ok((TopicPattern::parse(from)?, to.to_owned()));
         Ok(Self {
-            read: read.map(Pattern::parse).collect::<Result<_, _>>()?,
+            read: read.map(TopicPattern::parse).collect::<Result<_, _>>()?,
             routes: routes.map(route).collect::<Result<_, String>>()?,
             sink: sink.to_owned(),
             dead_letter: dead_letter.map(str::to_owned),
+            own: Vec::new(),
         })
+    }
+
+    /// Where events go that take a route of the rules: its name, and templates for what is forwarded and
+    /// for dead letters. They go before all others.
+    pub fn with_own(
+        self,
+        own: impl Iterator<Item = (String, Option<String>, Option<String>)>,
+    ) -> Self {
+        let own = own.filter(|(_, sink, dead_letter)| sink.is_some() || dead_letter.is_some());
+        Self { own: own.collect(), ..self }
     }
 
     /// Whether a topic is read.
@@ -103,48 +123,70 @@ impl Routes {
         self.read.iter().any(|pattern| pattern.covers(topic))
     }
 
-    /// What is written of a topic.
-    pub fn of(&self, topic: &str) -> Written {
+    /// What is written of a topic, of events that take this route of the rules.
+    pub fn of(&self, topic: &str, own: Option<&str>) -> Written {
+        let own = self.own.iter().find(|(name, ..)| Some(&**name) == own);
+        let (own_sink, own_letter) =
+            own.map_or((None, None), |(_, sink, letter)| (sink.as_ref(), letter.as_ref()));
         let route = self.routes.iter().find(|(from, _)| from.covers(topic));
-        let sink = route.map_or(&self.sink, |(_, to)| to);
-        let dead_letter = self.dead_letter.as_ref().map(|template| filled(template, topic));
+        let sink = own_sink.unwrap_or_else(|| route.map_or(&self.sink, |(_, to)| to));
+        let dead_letter = own_letter.or(self.dead_letter.as_ref());
+        let dead_letter = dead_letter.map(|template| filled(template, topic));
         Written { sink: filled(sink, topic), dead_letter }
+    }
+
+    /// All that can be written of a topic.
+    pub fn all_of(&self, topic: &str) -> impl Iterator<Item = Written> {
+        let own = self.own.iter().map(|(name, ..)| Some(name.as_str()));
+        [None].into_iter().chain(own).map(move |own| self.of(topic, own))
     }
 
     /// The names that are read whatever the cluster holds.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         self.read.iter().filter_map(|pattern| match pattern {
-            Pattern::Name(name) => Some(name.as_str()),
-            Pattern::Regex(_) => None,
+            TopicPattern::Name(name) => Some(name.as_str()),
+            TopicPattern::Regex(_) => None,
         })
     }
 
     /// The sinks that are written whatever is read: the templates that are none.
     pub fn fixed_sinks(&self) -> impl Iterator<Item = &str> {
-        let sinks = self.routes.iter().map(|(_, to)| to).chain([&self.sink]);
+        let own = self.own.iter().filter_map(|(_, sink, _)| sink.as_ref());
+        let sinks = self.routes.iter().map(|(_, to)| to).chain([&self.sink]).chain(own);
         sinks.map(String::as_str).filter(|topic| !topic.contains(TOPIC))
     }
 
     /// The same of dead letters.
     pub fn fixed_letters(&self) -> impl Iterator<Item = &str> {
-        self.dead_letter.as_deref().into_iter().filter(|topic| !topic.contains(TOPIC))
+        self.letter_templates().filter(|topic| !topic.contains(TOPIC))
     }
 
     /// The topics that have dead letters of what is read, where a cluster has the topics `all`: whether
     /// it has these or not.
     pub fn letters<'a>(&'a self, all: impl Iterator<Item = &'a str>) -> Vec<String> {
-        let Some(template) = &self.dead_letter else { return Vec::new() };
+        let all: Vec<&str> = all.collect();
+        let letters: BTreeSet<_> =
+            self.letter_templates().flat_map(|template| self.letters_of(template, &all)).collect();
+        letters.into_iter().collect()
+    }
+
+    /// The templates for topics with dead letters.
+    fn letter_templates(&self) -> impl Iterator<Item = &str> {
+        let own = self.own.iter().filter_map(|(_, _, letter)| letter.as_deref());
+        self.dead_letter.as_deref().into_iter().chain(own)
+    }
+
+    fn letters_of(&self, template: &str, all: &[&str]) -> Vec<String> {
         let Some((before, behind)) = template.split_once(TOPIC) else {
-            return vec![template.clone()];
+            return vec![template.to_owned()];
         };
         // What was read may be gone, and its letters are there.
-        let read = all.flat_map(|topic| {
+        let read = all.iter().flat_map(|topic| {
             let was = topic.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
-            [Some(topic), was.filter(|was| filled(template, was) == topic)]
+            [Some(*topic), was.filter(|was| filled(template, was) == *topic)]
         });
         let read = read.flatten().chain(self.named()).filter(|topic| self.covers(topic));
-        let letters: BTreeSet<_> = read.map(|topic| filled(template, topic)).collect();
-        letters.into_iter().collect()
+        read.map(|topic| filled(template, topic)).collect()
     }
 
     /// What is written by `template` that would be read again, as far as that is known without a
@@ -158,23 +200,24 @@ impl Routes {
         let open = open.filter(|_| template.starts_with(TOPIC));
         named.into_iter().find(|topic| self.covers(topic)).or_else(|| {
             open.into_iter().find_map(|pattern| match pattern {
-                Pattern::Regex(regex) => Some(regex.as_str().to_owned()),
-                Pattern::Name(_) => None,
+                TopicPattern::Regex(regex) => Some(regex.as_str().to_owned()),
+                TopicPattern::Name(_) => None,
             })
         })
     }
 
     /// Why what is written of a topic may not be written, if it may not.
     pub fn fault(&self, topic: &str) -> Option<String> {
-        let Written { sink, dead_letter } = self.of(topic);
-        let again = [Some(&sink), dead_letter.as_ref()].into_iter().flatten();
-        if let Some(again) = again.into_iter().find(|topic| self.covers(topic)) {
+        let written: Vec<_> = self.all_of(topic).collect();
+        let again = written.iter().flat_map(|all| [Some(&all.sink), all.dead_letter.as_ref()]);
+        if let Some(again) = again.flatten().find(|topic| self.covers(topic)) {
             let what = "would be read again, because [source] includes that topic";
             return Some(format!("what is written from `{topic}` to `{again}` {what}"));
         }
-        (dead_letter.as_ref() == Some(&sink)).then(|| {
-            format!("`{topic}` and its dead letters both go to `{sink}`: use separate topics")
-        })
+        let letters =
+            |sink: &&String| written.iter().any(|w| w.dead_letter.as_ref() == Some(*sink));
+        let sink = written.iter().map(|written| &written.sink).find(letters)?;
+        Some(format!("`{topic}` and its dead letters both go to `{sink}`: use separate topics"))
     }
 }
 
@@ -191,9 +234,9 @@ mod tests {
     fn the_first_route_that_has_a_topic_wins() {
         let given = [("logs.app", "app"), ("^logs\\.", "{topic}.x"), ("^logs\\.b", "never")];
         let routes = routes(&["^logs\\.[a-z]+$", "other"], &given, "{topic}.clean");
-        let sink = |topic| routes.of(topic).sink;
+        let sink = |topic| routes.of(topic, None).sink;
         assert_eq!(["logs.app", "logs.b", "other"].map(sink), ["app", "logs.b.x", "other.clean"]);
-        assert_eq!(routes.of("other").dead_letter.as_deref(), Some("other.dead"));
+        assert_eq!(routes.of("other", None).dead_letter.as_deref(), Some("other.dead"));
         assert_eq!(routes.named().collect::<Vec<_>>(), ["other"]);
         assert_eq!(routes.fixed_sinks().collect::<Vec<_>>(), ["app", "never"]);
         assert_eq!(routes.fault("logs.app"), None);

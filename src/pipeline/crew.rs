@@ -222,6 +222,7 @@ impl<W: Worker> Load<W> for Batch {
             ledger.lands(self.seq, self.output.tally.read, true);
             return;
         }
+        self.chunk.set_origin(self.name.clone());
         let chunk = Arc::new(take(&mut self.chunk));
         let (input, bytes) = (self.name.clone(), self.offset..self.end);
         let (number, alone) = (self.input, self.caution == Caution::Alone);

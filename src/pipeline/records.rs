@@ -144,6 +144,8 @@ pub struct Outgoing<'a> {
     pub dead: bool,
     /// The topic that it came from.
     pub topic: &'a str,
+    /// The route that it took, where there are any.
+    pub route: Option<&'a str>,
     /// The partition of it.
     pub partition: i32,
     /// Its key.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::worker::WayOf;
+use super::judgement::WayOf;
 use crate::{
     engine::{Plan, Run, Way},
     pipeline::records::{Block, Value},

@@ -1,20 +1,17 @@
 //! A block of records, judged: values by the plan, keys and headers by its form for inner lines.
 
-use std::{
-    mem,
-    ops::Range,
-    sync::{Arc, OnceLock},
-};
+use std::{mem, ops::Range, sync::Arc};
 
 use super::{
     beside::{Beside, Besides, KeyIs},
+    judgement::Judgement,
     logs::{Log, LogJudge, Plans},
     packed::pack,
     pseudonym::Pseudonyms,
     ways::Ways,
 };
 use crate::{
-    engine::{Engine, Fate as LineFate, Payload, Plan, Way, event_start},
+    engine::{Engine, Fate as LineFate, Payload, Way, event_start},
     pipeline::{
         EngineReason, Reason, Reject,
         records::{
@@ -23,36 +20,6 @@ use crate::{
         },
     },
 };
-
-/// What records are judged by, shared by all workers.
-pub struct Judgement {
-    plan: Arc<Plan>,
-    inside: OnceLock<Arc<Plan>>,
-    pseudonyms: Option<Pseudonyms>,
-    hops: u32,
-    /// Which way the records of a topic go.
-    way: Option<WayOf>,
-}
-
-/// Says which way the records of a topic go.
-pub type WayOf = Arc<dyn Fn(&str) -> Way + Send + Sync>;
-
-impl Judgement {
-    /// By `plan`, whose rejects must carry bodies. A record goes on that was forwarded less than `hops`
-    /// times; where that is 0, nobody counts.
-    ///
-    /// # Panics
-    /// If they do not.
-    pub fn new(plan: Arc<Plan>, pseudonyms: Option<Pseudonyms>, hops: u32) -> Self {
-        assert!(plan.settings().bodies, "every reject is told of records");
-        Self { plan, inside: OnceLock::new(), pseudonyms, hops, way: None }
-    }
-
-    /// Where routes are only for some topics: which way the records of each go.
-    pub fn with_ways(self, way: WayOf) -> Self {
-        Self { way: Some(way), ..self }
-    }
-}
 
 /// A worker for records.
 ///

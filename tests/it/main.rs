@@ -43,6 +43,7 @@ mod regex_only;
 mod reload;
 mod replay;
 mod reports;
+mod routes;
 mod schema;
 mod separators;
 mod shipped;

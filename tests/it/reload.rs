@@ -288,3 +288,30 @@ fn a_key_file_that_changes_is_read_again() {
     assert!(running.read("err").contains("a.key: a key of 9 bytes is too short"));
     running.end();
 }
+
+#[test]
+fn routes_change_with_the_others_and_counts_stay_with_their_names() {
+    let route = |name: &str, without: &str| {
+        format!(
+            "version = 1\nmetrics_textfile = \"metrics\"\n[[route]]\nname = \"{name}\"\n\
+             match.field.s = \"{name}\"\nwithout = [\"{without}\"]\n"
+        )
+    };
+    let event = |name: &str| format!("{{\"s\":\"{name}\",\"mail\":\"ada@example.com\"}}\n");
+    let clean = |name: &str| event(name).replace("ada@example.com", "[REDACTED:email]");
+    let mut running = Running::start(&[("tamis.toml", &route("a", "email"))], &[]);
+    assert_eq!(running.sieve(&event("a")), event("a"));
+    assert_eq!(running.sieve(&event("b")), clean("b"));
+    running.put("tamis.toml", &route("b", "email"));
+    running.hang_up();
+    running.until_said(1, 0);
+    assert_eq!(running.sieve(&event("a")), clean("a"));
+    assert_eq!(running.sieve(&event("b")), event("b"));
+    let (_, folder) = running.end();
+    let metrics = fs::read_to_string(folder.path().join("metrics")).unwrap();
+    for (route, count) in [("a", 1), ("b", 1), ("default", 2)] {
+        let wanted =
+            format!("tamis_route_lines_total{{route=\"{route}\",outcome=\"forwarded\"}} {count}\n");
+        assert!(metrics.contains(&wanted), "{metrics}");
+    }
+}

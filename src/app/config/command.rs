@@ -71,7 +71,7 @@ fn check(loaded: &Loaded, sound: bool, diagnostics: &mut Diagnostics) -> Option<
         Some(_) => room::fit_records(&run, &rules),
         None => room::fit(&run, &rules, 0),
     });
-    let plan = diagnostics.with(plan::compile(rules, text))?;
+    let plan = diagnostics.with(plan::compile(rules, text))?.plan;
     let detectors = plan.detectors().iter().filter(|d| !d.pack.is_empty()).count();
     let mut page = format!("{}: valid\n", visible::name(&loaded.path));
     let _ = writeln!(page, "  {detectors} detectors enabled");
@@ -80,6 +80,12 @@ fn check(loaded: &Loaded, sound: bool, diagnostics: &mut Diagnostics) -> Option<
     let on = known.filter(|d| plan.detectors().iter().any(|on| on.id == d.id));
     if let Some(line) = patterns::searched(on) {
         let _ = writeln!(page, "  {line}");
+    }
+    if let [_, routes @ ..] = &**plan.routes()
+        && !routes.is_empty()
+    {
+        let names: Vec<_> = routes.iter().map(|route| &*route.name).collect();
+        let _ = writeln!(page, "  routes: {}", names.join(", "));
     }
     page.push_str(&pins(loaded));
     Some(page)

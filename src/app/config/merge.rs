@@ -81,6 +81,8 @@ impl Loaded {
             args.schema = c.schema.as_ref().map(|said| self.schema(&said.value));
         }
         *args.policy = c.policy.clone();
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.add(self.fill_routes(args)?);
         fill(&mut args.text, value(c.text.as_ref()));
         fill(&mut args.ip, value(c.ip.as_ref()));
         fill(&mut args.max_event_bytes, value(c.max_event_bytes.as_ref()));
@@ -90,7 +92,6 @@ impl Loaded {
                 *flag = texts(said.as_deref());
             }
         }
-        let mut diagnostics = Diagnostics::default();
         if let Some(patterns) = &c.patterns {
             let (mut pins, mut own, shipped) = (Vec::new(), Vec::new(), packs::shipped()?);
             for said in patterns {
@@ -114,6 +115,31 @@ impl Loaded {
             (args.pinned, args.patterns) = (Some(pins), own);
         }
         diagnostics.or(Some(()))
+    }
+
+    /// Makes the paths that routes name start from the file's folder; what is wrong with them, a line each.
+    fn fill_routes(&self, args: &mut RuleArgs) -> Result<Vec<String>> {
+        let (mut wrong, shipped) = (Vec::new(), packs::shipped()?);
+        for route in &mut args.policy.routes {
+            if let Some(said) = &mut route.schema {
+                said.value = self.schema(&said.value);
+            }
+            for said in route.packs.iter_mut().flatten().chain(&mut route.add_packs) {
+                match packs::pin(&shipped, &said.value, &[]) {
+                    Err(what) => wrong.push(self.at(said.spot, &what)),
+                    Ok(Some(_)) => {}
+                    Ok(None) => {
+                        let path = self.folder.join(&said.value);
+                        if let Err(error) = fs::metadata(&path) {
+                            let what = format!("pack {}: {}", path.display(), cause(&error));
+                            wrong.push(self.at(said.spot, &what));
+                        }
+                        said.value = path.display().to_string();
+                    }
+                }
+            }
+        }
+        Ok(wrong)
     }
 
     /// A name that ships, or a path from the file's folder.

@@ -24,15 +24,18 @@ pub(super) fn object(e: &Explanation) -> String {
         Outcome::Rejected { .. } | Outcome::Blank => Value::Null,
         _ => String::from_utf8_lossy(&e.line).into(),
     };
-    let mut text = json!({
+    let mut object = json!({
         "outcome": outcome(&e.outcome),
         "rejected": rejected,
         "candidates": e.candidates.iter().map(candidate).collect::<Vec<_>>(),
         "gate_opened": e.unshaped,
         "gate_closed": e.unopened,
         "line": line,
-    })
-    .to_string();
+    });
+    if let Some(route) = &e.route {
+        object["route"] = Value::from(&**route);
+    }
+    let mut text = object.to_string();
     text.push('\n');
     text
 }

@@ -37,6 +37,9 @@ pub(super) fn page(e: &Explanation, by_key: &HashSet<String>) -> String {
         |c: &&Candidate| c.refused == Some(Step::Shape) && !by_key.contains(&c.detector);
     let (without, shown): (Vec<_>, Vec<_>) = e.candidates.iter().partition(shapeless);
     let mut text = outcome(&e.outcome, &shown);
+    if let Some(route) = &e.route {
+        let _ = writeln!(text, "route: {}", visible(route));
+    }
     candidates(&mut text, &shown);
     if e.outcome != Outcome::Blank {
         gates(&mut text, e, &without, &shown);

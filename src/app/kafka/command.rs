@@ -65,7 +65,8 @@ pub(crate) fn run(args: KafkaArgs) -> Result<Exit, Trouble> {
 fn leave(path: Option<PathBuf>, instance: Option<String>) -> Result<Exit, Trouble> {
     let mut args = config::command::no_flags()?;
     args.rules.config = path;
-    let Some(topics) = topics::resolve(&config::applied(args)?.args.streams, true)? else {
+    let args = config::applied(args)?.args;
+    let Some(topics) = topics::resolve(&args.streams, &args.rules.policy.routes, true)? else {
         let what = "the configuration reads no topics: name that of the member, `tamis kafka \
                     leave --config FILE`";
         return Err(anyhow!(what).into());

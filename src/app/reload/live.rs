@@ -14,8 +14,9 @@ use std::{
 };
 
 use crate::{
+    app::routes::Routed,
     containers::{Format, Judgement, Unwrapper},
-    engine::{Chunk, Plan, RouteInfo},
+    engine::{Chunk, RouteInfo},
     pipeline::{
         Output, Tally, Worker,
         records::{Block, Judged, RecordWorker},
@@ -39,7 +40,7 @@ struct State {
 
 struct Generation {
     number: u64,
-    plan: Arc<Plan>,
+    routed: Routed,
     judgement: Arc<Judgement>,
     /// Where the plan's detectors, and the entries of its policy, are counted.
     detectors: Vec<usize>,
@@ -47,11 +48,11 @@ struct Generation {
 }
 
 impl Live {
-    pub(crate) fn new(format: Option<Format>, plan: Arc<Plan>) -> Arc<Self> {
+    pub(crate) fn new(format: Option<Format>, routed: Routed) -> Arc<Self> {
         // Where no framing looks for wrappers, none is found.
         let format = format.unwrap_or(Format::Auto);
         let (mut detectors, mut policy) = (Vec::new(), Vec::new());
-        let current = Generation::new(0, format, plan, &mut detectors, &mut policy);
+        let current = Generation::new(0, format, routed, &mut detectors, &mut policy);
         let state = Mutex::new(State { current: Arc::new(current), detectors, policy });
         Arc::new(Self { format, number: AtomicU64::new(0), state })
     }
@@ -69,8 +70,13 @@ impl Live {
         hops: u32,
     ) -> Vec<LiveWorker<RecordJudge>> {
         let make = move |generation: &Generation| {
-            let plan = generation.plan.clone();
-            RecordJudge::new(records::Judgement::new(plan, pseudonyms.clone(), hops))
+            let routed = generation.routed.clone();
+            let plan = routed.plan.clone();
+            let judgement = records::Judgement::new(plan, pseudonyms.clone(), hops);
+            RecordJudge::new(match routed.asks_sources() {
+                true => judgement.with_ways(Arc::new(move |topic| routed.way(topic))),
+                false => judgement,
+            })
         };
         self.each(workers, Arc::new(make))
     }
@@ -83,16 +89,17 @@ impl Live {
             judge: None,
             make: make.clone(),
             counts: Vec::new(),
+            origin: None,
         };
         (0..workers).map(one).collect()
     }
 
     /// Each worker's next chunk is judged by `plan`.
-    pub(crate) fn replace(&self, plan: Arc<Plan>) {
+    pub(crate) fn replace(&self, routed: Routed) {
         let mut state = self.state();
         let State { current, detectors, policy } = &mut *state;
         let number = current.number + 1;
-        *current = Arc::new(Generation::new(number, self.format, plan, detectors, policy));
+        *current = Arc::new(Generation::new(number, self.format, routed, detectors, policy));
         self.number.store(number, Ordering::Release);
     }
 
@@ -103,7 +110,7 @@ impl Live {
 
     /// The routes in force, the default first.
     pub(crate) fn routes(&self) -> Arc<[RouteInfo]> {
-        Arc::clone(self.state().current.plan.routes())
+        Arc::clone(self.state().current.routed.plan.routes())
     }
 
     /// The labels of all entries of policies so far, in the order of the counts; `None`: not in
@@ -125,14 +132,15 @@ impl Generation {
     fn new(
         number: u64,
         format: Format,
-        plan: Arc<Plan>,
+        routed: Routed,
         detectors: &mut Vec<String>,
         policy: &mut Vec<String>,
     ) -> Self {
+        let plan = &routed.plan;
         let ids = plan.detectors().iter().map(|detector| detector.id.as_str());
         let (detectors, policy) = (places(detectors, ids), places(policy, plan.policy()));
         let judgement = Judgement::new(format, plan.clone());
-        Self { number, plan, judgement, detectors, policy }
+        Self { number, routed, judgement, detectors, policy }
     }
 }
 
@@ -162,6 +170,8 @@ pub(crate) struct LiveWorker<J> {
     make: Make<J>,
     /// Scratch space.
     counts: Vec<u64>,
+    /// What the last chunk came from, where that decides about routes.
+    origin: Option<Arc<str>>,
 }
 
 impl<J> LiveWorker<J> {
@@ -169,7 +179,7 @@ impl<J> LiveWorker<J> {
     fn judge(&mut self) -> &mut J {
         if self.live.number.load(Ordering::Acquire) != self.generation.number {
             // Before the new one is made: a worker has the memory for one.
-            self.judge = None;
+            (self.judge, self.origin) = (None, None);
             self.generation = self.live.state().current.clone();
         }
         let Self { generation, judge, make, .. } = self;
@@ -194,7 +204,14 @@ impl<J> LiveWorker<J> {
 
 impl Worker for LiveWorker<Unwrapper> {
     fn process(&mut self, chunk: &Chunk, out: &mut Output) {
-        self.judge().process(chunk, out);
+        self.judge();
+        let Self { generation, judge, origin, .. } = self;
+        let Some(judge) = judge else { return };
+        if generation.routed.asks_sources() && origin.as_ref() != chunk.origin() {
+            *origin = chunk.origin().cloned();
+            judge.set_way(&generation.routed.way(origin.as_deref().unwrap_or_default()));
+        }
+        judge.process(chunk, out);
         self.relabel(&mut out.tally);
     }
 }

@@ -26,13 +26,14 @@ impl Fit {
             if let Some(fault) = self.routes.fault(topic) {
                 bail!("kafka: {fault}");
             }
-            let sink = self.routes.of(topic).sink;
-            match all.get(&sink) {
-                Some(wanted) if self.same && has != wanted => bail!(
-                    "kafka: partition = \"same\" needs equal numbers of partitions: `{topic}` has \
-                     {has}, `{sink}` has {wanted}"
-                ),
-                _ => {}
+            for sink in self.routes.all_of(topic).map(|written| written.sink) {
+                match all.get(&sink) {
+                    Some(wanted) if self.same && has != wanted => bail!(
+                        "kafka: partition = \"same\" needs equal numbers of partitions: `{topic}` \
+                         has {has}, `{sink}` has {wanted}"
+                    ),
+                    _ => {}
+                }
             }
         }
         Ok(())

@@ -35,9 +35,10 @@ impl Reach {
         let letters = self.routes.fixed_letters();
         written.extend(letters.map(|topic| ("dead_letter", topic.to_owned())));
         for topic in all.keys().filter(|topic| self.routes.covers(topic)) {
-            let Written { sink, dead_letter } = self.routes.of(topic);
-            written.insert(("sink", sink));
-            written.extend(dead_letter.map(|topic| ("dead_letter", topic)));
+            for Written { sink, dead_letter } in self.routes.all_of(topic) {
+                written.insert(("sink", sink));
+                written.extend(dead_letter.map(|topic| ("dead_letter", topic)));
+            }
         }
         let there = |(key, topic): (&str, String)| {
             let missing = || "no such topic, or no permission to see it".to_owned();

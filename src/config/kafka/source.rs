@@ -66,7 +66,7 @@ impl SourceEntry {
 }
 
 /// A topic's name, or, with `^` in front, a regular expression for names.
-pub(super) fn pattern(r: &mut Reader<'_>, said: &Said<String>) {
+pub(in crate::config) fn pattern(r: &mut Reader<'_>, said: &Said<String>) {
     if !said.value.starts_with('^') {
         return named(r, said);
     }

@@ -10,7 +10,7 @@ pub use crate::engine::redact::Action;
 pub(super) const SECRET: &str = "secret";
 
 /// A file of detectors.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pack {
     /// The pack's name: `core`, `secrets`.

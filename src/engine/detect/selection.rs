@@ -3,7 +3,7 @@
 use super::pack::{self, Pack};
 
 /// Which detectors are in force: ids, categories or pack names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// If not empty, only these.
     pub only: Vec<String>,

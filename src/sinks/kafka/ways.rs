@@ -27,7 +27,8 @@ pub(super) struct Ways {
     limits: BTreeMap<String, usize>,
     /// All that were seen so far, and where each is among them.
     known: Vec<Way>,
-    places: HashMap<String, usize>,
+    /// By topic, and by route of the rules.
+    places: HashMap<String, Vec<(Option<String>, usize)>>,
     /// Most records come from the same topic as the one before them.
     last: usize,
 }
@@ -35,6 +36,7 @@ pub(super) struct Ways {
 /// What is written of a topic.
 struct Way {
     read: String,
+    route: Option<String>,
     /// To which topic what is forwarded goes, and what is not; or why nothing may be written.
     written: Result<[To; 2], String>,
 }
@@ -49,10 +51,13 @@ impl Ways {
 
     /// The topic that a record goes to.
     pub(super) fn way(&mut self, record: &Outgoing<'_>) -> Result<&str, Refusal> {
-        if self.known.get(self.last).is_none_or(|way| way.read != record.topic) {
-            self.last = match self.places.get(record.topic) {
-                Some(place) => *place,
-                None => self.learn(record.topic),
+        let is = |way: &Way| way.read == record.topic && way.route.as_deref() == record.route;
+        if self.known.get(self.last).is_none_or(|way| !is(way)) {
+            let places = self.places.get(record.topic).map_or(&[][..], Vec::as_slice);
+            let place = places.iter().find(|(route, _)| route.as_deref() == record.route);
+            self.last = match place {
+                Some((_, place)) => *place,
+                None => self.learn(record.topic, record.route),
             };
         }
         let To(topic, limit) = match &self.known[self.last].written {
@@ -66,10 +71,10 @@ impl Ways {
     }
 
     /// A topic that was not there at the start is judged as those that were.
-    fn learn(&mut self, topic: &str) -> usize {
+    fn learn(&mut self, topic: &str, route: Option<&str>) -> usize {
         let written = match self.routes.fault(topic) {
             None => {
-                let Written { sink, dead_letter } = self.routes.of(topic);
+                let Written { sink, dead_letter } = self.routes.of(topic, route);
                 let dead_letter = dead_letter.unwrap_or_else(|| sink.clone());
                 Ok([sink, dead_letter].map(|topic| {
                     let limit = self.limits.get(&topic).copied();
@@ -78,9 +83,10 @@ impl Ways {
             }
             Some(fault) => Err(fault),
         };
-        self.known.push(Way { read: topic.to_owned(), written });
-        self.places.insert(topic.to_owned(), self.known.len() - 1);
-        self.known.len() - 1
+        let (at, route) = (self.known.len(), route.map(str::to_owned));
+        self.known.push(Way { read: topic.to_owned(), route: route.clone(), written });
+        self.places.entry(topic.to_owned()).or_default().push((route, at));
+        at
     }
 }
 
@@ -111,7 +117,8 @@ mod tests {
     fn record<'a>(topic: &'a str, dead: bool, value: &'a [u8]) -> Outgoing<'a> {
         let headers = &[];
         let (partition, key, timestamp) = (0, None, None);
-        Outgoing { dead, topic, partition, key, value: Some(value), timestamp, headers }
+        let route = None;
+        Outgoing { dead, topic, route, partition, key, value: Some(value), timestamp, headers }
     }
 
     #[test]

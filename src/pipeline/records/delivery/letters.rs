@@ -246,11 +246,13 @@ impl Outbox {
         value: &[u8],
         headers: &[Own<'_>],
     ) -> Result<Option<Reason>, End> {
-        let Flight { seq, outstanding, places, sent, .. } = &mut self.flying[flight];
+        let Flight { seq, outstanding, places, sent, routes, .. } = &mut self.flying[flight];
+        let route = routes.get(usize::from(sent[at].route)).filter(|_| routes.len() > 1);
         let (topic, partition) = home(&places[sent[at].place], sent[at].origin.as_deref());
         let letter = Outgoing {
             dead: true,
             topic,
+            route: route.map(|route| &*route.name),
             partition,
             key,
             value: Some(value),

@@ -202,6 +202,7 @@ impl Outbox {
         let outgoing = Outgoing {
             dead: false,
             topic,
+            route: judged.output.route(verdict.route),
             partition,
             key,
             value,
