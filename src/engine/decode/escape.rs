@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::decoder::{Decoder, Decoding, EscapeError, Look};
+use super::decoder::{Decoder, Decoding, EscapeError};
 use super::map::OffsetMap;
 
 /// Decodes the content of a JSON string.
@@ -11,10 +11,6 @@ pub(crate) struct Escapes;
 impl Decoder for Escapes {
     fn decoding(&self) -> Decoding {
         Decoding::Escapes
-    }
-
-    fn spot(&self, text: &[u8], _: Look) -> bool {
-        memchr(b'\\', text).is_some()
     }
 
     fn decode(

@@ -159,3 +159,61 @@ fn joined(
     winner.matched.1 = winner.matched.1.max(loser.matched.1);
     winner
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::policy::NONE;
+
+    fn finding(matched: (usize, usize), (start, end): (usize, usize)) -> Finding {
+        let with = With::Placeholder;
+        Finding { detector: 0, matched, start, end, with, pseudonym: None, by: NONE }
+    }
+
+    #[test]
+    fn a_candidate_inside_the_last_match_is_not_judged() {
+        let text = b"aaaa bbbb cccc";
+        // The match ends at `end` and was found or refused.
+        for (end, found, at, inside) in [
+            (9, true, 5, true),
+            (9, true, 9, false),
+            (9, false, 5, false),
+            (9, false, 6, true),
+            (9, false, 10, false),
+        ] {
+            let mut set = FindingSet::default();
+            set.note_match(None, 7, end, found);
+            assert_eq!(set.is_inside(set.last_match(7), text, at), inside, "{end} {found} {at}");
+            assert!(!set.is_inside(set.last_match(8), text, at), "of another detector");
+            set.begin_text();
+            assert_eq!(set.last_match(7), None, "of another text");
+        }
+    }
+
+    #[test]
+    fn the_last_match_is_the_furthest_one_or_a_finding() {
+        for (first, then, inside) in [
+            ((9, false), (5, false), true),
+            ((9, false), (5, true), false),
+            ((5, false), (9, false), true),
+        ] {
+            let mut set = FindingSet::default();
+            set.note_match(None, 7, first.0, first.1);
+            set.note_match(set.last_match(7), 7, then.0, then.1);
+            assert_eq!(set.is_inside(set.last_match(7), b"abcdefghij", 7), inside);
+        }
+    }
+
+    #[test]
+    fn what_is_refused_in_a_replaced_match_is_gone_with_it() {
+        for (matched, replaced, at, refused) in
+            [((2, 8), (2, 8), 4, false), ((2, 8), (2, 8), 8, true), ((2, 8), (4, 8), 6, true)]
+        {
+            let mut set = FindingSet::default();
+            set.begin_text();
+            set.list.push(finding(matched, replaced));
+            set.refuse(at);
+            assert_eq!(set.refused, refused, "{matched:?} {replaced:?} {at}");
+        }
+    }
+}

@@ -22,6 +22,7 @@ pub(crate) fn complaints(sources: &[Source]) -> Vec<String> {
     let functions = percentile(sources.iter().flat_map(|source| functions(source)).collect());
     for (what, is, limit) in [("file", files, FILE_LINES), ("function", functions, FUNCTION_LINES)]
     {
+        println!("a {what} has {is} lines (95th percentile): {limit} at most");
         if is > limit {
             found.push(format!("a {what} has {is} lines (95th percentile): {limit} at most"));
         }
