@@ -20,6 +20,7 @@ pub(crate) mod index;
 pub(crate) mod judge;
 mod key_block;
 mod line;
+mod memory;
 pub mod outcome;
 pub(crate) mod path;
 mod placeholder;
@@ -49,18 +50,27 @@ pub use router::{FieldCondition, Pattern, Route, Way};
 
 use index::Index;
 use line::{LineJudge, Lines};
+use memory::Keeper;
 
 /// One worker: the scratch space that the hot path reuses from chunk to chunk.
 pub struct Engine {
     plan: Arc<Plan>,
     index: Index,
     lines: LineJudge,
+    keeper: Keeper,
 }
 
 impl Engine {
     /// A worker for `plan`.
     pub fn new(plan: Arc<Plan>) -> Self {
-        Self { index: Index::default(), lines: LineJudge::new(&plan), plan }
+        let (index, keeper) = (Index::default(), Keeper::default());
+        Self { index, lines: LineJudge::new(&plan), keeper, plan }
+    }
+
+    /// The most memory that an engine takes for chunks with so much data, but for what rules by path
+    /// and pseudonyms ask for.
+    pub fn most_bytes(chunk: usize) -> u64 {
+        detect::POOL_BYTES + memory::most_bytes(chunk)
     }
 
     /// Judges by `plan` from now on, which is [another form](Plan::for_inner_lines) of its own. What
@@ -94,6 +104,9 @@ impl Engine {
     pub fn process(&mut self, chunk: &Chunk, out: &mut Output) {
         let plan = Arc::clone(&self.plan);
         let (buf, end) = chunk.padded();
+        if self.keeper.gives_back_before(end - chunk::HEAD, || self.scratch_bytes()) {
+            self.give_back();
+        }
         let Self { index, lines, .. } = self;
         index.scan(plan.simd, buf, chunk::HEAD, end, &plan.catalog.gates, false);
         let (detectors, entries) = (plan.catalog.list.len(), plan.policy_len());
@@ -111,6 +124,28 @@ impl Engine {
         let counts = lines.judge.counts();
         out.tally.observe(&mut counts.observations, &mut counts.hits);
         out.key_block = lines.key_block;
+        let held = self.scratch_bytes();
+        if self.keeper.gives_back_after(held) {
+            self.give_back();
+        }
+    }
+
+    /// The scratch space that it holds: memory that grows with chunks and events.
+    fn scratch_bytes(&self) -> usize {
+        self.index.memory() + self.lines.memory()
+    }
+
+    /// Gives scratch space back to the allocator.
+    #[cold]
+    fn give_back(&mut self) {
+        self.index = Index::default();
+        self.lines.give_back();
+    }
+
+    /// The memory of the states of all patterns.
+    #[cfg(test)]
+    pub(crate) fn pool_held(&self) -> usize {
+        self.lines.judge.pool_held()
     }
 
     /// What the last line that was judged has cost, in the units of its budget.

@@ -27,6 +27,8 @@ use tamis::engine::{
 thread_local! {
     /// Each test's own: the harness runs them side by side.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// The bytes that this thread has allocated and not freed, and the most that it ever had.
+    static HELD: Cell<(i64, i64)> = const { Cell::new((0, 0)) };
 }
 
 struct Counting;
@@ -38,26 +40,38 @@ fn count() {
 
 // SAFETY: every method passes its arguments on to `System`, whose contract is the same, and counts
 // without allocating: the counter is a constant-initialised `Cell` without a destructor.
+/// Notes that `bytes` more are held.
+fn hold(bytes: i64) {
+    let _ = HELD.try_with(|held| {
+        let now = held.get().0 + bytes;
+        held.set((now, held.get().1.max(now)));
+    });
+}
+
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
+        hold(layout.size() as i64);
         // SAFETY: the caller keeps the contract that is also `System`'s.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
+        hold(layout.size() as i64);
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
+        hold(size as i64 - layout.size() as i64);
         // SAFETY: as above; `at` came from `System`.
         unsafe { System.realloc(at, layout, size) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        hold(-(layout.size() as i64));
         // SAFETY: as above; `at` came from `System`.
         unsafe { System.dealloc(at, layout) }
     }

@@ -116,6 +116,12 @@ impl Chunk {
         }
     }
 
+    /// Makes room for exactly `n` more bytes of data, and for the ends of a line and of the chunk.
+    pub fn reserve(&mut self, n: usize) {
+        let wanted = HEAD + self.len + n + 1 + TAIL;
+        self.buf.reserve_exact(wanted.saturating_sub(self.buf.len()));
+    }
+
     /// Room for `n` more bytes behind the data, to read into; then [`commit`](Self::commit).
     pub fn spare(&mut self, n: usize) -> &mut [u8] {
         let at = HEAD + self.len;

@@ -10,6 +10,7 @@ use std::mem;
 use super::chunk::{HEAD, TAIL};
 use super::index::{Index, Simd};
 use super::judge::Judge;
+use super::memory;
 use super::outcome::Reason;
 use super::path::Paths;
 use super::ruleset::Ruleset;
@@ -39,6 +40,11 @@ pub(super) struct Event<'a> {
 }
 
 impl Fixpoint {
+    /// The bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        self.index.memory() + memory::of(&self.text) + memory::of(&self.detectors)
+    }
+
     /// Judges the event `out[from..]` again, which is what the judge's edits made of another, until
     /// nothing is found in it. Adds the detectors of what was found to the judge's. If the event must
     /// conform to the schema and does not, the error says at which of its bytes, and `out` is the

@@ -14,6 +14,7 @@ mod places;
 mod resolve;
 pub(crate) mod simd;
 
+use super::memory;
 use exact::Exact;
 use fingerprint::Fingerprint;
 pub(crate) use gate::Gate;
@@ -70,6 +71,14 @@ impl Index {
     /// The first and the last byte ≥ 0x80 of each block that has any; all where a line ends in it.
     pub(crate) fn highs(&self) -> &[u32] {
         self.highs.as_slice()
+    }
+
+    /// The bytes of memory that it holds.
+    pub(crate) fn memory(&self) -> usize {
+        let Self { quotes, lines, marks, controls, highs, often, seldom, literals, sieved } = self;
+        let places = [quotes, highs, often, seldom, literals].map(Places::memory);
+        let lists = lines.memory() + memory::of(marks) + memory::of(controls);
+        places.into_iter().sum::<usize>() + lists + sieved.memory()
     }
 
     /// Scans `buf[start..end]`. `start >= 8` bytes must stand before it and 128 behind it; what

@@ -23,8 +23,6 @@ mod sites;
 pub(crate) mod trace;
 mod whole;
 
-use smallvec::SmallVec;
-
 use super::detect::{FindingSet, Keys, Place};
 use super::index::Simd;
 use super::outcome::Reason;
@@ -125,8 +123,9 @@ impl Judge {
         self.builder.clear();
     }
 
-    /// Judges an event with `find`. If a pattern's states do not fit next to those that other events
-    /// left, it is judged again with an empty memory, so that the event alone decides whether they fit.
+    /// Judges an event with `find`. If the states of its patterns do not fit next to those that other
+    /// events left, it is judged again with an empty pool, so that the event alone decides whether they
+    /// fit.
     fn judged(
         &mut self,
         r: &Ruleset,
@@ -135,30 +134,28 @@ impl Judge {
     ) -> Result<(), Stop> {
         let decider = &mut self.finder.decider;
         let (spent, decisions) = (decider.scratch.budget.spent(), decider.recorder.len());
-        let mut emptied = SmallVec::<[u16; 4]>::new();
-        let judged = loop {
-            if self.finder.decider.scratch.budget.is_exceeded() {
-                return Err(Stop { reason: Reason::TooCostly, at: 0 });
-            }
-            let judged = find(&mut self.finder, &mut self.findings);
-            let decider = &mut self.finder.decider;
-            let Some(full) = decider.scratch.full.take() else { break judged };
-            decider.scratch.forget(&r.catalog, full);
-            if emptied.contains(&full) {
-                break judged;
-            }
-            emptied.push(full);
+        if decider.scratch.budget.is_exceeded() {
+            return Err(Stop { reason: Reason::TooCostly, at: 0 });
+        }
+        decider.scratch.pool.begin();
+        let mut judged = find(&mut self.finder, &mut self.findings);
+        let decider = &mut self.finder.decider;
+        if decider.scratch.pool.full {
+            decider.scratch.pool.begin_alone();
             decider.scratch.budget.return_to(spent);
             decider.counts.take_back();
             decider.recorder.back_to(decisions);
             self.clear();
-        };
+            judged = find(&mut self.finder, &mut self.findings);
+            self.finder.decider.scratch.pool.end_alone();
+        }
         self.build(r, line);
         judged
     }
 
     /// Builds the edits of the findings.
     fn build(&mut self, r: &Ruleset, line: &Line<'_>) {
+        self.builder.reserve(self.findings.list.len());
         let pseudonyms = &self.finder.decider.scratch.pseudonyms;
         for f in &self.findings.list {
             self.builder.add(r, f, line, pseudonyms);
@@ -173,6 +170,25 @@ impl Judge {
     /// The same, where nothing is learnt yet.
     pub(crate) fn paths_inside(r: &Ruleset, max_depth: usize) -> Box<Paths> {
         nested::paths(r, max_depth)
+    }
+
+    /// The bytes of memory that grow with an event.
+    pub(crate) fn memory(&self) -> usize {
+        self.finder.memory() + self.findings.memory() + self.builder.memory()
+    }
+
+    /// Gives that memory back, with what the last event came to.
+    #[cold]
+    pub(crate) fn give_back(&mut self) {
+        self.clear();
+        self.finder.give_back();
+        (self.findings, self.builder) = Default::default();
+    }
+
+    /// The memory of the states of all patterns.
+    #[cfg(test)]
+    pub(crate) fn pool_held(&self) -> usize {
+        self.finder.decider.scratch.pool.held()
     }
 
     /// What the last event has cost.

@@ -74,6 +74,21 @@ impl LineJudge {
         }
     }
 
+    /// The bytes of memory that grow with an event.
+    pub(super) fn memory(&self) -> usize {
+        self.walk.memory() + self.judge.memory() + self.fixpoint.memory()
+    }
+
+    /// Gives that memory back, unless an explanation needs what the last event came to.
+    #[cold]
+    pub(super) fn give_back(&mut self) {
+        if self.judge.recorder().trace.is_none() {
+            self.walk.give_back();
+            self.judge.give_back();
+            self.fixpoint = Fixpoint::default();
+        }
+    }
+
     /// Judges the lines that `index` found in `buf`.
     #[inline(always)]
     fn lines(

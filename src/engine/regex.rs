@@ -30,7 +30,7 @@ pub(crate) fn check_size(hir: &Hir) -> Result<(), String> {
 
 /// About how many states the automaton of `hir` has: one for each byte that it can be at, with its
 /// repetitions written out.
-fn size(hir: &Hir) -> usize {
+pub(crate) fn size(hir: &Hir) -> usize {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) | HirKind::Class(_) => 1,
         HirKind::Literal(l) => l.0.len(),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::decode::OffsetMap;
 use super::index::Mark;
+use super::memory;
 use super::outcome::Reason;
 use super::path::Paths;
 use super::schema::{Contract as _, Schema};
@@ -135,6 +136,21 @@ impl Walk {
             asked: Asked::default(),
             walking_nodes: false,
         }
+    }
+
+    /// The bytes of memory that grow with an event.
+    pub(crate) fn memory(&self) -> usize {
+        let Self { named, scratch, map, sites, keys, rows, .. } = self;
+        let lists = memory::of(sites) + memory::of(keys) + memory::of(rows);
+        lists + memory::of(named) + memory::of(scratch) + map.memory()
+    }
+
+    /// Gives that memory back.
+    #[cold]
+    pub(crate) fn give_back(&mut self) {
+        let Self { named, scratch, map, sites, keys, rows, .. } = self;
+        (*named, *scratch, *map) = Default::default();
+        (*sites, *keys, *rows) = Default::default();
     }
 
     /// Walks one event. On success `sites`, `keys` and `violation` tell about it.

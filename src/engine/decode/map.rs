@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::engine::memory;
+
 /// One decoded unit whose spelling differs from its value: an escape, a surrogate pair, a `%XX`.
 #[derive(Debug, Clone, Copy)]
 struct Atom {
@@ -31,6 +33,11 @@ pub(crate) struct OffsetMap {
 }
 
 impl OffsetMap {
+    /// The bytes of memory that it holds.
+    pub(crate) fn memory(&self) -> usize {
+        memory::of(&self.atoms)
+    }
+
     /// Forgets every breakpoint (the map of a text that was copied as it is), keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.atoms.clear();

@@ -27,6 +27,9 @@ pub(crate) const PSEUDONYM: usize = 32;
 pub(crate) const HASHED: usize = 2;
 /// A name that is split into words and looked up.
 pub(crate) const NAME: usize = 128;
+/// Bytes of a pattern's states that are discarded while the event is judged, and may have to be built
+/// again, for one unit.
+pub(crate) const EVICTED: usize = 4;
 /// A key above a value that is looked through for words.
 pub(crate) const KEY: usize = 64;
 /// A byte of an event that is judged again, and a round itself. Placeholders are bytes, too: where

@@ -8,6 +8,7 @@
 use super::catalog::Catalog;
 use super::finding::{Finding, With};
 use super::pack::{Extends, Step};
+use crate::engine::memory;
 
 /// The findings of a text, or of all texts of an event, and what was matched in the last text.
 #[derive(Default)]
@@ -28,6 +29,23 @@ struct Match {
 }
 
 impl FindingSet {
+    /// The bytes of memory that it holds.
+    pub(crate) fn memory(&self) -> usize {
+        memory::of(&self.list) + memory::of(&self.matches)
+    }
+
+    /// Adds `found`, which is another text's list in the places of this one's; returns a list for that
+    /// one's next findings. The first findings change hands, so that they are in memory once.
+    pub(crate) fn take(&mut self, mut found: Vec<Finding>) -> Vec<Finding> {
+        match self.list.is_empty() {
+            true => std::mem::replace(&mut self.list, found),
+            false => {
+                self.list.append(&mut found);
+                found
+            }
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.list.clear();
     }

@@ -52,6 +52,15 @@ struct Trail {
     looked: usize,
 }
 
+impl Memory {
+    /// The bytes of memory that it holds, by the count of `regex_automata`.
+    pub(super) fn size(&self) -> usize {
+        let cache = |cache: &Option<Box<Cache>>| cache.as_ref().map_or(0, |c| c.memory_usage());
+        let trail = self.trail.states.len() * size_of::<LazyStateID>();
+        cache(&self.cache) + cache(&self.backwards) + trail
+    }
+}
+
 /// What a search came to.
 pub(crate) struct Search {
     /// The end of the match.
@@ -60,6 +69,8 @@ pub(crate) struct Search {
     pub(crate) looked: usize,
     /// The states that the search needs do not fit the memory.
     pub(crate) full: bool,
+    /// States may have been built.
+    pub(crate) built: bool,
 }
 
 /// What a search of a text came to.
@@ -73,9 +84,11 @@ pub(crate) struct Found {
 }
 
 /// The most memory for one pattern's states in one worker. The states of every detector that ships
-/// fit (a test holds that), so none is ever built twice. An event whose search needs more than this
-/// is too costly: see [`Search::full`].
-const STATES: usize = 192 << 10;
+/// fit (a test holds that). An event whose search needs more than this is too costly: see
+/// [`Search::full`].
+pub(super) const STATES: usize = 192 << 10;
+/// An automaton of this size needs less than that before it reads a byte.
+const SURELY_FITS: usize = 2000;
 /// The distance of a trail's places.
 const STEP: usize = 64;
 /// The most places of a trail.
@@ -93,6 +106,13 @@ impl Pattern {
         if !regex.is_empty() {
             let hir = pattern.hir()?;
             regex::check_size(&hir).map_err(|what| format!("its regex is too large: {what}"))?;
+            if regex::size(&hir) > SURELY_FITS && !pattern.fits() {
+                return Err(format!(
+                    "its regex is too large: its automaton needs more than {} KiB of memory before \
+                     it reads a byte: use smaller bounds, or `*` and `+`",
+                    STATES >> 10
+                ));
+            }
             (pattern.before_at, pattern.colon_before_at) = shape::before_at(&hir);
         }
         Ok(pattern)
@@ -113,6 +133,12 @@ impl Pattern {
         Ok(self.lift.as_ref().map_or_else(|| hir.clone(), |not_after| lifted(&hir, not_after)))
     }
 
+    /// Whether a search can begin at all with the memory that a pattern has.
+    fn fits(&self) -> bool {
+        self.build(false).is_some() && self.build(true).is_some()
+    }
+
+    /// The automaton; `None` if the memory does not even hold what a search begins with.
     fn build(&self, backwards: bool) -> Option<DFA> {
         if self.regex.is_empty() {
             return None;
@@ -122,7 +148,6 @@ impl Pattern {
         let config = DFA::config()
             .match_kind(kind)
             .cache_capacity(STATES)
-            .skip_cache_capacity_check(true)
             .minimum_cache_clear_count(Some(0));
         let captures = if backwards { WhichCaptures::None } else { WhichCaptures::All };
         let nfa = thompson::Config::new().utf8(false).reverse(backwards).which_captures(captures);
@@ -143,12 +168,15 @@ impl Pattern {
         id: u64,
         fresh: &mut Vec<LazyStateID>,
     ) -> Search {
-        let nothing = Search { end: None, looked: 0, full: false };
-        let Some(dfa) = self.built.get_or_init(|| self.build(false)) else { return nothing };
+        let nothing = Search { end: None, looked: 0, full: false, built: false };
+        let Some(dfa) = self.built.get_or_init(|| self.build(false)) else {
+            // Nothing is let through for a regex that cannot be built.
+            return if self.is_empty() { nothing } else { full(at, at) };
+        };
         let cache = memory.cache.get_or_insert_with(|| Box::new(dfa.create_cache()));
         let input = Input::new(text).span(at..end).anchored(Anchored::Yes);
         let Ok(state) = dfa.start_state_forward(cache, &input) else { return full(at, at) };
-        let mut run = Run { dfa, text, at, state, last: None };
+        let mut run = Run { dfa, text, at, state, last: None, built: false };
         // Most matches are short, and leave no trail.
         let first = end.min((at / STEP + 1) * STEP);
         match run.through(cache, at, first) {
@@ -174,7 +202,7 @@ impl Pattern {
         let cache = memory.cache.get_or_insert_with(|| Box::new(dfa.create_cache()));
         let input = Input::new(text).span(from..to);
         let Ok(state) = dfa.start_state_forward(cache, &input) else { return full(0) };
-        let mut run = Run { dfa, text, at: from, state, last: None };
+        let mut run = Run { dfa, text, at: from, state, last: None, built: false };
         let search = run.through(cache, from, to).unwrap_or_else(|| run.ended(cache, to));
         let looked = search.looked;
         let end = match search {
@@ -192,18 +220,6 @@ impl Pattern {
             _ => full(looked + end - from),
         }
     }
-
-    /// Forgets the states that were built.
-    #[cold]
-    pub(crate) fn forget(&self, memory: &mut Memory) {
-        if let (Some(Some(dfa)), Some(cache)) = (self.built.get(), &mut memory.cache) {
-            dfa.reset_cache(cache);
-        }
-        if let (Some(Some(dfa)), Some(cache)) = (self.backwards.get(), &mut memory.backwards) {
-            dfa.reset_cache(cache);
-        }
-        memory.trail.forget(0);
-    }
 }
 
 /// A search that is under way.
@@ -215,6 +231,8 @@ struct Run<'a> {
     state: LazyStateID,
     /// The end of the match so far.
     last: Option<usize>,
+    /// States may have been built.
+    built: bool,
 }
 
 impl Run<'_> {
@@ -230,17 +248,19 @@ impl Run<'_> {
                     state = next;
                     continue;
                 }
+                self.built |= next.is_unknown();
             }
             state = match self.dfa.next_state(cache, state, b) {
                 Ok(s) if s.is_dead() || s.is_quit() => {
-                    return Some(Search { end: self.last, looked: i - self.at, full: false });
+                    return Some(self.search(self.last, i));
                 }
                 Ok(s) => s,
                 Err(_) => return Some(full(self.at, i)),
             };
             // A match is known one byte late.
             if state.is_match() {
-                self.last = Some(i);
+                // What follows it may be built without a sign of it.
+                (self.last, self.built) = (Some(i), true);
             }
         }
         self.state = state;
@@ -266,7 +286,7 @@ impl Run<'_> {
             let place = from / STEP;
             if trail.states.get(place.wrapping_sub(trail.from)) == Some(&self.state) {
                 let end = trail.end.filter(|&end| end >= from).or(self.last);
-                return Search { end, looked: from - self.at, full: false };
+                return self.search(end, from);
             }
             if fresh.len() < MOST_PLACES {
                 fresh.push(self.state);
@@ -288,22 +308,29 @@ impl Run<'_> {
 
     /// What the search came to that looked at everything up to `end`.
     #[inline(always)]
-    fn ended(&self, cache: &mut Cache, end: usize) -> Search {
+    fn ended(&mut self, cache: &mut Cache, end: usize) -> Search {
+        self.built = true;
         let behind = match self.text.get(end) {
             Some(&b) => self.dfa.next_state(cache, self.state, b),
             None => self.dfa.next_eoi_state(cache, self.state),
         };
         match behind {
-            Ok(s) if s.is_match() => Search { end: Some(end), looked: end - self.at, full: false },
-            Ok(_) => Search { end: self.last, looked: end - self.at, full: false },
+            Ok(s) if s.is_match() => self.search(Some(end), end),
+            Ok(_) => self.search(self.last, end),
             Err(_) => full(self.at, end),
         }
+    }
+
+    /// What the search came to that found a match up to `end`, if any, and looked as far as `looked`.
+    #[inline(always)]
+    fn search(&self, end: Option<usize>, looked: usize) -> Search {
+        Search { end, looked: looked - self.at, full: false, built: self.built }
     }
 }
 
 /// A search from `at` whose states did not fit at `looked`.
 fn full(at: usize, looked: usize) -> Search {
-    Search { end: None, looked: looked - at, full: true }
+    Search { end: None, looked: looked - at, full: true, built: true }
 }
 
 impl Trail {

@@ -2,9 +2,9 @@
 
 use regex_automata::hybrid::LazyStateID;
 
-use super::Catalog;
 use super::budget::Budget;
-use super::pattern::Memory;
+use super::pool::Pool;
+use crate::engine::memory;
 use crate::engine::path::words::{Name, Words};
 use crate::engine::redact::pseudonym::Pseudonyms;
 
@@ -17,8 +17,8 @@ pub(crate) struct Scratch {
     pub(super) judged: Name,
     pub(super) judged_for: u16,
     pub(super) normalised: Vec<u8>,
-    /// By detector.
-    pub(super) memory: Vec<Memory>,
+    /// The states of all patterns.
+    pub(crate) pool: Pool,
     pub(super) fresh: Vec<LazyStateID>,
     /// Names the text under judgement, among all that this worker has judged.
     pub(crate) text: u64,
@@ -26,21 +26,27 @@ pub(crate) struct Scratch {
     pub(crate) budget: Budget,
     /// What the event's findings become by rules with `hmac`.
     pub(crate) pseudonyms: Pseudonyms,
-    /// The detector whose states do not fit the memory: see [`Search::full`](super::pattern::Search).
-    pub(crate) full: Option<u16>,
 }
 
 impl Scratch {
+    /// The bytes of memory that grow with an event.
+    pub(crate) fn memory(&self) -> usize {
+        let Self { words, name, normalised, fresh, pseudonyms, .. } = self;
+        let lists = memory::of(name) + memory::of(normalised) + memory::of(fresh);
+        lists + words.memory() + pseudonyms.memory()
+    }
+
+    /// Gives that memory back.
+    #[cold]
+    pub(crate) fn give_back(&mut self) {
+        let Self { words, name, normalised, fresh, pseudonyms, .. } = self;
+        (*words, *name, *normalised) = Default::default();
+        (*fresh, *pseudonyms) = Default::default();
+    }
+
     /// Forgets the last name: what an event costs does not depend on the one before.
     #[inline]
     pub(crate) fn forget_name(&mut self) {
         self.name.clear();
-    }
-
-    /// Forgets the states of `detector`.
-    #[cold]
-    pub(crate) fn forget(&mut self, catalog: &Catalog, detector: u16) {
-        let detector = usize::from(detector);
-        catalog.list[detector].pattern.forget(&mut self.memory[detector]);
     }
 }

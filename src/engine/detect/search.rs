@@ -3,7 +3,6 @@
 
 use super::budget::{CANDIDATE, FINDING};
 use super::pack::{Fires, Step};
-use super::pattern::Memory;
 use super::scratch::Scratch;
 use super::value::whole;
 use super::{Finding, Place, Refusal, Verdict};
@@ -23,15 +22,13 @@ pub(crate) fn next(
     if from >= p.end || fires == Fires::Never {
         return None;
     }
-    if scratch.memory.len() < verdict.catalog.list.len() {
-        scratch.memory.resize_with(verdict.catalog.list.len(), Memory::default);
-    }
     let far = p.end.min(from.saturating_add(scratch.budget.left()).saturating_add(1));
-    let memory = &mut scratch.memory[usize::from(detector)];
+    let memory = scratch.pool.of(detector, verdict.catalog.list.len());
     let found = d.pattern.find(memory, p.text, (from, far));
     scratch.budget.spend(found.looked);
+    scratch.pool.count(detector, &mut scratch.budget);
     if found.full {
-        scratch.full = Some(detector);
+        scratch.pool.full = true;
         return None;
     }
     let (begin, end) = found.range?;

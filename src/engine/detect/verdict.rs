@@ -6,7 +6,6 @@ use super::budget::{ASSIGNED, Budget, CANDIDATE, FINDING, HASHED, NAME, PSEUDONY
 use super::finding::{Finding, Refusal, With};
 use super::keys::Keys;
 use super::pack::{Action, Step};
-use super::pattern::Memory;
 use super::scratch::Scratch;
 use super::value::whole;
 use crate::engine::path::words::Fields;
@@ -58,15 +57,15 @@ impl Verdict<'_> {
         scratch.budget.spend(CANDIDATE);
         let begin = d.begin(p, at, &mut scratch.budget).map_err(refuse)?;
         let far = p.end.min(begin.saturating_add(scratch.budget.left()).saturating_add(1));
-        if scratch.memory.len() < self.catalog.list.len() {
-            scratch.memory.resize_with(self.catalog.list.len(), Memory::default);
-        }
-        let memory = &mut scratch.memory[usize::from(detector)];
+        let memory = scratch.pool.of(detector, self.catalog.list.len());
         let (text, fresh) = (scratch.text, &mut scratch.fresh);
         let search = d.pattern.search(memory, p.text, (begin, far), text, fresh);
         scratch.budget.spend(search.looked);
+        if search.built {
+            scratch.pool.count(detector, &mut scratch.budget);
+        }
         if search.full {
-            scratch.full = Some(detector);
+            scratch.pool.full = true;
             return Err(refuse(Step::Regex));
         }
         let end = search.end.ok_or(refuse(Step::Regex))?;

@@ -1,6 +1,7 @@
 //! Lists that a scan writes to block by block, places sixteen at a time.
 
 use super::simd::Level;
+use crate::engine::memory;
 
 /// The most that a block adds to a list.
 const MOST: usize = 64;
@@ -23,6 +24,11 @@ impl<T: Copy + Default> Places<T> {
 
     pub(super) fn clear(&mut self) {
         self.len = 0;
+    }
+
+    /// The bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        memory::of(&self.list)
     }
 
     /// Makes room for some blocks; for how many there is room.

@@ -2,6 +2,7 @@
 
 use super::gate::{self, Gate};
 use super::{Gates, Index, Mark, SIGNS};
+use crate::engine::memory;
 
 /// Scratch space: the hits that the first look left, and the seldom gates' marks.
 #[derive(Default)]
@@ -9,6 +10,13 @@ pub(super) struct Sieved {
     left: Vec<u32>,
     /// The marks of the gates that open seldom.
     seldom: Vec<Mark>,
+}
+
+impl Sieved {
+    /// The bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        memory::of(&self.left) + memory::of(&self.seldom)
+    }
 }
 
 impl Index {

@@ -1,5 +1,6 @@
 //! What the policy decided, counted.
 
+use crate::engine::memory;
 use crate::engine::policy::{Action, NONE, Precedence};
 
 /// How often the entries and rules of the policy decided, and what they decided about one event.
@@ -22,6 +23,17 @@ pub(crate) struct PolicyCounts {
 }
 
 impl PolicyCounts {
+    /// The bytes of memory that grow with an event.
+    pub(super) fn memory(&self) -> usize {
+        memory::of(&self.observed) + memory::of(&self.counted)
+    }
+
+    /// Gives that memory back, with what was counted of the last event.
+    #[cold]
+    pub(super) fn give_back(&mut self) {
+        (self.observed, self.counted) = Default::default();
+    }
+
     /// Makes room for as many detectors, and entries and rules.
     pub(crate) fn resize(&mut self, detectors: usize, entries: usize) {
         self.observations.resize(detectors, 0);

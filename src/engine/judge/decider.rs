@@ -4,6 +4,7 @@ use super::counts::PolicyCounts;
 use super::trace::Recorder;
 use crate::engine::detect::budget::{AGAIN, ROUND, SKIPPED};
 use crate::engine::detect::{self, Finding, FindingSet, Place, Refusal, Scratch};
+use crate::engine::memory;
 use crate::engine::policy::NONE;
 use crate::engine::ruleset::Ruleset;
 
@@ -38,7 +39,7 @@ impl Decider {
     /// Whether the text under judgement cannot be judged to its end.
     #[inline]
     pub(super) fn is_exhausted(&self) -> bool {
-        self.scratch.budget.is_exceeded() || self.scratch.full.is_some()
+        self.scratch.budget.is_exceeded() || self.scratch.pool.full
     }
 
     /// Judges the candidate of `id` at `at`, unless it is inside its detector's last match in this text.
@@ -61,7 +62,7 @@ impl Decider {
         let (found, matched) = match verdict {
             Ok(f) => {
                 self.unsettled |= r.verdict().may_show_more(&f, p);
-                out.list.push(f);
+                memory::push(&mut out.list, f);
                 self.found(r, p, &f);
                 (true, f.matched)
             }
@@ -85,7 +86,7 @@ impl Decider {
         {
             match verdict {
                 Ok(f) => {
-                    out.list.push(f);
+                    memory::push(&mut out.list, f);
                     self.found(r, p, &f);
                 }
                 Err(refusal) => {

@@ -26,6 +26,18 @@ impl DecodeStack {
         Self { simd, levels, nested: Nested::new(r, max_depth), depth: 0 }
     }
 
+    /// The bytes of memory that grow with an event.
+    pub(super) fn memory(&self) -> usize {
+        self.levels.iter().map(Level::memory).sum::<usize>() + self.nested.memory()
+    }
+
+    /// Gives that memory back.
+    #[cold]
+    pub(super) fn give_back(&mut self) {
+        self.levels.fill_with(Level::default);
+        self.nested.give_back();
+    }
+
     /// The place of the text at `level`; `None`: there is none so deep.
     pub(super) fn level(&mut self, level: usize) -> Option<&mut Level> {
         self.levels.get_mut(level)

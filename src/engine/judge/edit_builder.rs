@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::key_names::{KeyNames, spelt};
 use crate::engine::detect::{Finding, With};
+use crate::engine::memory;
 use crate::engine::policy::Numbers;
 use crate::engine::redact::pseudonym::Pseudonyms;
 use crate::engine::redact::{Edit, Edits};
@@ -27,7 +28,21 @@ pub(crate) struct EditBuilder {
 }
 
 impl EditBuilder {
+    /// The bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        let Self { edits, detectors, key_numbers, key_names } = self;
+        let numbers = key_numbers.capacity() * size_of::<((u32, u16), u32)>();
+        let lists = memory::of(&edits.list) + memory::of(&edits.replacements);
+        lists + memory::of(detectors) + numbers + key_names.memory()
+    }
+
     /// Forgets the event.
+    /// Makes room for the edits of so many findings, if they are many.
+    pub(super) fn reserve(&mut self, findings: usize) {
+        memory::reserve(&mut self.edits.list, findings);
+        memory::reserve(&mut self.detectors, findings);
+    }
+
     pub(super) fn clear(&mut self) {
         self.edits.clear();
         self.detectors.clear();

@@ -6,7 +6,7 @@ use super::fit::Fit;
 use super::level::Level;
 use super::members::Members;
 use super::whole::stop;
-use crate::engine::chunk::HEAD;
+use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode::{self, Content, DECODERS, Decoder, Escapes, Look, json};
 use crate::engine::detect::{Finding, FindingSet, Keys, Place};
 use crate::engine::index::{ESCAPE, Mark, SIGNS, Simd};
@@ -49,6 +49,21 @@ impl Finder {
         }
     }
 
+    /// The bytes of memory that grow with an event.
+    pub(super) fn memory(&self) -> usize {
+        let Self { decider, stack, members, .. } = self;
+        decider.scratch.memory() + decider.counts.memory() + stack.memory() + members.memory()
+    }
+
+    /// Gives that memory back.
+    #[cold]
+    pub(super) fn give_back(&mut self) {
+        self.decider.scratch.give_back();
+        self.decider.counts.give_back();
+        self.stack.give_back();
+        self.members = Members::default();
+    }
+
     /// Forgets the last event.
     pub(super) fn clear(&mut self) {
         self.decider.clear();
@@ -67,11 +82,12 @@ impl Finder {
             return Ok(());
         }
         let Some(mut own) = self.stack.take(0) else { return Ok(()) };
+        own.text.reserve_exact(p.end - p.start + TAIL);
         own.text.extend_from_slice(&p.text[p.start..p.end]);
         let from = self.decider.recorder.len();
         let judged = self.decoded(r, &mut own, p.keys, None, 0);
         self.decider.recorder.map(from, |range| own.back(range, p.start));
-        out.list.extend(own.findings.list.iter().map(|f| own.map_back(f, p.start)));
+        own.hand_over(out, |own, f| own.map_back(f, p.start));
         self.stack.put_back(0, own);
         judged.map_err(|reason| Stop { reason, at: p.start })
     }
@@ -176,13 +192,13 @@ impl Finder {
         self.decider
             .recorder
             .leave(from, |range| whole.unwrap_or_else(|| own.back(range, p.start)));
-        out.list.extend(own.findings.list.iter().map(|f| {
+        own.hand_over(out, |own, f| {
             let f = match whole {
                 Some(all) => Finding { matched: all, start: all.0, end: all.1, ..*f },
                 None => own.map_back(f, p.start),
             };
             if decoder.escapes_quotes() { Finding { with: f.with.escaped(), ..f } } else { f }
-        }));
+        });
         self.stack.put_back(level, own);
         judged
     }

@@ -18,6 +18,12 @@ pub(super) struct KeyNames {
 }
 
 impl KeyNames {
+    /// The bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        let entry = size_of::<((u32, Letters), (usize, usize))>();
+        self.made.capacity() * entry + self.there.capacity() * size_of::<Letters>()
+    }
+
     pub(super) fn clear(&mut self) {
         self.made.clear();
         self.there.clear();

@@ -4,6 +4,7 @@ use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode::OffsetMap;
 use crate::engine::detect::{Finding, FindingSet};
 use crate::engine::index::Index;
+use crate::engine::memory;
 
 /// One decoded text.
 #[derive(Default)]
@@ -20,6 +21,12 @@ pub(super) struct Level {
 }
 
 impl Level {
+    /// The bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        let Self { text, map, index, findings, values, .. } = self;
+        memory::of(text) + map.memory() + index.memory() + findings.memory() + memory::of(values)
+    }
+
     /// Empties the text but for its margin.
     pub(super) fn open(&mut self) {
         self.text.clear();
@@ -41,6 +48,18 @@ impl Level {
         let (s, e) = self.back((f.start, f.end), start);
         let with = f.with.mapped(|range| self.back(range, start));
         Finding { matched: self.back(f.matched, start), start: s, end: e, with, ..*f }
+    }
+
+    /// Moves the findings to `out`, each as what `place` makes of it.
+    #[inline]
+    pub(super) fn hand_over(
+        &mut self,
+        out: &mut FindingSet,
+        place: impl Fn(&Self, &Finding) -> Finding,
+    ) {
+        let mut found = std::mem::take(&mut self.findings.list);
+        found.iter_mut().for_each(|f| *f = place(self, f));
+        self.findings.list = out.take(found);
     }
 
     pub(super) fn back(&self, (from, to): (usize, usize), start: usize) -> (usize, usize) {

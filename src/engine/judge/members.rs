@@ -1,6 +1,7 @@
 //! Fields that become `null` or are removed, for what was found in them.
 
 use crate::engine::detect::{Finding, With};
+use crate::engine::memory;
 use crate::engine::path::flag;
 use crate::engine::redact::members;
 use crate::engine::walk::{Kind, Site};
@@ -44,6 +45,11 @@ pub(super) fn whole_fields(site: &Site, key: Option<(u32, u32)>, found: &mut [Fi
 }
 
 impl Members {
+    /// The bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        memory::of(&self.members) + memory::of(&self.ends)
+    }
+
     /// Removes the members among `found` with their commas; `json` is where they are. (Those of JSON
     /// inside a string were removed there.)
     #[cold]

@@ -5,6 +5,7 @@
 use crate::engine::chunk::{HEAD, TAIL};
 use crate::engine::decode::{Decoder as _, Json, OffsetMap};
 use crate::engine::index::{Index, Simd};
+use crate::engine::memory;
 use crate::engine::path::{Paths, Rules};
 use crate::engine::ruleset::Ruleset;
 use crate::engine::walk::{Held, Line, Stop, Walk};
@@ -52,6 +53,20 @@ impl Nested {
         }
     }
 
+    /// The bytes of memory that grow with an event.
+    pub(super) fn memory(&self) -> usize {
+        self.depths.iter().flatten().map(|depth| depth.memory()).sum()
+    }
+
+    /// Gives that memory back.
+    #[cold]
+    pub(super) fn give_back(&mut self) {
+        for Depth { walk, index, text } in self.depths.iter_mut().flatten().map(|d| &mut **d) {
+            walk.give_back();
+            (*index, *text) = Default::default();
+        }
+    }
+
     /// Takes the place for the JSON in a text that is in `depth` values; `None`: there is none so deep.
     /// [`put_back`](Self::put_back) returns it.
     pub(super) fn take(&mut self, depth: usize) -> Option<Box<Depth>> {
@@ -74,6 +89,10 @@ impl Nested {
 }
 
 impl Depth {
+    fn memory(&self) -> usize {
+        self.walk.memory() + self.index.memory() + memory::of(&self.text)
+    }
+
     /// Takes `text`, which has a margin before it.
     pub(super) fn take(&mut self, simd: Simd, r: &Ruleset, text: &[u8]) {
         self.text.clear();

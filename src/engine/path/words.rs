@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::engine::memory;
 use crate::engine::placeholder::Placeholders;
 
 /// Calls `word` for each word of `key`, in order, as it stands: words end at what is no letter or
@@ -43,6 +44,11 @@ pub(crate) struct Words {
 }
 
 impl Words {
+    /// The bytes of memory that it holds.
+    pub(crate) fn memory(&self) -> usize {
+        self.joined.capacity() + memory::of(&self.starts) + memory::of(&self.key)
+    }
+
     pub(crate) fn of(key: &[u8]) -> Self {
         let mut w = Words::default();
         w.set(key);

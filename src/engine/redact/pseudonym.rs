@@ -9,6 +9,8 @@ use std::{fmt, num::NonZeroU32};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
+use crate::engine::memory;
+
 /// What every pseudonym begins with.
 pub(crate) const OPEN: &[u8] = b"[HMAC:";
 /// The letters of a pseudonym: two for each of 16 bytes.
@@ -157,6 +159,11 @@ pub(crate) struct Pseudonyms {
 }
 
 impl Pseudonyms {
+    /// The bytes of memory that it holds.
+    pub(crate) fn memory(&self) -> usize {
+        memory::of(&self.text) + memory::of(&self.made)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.made.clear();
