@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-pub use decode::{Decode, Fault, Step, decoder};
+pub use decode::{Decode, Fault, Step, Window, decoder};
 pub use encode::Encoder;
 
 /// A format, told by its first bytes and never by a file's name.

@@ -73,6 +73,11 @@ impl Engine {
         detect::POOL_BYTES + memory::most_bytes(chunk)
     }
 
+    /// What it learns of the paths of each further ruleset of a plan.
+    pub fn ruleset_bytes() -> u64 {
+        memory::PATHS
+    }
+
     /// Judges by `plan` from now on, which is [another form](Plan::for_inner_lines) of its own. What
     /// was learnt of patterns and paths stays.
     ///

@@ -152,7 +152,8 @@ impl Pipeline {
         let delivery =
             Delivery::new(outlets, acknowledgements, observer, stop, account, meters.clone());
         let batches = (0..budget.batches).map(|_| Batch::new(&budget.sizes)).collect();
-        let crew = Crew::new(intake, delivery, batches, ledger.clone(), meters);
+        let pool = (batches, budget.long);
+        let crew = Crew::new(intake, delivery, pool, ledger.clone(), meters);
         match muster(crew, workers, &shutdown, &ledger, &*watcher) {
             Ok(delivery) => delivery.close(),
             Err(end) => ledger.report(end),

@@ -18,6 +18,7 @@ use super::{
     visible,
 };
 use crate::{
+    compression::Window,
     config::names::Names,
     pipeline::{self, Observer},
     shutdown::Shutdown,
@@ -36,7 +37,7 @@ const OTHER_DESCRIPTORS: u64 = 256;
 pub(crate) fn inputs(
     choice: &Choice,
     names: &Names,
-    window_log: u32,
+    window: Window,
     notices: &Arc<Notices>,
     shutdown: Shutdown,
 ) -> Result<pipeline::Inputs> {
@@ -49,7 +50,7 @@ pub(crate) fn inputs(
         line_age: choice.line_timeout,
         polling: choice.poll,
         most_open,
-        window_log,
+        window,
         clock: Box::new(Instant::now),
         observer,
         shutdown,

@@ -151,7 +151,7 @@ impl Job<'_> {
         }
         let voice = Voice::new(say, telemetry.vitals.clone()).with_login(topics.login.clone());
         let cluster = Cluster::new(topics.properties.clone(), topics.tls.clone(), voice);
-        let opened = open(topics, &cluster, room.budget.sizes, &shutdown)?;
+        let opened = open(topics, &cluster, room, &shutdown)?;
         let Some(Opened { source, offsets, sink, notes }) = opened else { return Ok(None) };
         let pseudonyms = topics.pseudonyms.clone();
         let digest = pseudonyms

@@ -10,34 +10,19 @@ use super::{
     schemas,
 };
 use crate::engine::{
-    Plan, Route, Settings,
-    detect::{Selection, is_derived},
+    Engine, Plan, Route, Settings,
+    detect::Selection,
     policy::{Action, Numbers, Rule},
     schema::Schema,
 };
 
-/// What an engine has learnt of paths for one ruleset, twice: JSON inside strings has paths of its own.
-const PATHS: u64 = 4 << 20;
-/// What an engine keeps of a detector's automaton at most.
-const AUTOMATON: u64 = 256 << 10;
-/// The most scratch space that a byte of a chunk can ask for. The floods of `tests/it/memory.rs`
-/// one after the other came to 139: places, candidates, decoded texts and their maps, findings,
-/// edits, each kept at the size that its own worst chunk needed.
-const SCRATCH: u64 = 144;
-
-/// JSON inside JSON inside a string: three texts of 32 KiB, each with scratch space of its own.
-const INSIDE: u64 = 3 * SCRATCH * (32 << 10);
-
-/// What rules by path ask for beside that: every number in an array may be a site, a finding and an
+/// What rules by path ask for beside scratch space: every number in an array may be a site, a finding and an
 /// edit; and for each word of its row of globs.
 const RULED: u64 = 120;
 const ROW: u64 = 16;
 
-/// An engine's memory at most, in the memory formula: `chunk` is the largest that it is given.
+/// An engine's memory at most, in the memory formula, for a chunk of so much data.
 pub(crate) fn engine_bytes(chunk: usize, rules: &Rules) -> u64 {
-    let detectors = rules.packs.iter().flat_map(|pack| &pack.detectors);
-    // Those that search every text, or for a literal inside a match, have two automata.
-    let automata: usize = detectors.map(|d| 1 + usize::from(is_derived(d))).sum();
     let segments = |rules: &[Rule]| -> usize {
         let paths = rules.iter().filter_map(|rule| rule.path.as_deref());
         paths.map(|path| path.split('.').count() + 1).sum()
@@ -52,10 +37,8 @@ pub(crate) fn engine_bytes(chunk: usize, rules: &Rules) -> u64 {
     // Pseudonyms are kept before they are written, and those of keys are looked up.
     let pseudonyms =
         longest_pseudonym(rules).map_or(0, |longest| (2 * longest + NAMED).div_ceil(3) as u64);
-    PATHS * rulesets(rules)
-        + INSIDE
-        + AUTOMATON * automata as u64
-        + (SCRATCH + ruled + pseudonyms) * chunk as u64
+    let others = (rulesets(rules) - 1) * Engine::ruleset_bytes();
+    Engine::most_bytes(chunk) + others + (ruled + pseudonyms) * chunk as u64
 }
 
 /// How many rulesets there are at most: routes that apply the same share one.

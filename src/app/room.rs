@@ -1,4 +1,6 @@
-//! The memory of a run: the pipeline's, and what a decoder may have of it.
+//! The memory of a run: what its parts need, and how many batches fit next to them.
+
+use std::fmt;
 
 use anyhow::{Result, anyhow};
 
@@ -6,19 +8,23 @@ use super::{
     plan,
     resolved::{Output, Rules, Run},
 };
+use crate::compression::Window;
 use crate::dead_letter::longest;
 use crate::pipeline::{
     Budget, Sizes,
     budget::{Demand, TooSmall},
+    records::{block_bytes, judged_bytes, most_block, usual_block},
 };
-use crate::sinks::kafka::KAFKA_SINK_BYTES;
+use crate::sinks::kafka::sink_bytes;
 use crate::sources::{
     follow::{FILE_BYTES, MOST_FILES},
-    kafka::{BLOCKS, KAFKA_SOURCE_BYTES},
+    kafka::{BLOCKS, source_bytes},
 };
 
-/// The program itself, stacks, the compiled plan, and the buffers of sources and sinks.
-const FIXED_BYTES: u64 = 32 << 20;
+/// The program itself, its stacks, the compiled plan, and the buffers of sources and sinks.
+const PROGRAM_BYTES: u64 = 20 << 20;
+/// What the clients of a cluster need beside their queues: threads, connections, metadata.
+const CLIENTS_BYTES: u64 = 8 << 20;
 /// A decoder's window as a power of two: zstd's own limit, and what must do where memory is short.
 /// The second is what every zstd decoder is asked to have, and more than gzip, lz4 and bzip2 need.
 const WINDOWS: [u32; 5] = [27, 26, 25, 24, 23];
@@ -32,19 +38,41 @@ const ENCODER_BYTES: u64 = 20 << 20;
 /// the configuration, the policy, the plan's settings and the table.
 const LISTED_BYTES: u64 = 256;
 
-/// What a worker needs to compress a record's value again: gzip's and zstd's encoders are as large as this.
-const PACKER_BYTES: u64 = 8 << 20;
-
-/// What is known of records on their way: where each came from, and its report.
-const FLIGHTS_BYTES: u64 = 16 << 20;
+/// What a worker needs to compress a record's value again.
+const PACKER_BYTES: u64 = 4 << 20;
 
 /// What fits.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
     pub(crate) budget: Budget,
-    pub(crate) window_log: u32,
+    /// What a decoder of an input may have. It is part of the ceiling as soon as there was one.
+    pub(crate) window: Window,
+    /// What is read ahead from topics, and what waits to be sent.
+    pub(crate) queues: Queues,
     shape: Shape,
 }
+
+/// The queues of a source and a sink of topics, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Queues {
+    pub(crate) ahead: usize,
+    pub(crate) sent: usize,
+}
+
+impl Queues {
+    /// An eighth of the memory that is allowed, or of what this many workers have by default.
+    fn of(run: &Run, max_event_bytes: usize) -> Self {
+        let default = (64 + 32 * run.threads as u64) << 20;
+        let share = usize::try_from(run.memory.unwrap_or(default) / 8).unwrap_or(usize::MAX);
+        let share = share.clamp(LEAST_QUEUE, MOST_QUEUE);
+        // A record is longer than the event that it comes from.
+        Self { ahead: share.max(max_event_bytes), sent: (share / 2).max(2 * max_event_bytes) }
+    }
+}
+
+/// The least and the most that is read ahead.
+const LEAST_QUEUE: usize = 8 << 20;
+const MOST_QUEUE: usize = 64 << 20;
 
 /// What of a run decides about its memory, beside its rules.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +81,7 @@ struct Shape {
     dead_letter: bool,
     /// Lines may be inside wrappers.
     wrapped: bool,
-    /// Records are judged, with their keys and headers; a block may end with the longest.
+    /// Records are judged, with their keys and headers.
     records: bool,
     fixed_bytes: u64,
 }
@@ -61,57 +89,92 @@ struct Shape {
 impl Shape {
     fn demand(&self, rules: &Rules) -> (Sizes, Demand) {
         let mut sizes = Sizes::new(rules.limits.max_event_bytes);
-        sizes.growth = plan::growth(rules);
-        if self.records {
-            sizes.chunk_bytes += sizes.max_event_bytes;
-        }
-        let wrapped = if self.wrapped { sizes.wrapped_bytes() } else { 0 };
-        let demand = Demand {
-            workers: self.workers,
-            dead_letter: self.dead_letter,
-            engine_bytes: plan::engine_bytes(sizes.most(), rules) + wrapped,
-            fixed_bytes: self.fixed_bytes + listed(rules),
+        sizes.growth = sizes.growth.max(plan::growth(rules));
+        let engine = |data: usize| {
+            let wrapped = if self.wrapped { sizes.wrapped_bytes(data) } else { 0 };
+            plan::engine_bytes(data, rules) + wrapped
+        };
+        let fixed_bytes = self.fixed_bytes + listed(rules);
+        let demand = match self.records {
+            true => of_records(&sizes, self.workers, fixed_bytes, engine),
+            false => Demand::of_lines(&sizes, self.workers, self.dead_letter, fixed_bytes, engine),
         };
         (sizes, demand)
+    }
+}
+
+/// What records need.
+fn of_records(
+    sizes: &Sizes,
+    workers: usize,
+    fixed_bytes: u64,
+    engine: impl Fn(usize) -> u64,
+) -> Demand {
+    let (usual, most) = (usual_block(sizes), most_block(sizes));
+    // A block, and what becomes of it.
+    let batch = |data, long| block_bytes(data, long) + judged_bytes(sizes, data, long);
+    let (batch_bytes, engine_bytes) = (batch(usual, false), engine(usual) + PACKER_BYTES);
+    // The text of an event while it is put together from what stood before it or of its log records, and
+    // what comes out of the encoders.
+    let texts = 8 * sizes.max_event_bytes as u64;
+    let judged = (engine(most) + texts + PACKER_BYTES).saturating_sub(engine_bytes);
+    let long_bytes = batch(most, true).saturating_sub(batch_bytes) + judged;
+    Demand { workers, batch_bytes, engine_bytes, long_bytes, fixed_bytes }
+}
+
+/// What the parts of a budget come to, for a message.
+struct Parts<'a>(&'a Demand, &'a Sizes);
+
+impl fmt::Display for Parts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(demand, sizes) = self;
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        let Demand { workers, batch_bytes, engine_bytes, long_bytes, fixed_bytes } = demand;
+        let (fixed, engine, batch) = (mib(*fixed_bytes), mib(*engine_bytes), mib(*batch_bytes));
+        write!(f, "{fixed}MiB for the program, {workers} × {engine}MiB to judge, ")?;
+        write!(f, "{workers} × {batch}MiB for batches")?;
+        match mib(*long_bytes) {
+            0 => Ok(()),
+            long => write!(f, ", {long}MiB for an event of {} bytes", sizes.max_event_bytes),
+        }
     }
 }
 
 /// The same where records are read from topics.
 pub(crate) fn fit_records(run: &Run, rules: &Rules) -> Result<Room> {
     let sizes = Sizes::new(rules.limits.max_event_bytes);
-    let block = (sizes.chunk_bytes + sizes.most()) as u64;
-    // Keys and headers stand beside a block's values.
-    let blocks = (BLOCKS + 2 * run.threads) as u64 * 2 * block;
-    // An event's text while it is decompressed, or put together with what stood before it or of its log
-    // records; and what comes out of the encoders.
-    let texts = (2 + 8 * run.threads) * 2 * sizes.max_event_bytes;
-    let packers = run.threads as u64 * PACKER_BYTES + texts as u64;
+    let queues = Queues::of(run, rules.limits.max_event_bytes);
+    // Blocks wait in the source, and one for its turn.
+    let waiting = (BLOCKS + 1) as u64 * block_bytes(most_block(&sizes), true);
+    // The text of an event while it is decompressed.
+    let text = 2 * sizes.max_event_bytes as u64;
     // A letter's original as it was sealed, its parts, and what is replayed of them.
     let replays = run.topics.as_ref().is_some_and(|topics| topics.replays());
     let letter = if replays { 4 * longest(rules.limits.max_event_bytes) as u64 } else { 0 };
-    let kafka = KAFKA_SOURCE_BYTES + KAFKA_SINK_BYTES + packers + letter;
+    let kafka = CLIENTS_BYTES + source_bytes(queues.ahead) + sink_bytes(queues.sent);
     let shape = Shape {
         workers: run.threads,
         dead_letter: true,
         wrapped: true,
         records: true,
-        fixed_bytes: FIXED_BYTES + kafka + FLIGHTS_BYTES + blocks,
+        fixed_bytes: PROGRAM_BYTES + kafka + waiting + text + letter,
     };
     let (sizes, demand) = shape.demand(rules);
     match Budget::fit(sizes, demand, run.memory) {
-        Ok(budget) => Ok(Room { budget, window_log: 0, shape }),
-        Err(TooSmall { minimum }) => Err(too_small(run, minimum.div_ceil(1 << 20))),
+        Ok(budget) => Ok(Room { budget, window: Window::default(), queues, shape }),
+        Err(least) => Err(too_small(run, least, &Parts(&demand, &sizes))),
     }
 }
 
-fn too_small(run: &Run, least: u64) -> anyhow::Error {
+fn too_small(run: &Run, TooSmall { minimum }: TooSmall, parts: &Parts<'_>) -> anyhow::Error {
     let beside = |flag| run.names.beside("--memory", flag);
     let threads = beside("--threads");
     anyhow!(
-        "{} is too small: {threads} {} needs at least {least}MiB; fewer {threads} or a smaller {} \
+        "{} is too small: {threads} {} needs at least {}MiB ({parts}); fewer {threads} or a smaller {} \
          need less",
         run.names.at("--memory"),
         run.threads,
+        minimum.div_ceil(1 << 20),
         beside("--max-event-bytes")
     )
 }
@@ -120,12 +183,25 @@ impl Room {
     /// What the formula comes to with these rules, and as many batches as there are.
     pub(crate) fn with_rules(&self, rules: &Rules) -> u64 {
         let (sizes, demand) = self.shape.demand(rules);
-        Budget::of(sizes, demand, self.budget.batches).ceiling_bytes
+        let Budget { batches, long, .. } = self.budget;
+        Budget::of(sizes, demand, (batches, long)).ceiling_bytes
+    }
+
+    /// What the formula comes to, or came to with `other` rules, with the window of a decoder if
+    /// anything is compressed.
+    pub(crate) fn ceiling_bytes(&self, other: u64) -> u64 {
+        let decoder = if self.window.is_used() { decoder_bytes(&self.window) } else { 0 };
+        self.budget.ceiling_bytes.max(other) + decoder
     }
 }
 
-/// The largest window that a `--memory` leaves room for, and the budget with it. Inputs are decoded
-/// one after another, so there is one decoder at a time; `sources` hold so much beside it.
+/// A decoder. Inputs are decoded one after another, so there is one at a time.
+fn decoder_bytes(window: &Window) -> u64 {
+    DECODER_BYTES + window.bytes()
+}
+
+/// The largest window that a `--memory` leaves room for, and the budget with it; `sources` hold so much
+/// beside it.
 pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
     let (encodes, log) = match &run.output {
         Output::Each(_) => (true, 0),
@@ -139,23 +215,29 @@ pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
         Some(_) => MOST_FILES as u64 * FILE_BYTES + 2 * sizes.most() as u64,
         None => 0,
     };
-    let beside = encoder + log + sources + followed + DECODER_BYTES;
-    let mut least = 0;
-    for window_log in WINDOWS {
-        let shape = Shape {
-            workers: run.threads,
-            dead_letter: run.dead_letter.is_some(),
-            wrapped: run.format.is_some(),
-            records: false,
-            fixed_bytes: FIXED_BYTES + beside + (1 << window_log),
-        };
-        let (sizes, demand) = shape.demand(rules);
-        match Budget::fit(sizes, demand, run.memory) {
-            Ok(budget) => return Ok(Room { budget, window_log, shape }),
-            Err(TooSmall { minimum }) => least = minimum.div_ceil(1 << 20),
+    // The beginning of a line that goes on in the next batch, or of lines that wait for another; and a long
+    // batch that waits for its turn.
+    let begun = 2 * if run.format.is_some() { sizes.most() } else { sizes.usual() } as u64;
+    let waits = if run.threads > 1 { Sizes::memory(sizes.most()) as u64 } else { 0 };
+    let shape = Shape {
+        workers: run.threads,
+        dead_letter: run.dead_letter.is_some(),
+        wrapped: run.format.is_some(),
+        records: false,
+        fixed_bytes: PROGRAM_BYTES + encoder + log + sources + followed + begun + waits,
+    };
+    let (sizes, demand) = shape.demand(rules);
+    let mut least = TooSmall { minimum: 0 };
+    for log in WINDOWS {
+        let window = Window::new(log);
+        let decoder = decoder_bytes(&window);
+        let rest = run.memory.map(|memory| memory.saturating_sub(decoder));
+        match Budget::fit(sizes, demand, rest) {
+            Ok(budget) => return Ok(Room { budget, window, queues: Queues::default(), shape }),
+            Err(TooSmall { minimum }) => least.minimum = minimum + decoder,
         }
     }
-    Err(too_small(run, least))
+    Err(too_small(run, least, &Parts(&demand, &sizes)))
 }
 
 /// What the allow-list holds.

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     cli::help::TERMINAL,
-    compression::Found,
+    compression::{Found, Window},
     containers::Frames,
     journal::{self, Event, Form, Say, SayWith, stderr, tell, tell_with},
     pipeline::{
@@ -95,19 +95,19 @@ struct Files;
 
 impl Feed for Files {
     fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble> {
-        let (window_log, shutdown) = (room.window_log, around.shutdown);
+        let (window, shutdown) = (&room.window, around.shutdown);
         if let Some(choice) = &run.follow {
             return follow::inputs(
                 choice,
                 &run.names,
-                window_log,
+                window.clone(),
                 around.notices,
                 shutdown.clone(),
             )
             .map_err(Trouble::from);
         }
         let inputs = run.inputs.choices.iter().zip(around.found);
-        let open = |(input, found)| open(input, window_log, found, shutdown);
+        let open = |(input, found)| open(input, window, found, shutdown);
         Ok(Inputs::InTurn(inputs.map(open).collect()))
     }
 }
@@ -223,7 +223,7 @@ pub(super) fn sum_up(
         keeps,
         elapsed: started.elapsed(),
         threads: run.threads,
-        memory_ceiling_bytes: room.budget.ceiling_bytes.max(counts.ceiling_bytes()),
+        memory_ceiling_bytes: room.ceiling_bytes(counts.ceiling_bytes()),
         reloads: counts.reloads(),
     };
     let mut summary = Summary::new(report, &setting);
@@ -330,7 +330,7 @@ impl Parts<'_> {
     }
 }
 
-fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown) -> Input {
+fn open(input: &InputChoice, window: &Window, found: &Found, shutdown: &Shutdown) -> Input {
     let source: Box<dyn Source> = match input {
         InputChoice::Stdin => Box::new(StdinSource::new(shutdown.clone())),
         InputChoice::File { path, .. } => Box::new(FileSource::new(path.clone(), shutdown.clone())),
@@ -338,8 +338,7 @@ fn open(input: &InputChoice, window_log: u32, found: &Found, shutdown: &Shutdown
             Box::new(RefusedSource::new(why.clone()))
         }
     };
-    let source =
-        Box::new(DecompressSource::new(source, window_log, found.clone(), shutdown.clone()));
+    let source = Box::new(DecompressSource::new(source, window, found.clone(), shutdown.clone()));
     let source = Box::new(TextSource::new(source, shutdown.clone()));
     Input { name: input.name(), source, finite: input.is_finite() }
 }

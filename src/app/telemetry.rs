@@ -52,7 +52,7 @@ pub(crate) struct Telemetry {
     /// Whether rejects for a reason are kept in a dead letter.
     keeps: Box<dyn Fn(Reason) -> bool + Send + Sync>,
     threads: usize,
-    ceiling_bytes: u64,
+    room: Room,
     /// What is in force, as TOML, secrets masked.
     config: Mutex<String>,
     /// What was typed.
@@ -106,7 +106,7 @@ impl Telemetry {
             dependencies: Dependencies::of(run),
             keeps: Box::new(keeps),
             threads: run.threads,
-            ceiling_bytes: room.budget.ceiling_bytes,
+            room: room.clone(),
             config: Mutex::new(config),
             typed,
             is_asked,

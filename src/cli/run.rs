@@ -192,12 +192,14 @@ pub struct RunArgs {
 
     /// The most memory to use, such as 256MiB
     ///
-    /// The ceiling is `batches × batch + threads × engine + fixed`. A batch is a chunk of 256 KiB,
-    /// or the longest event, and the most that its output can grow to. `fixed` includes 128 MiB for
-    /// the window of a decompressor, or less if that does not fit, but at least 8 MiB. The JSON
-    /// summary has the ceiling as `memory_ceiling_bytes`. With less memory, fewer batches are
-    /// processed at the same time. If the budget is too small, Tamis does not start, and the
-    /// message shows the least that works.
+    /// The ceiling is `batches × batch + threads × engine + long × extra + fixed`. A batch is a
+    /// chunk of 256 KiB and the most that its output can grow to. `extra` is what an event that is
+    /// longer than a chunk needs: one such event for every four threads is processed at a time.
+    /// The window of a decompressor is added while input is compressed: 128 MiB, or less if that
+    /// does not fit, but at least 8 MiB. The JSON summary has the ceiling as
+    /// `memory_ceiling_bytes`. With less memory, fewer batches are processed at the same time. If
+    /// the budget is too small, Tamis does not start, and the message shows the least that works
+    /// and what it consists of.
     #[arg(long, value_name = "BYTES", value_parser = bytes, hide_short_help = true)]
     pub memory: Option<u64>,
 

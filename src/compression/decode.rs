@@ -3,7 +3,10 @@
 
 use std::{
     io::{self, Read},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use liblzma::stream::{Action, Error as XzError, Status as XzStatus, Stream};
@@ -44,6 +47,37 @@ pub enum Fault {
 pub trait Decode: Send {
     /// Decodes some of `input` into `output`; `end` says that no more will come.
     fn step(&mut self, input: &[u8], end: bool, output: &mut [u8]) -> Result<Step, Fault>;
+}
+
+/// The window that a decoder may have, and whether there was ever a decoder that may have it.
+#[derive(Debug, Clone, Default)]
+pub struct Window {
+    /// Its size, as a power of two.
+    log: u32,
+    used: Arc<AtomicBool>,
+}
+
+impl Window {
+    /// A window of `1 << log` bytes.
+    pub fn new(log: u32) -> Self {
+        Self { log, ..Self::default() }
+    }
+
+    /// Its size.
+    pub fn bytes(&self) -> u64 {
+        1 << self.log
+    }
+
+    /// Whether anything was decoded within it.
+    pub fn is_used(&self) -> bool {
+        self.used.load(Relaxed)
+    }
+
+    /// A decoder for `format` within it.
+    pub fn decoder(&self, format: Format) -> io::Result<Box<dyn Decode>> {
+        self.used.store(true, Relaxed);
+        decoder(format, self.log)
+    }
 }
 
 /// What xz counts beside its window.

@@ -13,8 +13,8 @@ const LONG: usize = 384 << 10;
 /// After so many chunks all scratch space is given back, and grows to what the next ones need.
 const GIVEN_BACK_AFTER: u32 = 1024;
 
-/// What an engine has learnt of paths, twice: JSON inside strings has paths of its own.
-const PATHS: u64 = 2 << 20;
+/// What an engine has learnt of paths for one ruleset, twice: JSON inside strings has paths of its own.
+pub(super) const PATHS: u64 = 2 << 20;
 /// The most scratch space that a byte of a chunk can ask for: places, candidates, decoded texts and
 /// their maps, findings, edits; and what is forwarded. `tests/allocations.rs` measures it.
 const SCRATCH: u64 = 36;

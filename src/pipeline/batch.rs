@@ -45,6 +45,10 @@ pub(super) struct Batch {
     pub(super) ends: Option<InputEnd>,
     /// The worker could not finish it.
     pub(super) failed: bool,
+    /// It holds more than a batch usually does.
+    pub(super) long: bool,
+    /// The data that a batch usually holds.
+    pub(super) usual: usize,
     pub(super) chunk: Chunk,
     pub(super) output: Output,
 }
@@ -74,6 +78,8 @@ impl Batch {
             cut: false,
             ends: None,
             failed: false,
+            long: false,
+            usual: sizes.usual(),
             chunk: Chunk::with_capacity(sizes.usual()),
             output: Output::default(),
         }
@@ -98,19 +104,28 @@ impl Batch {
         self.chunk = bigger;
     }
 
-    /// Ready for other data. Memory that only a long line needed goes back.
-    pub(super) fn recycle(&mut self, sizes: &Sizes) {
+    /// Notes whether it is long. Nothing more comes.
+    pub(super) fn measure(&mut self) {
+        self.long = self.chunk.memory() > Sizes::memory(self.usual);
+    }
+
+    /// Forgets the data and what became of it. The memory that only a long line needed is given back.
+    pub(super) fn forget(&mut self) {
+        self.chunk = Chunk::with_capacity(self.usual);
+        self.output = Output::default();
+        self.measure();
+    }
+
+    /// Ready for other data.
+    pub(super) fn recycle(&mut self) {
+        if self.long || self.chunk.memory() > Sizes::memory(self.usual) {
+            self.forget();
+        }
         self.chunk.clear();
-        self.output.clear();
+        self.output.recycle(self.usual);
         (self.source_bytes, self.discarded, self.ends, self.failed) = (0, None, None, false);
         (self.lines_before, self.reaches, self.idle) = (0, None, false);
         self.key_block_before = KeyBlock::default();
         (self.caution, self.cut) = (Caution::None, false);
-        let usual = sizes.usual();
-        if self.chunk.memory() > Sizes::memory(usual) {
-            self.chunk.shrink_to(usual);
-            self.output.clean.shrink_to(2 * usual);
-            self.output.bodies.shrink_to(2 * usual);
-        }
     }
 }

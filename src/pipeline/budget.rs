@@ -1,18 +1,21 @@
 //! The memory formula, and how many batches a budget allows.
 //!
 //! ```text
-//! ceiling = batches × batch + workers × engine + fixed
-//! batch   = chunk + output [+ bodies + rejects, with a dead letter]
-//! chunk   = max(chunk_bytes, max_event_bytes + 2) + 64 KiB + margins
-//! output  = 2 × max(growth × chunk, 11 × (chunk_bytes + 64 KiB))
-//! bodies  = output
+//! ceiling = batches × batch + workers × engine + long × extra + fixed
+//! batch   = chunk + output [+ rejects, with a dead letter]
+//! chunk   = chunk_bytes + 64 KiB + margins
+//! output  = 2ⁿ × chunk, at least max(growth × chunk, 11 × (chunk_bytes + 64 KiB));
+//!           with a dead letter twice that maximum, for a line is forwarded or rejected, + 3 × chunk
 //! rejects = 2 × (chunk_bytes + 64 KiB) / 2 × a reject + 2 × chunk (pointers)
+//! extra   = what a batch and an engine need for a chunk with the longest event, beyond that
 //! ```
 //!
 //! A text line grows when it is wrapped: at most 6 bytes for one (`\u0001`), and for a line of
 //! one such byte and its line end, `{"message":"\u0001"}` and a line end: 21 bytes for two. `growth` is
-//! more than 6 only where rules put placeholders in the place of short values. The factor 2 is a
-//! growing vector's slack.
+//! more than 6 only where rules put placeholders in the place of short values.
+//!
+//! A batch with an event that is longer than a chunk is long. Only `long` of them are on their way at a
+//! time: a further one waits, with its chunk, until one of them is delivered.
 
 use super::{outcome::Reject, ports::MOST_WAITING};
 use crate::engine::chunk::{HEAD, TAIL};
@@ -23,6 +26,8 @@ pub(super) const STEP: usize = 64 << 10;
 const CHUNK_BYTES: usize = 256 << 10;
 /// Text grows at most so much when it is escaped.
 const ESCAPED: usize = 6;
+/// So many workers have one long batch among them.
+const WORKERS_FOR_LONG: usize = 4;
 /// Shortest lines grow at most so much when they are wrapped, rounded up.
 const WRAPPED: usize = 11;
 
@@ -54,7 +59,7 @@ impl Sizes {
     }
 
     /// The data that a chunk holds as a rule, and the last line's end where that is missing.
-    pub(super) fn usual(&self) -> usize {
+    pub fn usual(&self) -> usize {
         self.chunk_bytes + STEP + 1
     }
 
@@ -64,24 +69,38 @@ impl Sizes {
     }
 
     /// The memory of a chunk with room for `data`.
-    pub(super) fn memory(data: usize) -> usize {
+    pub fn memory(data: usize) -> usize {
         data + HEAD + TAIL
     }
 
-    /// What a worker needs beside its engine to judge what is inside of lines: texts as long as an
-    /// event, joined and judged, and of each line in a block where it is and what becomes of it.
-    pub fn wrapped_bytes(&self) -> u64 {
-        let chunk = Self::memory(self.most());
-        let texts = (2 + 4 * self.growth.max(ESCAPED) + 2) * chunk;
+    /// What a worker needs beside its engine to judge what is inside of lines, in a chunk of so much data:
+    /// a line that is joined, the chunk that it is judged in, and what becomes of it; and of each line in a
+    /// block where it is and what becomes of it.
+    pub fn wrapped_bytes(&self, data: usize) -> u64 {
+        let texts = (2 + 2 + self.growth.max(ESCAPED)) * Self::memory(data);
         let line = 256 + size_of::<Reject>();
-        (texts + 2 * 2 * MOST_WAITING * line) as u64
+        (texts + 2 * MOST_WAITING * line) as u64
     }
 
-    fn batch_bytes(&self, dead_letter: bool) -> u64 {
-        let chunk = Self::memory(self.most());
-        let output = 2 * (self.growth.max(ESCAPED) * chunk).max(WRAPPED * self.usual());
-        let kept = output + self.usual() * size_of::<Reject>() + 2 * chunk;
-        (chunk + output + if dead_letter { kept } else { 0 }) as u64
+    /// A batch with so much data.
+    pub fn batch_bytes(&self, data: usize, dead_letter: bool) -> u64 {
+        let chunk = Self::memory(data);
+        let rejects = self.usual() * size_of::<Reject>() + 2 * chunk;
+        let rejects = if dead_letter { rejects as u64 } else { 0 };
+        chunk as u64 + self.output_bytes(data, dead_letter) + rejects
+    }
+
+    /// What a chunk with so much data can become.
+    pub fn output_bytes(&self, data: usize, dead_letter: bool) -> u64 {
+        let chunk = Self::memory(data);
+        let lines = (self.growth.max(ESCAPED) * chunk).max(WRAPPED * self.usual());
+        // What is forwarded doubles from a chunk's size on; bodies double, and neither keeps more than two
+        // chunks from another batch.
+        let output = match dead_letter {
+            true => 2 * lines + 3 * Self::memory(self.usual()).max(chunk),
+            false => chunk * lines.div_ceil(chunk).next_power_of_two(),
+        };
+        output as u64
     }
 }
 
@@ -90,12 +109,42 @@ impl Sizes {
 pub struct Demand {
     /// Worker threads.
     pub workers: usize,
-    /// Whether rejects carry bodies.
-    pub dead_letter: bool,
-    /// One engine's scratch space.
+    /// A batch.
+    pub batch_bytes: u64,
+    /// What a worker needs for it.
     pub engine_bytes: u64,
+    /// What a long batch, and the worker that judges it, need beyond that.
+    pub long_bytes: u64,
     /// The program, its stacks, the compiled plan, and the buffers of sources and sinks.
     pub fixed_bytes: u64,
+}
+
+impl Demand {
+    /// What lines need, where an engine needs so much for a chunk.
+    pub fn of_lines(
+        sizes: &Sizes,
+        workers: usize,
+        dead_letter: bool,
+        fixed_bytes: u64,
+        engine: impl Fn(usize) -> u64,
+    ) -> Self {
+        let (usual, most) = (sizes.usual(), sizes.most());
+        let batch_bytes = sizes.batch_bytes(usual, dead_letter);
+        let engine_bytes = engine(usual);
+        // The engine's part has what is forwarded of a long event.
+        let longer = (Sizes::memory(most) - Sizes::memory(usual)) as u64;
+        let long = match dead_letter {
+            true => sizes.batch_bytes(most, true) - batch_bytes,
+            false => longer,
+        };
+        let judged = engine(most).saturating_sub(engine_bytes);
+        Self { workers, batch_bytes, engine_bytes, long_bytes: long + judged, fixed_bytes }
+    }
+
+    fn ceiling(&self, batches: usize, long: usize) -> u64 {
+        let batches = batches as u64 * self.batch_bytes + long as u64 * self.long_bytes;
+        batches + self.workers as u64 * self.engine_bytes + self.fixed_bytes
+    }
 }
 
 /// So many batches of such sizes, and the memory that they cannot exceed.
@@ -105,6 +154,8 @@ pub struct Budget {
     pub sizes: Sizes,
     /// The pool.
     pub batches: usize,
+    /// How many of them may be long.
+    pub long: usize,
     /// The formula's result.
     pub ceiling_bytes: u64,
 }
@@ -123,24 +174,23 @@ impl Budget {
     /// A worker that is alone needs one. Of several, each may have one that waits for its turn
     /// beside the one that it holds.
     pub fn fit(sizes: Sizes, demand: Demand, limit: Option<u64>) -> Result<Self, TooSmall> {
-        let batch = sizes.batch_bytes(demand.dead_letter);
-        let base = demand.workers as u64 * demand.engine_bytes + demand.fixed_bytes;
-        let least = demand.workers;
-        let most = if demand.workers == 1 { 1 } else { 2 * demand.workers };
-        let minimum = base + least as u64 * batch;
-        let batches = match limit {
-            None => most,
-            Some(limit) if limit < minimum => return Err(TooSmall { minimum }),
-            Some(limit) => usize::try_from((limit - base) / batch).map_or(most, |n| n.min(most)),
-        };
-        Ok(Self::of(sizes, demand, batches))
+        let workers = demand.workers;
+        let most = if workers == 1 { 1 } else { 2 * workers };
+        let long = workers.div_ceil(WORKERS_FOR_LONG);
+        let Some(limit) = limit else { return Ok(Self::of(sizes, demand, (most, long))) };
+        let minimum = demand.ceiling(workers, 1);
+        if limit < minimum {
+            return Err(TooSmall { minimum });
+        }
+        let long = (1..=long).rev().find(|long| demand.ceiling(most, *long) <= limit).unwrap_or(1);
+        let fits = |batches: &usize| demand.ceiling(*batches, long) <= limit;
+        let batches = (workers..=most).rev().find(fits).unwrap_or(workers);
+        Ok(Self::of(sizes, demand, (batches, long)))
     }
 
-    /// So many batches.
-    pub fn of(sizes: Sizes, demand: Demand, batches: usize) -> Self {
-        let base = demand.workers as u64 * demand.engine_bytes + demand.fixed_bytes;
-        let ceiling_bytes = base + batches as u64 * sizes.batch_bytes(demand.dead_letter);
-        Self { sizes, batches, ceiling_bytes }
+    /// So many batches, of which so many may be long.
+    pub fn of(sizes: Sizes, demand: Demand, (batches, long): (usize, usize)) -> Self {
+        Self { sizes, batches, long, ceiling_bytes: demand.ceiling(batches, long) }
     }
 }
 
@@ -148,25 +198,49 @@ impl Budget {
 mod tests {
     use super::*;
 
-    const DEMAND: Demand =
-        Demand { workers: 2, dead_letter: false, engine_bytes: 1 << 20, fixed_bytes: 16 << 20 };
+    fn demand(workers: usize) -> Demand {
+        let engine = |data: usize| (1 << 20) + 10 * data as u64;
+        Demand::of_lines(&Sizes::new(1 << 20), workers, false, 16 << 20, engine)
+    }
 
     #[test]
     fn a_limit_is_kept_or_refused_with_the_minimum() {
-        let sizes = Sizes::new(1 << 20);
-        let free = Budget::fit(sizes, DEMAND, None).unwrap();
+        let (sizes, demand) = (Sizes::new(1 << 20), demand(2));
+        let free = Budget::fit(sizes, demand, None).unwrap();
         assert_eq!(free.batches, 4);
-        let TooSmall { minimum } = Budget::fit(sizes, DEMAND, Some(1)).unwrap_err();
-        let least = Budget::fit(sizes, DEMAND, Some(minimum)).unwrap();
+        let TooSmall { minimum } = Budget::fit(sizes, demand, Some(1)).unwrap_err();
+        let least = Budget::fit(sizes, demand, Some(minimum)).unwrap();
         assert_eq!((least.batches, least.ceiling_bytes), (2, minimum));
-        assert!(Budget::fit(sizes, DEMAND, Some(minimum - 1)).is_err());
+        assert!(Budget::fit(sizes, demand, Some(minimum - 1)).is_err());
         let middle = (minimum + free.ceiling_bytes) / 2;
-        assert!(Budget::fit(sizes, DEMAND, Some(middle)).unwrap().ceiling_bytes <= middle);
+        assert!(Budget::fit(sizes, demand, Some(middle)).unwrap().ceiling_bytes <= middle);
+    }
+
+    /// Long batches are given up first, then batches, and the longest event stays what it is.
+    #[test]
+    fn many_workers_share_a_few_long_batches() {
+        let (sizes, demand) = (Sizes::new(1 << 20), demand(16));
+        let free = Budget::fit(sizes, demand, None).unwrap();
+        assert_eq!((free.batches, free.long), (32, 4));
+        let less = Budget::fit(sizes, demand, Some(free.ceiling_bytes - 1)).unwrap();
+        assert_eq!((less.batches, less.long), (32, 3));
+        let TooSmall { minimum } = Budget::fit(sizes, demand, Some(1)).unwrap_err();
+        let least = Budget::fit(sizes, demand, Some(minimum)).unwrap();
+        assert_eq!((least.batches, least.long), (16, 1));
+        assert_eq!(least.sizes.max_event_bytes, 1 << 20);
+    }
+
+    #[test]
+    fn short_events_need_no_long_batches() {
+        let sizes = Sizes::new(64 << 10);
+        let demand = Demand::of_lines(&sizes, 2, false, 0, |data| data as u64);
+        assert_eq!(demand.long_bytes, 0);
     }
 
     #[test]
     fn a_dead_letter_costs() {
         let sizes = Sizes::new(1 << 20);
-        assert!(sizes.batch_bytes(true) > sizes.batch_bytes(false));
+        let usual = sizes.usual();
+        assert!(sizes.batch_bytes(usual, true) > sizes.batch_bytes(usual, false));
     }
 }

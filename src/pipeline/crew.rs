@@ -41,6 +41,10 @@ pub(super) trait Load<W>: Send {
     fn seq(&self) -> u64;
     /// Whether there is nothing in it to be judged.
     fn is_empty(&self) -> bool;
+    /// Whether it is longer than batches usually are. Only so many of these are on their way at a time.
+    fn is_long(&self) -> bool;
+    /// Gives back the memory that only a long batch needs.
+    fn shrink(&mut self);
     /// Has it judged. `ledger` knows of it meanwhile, and then how many lines or records it stands for.
     /// A worker that panics fails the batch.
     fn judge(&mut self, worker: &mut W, ledger: &Ledger);
@@ -97,7 +101,7 @@ impl<B, D: Deliver<B>> Crew<B, D> {
     pub(super) fn new(
         intake: Box<dyn Intake<B>>,
         delivery: D,
-        batches: Vec<B>,
+        (batches, long): (Vec<B>, usize),
         ledger: Arc<Ledger>,
         meters: Arc<Meters>,
     ) -> Self {
@@ -105,7 +109,7 @@ impl<B, D: Deliver<B>> Crew<B, D> {
             intake: Mutex::new(intake),
             queue: Mutex::new(Queue { order: Order::new(), delivering: false }),
             delivery: Mutex::new(delivery),
-            pool: Pool { free: Mutex::new(Some(batches)), returned: Condvar::new() },
+            pool: Pool::new(batches, long),
             ledger,
             meters,
         }
@@ -120,7 +124,7 @@ impl<B, D: Deliver<B>> Crew<B, D> {
         while let Some(mut batch) = self.pool.take() {
             self.meters.took();
             if !self.read::<W>(&mut batch) {
-                self.give(batch);
+                self.give::<W>(batch);
                 break;
             }
             let read = Instant::now();
@@ -139,7 +143,9 @@ impl<B, D: Deliver<B>> Crew<B, D> {
     {
         let begun = Instant::now();
         let mut intake = lock(&self.intake);
-        let more = intake.read(batch);
+        // A long batch waits here, where nothing behind it is read: all that it waits for comes
+        // before it.
+        let more = intake.read(batch) && (!batch.is_long() || self.pool.admit_long());
         if more && !batch.is_empty() {
             self.meters.began(batch.seq());
             self.meters.read.observe(begun.elapsed());
@@ -147,8 +153,15 @@ impl<B, D: Deliver<B>> Crew<B, D> {
         more
     }
 
-    fn give(&self, batch: B) {
-        self.pool.give(batch);
+    fn give<W>(&self, mut batch: B)
+    where
+        B: Load<W>,
+    {
+        let long = batch.is_long();
+        if long {
+            batch.shrink();
+        }
+        self.pool.give(batch, long);
         self.meters.gave();
     }
 
@@ -179,7 +192,7 @@ impl<B, D: Deliver<B>> Crew<B, D> {
             drop(delivery);
             self.ledger.delivers(false);
             self.meters.deliver.observe(begun.elapsed());
-            self.give(batch);
+            self.give::<W>(batch);
             queue = lock(&self.queue);
         }
         queue.delivering = false;
@@ -216,6 +229,14 @@ impl<W: Worker> Load<W> for Batch {
         self.chunk.data().is_empty()
     }
 
+    fn is_long(&self) -> bool {
+        self.long
+    }
+
+    fn shrink(&mut self) {
+        self.forget();
+    }
+
     fn judge(&mut self, worker: &mut W, ledger: &Ledger) {
         if self.caution == Caution::Quarantined {
             self.refuse();
@@ -233,6 +254,7 @@ impl<W: Worker> Load<W> for Batch {
         let _alone = alone.then(|| ledger.alone());
         ledger.begins(self.seq);
         let output = &mut self.output;
+        output.make_room(self.usual.max(chunk.data().len()));
         let survived = survives(|| worker.process(&chunk, output));
         let lines = match survived {
             true => output.tally.read,
@@ -297,32 +319,60 @@ impl Batch {
 /// The batches that nobody uses; the last one returned goes first, for it is still in the cache.
 struct Pool<B> {
     /// `None` once the pool is closed.
-    free: Mutex<Option<Vec<B>>>,
+    free: Mutex<Option<Free<B>>>,
     returned: Condvar,
+    long_returned: Condvar,
+}
+
+struct Free<B> {
+    batches: Vec<B>,
+    /// How many more batches may be long.
+    long: usize,
 }
 
 impl<B> Pool<B> {
+    fn new(batches: Vec<B>, long: usize) -> Self {
+        let free = Mutex::new(Some(Free { batches, long }));
+        Self { free, returned: Condvar::new(), long_returned: Condvar::new() }
+    }
+
     /// Waits for a batch; `None` when the pool was closed.
     fn take(&self) -> Option<B> {
+        self.wait(&self.returned, |free| free.batches.pop())
+    }
+
+    /// Waits until another batch may be long; `false` when the pool was closed.
+    fn admit_long(&self) -> bool {
+        let admitted = self.wait(&self.long_returned, |free| {
+            free.long = free.long.checked_sub(1)?;
+            Some(())
+        });
+        admitted.is_some()
+    }
+
+    fn wait<T>(&self, changed: &Condvar, take: impl Fn(&mut Free<B>) -> Option<T>) -> Option<T> {
         let mut free = lock(&self.free);
         loop {
-            if let Some(batch) = free.as_mut()?.pop() {
-                return Some(batch);
+            if let Some(taken) = take(free.as_mut()?) {
+                return Some(taken);
             }
-            free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
+            free = changed.wait(free).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn give(&self, batch: B) {
+    fn give(&self, batch: B, long: bool) {
         if let Some(free) = &mut *lock(&self.free) {
-            free.push(batch);
+            free.batches.push(batch);
+            free.long += usize::from(long);
         }
         self.returned.notify_one();
+        self.long_returned.notify_one();
     }
 
     fn close(&self) {
         *lock(&self.free) = None;
         self.returned.notify_all();
+        self.long_returned.notify_all();
     }
 }
 

@@ -91,8 +91,12 @@ impl Cutter {
     /// Starts an empty batch with what the last one left.
     pub(super) fn begin(&mut self, batch: &mut Batch) {
         batch.offset = self.offset;
+        if self.carry.len() >= self.sizes.usual() {
+            batch.grow(self.sizes.most());
+        }
         batch.chunk.extend(&self.carry);
         self.carry.clear();
+        self.carry.shrink_to(self.sizes.usual());
         self.absorb(batch, 0);
     }
 
@@ -226,6 +230,7 @@ impl Cutter {
         self.waits = self.frames.spans && self.frames.seen > end;
         self.frames.next();
         batch.chunk.seal();
+        batch.measure();
     }
 
     /// Looks at the data from `from` on: byte order mark, line ends, the limit.

@@ -12,6 +12,9 @@ use crate::engine::{
     outcome::{add, zeroed},
 };
 
+/// So many rejects keep their memory from batch to batch.
+const MOST_REJECTS: usize = 4096;
+
 /// A line or a record that was not forwarded.
 pub type Reject = engine::Reject<Reason>;
 
@@ -286,6 +289,24 @@ impl Output {
     pub fn route(&self, route: u16) -> Option<&str> {
         let info = self.routes.get(usize::from(route)).filter(|_| self.routes.len() > 1)?;
         Some(&info.name)
+    }
+
+    /// Makes room for the lines of a chunk with `data` bytes. If they become longer, it doubles.
+    pub fn make_room(&mut self, data: usize) {
+        self.clean.reserve_exact(data);
+    }
+
+    /// Forgets the last batch, and keeps as much memory as two chunks with `usual` bytes take.
+    pub fn recycle(&mut self, usual: usize) {
+        for text in [&mut self.clean, &mut self.bodies] {
+            if text.capacity() > 2 * usual {
+                *text = Vec::new();
+            }
+        }
+        if self.rejects.capacity() > MOST_REJECTS {
+            self.rejects = Vec::new();
+        }
+        self.clear();
     }
 
     /// Forgets the last batch, keeps the memory.

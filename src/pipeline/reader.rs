@@ -107,7 +107,7 @@ impl Intake<Batch> for Reader {
             let Some((index, mut input)) = self.current.take().or_else(|| self.open_next()) else {
                 return false;
             };
-            batch.recycle(&self.sizes);
+            batch.recycle();
             (batch.input, batch.name) = (index, input.name.as_str().into());
             self.cutter.begin(batch);
             self.ledger.hold(0);

@@ -11,6 +11,7 @@
 //! | `names` | the headers of a dead letter |
 //! | `origin` | where a record stood at first that is replayed |
 //! | `batch` | what travels: a block, and what became of it |
+//! | `memory` | what a block, and what becomes of it, need in memory |
 //! | `intake` | takes blocks from the source |
 //! | `letter` | what a dead letter says of what was sent |
 //! | `delivery` | sink, dead letter, acknowledgement, accounting |
@@ -24,6 +25,7 @@ mod hops;
 mod intake;
 mod judged;
 mod letter;
+mod memory;
 pub mod names;
 mod origin;
 mod original;
@@ -35,6 +37,7 @@ use std::{io, sync::Arc, time::Duration};
 pub use block::{Block, Header, Incoming, Place, Record};
 pub use hops::HOP;
 pub use judged::{Body, Counts, Fate, How, Judged, Key, Lines, Verdict};
+pub use memory::{block_bytes, judged_bytes, most_block, usual_block};
 pub use origin::Origin;
 pub use transactions::{Transactions, Undone};
 pub use value::{Breaks, Codec, Value, ValueFraming, prefix};
@@ -274,7 +277,7 @@ impl RecordPipeline {
             meters: meters.clone(),
         };
         let outbox = Outbox::new(sink, keeps, (seal, digest), observer.clone(), desk);
-        let around = Around { batches: budget.batches, ledger, meters, shutdown, observer };
+        let around = Around { budget, ledger, meters, shutdown, observer };
         match exactly_once {
             true => around.run(intake, ExactlyOnce::new(outbox), workers),
             false => around.run(intake, AtLeastOnce::new(outbox), workers),
@@ -284,7 +287,7 @@ impl RecordPipeline {
 
 /// What a run needs, however it delivers.
 struct Around {
-    batches: usize,
+    budget: Budget,
     ledger: Arc<Ledger>,
     meters: Arc<Meters>,
     shutdown: Shutdown,
@@ -298,9 +301,10 @@ impl Around {
         delivery: D,
         workers: Vec<W>,
     ) -> Report {
-        let Self { batches, ledger, meters, shutdown, observer } = self;
-        let batches = (0..batches).map(|_| RecordBatch::default()).collect();
-        let crew = Crew::new(intake, delivery, batches, ledger.clone(), meters);
+        let Self { budget, ledger, meters, shutdown, observer } = self;
+        let usual = usual_block(&budget.sizes);
+        let batches = (0..budget.batches).map(|_| RecordBatch::new(usual)).collect();
+        let crew = Crew::new(intake, delivery, (batches, budget.long), ledger.clone(), meters);
         match muster(crew, workers, &shutdown, &ledger, &*observer) {
             Ok(delivery) => delivery.close(),
             Err(end) => ledger.report(end),

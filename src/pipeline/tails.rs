@@ -150,7 +150,7 @@ impl Tails {
 impl Intake<Batch> for Tails {
     fn read(&mut self, batch: &mut Batch) -> bool {
         loop {
-            batch.recycle(&self.sizes);
+            batch.recycle();
             match self.growing.turn(self.wait()) {
                 Turn::End => return false,
                 Turn::Ready(ready) => {

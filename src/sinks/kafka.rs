@@ -48,10 +48,20 @@ use heard::Heard;
 use transactions::Transacting;
 use ways::{Ways, limit};
 
-/// What the producer holds at most, in KiB.
-const BUFFER_KIB: u64 = 32 << 10;
-/// What the sink needs in memory: that, and the batches that are being made of it.
-pub const KAFKA_SINK_BYTES: u64 = (2 * BUFFER_KIB) << 10;
+/// What a record costs the producer beside its bytes, and what is known of it until its report came.
+const RECORD_BYTES: usize = 512;
+
+/// What the sink needs in memory whose producer holds records of `buffer` bytes: these, the batches that
+/// are being made of them, and what is known of each.
+pub fn sink_bytes(buffer: usize) -> u64 {
+    (2 * buffer + most_records(buffer) * RECORD_BYTES) as u64
+}
+
+/// How many records the producer holds at most.
+fn most_records(buffer: usize) -> usize {
+    buffer / RECORD_BYTES
+}
+
 /// How long to wait for room.
 const ROOM: Duration = Duration::from_millis(2);
 /// How long a stopped run waits without any progress.
@@ -70,6 +80,8 @@ pub struct Settings {
     /// The name of the producer's transactions, if what it sends holds from commit to commit. It is this
     /// process's alone, and the same after a restart.
     pub transactional_id: Option<String>,
+    /// How many bytes of records the producer holds at most.
+    pub buffer_bytes: usize,
     /// When to stop waiting.
     pub shutdown: Shutdown,
 }
@@ -125,8 +137,8 @@ fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<Heard> {
         ("enable.idempotence", "true"),
         ("allow.auto.create.topics", "false"),
         ("partitioner", "murmur2_random"),
-        ("queue.buffering.max.messages", "100000"),
-        ("queue.buffering.max.kbytes", &BUFFER_KIB.to_string()),
+        ("queue.buffering.max.messages", &most_records(settings.buffer_bytes).to_string()),
+        ("queue.buffering.max.kbytes", &(settings.buffer_bytes >> 10).to_string()),
     ]);
     match &settings.transactional_id {
         Some(id) => {
@@ -147,7 +159,7 @@ fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<Heard> {
         ("statistics.interval.ms", STATISTICS_EVERY),
     ];
     unless_said(&mut config, &usual);
-    limit(&settings.limits, &mut config);
+    limit(&settings.limits, settings.buffer_bytes, &mut config);
     let producer: BaseProducer<Ear> =
         config.create_with_context(Ear(desk.clone())).map_err(|error| not_made(&error))?;
     Heard::new(producer)

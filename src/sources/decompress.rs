@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    compression::{Decode, Fault, Format, Found, Start, Step, decoder},
+    compression::{Decode, Fault, Format, Found, Start, Step, Window},
     pipeline::{Read, Source},
     shutdown::{Phase, Shutdown},
 };
@@ -19,8 +19,7 @@ pub struct DecompressSource {
     inner: Box<dyn Source>,
     state: State,
     found: Found,
-    /// The window that a decoder may have, as a power of two.
-    window_log: u32,
+    window: Window,
     shutdown: Shutdown,
 }
 
@@ -47,8 +46,9 @@ struct Packed {
 
 impl DecompressSource {
     /// Decompresses `inner`; its format goes into `found` before its first byte of text.
-    pub fn new(inner: Box<dyn Source>, window_log: u32, found: Found, shutdown: Shutdown) -> Self {
-        Self { inner, state: State::Start(Vec::new()), found, window_log, shutdown }
+    pub fn new(inner: Box<dyn Source>, window: &Window, found: Found, shutdown: Shutdown) -> Self {
+        let window = window.clone();
+        Self { inner, state: State::Start(Vec::new()), found, window, shutdown }
     }
 
     /// Reads what the format is told by, and perhaps more, into `buf`.
@@ -76,7 +76,7 @@ impl DecompressSource {
                 let _ = self.found.set(format);
                 let packed = Packed {
                     format,
-                    decoder: decoder(format, self.window_log)?,
+                    decoder: self.window.decoder(format)?,
                     feed: buf[..len].to_vec(),
                     done: 0,
                     ended: false,
@@ -103,7 +103,7 @@ impl Source for DecompressSource {
             State::Start(_) => self.start(buf, wait),
             State::Packed(packed) => packed
                 .read(&mut *self.inner, buf, wait)
-                .map_err(|refused| refused.into_error(packed, self.window_log)),
+                .map_err(|refused| refused.into_error(packed, &self.window)),
         }
     }
 
@@ -166,7 +166,7 @@ impl Packed {
 }
 
 impl Refused {
-    fn into_error(self, packed: &Packed, window_log: u32) -> io::Error {
+    fn into_error(self, packed: &Packed, window: &Window) -> io::Error {
         let Packed { format, text, .. } = packed;
         io::Error::other(match self {
             Self::Source(error) => return error,
@@ -177,7 +177,7 @@ impl Refused {
             Self::Fault(Fault::TooLarge) => format!(
                 "the {format} data needs too large a window, more than {} MiB, after {text} bytes \
                  of text: compress it again without `--long` or `--ultra`, or raise --memory",
-                1_u64 << (window_log - 20)
+                window.bytes() >> 20
             ),
         })
     }

@@ -208,9 +208,9 @@ impl Follow {
                     self.park(input);
                     return Ok(None);
                 }
-                let (skip, log) = (tail.position.offset, self.settings.window_log);
+                let (skip, window) = (tail.position.offset, &self.settings.window);
                 if let Some(file) = &tail.file {
-                    *packed = Some(Packed::open(file, skip, log, &self.settings.shutdown)?);
+                    *packed = Some(Packed::open(file, skip, window, &self.settings.shutdown)?);
                 }
                 self.unpacking = Some(input);
             }

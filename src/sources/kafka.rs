@@ -70,14 +70,17 @@ use unread::Unread;
 const MOST_READY: usize = 2;
 /// Blocks that the source has beside those of the pipeline: those that wait, and one to fill.
 pub const BLOCKS: usize = MOST_READY + 1;
-/// What is read ahead of all partitions.
-const AHEAD_BYTES: usize = 64 << 20;
 /// Of each, at least.
 const LEAST_BYTES: usize = 64 << 10;
 /// What a broker answers at most at once.
-const ANSWER_BYTES: usize = 16 << 20;
-/// What the source holds in memory at most, beside blocks and the text of a compressed event.
-pub const KAFKA_SOURCE_BYTES: u64 = (AHEAD_BYTES + 2 * ANSWER_BYTES) as u64 + DECODER_BYTES;
+const ANSWER_BYTES: usize = 4 << 20;
+
+/// What the source holds in memory at most that reads so much ahead, beside blocks and the text of a
+/// compressed event.
+pub fn source_bytes(ahead: usize) -> u64 {
+    (ahead + 2 * ANSWER_BYTES) as u64 + DECODER_BYTES
+}
+
 /// How long offsets may take to be kept at the end.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -95,6 +98,8 @@ pub struct Settings {
     pub leaves: bool,
     /// How many partitions these topics have.
     pub partitions: usize,
+    /// How much is read ahead of all of them, in bytes.
+    pub ahead_bytes: usize,
     /// A block is handed on when it holds so much.
     pub block_bytes: usize,
     /// The longest record that is judged, its key and headers included.
@@ -120,7 +125,7 @@ pub struct Settings {
 impl Settings {
     /// What is read ahead of each partition, and what a broker answers for it at once.
     fn shares(&self) -> (usize, usize) {
-        let share = AHEAD_BYTES / self.partitions.max(1);
+        let share = self.ahead_bytes / self.partitions.max(1);
         ((share / 2).clamp(LEAST_BYTES, 8 << 20), (share / 2).clamp(LEAST_BYTES, 1 << 20))
     }
 }

@@ -344,7 +344,7 @@ pub(crate) fn piped(
 ) -> (String, Vec<String>, Tally) {
     const MOST: usize = 400;
     let sizes = Sizes { chunk_bytes, ..Sizes::new(MOST) };
-    let demand = Demand { workers: threads, dead_letter: true, engine_bytes: 0, fixed_bytes: 0 };
+    let demand = Demand::of_lines(&sizes, threads, true, 0, |_| 0);
     let kept = Kept::default();
     let source = Steps { data: data.to_vec(), at: 0, step };
     let pipeline = Pipeline {

@@ -237,7 +237,7 @@ fn piped(
     threads: usize,
 ) -> Result {
     let sizes = Sizes { chunk_bytes, ..Sizes::new(MAX_EVENT_BYTES) };
-    let demand = Demand { workers: threads, dead_letter: true, engine_bytes: 0, fixed_bytes: 0 };
+    let demand = Demand::of_lines(&sizes, threads, true, 0, |_| 0);
     let kept = Kept::default();
     let source = Steps { data: input.clone(), at: 0, steps, reads: 0 };
     let pipeline = Pipeline {

@@ -232,11 +232,12 @@ fn run_with<W: RecordWorker + Clone + 'static>(
     let (post, seen) = (Arc::new(Mutex::new(Post::default())), Seen::default());
     let mut tray = Tray { post: post.clone(), refuses: None, lacks: None, fails: false };
     change(&mut tray);
-    let demand = Demand { workers: 3, dead_letter: true, engine_bytes: 0, fixed_bytes: 0 };
+    let sizes = Sizes::new(1 << 10);
+    let demand = Demand::of_lines(&sizes, 3, true, 0, |_| 0);
     let pipeline = RecordPipeline {
         seal: None,
         digest: None,
-        budget: Budget::fit(Sizes::new(1 << 10), demand, None).unwrap(),
+        budget: Budget::fit(sizes, demand, None).unwrap(),
         source: Box::new(source),
         offsets: Box::new(Keeper(post.clone())),
         sink: Box::new(tray),

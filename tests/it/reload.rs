@@ -153,7 +153,7 @@ fn a_config_map_that_changes_is_taken() {
 
 #[test]
 fn what_does_not_hold_is_refused_with_its_place_and_the_old_one_stays() {
-    let mut running = Running::start(&[("tamis.toml", ALL)], &["--memory", "600MiB"]);
+    let mut running = Running::start(&[("tamis.toml", ALL)], &["--memory", "200MiB"]);
     let rules: String = (0..80)
         .map(|n| format!("[[rule]]\npath = \"a.b.c.d.e{n}\"\naction = \"null\"\n"))
         .collect();
@@ -165,7 +165,7 @@ fn what_does_not_hold_is_refused_with_its_place_and_the_old_one_stays() {
         ("version = 1\noutput = \"x\"\nthreads = 1\n", "`output`, `threads` cannot change while"),
         ("version = 1\ntext = \"drop\"\n", "`text` cannot change while"),
         ("version = 1\ntext = \"dead-letter\"\n", "needs `dead_letter`"),
-        (&format!("version = 1\n{rules}"), "of memory, but --memory allows 600MiB"),
+        (&format!("version = 1\n{rules}"), "of memory, but --memory allows 200MiB"),
     ];
     for (at, (config, said)) in wrong.iter().enumerate() {
         running.put("tamis.toml", config);

@@ -327,12 +327,7 @@ impl Bench {
     }
 
     pub(crate) fn budget(&self) -> Budget {
-        let demand = Demand {
-            workers: self.threads,
-            dead_letter: self.dead_letter,
-            engine_bytes: 0,
-            fixed_bytes: 0,
-        };
+        let demand = Demand::of_lines(&self.sizes, self.threads, self.dead_letter, 0, |_| 0);
         Budget::fit(self.sizes, demand, None).unwrap()
     }
 

@@ -198,9 +198,10 @@ impl Transactions for Sink {
 fn run(values: &[String], mishaps: Vec<Mishap>) -> (Report, Cluster) {
     let shared = Shared::default();
     *lock(&shared) = Cluster { values: values.to_vec(), mishaps, ..Cluster::default() };
-    let demand = Demand { workers: 3, dead_letter: true, engine_bytes: 0, fixed_bytes: 0 };
+    let sizes = Sizes::new(1 << 10);
+    let demand = Demand::of_lines(&sizes, 3, true, 0, |_| 0);
     let pipeline = RecordPipeline {
-        budget: Budget::fit(Sizes::new(1 << 10), demand, None).unwrap(),
+        budget: Budget::fit(sizes, demand, None).unwrap(),
         source: Box::new(Source(shared.clone())),
         offsets: Box::new(Group(shared.clone())),
         sink: Box::new(Sink(shared.clone())),

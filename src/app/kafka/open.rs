@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 
-use super::dead_letters;
+use super::{Room, dead_letters};
 use crate::{
     app::{
         exit::Trouble,
@@ -18,7 +18,6 @@ use crate::{
     config::{Said, kafka::StartChoice},
     journal::Event,
     kafka::{self, Cluster},
-    pipeline::Sizes,
     shutdown::{Phase, Shutdown},
     sinks::{KafkaSink, kafka as sink},
     sources::{KafkaSource, kafka as source},
@@ -41,7 +40,7 @@ pub(super) struct Opened {
 pub(super) fn open(
     topics: &Topics,
     cluster: &Cluster,
-    sizes: Sizes,
+    room: &Room,
     shutdown: &Shutdown,
 ) -> Result<Option<Opened>, Trouble> {
     let stopped = || shutdown.phase() != Phase::Running;
@@ -60,10 +59,11 @@ pub(super) fn open(
         same_partition: topics.same_partition,
         limits,
         transactional_id: topics.transactional_id(),
+        buffer_bytes: room.queues.sent,
         shutdown: shutdown.clone(),
     });
     let notes = notes(topics)?;
-    let max_event_bytes = sizes.max_event_bytes;
+    let sizes = room.budget.sizes;
     // Before the group is joined: what an earlier process left open is taken back, so that what is
     // committed is known.
     let mut sink = match sink {
@@ -86,8 +86,9 @@ pub(super) fn open(
         instance: topics.instance().map(str::to_owned),
         leaves: topics.leaves(),
         partitions,
-        block_bytes: sizes.chunk_bytes - max_event_bytes,
-        max_event_bytes,
+        ahead_bytes: room.queues.ahead,
+        block_bytes: sizes.chunk_bytes,
+        max_event_bytes: sizes.max_event_bytes,
         in_transactions: topics.transactional_id().is_some(),
         framing: topics.framing,
         starts: starts(topics),

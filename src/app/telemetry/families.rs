@@ -136,7 +136,7 @@ impl Telemetry {
     }
 
     fn program(&self) -> Vec<Family> {
-        let ceiling = self.ceiling_bytes.max(self.counts.ceiling_bytes());
+        let ceiling = self.room.ceiling_bytes(self.counts.ceiling_bytes());
         let (reloads, refused) = self.counts.reloads();
         let since = self.started.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let known = |known: Option<f64>| known.map(value).unwrap_or_default();

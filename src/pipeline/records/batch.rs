@@ -9,20 +9,34 @@ use crate::pipeline::{
 };
 
 /// A block, and what became of it. One of a fixed pool.
-#[derive(Default)]
 pub(super) struct RecordBatch {
     pub(super) seq: u64,
     pub(super) block: Block,
     pub(super) judged: Judged,
     /// The source, or the worker, could not finish it.
     pub(super) failed: Option<Failure>,
+    /// The data that a block usually holds.
+    usual: usize,
 }
 
 impl RecordBatch {
+    pub(super) fn new(usual: usize) -> Self {
+        let (block, judged) = (Block::default(), Judged::default());
+        Self { seq: 0, block, judged, failed: None, usual }
+    }
+
+    /// Ready for another block.
     pub(super) fn recycle(&mut self) {
+        if self.block.is_long(self.usual) {
+            self.shrink_to_nothing();
+        }
         self.block.clear();
-        self.judged.clear();
+        self.judged.recycle(self.usual);
         self.failed = None;
+    }
+
+    fn shrink_to_nothing(&mut self) {
+        (self.block, self.judged) = Default::default();
     }
 }
 
@@ -35,11 +49,20 @@ impl<W: RecordWorker> Load<W> for RecordBatch {
         self.block.records().is_empty()
     }
 
+    fn is_long(&self) -> bool {
+        self.block.is_long(self.usual)
+    }
+
+    fn shrink(&mut self) {
+        self.shrink_to_nothing();
+    }
+
     fn judge(&mut self, worker: &mut W, ledger: &Ledger) {
         let (block, judged) = (&self.block, &mut self.judged);
         let count = block.records().len() as u64;
         let topic = block.places().first().map_or_else(|| "".into(), |place| place.topic.clone());
         ledger.takes_off(Flight::new(self.seq, Flying::Records { count, topic }));
+        judged.output.make_room(self.usual.max(block.chunk().data().len()));
         let survived = survives(|| worker.process(block, judged));
         let lines = if survived { judged.output.tally.read } else { count };
         ledger.lands(self.seq, lines, survived);

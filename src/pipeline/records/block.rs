@@ -12,11 +12,13 @@ use crate::{
 };
 
 /// A block has no more records than this: memory is for what they come to.
-const MOST_RECORDS: usize = 8192;
+pub(super) const MOST_RECORDS: usize = 4096;
 /// What a header costs beside its bytes.
 const HEADER: usize = size_of::<Header>();
 /// Nor more lines; one record alone may have more.
-const MOST_LINES: usize = 8 * MOST_RECORDS;
+pub(super) const MOST_LINES: usize = 64 << 10;
+/// Before a record that is longer, room is made for exactly that.
+const LONG: usize = 64 << 10;
 
 /// Where records come from.
 #[derive(Debug, Clone)]
@@ -128,10 +130,18 @@ impl Block {
         self.lines = 0;
     }
 
+    fn held(&self) -> usize {
+        self.chunk.data().len() + self.arena.len() + HEADER * self.headers.len()
+    }
+
+    /// Whether it holds more than `usual` bytes, or more lines than records of a line each come to.
+    pub fn is_long(&self, usual: usize) -> bool {
+        self.held() > usual || self.lines > 2 * MOST_RECORDS
+    }
+
     /// Whether it holds `bytes`, or as many records as it may.
     pub fn is_full(&self, bytes: usize) -> bool {
-        let held = self.chunk.data().len() + self.arena.len() + HEADER * self.headers.len();
-        held >= bytes || self.records.len() >= MOST_RECORDS || self.lines >= MOST_RECORDS
+        self.held() >= bytes || self.records.len() >= MOST_RECORDS || self.lines >= MOST_RECORDS
     }
 
     /// Adds a record; of one whose parts are longer than `most`, or that cannot be judged, only where it
@@ -143,7 +153,8 @@ impl Block {
         let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
         let headers = record.headers.iter().map(|(name, value)| name.len() + length(*value));
         let headers = headers.map(|bytes| bytes + HEADER).sum::<usize>();
-        let size = length(record.value) + length(record.key) + headers;
+        let raw = record.packed.map_or(0, |(_, raw)| raw.len());
+        let size = length(record.value).max(raw) + length(record.key) + headers;
         let first = self.headers.len();
         let long = (size > most).then_some(Reason::from(EngineReason::Oversize));
         let head = prefix(record.value.unwrap_or_default());
@@ -153,6 +164,9 @@ impl Block {
         };
         let (mut key, mut prefix, mut packed) = (None, 0..0, None);
         if let (Value::Tombstone, Ok(head)) = (&value, head) {
+            if size > LONG {
+                self.make_room(record);
+            }
             key = record.key.map(|key| self.keep(key));
             for (name, value) in record.headers {
                 let name = self.keep(name.as_bytes());
@@ -216,6 +230,16 @@ impl Block {
             packed: None,
             value,
         });
+    }
+
+    /// Makes room for a long record.
+    fn make_room(&mut self, record: &Incoming<'_>) {
+        let value = record.value.map_or(0, <[u8]>::len);
+        let raw = record.packed.map_or(0, |(_, raw)| raw.len());
+        let key = record.key.map_or(0, <[u8]>::len);
+        let kept = if record.framing == ValueFraming::Whole { value } else { 0 };
+        self.arena.reserve_exact(raw + key + kept);
+        self.chunk.reserve(value - kept);
     }
 
     fn place(&mut self, place: &Place) -> usize {

@@ -142,6 +142,15 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Forgets the last block, and keeps as much memory as usual blocks need.
+    pub fn recycle(&mut self, usual: usize) {
+        self.output.recycle(usual);
+        if self.arena.capacity() > usual {
+            self.arena = Vec::new();
+        }
+        self.clear();
+    }
+
     /// Forgets the last block, keeps the memory.
     pub fn clear(&mut self) {
         self.output.clear();

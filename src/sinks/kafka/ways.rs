@@ -7,7 +7,6 @@ use std::{
 
 use rdkafka::ClientConfig;
 
-use super::BUFFER_KIB;
 use crate::{
     kafka::{Routes, Written},
     pipeline::{
@@ -99,10 +98,10 @@ fn size(record: &Outgoing<'_>) -> usize {
 
 /// What the producer takes is for the topic that takes the most; what it puts together, for the one
 /// that takes the least.
-pub(super) fn limit(limits: &BTreeMap<String, usize>, config: &mut ClientConfig) {
+pub(super) fn limit(limits: &BTreeMap<String, usize>, buffer: usize, config: &mut ClientConfig) {
     let (Some(most), Some(least)) = (limits.values().max(), limits.values().min()) else { return };
     // librdkafka knows no less than that, and what is longer than its buffer would wait for ever.
-    let most = (*most).clamp(1000, (BUFFER_KIB << 10) as usize);
+    let most = (*most).clamp(1000, buffer);
     config.set("message.max.bytes", most.to_string());
     let batch = (*least).clamp(1, BATCH_BYTES);
     if config.get("batch.size").is_none() && batch < BATCH_BYTES {

@@ -314,8 +314,8 @@ impl Follow {
 
     /// The first bytes of a compressed file's text; `None` where it is damaged, which its turn tells.
     fn unpacked_start(&self, file: &File) -> Option<Vec<u8>> {
-        let (log, shutdown) = (self.settings.window_log, &self.settings.shutdown);
-        let mut packed = Packed::open(file, 0, log, shutdown).ok()?;
+        let (window, shutdown) = (&self.settings.window, &self.settings.shutdown);
+        let mut packed = Packed::open(file, 0, window, shutdown).ok()?;
         let (mut start, mut buf) = (Vec::new(), [0; fingerprint::MOST]);
         while start.len() < fingerprint::MOST {
             match packed.read(&mut buf) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    compression::Found,
+    compression::{Found, Window},
     pipeline::{Read, Source as _},
     shutdown::Shutdown,
     sources::{DecompressSource, FileSource, TextSource},
@@ -31,13 +31,13 @@ impl Packed {
     pub(super) fn open(
         file: &File,
         skip: u64,
-        window_log: u32,
+        window: &Window,
         shutdown: &Shutdown,
     ) -> io::Result<Self> {
         let mut file = file.try_clone()?;
         file.seek(SeekFrom::Start(0))?;
         let source = Box::new(FileSource::of(file, shutdown.clone()));
-        let source = DecompressSource::new(source, window_log, Found::default(), shutdown.clone());
+        let source = DecompressSource::new(source, window, Found::default(), shutdown.clone());
         let source = TextSource::new(Box::new(source), shutdown.clone());
         Ok(Self { source, held: Vec::new(), held_at: skip, given: 0, skip })
     }

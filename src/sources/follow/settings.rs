@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{pipeline::Observer, shutdown::Shutdown};
+use crate::{compression::Window, pipeline::Observer, shutdown::Shutdown};
 
 /// What there is to follow, as of now.
 #[derive(Default)]
@@ -35,8 +35,8 @@ pub struct Settings {
     pub polling: bool,
     /// So many files may be open at a time; more are read in turn.
     pub most_open: usize,
-    /// The window that a decoder may have, as a power of two.
-    pub window_log: u32,
+    /// The window that a decoder may have.
+    pub window: Window,
     /// How long ago something was: a monotonic clock.
     pub clock: Box<dyn Fn() -> Instant + Send>,
     /// Who hears of trouble.

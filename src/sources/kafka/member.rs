@@ -17,7 +17,7 @@ use rdkafka::{
 };
 
 use super::{
-    AHEAD_BYTES, ANSWER_BYTES, LEAST_BYTES, Settings,
+    ANSWER_BYTES, LEAST_BYTES, Settings,
     membership::Membership,
     reader::{REST, Reader},
     rebalance::Ear,
@@ -180,7 +180,7 @@ impl Reader {
     fn is_outgrown(&self) -> bool {
         let (ahead, answer) = self.settings.shares();
         let all = self.shared.places().len().saturating_mul(ahead + answer);
-        all > AHEAD_BYTES && ahead > LEAST_BYTES
+        all > self.settings.ahead_bytes && ahead > LEAST_BYTES
     }
 
     /// Joins the group with smaller shares.

@@ -91,7 +91,7 @@ fn follow_unless(
         line_age: LINE_AGE,
         polling: false,
         most_open: usize::MAX,
-        window_log: 20,
+        window: tamis::compression::Window::new(20),
         clock: Box::new(move || clock.now()),
         observer: Arc::new(seen.clone()),
         shutdown: shutdown.clone(),
@@ -107,7 +107,7 @@ pub(crate) fn run(
     seen: &Seen,
     shutdown: &Shutdown,
 ) -> JoinHandle<Report> {
-    let demand = Demand { workers: 1, dead_letter: true, engine_bytes: 0, fixed_bytes: 0 };
+    let demand = Demand::of_lines(&sizes, 1, true, 0, |_| 0);
     let tray = Tray {
         seen: seen.clone(),
         dawdle: Duration::ZERO,

@@ -35,7 +35,7 @@ fn live(folder: &std::path::Path, seen: &Seen, done: impl Fn(&Seen) -> bool) -> 
         line_age: std::time::Duration::from_secs(60),
         polling: false,
         most_open: usize::MAX,
-        window_log: 20,
+        window: tamis::compression::Window::new(20),
         clock: Box::new(Instant::now),
         observer: Arc::new(seen.clone()),
         shutdown: shutdown.clone(),
