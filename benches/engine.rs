@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use generator::{Generator, Variant};
-use tamis::engine::detect::Pack;
+use tamis::engine::detect::{Pack, Selection};
 use tamis::engine::schema::Schema;
 use tamis::engine::stages::Stages;
-use tamis::engine::{Chunk, Engine, Output, Plan, Settings};
+use tamis::engine::{Chunk, Engine, FieldCondition, Output, Pattern, Plan, Route, Settings};
 
 /// What a worker gets at once.
 const CHUNK: usize = 256 << 10;
@@ -39,6 +39,48 @@ fn plan() -> Arc<Plan> {
     let schema = Schema::builtin("service-log").expect("it ships").expect("it compiles");
     let settings = Settings { packs, schema: Some(Arc::new(schema)), ..Settings::default() };
     Arc::new(Plan::compile(settings).expect("a sound plan"))
+}
+
+/// The same with so many routes by service, of which some differ in what they enable.
+fn routed(routes: usize) -> Arc<Plan> {
+    let packs = packs();
+    let ids: Vec<_> = packs.iter().flat_map(|pack| &pack.detectors).map(|d| d.id.clone()).collect();
+    let schema = Arc::new(Schema::builtin("service-log").expect("it ships").expect("it compiles"));
+    let all = generator::SERVICES.iter().map(|service| (*service).to_owned());
+    let others = (0..routes).map(|n| format!("service-{n}"));
+    let route = |(number, service): (usize, String)| Route {
+        name: service.clone(),
+        fields: vec![FieldCondition {
+            name: "service".into(),
+            values: vec![Pattern::parse(&service).expect("a pattern")],
+        }],
+        select: Selection { without: vec![ids[number % 10].clone()], ..Selection::default() },
+        schema: Some(schema.clone()),
+        ..Route::default()
+    };
+    // Those that events take come last.
+    let all: Vec<_> = others.chain(all).collect();
+    let routes = all[all.len() - routes..].iter().cloned().enumerate().map(route).collect();
+    let settings = Settings { packs, schema: Some(schema.clone()), routes, ..Settings::default() };
+    Arc::new(Plan::compile(settings).expect("a sound plan"))
+}
+
+/// Events of several services by turns, without routes and with some.
+fn routes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("routes");
+    let chunk = chunk(Variant::LOGS[0]);
+    for routes in [0, 10, 500] {
+        let (mut engine, mut out) = (Engine::new(routed(routes)), Output::default());
+        group.throughput(Throughput::Bytes(chunk.data().len() as u64));
+        group.bench_function(BenchmarkId::from_parameter(routes), |b| {
+            b.iter(|| {
+                out.clear();
+                engine.process(&chunk, &mut out);
+                out.clean.len()
+            });
+        });
+    }
+    group.finish();
 }
 
 /// The whole of `Engine::process`, on each kind of log.
@@ -157,6 +199,6 @@ fn settings() -> Criterion {
 criterion_group! {
     name = benches;
     config = settings();
-    targets = process, stages, edits, flooded
+    targets = process, routes, stages, edits, flooded
 }
 criterion_main!(benches);

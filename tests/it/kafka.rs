@@ -17,6 +17,7 @@ mod outages;
 mod proxy;
 mod replayed;
 mod rolling;
+mod routed;
 mod sealed;
 mod secured;
 mod slow;

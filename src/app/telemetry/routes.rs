@@ -31,13 +31,13 @@ pub(super) fn families(seen: &Snapshot, routes: &[RouteInfo], detectors: &[Strin
     vec![
         Family::counter(
             "tamis_route_lines",
-            "Lines forwarded and rejected, by the route that they took.",
+            "Lines forwarded and rejected, by route.",
             &["route", "outcome"],
             lines.collect(),
         ),
         Family::counter(
             "tamis_route_redactions",
-            "Redactions, by the route that lines took and by detector; those that are not 0.",
+            "Redactions, by route and detector; only those that are not 0.",
             &["route", "detector"],
             redactions.collect(),
         ),
