@@ -18,8 +18,8 @@ use std::{
 
 use generator::{Generator, Variant};
 use tamis::engine::{
-    Chunk, Engine, Output, Plan, Settings,
-    detect::Pack,
+    Chunk, Engine, FieldCondition, Output, Pattern, Plan, Route, Settings,
+    detect::{Pack, Selection},
     policy::{Action, Allow, KeyRing, Policy, PseudonymKey, Rule},
     schema::Schema,
 };
@@ -146,6 +146,27 @@ fn service_logs() {
         for &variant in Variant::LOGS {
             steady(&plan, variant, |seed| chunk(variant, seed));
         }
+    }
+}
+
+/// Events of several services by turns, each with a route and a ruleset of its own.
+#[test]
+fn routes() {
+    let by = |(service, without): (&&str, &&str)| Route {
+        name: (*service).to_owned(),
+        fields: vec![FieldCondition {
+            name: "service".into(),
+            values: vec![Pattern::parse(service).unwrap()],
+        }],
+        select: Selection { without: vec![(*without).to_owned()], ..Selection::default() },
+        ..Route::default()
+    };
+    let without = ["email", "phone", "ipv4", "ipv6"];
+    let routes = generator::SERVICES.iter().zip(&without).map(by).collect();
+    let settings = plan(false, false).settings().clone();
+    let plan = Arc::new(Plan::compile(Settings { routes, ..settings }).unwrap());
+    for &variant in Variant::LOGS {
+        steady(&plan, variant, |seed| chunk(variant, seed));
     }
 }
 

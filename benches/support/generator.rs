@@ -178,7 +178,7 @@ impl Generator {
     }
 }
 
-const SERVICES: &[&str] =
+pub(crate) const SERVICES: &[&str] =
     &["checkout-api", "billing", "inventory", "search-frontend", "auth-gateway", "notifier"];
 const EVENTS: &[&str] = &[
     "request_completed",
