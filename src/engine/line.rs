@@ -265,8 +265,7 @@ impl LineJudge {
             return walked.map_err(Event::Malformed);
         }
         if let Some(guess) = self.walk.asked.guess(&e.line)
-            && let Decision::Take { route, ruleset } =
-                self.routing.decide(plan, e.line.buf, &[guess])
+            && let Decision::Take { route, ruleset } = self.routing.decide(plan, e.line.buf, guess)
         {
             self.take(plan, e, route, ruleset);
         }

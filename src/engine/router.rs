@@ -16,7 +16,7 @@ use super::outcome::Reason;
 use super::policy::Rule;
 use super::schema::Schema;
 use super::walk::Kind;
-use super::walk::asked::Occurrence;
+use super::walk::asked::{MORE, Occurrence};
 
 /// A route: its conditions, and what is applied to the events that take it.
 #[derive(Debug, Clone, Default)]
@@ -295,6 +295,11 @@ impl Router {
         let mut fields: SmallVec<[Field<'_>; 4]> = smallvec![];
         fields.extend(self.asked.iter().map(|_| Field::Open(Reason::Required)));
         for occurrence in occurrences {
+            if occurrence.field == MORE {
+                let all = fields.iter_mut();
+                all.for_each(|field| *field = Field::Open(Reason::DuplicateKey));
+                break;
+            }
             let field = &mut fields[usize::from(occurrence.field)];
             let new = value(buf, occurrence);
             *field = match (&*field, new) {

@@ -18,15 +18,21 @@ pub(crate) struct Occurrence {
     quote: u32,
 }
 
-/// The occurrences in the last event, and where the last one of a string stood.
+/// The most occurrences of an event that are noted, and the most places that are remembered.
+const MOST: usize = 16;
+const PLACES: usize = 4;
+/// The field of an occurrence that stands for more than are noted: nothing is known of any field.
+pub(crate) const MORE: u8 = u8::MAX;
+
+/// The occurrences in the last event, and where they stood, if all were strings.
 #[derive(Default)]
 pub(crate) struct Asked {
     pub(crate) all: Vec<Occurrence>,
-    place: Place,
+    places: Vec<Place>,
+    guessed: Vec<Occurrence>,
 }
 
-/// Where a field stood in the event before: at this quote, and this is its key.
-#[derive(Default)]
+/// Where a field stood in the event before: before this quote, with this key.
 struct Place {
     quote: u32,
     field: u8,
@@ -40,41 +46,68 @@ impl Asked {
     }
 
     #[inline(never)]
-    pub(super) fn add(&mut self, all: Occurrence) {
-        self.all.push(all);
+    pub(super) fn add(&mut self, mut occurrence: Occurrence) {
+        match self.all.len() {
+            MOST.. => {}
+            len => {
+                if len + 1 == MOST {
+                    occurrence.field = MORE;
+                }
+                self.all.push(occurrence);
+            }
+        }
     }
 
-    /// Remembers where the only occurrence in `line` stands.
+    /// Remembers where the occurrences in `line` stand.
     #[inline]
     pub(crate) fn remember(&mut self, line: &Line<'_>) {
-        let [only] = &*self.all else { return };
-        if only.kind != Kind::String
-            || (only.quote, only.field) == (self.place.quote, self.place.field)
-        {
-            return;
+        let same = self.places.len() == self.all.len()
+            && self.places.iter().zip(&self.all).all(|(place, now)| {
+                (place.quote, place.field, Kind::String) == (now.quote, now.field, now.kind)
+            });
+        if !same {
+            self.learn(line);
         }
-        (self.place.quote, self.place.field) = (only.quote, only.field);
-        self.place.key.clear();
-        self.place.key.extend_from_slice(&line.buf[only.key.0 as usize..only.key.1 as usize]);
     }
 
-    /// What the only occurrence in `line` will be, if the event looks like the one before. It is
-    /// perhaps none: the walk tells.
+    #[inline(never)]
+    fn learn(&mut self, line: &Line<'_>) {
+        let strings = self.all.iter().all(|occurrence| occurrence.kind == Kind::String);
+        let count = if strings && self.all.len() <= PLACES { self.all.len() } else { 0 };
+        self.places.truncate(count);
+        for (at, Occurrence { field, key, quote, .. }) in self.all[..count].iter().enumerate() {
+            if at == self.places.len() {
+                self.places.push(Place { quote: 0, field: 0, key: Vec::new() });
+            }
+            let place = &mut self.places[at];
+            (place.quote, place.field) = (*quote, *field);
+            place.key.clear();
+            place.key.extend_from_slice(&line.buf[key.0 as usize..key.1 as usize]);
+        }
+    }
+
+    /// What the occurrences in `line` will be, if the event looks like the one before. Perhaps there are
+    /// others: the walk tells.
     #[inline]
-    pub(crate) fn guess(&self, line: &Line<'_>) -> Option<Occurrence> {
-        let place = &self.place;
-        let from = (place.quote as usize).checked_sub(4)?;
-        let &[a, b, start, end] = line.quotes.get(from..from + 4)? else { return None };
-        let (key, value) = (&line.buf[a as usize + 1..b as usize], start + 1);
-        let there = *key == *place.key && start == b + 2;
-        there.then_some(Occurrence {
-            field: place.field,
-            kind: Kind::String,
-            start: value,
-            end,
-            key: (a + 1, b),
-            quote: place.quote,
-        })
+    pub(crate) fn guess(&mut self, line: &Line<'_>) -> Option<&[Occurrence]> {
+        self.guessed.clear();
+        for place in &self.places {
+            let from = (place.quote as usize).checked_sub(4)?;
+            let &[a, b, start, end] = line.quotes.get(from..from + 4)? else { return None };
+            let key = &line.buf[a as usize + 1..b as usize];
+            if *key != *place.key || start != b + 2 {
+                return None;
+            }
+            self.guessed.push(Occurrence {
+                field: place.field,
+                kind: Kind::String,
+                start: start + 1,
+                end,
+                key: (a + 1, b),
+                quote: place.quote,
+            });
+        }
+        (!self.guessed.is_empty()).then_some(&self.guessed)
     }
 }
 
