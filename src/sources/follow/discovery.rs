@@ -32,10 +32,7 @@ enum Origin {
 }
 
 impl Origin {
-    const BEGINNING: Self = {
-        let position = Position::START;
-        Self::From(position, None)
-    };
+    const BEGINNING: Self = Self::From(Position::START, None);
 }
 
 impl Follow {
