@@ -60,17 +60,17 @@ use crate::{
 use exit::{Exit, Trouble};
 use visible::visible_lines;
 
-/// The whole program: arguments in, exit code out.
+/// Runs the whole program, from arguments to exit code.
 pub fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| {
-        // Never the message: it may hold a piece of the input.
+        // The panic message is never shown, because it may contain a part of the input.
         let place = info.location().map_or_else(|| "?".into(), ToString::to_string);
         tell(
             Event::InternalError,
             &format_args!("internal error at {place}; please report this line"),
         );
     }));
-    // Where this fails, such a write ends the process, as it would any other.
+    // If this fails, a write beyond the file size limit ends the process, as in any other program.
     let _ = signals::outlive_size_limits();
     let exit = panic::catch_unwind(|| match Cli::try_parse() {
         Ok(cli) => dispatch(cli).unwrap_or_else(|trouble| failed(trouble) as u8),
@@ -112,13 +112,14 @@ fn dispatch(cli: Cli) -> Result<u8, Trouble> {
     Ok(exit as u8)
 }
 
-/// The main job: from files, or from topics.
+/// Runs the main job, which reads files or topics.
 fn run(args: RunArgs) -> Result<u8, Trouble> {
     let applied = config::applied(args)?;
     if applied.args.streams.is_empty() { run::run(applied) } else { kafka::run(applied) }
 }
 
-/// What clap did not take: a page that was asked for, or one line about what is wrong.
+/// Shows what clap returned in place of arguments: a requested help page, or one line about an
+/// error.
 fn refused(error: &clap::Error) -> Result<Exit, Trouble> {
     match refusal::one_line(error) {
         Some(line) => say(&line),
@@ -147,7 +148,7 @@ fn print_bytes(bytes: &[u8]) -> Result<Exit, Trouble> {
     }
 }
 
-/// A message on standard error, a line as a rule.
+/// Writes a message to standard error, usually one line.
 fn say(message: &dyn Display) {
     let message = visible_lines(&message.to_string()).replace('\n', "\ntamis: ");
     stderr::write(&format!("tamis: {message}\n"));

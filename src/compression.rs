@@ -1,9 +1,9 @@
-//! Compressed data: how its formats are told apart, taken apart and put together.
+//! Compressed formats: detection, decoding and encoding.
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `decode` | compressed bytes into text, a step at a time, within a memory limit |
-//! | `encode` | text into compressed bytes |
+//! | `decode` | decodes in steps, within a memory limit |
+//! | `encode` | encodes |
 
 mod decode;
 mod encode;
@@ -16,10 +16,10 @@ use std::{
 pub use decode::{Decode, Fault, Step, Window, decoder};
 pub use encode::Encoder;
 
-/// A format, told by its first bytes and never by a file's name.
+/// A format. It is recognized by its first bytes, never by a file's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Deflate with a header and a checksum; many members.
+    /// Deflate with a header and a checksum; members may follow each other.
     Gzip,
     /// Zstandard frames, skippable ones included.
     Zstd,
@@ -31,22 +31,23 @@ pub enum Format {
     Bzip2,
 }
 
-/// The format of an input, once it is known: who reads it tells who writes as it came.
+/// The format of an input, once it is known. The reader sets it for a writer that uses the same
+/// format.
 pub type Found = Arc<OnceLock<Format>>;
 
-/// What the first bytes of an input say.
+/// What the first bytes of an input show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// No format of these.
+    /// None of the formats.
     Plain,
     /// Compressed.
     Packed(Format),
-    /// All of it begins one of the magics, and more must be seen. No magic holds a line end, so no
-    /// whole line is ever in doubt.
+    /// The bytes are the beginning of a magic number, and more are needed. No magic number contains
+    /// a line end, so a complete line is never in doubt.
     Unsure,
 }
 
-/// A magic, byte by byte: the lowest and the highest that fit.
+/// A magic number: the lowest and the highest value of each byte.
 type Magic = &'static [(u8, u8)];
 
 const fn is(byte: u8) -> (u8, u8) {
@@ -56,14 +57,15 @@ const fn is(byte: u8) -> (u8, u8) {
 const MAGICS: &[(Magic, Format)] = &[
     (&[is(0x1f), is(0x8b), is(8)], Format::Gzip),
     (&[is(0x28), is(0xb5), is(0x2f), is(0xfd)], Format::Zstd),
-    // A skippable frame; LZ4 has the same, see `Format::of`.
+    // A skippable frame. LZ4 has the same, see `Format::of`.
     (&[(0x50, 0x5f), is(0x2a), is(0x4d), is(0x18)], Format::Zstd),
     (&[is(0x04), is(0x22), is(0x4d), is(0x18)], Format::Lz4),
     (&[is(0xfd), is(b'7'), is(b'z'), is(b'X'), is(b'Z'), is(0)], Format::Xz),
     (BZIP2_BLOCK, Format::Bzip2),
     (BZIP2_EMPTY, Format::Bzip2),
 ];
-/// `BZh9` alone could begin a text line; with the magic of a block, or of an end, behind it cannot.
+/// `BZh9` alone could begin a text line, but not with the magic number of a block, or of the end,
+/// after it.
 const BZIP2_BLOCK: Magic = &[
     is(b'B'),
     is(b'Z'),
@@ -90,7 +92,7 @@ const BZIP2_EMPTY: Magic = &[
 ];
 
 impl Format {
-    /// What an input that starts with `bytes` is.
+    /// Returns what an input that begins with `bytes` is.
     pub fn of(bytes: &[u8]) -> Start {
         let mut start = Start::Plain;
         for (magic, format) in MAGICS {
@@ -110,7 +112,7 @@ impl Format {
     }
 }
 
-/// What stands behind a skippable frame, as far as it is there.
+/// Returns what follows a skippable frame, as far as it is there.
 fn skipped(bytes: &[u8]) -> Option<&[u8]> {
     let (head, rest) = bytes.split_first_chunk::<8>()?;
     if head[0] & 0xf0 != 0x50 {

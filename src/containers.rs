@@ -1,15 +1,15 @@
-//! The wrappers that container runtimes put around an application's lines: opened, so that the line
-//! inside is judged as any other, and closed again.
+//! The line formats of container runtimes. Lines are unwrapped, so that the application's line is
+//! judged as any other, and wrapped again.
 //!
 //! | file | does |
 //! | --- | --- |
 //! | `docker` | Docker's json-file: `{"log":"…\n","stream":"stdout","time":"…"}` |
-//! | `cri` | the Kubernetes CRI's: `time stdout F …` |
-//! | `frame` | which lines are pieces of one, across the chunks of an input |
-//! | `worker` | a chunk's wrappers: `open`ed, judged, `close`d |
+//! | `cri` | the Kubernetes CRI format: `time stdout F …` |
+//! | `frame` | which lines are parts of one, across the chunks of an input |
+//! | `worker` | processes a chunk: `open`, judge, `close` |
 //!
-//! A runtime cuts long lines into pieces. They are joined before they are judged, for what stands
-//! across a cut would be seen by nobody; a chunk ends where no piece waits for another.
+//! A runtime splits long lines. The parts are joined before they are judged, because something that
+//! spans two parts would not be found otherwise. A chunk ends where no part waits for another.
 
 mod close;
 mod cri;
@@ -21,46 +21,46 @@ mod worker;
 pub use frame::Frames;
 pub use worker::{Judgement, Unwrapper};
 
-/// What the lines of an input are.
+/// The format of an input's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// What the input's first line is.
+    /// That of the input's first line.
     Auto,
     /// Docker's json-file.
     Docker,
-    /// The CRI's.
+    /// The CRI format.
     Cri,
 }
 
-/// Which of an application's streams a line came from.
+/// The stream of the application that a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stream {
     Out = 0,
     Err = 1,
 }
 
-/// A runtime's wrapper, as one line is.
+/// The format of a wrapped line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wrapper {
     Docker,
     Cri,
 }
 
-/// What a wrapper's line says of the application's.
+/// What a wrapped line contains.
 #[derive(Debug, PartialEq, Eq)]
 struct Piece {
     stream: Stream,
-    /// The application's line goes on in the next piece.
+    /// Whether the application's line continues in the next wrapped line.
     more: bool,
-    /// Where in the wrapper's line the text stands, as the wrapper spells it.
+    /// Where the text begins in the wrapped line.
     start: usize,
     end: usize,
-    /// Nothing else in the wrapper needs to be judged: it is of the runtime's own making.
+    /// Whether the wrapper contains nothing else that must be judged, because the runtime wrote it.
     bare: bool,
 }
 
 impl Wrapper {
-    /// Reads a line, without its end; `None` where it is no such wrapper.
+    /// Parses a line without its end; `None` if it does not have this format.
     fn piece(self, line: &[u8]) -> Option<Piece> {
         match self {
             Self::Docker => docker::piece(line),
@@ -79,7 +79,7 @@ impl Stream {
     }
 }
 
-/// Only what times are written with: nothing of it can be personal.
+/// Returns whether the text has only characters of times, so that it cannot be personal.
 fn is_time(text: &[u8]) -> bool {
     let plain = |b: &u8| b.is_ascii_digit() || matches!(b, b'T' | b'Z' | b':' | b'.' | b'+' | b'-');
     (20..=40).contains(&text.len())

@@ -1,5 +1,5 @@
-//! Dead letters, read again: which hold what they are about, and which stay. Here as a file; `record`
-//! has those of topics.
+//! Reads dead letters for a replay: those whose original or event is available are replayed, the
+//! others stay. This is for files; `record` is for topics.
 
 mod record;
 
@@ -16,61 +16,62 @@ use serde::{Deserialize, de::IgnoredAny};
 use crate::{pipeline::Stays, seal::Identities};
 pub use record::{Original, Part, RecordLetter};
 
-/// A letter has so many bytes at most, for each that an event may have, and this beside: base64 of the
-/// original, and the redacted event.
+/// The maximum size of a dead letter is this plus a multiple of the maximum event size: the
+/// original in base64, and the redacted event.
 const LONGEST_BESIDE: usize = 64 << 10;
 const LONGEST_TIMES: usize = 8;
 
-/// What a letter says.
+/// The content of a dead letter.
 #[derive(Debug, Deserialize)]
 pub struct DeadLetter {
-    /// The input that it stood in,
+    /// The input of the line.
     pub input: String,
-    /// and where.
+    /// The number of the line, from 1.
     pub line: u64,
-    /// From 0.
+    /// The offset of the line, from 0.
     pub offset: u64,
-    /// In bytes.
+    /// The length of the line in bytes.
     pub length: u64,
-    /// How often it was a dead letter again.
+    /// How often it was replayed and rejected again.
     #[serde(default)]
     pub attempts: u32,
     sealed: Option<String>,
     event: Option<IgnoredAny>,
 }
 
-/// What decides about a letter.
+/// The conditions for replaying a dead letter.
 #[derive(Clone)]
 pub struct ReplayTerms {
-    /// What opens it.
+    /// The identities that decrypt the original.
     pub identities: Option<Identities>,
-    /// It may have been tried less often than this.
+    /// The number of attempts from which on it is not replayed.
     pub attempts: u32,
-    /// The longest event.
+    /// The maximum event size.
     pub max_event_bytes: usize,
 }
 
-/// A file of letters, read in order.
+/// Reads the dead letters of a file in order.
 pub struct DeadLetterReader {
     file: io::Take<BufReader<File>>,
     longest: usize,
     line: Vec<u8>,
 }
 
-/// Which letters are replayed: each by how many lines it is about, or 0.
+/// Which dead letters are replayed: the number of lines of each, or 0.
 #[derive(Debug, Default)]
 pub struct Chosen {
-    /// By letter.
+    /// By dead letter.
     pub lines: Vec<u32>,
-    /// The letters are in so many bytes of the file; what was added later is not read.
+    /// The length of the file when the dead letters were selected; what was added later is not
+    /// read.
     pub bytes: u64,
 }
 
 impl ReplayTerms {
-    /// What a letter is about, as it came, or why that is not to be had.
+    /// Returns the original of a dead letter, or why it is not available.
     ///
     /// # Errors
-    /// It stays.
+    /// It is not replayed.
     pub fn original(&self, letter: &[u8]) -> Result<(DeadLetter, Vec<u8>), Stays> {
         let told: DeadLetter = serde_json::from_slice(letter).map_err(|_| Stays::NoLetter)?;
         if told.attempts >= self.attempts {
@@ -80,11 +81,11 @@ impl ReplayTerms {
             (Some(sealed), _) => {
                 let sealed = STANDARD.decode(sealed).map_err(|_| Stays::NoLetter)?;
                 let identities = self.identities.as_ref().ok_or(Stays::Shut)?;
-                // A line over the limit is told again.
+                // A line over the limit is reported again.
                 let most = self.max_event_bytes.saturating_mul(2);
                 identities.open(&sealed, most).map_err(|_| Stays::Shut)?
             }
-            // Byte for byte as it was kept: no number is written anew.
+            // The event is used byte for byte, so that no number is written differently.
             (None, Some(_)) => letter[event(letter).ok_or(Stays::InPart)?].to_vec(),
             (None, None) => return Err(Stays::InPart),
         };
@@ -92,7 +93,8 @@ impl ReplayTerms {
     }
 }
 
-/// Where the event is in a letter: it comes last, and a `"` in a string before it would be escaped.
+/// Returns the range of the event. It is the last member, and a `"` in an earlier string would be
+/// escaped.
 fn event(letter: &[u8]) -> Option<Range<usize>> {
     const KEY: &[u8] = b",\"event\":";
     let from = memchr::memmem::find(letter, KEY)? + KEY.len();
@@ -100,26 +102,26 @@ fn event(letter: &[u8]) -> Option<Range<usize>> {
     (from < to).then_some(from..to)
 }
 
-/// No letter of an event of so many bytes at most is longer.
+/// Returns the maximum length of a dead letter of an event of at most this size.
 pub fn longest(max_event_bytes: usize) -> usize {
     max_event_bytes.saturating_mul(LONGEST_TIMES) + LONGEST_BESIDE
 }
 
 impl DeadLetterReader {
-    /// The first `bytes` of a file.
+    /// Opens the first `bytes` of a file.
     ///
     /// # Errors
-    /// It cannot be opened.
+    /// The file cannot be opened.
     pub fn open(path: &Path, bytes: u64, max_event_bytes: usize) -> io::Result<Self> {
         let file = BufReader::with_capacity(64 << 10, File::open(path)?).take(bytes);
         let longest = longest(max_event_bytes);
         Ok(Self { file, longest, line: Vec::new() })
     }
 
-    /// The next letter, without its line end.
+    /// Returns the next dead letter, without its line end.
     ///
     /// # Errors
-    /// It cannot be read, or is longer than any letter of events of this length.
+    /// It cannot be read, or is longer than any dead letter of events of this size.
     pub fn read(&mut self) -> io::Result<Option<&[u8]>> {
         self.line.clear();
         let read =
@@ -135,13 +137,13 @@ impl DeadLetterReader {
     }
 }
 
-/// Takes a letter that is not replayed: its line, from 1, the letter, and why.
+/// Receives each dead letter that is not replayed: its line number from 1, its bytes, and why.
 pub type OnStay<'a> = dyn FnMut(u64, &[u8], Stays) -> io::Result<()> + 'a;
 
-/// Chooses among a file's letters; `stays` takes those that are not replayed.
+/// Selects the dead letters of a file to replay; `stays` receives the others.
 ///
 /// # Errors
-/// The file cannot be read; what `stays` says.
+/// The file cannot be read, or `stays` returns an error.
 pub fn choose(path: &Path, terms: &ReplayTerms, stays: &mut OnStay<'_>) -> io::Result<Chosen> {
     let bytes = std::fs::metadata(path)?.len();
     let mut letters = DeadLetterReader::open(path, bytes, terms.max_event_bytes)?;

@@ -1,7 +1,7 @@
-//! The program's own log: what happened to a run, never what stood in an event.
+//! The program's own log: what happens in a run, never the content of an event.
 //!
-//! Where somebody looks it is a line for people, `tamis: …`; elsewhere one JSON object a line, in the
-//! shape of the shipped schema `service-log`. Every line has one of the names below.
+//! On a terminal it is text for people, `tamis: …`; otherwise one JSON object per line, which
+//! conforms to the built-in schema `service-log`. Every line has one of the names below.
 
 mod line;
 mod rate;
@@ -19,7 +19,7 @@ pub use serde_json::Value;
 use subscriber::Journal;
 pub use visible::{visible, visible_lines};
 
-/// Lines of other crates are not ours to print: they may hold anything.
+/// Log lines of other crates are not printed, because they may contain anything.
 const TARGET: &str = "tamis::journal";
 
 macro_rules! events {
@@ -29,20 +29,20 @@ macro_rules! events {
         pub enum Event { $($(#[doc = $doc])+ $name,)* }
 
         impl Event {
-            /// All of them.
+            /// All events.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// Its name in the log.
+            /// Returns its name in the log.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
             }
 
-            /// How much it matters.
+            /// Returns its severity.
             pub fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$level,)* }
             }
 
-            /// What it is, for the documentation.
+            /// Returns its description, for the documentation.
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)* }
             }
@@ -153,21 +153,21 @@ events! {
     InternalError = "internal_error", Fatal;
 }
 
-/// How much a line matters.
+/// The severity of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Good to know.
+    /// For information.
     Info,
-    /// Somebody should look.
+    /// Should be looked at.
     Warn,
     /// Something does not work.
     Error,
-    /// Nothing works.
+    /// The run failed.
     Fatal,
 }
 
 impl Severity {
-    /// Its name in the log.
+    /// Returns its name in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -178,40 +178,41 @@ impl Severity {
     }
 }
 
-/// How lines look.
+/// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// For people.
+    /// Text, for people.
     Plain,
-    /// For programs.
+    /// JSON, for programs.
     Json,
 }
 
 static FORM: OnceLock<Form> = OnceLock::new();
 
-/// From now on lines look like this, and come through `tracing`. Before, they are for people.
+/// Sets the form of all following lines, and installs the `tracing` subscriber. Before this, lines
+/// are text.
 pub fn start(form: Form) {
     if FORM.set(form).is_ok() {
-        // Another subscriber is a test's: it has its reasons.
+        // A test may have installed another subscriber.
         let _ = tracing::subscriber::set_global_default(Journal::new());
     }
 }
 
-/// How lines look.
+/// Returns the form of lines.
 fn form() -> Form {
     FORM.get().copied().unwrap_or(Form::Plain)
 }
 
-/// Tells what happened, where somebody else decides how.
+/// Reports an event; the receiver decides how.
 pub type Say = Arc<dyn Fn(Event, &str) + Send + Sync>;
 
-/// The same with fields.
+/// Like [`Say`], with fields.
 pub type SayWith = Arc<dyn Fn(Event, &str, Fields<'_>) + Send + Sync>;
 
-/// What a line has beside its message, for programs: names out of [`FIELDS`].
+/// Fields of a line in addition to its message, for programs; the names are in [`FIELDS`].
 pub type Fields<'a> = &'a [(&'static str, Value)];
 
-/// All fields that a line can have beside those of every line. The names are stable.
+/// All optional fields of a line. The names are stable.
 pub const FIELDS: &[(&str, &str)] = &[
     ("reason", "why: a reason as in the summary, or the name that librdkafka gives the error"),
     ("topic", "the Kafka topic"),
@@ -229,13 +230,12 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("config_digest", "the SHA-256 of what `tamis config show` prints with the same arguments"),
 ];
 
-/// Tells what happened.
+/// Writes a log line.
 pub fn tell(event: Event, message: &dyn Display) {
     tell_with(event, message, &[]);
 }
 
-/// Tells what happened, with fields for programs. Whatever the message holds of others' text, no terminal
-/// obeys it.
+/// Writes a log line with fields. Control characters in text from outside are escaped.
 pub fn tell_with(event: Event, message: &dyn Display, fields: Fields<'_>) {
     let message = visible_lines(&message.to_string());
     if FORM.get().is_none() {
@@ -251,7 +251,7 @@ pub fn tell_with(event: Event, message: &dyn Display, fields: Fields<'_>) {
     }
 }
 
-/// The line of what happened, as it is written.
+/// Formats a log line.
 fn line_of(event: Event, message: &str) -> String {
     match form() {
         Form::Plain => plain(message),
@@ -259,13 +259,13 @@ fn line_of(event: Event, message: &str) -> String {
     }
 }
 
-/// For people: a line as a rule.
+/// Formats a message for people, usually as one line.
 fn plain(message: &str) -> String {
     format!("tamis: {}\n", message.replace('\n', "\ntamis: "))
 }
 
-/// The line of a run's end: the keys of `summary`, one JSON object, among the log's. One that `failed` is
-/// fatal.
+/// Formats the last line of a run: the keys of `summary`, one JSON object, among those of the log.
+/// If the run `failed`, it is fatal.
 pub fn run_ended(summary: &str, failed: bool) -> String {
     let severity = if failed { Severity::Fatal } else { Event::RunEnded.severity() };
     Trace::of_this_run().with_keys(Event::RunEnded, severity, summary)

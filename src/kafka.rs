@@ -1,33 +1,33 @@
-//! What a source and a sink of Kafka share: how a cluster is reached, what it holds, what its errors
-//! mean, and who is told.
+//! What the Kafka source and the Kafka sink share: the connection to a cluster, its topics, the
+//! classes of its errors, and the status of this member.
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `backoff` | how long to wait before something is tried again |
-//! | `cause` | why a broker is not reached, as librdkafka's log tells it |
-//! | `fault` | whose fault an error is |
-//! | `group` | who is in a consumer group |
-//! | `native` | what librdkafka can do and rdkafka does not offer |
-//! | `routes` | which topics are written of what is read of one |
-//! | `secret` | passwords, as a file or the environment has them now |
-//! | `tls` | certificates and keys, as their files have them now |
+//! | `backoff` | how long to wait before a retry |
+//! | `cause` | why a broker cannot be reached, from librdkafka's log |
+//! | `fault` | the class of an error |
+//! | `group` | the members of a consumer group |
+//! | `native` | functions of librdkafka that rdkafka does not offer |
+//! | `routes` | the topics that are written for each topic that is read |
+//! | `secret` | passwords, read again when they change |
+//! | `tls` | certificates and keys, read again when they change |
 //! | `token` | tokens for OAUTHBEARER |
-//! | `topics` | what a cluster holds, asked at the start |
-//! | `vitals` | what is known of a member while it runs: for probes and measures |
-//! | `voice` | says what a cluster's faults are, and not again and again |
+//! | `topics` | the topics of a cluster |
+//! | `member_status` | the status of a member, for probes and metrics |
+//! | `reporter` | reports the errors of a cluster, without repetition |
 
 mod backoff;
 mod cause;
 mod fault;
 mod group;
+mod member_status;
 mod native;
+mod reporter;
 mod routes;
 mod secret;
 mod tls;
 mod token;
 mod topics;
-mod vitals;
-mod voice;
 
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
@@ -36,17 +36,17 @@ use cause::Cause;
 pub use fault::{Fault, of_record};
 pub(crate) use fault::{about, is_gone, not_made};
 pub use group::{Group, GroupMember};
+pub use member_status::{Change, Client, MemberStatus, OrderError, Partition, Rebalance, Skip};
 pub use native::{TopicId, TopicIds, headers, is_member, topic_ids};
+pub use reporter::Reporter;
 pub use routes::{Routes, TopicPattern, Written, check_pattern, filled};
-pub use secret::{Given, Login, Password, Secret};
+pub use secret::{AppliedPassword, Login, Password, Secret};
 pub use tls::{MadeWith, TlsFiles};
 pub use token::{Provider, Tokens};
 pub use topics::{Prober, Topics, ask, limits, list};
-pub use vitals::{Change, Client, Partition, Rebalance, Skip, Unfit, Vitals};
-pub use voice::Voice;
 
-/// librdkafka's properties that carry a promise of this program: how often something arrives, in which
-/// order, in which memory, and what is known of it. They are not for others to set.
+/// Properties of librdkafka on which guarantees of this program depend: delivery, order, memory,
+/// and known offsets. The configuration may not set them.
 const KEPT: &[&str] = &[
     "acks",
     "allow.auto.create.topics",
@@ -93,20 +93,20 @@ const KEPT: &[&str] = &[
     "ssl.keystore.password",
 ];
 
-/// How often librdkafka says how it is, in milliseconds.
+/// How often librdkafka reports statistics, in milliseconds.
 pub(crate) const STATISTICS_EVERY: &str = "2000";
 
-/// What each client has where the configuration says nothing else, so that a broker that is back is
-/// used within seconds, however long it was away. The waits between attempts to connect double up to
-/// this; an attempt that nobody answers is given up after so long.
+/// The defaults of each client, so that a broker is used again within seconds after an outage of
+/// any length. The delay between attempts to connect doubles up to this limit, and an attempt
+/// without a response is given up after this time.
 const RECONNECTS: [(&str, &str); 2] =
     [("reconnect.backoff.max.ms", "2000"), ("socket.connection.setup.timeout.ms", "10000")];
 
-/// How long a request may take, in milliseconds, before its connection is taken for cut off. That of
-/// transactions is librdkafka's, for it hangs on how long these live.
+/// How long a request may take, in milliseconds, before the connection counts as lost. Transactions
+/// use librdkafka's default, which depends on their timeout.
 pub(crate) const SOCKET_TIMEOUT: &str = "30000";
 
-/// Why a property may not be set, if it may not.
+/// Returns why a property may not be set, if it may not.
 pub fn kept(property: &str) -> Option<&'static str> {
     match property {
         "bootstrap.servers" | "metadata.broker.list" => Some("use the key `brokers` instead"),
@@ -129,23 +129,23 @@ pub fn kept(property: &str) -> Option<&'static str> {
     }
 }
 
-/// How a cluster is reached.
+/// How to connect to a cluster.
 #[derive(Clone)]
 pub struct Cluster {
     properties: Vec<(String, String)>,
-    /// Certificates and keys, which a client reads when it is made.
+    /// Certificates and keys, which a client reads when it is created.
     pub tls: TlsFiles,
-    /// Who is told of its faults.
-    pub voice: Voice,
+    /// Receives the errors of the cluster.
+    pub reporter: Reporter,
 }
 
 impl Cluster {
-    /// By librdkafka's `properties`, later ones before earlier ones.
-    pub fn new(properties: Vec<(String, String)>, tls: TlsFiles, voice: Voice) -> Self {
-        Self { properties, tls, voice }
+    /// Uses librdkafka's `properties`; later ones override earlier ones.
+    pub fn new(properties: Vec<(String, String)>, tls: TlsFiles, reporter: Reporter) -> Self {
+        Self { properties, tls, reporter }
     }
 
-    /// The properties of a client, and those that it sets for itself.
+    /// Returns the configuration of a client, with the properties that it sets itself.
     pub fn client(&self, own: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Info);
@@ -156,8 +156,8 @@ impl Cluster {
         for (name, value) in &self.properties {
             config.set(name, value);
         }
-        // It may be another than at the start.
-        if let Some(password) = self.voice.password() {
+        // The password may have changed since the start.
+        if let Some(password) = self.reporter.password() {
             config.set("sasl.password", password.text());
         }
         if let Some(password) = self.tls.key_password() {
@@ -170,7 +170,7 @@ impl Cluster {
     }
 }
 
-/// Sets what is usual where nothing else was said.
+/// Sets defaults for properties that are not set.
 pub(crate) fn unless_said(config: &mut ClientConfig, usual: &[(&str, &str)]) {
     for (name, value) in usual {
         if config.get(name).is_none() {
@@ -187,7 +187,7 @@ mod tests {
     fn a_broker_that_is_back_is_used_within_seconds() {
         let client = |said: &[(&str, &str)]| {
             let said = said.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-            let cluster = Cluster::new(said.collect(), TlsFiles::default(), Voice::quiet());
+            let cluster = Cluster::new(said.collect(), TlsFiles::default(), Reporter::quiet());
             cluster.client(&[])
         };
         let most =

@@ -1,25 +1,25 @@
-//! Tamis: a fine sieve between services and their log storage.
+//! Tamis: redacts personal data and secrets in logs, between services and their log storage.
 //!
 //! | layer | knows | never imports |
 //! | --- | --- | --- |
 //! | [`engine`] | bytes in, outcomes and bytes out; schemas, detectors, redaction | files, sockets, clocks, logging |
 //! | [`pipeline`] | ports, chunks, workers, order, delivery | a concrete adapter |
-//! | [`containers`] | the wrappers of container runtimes: opened, judged, closed | where they come from |
-//! | [`records`] | what is in a record beside its value: keys and headers, judged with it | where they come from |
-//! | [`sources`], [`sinks`] | one file each per adapter | each other, the engine's insides |
-//! | [`compression`] | compressed formats: told, decoded, encoded | the rest |
+//! | [`containers`] | the line formats of container runtimes: unwrapped, judged, wrapped again | where lines come from |
+//! | [`records`] | records of topics: values, and the keys and headers that are judged with them | where records come from |
+//! | [`sources`], [`sinks`] | one file or folder for each adapter | each other, the internals of the engine |
+//! | [`compression`] | compressed formats: detection, decoding, encoding | the rest |
 //! | [`journal`] | the program's own log | the rest |
-//! | [`dead_letter`] | the dead letter as a file, read again | the rest |
-//! | [`metrics`] | what a run measures of itself, and how that is written | the rest |
-//! | [`serve`] | the admin server: probes, measures, what is in force | the rest |
-//! | [`kafka`] | what a source and a sink of Kafka share: the cluster, its faults | the rest |
-//! | [`seal`] | originals, sealed to a public key and opened again | the rest |
+//! | [`dead_letter`] | dead letters in files and topics, read for a replay | the rest |
+//! | [`metrics`] | the metrics of a run, and their text format | the rest |
+//! | [`serve`] | the admin server: probes, metrics, the configuration | the rest |
+//! | [`kafka`] | what the Kafka source and the Kafka sink share: the cluster, its errors | the rest |
+//! | [`seal`] | originals in dead letters: encrypted to a public key, and decrypted | the rest |
 //! | [`descriptors`] | which standard descriptors were closed at the start | the rest |
-//! | [`shutdown`] | requests to end, the drain deadline, signals | the rest |
-//! | [`temporary`] | files that are being written, and what killed processes left of them | the rest |
-//! | [`summary`] | the account of a run, as a table and as JSON | where it is printed |
-//! | [`config`] | what the configuration file says, and where | |
-//! | [`cli`] | what was typed | |
+//! | [`shutdown`] | shutdown requests, the drain deadline, signals | the rest |
+//! | [`temporary`] | temporary files, and those that killed processes left | the rest |
+//! | [`summary`] | the summary of a run, as a table and as JSON | where it is printed |
+//! | [`config`] | the configuration file: keys, values and their positions | |
+//! | [`cli`] | the command line as typed | |
 //! | [`app`] | the composition root | |
 
 #[cfg(feature = "program")]

@@ -1,7 +1,7 @@
-//! What a run measures of itself while it runs, and how measures are written.
+//! The metrics of a run, and their text format.
 //!
-//! Everything here is an atomic number: whoever measures never waits, and nothing grows with the
-//! input.
+//! All of them are atomic numbers, so updating them never blocks, and their memory does not grow
+//! with the input.
 
 mod exposition;
 mod histogram;
@@ -18,28 +18,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many chunks are remembered that are not acknowledged; of more the ages are not known.
+/// The maximum number of unacknowledged chunks whose age is tracked.
 const REMEMBERED: usize = 1 << 16;
 
-/// The measures of a pipeline.
+/// The metrics of a pipeline.
 #[derive(Default)]
 pub struct Meters {
-    /// To fill a chunk, the wait for input included.
+    /// The time to fill a chunk, including the wait for input.
     pub read: Histogram,
-    /// To judge a chunk.
+    /// The time to judge a chunk.
     pub judge: Histogram,
-    /// To write what became of a chunk.
+    /// The time to write the output of a chunk.
     pub deliver: Histogram,
-    /// To make durable what was written, and to keep the positions.
+    /// The time to make output durable, and to keep the positions.
     pub acknowledge: Histogram,
-    /// From the read of a chunk to its acknowledgement.
+    /// The time from reading a chunk to its acknowledgement.
     pub age: Histogram,
-    /// Nanoseconds that workers judged and delivered.
+    /// Nanoseconds that workers spent judging and delivering.
     busy: AtomicU64,
-    /// Chunks, and those that are in use.
+    /// The number of chunks, and of those in use.
     chunks: AtomicUsize,
     in_use: AtomicUsize,
-    /// Lines that went to `_other`.
+    /// Lines that were written to `_other`.
     other: AtomicU64,
     flight: Mutex<Flight>,
 }
@@ -51,47 +51,48 @@ struct Flight {
 }
 
 impl Meters {
-    /// A worker was busy for so long.
+    /// Adds the time that a worker was busy.
     pub fn worked(&self, time: Duration) {
         self.busy.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// How long workers were busy, all together.
+    /// Returns the total time that workers were busy.
     pub fn busy(&self) -> Duration {
         Duration::from_nanos(self.busy.load(Relaxed))
     }
 
-    /// There are so many chunks.
+    /// Sets the number of chunks.
     pub fn has_chunks(&self, chunks: usize) {
         self.chunks.store(chunks, Relaxed);
     }
 
-    /// A chunk was taken.
+    /// Counts a chunk that was taken.
     pub fn took(&self) {
         self.in_use.fetch_add(1, Relaxed);
     }
 
-    /// A chunk was given back.
+    /// Counts a chunk that was returned.
     pub fn gave(&self) {
         self.in_use.fetch_sub(1, Relaxed);
     }
 
-    /// Chunks in use, and all.
+    /// Returns the number of chunks in use, and of all chunks.
     pub fn fill(&self) -> (usize, usize) {
         (self.in_use.load(Relaxed), self.chunks.load(Relaxed))
     }
 
-    /// So many lines went to `_other`: the file that their fields name cannot be written to.
+    /// Counts lines that were written to `_other`, because the file that their fields name could
+    /// not be written.
     pub fn sent_to_other(&self, lines: u64) {
         self.other.fetch_add(lines, Relaxed);
     }
 
-    /// How many lines went to `_other` for that.
+    /// Returns how many lines were written to `_other`.
     pub fn other(&self) -> u64 {
         self.other.load(Relaxed)
     }
 
-    /// The chunk `seq` was read.
+    /// Records that the chunk `seq` was read.
     pub fn began(&self, seq: u64) {
         let mut flight = self.flight();
         if flight.since.len() < REMEMBERED {
@@ -99,7 +100,7 @@ impl Meters {
         }
     }
 
-    /// All chunks up to `seq` are acknowledged.
+    /// Records that all chunks up to `seq` are acknowledged.
     pub fn acknowledged(&self, seq: u64) {
         let mut flight = self.flight();
         while let Some(&(first, since)) = flight.since.front()
@@ -110,7 +111,7 @@ impl Meters {
         }
     }
 
-    /// How long ago the oldest chunk was read that is not acknowledged.
+    /// Returns the time since the oldest unacknowledged chunk was read.
     pub fn oldest(&self) -> Duration {
         self.flight().since.front().map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }

@@ -1,25 +1,25 @@
-//! Sealed originals: age, to the public key of whoever may open them (<https://age-encryption.org/v1>).
+//! Encrypts originals to a public key with age (<https://age-encryption.org/v1>).
 //!
-//! Who runs this program has the public key alone, and cannot open what it seals.
+//! The operator of this program only needs the public key, and cannot decrypt the originals.
 
 use std::{io::BufReader, path::Path, str::FromStr, sync::Arc};
 
 use age::{IdentityFile, x25519::Recipient};
 
-/// Whom originals are sealed to.
+/// The public key that originals are encrypted to.
 #[derive(Clone)]
 pub struct Seal(Recipient);
 
-/// A text that is no public key.
+/// The error for a text that is not a public key.
 #[derive(Debug, thiserror::Error)]
 #[error("not an age public key (age1…): create one with `age-keygen -o key.txt`")]
 pub struct NoKey;
 
-/// What opens sealed originals: identities of age's.
+/// The age identities that decrypt originals.
 #[derive(Clone)]
 pub struct Identities(Arc<Vec<Box<dyn age::Identity + Send + Sync>>>);
 
-/// Something could not be sealed or opened; nothing of it is told.
+/// Encrypting or decrypting failed. The error contains nothing of the data.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the original cannot be encrypted, is not encrypted to one of these identities, or is damaged"
@@ -35,7 +35,7 @@ impl FromStr for Seal {
 }
 
 impl Seal {
-    /// An original, sealed: some 200 bytes longer.
+    /// Encrypts an original, which becomes about 200 bytes longer.
     ///
     /// # Errors
     /// The system has no random numbers.
@@ -45,10 +45,11 @@ impl Seal {
 }
 
 impl Identities {
-    /// Those of a file, as `age-keygen` writes it.
+    /// Reads the identities in a file, in the format of `age-keygen`.
     ///
     /// # Errors
-    /// It cannot be read, or holds anything else; which line, and nothing of it.
+    /// The file cannot be read, or contains something else. The error names the line, and nothing
+    /// of its content.
     pub fn read(path: &Path) -> std::io::Result<Self> {
         let file = IdentityFile::from_buffer(BufReader::new(std::fs::File::open(path)?))?;
         let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
@@ -61,10 +62,10 @@ impl Identities {
         Ok(Self(Arc::new(identities)))
     }
 
-    /// An original, opened; longer than `most` bytes it may not be.
+    /// Decrypts an original of at most `most` bytes.
     ///
     /// # Errors
-    /// It is not for these, or not as it was sealed.
+    /// It is not encrypted to these identities, or is damaged.
     pub fn open(&self, sealed: &[u8], most: usize) -> Result<Vec<u8>, Shut> {
         use std::io::Read as _;
         let decryptor = age::Decryptor::new_buffered(sealed).map_err(|_| Shut)?;

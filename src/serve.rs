@@ -1,17 +1,17 @@
-//! The admin server: how a run is, for probes, scrapers and people.
+//! The admin server: the state of a run, for probes, scrapers and people.
 //!
-//! | path | answers |
+//! | path | response |
 //! | --- | --- |
-//! | `/health` | 200 as long as the process answers |
-//! | `/ready` | 200 while it takes events, else 503 and why |
-//! | `/ready/deps` | each dependency, really reached: 200, or 503 and why |
-//! | `/metrics` | Prometheus, or OpenMetrics where that is asked for |
-//! | `/version`, `/config` | what runs, and with what; secrets are masked |
-//! | `/kafka/…` | takes an operator's orders: see `orders` |
+//! | `/health` | 200 as long as the process responds |
+//! | `/ready` | 200 while it accepts events, else 503 and why |
+//! | `/ready/deps` | each dependency is checked: 200, or 503 and why |
+//! | `/metrics` | Prometheus format, or OpenMetrics if that is requested |
+//! | `/version`, `/config` | the version and the configuration, with secrets masked |
+//! | `/kafka/…` | accepts commands of an operator: see `orders` |
 //!
-//! It has a thread of its own, a bounded number of connections, and a timeout for everything. Who
-//! connects and says nothing keeps no probe out (see `connections`), and a page of a browser that
-//! calls the server by a name of its own is refused (see `host`).
+//! It has a thread of its own, a limited number of connections, and a timeout for everything. An
+//! idle connection cannot block a probe (see `connections`). A request from a web page that calls
+//! the server by a name of its own is refused (see `host`).
 
 mod connections;
 mod host;
@@ -31,46 +31,46 @@ use crate::metrics::Format;
 use connections::Limits;
 use pages::routes;
 
-/// Who may ask.
+/// Who has access.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// The bearer token that all but `/health` and `/ready` want.
+    /// The bearer token that all pages but `/health` and `/ready` require.
     pub token: Option<String>,
-    /// Names by which the server may be called, beside `localhost` and IP addresses.
+    /// Host names that the server accepts, in addition to `localhost` and IP addresses.
     pub hosts: Vec<String>,
 }
 
-/// How a run is.
+/// The state of a run.
 pub trait Status: Send + Sync + 'static {
-    /// Whether it takes events; if not, why.
+    /// Returns whether the run accepts events, or why not.
     fn ready(&self) -> Result<(), String>;
-    /// Whether each dependency can be reached, by name; if not, why. May block.
+    /// Checks each dependency, by name; the error says why it is not available. May block.
     fn dependencies(&self) -> Vec<(String, Result<(), String>)>;
-    /// The measures.
+    /// Returns the metrics.
     fn metrics(&self, format: Format) -> String;
-    /// What runs.
+    /// Returns the version.
     fn version(&self) -> String;
-    /// What is in force, as TOML, secrets masked.
+    /// Returns the effective configuration as TOML, with secrets masked.
     fn config(&self) -> String;
-    /// Follows an order of an operator's.
+    /// Executes a command of an operator.
     fn order(&self, verb: &str, target: &str) -> Order {
         let _ = (verb, target);
         Order::Refused("this run reads no topics".into())
     }
 }
 
-/// What became of an order, in words.
+/// The result of a command, with a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// It is followed.
+    /// It was executed.
     Done(String),
-    /// It cannot be read.
+    /// It cannot be parsed.
     Malformed(String),
-    /// It makes no sense here and now.
+    /// It was refused in the current state.
     Refused(String),
 }
 
-/// The server; it ends when this is dropped.
+/// The running server, which stops when this is dropped.
 pub struct Server {
     address: SocketAddr,
     end: Option<oneshot::Sender<()>>,
@@ -81,7 +81,7 @@ impl Server {
     /// Listens at `address`.
     ///
     /// # Errors
-    /// Nobody can listen there.
+    /// The address cannot be bound.
     pub fn start(address: SocketAddr, access: Access, status: Arc<dyn Status>) -> io::Result<Self> {
         Self::start_within(Limits::default(), address, access, status)
     }
@@ -109,14 +109,14 @@ impl Server {
                     () = connections::accept(listener, routes, limits) => {}
                 }
             });
-            // A dependency that hangs does not hold up the end.
+            // A dependency that hangs does not delay the end.
             runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name("admin".into()).spawn(work)?;
         Ok(Self { address, end: Some(end), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// Returns the address where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -165,7 +165,7 @@ mod tests {
         }
     }
 
-    /// A connection on which nobody is waited for without end.
+    /// Connects with timeouts.
     fn connected(server: &Server) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", server.address().port())).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -254,7 +254,7 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("--admin-token-file"));
     }
 
-    /// Who says nothing is waited for longer than any test.
+    /// The limits for idle connections are longer than any test.
     const PATIENT: Limits =
         Limits { connections: 8, head: Duration::from_secs(3600), life: Duration::from_secs(3600) };
 
@@ -263,7 +263,7 @@ mod tests {
         for token in [None, Some("secret")] {
             let server = start_within(PATIENT, true, token);
             let mut silent = Vec::new();
-            // More than there is room for: half say nothing, half the beginning of a request.
+            // More than the limit: half of them send nothing, half the beginning of a request.
             for i in 0..10 * PATIENT.connections {
                 let mut stream = connected(&server);
                 if i % 2 == 0 {

@@ -1,7 +1,7 @@
 //! Shutdown: the first request starts a drain, the second stops, the third gives up.
 //!
-//! Nothing here knows signals: [`signals`] turns them into requests, tests make requests of
-//! their own.
+//! This module does not know signals: [`signals`] converts them to requests, and tests make
+//! requests of their own.
 
 pub mod signals;
 
@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A signal that asks a run to end.
+/// A signal that requests a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// SIGINT.
@@ -25,7 +25,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// As messages call it.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Interrupt => "SIGINT",
@@ -34,26 +34,26 @@ impl Signal {
     }
 }
 
-/// How far a shutdown has gone.
+/// The phase of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Nobody asked.
+    /// No request.
     Running,
-    /// Asked once: read on to the end of input, for at most `left`.
+    /// One request: read on to the end of input, for at most `left`.
     Draining {
-        /// Until the drain deadline.
+        /// The time until the drain deadline.
         left: Duration,
     },
-    /// Read nothing more; write what was read.
+    /// Two requests: read nothing more, and write what was read.
     Stopped {
         /// Since when.
         since: Instant,
     },
-    /// Asked a third time: not even that.
+    /// Three requests: do not even write.
     GivenUp,
 }
 
-/// A shared handle on the shutdown's state.
+/// A shared handle of the shutdown state.
 #[derive(Debug, Clone)]
 pub struct Shutdown(Arc<Inner>);
 
@@ -67,24 +67,24 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     requests: u32,
-    /// Who asked first.
+    /// The signal of the first request.
     signal: Option<Signal>,
     first: Option<Instant>,
     stopped: Option<Instant>,
 }
 
 impl Shutdown {
-    /// A shutdown whose drain lasts at most `drain`.
+    /// Creates the state; a drain lasts at most `drain`.
     pub fn new(drain: Duration) -> io::Result<Self> {
         Ok(Self(Arc::new(Inner { drain, state: Mutex::default(), wake: Wake::new()? })))
     }
 
-    /// One request, as a SIGTERM is.
+    /// Makes a request, as SIGTERM does.
     pub fn request(&self) {
         self.request_by(Signal::Terminate);
     }
 
-    /// One request: what a SIGINT or a SIGTERM is.
+    /// Makes a request, as this signal does.
     pub fn request_by(&self, signal: Signal) {
         let now = Instant::now();
         {
@@ -100,13 +100,13 @@ impl Shutdown {
         self.0.wake.wake();
     }
 
-    /// Stops reading now, without a request (the output is gone).
+    /// Stops reading immediately, without a request, because the output is closed.
     pub fn stop(&self) {
         self.state().stopped.get_or_insert(Instant::now());
         self.0.wake.wake();
     }
 
-    /// Where the shutdown stands.
+    /// Returns the current phase.
     pub fn phase(&self) -> Phase {
         let state = self.state();
         if state.requests > 2 {
@@ -122,13 +122,13 @@ impl Shutdown {
         }
     }
 
-    /// The signal that asked first, if any did.
+    /// Returns the signal of the first request, if there is one.
     pub fn signal(&self) -> Option<Signal> {
         self.state().signal
     }
 
-    /// Whether nobody waits any more for what last moved then: the run is given up, or stopped, and
-    /// nothing moved for as long as `patience`.
+    /// Returns whether to stop waiting for something that last made progress at that time: the run
+    /// was given up, or it is stopped and nothing moved for `patience`.
     pub fn abandons(&self, moved: Instant, patience: Duration) -> bool {
         match self.phase() {
             Phase::GivenUp => true,
@@ -137,7 +137,7 @@ impl Shutdown {
         }
     }
 
-    /// What a source polls beside its input.
+    /// Returns what a source polls in addition to its input.
     pub fn wake(&self) -> &Wake {
         &self.0.wake
     }
@@ -147,7 +147,7 @@ impl Shutdown {
     }
 }
 
-/// A descriptor that becomes readable when a shutdown moves on.
+/// A descriptor that becomes readable when the phase changes.
 #[derive(Debug)]
 pub struct Wake {
     reader: UnixStream,
@@ -163,11 +163,11 @@ impl Wake {
     }
 
     fn wake(&self) {
-        // A full pipe wakes as well as one more byte would.
+        // If the pipe is full, it is readable already.
         let _ = (&self.writer).write(&[0]);
     }
 
-    /// Forgets the wake-ups so far. Ask [`Shutdown::phase`] afterwards, never before.
+    /// Clears the wake-ups so far. Ask [`Shutdown::phase`] afterwards, never before.
     pub fn clear(&self) {
         let mut sink = [0; 16];
         while matches!((&self.reader).read(&mut sink), Ok(n) if n > 0) {}

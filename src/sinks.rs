@@ -6,8 +6,8 @@ pub mod each;
 pub mod file;
 pub mod kafka;
 pub mod log;
-mod patience;
 pub mod replayed;
+mod retry;
 pub mod stdout;
 
 use std::io;
@@ -20,7 +20,7 @@ pub use kafka::KafkaSink;
 pub use log::LogSink;
 pub use stdout::StdoutSink;
 
-/// An error with the name of what it is about.
+/// Returns an error with the name of what it is about.
 fn named(shown: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{shown}: {error}"))
 }

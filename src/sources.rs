@@ -1,6 +1,6 @@
 //! Sources: one file per adapter, each as the pipeline's `Source`.
 
-mod checked;
+mod checksum;
 pub mod child;
 pub mod dead_letter;
 pub mod decompress;

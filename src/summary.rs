@@ -1,4 +1,4 @@
-//! The account of a run, for people and for programs.
+//! The summary of a run, for people and for programs.
 
 mod json;
 mod table;
@@ -9,79 +9,79 @@ pub(crate) use table::size;
 
 use crate::pipeline::{End, Reason, Report, Stall, Stays, Tally};
 
-/// The account of a run.
+/// The summary of a run.
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// All lines read.
     pub read: u64,
-    /// What was delivered, by outcome.
+    /// The delivered lines, by outcome.
     pub tally: Tally,
-    /// Dead letters that were read and stay where they are, by why, without the zeros.
+    /// Dead letters that were not replayed, by reason, without zeros.
     pub stay: Vec<(Stays, u64)>,
-    /// Lines dropped, by reason, without the zeros.
+    /// Dropped lines by reason, without zeros.
     pub dropped: Counts,
-    /// Lines kept in the dead letter, by reason, without the zeros.
+    /// Lines kept as dead letters by reason, without zeros.
     pub dead_lettered: Counts,
-    /// Lines that a schema refused, by reason, dropped or kept; without the zeros.
+    /// Lines that violated a schema by reason, dropped or kept, without zeros.
     pub violations: Counts,
-    /// Redactions by detector, without the zeros.
+    /// Redactions by detector, without zeros.
     pub redactions: Vec<(String, u64)>,
-    /// What rules only counted, by detector, without the zeros.
+    /// Findings that rules only counted, by detector, without zeros.
     pub observed: Vec<(String, u64)>,
-    /// The entries of the allow-list and the rules that never decided anything.
+    /// The allow-list entries and rules that never matched.
     pub unmatched_rules: Vec<String>,
-    /// Lines read that the output did not take.
+    /// Lines that were read but not accepted by the output.
     pub unwritten: u64,
-    /// `read` minus all outcomes.
+    /// `read` minus the sum of all outcomes.
     pub unaccounted: i64,
     /// Inputs that failed.
     pub failed_inputs: u64,
-    /// Followed inputs that were truncated in place: something may be lost with each.
+    /// Followed inputs that were truncated in place; lines may be lost each time.
     pub truncated_inputs: u64,
     /// Bytes read.
     pub bytes_in: u64,
-    /// How long it took.
+    /// The duration of the run.
     pub elapsed: Duration,
     /// Worker threads.
     pub threads: usize,
-    /// What the memory formula came to, at most.
+    /// The highest value of the memory formula.
     pub memory_ceiling_bytes: u64,
-    /// How often the configuration was replaced, and how often that was refused.
+    /// The numbers of successful and of refused reloads.
     pub reloads: (u64, u64),
-    /// Lines that went to `_other`: the file that their fields name cannot be written to.
+    /// Lines written to `_other`, because the file that their fields name could not be written.
     pub other_file_lines: u64,
-    /// Times that a report of the run could not be written.
+    /// How many reports of the run could not be written.
     pub failed_reports: u64,
-    /// What broke, if something did.
+    /// What failed, if something did.
     pub error: Option<String>,
-    /// The process's exit code.
+    /// The exit code of the process.
     pub exit_code: u8,
 }
 
 /// Counts by reason.
 pub type Counts = Vec<(Reason, u64)>;
 
-/// What a summary says beside the report's counts.
+/// What a summary needs in addition to the report.
 pub struct Setting<'a> {
-    /// The ids of the detectors, in the tally's order.
+    /// The ids of the detectors, in the order of the tally.
     pub detectors: &'a [String],
-    /// The entries of the allow-list, then the rules, in the tally's order; `None`: not in force any
-    /// more.
+    /// The allow-list entries, then the rules, in the order of the tally; `None` if not in effect
+    /// any longer.
     pub rules: &'a [Option<String>],
-    /// Whether a reject for this reason is kept in a dead letter.
+    /// Returns whether rejects for this reason are kept as dead letters.
     pub keeps: &'a dyn Fn(Reason) -> bool,
-    /// How long the run took.
+    /// The duration of the run.
     pub elapsed: Duration,
     /// Worker threads.
     pub threads: usize,
-    /// What the memory formula came to, at most.
+    /// The highest value of the memory formula.
     pub memory_ceiling_bytes: u64,
-    /// How often the configuration was replaced, and how often that was refused.
+    /// The numbers of successful and of refused reloads.
     pub reloads: (u64, u64),
 }
 
 impl Summary {
-    /// The account of a run. Its exit code is 0 until somebody judges it.
+    /// Creates the summary of a run. Its exit code is 0 until it is set.
     pub fn new(report: &Report, setting: &Setting<'_>) -> Self {
         let tally = &report.tally;
         let rejected = |wanted: &dyn Fn(Reason) -> bool| -> Counts {
@@ -128,17 +128,17 @@ impl Summary {
         }
     }
 
-    /// All lines dropped.
+    /// Returns the number of dropped lines.
     pub fn dropped_total(&self) -> u64 {
         total(&self.dropped)
     }
 
-    /// All lines that were refused, wherever they went, but for those that a rule drops on purpose.
+    /// Returns the number of rejected lines, without those that a rule drops intentionally.
     pub fn refused_total(&self) -> u64 {
         self.tally.rejected_total() - self.tally.intentional()
     }
 
-    /// Millions of input bytes a second.
+    /// Returns the throughput in megabytes of input per second.
     pub fn megabytes_per_second(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
         if seconds > 0.0 { self.bytes_in as f64 / 1e6 / seconds } else { 0.0 }

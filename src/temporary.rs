@@ -1,8 +1,8 @@
-//! Files that are being written beside their place, and what a killed process left of them.
+//! Temporary files next to their targets, and those that killed processes left.
 //!
-//! The name of each says what it is for and proves that this program gave it; a lock says that a process
-//! still writes to it. So what a killed process left is told from somebody else's file, and from one that
-//! is in use.
+//! The name of each contains its target and proves that this program created it, and a lock shows
+//! that a process still writes to it. So a file that a killed process left is distinguished from
+//! files of others, and from files in use.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -18,18 +18,19 @@ use tempfile::{NamedTempFile, TempPath};
 
 const SIGN: &str = ".tamis-";
 const ENDING: &str = ".tmp";
-/// Hexadecimal digits: random ones, then those of the proof.
+/// The number of hexadecimal digits: random ones, then those of the proof.
 const RANDOM: usize = 12;
 const PROOF: usize = 12;
-/// The longest part of a target's name: file systems take 255 bytes for all of it.
+/// The maximum length of the target's part of the name, because file systems allow 255 bytes in
+/// total.
 const LONGEST: usize = 200;
 const ATTEMPTS: usize = 8;
 
-/// Makes a file beside the one that `target` names, to be given its place; it is removed when it is
-/// dropped.
+/// Creates a temporary file for `target`, which is removed when it is dropped, unless it is
+/// persisted.
 ///
 /// # Errors
-/// It cannot be made.
+/// The file cannot be created.
 pub fn create(folder: &Path, target: &str, mode: u32) -> io::Result<NamedTempFile> {
     for _ in 0..ATTEMPTS {
         let path = folder.join(name(target));
@@ -47,7 +48,7 @@ pub fn create(folder: &Path, target: &str, mode: u32) -> io::Result<NamedTempFil
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// A name for a file that will be `target`'s.
+/// Returns the name of a temporary file for `target`.
 pub fn name(target: &str) -> String {
     let random = RandomState::new().hash_one(std::process::id());
     let random = &format!("{random:016x}")[..RANDOM];
@@ -55,14 +56,15 @@ pub fn name(target: &str) -> String {
     format!(".{target}{SIGN}{random}{}{ENDING}", proof(target, random))
 }
 
-/// Locks a file that was just made. `false`: somebody took it for a dead process's meanwhile.
+/// Locks a new file. Returns `false` if another process removed it meanwhile as a dead process's
+/// file.
 fn is_ours(file: &File, path: &Path) -> bool {
-    // Not every file system has locks.
+    // Not every file system supports locks.
     !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && is_named(file, path)
 }
 
-/// Removes from `folder` what killed processes left of the files that `is_target` names. What cannot be
-/// removed stays: it takes room, and does no other harm.
+/// Removes the temporary files that killed processes left in `folder` for targets for which
+/// `is_target` returns true. If one cannot be removed, it only takes space.
 pub fn sweep(folder: &Path, is_target: impl Fn(&str) -> bool) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -73,12 +75,12 @@ pub fn sweep(folder: &Path, is_target: impl Fn(&str) -> bool) {
     }
 }
 
-/// Whether `target`, as a name of a temporary file has it, is the one that is called `name`.
+/// Returns whether `target`, from the name of a temporary file, is for the file `name`.
 pub fn is_for(target: &str, name: &str) -> bool {
     target == short(name)
 }
 
-/// The target of a temporary file of this program, by its name; `None` where it is not one.
+/// Returns the target of a temporary file of this program, or `None` for any other name.
 pub fn target(name: &str) -> Option<&str> {
     let rest = name.strip_prefix('.')?.strip_suffix(ENDING)?;
     let (target, sign) = rest.split_at_checked(rest.len().checked_sub(RANDOM + PROOF)?)?;
@@ -87,7 +89,7 @@ pub fn target(name: &str) -> Option<&str> {
     (proof(target, random) == proven).then_some(target)
 }
 
-/// Removes the file at `path`, unless a process holds its lock, or locks cannot tell.
+/// Removes the file at `path`, unless a process holds its lock, or locks are not supported.
 fn remove_if_dead(path: &Path) {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(path) else { return };
@@ -97,7 +99,7 @@ fn remove_if_dead(path: &Path) {
     }
 }
 
-/// Whether `path` leads to `file`.
+/// Returns whether `path` leads to `file`.
 fn is_named(file: &File, path: &Path) -> bool {
     let named = fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()));
     let own = file.metadata().map(|file| (file.dev(), file.ino()));

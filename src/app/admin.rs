@@ -1,4 +1,4 @@
-//! Who watches a run: the admin server, and the file of measures.
+//! The ways to monitor a run: the admin server, and the metrics file.
 
 use std::{
     io,
@@ -25,10 +25,10 @@ use crate::{
     serve::{Access, Server},
 };
 
-/// How often the file of measures is written.
+/// How often the metrics file is written.
 const WRITE_EVERY: Duration = Duration::from_secs(15);
 
-/// What runs for them; it ends when this is dropped.
+/// The running admin server and metrics writer, which stop when this is dropped.
 pub(crate) struct Admin {
     _server: Option<Server>,
     _textfile: Option<Textfile>,
@@ -61,10 +61,10 @@ impl Admin {
     }
 }
 
-/// Writes the file at once, again and again, and once more at the end.
+/// Writes the metrics file at once, then periodically, and once more at the end.
 struct Textfile {
     end: Option<Sender<()>>,
-    /// Hears that the last one was written.
+    /// Receives the result of the last write.
     done: Receiver<io::Result<()>>,
     path: PathBuf,
     target: Arc<Target>,
@@ -104,7 +104,7 @@ impl Textfile {
 }
 
 impl Drop for Textfile {
-    /// The run is over: a disk that hangs is left alone.
+    /// Waits for the last write, but not for a disk that hangs, because the run is over.
     fn drop(&mut self) {
         self.end = None;
         if let Err(error) = in_time(&self.done, &self.target) {
@@ -113,7 +113,7 @@ impl Drop for Textfile {
     }
 }
 
-/// Counts a failure, and tells it once, until it works again.
+/// Counts a failure. It is reported once, until a write succeeds again.
 fn report_failure(path: &Path, error: &io::Error, telemetry: &Telemetry, say: Option<&Say>) {
     telemetry.report_failed();
     if let Some(say) = say {

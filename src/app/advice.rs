@@ -1,13 +1,14 @@
 //! What the user can do about a line or a record that was not forwarded.
 //!
-//! The layers below say what is wrong; flags, configuration keys and commands are named here.
+//! Lower layers report what is wrong. Only this layer names flags, configuration keys and commands.
 
 use crate::{
     engine::Detail,
     pipeline::{EngineReason, Reason},
 };
 
-/// A short clause for a message. `missing` is the field that a schema requires and the event lacks.
+/// Returns a short clause for a message. `missing` is the field that the schema requires and the
+/// event lacks.
 pub(crate) fn advice(reason: Reason, missing: &str, detail: Option<Detail>) -> String {
     if !missing.is_empty() {
         return format!("lacks `{missing}`, which the schema requires");

@@ -1,8 +1,8 @@
-//! The system's errors, in this program's words.
+//! Plain descriptions of operating system errors.
 
 use std::io::{Error, ErrorKind};
 
-/// What went wrong, and the mend where there is one.
+/// Describes an error, and the fix if there is one.
 pub(crate) fn cause(error: &Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "no such file or directory".into(),
@@ -17,7 +17,7 @@ pub(crate) fn cause(error: &Error) -> String {
     }
 }
 
-/// The same of an input.
+/// Like [`cause`], for an input.
 pub(crate) fn cause_of_input(error: &Error) -> String {
     match error.kind() {
         ErrorKind::IsADirectory => "it is a directory: use -r to read the files in it".into(),
@@ -25,7 +25,7 @@ pub(crate) fn cause_of_input(error: &Error) -> String {
     }
 }
 
-/// Without `(os error 5)`.
+/// Removes the suffix `(os error 5)`.
 fn plain(text: &str) -> String {
     let text = text.split(" (os error").next().unwrap_or(text);
     let mut letters = text.chars();

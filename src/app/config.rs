@@ -1,4 +1,4 @@
-//! The configuration file among flags and defaults: which one, and what it comes to.
+//! Finds and loads the configuration file, and combines it with flags and defaults.
 
 pub(crate) mod command;
 mod flags;
@@ -24,29 +24,29 @@ use crate::{
     engine::schema::Schema,
 };
 
-/// Names the file where no flag does. The working directory is never searched: whoever can write
-/// there could switch the redaction off.
+/// The environment variable that names the file if no flag does. The working directory is never
+/// searched, because anyone who can write there could switch redaction off.
 const VARIABLE: &str = "TAMIS_CONFIG";
 
-/// A file that the configuration names is no longer than this.
+/// The maximum size of a file that the configuration names.
 const LONGEST: u64 = 64 << 20;
 
-/// A file that was read, and the folder that its paths start from.
+/// A configuration file that was read, and the folder that its relative paths start from.
 pub(crate) struct Loaded {
     pub(crate) path: PathBuf,
     pub(crate) folder: PathBuf,
     pub(crate) config: Config,
-    /// It, and the lists that it names, before they were read.
+    /// The stamps of the file, and of the lists that it names, from before they were read.
     stamps: FileStamps,
 }
 
-/// The file that `--config` or the environment names, if one does.
+/// Returns the file that `--config` or the environment variable names.
 pub(crate) fn named(flag: Option<&Path>) -> Option<PathBuf> {
     let variable = || env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
     flag.map(Path::to_path_buf).or_else(variable)
 }
 
-/// Reads the file at `path`; every error in it is told, a line each.
+/// Reads the file at `path`. The error contains all errors in it, one per line.
 pub(crate) fn load(path: &Path) -> Result<Loaded> {
     let (loaded, complaints) = read(path)?;
     if complaints.is_empty() {
@@ -56,7 +56,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded> {
     Err(anyhow!(lines.join("\n")))
 }
 
-/// Reads what can be read of the file at `path`, and what is wrong with the rest.
+/// Reads the valid parts of the file at `path`, and returns all errors in the rest.
 fn read(path: &Path) -> Result<(Loaded, Vec<Complaint>)> {
     let name = path.display().to_string();
     let stamps = RefCell::new(FileStamps::at(vec![path.to_path_buf()]));
@@ -71,7 +71,7 @@ fn read(path: &Path) -> Result<(Loaded, Vec<Complaint>)> {
     Ok((Loaded { path: path.to_path_buf(), folder, config, stamps }, complaints))
 }
 
-/// A file that the configuration names, as messages call it, and what is in it.
+/// Reads a file that the configuration names. Returns its name for messages, and its content.
 fn file(path: &Path, stamps: &RefCell<FileStamps>) -> (String, Result<Vec<u8>, String>) {
     let before = FileStamps::at(vec![path.to_path_buf()]);
     stamps.replace_with(|stamps| std::mem::take(stamps).and(before));
@@ -85,28 +85,28 @@ fn file(path: &Path, stamps: &RefCell<FileStamps>) -> (String, Result<Vec<u8>, S
     (visible::name(path), bytes)
 }
 
-/// Arguments with what the file says where no flag does, and where that came from.
+/// Arguments completed from the configuration file, and where the file is.
 pub(crate) struct Applied {
     pub(crate) args: RunArgs,
-    /// `None`: there is no file.
+    /// `None` if there is no file.
     pub(crate) origin: Option<Origin>,
 }
 
-/// What was typed, and the file: they can be asked again.
+/// The command line and the file, which can be read again.
 #[derive(Clone)]
 pub(crate) struct Origin {
     pub(crate) flags: RunArgs,
     pub(crate) path: PathBuf,
-    /// The file, and those that it names, as they were before they were read.
+    /// The stamps of the file, and of the files that it names, from before they were read.
     pub(crate) stamps: FileStamps,
-    /// What they came to, by key.
+    /// The resulting settings, by key.
     settings: Vec<(&'static str, String)>,
     pub(crate) drops_text: bool,
     /// The topics that routes name, by their names.
     pub(crate) written: Vec<(String, Option<String>, Option<String>)>,
 }
 
-/// Applies the file to what was typed.
+/// Applies the configuration file to the command line.
 pub(crate) fn applied(flags: RunArgs) -> Result<Applied> {
     let Some(path) = named(flags.rules.config.as_deref()) else {
         return Ok(Applied { args: flags, origin: None });
@@ -126,7 +126,7 @@ pub(crate) fn applied(flags: RunArgs) -> Result<Applied> {
     })
 }
 
-/// The schema and the packs, where they are files.
+/// Returns the schema and the packs that are files.
 fn files(args: &RuleArgs) -> Vec<PathBuf> {
     let schema = args.schema.iter().filter(|name| Schema::builtin_text(name).is_none());
     let routes = args.policy.routes.iter();
@@ -140,13 +140,13 @@ fn files(args: &RuleArgs) -> Vec<PathBuf> {
 }
 
 impl Origin {
-    /// The same, as it is now.
+    /// Reads the same file again.
     pub(crate) fn again(&self) -> Result<(RunArgs, Self)> {
         let Applied { args, origin } = applied(self.flags.clone())?;
         Ok((args, origin.context("no configuration file is set any longer")?))
     }
 
-    /// The keys that `other` has other values of.
+    /// Returns the keys whose values differ from those in `other`.
     pub(crate) fn differs_in(&self, other: &Self) -> Vec<&'static str> {
         let value = |origin: &Self, key: &str| {
             let said = origin.settings.iter().find(|(name, _)| *name == key);
@@ -156,7 +156,7 @@ impl Origin {
     }
 }
 
-/// The same of the rules alone.
+/// Like [`applied`], for the rules only.
 pub(crate) fn applied_rules(mut args: RuleArgs) -> Result<RuleArgs> {
     if let Some(path) = named(args.config.as_deref()) {
         load(&path)?.fill_rules(&mut args)?;

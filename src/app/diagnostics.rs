@@ -1,15 +1,15 @@
-//! What is wrong, gathered: all of it is told at once.
+//! Collects errors, so that all of them are reported at once.
 
 use anyhow::{Result, anyhow};
 
 use super::exit::Trouble;
 
-/// Lines, each with what is wrong, and the mend.
+/// Error messages, each with the problem and the fix.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics(Vec<String>);
 
 impl Diagnostics {
-    /// Adds what is wrong with `judged`, which may be several lines; a line is told once.
+    /// Adds the error in `judged`, which may have several lines. Duplicate lines are reported once.
     pub(crate) fn with<T>(&mut self, judged: Result<T>) -> Option<T> {
         match judged {
             Ok(value) => Some(value),
@@ -28,7 +28,7 @@ impl Diagnostics {
         }
     }
 
-    /// `value`, unless something is wrong.
+    /// Returns `value`, unless there are errors.
     pub(crate) fn or<T>(self, value: Option<T>) -> Result<T> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
@@ -37,7 +37,7 @@ impl Diagnostics {
     }
 }
 
-/// The complaints of a message. What is indented belongs to the line before it.
+/// Splits a message into errors. Indented lines belong to the line before them.
 fn complaints(message: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for line in message.lines() {

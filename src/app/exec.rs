@@ -1,4 +1,4 @@
-//! `tamis exec`: runs an application, sieves what it writes, and ends as it did.
+//! `tamis exec`: runs an application, processes its output, and exits as the application did.
 
 use std::{
     ffi::OsString,
@@ -74,17 +74,17 @@ struct Exec {
     app: App,
 }
 
-/// How far the application is.
+/// The state of the application.
 enum App {
-    /// It was not started.
+    /// Not started.
     Not,
-    /// Somebody waits for its end.
+    /// Running; a thread waits for its end.
     Runs(JoinHandle<io::Result<ExitStatus>>),
-    /// With this code, if that could be had.
+    /// Ended, with its exit code if it is known.
     Ended(Option<u8>),
 }
 
-/// Who signals are for: the application while it runs.
+/// The process that signals are passed on to, while it runs.
 #[derive(Default)]
 struct Target(Mutex<Option<Pid>>);
 
@@ -93,8 +93,8 @@ impl Feed for Exec {
         ChildSource::memory(max_event_bytes)
     }
 
-    /// Before the application is there: no signal may end us and leave it alone. SIGHUP is the
-    /// application's, too.
+    /// Installed before the application starts, so that no signal can end Tamis and leave the
+    /// application running. SIGHUP is passed on, too.
     fn listen(&mut self, shutdown: &Shutdown, _: Option<Sender<Request>>) -> io::Result<()> {
         let (target, shutdown) = (self.target.clone(), shutdown.clone());
         signals::on_signal(move |received| target.pass_on(received, &shutdown))
@@ -134,7 +134,7 @@ impl Feed for Exec {
         Ok(Inputs::InTurn(vec![Input { name, source: Box::new(source), finite: false }]))
     }
 
-    /// The application's code, or our own where that says that all is well.
+    /// Returns the application's exit code, or that of Tamis if the application's is 0.
     fn code(&mut self, own: Exit) -> u8 {
         self.app = match replace(&mut self.app, App::Not) {
             App::Runs(waiter) => App::Ended(waiter.join().ok().and_then(Result::ok).and_then(code)),
@@ -148,7 +148,7 @@ impl Feed for Exec {
     }
 }
 
-/// As a shell tells it.
+/// Returns the exit code as a shell reports it.
 fn code(status: ExitStatus) -> Option<u8> {
     let signal = status.signal().map(|signal| 128 + signal);
     u8::try_from(status.code().or(signal)?).ok()
@@ -162,7 +162,8 @@ impl Target {
         Ok(child)
     }
 
-    /// Waits for the end, and only forgets whose number it is before it can become another's.
+    /// Waits for the end of the application. The process id is forgotten before the process is
+    /// reaped, so that a signal never reaches a reused id.
     fn wait(&self, mut child: Child) -> io::Result<ExitStatus> {
         let pid = Pid::from_child(&child);
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -175,7 +176,8 @@ impl Target {
         child.wait()
     }
 
-    /// The application decides when it ends; without one it is a request to us.
+    /// Passes a signal on to the application, which decides when it ends. Without an application,
+    /// it requests a shutdown.
     fn pass_on(&self, received: Received, shutdown: &Shutdown) {
         let signal = match received {
             Received::Interrupt => Signal::INT,
@@ -183,10 +185,10 @@ impl Target {
             Received::HangUp => Signal::HUP,
         };
         match *self.lock() {
-            // The terminal has sent it to the application, too: twice would be "at once".
+            // The terminal sent it to the application, too. Sent twice, it would mean "at once".
             Some(_) if received != Received::Terminate && is_foreground() => {}
             Some(pid) => drop(kill_process(pid, signal)),
-            // SIGHUP, too: there is nobody left to pass it on to.
+            // SIGHUP requests a shutdown, too, because there is no application to pass it on to.
             None if received == Received::HangUp => shutdown.request(),
             None => received.ask(shutdown),
         }
@@ -197,7 +199,7 @@ impl Target {
     }
 }
 
-/// Whether the terminal's signals reach us, and with us the application.
+/// Returns whether signals from the terminal reach this process group.
 fn is_foreground() -> bool {
     File::open("/dev/tty")
         .is_ok_and(|terminal| tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()))

@@ -1,4 +1,4 @@
-//! Exit codes, and the errors that lead to them.
+//! Exit codes, and the errors that cause them.
 
 use std::{fmt, io};
 
@@ -9,10 +9,10 @@ use crate::shutdown::Signal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
-    /// Done.
+    /// Success.
     Done = 0,
-    /// Finished, and the answer is no: something was refused and `--fail-on-drop` is set, a
-    /// pattern's test failed, or a run refuses an order.
+    /// Finished with a negative result: events were rejected with `--fail-on-drop`, a detector test
+    /// failed, or a `tamis kafka` command was refused.
     Unfit = 1,
     /// Bad usage or configuration; nothing was read.
     Usage = 2,
@@ -24,7 +24,7 @@ pub(crate) enum Exit {
     NotFound = 127,
     /// SIGINT ended the run before its inputs were read to their end.
     Interrupted = 130,
-    /// SIGTERM did.
+    /// SIGTERM ended the run before its inputs were read to their end.
     Terminated = 143,
 }
 
@@ -37,7 +37,7 @@ impl From<Signal> for Exit {
     }
 }
 
-/// An error that ends the program before it reads, or in place of reading.
+/// An error that prevents a run, or ends the program before it reads input.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// Bad usage or configuration.
@@ -73,7 +73,7 @@ impl fmt::Display for Trouble {
         let (Self::Usage(error) | Self::Failed(error) | Self::Exec(error, _)) = self;
         for (i, link) in error.chain().enumerate() {
             let colon = if i > 0 { ": " } else { "" };
-            // Behind an I/O error stands only what it wraps.
+            // The sources of an I/O error repeat the same text.
             if let Some(error) = link.downcast_ref::<io::Error>() {
                 return write!(f, "{colon}{}", cause(error));
             }

@@ -1,4 +1,4 @@
-//! `tamis explain`: one event, and what decided about it.
+//! `tamis explain`: shows how one event is judged, and why.
 
 mod json;
 mod page;
@@ -28,7 +28,7 @@ use crate::{
     journal::stderr,
 };
 
-/// Says what becomes of the event and why.
+/// Explains an event.
 pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
     if args.event.is_none() && io::stdin().is_terminal() {
         stderr::write(&format!("{TERMINAL_EXPLAIN}\n"));
@@ -62,13 +62,13 @@ pub(crate) fn run(args: ExplainArgs) -> Result<Exit, Trouble> {
     }
 }
 
-/// The detectors that are rules by key.
+/// Returns the detectors that match by key.
 fn by_key(packs: &[Pack]) -> HashSet<String> {
     let detectors = packs.iter().flat_map(|pack| &pack.detectors);
     detectors.filter(|d| !d.fields.is_empty()).map(|d| d.id.clone()).collect()
 }
 
-/// The first line of what was typed, and whether there is more.
+/// Returns the first line of the argument, and whether there is more.
 fn typed(event: OsString) -> (Vec<u8>, bool) {
     let mut line = event.into_vec();
     let end = line.iter().position(|&b| b == b'\n').unwrap_or(line.len());
@@ -77,15 +77,15 @@ fn typed(event: OsString) -> (Vec<u8>, bool) {
     (line, more)
 }
 
-/// The first line of standard input, so much of it as is judged, and whether there is more.
+/// Returns the first line of standard input, as far as it is judged, and whether there is more.
 fn piped(longest: usize) -> io::Result<(Vec<u8>, bool)> {
     let mut stdin = BufReader::new(io::stdin().lock());
     let mut line = Vec::new();
-    // A carriage return and the newline do not count.
+    // A carriage return and a newline do not count.
     let most = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(3);
     (&mut stdin).take(most).read_until(b'\n', &mut line)?;
     let whole = line.last() == Some(&b'\n');
-    // What came along with the line; to read on could mean to wait.
+    // Only what arrived together with the line: reading on could block.
     let more = whole && !stdin.buffer().trim_ascii().is_empty();
     if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf") {
         line = rest.to_vec();
@@ -96,7 +96,7 @@ fn piped(longest: usize) -> io::Result<(Vec<u8>, bool)> {
     Ok((line, more))
 }
 
-/// What a candidate stands in.
+/// Returns the kind of JSON value in which a candidate was found.
 fn kind(c: &Candidate) -> &'static str {
     match c.kind {
         Kind::String => "string",
@@ -106,7 +106,7 @@ fn kind(c: &Candidate) -> &'static str {
     }
 }
 
-/// How what was judged was spelt.
+/// Returns the name of the encoding that was decoded.
 fn decoding(decoding: Decoding) -> &'static str {
     match decoding {
         Decoding::Escapes => "escapes",

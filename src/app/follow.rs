@@ -1,4 +1,4 @@
-//! Following: the files that were named, looked for again and again.
+//! Opens followed inputs: the named files and globs, which are listed periodically.
 
 use std::{
     io,
@@ -28,12 +28,13 @@ use crate::{
     },
 };
 
-/// How long what was delivered may wait for its checkpoint: what a killed process reads twice.
+/// The maximum delay between a delivery and its checkpoint: lines delivered within it are repeated
+/// after a kill.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(500);
-/// Descriptors beside those of the followed files.
+/// Descriptors that are reserved for other uses than followed files.
 const OTHER_DESCRIPTORS: u64 = 256;
 
-/// The inputs of a run that follows.
+/// Opens the inputs of a run that follows files.
 pub(crate) fn inputs(
     choice: &Choice,
     names: &Names,
@@ -70,7 +71,7 @@ pub(crate) fn inputs(
     Ok(pipeline::Inputs::Growing { growing, checkpoint, every: ACKNOWLEDGE_EVERY })
 }
 
-/// Once, at the start: what comes later is the files' own affair.
+/// Reports missing files once, at the start.
 fn tell_what_is_not_there(choice: &Choice, notices: &Notices) {
     for named in &choice.files {
         let found = Inputs::find(std::slice::from_ref(named), choice.recursive);
@@ -93,14 +94,15 @@ fn listing(inputs: &Inputs) -> Listing {
             InputChoice::Refused { name, why } => {
                 listing.failed.push((name.clone(), io::Error::other(why.clone())));
             }
-            // It may match yet.
+            // A file may match later.
             InputChoice::Unmatched { .. } | InputChoice::Stdin => {}
         }
     }
     listing
 }
 
-/// Each followed file needs a descriptor; the usual soft limit is 1024. How many there are.
+/// Raises the soft limit of descriptors, because each followed file needs one and the usual limit
+/// is 1024. Returns the limit.
 fn raise_limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = MOST_FILES as u64 + OTHER_DESCRIPTORS;
@@ -113,8 +115,8 @@ fn raise_limit() -> u64 {
     current.unwrap_or(u64::MAX)
 }
 
-/// How many files can be open where there are `limit` descriptors: the outputs, checkpoints and listings
-/// need some, too. Where there are more files, they are read in turn.
+/// Returns how many followed files can be open under `limit`. Outputs, checkpoints and listings
+/// need descriptors, too. If there are more files, they are read in turn.
 fn most_open(limit: u64) -> usize {
     let used = process::open_files().unwrap_or(OTHER_DESCRIPTORS / 8);
     let left = limit.saturating_sub(used);

@@ -1,7 +1,7 @@
-//! Globs that the shell did not expand: `'logs/*.ndjson'`.
+//! Expands globs that the shell did not expand, such as `'logs/*.ndjson'`.
 //!
-//! A pattern is matched name by name, as a shell does: `*` stops at a `/` and passes hidden names
-//! over, and `**` stands for any folders.
+//! A pattern is matched component by component, as a shell does: `*` does not match `/` or hidden
+//! names, and `**` matches any number of folders.
 
 use std::{
     ffi::OsString,
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 /// A path with wildcards.
 pub(crate) struct Pattern {
-    /// The folder before the first wildcard; empty is the working directory.
+    /// The folder before the first wildcard, or empty for the working directory.
     pub(crate) fixed: PathBuf,
     parts: Vec<Part>,
 }
@@ -29,17 +29,17 @@ enum Part {
     Folders,
 }
 
-/// What a pattern met.
+/// The result of expanding a pattern.
 #[derive(Default)]
 pub(crate) struct Met {
-    /// Files and folders, sorted.
+    /// Matching files and folders, sorted.
     pub(crate) paths: Vec<PathBuf>,
     /// Folders that could not be read.
     pub(crate) failed: Vec<(PathBuf, io::Error)>,
 }
 
 impl Pattern {
-    /// `None` where `text` has no wildcard.
+    /// Returns `None` if `text` has no wildcard.
     pub(crate) fn parse(text: &str) -> Result<Option<Self>, globset::Error> {
         if !text.contains(['*', '?', '[', '{']) {
             return Ok(None);
@@ -60,7 +60,7 @@ impl Pattern {
         Ok(Some(Self { fixed, parts }))
     }
 
-    /// What is there and matches.
+    /// Returns the existing paths that match.
     pub(crate) fn meet(&self) -> Met {
         let mut met = Met::default();
         expand(&self.fixed, &self.parts, &mut met);
@@ -69,7 +69,7 @@ impl Pattern {
         met
     }
 
-    /// Whether a file at `path`, below the fixed folder, would be met.
+    /// Returns whether a file at `path`, relative to the fixed folder, would match.
     pub(crate) fn matches(&self, path: &Path) -> bool {
         let names: Vec<_> = path.components().map(Component::as_os_str).collect();
         matches(&self.parts, &names)
@@ -100,7 +100,7 @@ impl Part {
     }
 }
 
-/// Whether a listing passes this name over.
+/// Returns whether listings skip this name.
 pub(crate) fn is_hidden(name: &std::ffi::OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
@@ -146,7 +146,7 @@ fn expand(folder: &Path, parts: &[Part], met: &mut Met) {
         }
         let path = folder.join(entry.file_name());
         match part {
-            // `**` follows no links, so it ends.
+            // `**` does not follow links, so it always ends.
             Part::Folders => match entry.file_type() {
                 Ok(kind) if kind.is_dir() => expand(&path, parts, met),
                 Ok(_) => {}
@@ -158,8 +158,8 @@ fn expand(folder: &Path, parts: &[Part], met: &mut Met) {
 }
 
 impl Met {
-    /// A folder could not be looked into. What is no folder, is gone, or is a link in a circle has
-    /// nothing in it that could match.
+    /// Records a folder that could not be read. A path that is not a folder, does not exist or is a
+    /// loop of links cannot contain a match.
     fn failed(&mut self, folder: &Path, error: io::Error) {
         let nothing = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP];
         if !Errno::from_io_error(&error).is_some_and(|error| nothing.contains(&error)) {
@@ -186,7 +186,7 @@ mod tests {
             let met = meet(pattern);
             assert!(met.paths.is_empty() && met.failed.is_empty(), "{pattern}");
         }
-        // As root there is no folder without permission: here is one that no system call takes.
+        // Root has all permissions, so this uses a name that every system call rejects.
         let met = meet(&format!("*/{}/*", "x".repeat(300)));
         assert_eq!(met.failed.len(), 0, "what is no folder has nothing in it");
         fs::create_dir(dir.path().join("folder")).unwrap();

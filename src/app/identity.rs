@@ -1,4 +1,4 @@
-//! Which file a path or a descriptor is, so that no output overwrites what is being read.
+//! Identifies files by path or descriptor, so that no output overwrites an input.
 
 use std::{
     fs,
@@ -8,12 +8,13 @@ use std::{
 
 use rustix::fs::{FileType, fstat};
 
-/// A regular file. Devices and pipes have no identity here: reading and writing one is fine.
+/// Identifies a regular file. Devices and pipes have no identity, because reading and writing the
+/// same one is allowed.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
     /// Device and inode.
     Inode(u64, u64),
-    /// Where a file will be.
+    /// The path of a file that does not exist yet.
     Path(PathBuf),
 }
 
@@ -34,7 +35,7 @@ impl Identity {
     }
 }
 
-/// Where a file will be that is not there yet, nor perhaps its folders.
+/// Resolves the path of a file that does not exist yet; its parent folders may be missing, too.
 pub(crate) fn resolved(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?;
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,4 +1,4 @@
-//! Which files are read: those that were named, those in directories, those that globs mean.
+//! Determines which files are read: named files, files in directories, and files that match globs.
 
 use std::{
     collections::HashSet,
@@ -17,56 +17,58 @@ use super::{
 };
 use crate::descriptors;
 
-/// Why nothing is read of a descriptor that the runtime has opened in its own way.
+/// The error for a standard descriptor that was closed at the start, so that the runtime replaced
+/// it.
 pub(super) const CLOSED: &str =
     "it was closed before Tamis started: pipe data into it, or name a file";
 
-/// Where bytes come from.
+/// One input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum InputChoice {
     Stdin,
     File {
         path: PathBuf,
-        /// What an output of its own is called below `--out-dir`.
+        /// The path of its output below `--out-dir`.
         relative: PathBuf,
     },
-    /// What cannot be read, and why; told when its turn comes, so that the rest is done.
+    /// An input that cannot be read, and why. It is reported in its turn, so that the other inputs
+    /// are read.
     Refused {
         name: String,
         why: String,
     },
-    /// A glob that means no file yet.
+    /// A glob that matches no file yet.
     Unmatched {
         name: String,
         why: String,
     },
 }
 
-/// What was named.
+/// All inputs that the arguments name.
 #[derive(Default)]
 pub(crate) struct Inputs {
-    /// Read in this order; a file once.
+    /// In the order of reading, without duplicates.
     pub(crate) choices: Vec<InputChoice>,
-    /// Folders that were looked into, or that a named file is in.
+    /// Folders that were listed, or that contain a named file.
     pub(crate) folders: Vec<PathBuf>,
-    /// Folders that could not be looked into.
+    /// Folders that could not be listed.
     pub(crate) unknown: Vec<PathBuf>,
     scopes: Vec<Scope>,
     met: HashSet<Identity>,
 }
 
-/// Something that stands for many files, also for those that are not there yet.
+/// An argument that can match many files, including files that do not exist yet.
 struct Scope {
-    /// As typed.
+    /// The argument as typed.
     name: String,
-    /// The folder that it begins at, as the file system knows it.
+    /// The canonical path of the folder where it starts.
     root: PathBuf,
-    /// `None`: all below the folder.
+    /// `None` if everything below the folder matches.
     pattern: Option<Pattern>,
 }
 
 impl Inputs {
-    /// Finds what `args` mean; none at all is standard input.
+    /// Finds the inputs that `args` name. Without arguments, it is standard input.
     pub(crate) fn find(args: &[PathBuf], recursive: bool) -> Self {
         let mut inputs = Self::default();
         if args.is_empty() {
@@ -82,7 +84,7 @@ impl Inputs {
         inputs
     }
 
-    /// The input that a file at `path`, which is not there yet, would be among.
+    /// Returns the argument that would include a new file at `path`.
     pub(crate) fn would_read(&self, path: &Path) -> Option<&str> {
         let path = identity::resolved(path)?;
         self.scopes.iter().find(|scope| scope.holds(&path)).map(|scope| scope.name.as_str())
@@ -140,7 +142,7 @@ impl Inputs {
         self.scope(Path::new(text), &fixed, Some(pattern));
     }
 
-    /// All files below `path`, as `ripgrep` finds them: no hidden ones, and no links.
+    /// Adds all files below `path`, without hidden files and links, as `ripgrep` does.
     fn directory(&mut self, path: &Path, base: &Path) {
         let entries = WalkDir::new(path).sort_by_file_name().into_iter();
         let shown = |entry: &walkdir::DirEntry| entry.depth() == 0 || !is_hidden(entry.file_name());
@@ -158,7 +160,7 @@ impl Inputs {
                     let why = error
                         .into_io_error()
                         .unwrap_or_else(|| io::Error::other("a loop of symbolic links"));
-                    // A folder that is gone by now has nothing in it.
+                    // A folder that was removed meanwhile contains nothing.
                     if why.kind() != io::ErrorKind::NotFound || folder == path {
                         self.refuse(&folder, cause_of_input(&why));
                         self.unknown.push(folder);
@@ -205,7 +207,7 @@ impl Scope {
 }
 
 impl InputChoice {
-    /// As messages and dead letters show it: one line, whatever the file is called.
+    /// Returns the name for messages and dead letters, on one line.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Stdin => "stdin".into(),
@@ -214,8 +216,8 @@ impl InputChoice {
         }
     }
 
-    /// Whether it ends by itself: a file does, also one that cannot be read, and a pipe, a terminal or
-    /// another device does not.
+    /// Returns whether the input ends by itself, as files do, but not pipes, terminals and other
+    /// devices.
     pub(crate) fn is_finite(&self) -> bool {
         match self {
             Self::Stdin => {

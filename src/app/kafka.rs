@@ -1,4 +1,4 @@
-//! The job from topic to topic.
+//! Runs the job that reads and writes Kafka topics.
 
 pub(crate) mod command;
 mod dead_letters;
@@ -31,7 +31,7 @@ use super::{
 use crate::{
     dead_letter::ReplayTerms,
     journal::{Event, SayWith, tell},
-    kafka::{Cluster, Voice},
+    kafka::{Cluster, Reporter},
     pipeline::{
         Reason, Report,
         records::{Digest, RecordPipeline},
@@ -44,20 +44,20 @@ use crate::{
 };
 use open::{Opened, open};
 
-/// What is replayed of topics with dead letters.
+/// How dead letters in topics are replayed.
 pub(crate) struct Replay {
     pub(crate) identities: Option<Identities>,
     pub(crate) attempts: u32,
-    /// The consumer group, where it is not the usual one.
+    /// The consumer group, if it is not the default one.
     pub(crate) group: Option<String>,
 }
 
-/// Reads topics until somebody wants the end, and returns the exit code.
+/// Processes topics until a shutdown is requested, and returns the exit code.
 pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     with(applied, None)
 }
 
-/// Replays the dead letters that there are, and returns the exit code.
+/// Replays the existing dead letters, and returns the exit code.
 pub(crate) fn replay(applied: Applied, replay: Replay) -> Result<u8, Trouble> {
     with(applied, Some(replay))
 }
@@ -124,7 +124,7 @@ fn with(applied: Applied, replay: Option<Replay>) -> Result<u8, Trouble> {
     Ok(finish(&run, &report, &mut summary, &telemetry))
 }
 
-/// From topic to topic.
+/// A job that reads and writes topics.
 struct Job<'a> {
     run: &'a Run,
     topics: &'a Topics,
@@ -135,7 +135,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// What it came to; `None`: somebody wanted the end before it began.
+    /// Runs the job. Returns `None` if a shutdown was requested before it started.
     fn run(
         self,
         say: SayWith,
@@ -149,8 +149,9 @@ impl Job<'_> {
                         transactions";
             say(Event::ExactlyOnce, what, &[]);
         }
-        let voice = Voice::new(say, telemetry.vitals.clone()).with_login(topics.login.clone());
-        let cluster = Cluster::new(topics.properties.clone(), topics.tls.clone(), voice);
+        let reporter =
+            Reporter::new(say, telemetry.member_status.clone()).with_login(topics.login.clone());
+        let cluster = Cluster::new(topics.properties.clone(), topics.tls.clone(), reporter);
         let opened = open(topics, &cluster, room, &shutdown)?;
         let Some(Opened { source, offsets, sink, notes }) = opened else { return Ok(None) };
         let pseudonyms = topics.pseudonyms.clone();
@@ -177,7 +178,7 @@ impl Job<'_> {
     }
 }
 
-/// Workers that note what they judge.
+/// Wraps workers so that they note what they are judging.
 fn noting<W>(workers: Vec<W>, notes: &Arc<Notes>) -> io::Result<Vec<Noting<W>>> {
     let workers = workers.into_iter().enumerate();
     workers.map(|(slot, worker)| Noting::new(worker, notes, slot)).collect()

@@ -1,4 +1,4 @@
-//! What killed runs left beside the files that a run writes.
+//! Temporary files that killed runs left.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,11 +12,11 @@ use super::{
 };
 use crate::temporary::{is_for, sweep};
 
-/// Removes what runs that were killed (SIGKILL, SIGHUP) were writing for the same outputs.
+/// Removes the temporary files that killed runs (SIGKILL, SIGHUP) left for the same outputs.
 pub(crate) fn remove(run: &Run) {
     let mut places: HashMap<PathBuf, HashSet<String>> = HashMap::new();
     for path in written_whole(run) {
-        // A link stays, and what it leads to is written.
+        // A link is kept; the file that it leads to is written.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_path_buf();
@@ -32,7 +32,7 @@ pub(crate) fn remove(run: &Run) {
     }
 }
 
-/// Files that are written beside their place first.
+/// Returns the files that are written under a temporary name first.
 fn written_whole(run: &Run) -> impl Iterator<Item = &Path> {
     let outputs: Vec<&Path> = match &run.output {
         Output::File(path) => vec![path],

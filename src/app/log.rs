@@ -1,4 +1,4 @@
-//! An output for long runs: when it is one, and how it is written.
+//! Decides whether an output is a log (appended to and rotated), and resolves its settings.
 
 use std::{
     fs,
@@ -19,13 +19,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(crate) settings: Settings,
-    /// Its name as it was typed.
+    /// The name as it was typed.
     pub(crate) shown: String,
-    /// Where files of it can be, for example.
+    /// Example paths of its files.
     pub(crate) paths: Vec<PathBuf>,
 }
 
-/// The first option that only a log has.
+/// Returns the first option that only logs have.
 fn option(args: &RunArgs) -> Option<&'static str> {
     let log = &args.log;
     [
@@ -38,7 +38,7 @@ fn option(args: &RunArgs) -> Option<&'static str> {
     .find_map(|(option, there)| there.then_some(option))
 }
 
-/// The log that is meant, where one is: by an option of its own, or by a name with braces.
+/// Returns the log settings, if an option or a name with braces asks for a log.
 pub(crate) fn wanted(
     path: Option<&Path>,
     args: &RunArgs,
@@ -63,12 +63,12 @@ pub(crate) fn wanted(
     }
 }
 
-/// Whether a log can be at `path`: a device or a pipe cannot be rotated, or cut back.
+/// Returns whether a log can be at `path`. A device or a pipe cannot be rotated or truncated.
 pub(crate) fn can_be(path: &Path) -> bool {
     fs::metadata(path).map_or(true, |there| there.is_file() || there.is_dir())
 }
 
-/// The log at `path`, which takes lines of such events.
+/// Returns the settings of the log at `path`.
 pub(crate) fn log(
     path: &Path,
     args: &RunArgs,
@@ -124,20 +124,20 @@ pub(crate) fn log(
     Ok(Log { settings, shown: path.display().to_string(), paths: vec![example, rotated.into()] })
 }
 
-/// The log's name, and the link by which the user named it, if that is one.
+/// Returns the name of the log, and the symbolic link that the user named, if it is one.
 fn template(path: &Path, names: &Names) -> Result<(Template, Option<PathBuf>)> {
     let wrong = |what| anyhow!("{} {}: {what}", names.at("-o"), path.display());
     if let Some(text) = path.to_str().filter(|text| text.contains(['{', '}'])) {
         return Ok((Template::parse(text).map_err(wrong)?, None));
     }
-    // A link is the user's word, and stays.
+    // A symbolic link that the user named is kept.
     let is_link = fs::symlink_metadata(path).is_ok_and(|file| file.is_symlink());
     let there = is_link.then(|| fs::canonicalize(path).ok()).flatten();
     let name = Template::fixed(there.as_deref().unwrap_or(path)).map_err(wrong)?;
     Ok((name, there.map(|_| path.to_path_buf())))
 }
 
-/// The longest line that an event can become: a text line of control characters, wrapped.
+/// Returns the length of the longest possible line: a wrapped text line of control characters.
 fn longest_line(event: usize) -> u64 {
     6 * event as u64 + (64 << 10)
 }

@@ -1,5 +1,5 @@
-//! What is said at once: the first reject of each reason (of each topic, where it is the topic's), and
-//! inputs that fail.
+//! Immediate notices on standard error: the first rejected line of each reason (for binary data, of
+//! each topic), and inputs that fail.
 
 use std::{
     collections::BTreeSet,
@@ -22,13 +22,13 @@ use crate::{
     pipeline::{Observer, Place, Reason, Reject, Report},
 };
 
-/// Speaks on standard error, never of a line's text.
+/// Writes notices to standard error. They never contain the text of a line.
 pub(crate) struct Notices {
     quiet: bool,
     progress: Option<Progress>,
     telemetry: Arc<Telemetry>,
     said: [AtomicBool; Reason::ALL.len()],
-    /// Topics of which it was said that they hold no text.
+    /// Topics that were reported to contain binary data.
     binary: Mutex<BTreeSet<String>>,
 }
 
@@ -38,7 +38,7 @@ impl Notices {
         Self { quiet, progress, telemetry, said, binary: Mutex::default() }
     }
 
-    /// What was named is not there yet.
+    /// Reports that a named input does not exist yet.
     pub(crate) fn waits(&self, name: &str, why: &str) {
         if !self.quiet {
             self.clear();
@@ -47,14 +47,14 @@ impl Notices {
         }
     }
 
-    /// Whether nothing was said of a partition's topic.
+    /// Returns whether the partition's topic was not reported yet.
     fn is_new(&self, partition: &str) -> bool {
         let topic = partition.split('[').next().unwrap_or_default();
         let mut binary = self.binary.lock().unwrap_or_else(PoisonError::into_inner);
         !binary.contains(topic) && binary.insert(topic.to_owned())
     }
 
-    /// Says nothing more about how far the run is.
+    /// Clears the progress line.
     pub(crate) fn clear(&self) {
         if let Some(progress) = &self.progress {
             progress.clear();
@@ -136,7 +136,8 @@ impl Observer for Notices {
     }
 }
 
-/// Where a line stood that is not forwarded, and why: a record by its topic, any other by its input.
+/// Returns the location and the reason of a rejected line as fields, by topic for records and by
+/// input for lines.
 fn fields(of_topics: bool, place: &Place<'_>, reason: Reason) -> Vec<(&'static str, Value)> {
     let mut fields = vec![("reason", reason.word().into())];
     match record(place).filter(|_| of_topics) {
@@ -153,7 +154,8 @@ fn fields(of_topics: bool, place: &Place<'_>, reason: Reason) -> Vec<(&'static s
     fields
 }
 
-/// The topic, partition and offset of a record, and the line in its value, if that is one of several.
+/// Returns the topic, partition and offset of a record, and the line number if its value has
+/// several lines.
 fn record<'a>(place: &Place<'a>) -> Option<(&'a str, i64, u64, Option<u64>)> {
     let (topic, rest) = place.input.split_once('[')?;
     let (partition, offset) = rest.split_once(']')?;

@@ -1,4 +1,4 @@
-//! The sinks of a run, opened.
+//! Opens the sinks of a run.
 
 use std::{fs, io, path::Path, sync::Arc};
 
@@ -23,23 +23,24 @@ use crate::{
     },
 };
 
-/// Why nothing is written to a descriptor that the runtime has opened in its own way.
+/// The error for a standard descriptor that was closed at the start, so that the runtime replaced
+/// it.
 pub(super) const CLOSED: &str =
     "it was closed before Tamis started, so output would be lost: open it, or write to a file";
 
-/// What an output needs beside its settings.
+/// What an output needs in addition to its settings.
 pub(crate) struct Around<'a> {
-    /// What the inputs turn out to be compressed with.
+    /// The detected compression format of each input.
     pub(crate) found: &'a [Found],
-    /// Hears what happens.
+    /// Receives notices.
     pub(crate) notices: &'a Arc<Notices>,
     pub(crate) shutdown: &'a Shutdown,
     pub(crate) meters: &'a Arc<Meters>,
-    /// Says what somebody must know at once.
+    /// Reports events that must be known immediately.
     pub(crate) say: Say,
 }
 
-/// Opens what a run writes to.
+/// Opens all outputs of a run.
 pub(crate) fn open(
     run: &Run,
     letters: dead_letter::Settings,
@@ -93,7 +94,7 @@ fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
                 Some(path) => as_it_came(path, existing, &keep, &found[input]).map_err(|error| {
                     io::Error::other(format!("{}: {}", visible::name(path), cause(&error)))
                 }),
-                // What could not be read has no lines, and so nobody asks.
+                // An input that could not be opened has no lines, so its output is never requested.
                 None => Err(io::ErrorKind::NotFound.into()),
             });
             Box::new(EachSink::new(open))
@@ -101,7 +102,7 @@ fn sink(run: &Run, around: &Around<'_>) -> Result<Box<dyn Sink>> {
     })
 }
 
-/// Tells where what was written of an output stays.
+/// Returns a callback that reports where a partial output is kept.
 fn kept(say: Say) -> Kept {
     Arc::new(move |kept: Result<&Path, &io::Error>| {
         let what = match kept {
@@ -114,7 +115,7 @@ fn kept(say: Say) -> Kept {
     })
 }
 
-/// The output of one input, compressed as that is.
+/// Opens the output of one input, with the compression of that input.
 fn as_it_came(
     path: &Path,
     existing: Existing,

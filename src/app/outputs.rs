@@ -1,5 +1,5 @@
-//! What is written to, judged before anything is read: no output is an input, or another output, or
-//! there already.
+//! Checks the outputs before anything is read: no output may be an input or another output, or
+//! exist already.
 
 use std::{
     collections::HashMap,
@@ -27,15 +27,15 @@ use crate::{
     },
 };
 
-/// Something that is written to. Standard output has no path.
+/// An output. Standard output has no path.
 struct Written<'a> {
     what: String,
     path: Option<&'a Path>,
-    /// Whether it is one that `--force` and `--append` are about.
+    /// Whether `--force` and `--append` apply to it.
     clean: bool,
 }
 
-/// The file below `folder` that each input's lines go to.
+/// Returns the output file below `folder` for each input.
 pub(crate) fn for_each(
     inputs: &Inputs,
     folder: &Path,
@@ -71,7 +71,7 @@ pub(crate) fn for_each(
     Ok(paths.into_iter().map(|path| path.map(|path| folder.join(path))).collect())
 }
 
-/// A path that stays below its folder.
+/// Returns a relative path that cannot leave its folder.
 fn below(path: &Path, relative: &Path) -> Option<PathBuf> {
     let inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
     if inside && relative.file_name().is_some() {
@@ -80,7 +80,7 @@ fn below(path: &Path, relative: &Path) -> Option<PathBuf> {
     path.file_name().map(PathBuf::from)
 }
 
-/// Judges all that `run` writes to.
+/// Checks all outputs of `run`.
 pub(crate) fn check(run: &Run) -> Result<()> {
     let mut read = HashMap::new();
     for input in &run.inputs.choices {
@@ -136,7 +136,7 @@ pub(crate) fn check(run: &Run) -> Result<()> {
     check_data_dir(run)
 }
 
-/// Checkpoints that are followed would be written for ever.
+/// A followed checkpoint directory would make the run process its own checkpoints forever.
 fn check_data_dir(run: &Run) -> Result<()> {
     let directory = run.follow.as_ref().and_then(|follow| follow.data_dir.as_ref());
     let Some(directory) = directory else { return Ok(()) };
@@ -159,7 +159,7 @@ fn written(run: &Run) -> Vec<Written<'_>> {
             vec![Written { what: "standard output".into(), path: None, clean: false }]
         }
         Output::File(path) => vec![one("-o", Some(path.as_path()), true)],
-        // It is added to, and tells itself what it cannot be added to.
+        // A log is appended to, and checks itself whether that is possible.
         Output::Log(log) => {
             let paths = log.paths.iter();
             paths.map(|path| one("-o", Some(path.as_path()), false)).collect()
@@ -178,10 +178,11 @@ fn written(run: &Run) -> Vec<Written<'_>> {
     all
 }
 
-/// Why there can be no such name.
+/// The error for a path whose parent is a file.
 const IN_A_FILE: &str = "its parent is a file, not a folder: name a file in a folder";
 
-/// Where a disk fails later, the run goes on without its reports; a name that leads nowhere is told.
+/// Checks the paths of reports. If a disk fails later, the run continues without reports, but a
+/// wrong path is an error.
 fn check_reports(run: &Run) -> Result<()> {
     for (option, path) in [("--stats", &run.stats), ("--metrics-textfile", &run.watchers.textfile)]
     {
@@ -202,10 +203,10 @@ fn check_reports(run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// A regular file that is there is not overwritten unasked, and not added to behind half a line.
+/// Refuses to overwrite an existing file without a request, or to append to an incomplete line.
 fn is_there(run: &Run, what: &str, path: &Path) -> Result<()> {
     let shown = visible::name(path);
-    // A link that leads nowhere is there, too.
+    // A dangling link exists, too.
     if fs::symlink_metadata(path).is_err() {
         return Ok(());
     }
@@ -222,9 +223,9 @@ fn is_there(run: &Run, what: &str, path: &Path) -> Result<()> {
     }
 }
 
-/// Why nothing can be appended to the file at `path`, if so.
+/// Returns why the file at `path` cannot be appended to.
 fn appendable(path: &Path, run: &Run) -> std::io::Result<Option<String>> {
-    // To open a named pipe would be to wait for its writer.
+    // Opening a named pipe would wait for its writer.
     if !fs::metadata(path).is_ok_and(|there| there.is_file()) {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! The packs that ship, and those of the user.
+//! Built-in packs, and packs of the user.
 
 mod check;
 mod faults;
@@ -15,15 +15,15 @@ use super::{exit::Trouble, visible};
 
 use crate::{config::nearest::meant, engine::detect::Pack};
 
-/// The packs that ship: file name and text. The one list. A new version of a pack keeps the old one
-/// beside it, as `older/core@1.toml`, for who has pinned that.
+/// The built-in packs: file name and text. This is the only list. When a pack gets a new version,
+/// the old one stays, as `older/core@1.toml`, for users who have pinned it.
 const EMBEDDED: &[(&str, &str)] = &[
     ("core.toml", include_str!("../../patterns/core.toml")),
     ("secrets.toml", include_str!("../../patterns/secrets.toml")),
 ];
 
-/// A short digest of the packs that ship: two builds that detect the same have the same one.
-/// FNV-1a; it tells versions apart and proves nothing.
+/// Returns a short digest of the built-in packs (FNV-1a). Two builds that detect the same have the
+/// same digest.
 pub(crate) fn digest() -> String {
     let bytes = EMBEDDED.iter().flat_map(|(_, text)| text.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -32,8 +32,8 @@ pub(crate) fn digest() -> String {
     format!("{hash:016x}")
 }
 
-/// The packs that ship, or those of them that are pinned, then those at `paths`, in the order given;
-/// the latter are checked to the last detector, and all that is wrong is told, a line each.
+/// Loads the built-in packs, or only the pinned ones, and then the packs at `paths` in order. The
+/// user's packs are checked completely; the error has one line per problem.
 pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<Pack>> {
     let mut packs = shipped()?;
     match pinned {
@@ -48,7 +48,7 @@ pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<P
             Ok(texts) => own.extend(texts),
         }
     }
-    // What cannot be read is told, and those that can be are judged.
+    // Packs that cannot be parsed are reported; the others are checked.
     own.retain(|(file, text)| match check::parse(file, text) {
         Err(faults) => {
             errors.extend(faults);
@@ -65,7 +65,7 @@ pub(crate) fn load(pinned: Option<&[String]>, paths: &[PathBuf]) -> Result<Vec<P
     if errors.is_empty() { Ok(packs) } else { Err(anyhow!(errors.join("\n"))) }
 }
 
-/// The packs of a file or a folder: name and text.
+/// Returns the names and texts of the packs in a file or a folder.
 fn texts(path: &Path) -> Result<Vec<(String, String)>> {
     let read = |file: PathBuf| {
         let name = visible::name(&file);
@@ -79,14 +79,14 @@ pub(crate) fn shipped() -> Result<Vec<Pack>> {
     EMBEDDED.iter().map(|(file, text)| Ok(Pack::parse(file, text)?)).collect()
 }
 
-/// The newest packs that ship, as a configuration pins them.
+/// Returns the newest built-in packs, as a configuration pins them.
 pub(crate) fn newest() -> Vec<String> {
     let all = shipped().unwrap_or_default();
     versions::newest(&all).into_iter().map(versions::name).collect()
 }
 
-/// What an entry of a configuration's `patterns` means: the pin of a pack that ships, or, with
-/// `None`, a path. `shipped` are those that ship. An error says the fix.
+/// Interprets an entry of `patterns` in a configuration: the pin of one of the built-in packs
+/// (`shipped`), or `None` for a path. The error contains the fix.
 pub(crate) fn pin(
     shipped: &[Pack],
     entry: &str,
@@ -102,12 +102,13 @@ pub(crate) fn pin(
     }
 }
 
-/// What the newest packs would change for who pins `pinned`, a line for each of them.
+/// Describes what the newest packs would change for a user who pins `pinned`, one line per pack.
 pub(crate) fn news(pinned: &[String]) -> Vec<String> {
     versions::news(&shipped().unwrap_or_default(), pinned)
 }
 
-/// What of a list is the name of no detector, category or pack; `option` says where an item stands.
+/// Reports the names in a list that match no detector, category or pack; `option` returns the
+/// location of an item.
 pub(crate) fn unknown(
     packs: &[Pack],
     names: &[String],
@@ -121,12 +122,12 @@ pub(crate) fn unknown(
     unknown.map(line).collect()
 }
 
-/// Whether a detector, a category or a pack has this name.
+/// Returns whether a detector, a category or a pack has this name.
 pub(crate) fn knows(packs: &[Pack], name: &str) -> bool {
     names_of(packs).any(|known| known == name)
 }
 
-/// What to do about a name that nothing has.
+/// Returns the fix for an unknown name.
 pub(crate) fn fix(packs: &[Pack], name: &str) -> String {
     meant(name, names_of(packs), || "`tamis patterns list` shows them all".into())
 }
@@ -138,7 +139,7 @@ fn names_of(packs: &[Pack]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A file, or the `.toml` files of a directory by name.
+/// Returns a file, or the `.toml` files of a directory, sorted by name.
 fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let whose = || format!("pack {}", visible::name(path));
     if !fs::metadata(path).with_context(whose)?.is_dir() {

@@ -1,4 +1,4 @@
-//! `tamis patterns`: what the packs declare, and whether they do it.
+//! `tamis patterns`: lists and shows detectors, and runs their tests.
 
 mod cases;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// What the subcommand prints, and how it ends.
+/// Returns the output of the subcommand and its exit code.
 pub(crate) fn run(args: PatternsArgs) -> Result<(String, Exit)> {
     Ok(match args.command {
         PatternsCommand::List { patterns } => (list(&packs::load(None, &patterns)?), Exit::Done),
@@ -43,7 +43,8 @@ fn list(packs: &[Pack]) -> String {
     text
 }
 
-/// Which of `detectors` every text is searched for, if any is.
+/// Returns a warning that names the `detectors` for which every string is searched, if there are
+/// any.
 pub(crate) fn searched<'a>(detectors: impl Iterator<Item = &'a Detector>) -> Option<String> {
     let ids: Vec<_> = detectors.filter(|d| is_searched(d)).map(|d| d.id.as_str()).collect();
     let what = "slower, because the regex contains no literal and every string is searched";

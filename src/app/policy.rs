@@ -1,4 +1,5 @@
-//! The policy of a configuration file, resolved: names against the packs, words into actions.
+//! Resolves the policy of a configuration file: checks names against the packs, and converts
+//! actions.
 
 use std::collections::HashSet;
 
@@ -19,7 +20,7 @@ use crate::{
     },
 };
 
-/// What the entries come to, and the rules of each route; all that is wrong with them, a line each.
+/// Resolves the entries, and the rules of each route. The error has one line per problem.
 pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<(Policy, Vec<Vec<Rule>>)> {
     let own = entries.routes.iter().flat_map(|route| &route.rules);
     let named = entries.rules.iter().chain(own).filter_map(|rule| rule.name.as_ref());
@@ -51,8 +52,8 @@ pub(crate) fn resolve(entries: &Entries, packs: &[Pack]) -> Result<(Policy, Vec<
     Err(anyhow!(errors.iter().map(line).collect::<Vec<_>>().join("\n")))
 }
 
-/// The ids of all detectors that ship, whether their packs are in force or not, and those that the
-/// configuration lists.
+/// Returns the ids of all built-in detectors, whether their packs are enabled or not, and those
+/// that the configuration lists.
 fn known_placeholders(entries: &Entries) -> Result<Vec<String>> {
     let shipped = packs::shipped()?.into_iter().flat_map(|pack| pack.detectors).map(|d| d.id);
     let listed = entries.known_placeholders.iter().flatten().map(|said| said.value.clone());
@@ -70,7 +71,7 @@ fn ring(entry: &RingEntry) -> KeyRing {
 struct Judge<'a> {
     entries: &'a Entries,
     packs: &'a [Pack],
-    /// What rules count their findings under.
+    /// The names under which rules count their findings.
     rules: HashSet<String>,
     errors: Vec<(Spot, String)>,
 }
@@ -124,7 +125,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The number of the keys with this name.
+    /// Returns the index of the keys with this name.
     fn key(&mut self, said: &Said<String>) -> u16 {
         let rings = &self.entries.keys;
         let at = rings.iter().position(|ring| ring.name == said.value);
@@ -137,7 +138,7 @@ impl Judge<'_> {
         at.and_then(|at| u16::try_from(at).ok()).unwrap_or(u16::MAX)
     }
 
-    /// How reports call an entry: by its name, or its line.
+    /// Returns the label of an entry in reports: its name, or its line.
     fn label(&self, name: Option<&Said<String>>, spot: Spot) -> String {
         match name {
             Some(said) => said.value.clone(),
@@ -145,7 +146,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The names of detectors, categories and packs; `rules`: and of rules.
+    /// Checks names of detectors, categories and packs; with `rules`, also names of rules.
     fn names(&mut self, said: &[Said<String>], rules: bool) -> Vec<String> {
         for Said { value, spot, .. } in said {
             let known = packs::knows(self.packs, value) || rules && self.rules.contains(value);
@@ -158,7 +159,7 @@ impl Judge<'_> {
         said.iter().map(|said| said.value.clone()).collect()
     }
 
-    /// Only detectors that truncate may be told to.
+    /// Checks that all detectors of a rule can truncate.
     fn truncates(&mut self, entry: &RuleEntry, names: &[String]) {
         let all = self.packs.iter().flat_map(|p| p.detectors.iter().map(move |d| (p, d)));
         let named = all
@@ -175,7 +176,7 @@ impl Judge<'_> {
         }
     }
 
-    /// A name stands for one entry, and is not a detector's.
+    /// Checks that each name is used once, and is not the name of a detector.
     fn twice(&mut self) {
         let allow = self.entries.allow.iter().filter_map(|entry| entry.name.as_ref());
         let rules = self.entries.rules.iter().filter_map(|entry| entry.name.as_ref());

@@ -1,4 +1,5 @@
-//! How far a run is, on one line of a terminal that is written over and gone at the end.
+//! Shows the progress of a run on one line of the terminal, which is overwritten and removed at the
+//! end.
 
 use std::{
     fs,
@@ -13,20 +14,20 @@ use super::{
 };
 use crate::{compression::Found, journal::stderr, pipeline::Report, summary::size};
 
-/// Back to the line's start, and nothing on it.
+/// Moves the cursor to the start of the line, and clears it.
 const CLEAR: &str = "\r\u{1b}[K";
 
-/// Shown where somebody looks, and nothing else is printed there.
+/// Shown if standard error is a terminal on which nothing else is printed.
 pub(crate) struct Progress {
     started: Instant,
-    /// All bytes that there are to read, where every input is a file.
+    /// The total number of bytes, if every input is a file.
     total: Option<u64>,
     found: Vec<Found>,
     shown: AtomicBool,
 }
 
 impl Progress {
-    /// `None` where it would be in the way.
+    /// Returns `None` if the progress line would get in the way.
     pub(crate) fn of(run: &Run, found: &[Found]) -> Option<Self> {
         let printed = matches!(run.output, Output::Standard) && io::stdout().is_terminal();
         if run.quiet || printed || !io::stderr().is_terminal() {
@@ -38,7 +39,7 @@ impl Progress {
     }
 
     pub(crate) fn show(&self, so_far: &Report) {
-        // A size of compressed files says nothing about the text in them.
+        // The size of a compressed file says nothing about the length of its text.
         let packed = self.found.iter().any(|found| found.get().is_some());
         let total = self.total.filter(|_| !packed);
         let line = line(so_far, total, self.started.elapsed());
@@ -46,7 +47,7 @@ impl Progress {
         self.shown.store(true, Relaxed);
     }
 
-    /// Takes the line away, so that another may stand there.
+    /// Clears the line before something else is printed.
     pub(crate) fn clear(&self) {
         if self.shown.swap(false, Relaxed) {
             stderr::show(CLEAR);

@@ -1,4 +1,4 @@
-//! `tamis pseudonym`: what a value becomes, to find a person's events.
+//! `tamis pseudonym`: prints the pseudonym of a value, to find a person's events.
 
 use std::{
     io::{self, Read as _},
@@ -21,10 +21,10 @@ use crate::{
     descriptors,
 };
 
-/// The longest value that is read: no event is longer.
+/// The maximum length of a value; no event is longer.
 const LONGEST: u64 = 1 << 30;
 
-/// The pseudonyms of the value, a line each.
+/// Returns the pseudonyms of the value, one per line.
 pub(crate) fn run(args: PseudonymArgs) -> Result<String, Trouble> {
     let Some(path) = named(args.config.as_deref()) else {
         let what =
@@ -39,7 +39,7 @@ pub(crate) fn run(args: PseudonymArgs) -> Result<String, Trouble> {
     Ok(keys.map(|KeyEntry { key, .. }| key.pseudonym(&value) + "\n").collect())
 }
 
-/// The keys that `--key` names, or the only ones.
+/// Returns the keys that `--key` names, or the only ones.
 fn ring<'a>(rings: &'a [RingEntry], name: Option<&str>, file: &str) -> Result<&'a RingEntry> {
     let all: Vec<_> = rings.iter().map(|ring| ring.name.as_str()).collect();
     match (name, rings) {
@@ -55,7 +55,7 @@ fn ring<'a>(rings: &'a [RingEntry], name: Option<&str>, file: &str) -> Result<&'
     }
 }
 
-/// All of standard input, less one line end.
+/// Reads standard input, without the last line end.
 fn piped() -> Result<Vec<u8>> {
     if descriptors::stdin_was_closed() {
         bail!("standard input: {}", inputs::CLOSED);

@@ -1,8 +1,8 @@
-//! Reload: on SIGHUP, and when the configuration or a file that it names changes.
+//! Reloads the configuration on SIGHUP, and when the configuration or a file that it names changes.
 //!
-//! What lines are judged by changes between two chunks; nothing is read twice and nothing lost. A
-//! configuration that does not hold, or that changes what only a restart can, is refused as a whole, and
-//! the one in force stays.
+//! The rules change between two chunks; no line is read twice or lost. A configuration that is
+//! invalid, or that changes a key which needs a restart, is refused completely, and the previous
+//! one stays in effect.
 
 mod live;
 
@@ -34,9 +34,10 @@ use crate::{
     journal::{Event, Say},
 };
 
-/// How often files are looked at. A change is taken when the next look shows no other one.
+/// How often files are checked for changes. A change is applied when the next check finds no
+/// further change.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// The keys that can change while lines are judged; all others need a restart.
+/// The keys that can change during a run; all others need a restart.
 const RELOADED: &[&str] = &[
     "schema",
     "require",
@@ -51,17 +52,17 @@ const RELOADED: &[&str] = &[
     "max_depth",
 ];
 
-/// How often the configuration was replaced, and how often it was not.
+/// Counts successful and refused reloads.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     reloads: AtomicU64,
     refused: AtomicU64,
-    /// What the memory formula came to since, at most.
+    /// The highest value of the memory formula since the start.
     ceiling_bytes: AtomicU64,
 }
 
 impl Counts {
-    /// Replaced, and refused.
+    /// Returns the numbers of successful and of refused reloads.
     pub(crate) fn reloads(&self) -> (u64, u64) {
         (self.reloads.load(Relaxed), self.refused.load(Relaxed))
     }
@@ -71,31 +72,31 @@ impl Counts {
     }
 }
 
-/// What a reload is made of.
+/// What a reload needs.
 pub(crate) struct Reload {
-    /// What was typed, and the file.
+    /// The command line and the file.
     pub(crate) origin: Origin,
     pub(crate) live: Arc<Live>,
     pub(crate) counts: Arc<Counts>,
-    /// What of the run stays as it is.
+    /// The fixed part of the memory budget.
     pub(crate) room: Room,
     pub(crate) memory: Option<u64>,
     pub(crate) dead_letter: bool,
-    /// Every reject is told, with its body.
+    /// Whether rejected lines are reported with their content.
     pub(crate) bodies: bool,
     pub(crate) all_text: bool,
-    /// Says what became of it.
+    /// Reports the result.
     pub(crate) say: Say,
 }
 
-/// What the thread that reloads is told.
+/// A request to the reload thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request {
     Reload,
     End,
 }
 
-/// The thread that reloads; it ends when this is dropped.
+/// The reload thread, which ends when this is dropped.
 pub(crate) struct Reloading {
     requests: Sender<Request>,
     thread: Option<JoinHandle<()>>,
@@ -142,8 +143,8 @@ impl Reload {
         }
     }
 
-    /// Replaces what is in force, or says why not; the files as they were before they were read, if
-    /// it came to that.
+    /// Reloads the configuration, or reports why not. Returns the stamps of the files from before
+    /// they were read, if they were.
     fn attempt(&mut self) -> Option<FileStamps> {
         let path = self.origin.path.display().to_string();
         let mut stamps = None;
@@ -181,11 +182,11 @@ impl Reload {
         Ok(())
     }
 
-    /// Whether only that changed which can.
+    /// Checks that only reloadable keys changed.
     fn check(&self, args: &RunArgs, origin: &Origin) -> Result<()> {
         let mut changed = self.origin.differs_in(origin);
         changed.retain(|key| !RELOADED.contains(key));
-        // Who keeps the dead letter knows which text lines it keeps.
+        // The sink for dead letters is not reloaded, and it knows which text lines it keeps.
         if origin.drops_text != self.origin.drops_text {
             changed.push("text");
         }

@@ -1,4 +1,4 @@
-//! `tamis replay`: dead letters go through the sieve again.
+//! `tamis replay`: processes dead letters again.
 
 use std::{
     fs::OpenOptions,
@@ -30,7 +30,7 @@ use crate::{
     sources::DeadLetterSource,
 };
 
-/// Replays dead letters, of a file or of topics, and returns the exit code.
+/// Replays the dead letters in a file or in topics, and returns the exit code.
 pub(crate) fn run(args: ReplayArgs) -> Result<u8, Trouble> {
     match &args.run.dead_letter {
         Some(_) => file(args),
@@ -82,7 +82,7 @@ const FORMS: &str = "replay reads dead letters: run `tamis replay --dead-letter 
                      KEYFILE`, or, for topics, `tamis replay --config tamis.toml --identity \
                      KEYFILE`";
 
-/// Letters of the topics that a configuration writes them to.
+/// Replays the dead letters in the topics that a configuration writes them to.
 fn topics(args: ReplayArgs) -> Result<u8, Trouble> {
     let ReplayArgs { run, identity, remaining, attempts, group } = args;
     let typed_output = run.output.is_some() || run.out_dir.is_some();
@@ -124,7 +124,7 @@ fn topics(args: ReplayArgs) -> Result<u8, Trouble> {
     kafka::replay(applied, kafka::Replay { identities, attempts, group })
 }
 
-/// What opens sealed originals.
+/// Reads the identities that decrypt originals.
 fn identities(path: Option<PathBuf>) -> anyhow::Result<Option<Identities>> {
     let read = |path: PathBuf| {
         Identities::read(&path).map_err(|error| match error.kind() {
@@ -139,9 +139,9 @@ struct Replay {
     path: PathBuf,
     identities: Option<Identities>,
     attempts: u32,
-    /// Why letters stay that could not be opened.
+    /// The error for dead letters that could not be decrypted.
     shut: Option<String>,
-    /// The letters, and the longest event, once they were chosen.
+    /// The selected dead letters and the maximum event size, once they are known.
     chosen: Arc<OnceLock<(Arc<Chosen>, usize)>>,
 }
 
@@ -180,7 +180,7 @@ impl Feed for Replay {
             (around.say)(Event::LettersStay, &format!("{} {where_to}", wording::stay(&stay)));
         }
         let chosen = Arc::new(chosen);
-        // Nobody asked before.
+        // It is set only here.
         let _ = self.chosen.set((chosen.clone(), max_event_bytes));
         let shutdown = around.shutdown.clone();
         let name = self.path.display().to_string();
@@ -194,7 +194,7 @@ impl Feed for Replay {
 }
 
 impl Replay {
-    /// Which letters the identity does not open.
+    /// Describes the dead letters that the identity does not decrypt.
     fn cannot_open(&self, shut: &[u64], identity: bool) -> String {
         let path = visible::name(&self.path);
         let some: Vec<_> = shut.iter().take(SHOWN).map(|line| format!("{path}:{line}")).collect();
@@ -212,18 +212,19 @@ impl Replay {
     }
 }
 
-/// So many letters are named.
+/// The maximum number of dead letters that are named.
 const SHOWN: usize = 5;
 
-/// What is replayed of a file, how many letters are not, and the lines of those that cannot be opened.
+/// The dead letters of a file that are replayed, the counts of the others, and the lines of those
+/// that cannot be decrypted.
 struct Choice {
     chosen: Chosen,
     stay: Stay,
     shut: Vec<u64>,
 }
 
-/// Chooses the letters to replay; the others are kept in `remaining`, as they are. Where nothing is
-/// replayed because it cannot be opened, nothing is kept: it is no replay.
+/// Selects the dead letters to replay; the others are copied to `remaining` unchanged. If nothing
+/// is replayed because nothing can be decrypted, nothing is copied.
 fn choose(path: &Path, terms: &ReplayTerms, remaining: Option<&Path>) -> io::Result<Choice> {
     let file = remaining.map(|path| OpenOptions::new().append(true).open(path)).transpose()?;
     let before = file.as_ref().map(|file| file.metadata().map(|there| there.len())).transpose()?;

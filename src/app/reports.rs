@@ -1,4 +1,4 @@
-//! Files that say how a run is, or was: none of them may stop it, or hold it up.
+//! Writes reports of a run to files. A report may never stop or delay the run.
 
 use std::{
     fs, io,
@@ -18,25 +18,25 @@ use crate::sinks::write_whole;
 /// How long a disk may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is written to, as far as it is known: to ask a disk that hangs is to hang, so the thread that
-/// writes does it.
+/// What is known of the target. Only the writing thread examines it, because that can block if the
+/// disk hangs.
 #[derive(Default)]
 pub(crate) struct Target {
     is_pipe: AtomicBool,
 }
 
 impl Target {
-    /// Looks what is there.
+    /// Finds out whether the target is a pipe.
     pub(crate) fn look(&self, path: &Path) {
         let is_pipe = fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo());
         self.is_pipe.store(is_pipe, Relaxed);
     }
 }
 
-/// Writes a report, whole or not at all, and waits for the disk no longer than it may take.
+/// Writes a report, completely or not at all, and waits only for a limited time.
 ///
 /// # Errors
-/// It cannot be written, or not in time.
+/// The report cannot be written, or not in time.
 pub(crate) fn write_in_time(path: &Path, text: String) -> io::Result<()> {
     let (written, result) = sync_channel(1);
     let (path, target) = (path.to_path_buf(), Arc::new(Target::default()));
@@ -49,7 +49,7 @@ pub(crate) fn write_in_time(path: &Path, text: String) -> io::Result<()> {
     in_time(&result, &target)
 }
 
-/// What a thread that writes comes to, if that is soon.
+/// Returns the result of the writing thread, if it comes in time.
 pub(crate) fn in_time(result: &Receiver<io::Result<()>>, target: &Target) -> io::Result<()> {
     match result.recv_timeout(PATIENCE) {
         Ok(written) => written,

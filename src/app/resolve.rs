@@ -1,4 +1,4 @@
-//! What was typed is resolved and judged, and all that is wrong with it is said.
+//! Resolves and checks the arguments, and reports all errors.
 
 use std::{
     io::{self, IsTerminal},
@@ -32,12 +32,12 @@ use crate::{
     sinks::Existing,
 };
 
-/// How long to read on after the first request to end, in seconds.
+/// How long to read on after the first shutdown request, in seconds.
 const DRAIN: u32 = 5;
-/// How long a followed line may wait for its end, in seconds.
+/// How long to wait for the end of a followed line, in seconds.
 const LINE_TIMEOUT: u32 = 60;
 
-/// Resolves and judges what was typed, and says all that is wrong with it.
+/// Resolves and checks the arguments, and reports all errors.
 pub(crate) fn run(args: RunArgs) -> Result<(Run, Rules)> {
     check_command(&args.files)?;
     let all_text = args.input_format == Some(FormatChoice::Text);
@@ -65,14 +65,14 @@ fn resolved(args: RunArgs) -> Result<Run> {
         inputs,
         names: args.rules.names,
         existing: match (args.force, args.append) {
-            // A device or a pipe: all else that is followed goes to a log.
+            // A followed device or pipe; other followed outputs are logs.
             _ if args.follow => Existing::Append,
             (true, _) => Existing::Replace,
             (_, true) => Existing::Append,
             _ => Existing::Keep,
         },
         keep_partial: args.keep_partial,
-        // Of a log only what is rotated is compressed.
+        // For a log, only rotated files are compressed.
         compress: compress.filter(|_| !matches!(output, Output::Log(_))),
         output,
         seal,
@@ -107,7 +107,7 @@ fn output(args: &RunArgs, inputs: &Inputs, compress: Option<Format>) -> Result<O
     let path = args.output.as_deref().filter(|path| *path != Path::new("-"));
     let longest = limits(&args.rules)?.max_event_bytes;
     let log = match path {
-        // What is acknowledged is not read again: nothing of it may be taken back.
+        // Acknowledged lines are not read again, so the output must not be taken back.
         Some(path) if args.follow && log::can_be(path) => {
             Some(log::log(path, args, inputs, compress, longest)?)
         }
@@ -121,14 +121,14 @@ fn output(args: &RunArgs, inputs: &Inputs, compress: Option<Format>) -> Result<O
     })
 }
 
-/// A first word that is no file may be a command, misspelt. (A file that is merely missing is told
-/// when its turn comes.)
+/// Detects a misspelt command in place of the first file. (A file that merely does not exist is
+/// reported in its turn.)
 fn check_command(files: &[PathBuf]) -> Result<()> {
     let Some(word) = files.first().filter(|file| !file.exists()).and_then(|file| file.to_str())
     else {
         return Ok(());
     };
-    // As other programs call it.
+    // Names that other programs use.
     let elsewhere = match word {
         "check" | "validate" => Some("config check FILE"),
         "run" | "start" => Some("exec -- my-app"),
@@ -148,7 +148,7 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
     }
 }
 
-/// Only files can be followed.
+/// Checks that everything that is followed is a file.
 fn check_followed(run: &Run) -> Result<()> {
     let Some(follow) = &run.follow else { return Ok(()) };
     let option = run.names.at("--follow");
@@ -173,7 +173,7 @@ fn check_followed(run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// Text lines need a place, where they are to be kept.
+/// Checks that there is a place for text lines that are kept.
 fn check_text(args: &RunArgs) -> Result<()> {
     let kept = args.dead_letter.is_some() || args.streams.dead_letter.is_some();
     if args.rules.text == Some(TextChoice::DeadLetter) && !kept {
@@ -184,7 +184,7 @@ fn check_text(args: &RunArgs) -> Result<()> {
     Ok(())
 }
 
-/// Whom originals are sealed to.
+/// Returns the public key that originals are encrypted to.
 fn seal(args: &RunArgs) -> Result<Option<Seal>> {
     let Some(key) = &args.dead_letter_encrypt_to else { return Ok(None) };
     let names = &args.rules.names;
@@ -196,7 +196,7 @@ fn seal(args: &RunArgs) -> Result<Option<Seal>> {
     key.parse().map(Some).with_context(|| option)
 }
 
-/// Resolves and judges what was typed about the rules.
+/// Resolves and checks the arguments about rules.
 pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
     let mut diagnostics = Diagnostics::default();
     if let Some(empty) = args.require.iter().position(String::is_empty) {
@@ -205,11 +205,11 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
     }
     let limits = diagnostics.with(limits(&args));
     let mut packs = diagnostics.with(packs::load(args.pinned.as_deref(), &args.patterns));
-    // Without them no name can be told from a wrong one.
+    // Without the packs, unknown names cannot be recognized.
     let judged = packs.as_mut().and_then(|packs| {
         diagnostics.add(unknown_names(&args, packs));
         let routes = routes::resolve(&args, packs);
-        let routes = routes.map_err(|wrong| diagnostics.add(wrong)).ok();
+        let routes = routes.map_err(|errors| diagnostics.add(errors)).ok();
         routes.zip(diagnostics.with(policy::resolve(&args.policy, packs)))
     });
     let (packs, (judged, limits)) = diagnostics.or(packs.zip(judged.zip(limits)))?;
@@ -239,7 +239,7 @@ pub(crate) fn rules(args: RuleArgs) -> Result<Rules> {
     })
 }
 
-/// What is chosen, or left out, and is in no pack.
+/// Reports names in `--only` and `--without` that are in no pack.
 pub(crate) fn unknown_names(args: &RuleArgs, packs: &[Pack]) -> Vec<String> {
     let lists = [("--only", &args.only), ("--without", &args.without)].into_iter();
     lists
@@ -265,19 +265,19 @@ fn limits(args: &RuleArgs) -> Result<Limits> {
     Ok(limits)
 }
 
-/// The cores that this process may use.
+/// Returns the number of cores that this process may use.
 pub(crate) fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
-/// Whoever forces colour wants what a terminal shows.
+/// Selects the table for terminals, and if colour is forced.
 pub(crate) fn layout(choice: ColorChoice) -> Layout {
     let stderr = io::stderr();
     let color = coloured(choice, &stderr);
     if color || stderr.is_terminal() { Layout::Table { color } } else { Layout::Json }
 }
 
-/// Whether what goes to `stream` is coloured.
+/// Returns whether output to `stream` is coloured.
 pub(crate) fn coloured(choice: ColorChoice, stream: &impl RawStream) -> bool {
     match choice {
         ColorChoice::Auto => AutoStream::choice(stream) != anstream::ColorChoice::Never,

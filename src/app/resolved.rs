@@ -1,4 +1,4 @@
-//! What was typed, resolved: afterwards nothing is optional that need not be.
+//! The resolved settings of a run. Nothing is optional that need not be.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -18,21 +18,21 @@ use crate::{
     sinks::Existing,
 };
 
-/// The main job, resolved.
+/// The resolved settings of the main job.
 pub(crate) struct Run {
-    /// What messages call its options.
+    /// The names of options in messages.
     pub(crate) names: Names,
     pub(crate) inputs: Inputs,
     pub(crate) output: Output,
     pub(crate) existing: Existing,
-    /// What was written of an output that is not complete stays, under another name.
+    /// Whether a partial output is kept under another name.
     pub(crate) keep_partial: bool,
     pub(crate) compress: Option<Format>,
     pub(crate) dead_letter: Option<PathBuf>,
     pub(crate) drop_text: bool,
-    /// Whom the originals of what goes there are sealed to.
+    /// The public key that the originals in dead letters are encrypted to.
     pub(crate) seal: Option<Seal>,
-    /// Lines may be a container runtime's.
+    /// The expected format of a container runtime.
     pub(crate) format: Option<containers::Format>,
     pub(crate) threads: usize,
     pub(crate) memory: Option<u64>,
@@ -43,13 +43,13 @@ pub(crate) struct Run {
     pub(crate) stats: Option<PathBuf>,
     pub(crate) follow: Option<Follow>,
     pub(crate) watchers: Watchers,
-    /// Topics in place of files.
+    /// The topics that are read in place of files.
     pub(crate) topics: Option<Topics>,
 }
 
 /// How files are followed.
 pub(crate) struct Follow {
-    /// What was named, to be looked for again and again.
+    /// The named files and globs, which are listed periodically.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) recursive: bool,
     pub(crate) data_dir: Option<PathBuf>,
@@ -62,13 +62,13 @@ pub(crate) struct Follow {
 pub(crate) enum Output {
     Standard,
     File(PathBuf),
-    /// What long runs write to.
+    /// A log, for long runs.
     Log(Box<Log>),
-    /// A file for each input, where it has one.
+    /// One file for each input that has an output.
     Each(Vec<Option<PathBuf>>),
 }
 
-/// What lines are judged by.
+/// The rules by which lines are judged.
 pub(crate) struct Rules {
     pub(crate) names: Names,
     pub(crate) schema: Option<String>,
@@ -77,7 +77,7 @@ pub(crate) struct Rules {
     pub(crate) only: Vec<String>,
     pub(crate) without: Vec<String>,
     pub(crate) text: TextPolicy,
-    /// Every line is a text line.
+    /// Whether every line is treated as a text line.
     pub(crate) all_text: bool,
     pub(crate) ip: IpPolicy,
     pub(crate) policy: Policy,
@@ -99,20 +99,21 @@ pub(crate) struct RouteRules {
     pub(crate) rules: Vec<Rule>,
 }
 
-/// How the summary looks.
+/// The format of the summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// One line of JSON.
     Json,
-    /// For people.
+    /// A table for people.
     Table {
-        /// With colours.
+        /// Whether it is coloured.
         color: bool,
     },
 }
 
 impl Run {
-    /// What becomes of an output that is not complete; `None`: it stays as far as it was written.
+    /// Describes the state of the output after an incomplete run; `None` if it contains what was
+    /// written.
     pub(crate) fn unfinished_output(&self) -> Option<String> {
         let regular = |path: &PathBuf| fs::metadata(path).map_or(true, |there| there.is_file());
         let fix = match self.keep_partial {
@@ -135,7 +136,7 @@ impl Run {
         }
     }
 
-    /// Whether there is a dead letter.
+    /// Returns whether dead letters are kept.
     pub(crate) fn keeps_dead_letters(&self) -> bool {
         let topic = self.topics.as_ref().is_some_and(|topics| topics.has_dead_letter);
         self.dead_letter.is_some() || topic

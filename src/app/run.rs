@@ -1,4 +1,4 @@
-//! The main job: sources, engines and sinks around the pipeline, and the account at the end.
+//! Runs the main job: connects sources, engines and sinks in the pipeline, and reports the result.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -49,39 +49,39 @@ use crate::{
     summary::{Setting, Summary},
 };
 
-/// Where a run's lines come from, and what its end comes to.
+/// Where the lines of a run come from, and how the run ends.
 pub(crate) trait Feed {
-    /// What its sources hold in memory at most, beside decoders.
+    /// Returns the maximum memory of its sources, without decoders.
     fn memory(&self, max_event_bytes: usize) -> u64 {
         let _ = max_event_bytes;
         0
     }
 
-    /// Hears signals from now on. `hang_up`: what SIGHUP means, if anything.
+    /// Handles signals from now on. `hang_up` receives SIGHUP, if it has a meaning.
     fn listen(&mut self, shutdown: &Shutdown, hang_up: Option<Sender<Request>>) -> io::Result<()> {
         listen(shutdown.clone(), hang_up)
     }
 
-    /// What a dead letter goes through on its way.
+    /// Wraps the sink for dead letters.
     fn letters(&self, inner: Box<dyn RejectSink>) -> Box<dyn RejectSink> {
         inner
     }
 
-    /// Opens the inputs; all else is ready.
+    /// Opens the inputs, after everything else is ready.
     fn inputs(&mut self, run: &Run, around: &Around<'_>, room: &Room) -> Result<Inputs, Trouble>;
 
-    /// What was not read though it should have been, where the report does not say so.
+    /// Describes what should have been read but was not, if the report does not contain it.
     fn lacks(&self) -> Option<String> {
         None
     }
 
-    /// The exit code, where that of the sieving is `own`.
+    /// Returns the exit code; `own` is that of the processing.
     fn code(&mut self, own: Exit) -> u8 {
         own as u8
     }
 }
 
-/// Hears signals from now on. `hang_up`: who is told of SIGHUP.
+/// Handles signals from now on. `hang_up` receives SIGHUP.
 pub(super) fn listen(shutdown: Shutdown, hang_up: Option<Sender<Request>>) -> io::Result<()> {
     let Some(hang_up) = hang_up else { return signals::listen(shutdown) };
     signals::on_signal(move |received| match received {
@@ -90,7 +90,7 @@ pub(super) fn listen(shutdown: Shutdown, hang_up: Option<Sender<Request>>) -> io
     })
 }
 
-/// Standard input, and files.
+/// Standard input and files.
 struct Files;
 
 impl Feed for Files {
@@ -112,7 +112,7 @@ impl Feed for Files {
     }
 }
 
-/// Sieves files, says what there is to say, and returns the exit code.
+/// Processes files, reports the result, and returns the exit code.
 pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     if applied.args.files.is_empty() && !applied.args.follow && io::stdin().is_terminal() {
         stderr::write(&format!("{TERMINAL}\n"));
@@ -121,7 +121,7 @@ pub(crate) fn run(applied: Applied) -> Result<u8, Trouble> {
     with(applied, &mut Files)
 }
 
-/// What is said from now on is said of a run.
+/// Starts the program's log. Messages from now on are about a run.
 pub(super) fn start_journal(applied: &Applied) {
     let color = applied.args.color.unwrap_or_default();
     journal::start(match resolve::layout(color) {
@@ -130,7 +130,7 @@ pub(super) fn start_journal(applied: &Applied) {
     });
 }
 
-/// Sieves what `feed` gives.
+/// Processes what `feed` reads.
 pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble> {
     let started = Instant::now();
     start_journal(&applied);
@@ -177,13 +177,13 @@ pub(crate) fn with(applied: Applied, feed: &mut dyn Feed) -> Result<u8, Trouble>
     Ok(code)
 }
 
-/// Tells what happens to a run, past the line that shows its progress.
+/// Returns a function that writes a message and clears the progress line first.
 pub(super) fn notify(notices: &Arc<Notices>, telemetry: &Arc<Telemetry>) -> Say {
     let say = notify_with_fields(notices, telemetry);
     Arc::new(move |event, text| say(event, text, &[]))
 }
 
-/// The same with fields.
+/// Like [`notify`], with fields.
 pub(super) fn notify_with_fields(notices: &Arc<Notices>, telemetry: &Arc<Telemetry>) -> SayWith {
     let (notices, telemetry) = (notices.clone(), telemetry.clone());
     Arc::new(move |event, text, fields| {
@@ -196,7 +196,7 @@ pub(super) fn notify_with_fields(notices: &Arc<Notices>, telemetry: &Arc<Telemet
     })
 }
 
-/// Says what runs from now on.
+/// Reports the version and the configuration at the start.
 pub(super) fn say_started(telemetry: &Telemetry, say: &SayWith) {
     let version = env!("CARGO_PKG_VERSION");
     let fields = [
@@ -207,7 +207,7 @@ pub(super) fn say_started(telemetry: &Telemetry, say: &SayWith) {
     say(Event::RunStarted, &format!("tamis {version} started"), &fields);
 }
 
-/// The account of a run that began then.
+/// Returns the summary of a run that started at `started`.
 pub(super) fn sum_up(
     report: &Report,
     run: &Run,
@@ -231,7 +231,7 @@ pub(super) fn sum_up(
     summary
 }
 
-/// Why the run did not do all that it should, and what that means for its output.
+/// Describes why the run is incomplete, and the state of its output.
 fn ended(report: &Report, run: &Run, error: Option<String>) -> Option<String> {
     let why = match (&report.end, report.failed_inputs) {
         (End::Complete, 0) => return shut(report).or(error),
@@ -246,7 +246,7 @@ fn ended(report: &Report, run: &Run, error: Option<String>) -> Option<String> {
     })
 }
 
-/// What is said of dead letters that nobody gave the key for.
+/// Describes dead letters that could not be decrypted.
 fn shut(report: &Report) -> Option<String> {
     Some(match report.tally.stay[Stays::Shut.index()] {
         0 => return None,
@@ -255,7 +255,7 @@ fn shut(report: &Report) -> Option<String> {
     })
 }
 
-/// A configuration that can be read again.
+/// A configuration that can be reloaded.
 pub(super) struct Reloadable {
     pub(super) origin: Origin,
     pub(super) all_text: bool,
@@ -282,7 +282,7 @@ impl Reloadable {
     }
 }
 
-/// What a run is made of.
+/// The parts of a run.
 struct Parts<'a> {
     run: &'a Run,
     live: &'a Arc<Live>,
@@ -343,7 +343,8 @@ fn open(input: &InputChoice, window: &Window, found: &Found, shutdown: &Shutdown
     Input { name: input.name(), source, finite: input.is_finite() }
 }
 
-/// A reader that closed the pipe has seen enough: no word, but the file that was asked for.
+/// Writes the summary. If the reader closed the pipe, only the statistics file is written, if
+/// requested.
 pub(super) fn account(run: &Run, report: &Report, summary: &mut Summary, telemetry: &Telemetry) {
     summary.other_file_lines = telemetry.meters.other();
     summary.failed_reports = telemetry.failed_reports();
@@ -356,7 +357,7 @@ pub(super) fn account(run: &Run, report: &Report, summary: &mut Summary, telemet
     }
     let closed = matches!(report.end, End::Closed);
     if run.quiet {
-        // Quiet about what went as it should, and what the failure of the input has said.
+        // With `--quiet`, success is not reported, nor a failure that was reported for its input.
         let inputs = matches!(report.end, End::Complete) && report.failed_inputs > 0;
         let said = inputs && run.unfinished_output().is_none();
         if let Some(error) = summary.error.as_ref().filter(|_| !said) {
@@ -380,14 +381,14 @@ fn shown(layout: Layout, summary: &Summary) -> String {
     }
 }
 
-/// The exit code of a run.
+/// Returns the exit code of a run.
 pub(super) fn judge(report: &Report, summary: &Summary, run: &Run) -> Exit {
     match &report.end {
         End::Closed => Exit::Done,
         End::Unfinished(Unfinished { signal, .. }) => (*signal).into(),
         End::Stuck | End::Stalled(_) | End::Failed(_) => Exit::Failed,
         End::Complete if report.failed_inputs > 0 => Exit::Failed,
-        // Sealed to a key that nobody gave: they were read, and nothing came of it.
+        // These dead letters were read, but could not be decrypted.
         End::Complete if report.tally.stay[Stays::Shut.index()] > 0 => Exit::Failed,
         End::Complete if run.fail_on_drop && summary.refused_total() > 0 => Exit::Unfit,
         End::Complete => Exit::Done,

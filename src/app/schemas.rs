@@ -1,4 +1,4 @@
-//! The schemas that ship, and those of the user.
+//! Built-in schemas, and schemas of the user.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use crate::{
     engine::schema::{Schema, SchemaError},
 };
 
-/// The schema that `--schema` means: a shipped name, or a file.
+/// Loads the schema that `--schema` names: a built-in one, or a file.
 pub(crate) fn find(name: &str, names: &Names) -> Result<Schema> {
     find_as(name, &names.at("--schema"))
 }
@@ -31,13 +31,13 @@ pub(crate) fn find_as(name: &str, option: &str) -> Result<Schema> {
     Schema::parse(name, &text).map_err(|errors| all(&errors))
 }
 
-/// The schema that `--require` means.
+/// Compiles the schema that `--require` describes.
 pub(crate) fn require(fields: &[String], names: &Names) -> Result<Schema> {
     let fields: Vec<_> = fields.iter().map(String::as_str).collect();
     Schema::require(&fields).map_err(|error| anyhow!("{}: {}", names.at("--require"), error.what))
 }
 
-/// Several errors at once, a line each.
+/// Joins several errors, one per line.
 fn all(errors: &[SchemaError]) -> anyhow::Error {
     let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
     anyhow!(lines.join("\n"))

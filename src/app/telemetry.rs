@@ -1,4 +1,4 @@
-//! What a run says of itself while it runs: its measures, and whether it is ready.
+//! What a run reports about itself while it runs: metrics, and whether it is ready.
 
 mod dependencies;
 mod families;
@@ -31,7 +31,7 @@ use super::{
 use crate::{
     cli::RunArgs,
     journal::Value,
-    kafka::{Unfit, Vitals},
+    kafka::{MemberStatus, OrderError},
     metrics::{Format, Meters, render},
     pipeline::{Reason, Report, RouteTotals, Tally, Violations},
     serve::{Order, Status},
@@ -39,33 +39,33 @@ use crate::{
     sinks::write_whole,
 };
 
-/// A run, for whoever asks.
+/// The observable state of a run.
 pub(crate) struct Telemetry {
     pub(crate) meters: Arc<Meters>,
-    /// Of a member of a consumer group; those of others say nothing.
-    pub(crate) vitals: Arc<Vitals>,
+    /// The status of a member of a consumer group; unused without topics.
+    pub(crate) member_status: Arc<MemberStatus>,
     is_member: bool,
     live: Arc<Live>,
     counts: Arc<Counts>,
     shutdown: Shutdown,
     dependencies: Dependencies,
-    /// Whether rejects for a reason are kept in a dead letter.
+    /// Returns whether rejects for a reason are kept as dead letters.
     keeps: Box<dyn Fn(Reason) -> bool + Send + Sync>,
     threads: usize,
     room: Room,
-    /// What is in force, as TOML, secrets masked.
+    /// The effective configuration as TOML, with secrets masked.
     config: Mutex<String>,
-    /// What was typed.
+    /// The command line.
     typed: RunArgs,
-    /// Somebody can ask what is in force.
+    /// Whether the admin server can be asked for the configuration.
     is_asked: bool,
     started: SystemTime,
-    /// Times that a report could not be written.
+    /// How many reports could not be written.
     failed_reports: AtomicU64,
     seen: Mutex<Snapshot>,
 }
 
-/// The account at one moment.
+/// The counts at one point in time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     tally: Tally,
@@ -80,7 +80,7 @@ pub(crate) struct Snapshot {
 }
 
 impl Telemetry {
-    /// That of a run. `typed` is what was typed.
+    /// Creates the telemetry of a run. `typed` is the command line.
     pub(crate) fn of(
         run: &Run,
         room: &Room,
@@ -90,7 +90,7 @@ impl Telemetry {
         keeps: impl Fn(Reason) -> bool + Send + Sync + 'static,
         typed: RunArgs,
     ) -> Result<Arc<Self>> {
-        // Nobody else can ask for it.
+        // Only the admin server shows the configuration.
         let is_asked = run.watchers.listen.is_some();
         let config = match is_asked {
             true => config::command::show(typed.clone())?,
@@ -98,7 +98,7 @@ impl Telemetry {
         };
         Ok(Arc::new(Self {
             meters: Arc::default(),
-            vitals: Arc::default(),
+            member_status: Arc::default(),
             is_member: run.topics.is_some(),
             live: live.clone(),
             counts: counts.clone(),
@@ -116,12 +116,12 @@ impl Telemetry {
         }))
     }
 
-    /// Whether it reads topics.
+    /// Returns whether the run reads topics.
     pub(crate) fn is_member(&self) -> bool {
         self.is_member
     }
 
-    /// Takes the account over.
+    /// Stores the current counts.
     pub(crate) fn see(&self, report: &Report) {
         let mut seen = self.seen();
         *seen = Snapshot {
@@ -137,9 +137,9 @@ impl Telemetry {
         };
     }
 
-    /// The configuration was read again, and is in force.
+    /// Stores the configuration after a reload.
     pub(crate) fn reloaded(&self) {
-        // One that is damaged by now is not in force: what is shown stays.
+        // If the file has been damaged meanwhile, it is not in effect, and the stored one is kept.
         if self.is_asked
             && let Ok(config) = config::command::show(self.typed.clone())
         {
@@ -147,28 +147,29 @@ impl Telemetry {
         }
     }
 
-    /// What is in force, as a digest; nothing, where the file is damaged by now.
+    /// Returns the digest of the effective configuration, or null if the file has been damaged
+    /// meanwhile.
     pub(crate) fn config_digest(&self) -> Value {
         let digest = |text: String| hex(&Sha256::digest(text));
         config::command::show(self.typed.clone()).map_or(Value::Null, |text| digest(text).into())
     }
 
-    /// Positions could not be kept.
+    /// Counts a checkpoint that could not be written.
     pub(crate) fn checkpoint_failed(&self) {
         self.seen().checkpoint_failures += 1;
     }
 
-    /// A report of the run could not be written.
+    /// Counts a report that could not be written.
     pub(crate) fn report_failed(&self) {
         self.failed_reports.fetch_add(1, Relaxed);
     }
 
-    /// How often that was.
+    /// Returns how many reports could not be written.
     pub(crate) fn failed_reports(&self) -> u64 {
         self.failed_reports.load(Relaxed)
     }
 
-    /// Writes the measures to a file, whole or not at all.
+    /// Writes the metrics to a file, completely or not at all.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
         write_whole(path, &self.metrics(Format::Prometheus))
     }
@@ -185,7 +186,7 @@ fn hex(bytes: &[u8]) -> String {
 impl Status for Telemetry {
     fn ready(&self) -> Result<(), String> {
         match self.shutdown.phase() {
-            Phase::Running if self.is_member => self.vitals.ready(),
+            Phase::Running if self.is_member => self.member_status.ready(),
             Phase::Running => Ok(()),
             Phase::Draining { .. } => Err("draining: Tamis was asked to end".into()),
             Phase::Stopped { .. } | Phase::GivenUp => Err("stopped".into()),
@@ -212,10 +213,10 @@ impl Status for Telemetry {
         if !self.is_member {
             return Order::Refused("this run reads no topics".into());
         }
-        match self.vitals.order(verb, target) {
+        match self.member_status.order(verb, target) {
             Ok(said) => Order::Done(said),
-            Err(Unfit::Malformed(why)) => Order::Malformed(why),
-            Err(Unfit::Refused(why)) => Order::Refused(why),
+            Err(OrderError::Malformed(why)) => Order::Malformed(why),
+            Err(OrderError::Refused(why)) => Order::Refused(why),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a configuration says of topics, resolved, and whether a cluster has them.
+//! Resolves the settings of topics, and checks them against a cluster.
 
 mod connect;
 mod fit;
@@ -22,40 +22,40 @@ use crate::{
 use connect::{Link, secret_file};
 pub(crate) use reach::Reach;
 
-/// A record that was forwarded so often goes in a circle.
+/// A record that was forwarded this often is in a loop.
 const HOPS: u32 = 8;
 
-/// Topics, resolved.
+/// The resolved settings of topics.
 pub(crate) struct Topics {
-    /// How the cluster is reached, as librdkafka's properties.
+    /// The properties of librdkafka that reach the cluster.
     pub(super) properties: Vec<(String, String)>,
     /// Certificates and keys.
     pub(super) tls: TlsFiles,
-    /// What this program is known by there.
+    /// The credentials of this program.
     pub(super) login: Option<kafka::Login>,
     pub(super) source: SourceEntry,
     pub(super) framing: ValueFraming,
     pub(super) routes: Routes,
     pub(crate) has_dead_letter: bool,
-    /// Whom the originals of dead letters are sealed to.
+    /// The public key that the originals in dead letters are encrypted to.
     pub(super) seal: Option<Seal>,
     pub(super) same_partition: bool,
     pub(super) pseudonyms: Option<Pseudonyms>,
-    /// The name of this process: the same after a restart, and no other's.
+    /// The name of this process, which is unique and the same after a restart.
     instance: Option<String>,
-    /// Records arrive exactly once.
+    /// Whether delivery is exactly once.
     exactly_once: bool,
-    /// This process goes for good when it ends.
+    /// Whether this process leaves its group when it ends.
     leaves: bool,
-    /// What is replayed, in the place of what is read.
+    /// How dead letters are replayed, if they are read in place of the source topics.
     pub(super) replays: Option<ReplayTerms>,
-    /// A record is forwarded so often at most; 0: nobody counts.
+    /// The maximum number of times that a record is forwarded; 0 means no limit.
     pub(super) hops: u32,
-    /// Where notes of what is being judged are kept.
+    /// The folder for notes about records that are being judged.
     pub(super) data_dir: Option<PathBuf>,
 }
 
-/// Resolves and judges what is said of topics; `None` where nothing is.
+/// Resolves and checks the settings of topics; `None` if there are none.
 pub(crate) fn resolve(
     streams: &Streams,
     own: &[RouteEntry],
@@ -103,38 +103,39 @@ pub(crate) fn resolve(
     }))
 }
 
-/// What a cluster has of what is read and written.
+/// What a cluster has of the topics that are read and written.
 pub(super) struct Known {
-    /// How many partitions are read.
+    /// The number of partitions that are read.
     pub(super) partitions: usize,
-    /// All that is written.
+    /// All topics that are written.
     pub(super) written: BTreeSet<String>,
 }
 
 impl Topics {
-    /// The name of transactions, where records arrive exactly once: no other group has it.
+    /// Returns the transactional id if delivery is exactly once. No other group has it.
     pub(super) fn transactional_id(&self) -> Option<String> {
         let instance = self.instance.as_ref().filter(|_| self.exactly_once)?;
         Some(format!("{}-{instance}", self.source.group.value))
     }
 
-    /// The name of this process in its group. A replay has none there: it ends by itself, and another
-    /// one that found its partitions still taken would take them for done.
+    /// Returns the name of this process in its group. A replay has none: it ends by itself, and a
+    /// later replay must not wait for a static member that is gone.
     pub(super) fn instance(&self) -> Option<&str> {
         self.instance.as_deref().filter(|_| self.replays.is_none())
     }
 
-    /// Whether it says so when it goes. Without a name it does in any case.
+    /// Returns whether a static member leaves its group explicitly at the end. A dynamic member
+    /// always does.
     pub(super) fn leaves(&self) -> bool {
         self.leaves && self.instance().is_some()
     }
 
-    /// Whether dead letters are replayed.
+    /// Returns whether dead letters are replayed.
     pub(crate) fn replays(&self) -> bool {
         self.replays.is_some()
     }
 
-    /// The same, to replay the dead letters that these write, as the group `group`.
+    /// Converts the settings for a replay of dead letters, with the consumer group `group`.
     pub(super) fn replaying(mut self, terms: ReplayTerms, group: Option<String>) -> Result<Self> {
         let own = &self.source.group.value;
         let group = group.unwrap_or_else(|| format!("{own}.replay"));
@@ -149,7 +150,7 @@ impl Topics {
         Ok(self)
     }
 
-    /// Whether a cluster has what is named, and nothing goes in a circle there.
+    /// Checks that the cluster has the named topics, and that there is no loop.
     pub(super) fn check(&self, all: &kafka::Topics) -> Result<Known> {
         for topic in self.routes.named() {
             has(all, topic)?;
@@ -157,7 +158,7 @@ impl Topics {
         self.check_written(all, &[])
     }
 
-    /// The same of what is written; `read` has dead letters, too.
+    /// Checks the topics that are written; `read` contains dead letter topics that are read.
     pub(super) fn check_written(&self, all: &kafka::Topics, read: &[String]) -> Result<Known> {
         let routes = &self.routes;
         let mut sinks: BTreeSet<_> = routes.fixed_sinks().map(str::to_owned).collect();
@@ -170,7 +171,7 @@ impl Topics {
         let mut read = 0;
         for (topic, partitions) in all.iter().filter(|(topic, _)| routes.covers(topic)) {
             let written: Vec<_> = routes.all_of(topic).collect();
-            // What has no letters is not replayed.
+            // A topic without dead letters is not replayed.
             let has_letters = |written: &Written| {
                 written.dead_letter.as_ref().is_none_or(|topic| all.contains_key(topic))
             };
@@ -198,14 +199,14 @@ impl Topics {
     }
 }
 
-/// A topic is not there, as far as the broker that was asked knows.
+/// A topic does not exist, according to the broker that was asked.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "kafka: topic `{0}` does not exist, or this user has no permission to see it: create it first"
 )]
 pub(super) struct Missing(pub(super) String);
 
-/// A topic must be there.
+/// Checks that a topic exists.
 pub(super) fn has(all: &kafka::Topics, topic: &str) -> Result<()> {
     if !all.contains_key(topic) {
         return Err(Missing(topic.to_owned()).into());

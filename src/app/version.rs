@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::packs;
 use crate::engine::{Plan, Settings};
 
-/// The same for programs.
+/// Returns the version as JSON.
 pub(crate) fn json() -> String {
     let simd = Plan::compile(Settings::default()).map_or("?", |plan| plan.simd());
     let version = env!("CARGO_PKG_VERSION");
@@ -14,7 +14,8 @@ pub(crate) fn json() -> String {
         .to_string()
 }
 
-/// Name and version, the instruction set in use, and what the packs that ship amount to.
+/// Returns the name and version, the instruction set in use, and the built-in packs with their
+/// digest.
 pub(crate) fn version() -> Result<String> {
     let shipped = packs::load(None, &[])?;
     let names: Vec<_> = shipped.iter().map(|p| format!("{}@{}", p.pack, p.version)).collect();

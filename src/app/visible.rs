@@ -1,10 +1,10 @@
-//! Text of others, as it may be shown.
+//! Makes text from outside safe to show.
 
 use std::path::Path;
 
 pub(crate) use crate::journal::{visible, visible_lines};
 
-/// A file's name, on one line and harmless to a terminal.
+/// Returns a file name on one line, without control characters.
 pub(crate) fn name(path: &Path) -> String {
     visible(&path.display().to_string())
 }

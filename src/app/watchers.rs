@@ -1,4 +1,4 @@
-//! Who watches a run, as it was typed.
+//! The settings of the admin server and the metrics file.
 
 use std::{
     fs,
@@ -10,11 +10,11 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{cli::admin::AdminArgs, config::names::Names};
 
-/// Who watches, resolved.
+/// The resolved settings.
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     pub(crate) listen: Option<SocketAddr>,
-    /// Names by which the server may be called, beside `localhost` and IP addresses.
+    /// Host names that the server accepts, in addition to `localhost` and IP addresses.
     pub(crate) hosts: Vec<String>,
     token_file: Option<PathBuf>,
     pub(crate) textfile: Option<PathBuf>,
@@ -27,14 +27,14 @@ impl Watchers {
         Self { listen, hosts, token_file, textfile }
     }
 
-    /// The bearer token, if one is wanted.
+    /// Returns the bearer token, if one is required.
     pub(crate) fn token(&self, names: &Names) -> Result<Option<String>> {
         let path = self.token_file.as_ref();
         path.map(|path| token_in(&names.at("--admin-token-file"), path)).transpose()
     }
 }
 
-/// The bearer token in a file, which somebody called `name`.
+/// Reads the bearer token from the file of the option `name`.
 pub(crate) fn token_in(name: &str, path: &Path) -> Result<String> {
     let what = || format!("{name} {}", path.display());
     match fs::read_to_string(path).with_context(what)?.trim() {

@@ -1,4 +1,4 @@
-//! How what the engine knows is called, wherever it is shown.
+//! Names and descriptions of engine values, used wherever they are shown.
 
 use std::fmt::Debug;
 
@@ -7,7 +7,7 @@ use crate::{
     pipeline::{Stay, Stays},
 };
 
-/// A variant's name in the pack format's spelling: `AllowList` is `allow_list`.
+/// Returns a variant's name as in the pack format: `AllowList` is `allow_list`.
 pub(crate) fn word(variant: &impl Debug) -> String {
     let mut word = String::new();
     for (i, c) in format!("{variant:?}").char_indices() {
@@ -19,7 +19,7 @@ pub(crate) fn word(variant: &impl Debug) -> String {
     word
 }
 
-/// What a refusal by `step` means.
+/// Describes why a step refused a candidate.
 pub(crate) fn meaning(step: Step) -> &'static str {
     match step {
         Step::Gate => "the text contains nothing that its gate looks for",
@@ -34,7 +34,7 @@ pub(crate) fn meaning(step: Step) -> &'static str {
     }
 }
 
-/// Why dead letters are not replayed, after their count.
+/// Describes why dead letters are not replayed, after their count.
 fn not_replayed(why: Stays) -> &'static str {
     match why {
         Stays::Tried => "at the limit of --attempts",
@@ -46,7 +46,7 @@ fn not_replayed(why: Stays) -> &'static str {
     }
 }
 
-/// How many dead letters are not replayed, in words.
+/// Describes how many dead letters are not replayed, and why.
 pub(crate) fn stay(stay: &Stay) -> String {
     let counts = Stays::ALL.iter().map(|why| (stay[why.index()], not_replayed(*why)));
     let all: Vec<_> = counts

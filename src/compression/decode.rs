@@ -1,5 +1,5 @@
-//! Compressed bytes into text, a step at a time: no step waits for input, and none keeps back what
-//! it could give, so an input that idles is as good as decoded.
+//! Decodes in steps. No step waits for input, and none holds text back, so everything is decoded
+//! while an input is idle.
 
 use std::{
     io::{self, Read},
@@ -14,21 +14,21 @@ use zstd::stream::raw::{DParameter, Decoder as RawZstd, InBuffer, Operation as _
 
 use super::Format;
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// Bytes of the input that are done with.
+    /// The number of input bytes that were processed.
     pub consumed: usize,
-    /// Bytes of text.
+    /// The number of bytes of text.
     pub produced: usize,
-    /// Nothing is left unfinished: the data may end here, or go on with another member or frame.
+    /// Whether the data may end here, or continue with another member or frame.
     pub whole: bool,
-    /// The text begins a member or frame.
+    /// Whether the text begins a member or frame.
     pub begins: bool,
 }
 
 impl Step {
-    /// Nothing but so much of the input that is done with.
+    /// Returns a step that processed input without text.
     fn without_text(consumed: usize, whole: bool) -> Self {
         Self { consumed, produced: 0, whole, begins: false }
     }
@@ -37,19 +37,19 @@ impl Step {
 /// Why data cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is damaged, or something else stands behind it.
+    /// It is damaged, or followed by something else.
     Corrupt,
-    /// It needs more memory than it may have.
+    /// It needs more memory than allowed.
     TooLarge,
 }
 
-/// Data of one format, member after member.
+/// Decodes data of one format, member after member.
 pub trait Decode: Send {
-    /// Decodes some of `input` into `output`; `end` says that no more will come.
+    /// Decodes some of `input` into `output`; `end` means that no more input follows.
     fn step(&mut self, input: &[u8], end: bool, output: &mut [u8]) -> Result<Step, Fault>;
 }
 
-/// The window that a decoder may have, and whether there was ever a decoder that may have it.
+/// The maximum window of decoders, and whether any decoder was made.
 #[derive(Debug, Clone, Default)]
 pub struct Window {
     /// Its size, as a power of two.
@@ -63,27 +63,27 @@ impl Window {
         Self { log, ..Self::default() }
     }
 
-    /// Its size.
+    /// Returns its size.
     pub fn bytes(&self) -> u64 {
         1 << self.log
     }
 
-    /// Whether anything was decoded within it.
+    /// Returns whether a decoder was made.
     pub fn is_used(&self) -> bool {
         self.used.load(Relaxed)
     }
 
-    /// A decoder for `format` within it.
+    /// Returns a decoder for `format` with at most this window.
     pub fn decoder(&self, format: Format) -> io::Result<Box<dyn Decode>> {
         self.used.store(true, Relaxed);
         decoder(format, self.log)
     }
 }
 
-/// What xz counts beside its window.
+/// What xz needs in addition to its window.
 const XZ_TABLES: u64 = 1 << 20;
 
-/// A decoder whose window takes at most `1 << window_log` bytes.
+/// Returns a decoder whose window is at most `1 << window_log` bytes.
 pub fn decoder(format: Format, window_log: u32) -> io::Result<Box<dyn Decode>> {
     Ok(match format {
         Format::Gzip => Box::new(Gzip(None)),
@@ -101,12 +101,12 @@ pub fn decoder(format: Format, window_log: u32) -> io::Result<Box<dyn Decode>> {
     })
 }
 
-/// Padding that tapes and block devices leave behind a member.
+/// Returns the length of the padding that tapes and block devices leave after a member.
 fn padding(input: &[u8]) -> usize {
     input.iter().position(|byte| *byte != 0).unwrap_or(input.len())
 }
 
-/// The member that is being decoded; none between two.
+/// The member that is being decoded; `None` between two.
 struct Gzip(Option<flate2::Decompress>);
 
 impl Decode for Gzip {
@@ -131,7 +131,7 @@ impl Decode for Gzip {
     }
 }
 
-/// As above.
+/// The member that is being decoded; `None` between two.
 struct Bzip2(Option<bzip2::Decompress>);
 
 impl Decode for Bzip2 {
@@ -157,7 +157,7 @@ impl Decode for Bzip2 {
 struct Zstd {
     raw: RawZstd<'static>,
     whole: bool,
-    /// A frame began, and no text of it came.
+    /// Whether a frame began that has no text so far.
     begins: bool,
 }
 
@@ -167,8 +167,8 @@ impl Decode for Zstd {
             return Ok(Step::without_text(0, true));
         }
         if self.whole {
-            // The library also decodes frames of the versions before 1.0, without regard to the window that
-            // they may have. Their first bytes are none of these: of a frame, and of one that is skipped.
+            // The library also decodes frames of versions before 1.0, regardless of their window.
+            // Only the first bytes of a frame or a skippable frame are accepted.
             if !matches!(input[0], 0x28 | 0x50..=0x5f) {
                 return Err(Fault::Corrupt);
             }
@@ -184,15 +184,15 @@ impl Decode for Zstd {
     }
 }
 
-/// The library tells its errors apart by their words only.
+/// The library distinguishes its errors only by their text.
 fn zstd_fault(error: &io::Error) -> Fault {
     if error.to_string().contains("too much memory") { Fault::TooLarge } else { Fault::Corrupt }
 }
 
 struct Xz {
-    /// So much memory it may have.
+    /// The memory limit.
     most: u64,
-    /// What is being decoded; nothing between two.
+    /// The stream that is being decoded; `None` between two.
     stream: Option<Stream>,
 }
 
@@ -227,10 +227,10 @@ fn xz_fault(error: &XzError) -> Fault {
     }
 }
 
-/// The library reads by itself, so what it may read is put into a slot.
+/// The library reads from a reader itself, so its input is put into a slot.
 struct Lz4 {
     frame: Option<lz4::Decoder<Slot>>,
-    /// A frame began, and no text of it came.
+    /// Whether a frame began that has no text so far.
     begins: bool,
     slot: Slot,
 }
@@ -242,7 +242,7 @@ struct Slot(Arc<Mutex<Waiting>>);
 struct Waiting {
     bytes: Vec<u8>,
     read: usize,
-    /// A reader came and there was nothing.
+    /// Whether the reader found the slot empty.
     starved: bool,
 }
 
@@ -295,7 +295,7 @@ impl Decode for Lz4 {
                 let begins = produced > 0 && std::mem::take(&mut self.begins);
                 return Ok(Step { consumed, produced, whole: false, begins });
             }
-            // Nothing came though nothing was lacking: the frame is at its end.
+            // There was input but no text, so the frame is at its end.
             self.frame = None;
         }
     }
@@ -312,7 +312,7 @@ mod tests {
         for version in [0xfd_u8, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27] {
             let magic =
                 if version == 0xfd { 0x1eb5_2ffd } else { 0xfd2f_b500 | u32::from(version) };
-            // A header that asks for the largest window that these versions know: 128 MiB.
+            // A header that asks for the largest window of these versions: 128 MiB.
             let old = [&magic.to_le_bytes()[..], &[0x04, 0x88]].concat();
             for before in [&frame[..], skipped] {
                 let mut decoder = decoder(Format::Zstd, 23).unwrap();

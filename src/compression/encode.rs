@@ -1,4 +1,4 @@
-//! Text into compressed bytes.
+//! Encodes text.
 
 use std::{
     io::{self, Write},
@@ -8,10 +8,10 @@ use std::{
 
 use super::Format;
 
-/// xz's stronger presets take up to 700 MiB; this one takes 17.
+/// Stronger presets of xz need up to 700 MiB; this one needs 17.
 const XZ_PRESET: u32 = 2;
 
-/// One member, frame or stream.
+/// Encodes one member, frame or stream.
 pub struct Encoder {
     inner: Inner,
     out: Shared,
@@ -25,7 +25,7 @@ enum Inner {
     Bzip2(bzip2::write::BzEncoder<Shared>),
 }
 
-/// What has come out. Some of the libraries write when they are dropped: here that harms nobody.
+/// The output so far. Some libraries write when they are dropped, which is harmless here.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -47,7 +47,7 @@ impl Write for Shared {
 }
 
 impl Encoder {
-    /// Starts one, at the format's usual level.
+    /// Starts with the usual level of the format.
     pub fn new(format: Format) -> io::Result<Self> {
         let out = Shared::default();
         let to = out.clone();
@@ -69,19 +69,19 @@ impl Encoder {
         Ok(Self { inner, out })
     }
 
-    /// Takes `text` and returns what has come out so far.
+    /// Encodes `text`, and returns the output so far.
     pub fn write(&mut self, text: &[u8]) -> io::Result<Vec<u8>> {
         self.writer().write_all(text)?;
         Ok(self.out.take())
     }
 
-    /// Lets out all that was taken, so that a reader can decode it.
+    /// Flushes, so that a reader can decode everything so far.
     pub fn flush(&mut self) -> io::Result<Vec<u8>> {
         self.writer().flush()?;
         Ok(self.out.take())
     }
 
-    /// Ends it, and returns the rest.
+    /// Ends the data, and returns the rest.
     pub fn finish(self) -> io::Result<Vec<u8>> {
         match self.inner {
             Inner::Gzip(gzip) => drop(gzip.finish()?),

@@ -1,4 +1,4 @@
-//! Wrappers, closed again around what became of their text.
+//! Wraps the judged lines again.
 
 use std::ops::Range;
 
@@ -11,16 +11,16 @@ use crate::{
     pipeline::{EngineReason, Output, Reason, Reject},
 };
 
-/// What becomes of a record.
+/// What happened to a record.
 enum End<'a> {
-    /// Nothing is forwarded, and nobody told: it is blank, or was told of before.
+    /// Nothing is forwarded or reported: it is blank, or was reported before.
     Blank,
     Refused(Reason, Option<&'a engine::Reject>),
-    /// This is, of that line of the inner chunk.
+    /// This is forwarded, for that line of the inner chunk.
     Forwarded(usize, &'a [u8]),
 }
 
-/// What closes the wrappers again.
+/// Wraps lines again.
 pub(super) struct Closing<'a> {
     pub(super) chunk: &'a Chunk,
     pub(super) wrapper: Wrapper,
@@ -34,10 +34,10 @@ impl Closing<'_> {
     pub(super) fn close(&self, out: &mut Output) {
         let Opened { lines, records, .. } = self.opened;
         let starts = self.inner_starts();
-        // What is refused or changed in any of its wrappers holds for the whole record.
+        // If any of its wrappers is refused or changed, this applies to the whole record.
         let mut refused = vec![false; records.len()];
         let mut changed = vec![false; records.len()];
-        // Which reject tells of it, where one does.
+        // The reject that reports it, if one does.
         let mut told: Vec<Option<usize>> = vec![None; records.len()];
         for line in lines {
             let Some(outer) = line.outer else { continue };
@@ -92,8 +92,8 @@ impl Closing<'_> {
         }
     }
 
-    /// What is forwarded of a record, and which line of the inner chunk that was; or why nothing is,
-    /// where it is not blank.
+    /// Returns what is forwarded of a record, and the line of the inner chunk; or why nothing is,
+    /// unless it is blank.
     fn fate(&self, record: &Record) -> End<'_> {
         match record.verdict {
             Verdict::Lost => End::Blank,
@@ -118,8 +118,8 @@ impl Closing<'_> {
         &self.opened.inner.data()[starts[number]..starts[number + 1] - 1]
     }
 
-    /// A wrapper without its text, redacted; `None` where it is none. The schema is for what is in
-    /// it, so its refusals do not count here.
+    /// Returns a redacted wrapper without its text, or `None` if it is invalid. The schema is about
+    /// its content, so violations do not count here.
     fn wrapper_of(&self, outer: usize) -> Option<&[u8]> {
         match &self.fates[outer] {
             Fate::Forwarded(range) => Some(self.judged.clean[range.clone()].trim_ascii()),
@@ -162,8 +162,8 @@ impl Closing<'_> {
         out.clean.push(b'\n');
     }
 
-    /// Tells of a record that is not forwarded, at the place of its first wrapper; by which reject,
-    /// where more than the first of a reason is wanted.
+    /// Reports a record that is not forwarded, at the location of its first wrapper, with the
+    /// reject that is reported if more than the first of a reason is wanted.
     fn reject(
         &self,
         line: &Line,
@@ -202,7 +202,7 @@ impl Closing<'_> {
     }
 }
 
-/// The route that the line with this number took.
+/// Returns the route of the line with this number.
 fn route_of(runs: &[Run], line: usize) -> u16 {
     let after = runs.partition_point(|run| run.first as usize <= line);
     after.checked_sub(1).map_or(0, |run| runs[run].route)

@@ -1,4 +1,4 @@
-//! The CRI's format: a time, a stream, tags, and the text as it is.
+//! The CRI format: a time, a stream, tags, and the raw text.
 
 use super::{Piece, Stream, is_time};
 
@@ -16,7 +16,7 @@ pub(super) fn piece(line: &[u8]) -> Option<Piece> {
     Some(Piece { stream, more, start, end: line.len(), bare: true })
 }
 
-/// The wrapper before the text of the line `line`, as that of a line which is whole.
+/// Returns the wrapper of the line `line`, up to the text, marked as a complete line.
 pub(super) fn head(line: &[u8], start: usize, whole: bool, out: &mut Vec<u8>) {
     let mut words = line[..start].splitn(3, |&b| b == b' ');
     let (time, stream) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

@@ -1,13 +1,13 @@
-//! Docker's json-file format: an object a line.
+//! Docker's json-file format: one object per line.
 
 use std::ops::Range;
 
 use super::{Piece, Stream, is_time};
 
-/// `{"log":"…\n","stream":"stdout","time":"…"}`, in any order and with other fields.
+/// Parses `{"log":"…\n","stream":"stdout","time":"…"}`, in any order and with other fields.
 ///
-/// Whoever says that a line is one has not said that it is JSON: a wrapper that is not
-/// [bare](Piece::bare) is judged as an event beside its text, and refused if it is none.
+/// This does not check that the line is valid JSON. A wrapper that is not [bare](Piece::bare) is
+/// judged as an event in addition to its text, and refused if it is invalid.
 pub(super) fn piece(line: &[u8]) -> Option<Piece> {
     let (mut log, mut stream, mut time) = (None, None, None);
     members(line, |key, value| match key {
@@ -30,19 +30,19 @@ pub(super) fn piece(line: &[u8]) -> Option<Piece> {
     Some(Piece { stream, more: !ends_line(text), start: log.start + 1, end: log.end - 1, bare })
 }
 
-/// The text that a JSON string stands for; `None` where it is none.
+/// Decodes a JSON string; `None` if it is invalid.
 pub(super) fn unescape(raw: &[u8]) -> Option<String> {
     let quoted = [b"\"", raw, b"\""].concat();
     serde_json::from_slice(&quoted).ok()
 }
 
-/// Appends `text` as a JSON string spells it, without the quotes.
+/// Appends `text` as a JSON string without quotes.
 pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
     let quoted = serde_json::to_vec(&String::from_utf8_lossy(text)).unwrap_or_default();
     out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default());
 }
 
-/// Whether the escaped text ends with a line's end.
+/// Returns whether the escaped text ends with a line end.
 fn ends_line(raw: &[u8]) -> bool {
     let newline = |escape: &[u8]| {
         raw.strip_suffix(escape).is_some_and(|before| {
@@ -53,13 +53,13 @@ fn ends_line(raw: &[u8]) -> bool {
     newline(b"\\n") || newline(b"\\u000a") || newline(b"\\u000A")
 }
 
-/// A string without its quotes.
+/// Returns the content of a string without its quotes.
 fn content<'l>(line: &'l [u8], value: &Range<usize>) -> &'l [u8] {
     line[value.clone()].strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or_default()
 }
 
-/// Tells of each member of the object that `line` is: the key as it is spelt, and where the value
-/// stands. `None` where it is no object, as far as this looks.
+/// Visits each member of the object `line`: the raw key, and the range of the value. Returns `None`
+/// if this is not an object, as far as it is checked.
 fn members<'l>(line: &'l [u8], mut told: impl FnMut(&'l [u8], Range<usize>)) -> Option<()> {
     let mut at = blank(line, 0);
     if line.get(at) != Some(&b'{') {
@@ -92,7 +92,7 @@ fn blank(line: &[u8], from: usize) -> usize {
     from + rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count()
 }
 
-/// Where the string that begins at `at` has ended.
+/// Returns where the string that begins at `at` ends.
 fn string(line: &[u8], at: usize) -> Option<usize> {
     if line.get(at) != Some(&b'"') {
         return None;
@@ -107,7 +107,7 @@ fn string(line: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Where the value that begins at `at` has ended.
+/// Returns where the value that begins at `at` ends.
 fn value(line: &[u8], at: usize) -> Option<usize> {
     match line.get(at)? {
         b'"' => string(line, at),

@@ -1,18 +1,18 @@
-//! Which lines are pieces of one: the state of an input's two streams, from line to line.
+//! Which lines are parts of one: the state of an input's two streams, from line to line.
 
 use super::{Format, Piece, Stream, Wrapper};
 use crate::pipeline::Framing;
 
-/// The wrapper is known.
+/// The format is known.
 const KNOWN: u16 = 1;
 const DOCKER: u16 = 2;
 const CRI: u16 = 4;
-/// By stream: a piece waits for the next one.
+/// By stream: a part waits for the next one.
 const WAITS: [u16; 2] = [8, 16];
-/// By stream: pieces belong to a line that was given up.
+/// By stream: the next parts belong to a line that was given up.
 const LOST: [u16; 2] = [32, 64];
 
-/// The state of an input behind a line.
+/// The state of an input after a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State(u16);
 
@@ -21,7 +21,7 @@ impl State {
         Self(bits)
     }
 
-    /// The wrapper, where lines have one.
+    /// Returns the format, if lines have one.
     pub(super) fn wrapper(self) -> Option<Wrapper> {
         match self.0 & (DOCKER | CRI) {
             DOCKER => Some(Wrapper::Docker),
@@ -30,12 +30,12 @@ impl State {
         }
     }
 
-    /// The line that this stream's next piece belongs to was given up.
+    /// Returns whether this stream's next part belongs to a line that was given up.
     pub(super) fn lost(self, stream: Stream) -> bool {
         self.0 & LOST[stream as usize] != 0
     }
 
-    /// What waits is given up.
+    /// Returns the state after the waiting parts are given up.
     pub(super) fn given_up(self) -> Self {
         let mut given_up = self.0 & !(WAITS[0] | WAITS[1]);
         for (waits, lost) in WAITS.into_iter().zip(LOST) {
@@ -56,7 +56,7 @@ impl State {
     }
 }
 
-/// Tells the pipeline where an input may be cut.
+/// Tells the pipeline where an input may be split.
 #[derive(Debug, Clone, Copy)]
 pub struct Frames {
     format: Format,
@@ -64,7 +64,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// For inputs of this format, and lines of at most so much.
+    /// For inputs of this format, and lines of at most this length.
     pub fn new(format: Format, max_event_bytes: usize) -> Self {
         Self { format, max_event_bytes }
     }
@@ -77,7 +77,7 @@ impl Framing for Frames {
             Format::Docker => DOCKER,
             Format::Cri => CRI,
         };
-        // What was given up as another format's pieces is none of this one's.
+        // A line that was given up in another format does not affect this one.
         if left & wrapper == 0 { KNOWN | wrapper } else { left }
     }
 
@@ -86,7 +86,7 @@ impl Framing for Frames {
     }
 
     fn behind(&self, state: u16, line: &[u8]) -> u16 {
-        // What is too long is no piece: the worker says the same.
+        // A line that is too long is not a part; the worker decides the same.
         if line.trim_ascii().is_empty() || line.len() > self.max_event_bytes {
             return state;
         }

@@ -1,4 +1,4 @@
-//! A chunk's wrappers, opened: their texts joined into another chunk, and whose they are.
+//! Unwraps the lines of a chunk: their texts are joined to another chunk.
 
 use std::{mem, ops::Range};
 
@@ -13,57 +13,57 @@ pub(super) struct Line {
     /// From 0, in the chunk.
     pub(super) number: usize,
     pub(super) range: Range<usize>,
-    /// What it is a piece of.
+    /// The record that it is a part of.
     pub(super) record: usize,
     pub(super) piece: Option<Piece>,
-    /// Which line of the inner chunk is its wrapper without the text.
+    /// The line of the inner chunk that is its wrapper without the text.
     pub(super) outer: Option<usize>,
 }
 
-/// What is judged as one.
+/// What is judged as one line.
 pub(super) struct Record {
     /// Its first line.
     pub(super) first: usize,
     pub(super) verdict: Verdict,
-    /// The last piece ended the application's line.
+    /// Whether the last part ended the application's line.
     pub(super) whole: bool,
 }
 
 #[derive(Clone, Copy)]
 pub(super) enum Verdict {
-    /// It belongs to a line that an earlier chunk gave up.
+    /// It belongs to a line that was given up in an earlier chunk.
     Lost,
     Refused(Reason),
-    /// As this line of the inner chunk is judged.
+    /// It is judged as this line of the inner chunk.
     Inner(usize),
 }
 
-/// A block of a chunk ends behind so much, or so many lines: memory is for what they come to.
+/// A block of a chunk ends after this many bytes or lines, which bounds the memory.
 const BLOCK_BYTES: usize = 64 << 10;
 const BLOCK_LINES: usize = 2048;
 
-/// What was found in a block of a chunk.
+/// The unwrapped lines of a block.
 pub(super) struct Opened {
     wrapper: Wrapper,
-    /// A line without a wrapper is judged as it is.
+    /// Whether lines without a wrapper are judged unchanged.
     bare: bool,
     most: usize,
     state: State,
     /// The texts.
     pub(super) inner: Chunk,
-    /// Where the next line starts, and its number in the chunk.
+    /// Where the next line begins, and its number in the chunk.
     start: usize,
     number: usize,
-    /// The same of the line behind the last one behind which nothing waited.
+    /// The same for the line after the last one after which no part waited.
     settled: (usize, usize),
     /// Lines of the inner chunk.
     inner_lines: usize,
-    /// By stream: a record whose last piece has not come, and its text so far.
+    /// By stream: a record whose last part has not come, and its text so far.
     waiting: [Option<(usize, Vec<u8>)>; 2],
-    /// Without the blank ones.
+    /// The lines that are not blank.
     pub(super) lines: Vec<Line>,
     pub(super) records: Vec<Record>,
-    /// In the whole chunk so far.
+    /// The number in the whole chunk so far.
     pub(super) blank: u64,
 }
 
@@ -93,8 +93,8 @@ impl Opened {
         }
     }
 
-    /// Opens the next block of lines, and seals their texts; `false`: there are no more. `ended` is
-    /// the state behind the chunk.
+    /// Unwraps the next block of lines, and finishes the inner chunk. Returns `false` if there are
+    /// no more lines. `ended` is the state after the chunk.
     pub(super) fn open(&mut self, chunk: &Chunk, ended: State) -> bool {
         self.inner.clear();
         self.inner_lines = 0;
@@ -130,7 +130,7 @@ impl Opened {
         self.start > block.0
     }
 
-    /// What waits is longer than any line may be; the cutter says so at the same line.
+    /// What waits is longer than any line may be. The cutter decides the same at the same line.
     fn give_up(&mut self) {
         for (record, _) in mem::take(&mut self.waiting).into_iter().flatten() {
             self.records[record].verdict = Verdict::Refused(EngineReason::Oversize.into());
@@ -164,7 +164,7 @@ impl Opened {
         self.state = self.state.behind(&piece);
         let (record, mut text) = match self.waiting[stream as usize].take() {
             Some(waiting) => waiting,
-            // What it comes to is told when its last piece is there.
+            // The result is known when its last part is there.
             None => (self.record(number, Verdict::Lost, false), Vec::new()),
         };
         let raw = &line[piece.start..piece.end];
@@ -191,7 +191,7 @@ impl Opened {
         self.records.len() - 1
     }
 
-    /// Adds a line to the inner chunk; which one it is.
+    /// Adds a line to the inner chunk, and returns its index.
     fn push(&mut self, parts: &[&[u8]]) -> usize {
         for part in parts {
             self.inner.extend(part);
@@ -201,7 +201,7 @@ impl Opened {
         self.inner_lines - 1
     }
 
-    /// Has the text of a record judged, if it is one line.
+    /// Adds the text of a record to the inner chunk, if it is one line.
     fn close(&mut self, record: usize, mut text: Vec<u8>) {
         if matches!(self.records[record].verdict, Verdict::Refused(_)) {
             return;

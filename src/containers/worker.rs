@@ -1,4 +1,4 @@
-//! A chunk of wrappers: opened, judged, closed again.
+//! Processes a chunk of wrapped lines: unwraps, judges and wraps them again.
 
 use std::{
     mem,
@@ -11,10 +11,10 @@ use crate::{
     pipeline::{Output, Worker},
 };
 
-/// Judges plain chunks as the engine does, and wrapped ones by what is in them.
+/// Judges plain chunks as the engine does, and wrapped ones by their content.
 ///
-/// Text and events inside a wrapper stay what they are: only findings change. Beside them the rest
-/// of a wrapper is judged as an event of its own, where it is more than the runtime's own words.
+/// Text and events inside a wrapper keep their form; only findings change. The rest of a wrapper is
+/// judged as an event of its own, if it contains more than the runtime's own fields.
 pub struct Unwrapper {
     judgement: Arc<Judgement>,
     engine: Engine,
@@ -22,8 +22,8 @@ pub struct Unwrapper {
     output: engine::Output,
 }
 
-/// What lines are judged by, shared by all workers: a plan, and its form for what is in wrappers, which
-/// is made when the first one comes.
+/// The rules, shared by all workers: a plan, and its variant for the content of wrappers, which is
+/// compiled when it is first needed.
 pub struct Judgement {
     format: Format,
     plain: Arc<Plan>,
@@ -31,14 +31,14 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// By `plan`, of inputs of this format.
+    /// Judges by `plan`, for inputs of this format.
     pub fn new(format: Format, plan: Arc<Plan>) -> Arc<Self> {
         Arc::new(Self { format, plain: plan, inside: OnceLock::new() })
     }
 }
 
 impl Unwrapper {
-    /// The lines of chunks that come next go this way.
+    /// Sets the route of the lines in the next chunks.
     pub fn set_way(&mut self, way: &Way) {
         self.engine.set_sources([way]);
     }

@@ -1,4 +1,4 @@
-//! A dead letter of a topic: a record whose headers say what it is about.
+//! A dead letter in a topic: a record whose headers describe the original record.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::pipeline::{
 /// A header's name and value.
 type Header<'a> = (&'a str, Option<&'a [u8]>);
 
-/// A letter as it is read.
+/// A dead letter as it was read.
 #[derive(Clone, Copy)]
 pub struct RecordLetter<'a> {
     /// Its key.
@@ -23,10 +23,10 @@ pub struct RecordLetter<'a> {
     pub headers: &'a [Header<'a>],
 }
 
-/// The record that a letter is about, as far as it is to be had.
+/// The original record, as far as it is available.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Original {
-    /// Where it stood.
+    /// Its topic, partition and offset.
     pub origin: Origin,
     /// Its timestamp.
     pub timestamp: Option<i64>,
@@ -36,23 +36,23 @@ pub struct Original {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// Its value.
     pub value: Option<Vec<u8>>,
-    /// What of that the letter is about.
+    /// The part of the value that the dead letter is about.
     pub part: Part,
 }
 
-/// What of a value a letter is about: lines, or log records, by their numbers from 1.
+/// The part of a value that a dead letter is about: lines or log records, by number from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// All of it.
     Whole,
-    /// This one.
+    /// Only this one.
     Only(u32),
-    /// All but these, which have letters of their own.
+    /// All except these, which have dead letters of their own.
     Without(Vec<u32>),
 }
 
 impl Part {
-    /// Whether one of this number belongs to it.
+    /// Returns whether the part includes this number.
     pub fn has(&self, number: u32) -> bool {
         match self {
             Self::Whole => true,
@@ -62,7 +62,7 @@ impl Part {
     }
 }
 
-/// What is sealed.
+/// The content of the encrypted original.
 #[derive(Deserialize)]
 struct Sealed {
     topic: String,
@@ -72,7 +72,7 @@ struct Sealed {
     key: Option<Bytes>,
     headers: Vec<SealedHeader>,
     value: Option<Bytes>,
-    /// The value is this line of the record's alone.
+    /// Set if the value is only this line of the record.
     line: Option<u32>,
 }
 
@@ -82,7 +82,7 @@ struct SealedHeader {
     value: Option<Bytes>,
 }
 
-/// Bytes, as text where they are one.
+/// Bytes, as text if they are UTF-8.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Bytes {
@@ -108,10 +108,10 @@ impl RecordLetter<'_> {
         str::from_utf8(self.bytes(name)?).ok()
     }
 
-    /// A number; `None`: it is not there.
+    /// Returns a number, or `None` if the header is missing.
     ///
     /// # Errors
-    /// It is none.
+    /// The header is not a number.
     fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, Stays> {
         if !self.headers.iter().any(|(known, _)| *known == name) {
             return Ok(None);
@@ -120,7 +120,7 @@ impl RecordLetter<'_> {
         number.map(Some).ok_or(Stays::NoLetter)
     }
 
-    /// Where its record stood.
+    /// Returns the location of the original record.
     fn origin(&self, is_whole: bool) -> Result<Origin, Stays> {
         let topic = self.text(names::TOPIC).ok_or(Stays::NoLetter)?;
         Ok(Origin {
@@ -135,11 +135,11 @@ impl RecordLetter<'_> {
 }
 
 impl ReplayTerms {
-    /// The record that a letter is about, or why that is not to be had. `reads`: whether a topic's
+    /// Returns the original record, or why it is not available. `reads` returns whether a topic's
     /// records are to be replayed at all.
     ///
     /// # Errors
-    /// It stays.
+    /// It is not replayed.
     pub fn record(
         &self,
         letter: &RecordLetter<'_>,
@@ -170,12 +170,12 @@ impl ReplayTerms {
         if sealed.len() > longest(self.max_event_bytes) {
             return Err(Stays::InPart);
         }
-        // What is sealed is no shorter than what it opens to.
+        // The encrypted text is never shorter than the decrypted one.
         let text = identities.open(sealed, sealed.len()).map_err(|_| Stays::Shut)?;
         let whole: Sealed = serde_json::from_slice(&text).map_err(|_| Stays::NoLetter)?;
         let same = *whole.topic == *origin.topic
             && (whole.partition, whole.offset) == (origin.partition, origin.offset);
-        // A header that was changed must not send it elsewhere.
+        // A modified header must not redirect it.
         if !same || whole.line.is_some() && whole.line != origin.line {
             return Err(Stays::NoLetter);
         }
@@ -201,7 +201,8 @@ impl ReplayTerms {
     }
 }
 
-/// What an open letter holds, where that is the whole event, or a tombstone, which has none.
+/// Returns the content of an unencrypted dead letter, if it is the whole event, or a tombstone,
+/// which has none.
 fn event(letter: &RecordLetter<'_>, origin: Origin) -> Result<Original, Stays> {
     let value = letter.value.filter(|value| !value.is_empty());
     let value = match (letter.text(names::PAYLOAD), value) {
@@ -210,7 +211,7 @@ fn event(letter: &RecordLetter<'_>, origin: Origin) -> Result<Original, Stays> {
         (Some(names::TOMBSTONE), None) => None,
         _ => return Err(Stays::InPart),
     };
-    // The letter counts the way to the sink already.
+    // The dead letter already counts the hop to the sink.
     let hop = letter.number::<u32>(HOP)?.map(|hop| hop.saturating_sub(1)).filter(|hop| *hop > 0);
     let hop = hop.map(|hop| (HOP.to_owned(), Some(hop.to_string().into_bytes())));
     let own = letter.headers.iter().filter(|(name, _)| !name.starts_with(names::OURS));
@@ -254,7 +255,7 @@ mod tests {
         ("__tamis.errors.offset", Some(b"41")),
     ];
 
-    /// What comes of a letter with these headers beside the usual ones.
+    /// Returns the result for a dead letter with these headers in addition to the usual ones.
     fn of(terms: &ReplayTerms, value: &[u8], more: &[Header<'_>]) -> Result<Original, Stays> {
         let headers = [&WHERE[..], more].concat();
         let letter = RecordLetter { key: Some(b"k"), value: Some(value), headers: &headers };
@@ -266,7 +267,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a header holds, a letter is opened or stays.
+        /// Whatever a header contains, a dead letter is either replayed or stays.
         #[test]
         fn no_header_harms(
             values in vec((0..10_usize, vec(any::<u8>(), 0..8)), 0..6),
@@ -310,7 +311,7 @@ mod tests {
         };
         assert_eq!(of(&terms, text, &more), Ok(wanted));
         assert_eq!(of(&terms, text, &[EVENT, ("__tamis.hop", Some(b"1"))]).unwrap().headers, []);
-        // The record's own headers come with it.
+        // The record's own headers are kept.
         let own = [("kind", Some(&b"order"[..])), ("none", None)];
         let came = of(&terms, text, &[&own[..], &[EVENT]].concat()).unwrap().headers;
         assert_eq!(came, own.map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec))));
@@ -384,7 +385,7 @@ mod tests {
         let part = Part::Without(vec![1, 4]);
         assert_eq!(of(&terms, b"", &[header, without]), Ok(wanted(None, part.clone())));
         assert_eq!([1, 2, 4].map(|number| part.has(number)), [false, true, false]);
-        // One that is that line alone.
+        // An original that is only that line.
         let alone = sealed(&whole.replace("\"value\":\"{", "\"line\":2,\"value\":\"{"));
         let header = ("__tamis.sealed", Some(&alone[..]));
         assert_eq!(of(&terms, b"", &[header, second]), Ok(wanted(Some(2), Part::Whole)));

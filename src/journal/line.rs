@@ -1,4 +1,4 @@
-//! A line as JSON, in the shape of the schema `service-log`.
+//! A log line as JSON, in the form of the schema `service-log`.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Event, Fields, Severity, visible};
 
-/// What ties the lines of a run together ([W3C Trace Context](https://www.w3.org/TR/trace-context/)).
+/// Identifies the lines of one run ([W3C Trace Context](https://www.w3.org/TR/trace-context/)).
 pub(super) struct Trace {
     trace_id: String,
     span_id: String,
@@ -19,9 +19,9 @@ pub(super) struct Trace {
 static TRACE: OnceLock<Trace> = OnceLock::new();
 
 impl Trace {
-    /// That of this process.
+    /// Returns the trace of this process.
     pub(super) fn of_this_run() -> &'static Self {
-        // Keyed by the system's random numbers. Nothing secret hangs on it.
+        // The hasher's keys are random. Nothing depends on these numbers being secret.
         let number = |n: u64| RandomState::new().hash_one(n) | 1;
         TRACE.get_or_init(|| Self {
             trace_id: format!("{:016x}{:016x}", number(1), number(2)),
@@ -29,7 +29,7 @@ impl Trace {
         })
     }
 
-    /// One line.
+    /// Formats one line.
     pub(super) fn line(
         &self,
         event: Event,
@@ -48,7 +48,7 @@ impl Trace {
         format!("{}\n", Value::Object(line))
     }
 
-    /// One line with the keys of an object.
+    /// Formats one line with the keys of an object.
     pub(super) fn with_keys(&self, event: Event, severity: Severity, object: &str) -> String {
         let mut line = self.head(event, severity);
         if let Ok(Value::Object(more)) = serde_json::from_str(object) {
@@ -58,7 +58,7 @@ impl Trace {
     }
 
     fn head(&self, event: Event, severity: Severity) -> Map<String, Value> {
-        // In milliseconds.
+        // With a precision of milliseconds.
         let now = Timestamp::now();
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let head = json!({
@@ -76,7 +76,7 @@ impl Trace {
     }
 }
 
-/// Fields as one JSON object; nothing, where there are none. What they hold of others' text is spelt out as
+/// Returns fields as one JSON object, or nothing if there are none. Text from outside is escaped as
 /// in the message.
 pub(super) fn object(fields: Fields<'_>) -> String {
     if fields.is_empty() {

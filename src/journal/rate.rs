@@ -1,14 +1,14 @@
-//! So that one event that happens a thousand times a second does not fill a disk.
+//! Limits the rate of log lines, so that a frequent event does not fill a disk.
 
 use std::{collections::HashMap, time::Duration};
 
 use super::Event;
 
-/// So many lines of one name in a window.
+/// The maximum number of lines of one name in a window.
 const MOST: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// What was told lately, by name.
+/// Recent lines, by name.
 #[derive(Default)]
 pub(super) struct Rates(HashMap<&'static str, Rate>);
 
@@ -20,7 +20,8 @@ struct Rate {
 }
 
 impl Rates {
-    /// Whether the line may pass, `now` after the start; with it how many did not since the last.
+    /// Returns whether the line may be written, `now` after the start, with the number of lines
+    /// that were suppressed since the last.
     pub(super) fn pass(&mut self, event: Event, now: Duration) -> Option<u64> {
         let rate = self.0.entry(event.name()).or_default();
         if now.saturating_sub(rate.since) >= WINDOW {

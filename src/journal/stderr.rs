@@ -1,9 +1,9 @@
-//! Standard error, which may be a pipe that nobody reads: who writes here never waits for long.
+//! Writes to standard error, which may be a pipe that is never read, without blocking for long.
 //!
-//! A thread of its own writes, for no other way is sure not to block: `O_NONBLOCK` belongs to every process
-//! that has the descriptor, and what was writable a moment ago can be full by now. What is not taken in time
-//! waits in a queue of a fixed size; what does not fit there is dropped and counted, and that is said when
-//! standard error is read again.
+//! Only a separate thread can guarantee this: `O_NONBLOCK` would affect every process that shares
+//! the descriptor, and a descriptor that was writable a moment ago can be full now. Lines that are
+//! not written in time wait in a queue of fixed size. Lines that do not fit are dropped and
+//! counted, and this is reported when standard error is read again.
 
 use std::{
     collections::VecDeque,
@@ -21,44 +21,45 @@ use rustix::{
 
 use super::{Event, line_of};
 
-/// So many bytes wait at most.
+/// The size of the queue in bytes.
 const CAPACITY: usize = 64 << 10;
-/// How long a line is waited for, as long as none was waited for in vain.
+/// How long to wait for a line to be written, unless an earlier wait was in vain.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// How long the end of the program waits for what is not written.
+/// How long the end of the program waits for unwritten lines.
 const LAST: Duration = Duration::from_secs(2);
 
 static WRITER: LazyLock<Arc<Writer>> = LazyLock::new(|| Writer::new(write_all));
 
-/// Writes a text of whole lines to standard error, or drops it where nobody reads that.
+/// Writes complete lines to standard error, or drops them if it is not read.
 pub fn write(text: &str) {
     WRITER.put(text, |state| state.bytes + text.len() <= CAPACITY);
 }
 
-/// Writes what is said last: there is always room for it.
+/// Writes the last text, for which there is always room.
 pub fn write_last(text: &str) {
     WRITER.put(text, |_| true);
 }
 
-/// Writes what is only of use at once: where others wait, it is left out, and not counted.
+/// Writes text that is only useful immediately. If other text is waiting, it is dropped without
+/// being counted.
 pub fn show(text: &str) {
     WRITER.put(text, |state| state.queue.is_empty() && !state.stuck);
 }
 
-/// Waits until all is written, but not for ever. The program ends after this.
+/// Waits until everything is written, for a limited time. The program ends after this.
 pub fn finish() {
     let state = WRITER.lock();
     let all = state.put;
     drop(WRITER.wait(state, all, LAST));
 }
 
-/// How many lines were dropped so far.
+/// Returns how many lines were dropped so far.
 pub fn dropped_lines() -> u64 {
     WRITER.lock().dropped
 }
 
 struct Writer {
-    /// Writes a text; `false`: it was not taken.
+    /// Writes a text, and returns whether that succeeded.
     write: Box<dyn Fn(&str) -> bool + Send + Sync>,
     state: Mutex<State>,
     moved: Condvar,
@@ -66,17 +67,17 @@ struct Writer {
 
 #[derive(Default)]
 struct State {
-    /// The thread runs.
+    /// Whether the thread is running.
     started: bool,
     queue: VecDeque<String>,
-    /// What that comes to.
+    /// The number of bytes in the queue.
     bytes: usize,
-    /// Texts that were put into the queue, and those of them that left it for good.
+    /// The number of texts that were put into the queue, and of those that left it.
     put: u64,
     done: u64,
-    /// Somebody waited in vain, and nothing was written since.
+    /// Whether a wait was in vain, and nothing was written since.
     stuck: bool,
-    /// Lines that were dropped, and those of them that nobody was told of.
+    /// Lines that were dropped, and those of them that were not reported yet.
     dropped: u64,
     untold: u64,
 }
@@ -108,7 +109,7 @@ impl Writer {
             state.started = thread::Builder::new().name("stderr".into()).spawn(work).is_ok();
         }
         if !state.started {
-            // No thread can be made: what can be written at once is.
+            // No thread can be started, so only what can be written immediately is written.
             if !is_writable(Some(Duration::ZERO)) || !(self.write)(text) {
                 state.drop_lines(text);
             }
@@ -127,7 +128,7 @@ impl Writer {
         }
     }
 
-    /// Waits until so many texts left the queue, but no longer than that.
+    /// Waits until this many texts have left the queue, for a limited time.
     fn wait<'a>(
         &self,
         mut state: MutexGuard<'a, State>,
@@ -176,7 +177,8 @@ impl Writer {
     }
 }
 
-/// Writes to the descriptor itself. `false`: it does not take it; where it is closed there is nobody to tell.
+/// Writes to the descriptor itself. Returns `false` if it fails; if the descriptor is closed, this
+/// cannot be reported.
 fn write_all(text: &str) -> bool {
     let mut left = text.as_bytes();
     while !left.is_empty() {
@@ -184,7 +186,7 @@ fn write_all(text: &str) -> bool {
             Ok(0) => return false,
             Ok(n) => left = &left[n..],
             Err(Errno::INTR) => {}
-            // Its other owners made it non-blocking.
+            // Another owner made it non-blocking.
             Err(Errno::AGAIN) => drop(is_writable(None)),
             Err(_) => return false,
         }
@@ -192,7 +194,7 @@ fn write_all(text: &str) -> bool {
     true
 }
 
-/// Waits until standard error takes something; `None`: for ever.
+/// Waits until standard error is writable, or forever with `None`.
 fn is_writable(wait: Option<Duration>) -> bool {
     let stderr = stdio::stderr();
     let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
@@ -206,7 +208,7 @@ mod tests {
 
     use super::*;
 
-    /// A writer that hands each text to one end, and waits at the other for what becomes of it.
+    /// A writer that sends each text to one channel, and waits for its result on another.
     fn held_up() -> (Arc<Writer>, Receiver<String>, Sender<bool>) {
         let ((begun, begins), (go, goes)) = (channel(), channel());
         let goes = Mutex::new(goes);
@@ -230,7 +232,7 @@ mod tests {
         assert_eq!(writer.lock().dropped, 3);
         writer.put("the last\n", |_| true);
         let all = writer.lock().put;
-        // One by one, and then the account of those that are missing.
+        // One by one, and then the report of the dropped lines.
         for wanted in ["line one\n", "line two\n", "line 03.\n", "line 04.\n", "the last\n"] {
             assert_eq!(written.recv().unwrap(), wanted);
             go.send(true).unwrap();

@@ -1,4 +1,4 @@
-//! The subscriber that writes events of the log, but none too often.
+//! The subscriber that writes log lines, with a limit to their rate.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -13,7 +13,7 @@ use tracing::{
 
 use super::{Event, Form, TARGET, form, line::Trace, plain, rate::Rates, stderr};
 
-/// Writes events of the log to [standard error](super::stderr).
+/// Writes log lines to [standard error](super::stderr).
 pub(super) struct Journal {
     started: Instant,
     rates: Mutex<Rates>,
@@ -51,7 +51,7 @@ impl Subscriber for Journal {
         stderr::write(&line);
     }
 
-    // Nothing here has spans.
+    // There are no spans here.
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
         span::Id::from_u64(1)
     }

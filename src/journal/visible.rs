@@ -1,16 +1,16 @@
-//! Text of events, of files' names, and of others, as it may be shown.
+//! Makes text from events, file names and other sources safe to show.
 //!
-//! A terminal obeys control characters, and shows text in another order where a bidirectional one
-//! says so: a name with such characters could hide, or forge, what a message says.
+//! A terminal interprets control characters, and bidirectional ones change the order of text, so a
+//! name with such characters could hide or forge a part of a message.
 
-/// `text` on one line, with every character spelt out that a terminal would obey or not show: control
-/// characters, line ends among them, and what changes the direction of text or has no width. Tabs
-/// stay.
+/// Returns `text` on one line, with every character escaped that a terminal would interpret or not
+/// show: control characters, line ends, and characters that change the direction of text or have no
+/// width. Tabs are kept.
 pub fn visible(text: &str) -> String {
     spelt_out(text, |c| c == '\t')
 }
 
-/// The same of text that has several lines: line feeds stay, too.
+/// Like [`visible`], for several lines: line feeds are kept, too.
 pub fn visible_lines(text: &str) -> String {
     spelt_out(text, |c| matches!(c, '\t' | '\n'))
 }
@@ -29,15 +29,15 @@ fn spelt_out(text: &str, stays: impl Fn(char) -> bool) -> String {
     shown
 }
 
-/// Whether a terminal, or who reads, does not see the character itself.
+/// Returns whether a terminal interprets the character, or does not show it.
 fn acts(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
-                // Of no width, and directions.
+                // Characters without width, and directions.
                 | '\u{200b}' | '\u{200e}'..='\u{200f}'
-                // Ends of lines and paragraphs, and directions.
+                // Line and paragraph separators, and directions.
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
                 | '\u{fff9}'..='\u{fffb}'

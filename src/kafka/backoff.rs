@@ -1,12 +1,12 @@
-//! How long to wait before something is tried again.
+//! How long to wait before a retry.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
     time::Duration,
 };
 
-/// Twice as long each time, up to a limit; of that, a random part ("full jitter"), so that many who
-/// wait for the same do not come back at once.
+/// A limit that doubles with each retry, up to a maximum. The delay is a random part of it ("full
+/// jitter"), so that many waiting clients do not retry at the same time.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -15,21 +15,21 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// From up to `first` on, never more than `most`.
+    /// Starts with a delay of at most `first`, which grows to at most `most`.
     pub fn new(first: Duration, most: Duration) -> Self {
         Self { first, most, tries: 0 }
     }
 
-    /// How long to wait now.
+    /// Returns the next delay.
     pub fn next_wait(&mut self) -> Duration {
         let limit = self.limit();
         self.tries = self.tries.saturating_add(1);
-        // Keyed by the system's random numbers.
+        // The hasher's keys are random.
         let random = RandomState::new().hash_one(self.tries) as f64 / u64::MAX as f64;
         limit.mul_f64(random)
     }
 
-    /// It works again.
+    /// Starts again after a success.
     pub fn reset(&mut self) {
         self.tries = 0;
     }

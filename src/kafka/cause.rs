@@ -1,32 +1,32 @@
-//! Why a broker is not reached, as librdkafka's log tells it: in words of this program, since a line of
-//! that log can hold anything.
+//! Why a broker cannot be reached, according to librdkafka's log. The log line itself is never
+//! shown, because it can contain anything.
 
-/// Why a broker is not reached, and what mends it.
+/// Why a broker cannot be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// No broker listens there.
+    /// No broker listens at the address.
     Refused,
-    /// No such host.
+    /// The host is unknown.
     Host,
-    /// The broker speaks TLS, and this program does not; or the other way round.
+    /// The broker uses TLS and this program does not (`false`), or the other way round (`true`).
     Tls(bool),
-    /// Nobody vouches for the broker.
+    /// The broker's certificate is not trusted.
     Untrusted,
-    /// The broker wants a certificate, or another one.
+    /// The broker requires a client certificate, or a different one.
     Certificate,
-    /// The broker wants to know who this is.
+    /// The broker requires authentication.
     Anonymous,
-    /// The broker knows no such user, or another password.
+    /// The broker rejected the user or the password.
     Credentials,
-    /// The broker takes no such token.
+    /// The broker rejected the token.
     Token,
-    /// The broker has no such mechanism.
+    /// The broker does not support the mechanism.
     Mechanism,
-    /// There is no ticket of Kerberos'.
+    /// There is no Kerberos ticket.
     Ticket,
 }
 
-/// What is in a line of the log, and what it means; the first that is in it holds.
+/// Parts of log lines and their causes; the first match applies.
 const TOLD: &[(&str, Cause)] = &[
     ("mechanism handshake failed", Cause::Mechanism),
     ("Kerberos ticket refresh failed", Cause::Ticket),
@@ -49,13 +49,13 @@ const TOLD: &[(&str, Cause)] = &[
 ];
 
 impl Cause {
-    /// What a line of librdkafka's log tells.
+    /// Returns the cause that a line of librdkafka's log reports.
     pub(super) fn of(line: &str) -> Option<Self> {
         let told = TOLD.iter().find(|(part, _)| line.contains(part));
         told.map(|(_, cause)| *cause)
     }
 
-    /// Whether it is no use to try again.
+    /// Returns whether retrying is useless.
     pub(super) fn lasts(self) -> bool {
         match self {
             Self::Untrusted
@@ -63,12 +63,12 @@ impl Cause {
             | Self::Credentials
             | Self::Token
             | Self::Mechanism => true,
-            // Who gives tickets may be away.
+            // The servers that issue tickets may be unreachable.
             Self::Refused | Self::Host | Self::Tls(_) | Self::Anonymous | Self::Ticket => false,
         }
     }
 
-    /// What it is, and which keys mend it.
+    /// Describes the cause, and the keys that fix it.
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::Refused => "no broker listens at one of the addresses in kafka.brokers",

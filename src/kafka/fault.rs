@@ -1,24 +1,24 @@
-//! Whose fault an error is: each has its own end.
+//! The class of an error, which decides how it is handled.
 
 use std::io;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-/// Whose fault an error is.
+/// The class of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The record's: others may go.
+    /// An error of one record; other records can be sent.
     Record,
-    /// The topic's: others may be read and written.
+    /// An error of one topic; other topics can be read and written.
     Topic,
-    /// The group's, or this program's: nothing mends itself.
+    /// An error of the group or of this program, which does not go away.
     Lasting,
-    /// The cluster's: it is tried again for as long as it takes.
+    /// An error of the cluster, which is retried without limit.
     Cluster,
 }
 
 impl Fault {
-    /// Whose fault it is.
+    /// Returns the class of an error code.
     pub fn of(code: Code) -> Self {
         match code {
             Code::MessageSizeTooLarge
@@ -48,7 +48,8 @@ impl Fault {
     }
 }
 
-/// What a record's own fault is.
+/// Returns whether a record is too long (`true`) or rejected otherwise (`false`), if the error is
+/// about one record.
 pub fn of_record(error: &KafkaError) -> Option<bool> {
     let code = error.rdkafka_error_code()?;
     let long = matches!(
@@ -58,13 +59,13 @@ pub fn of_record(error: &KafkaError) -> Option<bool> {
     (Fault::of(code) == Fault::Record).then_some(long)
 }
 
-/// Whether a topic is not there.
+/// Returns whether a topic does not exist.
 pub(crate) fn is_gone(code: Code) -> bool {
     let unknown = [Code::UnknownTopic, Code::UnknownTopicOrPartition, Code::UnknownPartition];
     unknown.contains(&code)
 }
 
-/// Why there is no client; a file of TLS that does not hold is named by its key.
+/// Returns the error for a client that cannot be created; it names the key of an invalid TLS file.
 pub(crate) fn not_made(error: &KafkaError) -> io::Error {
     const KEYS: [(&str, &str); 3] = [
         ("ssl.key.location", "kafka.tls.key and kafka.tls.key_password_file"),
@@ -79,7 +80,7 @@ pub(crate) fn not_made(error: &KafkaError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, said)
 }
 
-/// An error with what it is about.
+/// Returns an error with its context.
 pub(crate) fn about(what: &str, error: &KafkaError) -> io::Error {
     match error.rdkafka_error_code() {
         Some(code) => io::Error::other(format!("{what}: {code}")),

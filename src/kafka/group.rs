@@ -1,4 +1,4 @@
-//! Who is in a consumer group, as its coordinator knows.
+//! The members of a consumer group, according to its coordinator.
 
 use std::{collections::BTreeSet, io, time::Duration};
 
@@ -11,41 +11,41 @@ use super::{
     topics::{Topics, admin},
 };
 
-/// A group.
+/// A consumer group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Group {
-    /// It does not share its partitions out just now.
+    /// Whether the group is not rebalancing.
     pub is_stable: bool,
-    /// All of them.
+    /// All members.
     pub members: Vec<GroupMember>,
 }
 
-/// One of them.
+/// A member of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupMember {
     /// Its name, if it is a static member.
     pub instance: Option<String>,
-    /// What it reads.
+    /// The partitions that are assigned to it.
     pub partitions: Vec<(String, i32)>,
 }
 
 impl Group {
-    /// Asks for a group, once.
+    /// Asks the coordinator once.
     ///
     /// # Errors
-    /// The configuration is none of librdkafka's; no answer within `patience`, or another one.
+    /// librdkafka rejects the configuration, or there is no answer within `patience`, or an error.
     pub fn ask(cluster: &Cluster, name: &str, patience: Duration) -> io::Result<Self> {
         let admin = admin(cluster)?;
         describe_group(admin.inner(), name, patience)
             .map_err(|code| about(&format!("kafka: group `{name}`"), &KafkaError::AdminOp(code)))
     }
 
-    /// Whether it has a static member of this name.
+    /// Returns whether the group has a static member of this name.
     pub fn has(&self, instance: &str) -> bool {
         self.members.iter().any(|member| member.instance.as_deref() == Some(instance))
     }
 
-    /// The first partition of topics that are `read` which no member has.
+    /// Returns the first partition of the `read` topics that no member has.
     pub fn unread(&self, all: &Topics, read: impl Fn(&str) -> bool) -> Option<(String, i32)> {
         let taken = self.members.iter().flat_map(|member| &member.partitions);
         let taken: BTreeSet<_> = taken.map(|(topic, number)| (topic.as_str(), *number)).collect();

@@ -1,13 +1,13 @@
-//! Which topics are written of what is read of one, and whether those would be read again.
+//! The topics that are written for each topic that is read, and whether they would be read again.
 
 use std::collections::BTreeSet;
 
 use regex::Regex;
 
-/// What stands for the name of the topic that is read.
+/// Stands for the name of the topic that is read.
 const TOPIC: &str = "{topic}";
 
-/// A topic's name, or, with `^` in front, a regular expression for names.
+/// The name of a topic, or a regular expression for names, which begins with `^`.
 #[derive(Debug, Clone)]
 pub enum TopicPattern {
     /// A name.
@@ -40,7 +40,7 @@ impl TopicPattern {
         }
     }
 
-    /// It covers whatever begins with a name that it covers.
+    /// Returns whether it matches every name that begins with a matching name.
     fn is_open(&self) -> bool {
         let Self::Regex(regex) = self else { return false };
         let looks = regex_syntax::parse(regex.as_str()).map(|hir| hir.properties().look_set());
@@ -53,45 +53,46 @@ impl TopicPattern {
     }
 }
 
-/// What is written of a topic.
+/// The topics that are written for a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// Where that goes which is forwarded.
+    /// The topic for forwarded records.
     pub sink: String,
-    /// Where dead letters go.
+    /// The topic for dead letters.
     pub dead_letter: Option<String>,
 }
 
-/// Topics that are read, and those that are written of each.
+/// The topics that are read, and the topics that are written for each.
 #[derive(Debug, Clone)]
 pub struct Routes {
     read: Vec<TopicPattern>,
     routes: Vec<(TopicPattern, String)>,
     sink: String,
     dead_letter: Option<String>,
-    /// Where the events of a rules' route go, by its name.
+    /// Where the events of each `[[route]]` go, by its name.
     own: Vec<(String, Option<String>, Option<String>)>,
 }
 
-/// Whether a text is a pattern for topics' names.
+/// Checks a pattern for topic names.
 ///
 /// # Errors
-/// It is a regular expression that cannot be read.
+/// The regular expression is invalid.
 pub fn check_pattern(text: &str) -> Result<(), String> {
     TopicPattern::parse(text).map(drop)
 }
 
-/// The name that a template comes to.
+/// Fills a topic name into a template.
 pub fn filled(template: &str, topic: &str) -> String {
     template.replace(TOPIC, topic)
 }
 
 impl Routes {
-    /// What is `read`, by name or, with `^` in front, by regular expression, goes where the first of
-    /// `routes` says that has it, else to `sink`. All that is written are templates.
+    /// Records of the topics in `read` (names, or regular expressions that begin with `^`) go to
+    /// the topic of the first matching route, or else to `sink`. All topics that are written are
+    /// templates.
     ///
     /// # Errors
-    /// A regular expression that cannot be read.
+    /// A regular expression is invalid.
     pub fn new<'a>(
         read: impl Iterator<Item = &'a str>,
         routes: impl Iterator<Item = (&'a str, &'a str)>,
@@ -108,8 +109,8 @@ impl Routes {
         })
     }
 
-    /// Where events go that take a route of the rules: its name, and templates for what is forwarded and
-    /// for dead letters. They go before all others.
+    /// Sets where the events of each `[[route]]` go: its name, and the templates for forwarded events and
+    /// for dead letters. They take precedence over all others.
     pub fn with_own(
         self,
         own: impl Iterator<Item = (String, Option<String>, Option<String>)>,
@@ -118,12 +119,12 @@ impl Routes {
         Self { own: own.collect(), ..self }
     }
 
-    /// Whether a topic is read.
+    /// Returns whether a topic is read.
     pub fn covers(&self, topic: &str) -> bool {
         self.read.iter().any(|pattern| pattern.covers(topic))
     }
 
-    /// What is written of a topic, of events that take this route of the rules.
+    /// Returns the topics that are written for a topic's events that take this `[[route]]`.
     pub fn of(&self, topic: &str, own: Option<&str>) -> Written {
         let own = self.own.iter().find(|(name, ..)| Some(&**name) == own);
         let (own_sink, own_letter) =
@@ -135,13 +136,13 @@ impl Routes {
         Written { sink: filled(sink, topic), dead_letter }
     }
 
-    /// All that can be written of a topic.
+    /// Returns all topics that may be written for a topic.
     pub fn all_of(&self, topic: &str) -> impl Iterator<Item = Written> {
         let own = self.own.iter().map(|(name, ..)| Some(name.as_str()));
         [None].into_iter().chain(own).map(move |own| self.of(topic, own))
     }
 
-    /// The names that are read whatever the cluster holds.
+    /// Returns the topics that are read by name.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         self.read.iter().filter_map(|pattern| match pattern {
             TopicPattern::Name(name) => Some(name.as_str()),
@@ -149,20 +150,20 @@ impl Routes {
         })
     }
 
-    /// The sinks that are written whatever is read: the templates that are none.
+    /// Returns the sink topics that do not depend on the topic that is read.
     pub fn fixed_sinks(&self) -> impl Iterator<Item = &str> {
         let own = self.own.iter().filter_map(|(_, sink, _)| sink.as_ref());
         let sinks = self.routes.iter().map(|(_, to)| to).chain([&self.sink]).chain(own);
         sinks.map(String::as_str).filter(|topic| !topic.contains(TOPIC))
     }
 
-    /// The same of dead letters.
+    /// Returns the dead letter topics that do not depend on the topic that is read.
     pub fn fixed_letters(&self) -> impl Iterator<Item = &str> {
         self.letter_templates().filter(|topic| !topic.contains(TOPIC))
     }
 
-    /// The topics that have dead letters of what is read, where a cluster has the topics `all`: whether
-    /// it has these or not.
+    /// Returns the dead letter topics for the topics that are read, given that the cluster has the
+    /// topics `all`. They may not exist.
     pub fn letters<'a>(&'a self, all: impl Iterator<Item = &'a str>) -> Vec<String> {
         let all: Vec<&str> = all.collect();
         let letters: BTreeSet<_> =
@@ -170,7 +171,7 @@ impl Routes {
         letters.into_iter().collect()
     }
 
-    /// The templates for topics with dead letters.
+    /// Returns the templates for dead letter topics.
     fn letter_templates(&self) -> impl Iterator<Item = &str> {
         let own = self.own.iter().filter_map(|(_, _, letter)| letter.as_deref());
         self.dead_letter.as_deref().into_iter().chain(own)
@@ -180,7 +181,7 @@ impl Routes {
         let Some((before, behind)) = template.split_once(TOPIC) else {
             return vec![template.to_owned()];
         };
-        // What was read may be gone, and its letters are there.
+        // A source topic may be deleted while its dead letters remain.
         let read = all.iter().flat_map(|topic| {
             let was = topic.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
             [Some(*topic), was.filter(|was| filled(template, was) == *topic)]
@@ -189,8 +190,8 @@ impl Routes {
         read.map(|topic| filled(template, topic)).collect()
     }
 
-    /// What is written by `template` that would be read again, as far as that is known without a
-    /// cluster: a topic, or the regular expression that has any name with something behind it.
+    /// Returns what would be read again of the topics that `template` writes, as far as it is known
+    /// without a cluster: a topic, or a regular expression that matches a name with any ending.
     pub fn circle(&self, template: &str) -> Option<String> {
         if !template.contains(TOPIC) {
             return self.covers(template).then(|| template.to_owned());
@@ -206,7 +207,7 @@ impl Routes {
         })
     }
 
-    /// Why what is written of a topic may not be written, if it may not.
+    /// Returns why the topics for `topic` may not be written, if they may not.
     pub fn fault(&self, topic: &str) -> Option<String> {
         let written: Vec<_> = self.all_of(topic).collect();
         let again = written.iter().flat_map(|all| [Some(&all.sink), all.dead_letter.as_ref()]);

@@ -1,4 +1,4 @@
-//! Secrets, as a file or the environment has them now.
+//! Secrets in files or environment variables, read again when they change.
 
 use std::{
     env, fs,
@@ -10,9 +10,9 @@ use std::{
 
 use rdkafka::client::{Client, ClientContext};
 
-use super::{Tokens, Voice, native::give_password};
+use super::{Reporter, Tokens, native::give_password};
 
-/// Where a secret is, and which key says so.
+/// The location of a secret, and the key that configures it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
     key: &'static str,
@@ -26,17 +26,17 @@ enum Place {
 }
 
 impl Secret {
-    /// In a file.
+    /// A secret in a file.
     pub fn in_file(key: &'static str, path: &str) -> Self {
         Self { key, place: Place::File(path.to_owned()) }
     }
 
-    /// In a variable of the environment.
+    /// A secret in an environment variable.
     pub fn in_env(key: &'static str, name: &str) -> Self {
         Self { key, place: Place::Env(name.to_owned()) }
     }
 
-    /// Its file, if it is in one.
+    /// Returns its file, if it is in one.
     pub(super) fn path(&self) -> Option<&str> {
         match &self.place {
             Place::File(path) => Some(path),
@@ -44,10 +44,10 @@ impl Secret {
         }
     }
 
-    /// The secret, without line ends behind it.
+    /// Reads the secret, without trailing line ends.
     ///
     /// # Errors
-    /// It is not there, in words that name the key, and nothing of the secret.
+    /// The secret cannot be read. The error names the key, and nothing of the secret.
     pub fn read(&self) -> Result<String, String> {
         let key = self.key;
         let text = match &self.place {
@@ -66,7 +66,7 @@ impl Secret {
     }
 }
 
-/// What this program is known by.
+/// The credentials of this program.
 #[derive(Clone)]
 pub enum Login {
     /// A password.
@@ -75,7 +75,7 @@ pub enum Login {
     Tokens(Tokens),
 }
 
-/// A password, as it was read last: it is read again when a broker refuses it.
+/// The password that was last read. It is read again when a broker rejects it.
 #[derive(Clone)]
 pub struct Password {
     user: String,
@@ -85,26 +85,26 @@ pub struct Password {
 
 struct Now {
     text: Mutex<String>,
-    /// How often it became another.
+    /// How often it changed.
     changes: AtomicU64,
 }
 
 impl Password {
-    /// What the secret of `user` is now.
+    /// Reads the password of `user`.
     ///
     /// # Errors
-    /// It is not there.
+    /// The password cannot be read.
     pub fn read(user: &str, secret: Secret) -> Result<Self, String> {
         let now = Now { text: Mutex::new(secret.read()?), changes: AtomicU64::new(0) };
         Ok(Self { user: user.to_owned(), secret, now: Arc::new(now) })
     }
 
-    /// The password.
+    /// Returns the password.
     pub fn text(&self) -> String {
         self.now.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads it again; whether it is another.
+    /// Reads the password again, and returns whether it changed.
     pub(super) fn renew(&self) -> bool {
         let Ok(text) = self.secret.read() else { return false };
         let mut known = self.now.text.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,14 +117,14 @@ impl Password {
     }
 }
 
-/// Which password a client has: it keeps that until it is given another.
+/// The version of the password that a client uses, until it is given a new one.
 #[derive(Default)]
-pub struct Given(AtomicU64);
+pub struct AppliedPassword(AtomicU64);
 
-impl Given {
-    /// Gives a client the password of now, if that is another. Connections that stand keep theirs.
-    pub fn renew<C: ClientContext>(&self, voice: &Voice, client: &Client<C>) {
-        let Some(password) = voice.password() else { return };
+impl AppliedPassword {
+    /// Gives a client the current password if it changed. Existing connections keep the old one.
+    pub fn renew<C: ClientContext>(&self, reporter: &Reporter, client: &Client<C>) {
+        let Some(password) = reporter.password() else { return };
         let changes = password.now.changes.load(Relaxed);
         if self.0.swap(changes, Relaxed) != changes {
             give_password(client, &password.user, &password.text());

@@ -1,5 +1,5 @@
-//! Certificates and keys, as their files have them now: librdkafka reads them when a client is made, and
-//! never again.
+//! Certificates and keys. librdkafka reads their files only when a client is created, so changes
+//! are detected here.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use super::{Client, Secret, Voice};
+use super::{Client, Reporter, Secret};
 use crate::journal::Event;
 
 /// The properties that name such files.
@@ -23,7 +23,7 @@ const NAMED_BY: &[&str] = &[
     "ssl.crl.location",
 ];
 
-/// The files of certificates and keys that clients of a cluster read.
+/// The certificate and key files that the clients of a cluster read.
 #[derive(Clone, Default)]
 pub struct TlsFiles(Arc<Inner>);
 
@@ -32,11 +32,11 @@ struct Inner {
     key_password: Option<Secret>,
     paths: Vec<String>,
     seen: Mutex<Seen>,
-    /// How often they became others.
+    /// How often the files changed.
     changes: AtomicU64,
 }
 
-/// What stands in the files, as numbers of which nothing can be read.
+/// Digests of the files' contents.
 #[derive(Default)]
 struct Seen {
     taken: Vec<Option<u64>>,
@@ -44,8 +44,8 @@ struct Seen {
 }
 
 impl TlsFiles {
-    /// Those that librdkafka's `properties` name, and the secret that the key is encrypted with. A folder of
-    /// authorities is read at the start alone.
+    /// Collects the files that librdkafka's `properties` name, and the password of the key. A
+    /// folder of authorities is only read at the start.
     pub fn new(properties: &[(String, String)], key_password: Option<Secret>) -> Self {
         let named = properties.iter().filter(|(name, _)| NAMED_BY.contains(&name.as_str()));
         let named = named.map(|(_, path)| path.as_str());
@@ -57,13 +57,13 @@ impl TlsFiles {
         Self(Arc::new(Inner { key_password, paths, seen, changes }))
     }
 
-    /// What the key is encrypted with.
+    /// Returns the password of the key.
     pub(super) fn key_password(&self) -> Option<String> {
         self.0.key_password.as_ref().and_then(|secret| secret.read().ok())
     }
 
-    /// Reads them. Others are taken when they stay the same from one look to the next, all of them there:
-    /// a certificate and its key are rarely written at once.
+    /// Checks the files. A change is accepted when all files exist and did not change since the
+    /// last check, because a certificate and its key are rarely written at the same time.
     pub fn look(&self) {
         let now: Vec<_> = self.0.paths.iter().map(|path| print(path)).collect();
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,34 +75,34 @@ impl TlsFiles {
         }
     }
 
-    /// Those of now, with which a client is about to be made.
+    /// Returns the current version, for a client that is about to be created.
     pub fn taken(&self) -> MadeWith {
         MadeWith { files: self.clone(), changes: self.changes() }
     }
 
-    /// How often they became others.
+    /// Returns how often the files changed.
     fn changes(&self) -> u64 {
         self.0.changes.load(Relaxed)
     }
 }
 
-/// The certificates and keys that a client was made with: it keeps them.
+/// The version of the certificates and keys that a client was created with.
 pub struct MadeWith {
     files: TlsFiles,
     changes: u64,
 }
 
 impl MadeWith {
-    /// Whether there are others now.
+    /// Returns whether the files have changed since.
     pub fn is_outdated(&self) -> bool {
         self.files.changes() != self.changes
     }
 
-    /// What is made with those of now; `None`: they do not hold, and those of before may for a while. Either
-    /// is said.
+    /// Creates a new client with the current files. Returns `None` if they are invalid; the old
+    /// client may still work for a while. Both results are reported.
     pub fn renew<C>(
         &mut self,
-        voice: &Voice,
+        reporter: &Reporter,
         client: Client,
         make: impl FnOnce() -> io::Result<C>,
     ) -> Option<C> {
@@ -114,7 +114,7 @@ impl MadeWith {
         self.changes = self.files.changes();
         match make() {
             Ok(next) => {
-                voice.tell(Event::CertificatesTaken, &format!("{now}: {taken}"));
+                reporter.tell(Event::CertificatesTaken, &format!("{now}: {taken}"));
                 Some(next)
             }
             Err(error) => {
@@ -122,7 +122,7 @@ impl MadeWith {
                     "{now}, but the new ones cannot be used: {error}; the {whose} keeps the \
                      previous ones"
                 );
-                voice.tell(Event::CertificatesRefused, &what);
+                reporter.tell(Event::CertificatesRefused, &what);
                 None
             }
         }
@@ -160,10 +160,10 @@ mod tests {
             files.changes()
         };
         assert_eq!(looks(3), 0);
-        // Written again, the same.
+        // Rewritten without a change.
         write(&key, "first");
         assert_eq!(looks(3), 0);
-        // One after the other.
+        // The files change one after the other.
         write(&certificate, "two");
         assert_eq!(looks(1), 0);
         write(&key, "second");

@@ -2,8 +2,8 @@
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `file` | a token that somebody else keeps new in a file, as Kubernetes does |
-//! | `url` | a token that an identity provider gives for a secret |
+//! | `file` | reads a token from a file that another program renews, as Kubernetes does |
+//! | `url` | requests a token from an identity provider |
 
 mod file;
 mod url;
@@ -17,24 +17,24 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 pub use url::Provider;
 
-/// A token, and until when it holds.
+/// A token and its expiry time.
 #[derive(Clone)]
 pub(super) struct Token {
     pub(super) text: String,
-    /// Asked for, by librdkafka's clock and ours, in milliseconds since 1970.
+    /// When it was requested and when it expires, in milliseconds since the Unix epoch.
     since: u64,
     pub(super) until: u64,
 }
 
 /// Why there is no token.
 pub(super) struct NoToken {
-    /// With the key, and nothing of a secret.
+    /// Names the key, and nothing of a secret.
     pub(super) what: String,
-    /// It is no use to ask again.
+    /// Whether retrying is useless.
     pub(super) lasts: bool,
 }
 
-/// Where tokens come from. All clients of a cluster have the same, so that it is asked for once.
+/// The source of tokens. All clients of a cluster share it, so that each token is requested once.
 #[derive(Clone)]
 pub struct Tokens(Arc<Source>);
 
@@ -49,12 +49,12 @@ enum Kind {
 }
 
 impl Tokens {
-    /// In this file: it is read again and again.
+    /// Reads tokens from this file, periodically.
     pub fn in_file(path: &str) -> Self {
         Self::of(Kind::File(path.to_owned()))
     }
 
-    /// From an identity provider.
+    /// Requests tokens from an identity provider.
     pub fn from_provider(provider: Provider) -> Self {
         Self::of(Kind::Url(Box::new(provider)))
     }
@@ -63,7 +63,7 @@ impl Tokens {
         Self(Arc::new(Source { kind, last: Mutex::new(None) }))
     }
 
-    /// A token that holds for a while.
+    /// Returns a valid token.
     pub(super) fn get(&self) -> Result<Token, NoToken> {
         match &self.0.kind {
             Kind::File(path) => file::read(path, now()),
@@ -79,7 +79,8 @@ impl Tokens {
 }
 
 impl Token {
-    /// Whether more than half of its time is left: librdkafka asks for another when a fifth is.
+    /// Returns whether more than half of its lifetime is left. librdkafka asks for a new token when
+    /// a fifth is left.
     fn is_fresh(&self, now: u64) -> bool {
         now >= self.since && now < self.since + (self.until - self.since) / 2
     }
@@ -90,7 +91,7 @@ fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Until when a JSON Web Token says that it holds, in milliseconds since 1970.
+/// Returns the expiry time of a JSON Web Token, in milliseconds since the Unix epoch.
 fn expiry(token: &str) -> Option<u64> {
     let claims = token.split('.').nth(1)?;
     let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;

@@ -1,4 +1,4 @@
-//! What a cluster holds, asked at the start.
+//! The topics of a cluster.
 
 use std::{
     collections::BTreeMap,
@@ -15,109 +15,115 @@ use rdkafka::{
 };
 
 use super::{
-    Backoff, Cluster, Fault, Voice,
+    Backoff, Cluster, Fault, Reporter,
     fault::{about, not_made},
     native::{TopicIds, give_token, topic_ids},
 };
 
-/// Topics, and how many partitions each has.
+/// Topic names and partition counts.
 pub type Topics = BTreeMap<String, usize>;
 
-/// How long a cluster has for an answer at most, before it is asked again,
+/// The maximum time for a response, before the request is repeated.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// and for the first: what is wrong with the configuration shows at once.
+/// The time for the first response, which is short so that configuration errors are reported
+/// quickly.
 const FIRST: Duration = Duration::from_millis(500);
-/// From such a wait on, it is said.
+/// The request timeout from which on a missing response is reported.
 const SAID: Duration = Duration::from_secs(2);
-/// How long to listen for events before each.
+/// How long to process events before each request.
 const SERVED: Duration = Duration::from_millis(20);
-/// Where it says no at once, how long to wait before that, at first and at most.
+/// The delay before a retry after an immediate error: the first and the maximum.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const MOST_WAIT: Duration = Duration::from_secs(5);
-/// How often to look meanwhile whether somebody wants the end.
+/// How often to check for a shutdown request while waiting.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Asks for all topics, once.
+/// Asks for all topics once.
 ///
 /// # Errors
-/// The configuration is none of librdkafka's; no answer within `patience`, or another one.
+/// librdkafka rejects the configuration, or there is no answer within `patience`, or an error.
 pub fn ask(cluster: &Cluster, patience: Duration) -> io::Result<Topics> {
     fetch(&client(cluster)?, patience).map_err(|error| about("kafka", &error))
 }
 
-/// Asks for ends of partitions, and for ids of topics.
-pub struct Prober(BaseConsumer<Voice>);
+/// Asks for the offsets of partitions, and for the ids of topics.
+pub struct Prober(BaseConsumer<Reporter>);
 
 impl Prober {
-    /// A client of its own, so that nobody waits for what it asks.
+    /// Creates a client of its own, so that its requests do not delay others.
     ///
     /// # Errors
-    /// The configuration is none of librdkafka's.
+    /// librdkafka rejects the configuration.
     pub fn open(cluster: &Cluster) -> io::Result<Self> {
         client(cluster).map(Self)
     }
 
-    /// One for which a partition ends where its log does, whatever transactions are open.
+    /// Creates a client for which a partition ends where its log ends, regardless of open
+    /// transactions.
     ///
     /// # Errors
-    /// The configuration is none of librdkafka's.
+    /// librdkafka rejects the configuration.
     pub fn of_logs(cluster: &Cluster) -> io::Result<Self> {
         client_with(cluster, &[("isolation.level", "read_uncommitted")]).map(Self)
     }
 
-    /// The offset after a partition's last record, if there is an answer within `patience`.
+    /// Returns the offset after a partition's last record, if there is an answer within `patience`.
     pub fn end(&self, topic: &str, partition: i32, patience: Duration) -> Option<i64> {
         self.ends(topic, partition, patience).map(|(_, end)| end)
     }
 
-    /// The ids of topics, if there is an answer within `patience`.
+    /// Returns the ids of topics, if there is an answer within `patience`.
     pub fn ids(&self, topics: &[&str], patience: Duration) -> Option<TopicIds> {
         topic_ids(self.0.client(), topics, patience).ok()
     }
 
-    /// The first offset of a partition, and the one after its last record, likewise.
+    /// Returns the first offset of a partition and the one after its last record, if there is an
+    /// answer within `patience`.
     pub fn ends(&self, topic: &str, partition: i32, patience: Duration) -> Option<(i64, i64)> {
         self.0.fetch_watermarks(topic, partition, patience).ok()
     }
 }
 
-fn client(cluster: &Cluster) -> io::Result<BaseConsumer<Voice>> {
+fn client(cluster: &Cluster) -> io::Result<BaseConsumer<Reporter>> {
     client_with(cluster, &[])
 }
 
-fn client_with(cluster: &Cluster, properties: &[(&str, &str)]) -> io::Result<BaseConsumer<Voice>> {
+fn client_with(
+    cluster: &Cluster,
+    properties: &[(&str, &str)],
+) -> io::Result<BaseConsumer<Reporter>> {
     cluster
         .client(properties)
-        .create_with_context(cluster.voice.clone())
+        .create_with_context(cluster.reporter.clone())
         .map_err(|error| not_made(&error))
 }
 
-fn fetch(client: &BaseConsumer<Voice>, patience: Duration) -> Result<Topics, KafkaError> {
+fn fetch(client: &BaseConsumer<Reporter>, patience: Duration) -> Result<Topics, KafkaError> {
     let metadata = client.fetch_metadata(None, patience)?;
     let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
     Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
 }
 
-/// Asks for all topics, until there is an answer or `stopped` says that nobody wants one any more.
+/// Asks for all topics, until there is an answer or `stopped` returns true.
 ///
 /// # Errors
-/// The configuration is none of librdkafka's; it is no use to ask again; or nobody wants to know.
+/// librdkafka rejects the configuration, retrying is useless, or `stopped` returned true.
 pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics> {
-    let voice = &cluster.voice;
+    let reporter = &cluster.reporter;
     let client = client(cluster)?;
     let mut backoff = Backoff::new(FIRST_WAIT, MOST_WAIT);
     let mut patience = FIRST;
     while !stopped() {
-        told(&client, voice)?;
+        told(&client, reporter)?;
         match fetch(&client, patience) {
             Ok(topics) => return Ok(topics),
             Err(error) => match error.rdkafka_error_code().map(Fault::of) {
                 Some(Fault::Lasting | Fault::Topic) => return Err(about("kafka", &error)),
-                _ => told(&client, voice)?,
+                _ => told(&client, reporter)?,
             },
         }
         if patience >= SAID {
-            voice.say(
+            reporter.say(
                 "kafka: no answer from the brokers; retrying (check kafka.brokers, kafka.tls and \
                  kafka.sasl)",
             );
@@ -131,43 +137,45 @@ pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics>
     Err(io::ErrorKind::Interrupted.into())
 }
 
-/// Takes what there is to tell of the connection, which is told here alone.
+/// Processes the connection events, which are only delivered here.
 ///
 /// # Errors
-/// It is no use to try again.
-fn told(client: &BaseConsumer<Voice>, voice: &Voice) -> io::Result<()> {
+/// Retrying is useless.
+fn told(client: &BaseConsumer<Reporter>, reporter: &Reporter) -> io::Result<()> {
     let (until, mut refused) = (Instant::now() + SERVED, None);
     while Instant::now() < until {
         let event = client.poll(SERVED / 4);
         match event.as_ref().and_then(|event| event.as_ref().err()?.rdkafka_error_code()) {
-            // Where there is no token, librdkafka says the same.
-            Some(RDKafkaErrorCode::Authentication) if voice.has_tokens() => {}
+            // librdkafka reports a missing token in the same way.
+            Some(RDKafkaErrorCode::Authentication) if reporter.has_tokens() => {}
             Some(code @ (RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL)) => {
                 refused = Some(code);
             }
-            Some(code) => voice.say(&format!("kafka: {code}; retrying")),
+            Some(code) => reporter.say(&format!("kafka: {code}; retrying")),
             None => {}
         }
     }
-    let mend = "see kafka.tls and kafka.sasl";
-    match (voice.lasting(), refused) {
+    let fix = "see kafka.tls and kafka.sasl";
+    match (reporter.lasting(), refused) {
         (Some(cause), _) => Err(io::Error::other(format!("kafka: {cause}"))),
-        (None, Some(code)) => Err(io::Error::other(format!("kafka: {code}: {mend}"))),
+        (None, Some(code)) => Err(io::Error::other(format!("kafka: {code}: {fix}"))),
         (None, None) => Ok(()),
     }
 }
 
-/// A client for questions of administration.
+/// Creates a client for admin requests.
 ///
 /// # Errors
-/// The configuration is none of librdkafka's, or there is no token.
-pub(super) fn admin(cluster: &Cluster) -> io::Result<AdminClient<Voice>> {
-    let voice = &cluster.voice;
-    let admin: AdminClient<Voice> =
-        cluster.client(&[]).create_with_context(voice.clone()).map_err(|error| not_made(&error))?;
-    // It does not ask for one.
-    if voice.has_tokens() {
-        let token = voice.token().map_err(|error| io::Error::other(error.to_string()))?;
+/// librdkafka rejects the configuration, or there is no token.
+pub(super) fn admin(cluster: &Cluster) -> io::Result<AdminClient<Reporter>> {
+    let reporter = &cluster.reporter;
+    let admin: AdminClient<Reporter> = cluster
+        .client(&[])
+        .create_with_context(reporter.clone())
+        .map_err(|error| not_made(&error))?;
+    // An admin client does not request a token itself.
+    if reporter.has_tokens() {
+        let token = reporter.token().map_err(|error| io::Error::other(error.to_string()))?;
         if !give_token(admin.inner(), &token) {
             return Err(io::Error::other("kafka: librdkafka did not accept the token"));
         }
@@ -175,7 +183,7 @@ pub(super) fn admin(cluster: &Cluster) -> io::Result<AdminClient<Voice>> {
     Ok(admin)
 }
 
-/// The longest record that each of these topics takes, where that is for this user to know.
+/// Returns the maximum record size of each topic, if this user may read it.
 pub fn limits<'a>(
     cluster: &Cluster,
     topics: impl Iterator<Item = &'a str>,

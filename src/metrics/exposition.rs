@@ -1,11 +1,12 @@
-//! Measures as text: the [Prometheus format](https://prometheus.io/docs/instrumenting/exposition_formats/)
-//! 0.0.4, and [OpenMetrics](https://prometheus.io/docs/specs/om/open_metrics_spec/) 1.0.
+//! Formats metrics as text: the [Prometheus
+//! format](https://prometheus.io/docs/instrumenting/exposition_formats/) 0.0.4, and
+//! [OpenMetrics](https://prometheus.io/docs/specs/om/open_metrics_spec/) 1.0.
 
 use std::fmt::Write as _;
 
 use super::Histogram;
 
-/// Which of the two.
+/// The text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Prometheus, 0.0.4.
@@ -15,7 +16,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The media type.
+    /// Returns the media type.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
@@ -24,19 +25,19 @@ impl Format {
     }
 }
 
-/// What the values of a family are.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows. Its name is without `_total`.
+    /// A number that only grows. Its name is without `_total`.
     Counter,
-    /// It goes up and down.
+    /// A number that goes up and down.
     Gauge,
     /// Durations in buckets.
     Histogram,
 }
 
 impl Kind {
-    /// As both formats call it.
+    /// Returns its name in both formats.
     pub fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -46,23 +47,23 @@ impl Kind {
     }
 }
 
-/// A measure, by its labels.
+/// A metric with all its samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Family {
-    /// Stable.
+    /// The name, which is stable.
     pub name: &'static str,
-    /// What it is.
+    /// The type.
     pub kind: Kind,
-    /// One line for people.
+    /// A description in one line.
     pub help: &'static str,
-    /// The names of its labels.
+    /// The label names.
     pub labels: &'static [&'static str],
-    /// Its values.
+    /// The samples.
     pub samples: Vec<Sample>,
 }
 
 impl Family {
-    /// A number that only grows.
+    /// Creates a counter.
     pub fn counter(
         name: &'static str,
         help: &'static str,
@@ -72,7 +73,7 @@ impl Family {
         Self { name, kind: Kind::Counter, help, labels, samples }
     }
 
-    /// A number that goes up and down.
+    /// Creates a gauge.
     pub fn gauge(
         name: &'static str,
         help: &'static str,
@@ -83,32 +84,32 @@ impl Family {
     }
 }
 
-/// One value, or one histogram.
+/// One value or histogram.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// In the order of the family's labels.
+    /// The label values, in the order of the family's labels.
     pub labels: Vec<String>,
-    /// The value; of a histogram the sum.
+    /// The value, or the sum of a histogram.
     pub value: f64,
-    /// Of a histogram.
+    /// The buckets of a histogram.
     pub buckets: Vec<(f64, u64)>,
 }
 
 impl Sample {
-    /// A value.
+    /// Creates a sample of a value.
     pub fn of(labels: &[&str], value: f64) -> Self {
         let labels = labels.iter().map(ToString::to_string).collect();
         Self { labels, value, buckets: Vec::new() }
     }
 
-    /// A histogram.
+    /// Creates a sample of a histogram.
     pub fn histogram(labels: &[&str], histogram: &Histogram) -> Self {
         let labels = labels.iter().map(ToString::to_string).collect();
         Self { labels, value: histogram.sum(), buckets: histogram.buckets() }
     }
 }
 
-/// All of it as text.
+/// Formats all families.
 pub fn render(families: &[Family], format: Format) -> String {
     let mut out = String::new();
     for family in families {

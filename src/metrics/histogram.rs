@@ -1,29 +1,30 @@
-//! Durations, counted in buckets.
+//! A histogram of durations.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
-/// The buckets' upper bounds in seconds: two or three to each power of ten, from 50 µs to a minute.
+/// The upper bounds of the buckets in seconds: two or three per power of ten, from 50 µs to a
+/// minute.
 const BOUNDS: [f64; 18] = [
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
     2.5, 5.0, 15.0, 60.0,
 ];
 
-/// Those of ages, from a hundredth of a second to a week.
+/// The upper bounds for ages, from a hundredth of a second to a week.
 const AGES: [f64; BOUNDS.len()] = [
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0,
     14400.0, 86400.0, 604_800.0,
 ];
-/// How long a unit of the sum is; years of ages have room in it.
+/// The unit of the sum, which can hold ages of years.
 const NANOSECOND: Duration = Duration::from_nanos(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// How long something took, again and again.
+/// A histogram of durations.
 pub struct Histogram {
     bounds: &'static [f64; BOUNDS.len()],
-    /// Not cumulative; the last is for all beyond the bounds.
+    /// Not cumulative; the last one is for everything above the bounds.
     counts: [AtomicU64; BOUNDS.len() + 1],
     unit: Duration,
     sum: AtomicU64,
@@ -36,7 +37,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// For ages of events: up to a week and more.
+    /// Creates a histogram for ages of events, up to a week and more.
     pub fn of_ages() -> Self {
         Self::with(&AGES, MILLISECOND)
     }
@@ -55,12 +56,12 @@ impl Histogram {
         self.sum.fetch_add(u64::try_from(units).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// How many there were.
+    /// Returns how many durations were counted.
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|count| count.load(Relaxed)).sum()
     }
 
-    /// The buckets, cumulative: a bound in seconds, and how many took no longer.
+    /// Returns the cumulative buckets: an upper bound in seconds, and the count.
     pub fn buckets(&self) -> Vec<(f64, u64)> {
         let mut sum = 0;
         let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
@@ -71,7 +72,7 @@ impl Histogram {
         cumulative.collect()
     }
 
-    /// All durations together, in seconds.
+    /// Returns the sum of all durations in seconds.
     pub fn sum(&self) -> f64 {
         self.sum.load(Relaxed) as f64 * self.unit.as_secs_f64()
     }

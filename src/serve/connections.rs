@@ -1,8 +1,7 @@
-//! Connections: a bounded number, and always room for one more.
+//! A limited number of connections, with room for one more at any time.
 //!
-//! Whoever connects and says nothing would hold a place that a probe needs. So no place is waited
-//! for: where all are taken, the oldest connection goes whose requests needed no access, or, where
-//! there is none, the oldest.
+//! An idle connection could occupy a slot that a probe needs. So if all slots are taken, the oldest
+//! connection without an authorized request is closed, or else the oldest.
 
 use std::{
     collections::VecDeque,
@@ -24,14 +23,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// What connections may take.
+/// The limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// So many at a time.
+    /// The maximum number of connections.
     pub(super) connections: usize,
-    /// A request's head must be there within this.
+    /// How long the head of a request may take.
     pub(super) head: Duration,
-    /// A connection lives no longer.
+    /// The maximum duration of a connection.
     pub(super) life: Duration,
 }
 
@@ -42,10 +41,10 @@ impl Default for Limits {
     }
 }
 
-/// Where no connection can be taken, the next one is tried after this.
+/// The delay before accepting again after an error.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether a request of a connection was let in to what is guarded.
+/// Whether a connection has made an authorized request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Admitted(Arc<AtomicBool>);
 
@@ -80,7 +79,7 @@ impl Open {
     }
 }
 
-/// Serves whoever connects.
+/// Accepts and serves connections.
 pub(super) async fn accept(listener: TcpListener, routes: Router, limits: Limits) {
     let mut open = Open::default();
     loop {
@@ -91,11 +90,12 @@ pub(super) async fn accept(listener: TcpListener, routes: Router, limits: Limits
                 let task = serve(stream, routes.clone(), admitted.clone(), limits);
                 let task = tokio::spawn(task);
                 open.0.push_back((task.abort_handle(), admitted));
-                // What has come already is read before the next connection takes its place.
+                // Data that has arrived is read before the next connection takes the slot.
                 yield_now().await;
             }
             Err(_) => {
-                // No descriptors, for example: one that is given back serves the next probe.
+                // For example, there are no descriptors left. One that is closed serves the next
+                // probe.
                 open.make_room(limits);
                 open.close_one();
                 sleep(PAUSE).await;

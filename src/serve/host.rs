@@ -1,6 +1,5 @@
-//! Which host a request is for. A page of a browser that has its own name resolve to this address
-//! (DNS rebinding) sends that name as `Host`; nobody else calls the server by a name that it does not
-//! know.
+//! Checks which host a request is for. A web page whose own name resolves to this address (DNS
+//! rebinding) sends that name as `Host`; regular clients use a name that the server knows.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -11,10 +10,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-/// Names that the server has beside `localhost`, in lower case.
+/// Names that the server accepts in addition to `localhost`, in lower case.
 pub(super) type Names = Arc<[String]>;
 
-/// Refuses a request for a host that is no IP address and has none of the names.
+/// Refuses a request for a host that is neither an IP address nor one of the names.
 pub(super) async fn guard(State(names): State<Names>, request: Request, next: Next) -> Response {
     if is_for(request.headers(), request.uri(), &names) {
         return next.run(request).await;
@@ -31,7 +30,7 @@ fn is_for(headers: &HeaderMap, uri: &Uri, names: &[String]) -> bool {
         && uri.authority().is_none_or(|authority| known(authority.as_str()))
 }
 
-/// Whether a host, perhaps with a port, is an IP address, or has one of the names.
+/// Returns whether a host, with or without a port, is an IP address or one of the names.
 fn is_known(host: &str, names: &[String]) -> bool {
     let name = match host.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
         Some((address, port)) => {
@@ -102,7 +101,7 @@ mod tests {
         };
         let path = Uri::from_static("/metrics");
         assert!(is_for(&headers(&["localhost"]), &path, &[]));
-        // Of HTTP/1.0, which no browser speaks.
+        // HTTP/1.0, which no browser uses.
         assert!(is_for(&headers(&[]), &path, &[]));
         assert!(!is_for(&headers(&["localhost", "evil.example"]), &path, &[]));
         let whole = Uri::from_static("http://evil.example/metrics");

@@ -1,7 +1,7 @@
-//! `POST /kafka/VERB`, with what it is about as the body: what an operator wants of a run.
+//! `POST /kafka/VERB` with the target as the body: commands of an operator.
 //!
-//! It wants the bearer token. Where there is none, only this machine may ask: a server that listens
-//! elsewhere answers 403. What a browser sends for a page carries an `Origin`, and is answered so, too.
+//! They require the bearer token. Without one, they are only accepted on a loopback address;
+//! otherwise the response is 403. Requests of web pages have an `Origin` header, and get 403, too.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,13 +18,13 @@ use tokio::time::timeout;
 
 use super::{Order, Status};
 
-/// An order must be there within this.
+/// How long the body of a request may take.
 const BODY: Duration = Duration::from_secs(5);
 const LONGEST: usize = 1024;
 
 type Shared = Arc<dyn Status>;
 
-/// The routes; `open`: nobody wants a token.
+/// Returns the routes; `open` means that there is no token.
 pub(super) fn routes(address: SocketAddr, open: bool, status: Shared) -> Router {
     let verb = |verb: &'static str| {
         post(move |State(status): State<Shared>, request: Request<Body>| {

@@ -1,4 +1,4 @@
-//! The pages of the admin server, and the token that guards all but the probes.
+//! The pages of the admin server, and the token that protects all but the probes.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -16,10 +16,9 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::{Access, Status, connections::Admitted, host, orders};
 use crate::metrics::Format;
 
-/// A dependency that does not answer within this time cannot be reached.
+/// How long the dependencies may take to respond.
 const DEPENDENCIES: Duration = Duration::from_secs(5);
-/// At most this many checks of all dependencies run at a time: each may hang for longer than its client
-/// waits.
+/// The maximum number of concurrent checks, because each may hang for longer than its client waits.
 const LOOKS: usize = 4;
 
 type Shared = Arc<dyn Status>;
@@ -84,7 +83,7 @@ async fn dependencies(State(status): State<Shared>, looks: Arc<Semaphore>) -> (S
         let look = looks.acquire_owned().await.ok()?;
         let work = move || {
             let all = status.dependencies();
-            // Given back when the look ends, not when nobody waits for it any more.
+            // Released when the check ends, not when its client stops waiting.
             drop(look);
             all
         };

@@ -1,4 +1,4 @@
-//! Signals: as shutdown requests, or for whoever wants to hear them.
+//! Signals: as shutdown requests, or for a handler.
 
 use std::{io, thread};
 
@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{Shutdown, Signal};
 
-/// A signal that came.
+/// A received signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
     /// SIGINT
@@ -21,7 +21,7 @@ pub enum Received {
 }
 
 impl Received {
-    /// Makes a request of `shutdown`, where the signal is one.
+    /// Makes a request of `shutdown`, if the signal is one.
     pub fn ask(self, shutdown: &Shutdown) {
         match self {
             Self::Interrupt => shutdown.request_by(Signal::Interrupt),
@@ -31,21 +31,21 @@ impl Received {
     }
 }
 
-/// Turns every SIGINT and SIGTERM from now on into a request.
+/// Converts every SIGINT and SIGTERM from now on to a request.
 ///
-/// The handlers are in place when this returns; a thread of its own waits for them.
+/// The handlers are installed when this returns; a thread waits for signals.
 pub fn listen(shutdown: Shutdown) -> io::Result<()> {
     run(false, move |received| received.ask(&shutdown))
 }
 
-/// Tells `handle` of every SIGINT, SIGTERM and SIGHUP from now on, as [`listen`] does.
+/// Calls `handle` for every SIGINT, SIGTERM and SIGHUP from now on.
 pub fn on_signal(handle: impl Fn(Received) + Send + 'static) -> io::Result<()> {
     run(true, handle)
 }
 
-/// From now on a file that must not grow any more (`ulimit -f`) is an error of the write, not the death of
-/// the process by SIGXFSZ. Processes that this one starts have the signal as it was: a handler, unlike
-/// `SIG_IGN`, is not theirs.
+/// Makes a write beyond the file size limit (`ulimit -f`) fail with an error, instead of killing
+/// the process with SIGXFSZ. Child processes keep the default, because a handler, unlike `SIG_IGN`,
+/// is not inherited.
 pub fn outlive_size_limits() -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let _guard = runtime.enter();

@@ -1,4 +1,4 @@
-//! Another sink, whose bytes are compressed.
+//! Compresses the bytes for another sink.
 
 use std::io;
 
@@ -7,17 +7,18 @@ use crate::{
     pipeline::Sink,
 };
 
-/// Compresses what goes to `inner`.
+/// Compresses what is written to `inner`.
 pub struct CompressSink {
     inner: Box<dyn Sink>,
     encoder: Option<Encoder>,
-    /// Whether what was written must be out when `write` returns.
+    /// Whether written bytes must be decodable when `write` returns.
     prompt: bool,
 }
 
 impl CompressSink {
-    /// `prompt`: somebody may be waiting, so each piece can be decoded when it is written. A file
-    /// that appears at its end needs none of that, and is a little smaller.
+    /// With `prompt`, each piece can be decoded when it is written, because a reader may be
+    /// waiting. A file that only appears at its end does not need this, and is a little smaller
+    /// without.
     pub fn new(inner: Box<dyn Sink>, format: Format, prompt: bool) -> io::Result<Self> {
         Ok(Self { inner, encoder: Some(Encoder::new(format)?), prompt })
     }
@@ -49,7 +50,7 @@ impl Sink for CompressSink {
 
     fn abort(&mut self) {
         if let Some(encoder) = self.encoder.take().filter(|_| self.inner.keeps_partial()) {
-            // So that what is kept can be decoded; where that fails, up to there.
+            // A partial output must be decodable as far as possible.
             let _ = encoder.finish().and_then(|end| self.inner.write(&end));
         }
         self.inner.abort();

@@ -1,4 +1,4 @@
-//! The dead letter as a file: one JSON object for each line that was not forwarded.
+//! Dead letters in a file: one JSON object for each line that was not forwarded.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{
     file::{ends_inside_a_line, leads_to, or_nothing_to_sync},
     named,
-    patience::Patience,
+    retry::Retry,
 };
 use crate::{
     journal::{Event, Say, visible},
@@ -20,54 +20,54 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// Letters are written when there are so many bytes of them.
+/// Dead letters are written when there are this many bytes of them.
 const WRITTEN_AT: usize = 64 << 10;
-/// So many bytes of letters are remembered that are not acknowledged.
+/// The maximum number of bytes of unacknowledged dead letters that are kept in memory.
 const REMEMBERED: usize = 1 << 20;
-/// How often a file may be moved or removed while it is made again.
+/// How often a file may be moved or removed while it is being recreated.
 const ATTEMPTS: usize = 1000;
 
-/// A file that rejects are appended to; a restart keeps what an earlier run left there.
+/// A file that dead letters are appended to. A restart keeps those of earlier runs.
 pub struct DeadLetterFile {
     file: File,
-    /// A device or a pipe has no place of its own.
+    /// Whether it is a regular file, which can be moved or removed, and not a device or a pipe.
     is_regular: bool,
     path: PathBuf,
-    /// Letters that are not acknowledged, of which so many bytes are written.
+    /// Unacknowledged dead letters; the first `written` bytes are in the file.
     letters: Vec<u8>,
     written: usize,
-    /// So many bytes of letters came into the file since the last [flush](RejectSink::flush).
+    /// Bytes that were written since the last [flush](RejectSink::flush).
     fresh: usize,
     settings: Settings,
-    patience: Patience,
+    retry: Retry,
 }
 
-/// What a dead letter knows beside its rejects.
+/// The settings for dead letters.
 #[derive(Clone, Default)]
 pub struct Settings {
-    /// Text lines are dropped, not kept.
+    /// Whether text lines are dropped.
     pub drop_text: bool,
-    /// Whom originals are sealed to.
+    /// The public key that originals are encrypted to.
     pub seal: Option<Seal>,
-    /// A full disk is waited for, as the output of such a run does.
+    /// Whether to wait for space on a full disk, as the output of such a run does.
     pub waits: bool,
 }
 
 impl DeadLetterFile {
-    /// Opens `path` to append to it. Half a letter, which a killed process left, gets a line end, so
-    /// that what follows can be read. `say` hears that the file was moved or removed; `shutdown` ends
-    /// a wait for its place.
+    /// Opens `path` for appending. An incomplete dead letter that a killed process left gets a line
+    /// end, so that what follows can be read. `say` reports that the file was moved or removed;
+    /// `shutdown` ends a wait for it.
     ///
     /// # Errors
-    /// It cannot be written, or another run is writing to it.
+    /// The file cannot be written, or another run is writing to it.
     pub fn open(path: &Path, settings: Settings, shutdown: Shutdown, say: Say) -> io::Result<Self> {
         let (file, is_regular) = opened(path)?;
-        let (path, patience) = (path.to_path_buf(), Patience { shutdown, say });
+        let (path, retry) = (path.to_path_buf(), Retry { shutdown, say });
         let letters = Vec::with_capacity(WRITTEN_AT);
-        Ok(Self { file, is_regular, path, letters, written: 0, fresh: 0, settings, patience })
+        Ok(Self { file, is_regular, path, letters, written: 0, fresh: 0, settings, retry })
     }
 
-    /// Whether what is written comes to the file that has the name now.
+    /// Returns whether the open file is the one that has the name now.
     fn is_in_place(&self) -> bool {
         !self.is_regular || leads_to(&self.path, &self.file)
     }
@@ -76,8 +76,8 @@ impl DeadLetterFile {
         visible(&self.path.display().to_string())
     }
 
-    /// Has all letters in the file that has the name now. Where somebody moved or removed it, it is
-    /// made again, and has those that are not acknowledged.
+    /// Ensures that all dead letters are in the file that has the name now. If the file was moved
+    /// or removed, it is recreated with the unacknowledged dead letters.
     fn settle(&mut self, durable: bool) -> io::Result<()> {
         for _ in 0..ATTEMPTS {
             self.spill()?;
@@ -98,17 +98,18 @@ impl DeadLetterFile {
                 }
                 opened(path)
             };
-            (self.file, self.is_regular) = self.patience.until_back(&shown, make)?;
+            (self.file, self.is_regular) = self.retry.until_back(&shown, make)?;
             (self.written, self.fresh) = (0, 0);
             let what = "it was moved or removed; it is recreated, and what was not acknowledged \
                         is written again";
-            (self.patience.say)(Event::OutputReplaced, &format!("{shown}: {what}"));
+            (self.retry.say)(Event::OutputReplaced, &format!("{shown}: {what}"));
         }
         Err(io::Error::other("another process repeatedly moves or removes it"))
     }
 
-    /// Writes what is not written. Where that fails, all that came since the last flush is taken back, for
-    /// none of it is counted as kept, and no half letter stays.
+    /// Writes the dead letters that are not written yet. If that fails, everything since the last
+    /// flush is removed, because none of it counts as kept, and no incomplete dead letter must
+    /// stay.
     fn spill(&mut self) -> io::Result<()> {
         let letters = &self.letters[self.written..];
         if letters.is_empty() {
@@ -119,13 +120,13 @@ impl DeadLetterFile {
         let mut attempt = || {
             file.write_all(letters).inspect_err(|_| {
                 if is_regular {
-                    // Where this fails, too, a later run ends the line.
+                    // If this fails, too, a later run ends the line.
                     let _ = file.set_len(before);
                 }
             })
         };
         let written = match is_regular && self.settings.waits {
-            true => self.patience.until_room(&self.shown(), attempt),
+            true => self.retry.until_room(&self.shown(), attempt),
             false => attempt(),
         };
         if let Err(error) = written {
@@ -145,7 +146,7 @@ impl DeadLetterFile {
     }
 }
 
-/// Opens a file to append letters to it, and says whether it is a regular one.
+/// Opens a file for appending, and returns whether it is a regular file.
 fn opened(path: &Path) -> io::Result<(File, bool)> {
     let mut file = OpenOptions::new().append(true).create(true).open(path)?;
     if !file.metadata()?.is_file() {
@@ -157,7 +158,7 @@ fn opened(path: &Path) -> io::Result<(File, bool)> {
                 "another run is writing to it: use a different file for each run",
             ));
         }
-        // Not every file system has locks.
+        // Not every file system supports locks.
         Err(TryLockError::Error(_)) | Ok(()) => {}
     }
     if has_half_a_letter(path)? {
@@ -169,16 +170,16 @@ fn opened(path: &Path) -> io::Result<(File, bool)> {
 fn has_half_a_letter(path: &Path) -> io::Result<bool> {
     match File::open(path) {
         Ok(file) => ends_inside_a_line(&file),
-        // Who may only write to it cannot tell.
+        // Without permission to read, this is unknown.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
         Err(error) => Err(error),
     }
 }
 
 impl Settings {
-    /// Whether rejects for this reason are kept.
+    /// Returns whether rejects for this reason are kept.
     pub fn takes(&self, reason: Reason) -> bool {
-        // What goes in a circle would go on in it, by its dead letters.
+        // A dead letter of a record in a loop would continue the loop.
         reason != Reason::Loop && !(self.drop_text && reason == EngineReason::Text)
     }
 }
@@ -253,7 +254,7 @@ fn write(out: &mut impl Write, letter: &Letter<'_>) -> io::Result<()> {
             string(out, "text", &String::from_utf8_lossy(body))?;
         }
         Payload::Redacted => {
-            // The engine's redacted event is one valid JSON object on one line.
+            // The redacted event is one valid JSON object on one line.
             out.write_all(br#","event":"#)?;
             out.write_all(body)?;
         }
@@ -298,7 +299,7 @@ mod tests {
         assert!(open(&path).is_ok());
     }
 
-    /// How long a file can be here.
+    /// Returns the maximum size of a file here.
     fn longest(file: &File) -> u64 {
         let (mut fits, mut fails) = (0, i64::MAX as u64);
         while fits + 1 < fails {
@@ -329,7 +330,7 @@ mod tests {
         letters.flush().unwrap();
         let kept = file.metadata().unwrap().len();
         assert!(kept > begun);
-        // Of this batch two pieces fit, and a part of the third.
+        // Two pieces of this batch fit, and a part of the third.
         let failed = (0..8192).find_map(|_| letters.write(&letter).err());
         assert!(failed.is_some());
         assert_eq!(file.metadata().unwrap().len(), kept, "none of it counts as kept");

@@ -1,4 +1,4 @@
-//! A sink for each input.
+//! A separate sink for each input.
 
 use std::io;
 
@@ -7,17 +7,17 @@ use crate::pipeline::Sink;
 /// Opens the sink of an input, by its index.
 pub type Open = Box<dyn FnMut(usize) -> io::Result<Box<dyn Sink>> + Send>;
 
-/// Gives each input a sink of its own, opened when there is something to write, or when the input
-/// turns out to be worth an empty one.
+/// Gives each input a sink, which is opened when there is something to write, or when a finished
+/// input needs an empty output.
 pub struct EachSink {
     open: Open,
     current: Option<Box<dyn Sink>>,
-    /// The input whose lines come.
+    /// The input whose lines are being written.
     input: usize,
 }
 
 impl EachSink {
-    /// `open` is asked once at most for each input, in their order.
+    /// `open` is called at most once for each input, in order.
     pub fn new(open: Open) -> Self {
         Self { open, current: None, input: 0 }
     }

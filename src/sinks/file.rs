@@ -1,5 +1,5 @@
-//! A file that is whole or not there: written beside its place, and renamed at the end; or one that
-//! is added to.
+//! A file that is either complete or unchanged: it is written under a temporary name and renamed at
+//! the end. Or a file that is appended to.
 
 mod opened;
 
@@ -18,31 +18,31 @@ use crate::{journal::visible, pipeline::Sink, temporary};
 pub use opened::ends_inside_a_line;
 pub(super) use opened::{leads_to, or_nothing_to_sync};
 
-/// What becomes of a file that is there already.
+/// What happens to an existing file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays, and is an error.
+    /// It is kept, and reported as an error.
     Keep,
-    /// It is replaced when the new one is finished.
+    /// It is replaced when the new file is complete.
     Replace,
-    /// It grows; when the run fails, back to what it was.
+    /// It is appended to. If the run fails, what was added is removed.
     Append,
 }
 
-/// A file that takes its place when it is finished; until then what stood there stays.
+/// A file that is replaced when its new content is complete. Until then the old one stays.
 ///
-/// A device or a named pipe (`/dev/null`) cannot be replaced: it is written to as it comes.
+/// A device or a named pipe (`/dev/null`) cannot be replaced, so it is written directly.
 pub struct FileSink {
     target: Target,
-    /// Its name, as errors show it.
+    /// Its name in errors.
     shown: String,
-    /// Hears where what is not complete is kept, if it is.
+    /// Reports where a partial output is kept, if it is.
     kept: Option<Kept>,
-    /// How much of what was written last was taken.
+    /// How many bytes of the last write were accepted.
     taken: usize,
 }
 
-/// Hears where what was written of an output stays that is not complete, or why it does not.
+/// Reports where a partial output is kept, or why it could not be kept.
 pub type Kept = Arc<dyn Fn(Result<&Path, &io::Error>) + Send + Sync>;
 
 enum Target {
@@ -51,7 +51,8 @@ enum Target {
         path: PathBuf,
         keep: bool,
     },
-    /// `new`: it was not there; `begun`: its size before; `written`: what was added.
+    /// `new`: the file did not exist; `begun`: its size before; `written`: the number of bytes
+    /// added.
     Append {
         file: File,
         path: PathBuf,
@@ -62,10 +63,10 @@ enum Target {
     Direct(File),
 }
 
-/// Writes a file that is whole or not there, in the place of what is there.
+/// Replaces a file, completely or not at all.
 ///
 /// # Errors
-/// It cannot be written; what was there stays.
+/// The file cannot be written; the old one stays.
 pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let mut file = FileSink::create(path, Existing::Replace)?;
     file.put(text.as_bytes())?;
@@ -73,13 +74,13 @@ pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 }
 
 impl FileSink {
-    /// Opens what will become `path`. A symbolic link is followed, and stays.
+    /// Opens a file that will become `path`. A symbolic link is followed, and kept.
     pub fn create(path: &Path, existing: Existing) -> io::Result<Self> {
         let target = match fs::canonicalize(path) {
             Ok(there) => open_existing(there, existing)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => match existing {
                 Existing::Append => append(path, true)?,
-                // The umask takes its bits away, as from any new file.
+                // The umask applies, as for any new file.
                 _ => replace(
                     path.to_path_buf(),
                     Permissions::from_mode(0o666),
@@ -91,12 +92,14 @@ impl FileSink {
         Ok(Self { target, shown: visible(&path.display().to_string()), kept: None, taken: 0 })
     }
 
-    /// What was written of it is kept in a file of its own when it is not finished, and `kept` is told.
+    /// Keeps a partial output in a file of its own if the output is not completed, and reports it
+    /// to `kept`.
     pub fn keeping_partial(self, kept: Option<Kept>) -> Self {
         Self { kept, ..self }
     }
 
-    /// Keeps what was written in a file beside its place. `None`: there is nothing to keep.
+    /// Keeps what was written in a file next to the output. Returns `None` if there is nothing to
+    /// keep.
     fn keep_partial(&mut self) -> io::Result<Option<PathBuf>> {
         let (mut temporary, path) = match &mut self.target {
             Target::Direct(_) => return Ok(None),
@@ -131,7 +134,7 @@ impl FileSink {
     }
 }
 
-/// What is kept of an output that is not complete: `FILE.partial`, or `FILE.partial.1` and so on.
+/// Returns the name of a partial output: `FILE.partial`, or `FILE.partial.1` and so on.
 pub fn partial_name(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_os_string();
     name.push(".partial");
@@ -160,7 +163,7 @@ fn open_existing(path: PathBuf, existing: Existing) -> io::Result<Target> {
     }
 }
 
-/// Locked, so that of two runs one is refused: the other could not be taken back any more.
+/// Locks the file, because two runs that append to it could not remove what they added.
 fn append(path: &Path, new: bool) -> io::Result<Target> {
     let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     match file.try_lock() {
@@ -169,11 +172,11 @@ fn append(path: &Path, new: bool) -> io::Result<Target> {
                 "another run is appending to it: use a different file for each run",
             ));
         }
-        // Not every file system has locks.
+        // Not every file system supports locks.
         Err(TryLockError::Error(_)) | Ok(()) => {}
     }
     let begun = file.metadata()?.len();
-    // Somebody else may have made it meanwhile.
+    // Another process may have created it meanwhile.
     let new = new && begun == 0;
     Ok(Target::Append { file, path: path.to_path_buf(), new, begun, written: 0 })
 }
@@ -219,7 +222,7 @@ impl FileSink {
                 Err(error) => break Err(error),
             }
         };
-        // Also of a write that failed.
+        // Also after a failed write.
         added.into_iter().for_each(|added| *added += self.taken as u64);
         written
     }
@@ -244,7 +247,8 @@ impl FileSink {
             Target::Replace { temporary, path, keep } => (temporary, path, *keep),
         };
         let Some(finished) = temporary.take() else { return Ok(()) };
-        // The data before the name: after a power cut FILE is the old one or the whole new one.
+        // The data is synced before the rename, so that after a power failure the file is either
+        // the old one or the complete new one.
         finished.as_file().sync_all()?;
         match keep {
             true => finished.persist_noclobber(&path).map_err(|failed| failed.error)?,
@@ -284,8 +288,8 @@ impl Sink for FileSink {
         match &mut self.target {
             Target::Direct(_) => {}
             Target::Append { file, path, new, begun, written } => {
-                // Where that fails, the next run finds the partial line and says so; and where somebody
-                // else added to it, nobody knows whose the bytes at the end are.
+                // If this fails, the next run reports the incomplete line. If another process
+                // appended to the file, it is unknown whose the bytes at the end are.
                 if file.metadata().is_ok_and(|file| file.len() == *begun + *written) {
                     let _ = file.set_len(*begun).and_then(|()| file.sync_all());
                     if *new {

@@ -2,25 +2,26 @@
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `anew` | another producer, where certificates or keys changed |
-//! | `desk` | where delivery reports come in |
-//! | `fenced` | tells why a producer was fenced |
-//! | `heard` | a producer, and the thread that hears its reports |
-//! | `isolate` | finds records for whose sake batches are refused |
-//! | `transactions` | records, and how far the source is delivered, at once or not at all |
-//! | `ways` | where a record goes, and whether its topic takes one as long |
+//! | `recreate` | replaces the producer when certificates or keys changed |
+//! | `codes` | sorts the error codes of transactions |
+//! | `delivery_reports` | receives delivery reports |
+//! | `fenced` | finds out why a producer was fenced |
+//! | `polled_producer` | a producer, and the thread that polls it |
+//! | `isolate` | finds the records because of which batches are rejected |
+//! | `transactions` | sends records and commits offsets atomically |
+//! | `destinations` | the topic of a record, and its maximum record size |
 //!
-//! A record's own fault is reported as such, and a topic's; the cluster's faults are waited out, for as
-//! long as it takes; all others end the run.
+//! Errors of a record or a topic are reported as such. Errors of the cluster are retried without
+//! limit. All others end the run.
 
-mod anew;
 mod codes;
-mod desk;
+mod delivery_reports;
+mod destinations;
 mod fenced;
-mod heard;
 mod isolate;
+mod polled_producer;
+mod recreate;
 mod transactions;
-mod ways;
 
 use std::{
     collections::BTreeMap,
@@ -37,102 +38,124 @@ use rdkafka::{
 
 use crate::{
     kafka::{
-        Cluster, Fault, Given, MadeWith, Routes, SOCKET_TIMEOUT, STATISTICS_EVERY, about, not_made,
-        of_record, unless_said,
+        AppliedPassword, Cluster, Fault, MadeWith, Routes, SOCKET_TIMEOUT, STATISTICS_EVERY, about,
+        not_made, of_record, unless_said,
     },
     pipeline::records::{Outgoing, RecordSink, Refusal, Ticket, Told, Transactions},
     shutdown::{Phase, Shutdown},
 };
-use desk::{Desk, Ear, is_lasting, is_topics, packed, reason, same};
-use heard::Heard;
+use delivery_reports::{
+    ClientCallbacks, DeliveryReports, is_lasting, is_topics, packed, reason, same,
+};
+use destinations::{Destinations, limit};
+use polled_producer::PolledProducer;
 use transactions::Transacting;
-use ways::{Ways, limit};
 
-/// What a record costs the producer beside its bytes, and what is known of it until its report came.
+/// The overhead of a record in the producer, and in this sink until its delivery report arrives.
 const RECORD_BYTES: usize = 512;
 
-/// What the sink needs in memory whose producer holds records of `buffer` bytes: these, the batches that
-/// are being made of them, and what is known of each.
+/// Returns the memory of the sink if its producer buffers `buffer` bytes of records: the buffer, the
+/// batches that are built from it, and the overhead of each record.
 pub fn sink_bytes(buffer: usize) -> u64 {
     (2 * buffer + most_records(buffer) * RECORD_BYTES) as u64
 }
 
-/// How many records the producer holds at most.
+/// Returns the maximum number of records in the producer's buffer.
 fn most_records(buffer: usize) -> usize {
     buffer / RECORD_BYTES
 }
 
-/// How long to wait for room.
+/// How long to wait for space in the buffer before checking for errors.
 const ROOM: Duration = Duration::from_millis(2);
-/// How long a stopped run waits without any progress.
+/// How long a stopped run waits without progress.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Where records go.
+/// The settings of the sink.
 pub struct Settings {
     /// The cluster.
     pub cluster: Cluster,
-    /// Which topics are written of what is read of one.
+    /// The topics that are written for each topic that is read.
     pub routes: Routes,
-    /// Each record goes to the partition of the number that it came from; otherwise its key decides,
-    /// as it does with the Java client.
+    /// Whether each record goes to the partition with the number of its source partition. Otherwise
+    /// its key decides, as in the Java client.
     pub same_partition: bool,
-    /// The longest record that each of these topics takes, as far as that is known.
+    /// The maximum record size of each topic, if it is known.
     pub limits: BTreeMap<String, usize>,
-    /// The name of the producer's transactions, if what it sends holds from commit to commit. It is this
-    /// process's alone, and the same after a restart.
+    /// The transactional id, if transactions are used. It is unique to this process, and the same
+    /// after a restart.
     pub transactional_id: Option<String>,
-    /// How many bytes of records the producer holds at most.
+    /// The size of the producer's buffer, in bytes.
     pub buffer_bytes: usize,
-    /// When to stop waiting.
+    /// The shutdown state, which ends waits.
     pub shutdown: Shutdown,
 }
 
-/// Topics.
+/// A sink that writes to topics.
 pub struct KafkaSink {
-    producer: Heard,
-    desk: Arc<Desk>,
-    ways: Ways,
+    producer: PolledProducer,
+    delivery_reports: Arc<DeliveryReports>,
+    destinations: Destinations,
     transacting: Option<Transacting>,
-    given: Given,
+    applied_password: AppliedPassword,
     made_with: MadeWith,
     settings: Settings,
 }
 
 impl KafkaSink {
-    /// Makes a producer, which connects when there is something to send; one of transactions at once.
+    /// Creates a producer, which connects when there is something to send, or immediately if it
+    /// uses transactions.
     ///
     /// # Errors
-    /// A property that librdkafka does not take; transactions that the cluster does not allow; or, of kind
-    /// `Interrupted`, somebody wants the end.
+    /// librdkafka rejects a property, or the cluster does not allow transactions; or, with the kind
+    /// `Interrupted`, a shutdown was requested.
     pub fn open(settings: Settings) -> io::Result<Self> {
-        let desk = Desk::new(settings.cluster.voice.clone(), settings.transactional_id.is_some());
-        let ways = Ways::new(settings.routes.clone(), settings.limits.clone());
+        let delivery_reports = DeliveryReports::new(
+            settings.cluster.reporter.clone(),
+            settings.transactional_id.is_some(),
+        );
+        let destinations = Destinations::new(settings.routes.clone(), settings.limits.clone());
         let made_with = settings.cluster.tls.taken();
-        let producer = producer(&settings, &desk)?;
+        let producer = producer(&settings, &delivery_reports)?;
         let stopped = || settings.shutdown.phase() != Phase::Running;
         let transactional = settings.transactional_id.as_ref();
         let transacting = transactional.map(|_| Transacting::start(&producer, &stopped));
         let transacting = transacting.transpose()?;
-        let given = Given::default();
-        Ok(Self { producer, desk, ways, transacting, given, made_with, settings })
+        let applied_password = AppliedPassword::default();
+        Ok(Self {
+            producer,
+            delivery_reports,
+            destinations,
+            transacting,
+            applied_password,
+            made_with,
+            settings,
+        })
     }
 
-    /// Whoever waits does this again and again: the producer has the password of now, and this process is
-    /// seen to be awake.
+    /// Must be called repeatedly while waiting: gives the producer the current password, and shows
+    /// that this process is not suspended.
     fn attend(&self) {
-        let Self { producer, transacting, given, settings, .. } = self;
-        attend(producer, transacting.as_ref(), given, settings);
+        let Self { producer, transacting, applied_password, settings, .. } = self;
+        attend(producer, transacting.as_ref(), applied_password, settings);
     }
 }
 
-fn attend(producer: &Heard, transacting: Option<&Transacting>, given: &Given, settings: &Settings) {
-    given.renew(&settings.cluster.voice, producer.client());
+fn attend(
+    producer: &PolledProducer,
+    transacting: Option<&Transacting>,
+    applied_password: &AppliedPassword,
+    settings: &Settings,
+) {
+    applied_password.renew(&settings.cluster.reporter, producer.client());
     if let Some(transacting) = transacting {
         transacting.look();
     }
 }
 
-/// A producer whose reports come to this desk.
-fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<Heard> {
+/// Creates a producer with these delivery reports.
+fn producer(
+    settings: &Settings,
+    delivery_reports: &Arc<DeliveryReports>,
+) -> io::Result<PolledProducer> {
     let mut config = settings.cluster.client(&[
         ("enable.idempotence", "true"),
         ("allow.auto.create.topics", "false"),
@@ -145,7 +168,7 @@ fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<Heard> {
             for (name, value) in transactions::properties(id) {
                 config.set(name, value);
             }
-            // A topic that is not there is known to be gone before what is for it is too old.
+            // Unknown topics are detected before the records for them expire.
             unless_said(&mut config, &[("topic.metadata.propagation.max.ms", "5000")]);
         }
         None => {
@@ -160,16 +183,17 @@ fn producer(settings: &Settings, desk: &Arc<Desk>) -> io::Result<Heard> {
     ];
     unless_said(&mut config, &usual);
     limit(&settings.limits, settings.buffer_bytes, &mut config);
-    let producer: BaseProducer<Ear> =
-        config.create_with_context(Ear(desk.clone())).map_err(|error| not_made(&error))?;
-    Heard::new(producer)
+    let producer: BaseProducer<ClientCallbacks> = config
+        .create_with_context(ClientCallbacks(delivery_reports.clone()))
+        .map_err(|error| not_made(&error))?;
+    PolledProducer::new(producer)
 }
 
 impl RecordSink for KafkaSink {
     fn send(&mut self, ticket: Ticket, record: &Outgoing<'_>) -> Result<(), Refusal> {
-        // Nobody looks while nothing comes.
+        // While no records come, nothing else checks for new certificates.
         self.take_certificates();
-        let topic = self.ways.way(record)?;
+        let topic = self.destinations.destination(record)?;
         let mut sent = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, packed(ticket));
         sent.key = record.key;
         sent.payload = record.value;
@@ -192,7 +216,7 @@ impl RecordSink for KafkaSink {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(match of_record(&error) {
                     Some(long) => {
-                        self.desk.voice.vitals.erred(Fault::Record);
+                        self.delivery_reports.reporter.member_status.count_error(Fault::Record);
                         Refusal::Record(reason(long))
                     }
                     None if is_topics(&error) => Refusal::Topic(about(topic, &error)),
@@ -201,18 +225,23 @@ impl RecordSink for KafkaSink {
                 });
             }
             sent = back;
-            attend(&self.producer, self.transacting.as_ref(), &self.given, &self.settings);
-            let tray = self.desk.tray();
-            if let Some(error) = &tray.failed {
+            attend(
+                &self.producer,
+                self.transacting.as_ref(),
+                &self.applied_password,
+                &self.settings,
+            );
+            let pending = self.delivery_reports.pending();
+            if let Some(error) = &pending.failed {
                 return Err(Refusal::Sink(same(error)));
             }
-            if tray.broken && self.transacting.is_some() {
-                // The abort that follows says why.
+            if pending.broken && self.transacting.is_some() {
+                // The abort that follows reports the reason.
                 return Err(Refusal::Undone);
             }
             let since = *waits.get_or_insert_with(Instant::now);
-            if anew::is_hopeless(&self.made_with, since) {
-                // What is given back is sent again, by another producer.
+            if recreate::is_hopeless(&self.made_with, since) {
+                // The record is sent again by a new producer.
                 let why =
                     "the producer's queue is full, and TLS certificates or keys changed meanwhile";
                 return Err(match self.transacting {
@@ -223,7 +252,7 @@ impl RecordSink for KafkaSink {
             if self.settings.shutdown.phase() == Phase::GivenUp {
                 return Err(Refusal::Sink(io::ErrorKind::TimedOut.into()));
             }
-            self.desk.wait(tray, ROOM);
+            self.delivery_reports.wait(pending, ROOM);
         }
     }
 
@@ -235,19 +264,19 @@ impl RecordSink for KafkaSink {
         self.attend();
         self.take_certificates();
         self.isolate(timestamps);
-        let mut tray = self.desk.tray();
-        reports.append(&mut tray.reports);
-        tray.failed.as_ref().map_or(Ok(()), |error| Err(same(error)))
+        let mut pending = self.delivery_reports.pending();
+        reports.append(&mut pending.reports);
+        pending.failed.as_ref().map_or(Ok(()), |error| Err(same(error)))
     }
 
     fn unsent(&mut self, unsent: &mut Vec<(Ticket, io::Error)>) {
-        unsent.append(&mut self.desk.tray().unsent);
+        unsent.append(&mut self.delivery_reports.pending().unsent);
     }
 
     fn wait(&mut self, wait: Duration) {
-        let tray = self.desk.tray();
-        if tray.reports.is_empty() && !tray.is_rare() {
-            self.desk.wait(tray, wait);
+        let pending = self.delivery_reports.pending();
+        if pending.reports.is_empty() && !pending.has_failures() {
+            self.delivery_reports.wait(pending, wait);
         }
     }
 

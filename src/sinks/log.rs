@@ -1,31 +1,31 @@
-//! A log for runs that never end: it is added to, whole lines only, and rotated.
+//! A log for long runs: complete lines are appended, and files are rotated.
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `files` | which line goes to which file, and which are open |
-//! | `active` | one file: durable up to a boundary, remembered behind it; rotation |
-//! | `template`, `fields` | names from what a line says, and nothing that leads elsewhere |
+//! | `files` | which line goes to which file, and which files are open |
+//! | `active` | one file: what is durable, what must be kept in memory, and rotation |
+//! | `template`, `fields` | file names from the fields of lines, which cannot leave their folder |
 //! | `rotated` | the names of rotated files |
-//! | `keeper` | rotated files: compressed, and the oldest removed |
-//! | `opened` | a file before its first line: locked, no input, mended where an earlier run left half a line |
-//! | `mark` | what this program is about to write to a file |
+//! | `retention` | compresses rotated files, and removes the oldest |
+//! | `opened` | opens and locks a file, and completes or removes an incomplete line |
+//! | `mark` | proves which incomplete line is this program's own |
 //! | `folder` | a folder that is held open |
-//! | `terms` | what holds for every file |
-//! | `faults` | where a test makes the file system fail |
+//! | `options` | the options of all files |
+//! | `faults` | injects file system errors in tests |
 //!
-//! Nothing is taken back: what is in a file stays there, also when the run fails.
+//! Nothing is taken back: written lines stay, even if the run fails.
 
 mod active;
 mod faults;
 mod fields;
 mod files;
 mod folder;
-mod keeper;
 mod mark;
 mod opened;
+mod options;
+mod retention;
 mod rotated;
 mod template;
-mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -42,44 +42,44 @@ use std::{
 
 use memchr::{memchr, memrchr};
 
+pub use options::Fsync;
 pub use template::Template;
-pub use terms::Fsync;
 
-use super::patience::Patience;
+use super::retry::Retry;
 use crate::{
     compression::Format, journal::Say, metrics::Meters, pipeline::Sink, shutdown::Shutdown,
 };
 use faults::Faults;
 use files::Files;
 use folder::Folder;
-use keeper::{Keeper, Keeping};
-use terms::{Clock, Terms};
+use options::{Clock, FileOptions};
+use retention::{Retention, RetentionThread};
 
-/// How a log is written.
+/// The settings of a log.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The file's name.
+    /// The name of the file.
     pub name: Template,
-    /// A file is rotated before it grows beyond so many bytes.
+    /// The size above which a file is rotated.
     pub rotate_size: Option<u64>,
-    /// A file is rotated when such a period ends.
+    /// The period after which a file is rotated.
     pub rotate_every: Option<Duration>,
-    /// So many rotated files of each file stay.
+    /// How many rotated files of each file are kept.
     pub rotate_keep: Option<usize>,
-    /// Rotated files are compressed.
+    /// The compression of rotated files.
     pub compress: Option<Format>,
-    /// When what was written is made durable.
+    /// When written lines are made durable.
     pub fsync: Fsync,
-    /// The longest line that is ever written: half of one may stand at a file's end.
+    /// The maximum length of a line, and so of an incomplete line at the end of a file.
     pub longest_line: u64,
-    /// Files that are never written to, by device and inode: the inputs.
+    /// Files that must not be written, by device and inode: the inputs.
     pub avoid: Vec<(u64, u64)>,
-    /// The symbolic link that the user named, where the name is that of the file it leads to.
+    /// The symbolic link that the user named, if the name is that of its target.
     pub link: Option<PathBuf>,
 }
 
 impl Settings {
-    /// A log at `name` that is never rotated.
+    /// Settings of a log at `name` without rotation.
     pub fn new(name: Template, longest_line: u64) -> Self {
         Self {
             name,
@@ -94,45 +94,45 @@ impl Settings {
         }
     }
 
-    /// What the sink holds in memory at most: the bytes that may have to be written again, and the
-    /// lines at hand, sorted and joined; a growing vector's slack is in the factors.
+    /// Returns the maximum memory: the bytes that may have to be written again, and the current
+    /// lines, sorted and joined. The factors include the spare capacity of growing vectors.
     pub fn memory(&self) -> u64 {
         3 * files::REMEMBERED as u64 + 6 * self.longest_line + (1 << 20)
     }
 }
 
-/// A log for runs that never end.
+/// A sink that appends to a log.
 pub struct LogSink {
     files: Arc<Mutex<Files>>,
-    /// The beginning of a line whose rest is yet to be written.
+    /// The beginning of a line whose rest was not written yet.
     begun: Vec<u8>,
     /// How many bytes of the last write are in the file, or begin a line.
     taken: usize,
-    /// Of the lines that ended in the last write, those that were taken.
+    /// For each line that ended in the last write, whether it was accepted.
     lines: Vec<bool>,
     ticker: Option<Ticker>,
 }
 
 impl LogSink {
-    /// Opens the log. `say` hears what somebody must know at once: that the disk is full, that an
-    /// fsync failed; `shutdown` ends a wait for room.
+    /// Opens the log. `say` reports events that must be known immediately, such as a full disk or a
+    /// failed fsync; `shutdown` ends a wait for space.
     ///
     /// # Errors
-    /// The file cannot be opened, is no log of lines, or is written to by another run. Files by
-    /// template are opened when their first line comes.
+    /// The file cannot be opened, is not a log of lines, or is written by another run. Files with a
+    /// template name are opened when their first line comes.
     pub fn open(
         settings: Settings,
         shutdown: Shutdown,
         say: Say,
         meters: Arc<Meters>,
     ) -> io::Result<Self> {
-        let patience = Patience { shutdown, say };
-        Self::with(settings, patience, meters, Arc::new(SystemTime::now), Faults::default())
+        let retry = Retry { shutdown, say };
+        Self::with(settings, retry, meters, Arc::new(SystemTime::now), Faults::default())
     }
 
     fn with(
         settings: Settings,
-        patience: Patience,
+        retry: Retry,
         meters: Arc<Meters>,
         clock: Clock,
         faults: Faults,
@@ -142,8 +142,8 @@ impl LogSink {
             fs::create_dir_all(if path.as_os_str().is_empty() { Path::new(".") } else { path })?;
         }
         let folder = Folder::open(path, faults)?;
-        let keeping = Keeping { compress: settings.compress, keep: settings.rotate_keep };
-        let terms = Terms {
+        let retention = Retention { compress: settings.compress, keep: settings.rotate_keep };
+        let options = FileOptions {
             fsync: settings.fsync,
             rotate_size: settings.rotate_size,
             rotate_every: settings.rotate_every,
@@ -153,15 +153,15 @@ impl LogSink {
             by_field: settings.name.has_fields(),
             meters,
             clock,
-            keeper: Keeper::start(keeping, patience.clone())?,
-            patience,
+            retention: RetentionThread::start(retention, retry.clone())?,
+            retry,
         };
-        let files = Arc::new(Mutex::new(Files::new(settings.name, folder, terms)?));
+        let files = Arc::new(Mutex::new(Files::new(settings.name, folder, options)?));
         let ticker = Some(Ticker::start(files.clone())?);
         Ok(Self { files, begun: Vec::new(), taken: 0, lines: Vec::new(), ticker })
     }
 
-    /// Ends what runs beside it, and closes everything.
+    /// Stops the background threads, and closes all files.
     fn close(&mut self) {
         self.ticker = None;
         lock(&self.files).close();
@@ -169,7 +169,7 @@ impl LogSink {
 }
 
 impl Sink for LogSink {
-    /// A line may come in pieces; it is written when it is whole.
+    /// A line may come in pieces, and is written when it is complete.
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         self.taken = 0;
         self.lines.clear();
@@ -202,9 +202,9 @@ impl Sink for LogSink {
         self.taken
     }
 
-    /// Where fields part the lines, what is written is no beginning of them.
+    /// If fields select the file, the accepted lines need not be the first ones.
     fn taken_lines(&self) -> Option<Vec<bool>> {
-        lock(&self.files).terms.by_field.then(|| self.lines.clone())
+        lock(&self.files).options.by_field.then(|| self.lines.clone())
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -217,7 +217,7 @@ impl Sink for LogSink {
         synced
     }
 
-    /// Nothing is taken back: whole lines stay, and half of one was never written.
+    /// Nothing is taken back: complete lines stay, and an incomplete one was never written.
     fn abort(&mut self) {
         let _ = self.finish();
     }
@@ -229,7 +229,7 @@ impl Drop for LogSink {
     }
 }
 
-/// Does what is due when no line comes.
+/// Does what is due while no lines come.
 struct Ticker {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -240,12 +240,12 @@ impl Ticker {
         let (end, ends) = channel();
         let work = move || {
             loop {
-                let rests = lock(&files).terms.rests();
+                let rests = lock(&files).options.rests();
                 match ends.recv_timeout(rests) {
                     Err(RecvTimeoutError::Timeout) => {}
                     _ => return,
                 }
-                // The next write tells what failed.
+                // The next write returns the error.
                 if lock(&files).tick().is_err() {
                     return;
                 }

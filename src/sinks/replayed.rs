@@ -1,4 +1,5 @@
-//! Dead letters of dead letters: each says where it stood at first, and how often it was tried.
+//! Dead letters of replayed dead letters: each names the original location, and how often it was
+//! replayed.
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -8,39 +9,39 @@ use crate::{
     seal::Seal,
 };
 
-/// DeadLetterReader that are replayed, and how they are told apart.
+/// The dead letters that are replayed.
 pub struct Replayed {
     /// Their file.
     pub path: PathBuf,
-    /// Those that are replayed.
+    /// Those that were selected.
     pub chosen: Arc<Chosen>,
-    /// The longest event.
+    /// The maximum event size.
     pub max_event_bytes: usize,
 }
 
-/// What asks for [`Replayed`], once it is known.
+/// Returns [`Replayed`], once it is known.
 pub type Ask = Box<dyn Fn() -> Option<Replayed> + Send>;
 
-/// A dead letter that knows which letter a line is of.
+/// Adds the original location to dead letters, by their line.
 pub struct ReplayedSink {
     inner: Box<dyn RejectSink>,
     ask: Ask,
     letters: Option<(Replayed, DeadLetterReader)>,
-    /// The letter that was last looked for.
+    /// The dead letter that was found last.
     current: Option<DeadLetter>,
-    /// The next letter's number.
+    /// The number of the next dead letter.
     at: usize,
-    /// The line that it begins with.
+    /// The line that the next dead letter begins with.
     line: u64,
 }
 
 impl ReplayedSink {
-    /// In front of `inner`.
+    /// Wraps `inner`.
     pub fn new(inner: Box<dyn RejectSink>, ask: Ask) -> Self {
         Self { inner, ask, letters: None, current: None, at: 0, line: 1 }
     }
 
-    /// Finds the letter that has this line; lines come in order.
+    /// Finds the dead letter that contains this line; lines come in order.
     fn letter(&mut self, line: u64) -> io::Result<()> {
         if self.letters.is_none() {
             let Some(replayed) = (self.ask)() else { return Ok(()) };

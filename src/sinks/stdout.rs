@@ -11,7 +11,7 @@ use rustix::{
 use super::named;
 use crate::pipeline::Sink;
 
-/// Standard output, written without a buffer of its own: the pipeline's pieces are large.
+/// Standard output without a buffer, because the pipeline writes large pieces.
 #[derive(Debug, Default)]
 pub struct StdoutSink {
     taken: usize,

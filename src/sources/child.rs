@@ -1,5 +1,5 @@
-//! The two streams of an application that was started, as one: whole lines of either, each stream's
-//! in their order.
+//! The two output streams of an application, merged line by line. The order within each stream is
+//! kept.
 
 use std::{
     io,
@@ -19,26 +19,26 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// What is read of a stream at a time.
+/// How many bytes are read from a stream at a time.
 const PIECE: usize = 64 << 10;
 
-/// What an application writes to its standard output and standard error.
+/// The standard output and standard error of an application.
 ///
-/// A line waits here until it is whole, so that none is torn by the other stream. Of one that is
-/// too long to be judged, only so much is kept that this can be told; the rest is thrown away as
-/// it comes. Waiting for its end in place of that would let the application wait for us where it
-/// writes to the other stream first.
+/// A line waits here until it is complete, so that the other stream cannot split it. Of a line that
+/// is too long to be judged, only enough is kept to detect that, and the rest is discarded. Waiting
+/// for its end instead could block the application when it writes to the other stream first.
 pub struct ChildSource {
     streams: [Stream; 2],
-    /// Closed by its other side when the application has ended.
+    /// Closed by the other side when the application has ended.
     ended: Option<OwnedFd>,
-    /// Until when those are heard who still have the streams, once the application has ended.
+    /// Until when to read from other processes that still hold the streams, after the application
+    /// has ended.
     until: Option<Instant>,
     drain: Duration,
     longest: usize,
     shutdown: Shutdown,
     piece: Vec<u8>,
-    /// Whole lines, of which `done` bytes were handed on.
+    /// Complete lines, of which the first `done` bytes were returned.
     ready: Vec<u8>,
     done: usize,
 }
@@ -46,13 +46,13 @@ pub struct ChildSource {
 struct Stream {
     /// `None` at its end.
     fd: Option<OwnedFd>,
-    /// A line whose end has not come.
+    /// The beginning of an incomplete line.
     begun: Vec<u8>,
 }
 
 impl ChildSource {
-    /// Reads `streams` until both end, or until `drain` after `ended` says that their application
-    /// has: who inherited them from it may never close them.
+    /// Reads `streams` until both end, or until `drain` after `ended` reports that the application
+    /// has ended, because other processes that inherited the streams may never close them.
     pub fn new(
         streams: [OwnedFd; 2],
         ended: OwnedFd,
@@ -65,7 +65,8 @@ impl ChildSource {
             ended: Some(ended),
             until: None,
             drain,
-            // One byte more than the limit, and one more yet: a `\r` must not pass as the end.
+            // One byte more than the limit, and another one, because a `\r` must not count as a
+            // line end.
             longest: max_event_bytes.saturating_add(2),
             shutdown,
             piece: vec![0; PIECE],
@@ -74,7 +75,7 @@ impl ChildSource {
         }
     }
 
-    /// What it holds in memory at most: a line of each stream, growing, and both handed on.
+    /// Returns the maximum memory: a growing line of each stream, and both when they are returned.
     pub fn memory(max_event_bytes: usize) -> u64 {
         2 * 4 * (max_event_bytes as u64 + 2 + PIECE as u64)
     }
@@ -84,8 +85,9 @@ impl ChildSource {
         ended || self.until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// Waits at most `wait` for either stream and takes what is there; `false`: woken for else.
-    fn hear(&mut self, wait: Option<Duration>) -> io::Result<bool> {
+    /// Waits at most `wait` for either stream, and reads what is there. Returns `false` if it was
+    /// woken up for another reason.
+    fn wait_for_data(&mut self, wait: Option<Duration>) -> io::Result<bool> {
         let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
         let wait = [wait, left].into_iter().flatten().min();
         let wake = self.shutdown.wake();
@@ -122,7 +124,7 @@ impl ChildSource {
 }
 
 impl Stream {
-    /// Moves whole lines to `ready`, and keeps the beginning of the next.
+    /// Moves complete lines to `ready`, and keeps the beginning of the next.
     fn take(&mut self, mut data: &[u8], longest: usize, ready: &mut Vec<u8>) {
         if !self.begun.is_empty() {
             let end = memchr(b'\n', data);
@@ -141,7 +143,7 @@ impl Stream {
         self.begun.extend_from_slice(&part[..part.len().min(room)]);
     }
 
-    /// The line that was begun is all that comes of it.
+    /// Ends an incomplete line.
     fn end(&mut self, ready: &mut Vec<u8>) {
         if !self.begun.is_empty() {
             ready.append(&mut self.begun);
@@ -174,7 +176,7 @@ impl Source for ChildSource {
                 }
             }
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let heard = self.hear(left)?;
+            let heard = self.wait_for_data(left)?;
             let waited = until.is_some_and(|until| until <= Instant::now());
             if self.ready.is_empty() && !self.over() && (!heard || waited) {
                 return Ok(Read::Idle);

@@ -1,4 +1,4 @@
-//! Dead letters as a source: what they are about, as it came.
+//! Reads the original lines of dead letters in a file.
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -8,22 +8,22 @@ use crate::{
     shutdown::{Phase, Shutdown},
 };
 
-/// The originals of those letters that were chosen, a line each.
+/// The originals of the selected dead letters, one per line.
 pub struct DeadLetterSource {
     path: PathBuf,
     letters: Option<DeadLetterReader>,
     terms: Arc<ReplayTerms>,
     chosen: Arc<Chosen>,
     shutdown: Shutdown,
-    /// The next letter's number.
+    /// The number of the next dead letter.
     at: usize,
-    /// What was opened and not yet read.
+    /// The decrypted original that is being read.
     open: Vec<u8>,
     read: usize,
 }
 
 impl DeadLetterSource {
-    /// Of this file.
+    /// Reads this file.
     pub fn new(
         path: PathBuf,
         terms: Arc<ReplayTerms>,
@@ -34,7 +34,7 @@ impl DeadLetterSource {
         Self { path, letters, terms, chosen, shutdown, at: 0, open, read: 0 }
     }
 
-    /// Opens the next; `false`: there is none.
+    /// Decrypts the next original. Returns `false` if there is none.
     fn next(&mut self) -> io::Result<bool> {
         let Self { path, terms, chosen, .. } = self;
         let letters = match &mut self.letters {
@@ -61,7 +61,7 @@ impl Source for DeadLetterSource {
     fn read(&mut self, buf: &mut [u8], _: Option<Duration>) -> io::Result<Read> {
         if self.read == self.open.len() {
             if !matches!(self.shutdown.phase(), Phase::Running | Phase::Draining { .. }) {
-                // This is not the end of the letters.
+                // This is not the end of the dead letters.
                 return Ok(Read::Idle);
             }
             if !self.next()? {

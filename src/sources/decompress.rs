@@ -1,4 +1,4 @@
-//! Another source, decompressed: what an input is, its first bytes say, and not its name.
+//! Decompresses another source. The format is recognized by the first bytes, not by the name.
 
 use std::{
     io,
@@ -11,20 +11,21 @@ use crate::{
     shutdown::{Phase, Shutdown},
 };
 
-/// So many compressed bytes are read at a time.
+/// How many compressed bytes are read at a time.
 const FEED: usize = 64 << 10;
 
-/// A source that may be compressed. What is not passes through, uncopied.
+/// A source that may be compressed. Uncompressed data passes through without a copy.
 pub struct DecompressSource {
     inner: Box<dyn Source>,
     state: State,
     found: Found,
+    /// The maximum window of a decoder.
     window: Window,
     shutdown: Shutdown,
 }
 
 enum State {
-    /// So far all of it begins a magic. A handful of bytes, without a line end.
+    /// Everything so far is the beginning of a magic number: a few bytes without a line end.
     Start(Vec<u8>),
     Plain,
     Packed(Box<Packed>),
@@ -34,24 +35,25 @@ struct Packed {
     format: Format,
     decoder: Box<dyn Decode>,
     feed: Vec<u8>,
-    /// How much of the feed is decoded.
+    /// How many bytes of `feed` are decoded.
     done: usize,
     ended: bool,
     whole: bool,
-    /// The text of the last step begins a member.
+    /// Whether the text of the last step begins a member.
     begins: bool,
-    /// Bytes of text so far.
+    /// The number of bytes of text so far.
     text: u64,
 }
 
 impl DecompressSource {
-    /// Decompresses `inner`; its format goes into `found` before its first byte of text.
+    /// Decompresses `inner`; its format is stored in `found` before the first byte of text is
+    /// returned.
     pub fn new(inner: Box<dyn Source>, window: &Window, found: Found, shutdown: Shutdown) -> Self {
         let window = window.clone();
         Self { inner, state: State::Start(Vec::new()), found, window, shutdown }
     }
 
-    /// Reads what the format is told by, and perhaps more, into `buf`.
+    /// Reads into `buf` until the format is known.
     fn start(&mut self, buf: &mut [u8], wait: Option<Duration>) -> io::Result<Read> {
         let State::Start(begun) = &mut self.state else { return self.inner.read(buf, wait) };
         let (had, most) = (begun.len(), buf.len().min(FEED));
@@ -63,7 +65,7 @@ impl DecompressSource {
             other => return Ok(other),
         };
         match Format::of(&buf[..len]) {
-            // Only what arrives can end the doubt; nobody waits for this part of a line.
+            // Only more data can tell. Nobody waits for this part of a line.
             Start::Unsure if len > had => {
                 self.state = State::Start(buf[..len].to_vec());
                 Ok(Read::Idle)
@@ -90,7 +92,7 @@ impl DecompressSource {
         }
     }
 
-    /// Whether nothing more will be read, so that this is the last chance for what waits here.
+    /// Returns whether nothing more will be read, so that what waits here must be returned now.
     fn stopped(&self) -> bool {
         matches!(self.shutdown.phase(), Phase::Stopped { .. } | Phase::GivenUp)
     }
@@ -121,8 +123,8 @@ enum Refused {
 }
 
 impl Packed {
-    /// The next text. Whoever asks gets his turn back after each piece of input, for a shutdown
-    /// must be heard even where endless input makes no text.
+    /// Returns the next text. It returns after each piece of input, because a shutdown must be
+    /// noticed even if endless input produces no text.
     fn read(
         &mut self,
         inner: &mut dyn Source,

@@ -1,4 +1,4 @@
-//! Reading from a descriptor with a time limit, and with an ear for a shutdown.
+//! Reads from a descriptor with a timeout, which a shutdown interrupts.
 
 use std::{io, os::fd::AsFd, time::Duration};
 
@@ -9,7 +9,7 @@ use rustix::{
 
 use crate::{pipeline::Read, shutdown::Wake};
 
-/// Waits at most `wait` until `input` has something, then reads once.
+/// Waits at most `wait` until `input` is readable, then reads once.
 pub(super) fn read_when_ready(
     input: impl AsFd,
     wake: &Wake,
@@ -30,12 +30,12 @@ pub(super) fn read_when_ready(
     if ready { read_now(input, buf) } else { Ok(Read::Idle) }
 }
 
-/// Reads once; blocks where the descriptor does.
+/// Reads once, and blocks if the descriptor does.
 pub(super) fn read_now(input: impl AsFd, buf: &mut [u8]) -> io::Result<Read> {
     match rustix::io::read(input, buf) {
         Ok(0) => Ok(Read::End),
         Ok(n) => Ok(Read::Bytes(n)),
-        // A descriptor that its other owners made non-blocking, or a signal: ask again.
+        // Another owner made the descriptor non-blocking, or a signal arrived: try again.
         Err(Errno::AGAIN | Errno::INTR) => Ok(Read::Idle),
         Err(error) => Err(error.into()),
     }

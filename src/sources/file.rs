@@ -1,4 +1,4 @@
-//! A file: a regular one, or a named pipe or device.
+//! A file: a regular file, a named pipe or a device.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// A file, opened when its turn comes, so that a long list needs one descriptor.
+/// A file, which is opened in its turn, so that many files need only one descriptor.
 pub struct FileSource {
     path: PathBuf,
     shutdown: Shutdown,
@@ -26,8 +26,8 @@ pub struct FileSource {
 
 struct Open {
     file: File,
-    /// A regular file never keeps anybody waiting. What is known of it, to see that it is still whole
-    /// at its end.
+    /// For a regular file, which never blocks: what is needed to check at its end that it did not
+    /// change.
     regular: Option<Extent>,
 }
 
@@ -37,7 +37,7 @@ impl FileSource {
         Self { path, shutdown, open: None }
     }
 
-    /// A regular file that is open already, and may change as it likes.
+    /// An open regular file that may change while it is read.
     pub fn of(file: File, shutdown: Shutdown) -> Self {
         let regular = Some(Extent::unknown());
         Self { path: PathBuf::new(), shutdown, open: Some(Open { file, regular }) }
@@ -61,24 +61,24 @@ impl Source for FileSource {
     }
 }
 
-/// So many bytes at the beginning of a file, and before its end, are compared at the end.
+/// How many bytes at the beginning of a file, and before its end, are compared at the end.
 const EDGE: usize = 64;
 
-/// How much of a regular file there was, and was read.
+/// The size of a regular file, and how much was read.
 pub(super) struct Extent {
-    /// Its size when it was opened; 0 also where sizes say nothing (`/proc`).
+    /// Its size when it was opened. It is 0 if sizes have no meaning (`/proc`).
     size: u64,
     read: u64,
-    /// The first bytes that were read, and the last ones.
+    /// The first and the last bytes that were read.
     first: Vec<u8>,
     last: Vec<u8>,
-    /// Where the first ones were: standard input may begin anywhere in its file.
+    /// The offset of the first bytes, because standard input may begin anywhere in its file.
     from: u64,
     known: bool,
 }
 
 impl Extent {
-    /// That of an open file; `None`: it is no regular one.
+    /// Returns the extent of an open file, or `None` if it is not a regular file.
     pub(super) fn of(file: impl AsFd) -> io::Result<Option<Self>> {
         let stat = rustix::fs::fstat(&file)?;
         if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
@@ -93,7 +93,7 @@ impl Extent {
         Self { size: 0, read: 0, first: Vec::new(), last: Vec::new(), from: 0, known: false }
     }
 
-    /// Reads on. At the end, what was read must still be there.
+    /// Reads more. At the end, what was read must be unchanged.
     pub(super) fn read(&mut self, file: impl AsFd, buf: &mut [u8]) -> io::Result<Read> {
         let read = read_now(&file, buf)?;
         match read {
@@ -121,9 +121,9 @@ impl Extent {
     }
 
     /// # Errors
-    /// The file was truncated, or written anew, while it was read.
+    /// The file was truncated or rewritten while it was read.
     fn check(&self, file: BorrowedFd<'_>) -> io::Result<()> {
-        // In /proc a file has no size, whatever it holds.
+        // Files in /proc have size 0, whatever they contain.
         if self.size == 0 {
             return Ok(());
         }

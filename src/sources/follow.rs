@@ -1,35 +1,34 @@
-//! Files that grow: found, told apart, read in turn, and let go.
+//! Growing files: found, identified, read in turn, and closed when they are finished.
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `discovery` | which files there are, and which of them were read already under another name |
-//! | `fingerprint` | which file it is |
-//! | `tail` | one file that is followed |
-//! | `former` | files that are no longer followed, and how their copies are recognised |
-//! | `packed` | one that is compressed |
-//! | `trouble` | what cannot be read, told once |
-//! | `watch` | when to look |
+//! | `discovery` | finds files, and recognizes those that were read under another name |
+//! | `fingerprint` | identifies a file |
+//! | `tail` | one followed file |
+//! | `finished` | files that are no longer followed, to recognize their copies |
+//! | `packed` | a compressed file |
+//! | `failures` | files that cannot be read, and too few descriptors |
+//! | `watch` | when to check for changes |
 //! | `registry` | how far each file was delivered |
-//! | `store` | the same on disk |
-//! | `suspects` | which lines hold up every run |
-//! | `settings` | what there is to follow, and how |
+//! | `store` | the registry on disk |
+//! | `suspects` | lines that crash or block every run |
+//! | `settings` | what is followed, and how |
 //!
-//! A file is its device and inode, and the start of what it says; its name may change. A file that
-//! no name leads to any more is read to its end, and for a while longer, before it is let go.
+//! A file is identified by its device, its inode and the beginning of its content; its name may
+//! change. A file that has no name any more is read to its end, and kept open for a while.
 //!
-//! Only how long something lasted is ever asked of the clock, never the time of day: a clock that is
-//! set changes nothing here.
+//! Only durations are measured, never the time of day, so a clock that is set has no effect.
 
 mod discovery;
+mod failures;
 mod fingerprint;
-mod former;
+mod finished;
 mod packed;
 mod registry;
 mod settings;
 mod store;
 mod suspects;
 mod tail;
-mod trouble;
 mod watch;
 
 use std::{
@@ -50,26 +49,26 @@ use crate::{
 };
 
 use fingerprint::{Node, Stamp};
-use former::Formers;
+use finished::FinishedFiles;
 use packed::Packed;
 use registry::Registry;
 use suspects::{Kept, Notes};
 use tail::{Packing, Tail};
 use watch::Watch;
 
-/// So many files are followed at once; more wait until one is let go.
+/// The maximum number of followed files; more wait until one is finished.
 pub const MOST_FILES: usize = 8192;
-/// What a followed file costs, in the memory formula: its paths, its fingerprints, its places in
-/// tables, its entry in a checkpoint that is being written.
+/// The memory of a followed file in the formula: its paths, fingerprints, table entries, and its
+/// entry in a checkpoint that is being written.
 pub const FILE_BYTES: u64 = 4 << 10;
-/// How often files are looked for, whatever was heard.
+/// How often files are listed, whatever inotify reports.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often files are looked at where nothing is heard.
+/// How often files are checked without inotify.
 const POLL_EVERY: Duration = Duration::from_millis(20);
-/// A file is let go when no name has led to it, and it has not grown, for so long.
+/// How long a file that has no name is followed after its last growth.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Files that grow.
+/// A source of growing files.
 pub struct Follow {
     settings: Settings,
     registry: Registry,
@@ -77,44 +76,44 @@ pub struct Follow {
     watch: Watch,
     tails: BTreeMap<usize, Tail>,
     nodes: HashMap<Node, usize>,
-    /// Archives that were read, as they were then: a node alone is soon another file's.
+    /// Archives that were read, with their stamps, because an inode number may be reused.
     archives: HashMap<Node, Stamp>,
-    /// By folder, as the watch names it, and name.
+    /// Inputs by folder, as the watch names it, and file name.
     places: HashMap<(PathBuf, OsString), usize>,
-    formers: Formers,
-    /// Tails that have something to read, in turn.
+    finished: FinishedFiles,
+    /// Tails that have something to read, in order.
     queue: VecDeque<usize>,
-    /// The compressed file that is open: one at a time.
+    /// The compressed file that is open; only one is at a time.
     unpacking: Option<usize>,
     /// Archives and copies that may still be written: their size, and since when.
     unsettled: HashMap<Node, (u64, Instant)>,
-    /// Who still has to be told as ended.
+    /// Inputs whose end was not reported yet.
     ended: VecDeque<(usize, bool)>,
     current: Option<usize>,
-    /// Turns so far.
+    /// The number of turns so far.
     turns: u64,
-    /// There are more files than descriptors, which was said.
+    /// Whether it was reported that there are more files than descriptors.
     in_turn: bool,
-    /// When files were listed last; `None`: they must be listed at once.
+    /// When files were last listed; `None` if they must be listed immediately.
     listed: Option<Instant>,
-    /// A listing is wanted.
+    /// Whether a listing is needed.
     stale: bool,
     looked: Instant,
-    /// Failures that were told, and those that are yet to be.
+    /// Failures that were reported, and those that are to be reported.
     told: HashSet<String>,
     failures: VecDeque<(String, io::Error)>,
-    /// Files of an earlier run are yet to be searched for.
+    /// Whether files of an earlier run must still be searched.
     first: bool,
-    /// So much could not be listed the last time.
+    /// How many files and folders could not be listed the last time.
     unknown: usize,
     drained: bool,
 }
 
 impl Follow {
-    /// What follows files, and what keeps their positions.
+    /// Opens a source that follows files, and the checkpoint that keeps their positions.
     ///
     /// # Errors
-    /// A data directory that another process has, or that does not hold what it should.
+    /// The data directory is used by another process, or is damaged.
     pub fn open(settings: Settings) -> Result<(Self, Box<dyn Checkpoint>), StoreError> {
         let registry = Registry::open(settings.data_dir.as_deref())?;
         let checkpoint = Box::new(Kept::open(&registry, settings.data_dir.as_deref()));
@@ -128,7 +127,7 @@ impl Follow {
             nodes: HashMap::new(),
             archives: HashMap::new(),
             places: HashMap::new(),
-            formers: Formers::default(),
+            finished: FinishedFiles::default(),
             queue: VecDeque::new(),
             unpacking: None,
             unsettled: HashMap::new(),
@@ -151,7 +150,7 @@ impl Follow {
         (self.settings.clock)()
     }
 
-    /// The next tail in the queue that has something to say.
+    /// Begins the turn of the next tail in the queue that has something to read.
     fn next_in_queue(&mut self, now: Instant) -> Option<Turn> {
         for _ in 0..self.queue.len() {
             let input = self.queue.pop_front()?;
@@ -171,12 +170,12 @@ impl Follow {
         None
     }
 
-    /// Begins a tail's turn; `None`: it was truncated and another takes its place, or it is not what
-    /// it was.
+    /// Begins the turn of a tail. Returns `None` if the file was truncated and is read as another
+    /// file, or is not the same any more.
     fn begin(&mut self, input: usize, now: Instant) -> io::Result<Option<Ready>> {
         match self.open_for_turn(input) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // It was closed, and is somewhere else by now: a listing finds it.
+                // It was closed and has been renamed; a listing will find it.
                 self.stale = true;
                 return Ok(None);
             }
@@ -189,7 +188,7 @@ impl Follow {
         }
         let new = tail.position.offset == 0 && !tail.is_packed();
         if new && matches!(Format::of(&tail.ask(fingerprint::start)?), Start::Packed(_)) {
-            // It was empty when it was met.
+            // It was empty when it was found.
             self.meet_again(input);
             return Ok(None);
         }
@@ -198,13 +197,13 @@ impl Follow {
         }
         let mut take_partial = tail.aged_to.is_some();
         if let Packing::Packed(packed) = &mut tail.packing {
-            // Nothing will be added to it.
+            // Nothing will be appended to it.
             take_partial = true;
             if packed.is_none() {
                 let start = tail.file.as_ref().map(fingerprint::start).transpose()?;
                 let start = start.unwrap_or_default();
                 if !matches!(Format::of(&start), Start::Packed(_)) {
-                    // It is being written anew.
+                    // It is being rewritten.
                     self.park(input);
                     return Ok(None);
                 }
@@ -222,11 +221,11 @@ impl Follow {
         Ok(Some(Ready { input, name, position, take_partial, take_waiting, caution }))
     }
 
-    /// A file was truncated in place: what is in it now is read as another file.
+    /// Handles a file that was truncated in place: its new content is read as another file.
     fn truncated(&mut self, input: usize, now: Instant) -> io::Result<()> {
         let Some(mut tail) = self.tails.remove(&input) else { return Ok(()) };
         self.settings.observer.input_truncated(&tail.name);
-        self.formers.remember(tail.former());
+        self.finished.remember(tail.finished_file());
         self.ended.push_back((input, true));
         let Some(file) = tail.file.take() else { return Ok(()) };
         let fresh =
@@ -248,7 +247,7 @@ impl Follow {
         }
     }
 
-    /// Looks at every file: which of them grew, and which is let go.
+    /// Checks every file: which has grown, and which is finished.
     fn look(&mut self, now: Instant) {
         self.looked = now;
         let inputs: Vec<_> = self.tails.keys().copied().collect();
@@ -282,12 +281,12 @@ impl Follow {
             self.tell(&tail.name.clone(), io::Error::other(why));
         }
         if !tail.is_packed() {
-            self.formers.remember(tail.former());
+            self.finished.remember(tail.finished_file());
         }
         self.ended.push_back((input, false));
     }
 
-    /// Does what is due, and says how long nothing will be.
+    /// Does what is due, and returns how long nothing will be.
     fn upkeep(&mut self, now: Instant) -> Duration {
         let since = |at: Instant| now.saturating_duration_since(at);
         let due = self.listed.is_none_or(|at| {
@@ -297,15 +296,15 @@ impl Follow {
             (self.listed, self.stale) = (Some(now), false);
             self.discover(now);
             self.look(now);
-        } else if !self.watch.hears() && since(self.looked) >= POLL_EVERY {
+        } else if !self.watch.reports_writes() && since(self.looked) >= POLL_EVERY {
             self.look(now);
         }
-        let soon = if self.stale || !self.watch.hears() { POLL_EVERY } else { LOOK_EVERY };
+        let soon = if self.stale || !self.watch.reports_writes() { POLL_EVERY } else { LOOK_EVERY };
         soon.min(LOOK_EVERY.saturating_sub(self.listed.map_or(LOOK_EVERY, since)))
     }
 
-    /// Waits for news, and queues whose news it is.
-    fn hear(&mut self, wait: Duration) {
+    /// Waits for changes, and queues the changed files.
+    fn wait_for_news(&mut self, wait: Duration) {
         let news = match self.watch.wait(self.settings.shutdown.wake(), wait) {
             Ok(news) => news,
             Err(error) => return self.tell("inotify", error),
@@ -314,7 +313,7 @@ impl Follow {
         for place in news.written {
             match self.places.get(&place) {
                 Some(&input) => self.enqueue(input),
-                // A name that is not known, or not any more.
+                // An unknown name, or one that is no longer known.
                 None => self.stale = true,
             }
         }
@@ -344,7 +343,7 @@ impl Growing for Follow {
             if let Some((name, error)) = self.failures.pop_front() {
                 return Turn::Failed { name, error };
             }
-            // Writers that never rest must not keep new files from being found.
+            // Permanent writers must not prevent new files from being found.
             let nothing_for = self.upkeep(now);
             if let Some(turn) = self.next_in_queue(now) {
                 return turn;
@@ -359,7 +358,7 @@ impl Growing for Follow {
             if left.is_zero() {
                 return Turn::Idle;
             }
-            self.hear(left.min(nothing_for));
+            self.wait_for_news(left.min(nothing_for));
         }
     }
 
@@ -377,18 +376,18 @@ impl Growing for Follow {
             self.registry.grew(input, &tail.start);
         }
         if tail.failed {
-            // Told already; tried again from here when it changes.
+            // It was reported, and will be retried from here when the file changes.
             return self.park(input);
         }
         match (tail.is_packed(), exhausted && !tail.rewritten) {
             (true, true) => {
-                // Read once: no listing brings it back.
+                // It was read once, and a listing does not add it again.
                 let stamp = tail.metadata().map(|metadata| Stamp::of(&metadata));
                 self.archives.extend(stamp.ok().map(|stamp| (tail.node, stamp)));
                 self.let_go(input);
             }
             (_, false) => self.enqueue(input),
-            // Until somebody writes.
+            // It waits until something is written.
             (false, true) => {}
         }
     }

@@ -2,38 +2,39 @@
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `arrival` | a message as a record of a block, decompressed |
-//! | `shared` | what the thread and the pipeline share: filled blocks, how far each partition is, and of which topic |
-//! | `letters` | a dead letter as the record that it is about, and the end of a run of these |
-//! | `hold` | what is not read at present: topics with a fault of their own |
-//! | `member` | joins the group, and anew where more partitions come than memory was shared out for |
-//! | `membership` | whose member this is, and what is told of that |
-//! | `leave` | takes a member out of its group that does not come back |
-//! | `measure` | what is measured of blocks |
-//! | `poison` | records that kill the process that judges them |
-//! | `rebalance` | partitions that come and go |
-//! | `survey` | looks whether topics that come later fit |
-//! | `unread` | looks whether all partitions are somebody's |
+//! | `arrival` | converts a message to a record of a block, decompressed |
+//! | `shared` | the state that the thread and the pipeline share: filled blocks, and the progress of each partition |
+//! | `dead_letters` | converts a dead letter to its original record, and ends a replay |
+//! | `paused` | what is not read: topics with an error of their own, and what an operator paused or skips |
+//! | `member` | joins the group, and rejoins it when more partitions need smaller buffers, or certificates changed |
+//! | `membership` | the name and group of a member, and the messages about it |
+//! | `leave` | removes a member from its group that does not come back |
+//! | `measure` | metrics of blocks |
+//! | `poison` | records that crash the process that judges them |
+//! | `rebalance` | callbacks: partitions that are assigned and revoked |
+//! | `monitor` | checks the topics, partitions and certificates periodically |
+//! | `unread` | checks whether all partitions are assigned |
 //! | `start` | where a partition begins |
 //! | `reader` | the thread: serves the group whatever the sink does, and reads while there is room |
+//! | `fetch_errors` | errors while reading |
 //!
-//! What is read ahead waits in a queue for each partition and stays there while there is no room.
+//! Fetched records wait in a queue for each partition, and stay there while there is no room.
 
 mod arrival;
-mod hold;
+mod dead_letters;
+mod fetch_errors;
 mod leave;
-mod letters;
 mod measure;
 mod member;
 mod membership;
+mod monitor;
+mod paused;
 mod poison;
 mod reader;
 mod rebalance;
 mod shared;
 mod start;
-mod survey;
 mod unread;
-mod wrong;
 
 use std::{
     io,
@@ -54,76 +55,79 @@ use crate::{
     shutdown::Shutdown,
 };
 use arrival::DECODER_BYTES;
+pub use dead_letters::{DeadLetters, Narrow};
 pub use leave::leave;
-pub use letters::{Letters, Narrow};
 use member::Member;
+pub use monitor::Judge;
 pub use poison::{Notes, Noting};
 use reader::Reader;
 use rebalance::list;
 use shared::Shared;
 pub use start::{Begin, Starts};
-pub use survey::Judge;
 pub use unread::Reads;
 use unread::Unread;
 
-/// So many filled blocks wait at most.
+/// The maximum number of filled blocks that wait.
 const MOST_READY: usize = 2;
-/// Blocks that the source has beside those of the pipeline: those that wait, and one to fill.
+/// The blocks of the source, in addition to those of the pipeline: those that wait, and one to
+/// fill.
 pub const BLOCKS: usize = MOST_READY + 1;
-/// Of each, at least.
+/// The minimum size of the buffer of a partition.
 const LEAST_BYTES: usize = 64 << 10;
-/// What a broker answers at most at once.
+/// The maximum size of a fetch response.
 const ANSWER_BYTES: usize = 4 << 20;
 
-/// What the source holds in memory at most that reads so much ahead, beside blocks and the text of a
-/// compressed event.
+/// Returns the maximum memory of the source with buffers of `ahead` bytes, without blocks and the text
+/// of a compressed event.
 pub fn source_bytes(ahead: usize) -> u64 {
     (ahead + 2 * ANSWER_BYTES) as u64 + DECODER_BYTES
 }
 
-/// How long offsets may take to be kept at the end.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// How long committing offsets may take at the end.
+const COMMIT_WITHIN: Duration = Duration::from_secs(10);
 
-/// What is read, and how.
+/// The settings of the source.
 pub struct Settings {
     /// The cluster.
     pub cluster: Cluster,
-    /// Topics by name, or, with `^` in front, by regular expression.
+    /// Topic names, or regular expressions that begin with `^`.
     pub topics: Vec<String>,
     /// The consumer group.
     pub group: String,
-    /// The name of this process in the group, if it has one.
+    /// The name of this process in the group, if it is a static member.
     pub instance: Option<String>,
-    /// It goes for good at the end: others have its partitions at once.
+    /// Whether it leaves the group at the end, so that other members take over its partitions at
+    /// once.
     pub leaves: bool,
-    /// How many partitions these topics have.
+    /// The number of partitions of these topics.
     pub partitions: usize,
-    /// How much is read ahead of all of them, in bytes.
+    /// The size of the buffers for fetched records of all partitions together, in bytes.
     pub ahead_bytes: usize,
-    /// A block is handed on when it holds so much.
+    /// The size at which a block is handed to the pipeline.
     pub block_bytes: usize,
-    /// The longest record that is judged, its key and headers included.
+    /// The maximum size of a record, with its key and headers.
     pub max_event_bytes: usize,
-    /// How far records are delivered is committed in the sink's transactions.
+    /// Whether offsets are committed in the sink's transactions.
     pub in_transactions: bool,
-    /// What a value is.
+    /// The format of a value.
     pub framing: ValueFraming,
-    /// Where partitions begin without an offset that holds.
+    /// Where partitions without a valid committed offset begin.
     pub starts: Starts,
-    /// Topics with dead letters: what these are about is read, and the run ends where they end.
-    pub letters: Option<Letters>,
-    /// What is known of records that kill, where notes are kept of them.
+    /// Set for a replay: the original records of dead letters are read, and the run ends where the
+    /// dead letters end.
+    pub letters: Option<DeadLetters>,
+    /// Notes about records that crash the process, if they are configured.
     pub notes: Option<Arc<Notes>>,
-    /// Which topics are read, where somebody is to look whether all of their partitions are.
+    /// Whether a topic is read; set if the assignment of all partitions is to be checked.
     pub reads: Option<Reads>,
-    /// Judges the cluster's topics, whenever they may be others; what it says ends the run.
+    /// Checks the topics of the cluster whenever they may have changed. An error ends the run.
     pub judge: Judge,
-    /// When to stop reading.
+    /// The shutdown state.
     pub shutdown: Shutdown,
 }
 
 impl Settings {
-    /// What is read ahead of each partition, and what a broker answers for it at once.
+    /// Returns the size of the buffer and of the fetch response of each partition.
     fn shares(&self) -> (usize, usize) {
         let share = self.ahead_bytes / self.partitions.max(1);
         ((share / 2).clamp(LEAST_BYTES, 8 << 20), (share / 2).clamp(LEAST_BYTES, 1 << 20))
@@ -133,7 +137,7 @@ impl Settings {
 /// A member of a consumer group.
 pub struct KafkaSource(Arc<Shared>);
 
-/// Keeps what it has delivered.
+/// Commits the offsets of delivered records.
 pub struct KafkaOffsets {
     shared: Arc<Shared>,
     member: Member,
@@ -144,14 +148,14 @@ impl KafkaSource {
     /// Joins the group.
     ///
     /// # Errors
-    /// A property that librdkafka does not take; no thread.
+    /// librdkafka rejects a property, or a thread cannot be started.
     pub fn open(settings: Settings) -> io::Result<(Self, KafkaOffsets)> {
-        let shared = Arc::new(Shared::new(settings.cluster.voice.vitals.clone()));
-        let voice = &settings.cluster.voice;
+        let shared = Arc::new(Shared::new(settings.cluster.reporter.member_status.clone()));
+        let reporter = &settings.cluster.reporter;
         if let Some(notes) = &settings.notes {
             for what in notes.shown() {
                 let what = format!("{what}; they are now judged one by one");
-                voice.tell(Event::RecordsSuspected, &what);
+                reporter.tell(Event::RecordsSuspected, &what);
             }
             for (topic, partition, offset) in notes.quarantined() {
                 let what = format!(
@@ -164,7 +168,7 @@ impl KafkaSource {
                     ("offset", offset.into()),
                     ("reason", "poison".into()),
                 ];
-                voice.tell_with(Event::RecordQuarantined, &what, &fields);
+                reporter.tell_with(Event::RecordQuarantined, &what, &fields);
             }
         }
         let (cluster, judge) = (settings.cluster.clone(), settings.judge.clone());
@@ -174,21 +178,22 @@ impl KafkaSource {
         let reader = Reader::join(settings, shared.clone())?;
         let member = reader.member();
         let thread = thread::Builder::new().name("kafka".into()).spawn(move || reader.run())?;
-        survey::start(cluster, judge, shared.clone(), unread)?;
+        monitor::start(cluster, judge, shared.clone(), unread)?;
         Ok((Self(shared.clone()), KafkaOffsets { shared, member, thread: Some(thread) }))
     }
 }
 
 impl KafkaOffsets {
-    /// What a transaction needs to know: how far the group has come, and as which of its members.
-    /// `None`, where this is no member for all of it any more.
+    /// Returns a function that converts progress to offsets, and returns the group metadata for a
+    /// transaction. It returns `None` if this member no longer has all of the partitions.
     pub fn group(
         &self,
     ) -> impl Fn(&[Reached]) -> Option<(TopicPartitionList, ConsumerGroupMetadata)> + Send + use<>
     {
         let (shared, known) = (self.shared.clone(), self.member.clone());
         move |reached| {
-            // First as which member: should it lose a partition behind this, the group refuses it.
+            // The metadata is read first: if the member loses a partition after that, the group
+            // rejects the commit.
             let member = known.get()?.group_metadata()?;
             Some((list(&shared.owned(reached)?), member))
         }
@@ -235,7 +240,7 @@ impl Offsets for KafkaOffsets {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        let kept = self.shared.finish(Instant::now() + FAREWELL);
+        let kept = self.shared.finish(Instant::now() + COMMIT_WITHIN);
         if kept.is_ok()
             && let Some(thread) = self.thread.take()
         {

@@ -1,16 +1,16 @@
-//! An input that is known beforehand to be none.
+//! An input that is known to be unreadable.
 
 use std::{io, time::Duration};
 
 use crate::pipeline::{Read, Source};
 
-/// Fails when its turn comes, as a file does that cannot be opened.
+/// Fails in its turn, like a file that cannot be opened.
 pub struct RefusedSource {
     why: String,
 }
 
 impl RefusedSource {
-    /// `why` is what the error says.
+    /// `why` is the text of the error.
     pub fn new(why: String) -> Self {
         Self { why }
     }

@@ -8,10 +8,10 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// Standard input, read without a buffer of its own.
+/// Standard input without a buffer.
 pub struct StdinSource {
     shutdown: Shutdown,
-    /// Of a regular file; `None` while it is not known.
+    /// Set for a regular file; `None` until it is known.
     extent: Option<Option<Extent>>,
 }
 

@@ -1,5 +1,5 @@
-//! Another source, whose data must be text: archives and other files of records are told by their
-//! first bytes, and refused, for line by line they would be thousands of drops.
+//! Checks that another source is text. Archives and other binary files are recognized by their
+//! first bytes and refused, because line by line they would be thousands of rejected lines.
 
 use std::{io, time::Duration};
 
@@ -11,13 +11,13 @@ use crate::{
 
 /// The size of a block of a tar archive, which begins with a header.
 const TAR_BLOCK: usize = 512;
-/// So much is held back at most until it is known what begins there.
+/// How much is held back at most until the format is known.
 const MOST_HELD: usize = 2 * TAR_BLOCK;
-/// Where the checksum is in that.
+/// The range of the checksum in a tar header.
 const TAR_SUM: std::ops::Range<usize> = 148..156;
 
-/// Formats by their first bytes; none of these is how a line of a log begins. No line end is in them,
-/// so that no whole line ever waits.
+/// Magic numbers of formats. No line of a log begins with one, and none contains a line end, so no
+/// complete line is ever held back.
 const MAGICS: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "a zip archive"),
     (b"PK\x05\x06", "an empty zip archive"),
@@ -37,26 +37,26 @@ const MAGICS: &[(&[u8], &str)] = &[
     (b"%PDF-1.", "a PDF document"),
 ];
 
-/// A source that must be text, each member of it.
+/// A source whose members must all be text.
 pub struct TextSource {
     inner: Box<dyn Source>,
-    /// What was read while the first bytes of a member do not say what it is; `None` once they did.
+    /// The first bytes of a member while its format is unknown; `None` once it is known.
     start: Option<Start>,
-    /// Nothing but so many zeros came of this member; `None`: something else did.
+    /// The number of zeros, if the member has contained nothing else so far.
     zeros: Option<usize>,
-    /// The last byte that came is no line end.
+    /// Whether the last byte is not a line end.
     in_line: bool,
     shutdown: Shutdown,
 }
 
-/// What waits, and where in it the member begins.
+/// The bytes that are held back, and where the member begins in them.
 #[derive(Default)]
 struct Start {
     bytes: Vec<u8>,
     from: usize,
 }
 
-/// What the first bytes say.
+/// What the first bytes show.
 enum Kind {
     Text,
     Not(String),
@@ -64,18 +64,18 @@ enum Kind {
 }
 
 impl TextSource {
-    /// Refuses what is no text in `inner`, decompressed.
+    /// Refuses binary data in `inner`, which is decompressed.
     pub fn new(inner: Box<dyn Source>, shutdown: Shutdown) -> Self {
         let start = Some(Start::default());
         Self { inner, start, zeros: Some(0), in_line: false, shutdown }
     }
 
-    /// Whether nothing more will be read, so that this is the last chance for what waits here.
+    /// Returns whether nothing more will be read, so that what waits here must be returned now.
     fn stopped(&self) -> bool {
         matches!(self.shutdown.phase(), Phase::Stopped { .. } | Phase::GivenUp)
     }
 
-    /// Gives what was read; `start` says where a member begins in it, if its kind is not known.
+    /// Returns what was read; `from` is where a member of unknown format begins in it.
     fn give(
         &mut self,
         bytes: &[u8],
@@ -115,7 +115,7 @@ impl TextSource {
         }
     }
 
-    /// A member is at its end: an archive of nothing is two blocks of zeros at least.
+    /// Handles the end of a member: an empty archive consists of at least two blocks of zeros.
     fn ends(&mut self) -> io::Result<()> {
         match self.zeros.replace(0) {
             Some(zeros) if zeros >= 2 * TAR_BLOCK && zeros % TAR_BLOCK == 0 => {
@@ -149,7 +149,7 @@ impl Source for TextSource {
         buf[..had].copy_from_slice(&begun.bytes);
         let room = buf.len();
         match self.inner.read(&mut buf[had..], wait) {
-            // What waited was a member, or the end of one.
+            // The bytes that were held back were a member, or the end of one.
             Ok(Read::Bytes(n)) if self.inner.begins() => {
                 self.give(&buf[..had + n], room, true, Some(had))
             }
@@ -167,7 +167,8 @@ impl Source for TextSource {
     }
 }
 
-/// What begins so. In the middle of a line, words that could be a log's mean nothing.
+/// Recognizes the format. In the middle of a line, a magic number of printable characters has no
+/// meaning.
 fn kind(bytes: &[u8], in_line: bool) -> Kind {
     if let Packing::Packed(format) = Format::of(bytes) {
         return Kind::Not(format!("{format} data, compressed twice"));
@@ -182,7 +183,7 @@ fn kind(bytes: &[u8], in_line: bool) -> Kind {
     if is_tar(bytes) {
         return Kind::Not("a tar archive".into());
     }
-    // A header has zeros behind the name, and no line end.
+    // A header has zeros after the name, and no line end.
     let may_be_tar = bytes.len() < TAR_BLOCK && bytes.contains(&0) && !bytes.contains(&b'\n');
     let begins = magics.any(|(magic, _)| magic.starts_with(bytes));
     match begins || Format::of(bytes) == Packing::Unsure || may_be_tar {
@@ -191,7 +192,7 @@ fn kind(bytes: &[u8], in_line: bool) -> Kind {
     }
 }
 
-/// A header is known by its checksum, whatever kind of tar wrote it.
+/// A header is recognized by its checksum, whatever program wrote it.
 fn is_tar(bytes: &[u8]) -> bool {
     let Some(header) = bytes.first_chunk::<TAR_BLOCK>() else { return false };
     let field = &header[TAR_SUM];
@@ -233,7 +234,7 @@ mod tests {
         ] {
             assert!(text(line.as_bytes()), "{line:?}");
         }
-        // What a copy and truncation leaves: zeros up to where the writer was.
+        // What copying and truncating leaves: zeros up to the offset of the writer.
         assert!(text(&[&[0; 4096][..], b"{\"n\":1}\n"].concat()));
     }
 

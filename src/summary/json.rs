@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use super::{Counts, Summary};
 
 impl Summary {
-    /// One line of JSON, with its line end.
+    /// Returns one line of JSON with its line end.
     ///
-    /// `read` is the sum of `clean`, `redacted`, `wrapped`, `blank`,
-    /// `tombstones`, `joined`, `unwritten` and the values of
-    /// `stay`, `dropped` and `dead_lettered`; `unaccounted` is the difference.
+    /// `read` is the sum of `clean`, `redacted`, `wrapped`, `blank`, `tombstones`, `joined`,
+    /// `unwritten` and the values of `stay`, `dropped` and `dead_lettered`; `unaccounted` is the
+    /// difference.
     pub fn json(&self) -> String {
         let tally = &self.tally;
         let mut line = json!({

@@ -1,4 +1,4 @@
-//! The summary for people: aligned, and coloured where colour is wanted.
+//! The summary for people, aligned and optionally coloured.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,8 @@ struct Row {
 }
 
 impl Summary {
-    /// The summary as an aligned table, with ANSI colours; the caller strips unwanted ones.
+    /// Returns the summary as an aligned table with ANSI colours, which the caller strips if they
+    /// are not wanted.
     pub fn table(&self) -> String {
         let rows = rows(self);
         let labels = rows.iter().map(|r| r.indent + r.label.chars().count()).max().unwrap_or(0);
@@ -47,7 +48,7 @@ impl Summary {
 fn headline(s: &Summary) -> String {
     let lines = if s.read == 1 { "line" } else { "lines" };
     let (read, bytes_in, bytes_out) = (grouped(s.read), size(s.bytes_in), size(s.tally.bytes_out));
-    // The rate of a run that took no longer than a start says nothing of the sieving.
+    // The rate of a very short run mostly measures its start.
     let pace = match s.elapsed.as_millis() {
         ms @ 0..100 => format!("{ms} ms"),
         _ => {
@@ -116,7 +117,7 @@ fn row(style: Style, indent: usize, label: &str, n: u64) -> Row {
     Row { style, indent, label: label.into(), count: grouped(n) }
 }
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -129,7 +130,7 @@ fn grouped(n: u64) -> String {
     text
 }
 
-/// `1500000` as `1.5 MB`.
+/// Formats `1500000` as `1.5 MB`.
 pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),

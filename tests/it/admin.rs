@@ -246,7 +246,8 @@ fn the_documentation_lists_every_measure() {
 #[test]
 fn the_documentation_lists_every_measure_of_kafka() {
     let mut wanted = String::new();
-    for Family { name, kind, labels, help, .. } in tamis::kafka::Vitals::default().families() {
+    for Family { name, kind, labels, help, .. } in tamis::kafka::MemberStatus::default().families()
+    {
         let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
         let total = if kind == Kind::Counter { "_total" } else { "" };
         let (kind, labels) = (kind.name(), labels.join(", "));

@@ -1,4 +1,4 @@
-//! `tamis config`: is it sound, what is in force, what can be said.
+//! `tamis config`: checks a configuration, shows the effective settings, and prints the schema.
 
 use std::fmt::Write as _;
 
@@ -27,7 +27,7 @@ use crate::{
 /// The JSON Schema of the format.
 const SCHEMA: &str = include_str!("../../../schemas/config.json");
 
-/// What the subcommand prints, and how it ends.
+/// Returns the output of the subcommand and its exit code.
 pub(crate) fn run(args: ConfigArgs) -> Result<(String, Exit), Trouble> {
     match args.command {
         ConfigCommand::Schema => Ok((SCHEMA.to_owned(), Exit::Done)),
@@ -48,8 +48,8 @@ pub(crate) fn run(args: ConfigArgs) -> Result<(String, Exit), Trouble> {
     }
 }
 
-/// Judges everything that can be judged without reading input. Of a file that is not sound by itself the
-/// schema, the packs and their names.
+/// Checks everything that can be checked without reading input. If the file itself has errors, only
+/// its schema, packs and detector names are checked.
 fn check(loaded: &Loaded, sound: bool, diagnostics: &mut Diagnostics) -> Option<String> {
     let mut args = diagnostics.with(no_flags())?;
     let filled = diagnostics.with(loaded.fill_run(&mut args));
@@ -91,7 +91,7 @@ fn check(loaded: &Loaded, sound: bool, diagnostics: &mut Diagnostics) -> Option<
     Some(page)
 }
 
-/// What the pins mean with the packs of this program.
+/// Compares the pinned packs with the built-in packs.
 fn pins(loaded: &Loaded) -> String {
     let newest = packs::newest().join("\", \"");
     match &loaded.config.patterns {
@@ -108,19 +108,19 @@ fn pins(loaded: &Loaded) -> String {
     }
 }
 
-/// Where a file names no inputs, what is written for each of them is judged once they are named.
+/// Ignores `out_dir` if the file names no inputs: it can only be checked once there are inputs.
 fn without_inputs(args: &mut RunArgs) {
     if args.files.is_empty() {
         args.out_dir = None;
     }
 }
 
-/// What is typed where nothing is.
+/// Returns the arguments of a command line without any.
 pub(crate) fn no_flags() -> Result<RunArgs> {
     Ok(Cli::try_parse_from(["tamis"])?.run)
 }
 
-/// What is in force, as a file that says the same, with the origin of each line.
+/// Returns the effective settings as a configuration file, with the origin of each line.
 pub(crate) fn show(flags: RunArgs) -> Result<String> {
     let loaded = named(flags.rules.config.as_deref()).map(|path| load(&path)).transpose()?;
     let typed = said_by_flags(&flags);
@@ -150,7 +150,7 @@ pub(crate) fn show(flags: RunArgs) -> Result<String> {
         lines.extend(said);
     }
     let added = list(flags.rules.patterns.iter().map(|path| path.display().to_string()));
-    // What is shown must also hold.
+    // Only a valid configuration is shown.
     let mut args = flags;
     if let Some(loaded) = &loaded {
         loaded.fill_run(&mut args)?;
@@ -176,7 +176,7 @@ pub(crate) fn show(flags: RunArgs) -> Result<String> {
     Ok(page)
 }
 
-/// What no flag and no file says.
+/// Returns the settings that apply if neither a flag nor the file sets them.
 fn defaults() -> String {
     let (pins, threads) = (packs::newest().join("\", \""), resolve::cores());
     format!(

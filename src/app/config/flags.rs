@@ -1,4 +1,4 @@
-//! The flags, as a file would say them.
+//! Converts flags to the form of a configuration file.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use crate::{
     config::{Config, Said},
 };
 
-/// The flags, as a file would say them. (`--patterns` adds to what a file says.)
+/// Converts flags to the form of a configuration file. (`--patterns` adds to what the file says.)
 pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
     let path = |path: &Option<PathBuf>| {
         path.as_ref().map(|path| Said::elsewhere(path.display().to_string()))
@@ -48,7 +48,7 @@ pub(super) fn said_by_flags(flags: &RunArgs) -> Config {
     }
 }
 
-/// The same of the rules alone.
+/// Like [`said_by_flags`], for the rules only.
 pub(super) fn said_by_rules(r: &RuleArgs) -> Config {
     Config {
         schema: r.schema.clone().map(Said::elsewhere),

@@ -1,4 +1,4 @@
-//! A flag overrides the file, the file overrides a default.
+//! Merges flags and file: a flag overrides the file, and the file overrides a default.
 
 use std::{fs, path::PathBuf};
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Loaded {
-    /// Fills in what no flag says of a run.
+    /// Fills in the settings of a run that no flag sets.
     pub(super) fn fill_run(&self, args: &mut RunArgs) -> Result<()> {
         let c = &self.config;
         args.rules.names = self.names(&said_by_flags(args));
@@ -28,7 +28,8 @@ impl Loaded {
         }
         args.recursive |= value(c.recursive.as_ref()).unwrap_or(false);
         fill(&mut args.input_format, value(c.input_format.as_ref()));
-        // One output excludes the other: a flag for one overrides both, and what goes with them.
+        // `output` and `out_dir` exclude each other, so a flag for one overrides both, and the keys
+        // that depend on them.
         if args.output.is_none() && args.out_dir.is_none() {
             args.output = self.path(c.output.as_ref());
             args.out_dir = self.path(c.out_dir.as_ref());
@@ -69,13 +70,13 @@ impl Loaded {
         self.fill_rules(&mut args.rules)
     }
 
-    /// Fills in what no flag says of the rules.
+    /// Fills in the rules that no flag sets.
     pub(super) fn fill_rules(&self, args: &mut RuleArgs) -> Result<()> {
         let c = &self.config;
         if args.names == Names::default() {
             args.names = self.names(&said_by_rules(args));
         }
-        // The two exclude each other: a flag for one overrides both.
+        // `schema` and `require` exclude each other, so a flag for one overrides both.
         if args.schema.is_none() && args.require.is_empty() {
             args.require = texts(c.require.as_deref());
             args.schema = c.schema.as_ref().map(|said| self.schema(&said.value));
@@ -117,32 +118,32 @@ impl Loaded {
         diagnostics.or(Some(()))
     }
 
-    /// Makes the paths that routes name start from the file's folder; what is wrong with them, a line each.
+    /// Makes the paths in routes relative to the file's folder. Returns errors, one line each.
     fn fill_routes(&self, args: &mut RuleArgs) -> Result<Vec<String>> {
-        let (mut wrong, shipped) = (Vec::new(), packs::shipped()?);
+        let (mut errors, shipped) = (Vec::new(), packs::shipped()?);
         for route in &mut args.policy.routes {
             if let Some(said) = &mut route.schema {
                 said.value = self.schema(&said.value);
             }
             for said in route.packs.iter_mut().flatten().chain(&mut route.add_packs) {
                 match packs::pin(&shipped, &said.value, &[]) {
-                    Err(what) => wrong.push(self.at(said.spot, &what)),
+                    Err(what) => errors.push(self.at(said.spot, &what)),
                     Ok(Some(_)) => {}
                     Ok(None) => {
                         let path = self.folder.join(&said.value);
                         if let Err(error) = fs::metadata(&path) {
                             let what = format!("pack {}: {}", path.display(), cause(&error));
-                            wrong.push(self.at(said.spot, &what));
+                            errors.push(self.at(said.spot, &what));
                         }
                         said.value = path.display().to_string();
                     }
                 }
             }
         }
-        Ok(wrong)
+        Ok(errors)
     }
 
-    /// A name that ships, or a path from the file's folder.
+    /// Returns the name of a built-in schema, or a path relative to the file's folder.
     fn schema(&self, name: &str) -> String {
         if crate::engine::schema::Schema::builtin_text(name).is_some() {
             return name.to_owned();
@@ -150,7 +151,7 @@ impl Loaded {
         self.folder.join(name).display().to_string()
     }
 
-    /// Topics, and the files beside them by paths from this one's folder.
+    /// Returns the settings of topics, with their file paths relative to the file's folder.
     fn streams(&self) -> Streams {
         let mut streams = self.config.streams.clone();
         let kafka = streams.kafka.iter_mut();

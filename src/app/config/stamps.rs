@@ -1,7 +1,8 @@
-//! Whether files changed: by their stamps, which are looked at again and again.
+//! Detects changes of files by comparing their stamps periodically.
 //!
-//! A link is followed, so that what Kubernetes does with a ConfigMap (the link `..data` leads to another
-//! folder) is a change like any other, on every file system, and without a watch that could be lost.
+//! Symbolic links are followed. So a ConfigMap update in Kubernetes (the link `..data` is changed
+//! to another folder) is detected like any other change, on every file system, without a watch that
+//! could be lost.
 
 use std::{
     fs, io,
@@ -9,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What tells one state of a file from another.
+/// Identifies one state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     node: (u64, u64),
@@ -30,7 +31,7 @@ impl Stamp {
     }
 }
 
-/// Files, and those in folders, as they are at one time.
+/// The stamps of files, and of the files in folders, at one point in time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct FileStamps {
     paths: Vec<PathBuf>,
@@ -38,7 +39,7 @@ pub(crate) struct FileStamps {
 }
 
 impl FileStamps {
-    /// Looks at `paths`, and at what is in them where they are folders.
+    /// Takes the stamps of `paths` and, for folders, of their entries.
     pub(crate) fn at(paths: Vec<PathBuf>) -> Self {
         let mut all = Vec::new();
         for path in &paths {
@@ -54,12 +55,12 @@ impl FileStamps {
         Self { paths, files: all }
     }
 
-    /// Looks at the same paths again.
+    /// Takes the stamps of the same paths again.
     pub(crate) fn again(&self) -> Self {
         Self::at(self.paths.clone())
     }
 
-    /// With what `more` looked at, too.
+    /// Adds the stamps in `more`.
     pub(crate) fn and(mut self, mut more: Self) -> Self {
         self.paths.append(&mut more.paths);
         self.files.append(&mut more.files);

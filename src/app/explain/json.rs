@@ -1,4 +1,4 @@
-//! An explanation as one line of JSON. Its keys are stable.
+//! Formats an explanation as one line of JSON. Its keys are stable.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// One JSON object, with its line end.
+/// Returns one JSON object and a line end.
 pub(super) fn object(e: &Explanation) -> String {
     let rejected = match &e.outcome {
         Outcome::Rejected { reason, pointer, at, missing, detail } => json!({
@@ -40,7 +40,7 @@ pub(super) fn object(e: &Explanation) -> String {
     text
 }
 
-/// The words of the summary's counts.
+/// Returns the name of the outcome, as in the summary.
 fn outcome(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Clean => "clean",

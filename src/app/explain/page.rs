@@ -1,4 +1,4 @@
-//! An explanation for people: aligned, and coloured where colour is wanted.
+//! Formats an explanation for people, aligned and optionally coloured.
 
 use std::{collections::HashSet, fmt::Write as _};
 
@@ -25,13 +25,13 @@ const FOUND: Style = AnsiColor::Cyan.on_default().bold();
 const REFUSED: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
-/// The longest shape and pointer that are shown whole, in characters.
+/// The maximum length of a shape or pointer that is shown in full, in characters.
 const LONGEST: usize = 48;
 
-/// The page, with ANSI colours; the caller strips unwanted ones.
+/// Returns the page with ANSI colours, which the caller strips if they are not wanted.
 ///
-/// Where a gate opened and no shape stood, only a detector that goes by key (`by_key`) has a place
-/// to show: it judged the value.
+/// A candidate whose gate matched but whose shape did not is shown only for detectors that match by
+/// key (`by_key`), because only those judged the value.
 pub(super) fn page(e: &Explanation, by_key: &HashSet<String>) -> String {
     let shapeless =
         |c: &&Candidate| c.refused == Some(Step::Shape) && !by_key.contains(&c.detector);
@@ -82,7 +82,7 @@ fn outcome(outcome: &Outcome, all: &[&Candidate]) -> String {
     }
 }
 
-/// A place, then the detectors that looked at it.
+/// Lists each location, followed by the detectors that judged it.
 fn candidates(text: &mut String, all: &[&Candidate]) {
     let places: Vec<[String; 4]> = all.iter().map(|c| place(c)).collect();
     let mut widths = [0; 4];
@@ -111,7 +111,7 @@ fn candidates(text: &mut String, all: &[&Candidate]) {
     }
 }
 
-/// Pointer, kind and decodings, byte range, shape.
+/// Returns the pointer, the kind with its encodings, the byte range and the shape.
 fn place(c: &Candidate) -> [String; 4] {
     let mut what = kind(c).to_owned();
     if !c.decoded.is_empty() {
@@ -132,7 +132,7 @@ fn style(c: &Candidate) -> Style {
     if c.refused.is_none() { FOUND } else { REFUSED }
 }
 
-/// What became of a candidate, and which entry or rule of the configuration decided, if one did.
+/// Describes the result for a candidate, and the allow-list entry or rule that decided, if any.
 fn becomes(c: &Candidate) -> String {
     let what = outcome_of(c);
     match &c.by {
@@ -143,7 +143,7 @@ fn becomes(c: &Candidate) -> String {
 
 fn outcome_of(c: &Candidate) -> String {
     match (c.refused, &c.becomes) {
-        // Of a rule by key: no other is shown without a shape.
+        // Only detectors that match by key are shown without a shape.
         (Some(Step::Shape), _) => "the value is empty, or cannot be a secret".into(),
         (Some(step), _) => meaning(step).into(),
         (None, Some(with)) if with.is_empty() => "→ nothing: the field is removed".into(),
@@ -152,7 +152,7 @@ fn outcome_of(c: &Candidate) -> String {
     }
 }
 
-/// Control characters spelt out, and without the middle where it is long.
+/// Escapes control characters, and shortens a long text in the middle.
 fn short(text: &str) -> String {
     let text = visible(text).replace('\t', "\\t");
     let length = text.chars().count();
@@ -165,7 +165,7 @@ fn short(text: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// What never came to a candidate that has a place of its own.
+/// Lists the detectors that have no candidate with a location.
 fn gates(text: &mut String, e: &Explanation, without: &[&Candidate], shown: &[&Candidate]) {
     text.push('\n');
     let mut opened: Vec<&str> = e.unshaped.iter().map(String::as_str).collect();

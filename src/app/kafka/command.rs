@@ -1,5 +1,5 @@
-//! `tamis kafka`: tells a run what an operator wants, through its admin server, or a group that a member does
-//! not come back.
+//! `tamis kafka`: sends an operator's command to the admin server of a run, or removes a member
+//! from its group.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -21,16 +21,16 @@ use crate::{
     },
     cli::kafka::{KafkaArgs, KafkaCommand, RunAt},
     journal::{SayWith, tell_with},
-    kafka::{Cluster, Voice},
+    kafka::{Cluster, Reporter},
     sources::kafka as source,
 };
 
-/// How long a run has to be reached, and to answer.
+/// How long connecting to a run, and its response, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// No answer is longer.
+/// The maximum length of a response.
 const LONGEST: u64 = 64 << 10;
 
-/// Asks, and prints the answer.
+/// Sends the command, and prints the response.
 pub(crate) fn run(args: KafkaArgs) -> Result<Exit, Trouble> {
     let (verb, target, at) = match args.command {
         KafkaCommand::Pause { target, run } => ("pause", target, run),
@@ -47,7 +47,7 @@ pub(crate) fn run(args: KafkaArgs) -> Result<Exit, Trouble> {
     let said = body.trim_end();
     match status {
         200 => print(&format!("{said}\n")),
-        // The answer is no.
+        // The command was refused.
         409 => {
             say(&said);
             Ok(Exit::Unfit)
@@ -61,7 +61,7 @@ pub(crate) fn run(args: KafkaArgs) -> Result<Exit, Trouble> {
     }
 }
 
-/// Takes a member out of its group.
+/// Removes a member from its group.
 fn leave(path: Option<PathBuf>, instance: Option<String>) -> Result<Exit, Trouble> {
     let mut args = config::command::no_flags()?;
     args.rules.config = path;
@@ -76,8 +76,8 @@ fn leave(path: Option<PathBuf>, instance: Option<String>) -> Result<Exit, Troubl
         return Err(anyhow!(what).into());
     };
     let told: SayWith = Arc::new(|event, text, fields| tell_with(event, &text, fields));
-    let voice = Voice::new(told, Arc::default()).with_login(topics.login.clone());
-    let cluster = Cluster::new(topics.properties.clone(), topics.tls.clone(), voice);
+    let reporter = Reporter::new(told, Arc::default()).with_login(topics.login.clone());
+    let cluster = Cluster::new(topics.properties.clone(), topics.tls.clone(), reporter);
     let (group, read) = (&topics.source.group.value, &topics.source.topics);
     let read: Vec<_> = read.iter().map(|said| said.value.clone()).collect();
     if source::leave(&cluster, group, name, &read).map_err(Trouble::failed)? {
@@ -88,7 +88,7 @@ fn leave(path: Option<PathBuf>, instance: Option<String>) -> Result<Exit, Troubl
     }
 }
 
-/// The status and the text of an answer.
+/// Returns the status and the body of the response.
 fn ask(at: SocketAddr, verb: &str, target: &str, token: Option<&str>) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&at, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

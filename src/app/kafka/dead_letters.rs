@@ -1,4 +1,4 @@
-//! Topics with dead letters, in the place of those that are read otherwise.
+//! Dead letter topics, which a replay reads in place of the source topics.
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
@@ -9,14 +9,14 @@ use crate::{
     dead_letter::ReplayTerms,
     kafka::{self, Cluster, Prober},
     records::log_records,
-    sources::kafka::{Letters, Narrow},
+    sources::kafka::{DeadLetters, Narrow},
 };
 
-/// How long a broker has to say where a partition ends.
+/// How long a broker may take to return the end offset of a partition.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Topics {
-    /// The topics that have dead letters of what is read, of those that there are.
+    /// Returns the existing dead letter topics of the source topics.
     pub(super) fn letters(&self, all: &kafka::Topics) -> Result<Vec<String>> {
         let wanted = self.routes.letters(all.keys().map(String::as_str));
         let there: Vec<_> = wanted.iter().filter(|topic| all.contains_key(*topic)).collect();
@@ -29,7 +29,7 @@ impl Topics {
         Ok(there.into_iter().cloned().collect())
     }
 
-    /// Whether a cluster has what a replay of these writes.
+    /// Checks that the cluster has the topics that a replay writes.
     pub(super) fn check_letters(&self, all: &kafka::Topics, letters: &[String]) -> Result<Known> {
         let known = self.check_written(all, letters)?;
         let partitions = letters.iter().filter_map(|topic| all.get(topic)).sum();
@@ -37,7 +37,8 @@ impl Topics {
     }
 }
 
-/// Where these end now; `None`: somebody wants the end.
+/// Returns the current end offsets of the dead letter topics, or `None` if a shutdown was
+/// requested.
 pub(super) fn ends(
     cluster: &Cluster,
     all: &kafka::Topics,
@@ -56,7 +57,7 @@ pub(super) fn ends(
                 }
                 let what =
                     format!("kafka: {topic}[{partition}]: no broker returned the end offset");
-                cluster.voice.say(&format!("{what}; retrying"));
+                cluster.reporter.say(&format!("{what}; retrying"));
             };
             ends.insert((topic.clone(), partition), end);
         }
@@ -65,13 +66,13 @@ pub(super) fn ends(
 }
 
 impl Topics {
-    /// What the source needs to know of letters that end there.
+    /// Returns the replay settings of the source, with the end offsets.
     pub(super) fn replayed(
         &self,
         terms: &ReplayTerms,
         ends: BTreeMap<(String, i32), i64>,
-    ) -> Letters {
+    ) -> DeadLetters {
         let narrow: Narrow = Arc::new(|text, keeps| log_records(text, keeps));
-        Letters { terms: terms.clone(), routes: self.routes.clone(), narrow, ends }
+        DeadLetters { terms: terms.clone(), routes: self.routes.clone(), narrow, ends }
     }
 }

@@ -1,4 +1,4 @@
-//! Opens topics.
+//! Opens the source and the sink of a job that processes topics.
 
 use std::{
     io,
@@ -23,12 +23,12 @@ use crate::{
     sources::{KafkaSource, kafka as source},
 };
 
-/// So long a topic that is named may take to be there.
+/// How long a named topic may take to appear.
 const MADE_WITHIN: Duration = Duration::from_secs(10);
-/// How often to look.
+/// How often to look for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Both ends, opened.
+/// The opened source and sink.
 pub(super) struct Opened {
     pub(super) source: Box<KafkaSource>,
     pub(super) offsets: Box<source::KafkaOffsets>,
@@ -36,7 +36,8 @@ pub(super) struct Opened {
     pub(super) notes: Option<Arc<source::Notes>>,
 }
 
-/// Asks the cluster whether it has what is named, and opens it; `None`: somebody wants the end.
+/// Waits until the cluster has the named topics, and opens them. Returns `None` if a shutdown was
+/// requested.
 pub(super) fn open(
     topics: &Topics,
     cluster: &Cluster,
@@ -51,7 +52,10 @@ pub(super) fn open(
     let limits = kafka::limits(cluster, written.iter().map(String::as_str));
     if let Some(id) = topics.transactional_id() {
         let what = "which also aborts what an earlier process left open";
-        cluster.voice.vitals.awaits(format!("the transaction coordinator of `{id}`, {what}"));
+        cluster
+            .reporter
+            .member_status
+            .awaits(format!("the transaction coordinator of `{id}`, {what}"));
     }
     let sink = KafkaSink::open(sink::Settings {
         cluster: cluster.clone(),
@@ -64,8 +68,8 @@ pub(super) fn open(
     });
     let notes = notes(topics)?;
     let sizes = room.budget.sizes;
-    // Before the group is joined: what an earlier process left open is taken back, so that what is
-    // committed is known.
+    // The sink is opened before the source joins the group: it aborts the transactions that an
+    // earlier process left open, so that the committed offsets are final.
     let mut sink = match sink {
         Ok(sink) => Box::new(sink),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
@@ -73,7 +77,8 @@ pub(super) fn open(
     };
     let letters = match &topics.replays {
         None => None,
-        // What a producer of transactions left open is taken back by now, and ends nothing.
+        // Transactions that a producer left open are aborted by now, so they do not hide the end of
+        // a partition.
         Some(terms) => match dead_letters::ends(cluster, &all, &read, &stopped).map_err(trouble)? {
             Some(ends) => Some(topics.replayed(terms, ends)),
             None => return Ok(None),
@@ -106,22 +111,22 @@ pub(super) fn open(
     Ok(Some(Opened { source: Box::new(source), offsets: Box::new(offsets), sink, notes }))
 }
 
-/// What the cluster has of what is named.
+/// The topics that the cluster has, and those that are read.
 struct There {
     all: kafka::Topics,
     read: Vec<String>,
     known: Known,
 }
 
-/// Asks the cluster until it has all that is named: brokers do not learn at once of a topic that was just
-/// made. `None`: somebody wants the end.
+/// Asks the cluster until it has all named topics, because brokers do not know a new topic
+/// immediately. Returns `None` if a shutdown was requested.
 fn there(
     topics: &Topics,
     cluster: &Cluster,
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<There>, Trouble> {
-    let voice = &cluster.voice;
-    voice.vitals.awaits("the brokers to list their topics");
+    let reporter = &cluster.reporter;
+    reporter.member_status.awaits("the brokers to list their topics");
     let mut since = None;
     while !stopped() {
         let all = match kafka::list(cluster, stopped) {
@@ -143,9 +148,9 @@ fn there(
             "topic `{topic}`, which does not exist or is not visible to this user, for at most \
              {within} s"
         );
-        if voice.vitals.awaits(&what) {
+        if reporter.member_status.awaits(&what) {
             let fields = [("topic", topic.into())];
-            voice.tell_with(Event::TopicAwaited, &format!("kafka: waiting for {what}"), &fields);
+            reporter.tell_with(Event::TopicAwaited, &format!("kafka: waiting for {what}"), &fields);
         }
         let until = Instant::now() + LOOK_AGAIN;
         while Instant::now() < until && !stopped() {
@@ -155,7 +160,7 @@ fn there(
     Ok(None)
 }
 
-/// Which topics are read, and what is known of all.
+/// Returns the topics that are read, and what is known of all topics.
 fn judged(topics: &Topics, all: &kafka::Topics) -> anyhow::Result<(Vec<String>, Known)> {
     if topics.replays() {
         let letters = topics.letters(all)?;
@@ -166,7 +171,7 @@ fn judged(topics: &Topics, all: &kafka::Topics) -> anyhow::Result<(Vec<String>, 
     Ok((read.collect(), topics.check(all)?))
 }
 
-/// The notes of what is being judged, where they are wanted.
+/// Opens the notes about records that are being judged, if they are configured.
 fn notes(topics: &Topics) -> Result<Option<Arc<source::Notes>>, Trouble> {
     let Some(folder) = &topics.data_dir else { return Ok(None) };
     let notes = source::Notes::open(folder, &topics.source.group.value, topics.instance());
@@ -174,13 +179,13 @@ fn notes(topics: &Topics) -> Result<Option<Arc<source::Notes>>, Trouble> {
     notes.map(Some).map_err(Trouble::Failed)
 }
 
-/// What must hold of topics that come later, too.
+/// Returns the check that topics which appear later must pass, too.
 fn judge(topics: &Topics) -> source::Judge {
     let fit = topics.fit();
     Arc::new(move |all| fit.judge(all).map_err(|why| io::Error::other(why.to_string())))
 }
 
-/// Where partitions begin.
+/// Returns where partitions without a committed offset begin.
 fn starts(topics: &Topics) -> source::Starts {
     let said = &topics.source.start;
     let begin = |said: &Option<Said<StartChoice>>, default| match said.as_ref().map(|s| s.value) {
@@ -191,7 +196,7 @@ fn starts(topics: &Topics) -> source::Starts {
     };
     let default = source::Starts::default();
     if topics.replays.is_some() {
-        // What is said of the others is about records that are not read yet.
+        // The other settings are about records that were not read yet.
         return source::Starts {
             out_of_range: begin(&said.out_of_range, default.out_of_range),
             ..default
@@ -204,7 +209,7 @@ fn starts(topics: &Topics) -> source::Starts {
     }
 }
 
-/// What librdkafka does not take is the configuration's fault.
+/// A property that librdkafka rejects is a configuration error.
 fn trouble(error: io::Error) -> Trouble {
     match error.kind() {
         io::ErrorKind::InvalidInput => Trouble::Usage(anyhow!("kafka: {error}")),

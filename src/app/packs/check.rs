@@ -1,4 +1,5 @@
-//! A user's pack, judged before anything is read: what is wrong, in which line, and the fix.
+//! Checks a user's pack before anything is read, and reports each problem with its line and the
+//! fix.
 
 use std::collections::HashMap;
 
@@ -17,7 +18,8 @@ use crate::{
     },
 };
 
-/// Reads a pack; all that is not the format's is told, a field with the one that was meant.
+/// Parses a pack. Reports everything that the format does not allow, with a suggestion for unknown
+/// fields.
 pub(super) fn parse(file: &str, text: &str) -> Result<Pack, Vec<String>> {
     Pack::parse(file, text).map_err(|error| {
         let mut faults: Vec<_> = faults(text)
@@ -32,7 +34,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Pack, Vec<String>> {
     })
 }
 
-/// The format's words in place of the reader's.
+/// Rewrites a parser error in the words of the pack format.
 fn clearer(what: &str) -> String {
     let names: Vec<_> = what.split('`').skip(1).step_by(2).collect();
     match names.split_first() {
@@ -46,7 +48,8 @@ fn clearer(what: &str) -> String {
     }
 }
 
-/// All that is wrong with pack `own` of `packs`: names, and each detector by itself.
+/// Reports all problems of pack `own` in `packs`: duplicate names, and each detector that does not
+/// compile.
 pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<String> {
     let outline: Outline = toml::from_str(text).unwrap_or_default();
     let pack = &packs[own];
@@ -58,7 +61,8 @@ pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<St
         let at = place(file, text, outline.pack.as_ref().map(Spanned::span));
         errors.push(format!("{at}: another pack has the name `{}`: rename this one", pack.pack));
     }
-    // All at once, as a rule; one by one only to find who is to blame.
+    // All detectors are compiled at once; only if that fails, each is compiled alone to find the
+    // cause.
     let sound = refusal(packs.to_vec(), &pack.pack).is_none();
     for (i, detector) in pack.detectors.iter().enumerate() {
         let (id, at) = (&detector.id, |key| place(file, text, outline.span(i, key)));
@@ -84,7 +88,7 @@ pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<St
     errors
 }
 
-/// Why the engine refuses a detector, each with the field to blame.
+/// Returns why the engine refuses a detector, each reason with the field that causes it.
 fn blamed(
     packs: &[Pack],
     own: usize,
@@ -95,7 +99,7 @@ fn blamed(
     while let Some(what) = refused(packs, own, &detector) {
         let key = blame(packs, own, &detector, &what, fields);
         found.push((key, what));
-        // The rest is judged without it.
+        // The remaining fields are checked without this one.
         let Some((_, harmless)) = FIELDS.iter().find(|(known, _)| *known == key) else { break };
         let before = detector.clone();
         harmless(&mut detector);
@@ -106,13 +110,13 @@ fn blamed(
     found
 }
 
-/// An id is a placeholder and a metric label.
+/// Returns whether an id can be a placeholder and a metric label.
 fn is_name(id: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     id.starts_with(|c: char| c.is_ascii_lowercase()) && id.chars().all(plain)
 }
 
-/// Why the engine refuses `detector` of pack `own`, if it does.
+/// Returns why the engine refuses `detector` of pack `own`, if it does.
 fn refused(packs: &[Pack], own: usize, detector: &Detector) -> Option<String> {
     let mut packs = packs.to_vec();
     for other in &mut packs[own].detectors {
@@ -125,13 +129,13 @@ fn refused(packs: &[Pack], own: usize, detector: &Detector) -> Option<String> {
     Some(what.split_once(&named).map_or(what.clone(), |(_, what)| what.into()))
 }
 
-/// Why the engine refuses the detectors of one name, if it does.
+/// Returns why the engine refuses the detectors with this name, if it does.
 fn refusal(packs: Vec<Pack>, name: &str) -> Option<String> {
     let select = Selection { only: vec![name.to_owned()], ..Selection::default() };
     Plan::compile(Settings { packs, select, ..Settings::default() }).err().map(|error| error.what)
 }
 
-/// A field of a detector, and how to make it harmless.
+/// A field of a detector, and how to remove its effect.
 type Harmless = (&'static str, fn(&mut Detector));
 
 const FIELDS: &[Harmless] = &[
@@ -148,7 +152,7 @@ const FIELDS: &[Harmless] = &[
     ("assigns", |d| d.assigns = None),
 ];
 
-/// The field without which the error would not be.
+/// Returns the field that causes the error.
 fn blame(
     packs: &[Pack],
     own: usize,
@@ -166,7 +170,7 @@ fn blame(
 
 type Fields = HashMap<String, Spanned<toml::Value>>;
 
-/// A pack's places in its text.
+/// The positions of a pack's fields in its text.
 #[derive(Default, Deserialize)]
 struct Outline {
     pack: Option<Spanned<String>>,
@@ -180,7 +184,7 @@ impl Outline {
     }
 }
 
-/// `file:line:column`, or the file alone.
+/// Returns `file:line:column`, or only the file.
 fn place(file: &str, text: &str, span: Option<std::ops::Range<usize>>) -> String {
     let Some(before) = span.and_then(|span| text.get(..span.start)) else { return file.into() };
     let line = before.matches('\n').count() + 1;
@@ -192,7 +196,7 @@ fn place(file: &str, text: &str, span: Option<std::ops::Range<usize>>) -> String
 mod tests {
     use super::*;
 
-    /// What is said about a detector with these lines.
+    /// Returns the errors for a detector with these lines.
     fn said(lines: &str) -> String {
         let text = format!(
             "pack = \"mine\"\nversion = 1\n[[detector]]\ncategory = \"secret\"\ndescription = \

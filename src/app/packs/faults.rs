@@ -1,4 +1,4 @@
-//! All that is wrong with a pack that cannot be read, where serde stops at the first.
+//! Finds all errors in a pack that cannot be parsed, where serde stops at the first.
 
 use serde::de::DeserializeOwned;
 use toml::{
@@ -8,17 +8,17 @@ use toml::{
 
 use crate::engine::detect::{Pack, pack::Detector};
 
-/// A byte of the text, and what is wrong there.
+/// A byte offset in the text, and the error there.
 pub(super) type Fault = (usize, String);
 
-/// The faults of a pack's text, in its order.
+/// Returns the errors of a pack, in the order of its text.
 pub(super) fn faults(text: &str) -> Vec<Fault> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         return errors.iter().map(|error| fault(error, 0)).collect();
     }
     let mut found = Vec::new();
-    // Each detector by itself: one that is wrong does not hide the next.
+    // Each detector is parsed alone, so that an error in one does not hide the next.
     if table.get_ref().get("detector").is_some_and(|all| all.get_ref().is_array())
         && let Some(DeValue::Array(all)) =
             table.get_mut().remove("detector").map(Spanned::into_inner)
@@ -31,7 +31,8 @@ pub(super) fn faults(text: &str) -> Vec<Fault> {
     found
 }
 
-/// What keeps `value` from being a `T`: a field that is refused is left out, and the rest is judged.
+/// Returns why `value` cannot be deserialized as a `T`. Each field with an error is removed, and
+/// the rest is checked.
 fn of<T: DeserializeOwned>(mut value: Spanned<DeValue<'_>>) -> Vec<Fault> {
     let (mut found, mut left_out) = (Vec::new(), Vec::new());
     while let Err(error) = T::deserialize(ValueDeserializer::from(value.clone())) {

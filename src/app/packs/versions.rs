@@ -1,20 +1,20 @@
-//! Versions of the packs that ship: which one a pin means, and what a newer one would change.
+//! Versions of the built-in packs: which one a pin selects, and what a newer one would change.
 
 use crate::engine::detect::{Pack, pack::Detector};
 
-/// As a configuration pins it: `core@1`.
+/// Returns the pack as a configuration pins it: `core@1`.
 pub(crate) fn name(pack: &Pack) -> String {
     format!("{}@{}", pack.pack, pack.version)
 }
 
-/// The newest version of each pack, in the order of `all`.
+/// Returns the newest version of each pack, in the order of `all`.
 pub(crate) fn newest(all: &[Pack]) -> Vec<&Pack> {
     let newer = |pack: &Pack, other: &Pack| other.pack == pack.pack && other.version > pack.version;
     all.iter().filter(|pack| !all.iter().any(|other| newer(pack, other))).collect()
 }
 
-/// What an entry of a configuration's `patterns` means: the pin of one of `all`, which ship, or,
-/// with `None`, a path. An error says the fix.
+/// Interprets an entry of `patterns` in a configuration: the pin of one of `all`, which are built
+/// in, or `None` for a path. The error contains the fix.
 pub(crate) fn pin(all: &[Pack], entry: &str) -> Result<Option<String>, String> {
     let (wanted, version) = entry.split_once('@').map_or((entry, None), |(p, v)| (p, Some(v)));
     let mut known: Vec<_> = all.iter().filter(|pack| pack.pack == wanted).collect();
@@ -32,7 +32,7 @@ pub(crate) fn pin(all: &[Pack], entry: &str) -> Result<Option<String>, String> {
     })
 }
 
-/// What the newest packs would change for who pins `pinned`, a line for each of them.
+/// Describes what the newest packs would change for a user who pins `pinned`, one line per pack.
 pub(crate) fn news(all: &[Pack], pinned: &[String]) -> Vec<String> {
     let older = all.iter().filter(|pack| pinned.contains(&name(pack)));
     let pairs = older.filter_map(|old| {
@@ -53,7 +53,7 @@ pub(crate) fn news(all: &[Pack], pinned: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Detectors that are new, that decide otherwise, and that are gone.
+/// Returns the detectors that a newer version adds, changes and drops.
 fn changes<'a>(old: &'a Pack, new: &'a Pack) -> [(&'static str, Vec<&'a str>); 3] {
     let find = |pack: &'a Pack, id: &str| pack.detectors.iter().find(|d| d.id == id);
     let ids = |pack: &'a Pack, wanted: &dyn Fn(&Detector) -> bool| {
@@ -66,7 +66,7 @@ fn changes<'a>(old: &'a Pack, new: &'a Pack) -> [(&'static str, Vec<&'a str>); 3
     ]
 }
 
-/// A detector without what is for people.
+/// Returns a detector without the fields that do not affect detection.
 fn decides(d: &Detector) -> Detector {
     let d = d.clone();
     Detector { description: String::new(), references: vec![], tests: vec![], ..d }

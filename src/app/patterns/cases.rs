@@ -1,4 +1,4 @@
-//! `tamis patterns test`: the packs' own examples and counter-examples, and what came of them.
+//! `tamis patterns test`: runs the examples and counter-examples of the packs.
 
 use std::{collections::HashSet, fmt::Write as _};
 
@@ -30,7 +30,7 @@ pub(super) fn test(packs: &[Pack]) -> (String, Exit) {
     (text, if failed.is_empty() { Exit::Done } else { Exit::Unfit })
 }
 
-/// A detector that says nothing about itself passes whatever it does.
+/// Names the detectors without tests, because they pass whatever they do.
 fn untested(packs: &[Pack], results: &[CaseResult]) -> String {
     let tested: HashSet<_> = results.iter().map(|r| (&r.pack, &r.detector)).collect();
     let all = packs.iter().flat_map(|p| p.detectors.iter().map(move |d| (&p.pack, &d.id)));

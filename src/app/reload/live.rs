@@ -1,8 +1,8 @@
-//! The plan in force, which is replaced while workers judge by it.
+//! The current plan, which can be replaced while workers use it.
 //!
-//! A worker looks for a newer one before each chunk, so every line is judged whole, by one plan.
-//! Counts stand at the labels' places, which no plan moves: what one has that the ones before had
-//! not comes behind.
+//! A worker looks for a newer plan before each chunk, so each line is judged by one plan. Counts
+//! are stored by label, and the index of a label never changes: labels that a new plan adds are
+//! appended.
 
 use std::{
     iter::zip,
@@ -24,10 +24,10 @@ use crate::{
     records::{self, Pseudonyms, RecordJudge},
 };
 
-/// The plan in force.
+/// The current plan.
 pub(crate) struct Live {
     format: Format,
-    /// Of the generation; workers look at this alone as long as it stays.
+    /// The current generation number. Workers only read this as long as it does not change.
     number: AtomicU64,
     state: Mutex<State>,
 }
@@ -42,14 +42,14 @@ struct Generation {
     number: u64,
     routed: Routed,
     judgement: Arc<Judgement>,
-    /// Where the plan's detectors, and the entries of its policy, are counted.
+    /// The indexes of the plan's detectors, and of its policy entries, in the counts.
     detectors: Vec<usize>,
     policy: Vec<usize>,
 }
 
 impl Live {
     pub(crate) fn new(format: Option<Format>, routed: Routed) -> Arc<Self> {
-        // Where no framing looks for wrappers, none is found.
+        // Without framing, no wrappers are looked for.
         let format = format.unwrap_or(Format::Auto);
         let (mut detectors, mut policy) = (Vec::new(), Vec::new());
         let current = Generation::new(0, format, routed, &mut detectors, &mut policy);
@@ -57,12 +57,12 @@ impl Live {
         Arc::new(Self { format, number: AtomicU64::new(0), state })
     }
 
-    /// Workers that judge by whatever plan is in force.
+    /// Returns workers that always use the current plan.
     pub(crate) fn workers(self: &Arc<Self>, workers: usize) -> Vec<LiveWorker<Unwrapper>> {
         self.each(workers, Arc::new(|generation| Unwrapper::new(&generation.judgement)))
     }
 
-    /// The same for records.
+    /// Like [`Self::workers`], for records.
     pub(crate) fn record_workers(
         self: &Arc<Self>,
         workers: usize,
@@ -94,7 +94,7 @@ impl Live {
         (0..workers).map(one).collect()
     }
 
-    /// Each worker's next chunk is judged by `plan`.
+    /// Replaces the plan from each worker's next chunk on.
     pub(crate) fn replace(&self, routed: Routed) {
         let mut state = self.state();
         let State { current, detectors, policy } = &mut *state;
@@ -103,18 +103,18 @@ impl Live {
         self.number.store(number, Ordering::Release);
     }
 
-    /// The ids of all detectors so far, in the order of the counts.
+    /// Returns the ids of all detectors so far, in the order of the counts.
     pub(crate) fn detectors(&self) -> Vec<String> {
         self.state().detectors.clone()
     }
 
-    /// The routes in force, the default first.
+    /// Returns the routes in effect, with the default route first.
     pub(crate) fn routes(&self) -> Arc<[RouteInfo]> {
         Arc::clone(self.state().current.routed.plan.routes())
     }
 
-    /// The labels of all entries of policies so far, in the order of the counts; `None`: not in
-    /// force any more.
+    /// Returns the labels of all policy entries so far, in the order of the counts. Entries that
+    /// are no longer in effect are `None`.
     pub(crate) fn policy(&self) -> Vec<Option<String>> {
         let state = self.state();
         let in_force = |(place, label): (usize, &String)| {
@@ -144,8 +144,8 @@ impl Generation {
     }
 }
 
-/// Where `labels` stand among `all`, which gets those that are new. Of two that are the same, each
-/// has a place of its own.
+/// Returns the indexes of `labels` in `all`, and appends new labels. Duplicate labels get an index
+/// each.
 fn places<'a>(all: &mut Vec<String>, labels: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let mut places = Vec::new();
     for label in labels {
@@ -161,7 +161,7 @@ fn places<'a>(all: &mut Vec<String>, labels: impl Iterator<Item = &'a str>) -> V
 
 type Make<J> = Arc<dyn Fn(&Generation) -> J + Send + Sync>;
 
-/// Judges by the plan in force.
+/// A worker that judges by the current plan.
 pub(crate) struct LiveWorker<J> {
     live: Arc<Live>,
     generation: Arc<Generation>,
@@ -175,10 +175,10 @@ pub(crate) struct LiveWorker<J> {
 }
 
 impl<J> LiveWorker<J> {
-    /// What judges by the plan in force.
+    /// Returns the judge for the current plan.
     fn judge(&mut self) -> &mut J {
         if self.live.number.load(Ordering::Acquire) != self.generation.number {
-            // Before the new one is made: a worker has the memory for one.
+            // The old judge is dropped first, because a worker has the memory for one.
             (self.judge, self.origin) = (None, None);
             self.generation = self.live.state().current.clone();
         }
@@ -186,7 +186,7 @@ impl<J> LiveWorker<J> {
         judge.get_or_insert_with(|| make(generation))
     }
 
-    /// Counts stand at the labels' places.
+    /// Moves counts to the indexes of their labels.
     fn relabel(&mut self, tally: &mut Tally) {
         let Self { generation, counts, .. } = self;
         for (all, places) in [
@@ -223,7 +223,7 @@ impl RecordWorker for LiveWorker<RecordJudge> {
     }
 }
 
-/// Moves each count to its place.
+/// Moves each count to its index.
 fn relabel(all: &mut Vec<u64>, places: &[usize], scratch: &mut Vec<u64>) {
     if places.iter().enumerate().all(|(at, place)| at == *place) {
         return;

@@ -1,4 +1,4 @@
-//! What a run cannot do without, and whether it can be reached.
+//! The dependencies of a run, and whether they are available.
 
 use std::{
     fs::{self, File},
@@ -17,27 +17,27 @@ use crate::{
     temporary,
 };
 
-/// Each by the name of its key.
+/// Each dependency with the configuration key that names it.
 #[derive(Debug, Default)]
 pub(crate) struct Dependencies(Vec<(&'static str, Need)>);
 
-/// What a file is called that is written to see whether that can be done.
+/// The name of the file that is written to check a folder.
 pub(crate) const PROBE: &str = "probe";
 
 #[derive(Debug)]
 enum Need {
-    /// A file or folder that can be read.
+    /// A file or folder that must be readable.
     Readable(PathBuf),
-    /// A file that can be written to.
+    /// A file that must be writable.
     Writable(PathBuf),
-    /// A folder in which files can be made durable.
+    /// A folder in which files must be writable and durable.
     Folder(PathBuf),
-    /// A cluster that answers, and has the topics that are written.
+    /// A cluster that must respond and have the topics that are written.
     Topics(Box<Reach>),
 }
 
 impl Dependencies {
-    /// Those of a run.
+    /// Returns the dependencies of a run.
     pub(crate) fn of(run: &Run) -> Self {
         let mut all = Vec::new();
         for input in &run.inputs.choices {
@@ -77,7 +77,7 @@ impl Dependencies {
         Self(all)
     }
 
-    /// Reaches each; why not, where it cannot be.
+    /// Checks each dependency; the error says why it is not available.
     pub(crate) fn reach(&self) -> Vec<(String, Result<(), String>)> {
         self.0.iter().flat_map(|(name, need)| need.reach(name)).collect()
     }
@@ -102,7 +102,7 @@ fn folder(path: &Path) -> PathBuf {
     }
 }
 
-/// A block, on disk, and gone again.
+/// Writes and syncs a block in a temporary file.
 fn write_in(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     fs::metadata(folder)?;

@@ -1,5 +1,5 @@
-//! The measures by name. Names and labels are stable; a label's values are words of this program,
-//! never of an event.
+//! The metrics by name. Names and labels are stable. Label values are words of this program, never
+//! text from an event.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Telemetry {
-    /// All measures, the account from one snapshot.
+    /// Returns all metrics; the counts come from one snapshot.
     pub(super) fn families(&self) -> Vec<Family> {
         let seen = self.seen().clone();
         let mut all = lines(&seen);
@@ -21,7 +21,7 @@ impl Telemetry {
         all.extend(self.stages());
         all.extend(self.program());
         if self.is_member {
-            all.extend(self.vitals.families());
+            all.extend(self.member_status.families());
         }
         all
     }
@@ -281,7 +281,7 @@ fn inputs(seen: &Snapshot) -> Vec<Family> {
     ]
 }
 
-/// The only value of a family without labels.
+/// Returns the only sample of a family without labels.
 fn value(value: f64) -> Vec<Sample> {
     vec![Sample::of(&[], value)]
 }

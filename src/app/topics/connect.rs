@@ -1,4 +1,4 @@
-//! How a cluster is reached, as librdkafka's properties.
+//! Converts the connection settings of a cluster to properties of librdkafka.
 
 use std::{fs, path::Path};
 
@@ -6,26 +6,27 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
     config::kafka::{KafkaEntry, Proof, SaslChoice, SaslEntry, SecretEntry, TlsEntry, TokenUrl},
-    kafka::{Cluster, Login, Password, Provider, Secret, TlsFiles, Tokens, Voice},
+    kafka::{Cluster, Login, Password, Provider, Reporter, Secret, TlsFiles, Tokens},
 };
 
 type Properties = Vec<(String, String)>;
 
-/// What gets a ticket of Kerberos': librdkafka's own command, but that it says nothing into this program's log.
+/// The command that gets a Kerberos ticket: librdkafka's default, without output to this program's
+/// log.
 const KINIT: &str = "kinit -R -t \"%{sasl.kerberos.keytab}\" -k %{sasl.kerberos.principal} \
                      >/dev/null 2>&1 || \
                      kinit -t \"%{sasl.kerberos.keytab}\" -k %{sasl.kerberos.principal} \
                      >/dev/null 2>&1";
 
-/// How an entry says that a cluster is reached.
+/// The resolved connection settings.
 pub(super) struct Link {
     pub(super) properties: Properties,
-    /// What this program is known by.
+    /// The credentials of this program.
     pub(super) login: Option<Login>,
     pub(super) tls: TlsFiles,
 }
 
-/// What an entry comes to, judged.
+/// Resolves and checks the connection settings.
 pub(super) fn link(kafka: &KafkaEntry) -> Result<Link> {
     let brokers: Vec<_> = kafka.brokers.iter().map(|said| said.value.as_str()).collect();
     let mut properties = vec![("bootstrap.servers".to_owned(), brokers.join(","))];
@@ -49,10 +50,10 @@ pub(super) fn link(kafka: &KafkaEntry) -> Result<Link> {
     }
     let password = kafka.tls.as_ref().and_then(|tls| tls.key_password_file.as_ref());
     let password = password.map(|said| Secret::in_file("kafka.tls.key_password_file", &said.value));
-    // What is not there shows at the start.
+    // A missing secret is reported at the start.
     password.as_ref().map(Secret::read).transpose().map_err(|what| anyhow!(what))?;
     let tls = TlsFiles::new(&properties, password);
-    Cluster::new(properties.clone(), tls.clone(), Voice::quiet())
+    Cluster::new(properties.clone(), tls.clone(), Reporter::quiet())
         .client(&[])
         .create_native_config()
         .map_err(|error| anyhow!("kafka.properties: {error}"))?;
@@ -72,7 +73,7 @@ fn secure(tls: &TlsEntry, set: &mut dyn FnMut(&str, &str)) -> Result<()> {
         }
     }
     if tls.ca.is_none() {
-        // Where the system keeps those that it trusts.
+        // Finds the trusted certificates of the system.
         set("ssl.ca.location", "probe");
     }
     if tls.certificate.is_some() != tls.key.is_some() {
@@ -121,7 +122,7 @@ fn known(sasl: &SaslEntry, set: &mut dyn FnMut(&str, &str)) -> Result<Option<Log
     Ok(None)
 }
 
-/// A text that stands in a command of the shell's.
+/// Checks a text that becomes part of a shell command.
 fn plain<'a>(key: &str, text: &'a str) -> Result<&'a str> {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-@:+=,".contains(c);
     if !text.chars().all(is_plain) || text.starts_with('-') {
@@ -137,7 +138,7 @@ fn provider(said: &TokenUrl) -> Result<Provider> {
     let TokenUrl { url, ca, client_id, client_secret, scope } = said;
     let (file, env) = ("kafka.sasl.client_secret_file", "kafka.sasl.client_secret_env");
     let secret = secret(client_secret, file, env);
-    // What is not there shows at the start.
+    // A missing secret is reported at the start.
     secret.read().map_err(|what| anyhow!(what))?;
     let ca = ca.as_ref().map(|said| said.value.as_str());
     let scope = scope.as_ref().map(|said| said.value.as_str());
@@ -152,7 +153,7 @@ fn secret(said: &SecretEntry, file: &'static str, env: &'static str) -> Secret {
     }
 }
 
-/// A secret, as its file has it now.
+/// Reads the current secret in a file.
 pub(super) fn secret_file(key: &str, path: &str) -> Result<String> {
     fs::read_to_string(Path::new(path)).with_context(|| format!("{key} {path}"))
 }

@@ -1,26 +1,27 @@
-//! Whether what a cluster has fits what a configuration says: at the start, and whenever topics come.
+//! Checks that the topics of a cluster match the configuration, at the start and whenever topics
+//! appear.
 
 use anyhow::{Result, bail};
 
 use super::Topics;
 use crate::kafka::{self, Routes};
 
-/// What must hold of topics.
+/// The conditions that topics must meet.
 pub(crate) struct Fit {
     routes: Routes,
-    /// Partitions of both sides must match.
+    /// Whether source and sink topics must have the same number of partitions.
     same: bool,
 }
 
 impl Topics {
-    /// What must hold.
+    /// Returns the conditions.
     pub(crate) fn fit(&self) -> Fit {
         Fit { routes: self.routes.clone(), same: self.same_partition }
     }
 }
 
 impl Fit {
-    /// Judges what there is. What is not there is another matter.
+    /// Checks the existing topics. Missing topics are not an error here.
     pub(crate) fn judge(&self, all: &kafka::Topics) -> Result<()> {
         for (topic, has) in all.iter().filter(|(topic, _)| self.routes.covers(topic)) {
             if let Some(fault) = self.routes.fault(topic) {

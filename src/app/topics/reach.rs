@@ -1,11 +1,11 @@
-//! Whether a cluster can be reached, and has the topics that are written.
+//! Checks whether a cluster is reachable, and has the topics that are written.
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
 use super::Topics;
-use crate::kafka::{self, Cluster, Routes, Voice, Written};
+use crate::kafka::{self, Cluster, Reporter, Routes, Written};
 
-/// How long a cluster has for an answer; a probe waits five seconds.
+/// How long a cluster may take to respond; a probe waits for five seconds.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A cluster, and the topics that are written.
@@ -15,16 +15,17 @@ pub(crate) struct Reach {
 }
 
 impl Topics {
-    /// What must be reached.
+    /// Returns the check for these topics.
     pub(crate) fn reach(&self) -> Reach {
-        let voice = Voice::quiet().with_login(self.login.clone());
-        let cluster = Cluster::new(self.properties.clone(), self.tls.clone(), voice);
+        let reporter = Reporter::quiet().with_login(self.login.clone());
+        let cluster = Cluster::new(self.properties.clone(), self.tls.clone(), reporter);
         Reach { cluster, routes: self.routes.clone() }
     }
 }
 
 impl Reach {
-    /// Reaches it; why not, where it cannot be. Topics have the keys that name them.
+    /// Checks the cluster and the topics that are written. Each topic is reported with the key that
+    /// names it.
     pub(crate) fn reach(&self) -> Vec<(String, Result<(), String>)> {
         let all = match kafka::ask(&self.cluster, PATIENCE) {
             Err(error) => return vec![("kafka".to_owned(), Err(error.to_string()))],
@@ -51,7 +52,7 @@ impl Reach {
 }
 
 impl fmt::Debug for Reach {
-    /// Without the properties, where secrets are.
+    /// Omits the properties, because they contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reach").field("routes", &self.routes).finish_non_exhaustive()
     }

@@ -1,12 +1,12 @@
-//! A token in a file.
+//! Reads a token from a file.
 
 use std::{fs::File, io::Read as _};
 
 use super::{NoToken, Token, expiry};
 
-/// The file is read again before so long is over.
+/// How long a token is used before the file is read again, in milliseconds.
 const AGAIN: u64 = 60_000;
-/// A token is not longer than this.
+/// The maximum length of a token.
 const LONGEST: u64 = 64 << 10;
 const KEY: &str = "kafka.sasl.token_file";
 

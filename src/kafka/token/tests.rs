@@ -1,4 +1,4 @@
-//! Identity providers that answer well, badly and not at all; tokens in files.
+//! Identity providers that answer correctly, incorrectly and not at all, and tokens in files.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use super::{super::Secret, *};
 
 const SECRET: &str = "top secret+";
 
-/// Answers each of these once, and returns what it was asked.
+/// A server that sends each of these responses once, and returns the requests.
 fn server(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/token", listener.local_addr().unwrap());
@@ -25,7 +25,7 @@ fn server(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
                 assert!(read > 0, "{}", String::from_utf8_lossy(&asked));
                 asked.extend_from_slice(&piece[..read]);
             }
-            // Who has read enough hangs up.
+            // The client closes the connection when it has read enough.
             let _ = stream.write_all(answer.as_bytes());
             String::from_utf8(asked).unwrap()
         };
@@ -62,7 +62,7 @@ fn a_token_is_asked_for_once_and_the_secret_read_again() {
         assert_eq!(token.text, "a.b.c");
         assert!((595_000..=600_000).contains(&(token.until - now())));
     }
-    // Another process, after the secret changed.
+    // The secret changed, and another process starts.
     fs::write(file.path(), "another").unwrap();
     assert!(tokens(&url, file.path()).get().is_ok());
     let asked = served.join().unwrap();

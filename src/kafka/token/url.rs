@@ -1,4 +1,5 @@
-//! A token that an identity provider gives: OAuth 2.0, client credentials (RFC 6749, section 4.4).
+//! Requests a token from an identity provider: OAuth 2.0, client credentials (RFC 6749, section
+//! 4.4).
 
 use std::{fs, sync::Arc, time::Duration};
 
@@ -13,14 +14,14 @@ use ureq::{
 use super::{NoToken, Token, expiry};
 use crate::kafka::Secret;
 
-/// How long all of it may take.
+/// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// An answer is not longer than this.
+/// The maximum length of a response.
 const LONGEST: u64 = 64 << 10;
-/// A token that does not say how long it holds is asked for again after so long.
+/// The assumed lifetime, in seconds, of a token without an expiry time.
 const UNSAID: u64 = 300;
 const KEY: &str = "kafka.sasl.token_url";
-/// What an identity provider may say, and no more of what it says is told.
+/// The error codes that are shown; nothing else from the response is.
 const REFUSALS: &[&str] = &[
     "invalid_request",
     "invalid_client",
@@ -30,10 +31,10 @@ const REFUSALS: &[&str] = &[
     "invalid_scope",
 ];
 
-/// An identity provider, and how it knows this program.
+/// An identity provider, and the credentials of this program.
 pub struct Provider {
     url: String,
-    /// The file of who vouches for it.
+    /// The file of trusted certificates.
     ca: Option<String>,
     client_id: String,
     secret: Secret,
@@ -48,10 +49,11 @@ struct Answer {
 }
 
 impl Provider {
-    /// At `url`, vouched for by the file `ca`, or by whom the system trusts, at each time that it is asked.
+    /// An identity provider at `url`. The file `ca`, or the system's trusted certificates, are read
+    /// for each request.
     ///
     /// # Errors
-    /// There are no certificates.
+    /// There are no trusted certificates.
     pub fn new(
         url: &str,
         ca: Option<&str>,
@@ -66,13 +68,13 @@ impl Provider {
         Ok(provider)
     }
 
-    /// What speaks to it.
+    /// Creates the HTTP client.
     fn agent(&self) -> Result<Agent, String> {
         let roots = match &self.ca {
             Some(path) => {
                 from_file(path).map_err(|what| format!("kafka.sasl.token_ca {path}: {what}"))?
             }
-            // Where TLS is not spoken, nobody needs to vouch.
+            // Without TLS, no certificate is needed.
             None if self.url.starts_with("http://") => Vec::new(),
             None => of_the_system()?,
         };
@@ -83,7 +85,7 @@ impl Provider {
         Ok(Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
-            // The secret is for this one alone.
+            // The secret is only for this provider.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_connections(0)
@@ -148,15 +150,15 @@ fn from_file(path: &str) -> Result<Vec<Certificate<'static>>, String> {
 fn of_the_system() -> Result<Vec<Certificate<'static>>, String> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
-        let mend = "set `token_ca`";
+        let fix = "set `token_ca`";
         return Err(format!(
-            "{KEY}: the system has no trusted certificates (ca-certificates): {mend}"
+            "{KEY}: the system has no trusted certificates (ca-certificates): {fix}"
         ));
     }
     Ok(found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
 }
 
-/// What went wrong on the way. What a library says of it can hold the URL.
+/// Describes an error in the transport. The library's own text can contain the URL.
 fn told(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Io(error) => match error.get_ref().and_then(|e| e.downcast_ref()) {

@@ -1,4 +1,4 @@
-//! What an open file is.
+//! Properties of an open file.
 
 use std::{
     fs::{self, File},
@@ -7,14 +7,14 @@ use std::{
     path::Path,
 };
 
-/// Whether the file that is written to is still the one that has the name.
+/// Returns whether the open file is still the one that has the name.
 pub(in crate::sinks) fn leads_to(path: &Path, file: &File) -> bool {
     let identity = |file: &fs::Metadata| (file.dev(), file.ino());
     let named = fs::metadata(path).ok().as_ref().map(identity);
     named.is_some() && named == file.metadata().ok().as_ref().map(identity)
 }
 
-/// A pipe or a device has nothing to sync, and says so.
+/// Ignores the error that a pipe or a device cannot be synced.
 pub(in crate::sinks) fn or_nothing_to_sync(synced: io::Result<()>) -> io::Result<()> {
     match synced {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
@@ -22,7 +22,7 @@ pub(in crate::sinks) fn or_nothing_to_sync(synced: io::Result<()>) -> io::Result
     }
 }
 
-/// Whether the last line of a regular file lacks its end.
+/// Returns whether the last line of a regular file is incomplete.
 pub fn ends_inside_a_line(file: &File) -> io::Result<bool> {
     let Some(end) = file.metadata()?.len().checked_sub(1) else { return Ok(false) };
     let mut last = [0];

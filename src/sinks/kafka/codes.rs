@@ -4,12 +4,12 @@ use std::io;
 
 use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode as Code};
 
-/// Whether a transaction's producer has another in its place, as far as brokers are concerned.
+/// Returns whether another producer has replaced this one, according to the brokers.
 pub(super) fn is_fence(code: Code) -> bool {
     matches!(code, Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
 }
 
-/// Whether another producer would be denied the same.
+/// Returns whether a new producer would lack the same permission.
 pub(super) fn is_denied(code: Code) -> bool {
     matches!(
         code,
@@ -20,7 +20,7 @@ pub(super) fn is_denied(code: Code) -> bool {
     )
 }
 
-/// Why the run ends.
+/// Returns the error that ends the run.
 pub(super) fn broken(fatal: Option<Code>) -> io::Error {
     match fatal {
         Some(code) if is_fence(code) => io::Error::other(
@@ -35,7 +35,7 @@ pub(super) fn broken(fatal: Option<Code>) -> io::Error {
 pub(super) fn is_retriable(error: &KafkaError) -> bool {
     match error {
         KafkaError::Transaction(error) => RDKafkaError::is_retriable(error),
-        // Records are still on their way.
+        // Records are still in flight.
         KafkaError::Flush(Code::OperationTimedOut) => true,
         _ => false,
     }

@@ -1,70 +1,71 @@
-//! Why a producer was fenced: by the coordinator, which takes back what is too old, or by another process of
-//! the same name. The error is the same for both.
+//! Finds out why a producer was fenced: by the coordinator, because its transaction timed out, or
+//! by another process with the same name. The error is the same for both.
 //!
-//! A transaction that is younger than its timeout was not fenced by time. Where another process has taken
-//! over, the group says so, for it is a member under the same name: it has some time to. If nobody shows,
-//! the run begins anew with another producer; if that is fenced in its turn, soon and when its transaction is
-//! young, somebody is there. One that is old, of a process that slept, may be either: however often that happens,
-//! the group has time to tell.
+//! A transaction that is younger than its timeout did not time out. If another process has taken
+//! over, the group reports it, because that process is a member with the same name; it gets some
+//! time to do so. If no other process is found, the run continues with a new producer. If that one
+//! is fenced soon, too, while its transaction is young, there is another process. An old
+//! transaction of a process that was suspended may be either, so the group always gets time to
+//! report it.
 
 use std::time::{Duration, Instant};
 
 use super::transactions::TIMEOUT;
 
-/// So long the group may take to say that there is another process, where nothing speaks for one,
+/// How long the group may take to report another process, if nothing indicates one.
 const SHORT: Duration = Duration::from_secs(2);
-/// and where something does.
+/// The same, if something indicates one.
 const LONG: Duration = Duration::from_secs(6);
-/// Two in such a time are no accident.
+/// Two fences within this time are no coincidence.
 const TWICE_WITHIN: Duration = Duration::from_secs(60);
 
-/// What to do with a producer that is fenced.
+/// How to continue after a producer was fenced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Ask again a little later.
+    /// Check again later.
     Wait,
-    /// Nobody else is there: another producer goes on.
-    BeginAnew,
-    /// Another process is there: this one ends.
+    /// There is no other process: continue with a new producer.
+    NewProducer,
+    /// There is another process: end this one.
     End,
 }
 
 /// A producer that was just fenced.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fenced {
-    /// How old its transaction was.
+    /// The age of its transaction.
     pub(super) age: Duration,
-    /// The process was stopped meanwhile, and others may have taken over.
+    /// Whether the process was suspended meanwhile, so that another may have taken over.
     pub(super) slept: bool,
-    /// When it was found out.
+    /// When this was detected.
     pub(super) at: Instant,
 }
 
 impl Fenced {
-    /// Whether the coordinator took back what was too old.
+    /// Returns whether the transaction timed out.
     pub(super) fn by_time(self) -> bool {
         self.is_old() && !self.slept
     }
 
-    /// Whether it may be that.
+    /// Returns whether the transaction may have timed out.
     fn is_old(self) -> bool {
         self.age >= TIMEOUT
     }
 }
 
-/// What is known of earlier producers.
+/// The history of fenced producers.
 #[derive(Debug, Default)]
 pub(super) struct Fences {
-    /// When one was fenced last that was not fenced by time.
+    /// When a producer was last fenced without a timeout.
     last: Option<Instant>,
 }
 
 impl Fences {
-    /// What to do now; `ousted`: the group has another member of this name.
-    pub(super) fn judge(&mut self, fenced: Fenced, now: Instant, ousted: bool) -> Next {
+    /// Decides how to continue; `replaced` means that the group has another member with this name.
+    pub(super) fn judge(&mut self, fenced: Fenced, now: Instant, replaced: bool) -> Next {
         let by_time = fenced.by_time();
         let again = |last: Instant| fenced.at.duration_since(last) < TWICE_WITHIN;
-        if ousted || !fenced.is_old() && self.last.is_some_and(again) {
+        if replaced || !fenced.is_old() && self.last.is_some_and(again) {
             return Next::End;
         }
         if now.duration_since(fenced.at) < if by_time { SHORT } else { LONG } {
@@ -73,7 +74,7 @@ impl Fences {
         if !by_time {
             self.last = Some(now);
         }
-        Next::BeginAnew
+        Next::NewProducer
     }
 }
 
@@ -83,7 +84,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// What becomes of a producer that is fenced, if the group says nothing, and when.
+    /// Returns the decision, and when it is made, if the group reports nothing.
     fn alone(fences: &mut Fences, fenced: Fenced) -> (Next, Duration) {
         let mut waited = Duration::ZERO;
         loop {
@@ -103,19 +104,21 @@ mod tests {
         for fenced in [old, old, young] {
             assert_eq!(fences.judge(fenced, at, true), Next::End, "{fenced:?}");
         }
-        // However often brokers are away.
-        assert_eq!(alone(&mut fences, old), (Next::BeginAnew, SHORT));
-        assert_eq!(alone(&mut fences, old), (Next::BeginAnew, SHORT));
-        // Of two of one name, the one that was there first is fenced first, and so is the first to end.
-        assert_eq!(alone(&mut fences, young), (Next::BeginAnew, LONG));
+        // However often the brokers are unreachable.
+        assert_eq!(alone(&mut fences, old), (Next::NewProducer, SHORT));
+        assert_eq!(alone(&mut fences, old), (Next::NewProducer, SHORT));
+        // Of two processes with one name, the older one is fenced first, and so it is the first to
+        // end.
+        assert_eq!(alone(&mut fences, young), (Next::NewProducer, LONG));
         let later = |after| Fenced { at: at + after, ..young };
         assert_eq!(alone(&mut fences, later(30 * SECOND)), (Next::End, Duration::ZERO));
-        assert_eq!(alone(&mut fences, later(300 * SECOND)), (Next::BeginAnew, LONG));
-        // Who slept does not know how much of that time another had: the group does.
+        assert_eq!(alone(&mut fences, later(300 * SECOND)), (Next::NewProducer, LONG));
+        // A suspended process does not know whether another was active meanwhile, but the group
+        // does.
         for after in [310, 330] {
             let slept = Fenced { slept: true, at: at + after * SECOND, ..old };
             assert_eq!(fences.judge(slept, slept.at, true), Next::End);
-            assert_eq!(alone(&mut fences, slept), (Next::BeginAnew, LONG));
+            assert_eq!(alone(&mut fences, slept), (Next::NewProducer, LONG));
         }
         assert_eq!(alone(&mut fences, later(350 * SECOND)), (Next::End, Duration::ZERO));
     }

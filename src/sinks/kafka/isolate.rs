@@ -1,4 +1,4 @@
-//! Finds records whose own fault it is that their batches were refused.
+//! Finds the records because of which batches are rejected.
 
 use std::{mem, time::Instant};
 
@@ -10,33 +10,33 @@ use rdkafka::{
 
 use super::{
     KafkaSink, PATIENCE, ROOM,
-    desk::{is_topics, unpacked},
+    delivery_reports::{is_topics, unpacked},
 };
 use crate::{kafka::about, pipeline::records::Ticket};
 
 impl KafkaSink {
-    /// Finds the records whose own fault it is that their batches were refused: what was refused is
-    /// sent again by halves, each with nothing else on its way, and in the end alone.
+    /// Finds the records because of which batches were rejected: rejected records are sent again in
+    /// halves, each with nothing else in flight, and finally alone.
     pub(super) fn isolate(&mut self, timestamps: &dyn Fn(Ticket) -> Option<i64>) {
-        if self.desk.tray().again.is_empty() || !self.settled() {
+        if self.delivery_reports.pending().again.is_empty() || !self.settled() {
             return;
         }
-        let mut groups = vec![mem::take(&mut self.desk.tray().again)];
+        let mut groups = vec![mem::take(&mut self.delivery_reports.pending().again)];
         while let Some(group) = groups.pop() {
             let alone = group.len() == 1;
-            self.desk.tray().alone = alone;
+            self.delivery_reports.pending().alone = alone;
             for (opaque, message) in &group {
                 self.resend(*opaque, message, timestamps(unpacked(*opaque)));
             }
             let settled = self.settled();
-            let mut tray = self.desk.tray();
-            tray.alone = false;
+            let mut pending = self.delivery_reports.pending();
+            pending.alone = false;
             if !settled {
-                // They stay untold, and so what comes behind them is not acknowledged.
+                // They are never reported, so nothing after them is acknowledged.
                 return;
             }
-            let mut refused = mem::take(&mut tray.again);
-            drop(tray);
+            let mut refused = mem::take(&mut pending.again);
+            drop(pending);
             if !refused.is_empty() {
                 let second = refused.split_off(refused.len().div_ceil(2));
                 groups.push(second);
@@ -51,20 +51,21 @@ impl KafkaSink {
             .partition(message.partition());
         sent.key = message.key();
         sent.payload = message.payload();
-        // librdkafka does not tell it of what failed.
+        // librdkafka does not return the timestamp of a failed record.
         sent.timestamp = timestamp;
         sent.headers = message.headers().cloned();
-        // There is room: nothing else is on its way, and all of them were in it before.
+        // There is space: nothing else is in flight, and all of them fit before.
         if let Err((error, _)) = self.producer.send(sent) {
-            let mut tray = self.desk.tray();
+            let mut pending = self.delivery_reports.pending();
             if is_topics(&error) {
-                return tray.unsent.push((unpacked(opaque), about(message.topic(), &error)));
+                return pending.unsent.push((unpacked(opaque), about(message.topic(), &error)));
             }
-            tray.failed.get_or_insert_with(|| about(message.topic(), &error));
+            pending.failed.get_or_insert_with(|| about(message.topic(), &error));
         }
     }
 
-    /// Waits until nothing is on its way; `false`: the sink failed, or nobody waits any more.
+    /// Waits until nothing is in flight. Returns `false` if the sink failed, or the wait was given
+    /// up.
     pub(super) fn settled(&self) -> bool {
         let mut moved = (self.producer.in_flight_count(), Instant::now());
         loop {
@@ -74,14 +75,14 @@ impl KafkaSink {
                 moved = (left, Instant::now());
             }
             let stuck = self.settings.shutdown.abandons(moved.1, PATIENCE);
-            let tray = self.desk.tray();
-            if tray.failed.is_some() || stuck {
+            let pending = self.delivery_reports.pending();
+            if pending.failed.is_some() || stuck {
                 return false;
             }
             if left == 0 {
                 return true;
             }
-            self.desk.wait(tray, ROOM);
+            self.delivery_reports.wait(pending, ROOM);
         }
     }
 }

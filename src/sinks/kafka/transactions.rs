@@ -1,9 +1,8 @@
-//! Transactions: records, dead letters, and how far the source is delivered, at once or not at all.
+//! Transactions: records, dead letters and source offsets are committed together or not at all.
 //!
-//! As librdkafka's manual has it: what is retriable is called again; what requires an abort is
-//! aborted; after a fatal error the producer is of no use any more, and another one takes its place, which
-//! takes back what the one before it left open. The run ends only where another process has taken over, or
-//! where this one may not do what it must.
+//! This follows librdkafka's manual: a retriable error is retried; an error that requires an abort
+//! causes one; after a fatal error a new producer replaces the old one, and aborts what that left
+//! open. The run only ends if another process has taken over, or if this one lacks a permission.
 
 use std::{
     cell::Cell,
@@ -20,11 +19,11 @@ use rdkafka::{
 
 use super::{
     KafkaSink, PATIENCE, ROOM,
-    anew::is_hopeless,
     codes::{broken, is_denied, is_fence, is_retriable},
     fenced::{Fenced, Fences, Next},
-    heard::Heard,
+    polled_producer::PolledProducer,
     producer,
+    recreate::is_hopeless,
 };
 use crate::{
     kafka::{Backoff, Fault, about},
@@ -32,40 +31,43 @@ use crate::{
     shutdown::Phase,
 };
 
-/// A coordinator takes back what is older. Ours end long before.
+/// The transaction timeout, after which the coordinator aborts. Our transactions end long before.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
-/// One call has so long; then it is made again.
+/// The timeout of one call, which is then repeated.
 const CALL: Duration = Duration::from_secs(2);
-/// So long to rest at most after a transaction that was taken back, twice as long after each further one.
+/// The delay after an aborted transaction, which doubles with each further one: the first and the
+/// maximum.
 const REST: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_secs(5);
-/// How often to take back what was left open, where the group does not say where to begin.
+/// How often to abort transactions that were left open, if the group does not return its committed
+/// offset.
 const TAKEN_BACK_EVERY: Duration = Duration::from_secs(60);
-/// Who does not look for so long was stopped: another may have taken over meanwhile.
+/// A process that does not check for this long was suspended, and another may have taken over.
 const SLEPT: Duration = Duration::from_secs(8);
 
-/// How far a group has come, and as which of its members: `None`, where this is no member any more
-/// for all of it.
+/// Returns the offsets for the given progress and the group metadata, or `None` if the member no
+/// longer has all of the partitions.
 pub(super) type Group =
     dyn Fn(&[Reached]) -> Option<(TopicPartitionList, ConsumerGroupMetadata)> + Send;
 
-/// What a sink of transactions has beside others.
+/// The state of a sink with transactions.
 pub(super) struct Transacting {
-    /// For the time before there is a member: nobody's.
+    /// `None` before the group is joined.
     group: Option<Box<Group>>,
-    /// Of transactions that are taken back one after the other.
+    /// The delay after aborted transactions.
     backoff: Backoff,
     /// When the transaction began.
     begun: Cell<Instant>,
-    /// When somebody last looked, and whether that was too late since the transaction began.
+    /// When the sink was last active, and whether the process was suspended since the transaction
+    /// began.
     looked: Cell<Instant>,
     slept: Cell<bool>,
     fences: Fences,
-    /// When what was left open was taken back last.
+    /// When transactions that were left open were last aborted.
     taken_back: Option<Instant>,
 }
 
-/// The properties of a producer of transactions under the name `id`.
+/// Returns the properties of a producer with the transactional id `id`.
 pub(super) fn properties(id: &str) -> [(&'static str, String); 2] {
     [
         ("transactional.id", id.to_owned()),
@@ -74,9 +76,9 @@ pub(super) fn properties(id: &str) -> [(&'static str, String); 2] {
 }
 
 impl Transacting {
-    /// Makes `producer` the only one of its name: one that still runs is fenced, and what it left
-    /// open is taken back.
-    pub(super) fn start(producer: &Heard, stopped: &dyn Fn() -> bool) -> io::Result<Self> {
+    /// Makes `producer` the only one with its id: another one is fenced, and what it left open is
+    /// aborted.
+    pub(super) fn start(producer: &PolledProducer, stopped: &dyn Fn() -> bool) -> io::Result<Self> {
         loop {
             match producer.init_transactions(CALL) {
                 Ok(()) => {
@@ -92,13 +94,13 @@ impl Transacting {
         }
     }
 
-    /// Somebody looks.
+    /// Records that the process is active.
     pub(super) fn look(&self) {
         self.slept.set(self.slept.get() || self.looked.get().elapsed() >= SLEPT);
         self.looked.set(Instant::now());
     }
 
-    /// From now on.
+    /// Resets the times for a new transaction.
     fn begin(&self) {
         self.begun.set(Instant::now());
         self.looked.set(Instant::now());
@@ -107,29 +109,29 @@ impl Transacting {
 }
 
 impl KafkaSink {
-    /// From now on transactions hold how far this group has come.
+    /// Sets the group whose offsets are committed in transactions.
     pub fn with_group(&mut self, group: Box<Group>) {
         if let Some(transacting) = &mut self.transacting {
             transacting.group = Some(group);
         }
     }
 
-    /// Calls until there is an answer.
-    fn call(&self, call: impl Fn(&Heard) -> Result<(), KafkaError>) -> Result<(), Undone> {
+    /// Repeats a call until there is an answer.
+    fn call(&self, call: impl Fn(&PolledProducer) -> Result<(), KafkaError>) -> Result<(), Undone> {
         let begun = Instant::now();
         loop {
             self.attend();
             let Err(error) = call(&self.producer) else { return Ok(()) };
             if let Some(code) = error.rdkafka_error_code().filter(|code| is_denied(*code)) {
-                // It would be refused again and again.
-                self.settings.cluster.voice.vitals.erred(Fault::of(code));
+                // The call would be refused again.
+                self.settings.cluster.reporter.member_status.count_error(Fault::of(code));
                 return Err(Undone::Failed(about("kafka: the transaction", &error)));
             }
             let fatal = self.producer.client().fatal_error().is_some();
             if fatal || !is_retriable(&error) {
                 return Err(Undone::Abort);
             }
-            self.settings.cluster.voice.fault(&error);
+            self.settings.cluster.reporter.fault(&error);
             if is_hopeless(&self.made_with, begun) {
                 return Err(Undone::Abort);
             }
@@ -139,7 +141,7 @@ impl KafkaSink {
         }
     }
 
-    /// Has a new producer in the place of one that is broken, unless that would break a promise.
+    /// Replaces a failed producer, unless that would break a delivery guarantee.
     fn renew(&mut self) -> io::Result<()> {
         let shutdown = self.settings.shutdown.clone();
         let stopped = || shutdown.phase() != Phase::Running;
@@ -162,9 +164,9 @@ impl KafkaSink {
         let next = match outdated.then(|| self.next_producer()).flatten() {
             Some(next) => next,
             None => {
-                let voice = &self.settings.cluster.voice;
-                voice.say(&format!("kafka: {what}; continuing with a new producer"));
-                producer(&self.settings, &self.desk)?
+                let reporter = &self.settings.cluster.reporter;
+                reporter.say(&format!("kafka: {what}; continuing with a new producer"));
+                producer(&self.settings, &self.delivery_reports)?
             }
         };
         self.settle_in(next, &stopped).map_err(|error| match stopped() {
@@ -173,19 +175,19 @@ impl KafkaSink {
         })
     }
 
-    /// Waits until it is clear that the producer was not fenced by another process; whether it was fenced by
-    /// time.
+    /// Waits until it is clear that the producer was not fenced by another process. Returns whether
+    /// its transaction timed out.
     ///
     /// # Errors
-    /// It was fenced by another process, or somebody wants the end.
+    /// It was fenced by another process, or a shutdown was requested.
     fn is_alone(&mut self, stopped: &dyn Fn() -> bool) -> io::Result<bool> {
-        let vitals = self.settings.cluster.voice.vitals.clone();
+        let member_status = self.settings.cluster.reporter.member_status.clone();
         let Some(transacting) = &mut self.transacting else { return Ok(true) };
         let (at, slept) = (Instant::now(), transacting.slept.get());
         let fenced = Fenced { age: transacting.begun.get().elapsed(), slept, at };
         loop {
-            match transacting.fences.judge(fenced, Instant::now(), vitals.is_ousted()) {
-                Next::BeginAnew => return Ok(fenced.by_time()),
+            match transacting.fences.judge(fenced, Instant::now(), member_status.is_replaced()) {
+                Next::NewProducer => return Ok(fenced.by_time()),
                 Next::End => return Err(broken(Some(Code::ProducerFenced))),
                 Next::Wait if stopped() => return Err(broken(Some(Code::ProducerFenced))),
                 Next::Wait => std::thread::sleep(ROOM),
@@ -193,40 +195,45 @@ impl KafkaSink {
         }
     }
 
-    /// Has `next` in the place of the producer. What is still in the old one is given up with it, and told.
-    pub(super) fn settle_in(&mut self, next: Heard, stopped: &dyn Fn() -> bool) -> io::Result<()> {
+    /// Replaces the producer. The records that are still in the old one are given up and reported.
+    pub(super) fn settle_in(
+        &mut self,
+        next: PolledProducer,
+        stopped: &dyn Fn() -> bool,
+    ) -> io::Result<()> {
         self.producer = next;
         Transacting::start(&self.producer, stopped)?;
         if let Some(transacting) = &self.transacting {
             transacting.begin();
         }
-        self.desk.tray().broken = false;
+        self.delivery_reports.pending().broken = false;
         Ok(())
     }
 
-    /// Takes back what an earlier producer of this name may have left open, for the group does not say where a
-    /// partition begins: what the coordinator knows is taken back for the new producer, and what it does not
-    /// know ends with the next transaction of that name that reaches the group's offsets.
+    /// Aborts what an earlier producer with this id may have left open, because the group does not
+    /// return its committed offset. Transactions that the coordinator knows are aborted for the new
+    /// producer. One that it does not know ends with the next transaction of this id that includes
+    /// offsets of the group.
     fn take_back_own(&mut self, topic: &str, partition: i32) -> Result<(), Undone> {
-        let (shutdown, voice) = (&self.settings.shutdown, &self.settings.cluster.voice);
-        voice.say(
+        let (shutdown, reporter) = (&self.settings.shutdown, &self.settings.cluster.reporter);
+        reporter.say(
             "kafka: the group does not return its committed offset; aborting what this `instance` \
              left open",
         );
         let (begun, shutdown) = (Instant::now(), shutdown.clone());
-        let next = producer(&self.settings, &self.desk).map_err(Undone::Failed)?;
+        let next = producer(&self.settings, &self.delivery_reports).map_err(Undone::Failed)?;
         let stopped = || shutdown.abandons(begun, PATIENCE);
         self.settle_in(next, &stopped).map_err(Undone::Failed)?;
         let group = self.transacting.as_ref().and_then(|it| it.group.as_ref()?(&[]));
         let Some((mut offsets, member)) = group else { return Ok(()) };
-        // It is taken back: the offset is never committed.
+        // The transaction is aborted, so this offset is never committed.
         let _ = offsets.add_partition_offset(topic, partition, Offset::Offset(0));
         self.call(|producer| producer.begin_transaction())?;
         let _ = self.call(|producer| producer.send_offsets_to_transaction(&offsets, &member, CALL));
         self.call(|producer| producer.abort_transaction(CALL))
     }
 
-    /// Rests for so long, unless somebody wants the end.
+    /// Waits, unless a shutdown is requested.
     fn rest(&self, rest: Duration) {
         let until = Instant::now() + rest;
         while Instant::now() < until && self.settings.shutdown.phase() == Phase::Running {
@@ -240,24 +247,24 @@ impl Transactions for KafkaSink {
         if let Some(transacting) = &self.transacting {
             transacting.begin();
         }
-        self.desk.tray().denied.clear();
+        self.delivery_reports.pending().denied.clear();
         self.take_certificates_between().map_err(Undone::Failed)?;
         self.call(|producer| producer.begin_transaction())
     }
 
     fn commit(&mut self, reached: &[Reached]) -> Result<(), Undone> {
-        // Reports come before librdkafka takes the records off its own account.
+        // Reports arrive before librdkafka decrements its count of records in flight.
         if !self.settled() {
             return Err(Undone::Abort);
         }
         let group = self.transacting.as_ref().and_then(|it| it.group.as_ref()?(reached));
         let Some((offsets, member)) = group else { return Err(Undone::Abort) };
-        let vitals = self.settings.cluster.voice.vitals.clone();
-        vitals.stored();
+        let member_status = self.settings.cluster.reporter.member_status.clone();
+        member_status.stored();
         let committed = self
             .call(|producer| producer.send_offsets_to_transaction(&offsets, &member, CALL))
             .and_then(|()| self.call(|producer| producer.commit_transaction(CALL)));
-        vitals.committed(committed.is_ok());
+        member_status.committed(committed.is_ok());
         committed?;
         if let Some(transacting) = &mut self.transacting {
             transacting.backoff.reset();
@@ -266,7 +273,9 @@ impl Transactions for KafkaSink {
     }
 
     fn idle(&mut self) -> io::Result<()> {
-        let Some((topic, partition)) = self.settings.cluster.voice.vitals.without_offset() else {
+        let Some((topic, partition)) =
+            self.settings.cluster.reporter.member_status.without_offset()
+        else {
             return Ok(());
         };
         let Some(transacting) = &mut self.transacting else { return Ok(()) };
@@ -276,7 +285,7 @@ impl Transactions for KafkaSink {
         transacting.taken_back = Some(Instant::now());
         match self.take_back_own(&topic, partition) {
             Ok(()) => Ok(()),
-            // Somebody wants the end, which comes anyway.
+            // A shutdown was requested, which ends the run anyway.
             Err(Undone::Failed(error)) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(Undone::Failed(error)) => Err(error),
             Err(Undone::Abort) => self.renew(),
@@ -294,7 +303,7 @@ impl Transactions for KafkaSink {
                 self.renew()?;
             }
         }
-        self.settings.cluster.voice.say("kafka: a transaction was aborted; retrying");
+        self.settings.cluster.reporter.say("kafka: a transaction was aborted; retrying");
         let rest = self.transacting.as_mut().map(|transacting| transacting.backoff.next_wait());
         self.rest(rest.unwrap_or_default());
         Ok(())

@@ -1,5 +1,5 @@
-//! A file that is written to: whole lines behind whole lines, known to be on disk up to a boundary,
-//! and remembered from there on.
+//! A file that is written to. It contains complete lines. The lines after the last sync are kept in
+//! memory.
 
 use std::{
     fs::{self, File},
@@ -16,49 +16,49 @@ use super::{
     folder::{Folder, Opening, identity},
     mark,
     opened::{begun, locked},
+    options::{FileOptions, Fsync},
     rotated::Rotated,
-    terms::{Fsync, Terms},
 };
 use crate::{
     journal::Event,
     sinks::{file::ends_inside_a_line, named},
 };
 
-/// How often an opened file may turn out to be another's that was renamed meanwhile.
+/// How often an opened file may turn out to be one that was renamed meanwhile.
 pub(super) const ATTEMPTS: usize = 8;
-/// How often it may be moved or removed before what is written to it is durable under its name.
+/// How often the file may be moved or removed before what was written is durable under its name.
 const MOVES: usize = 1000;
 
 pub(super) struct Active {
     folder: Folder,
     name: String,
     shown: String,
-    /// `None` once it cannot be trusted any more.
+    /// `None` when it cannot be trusted any longer.
     file: Option<File>,
-    /// Its length: whole lines.
+    /// Its length; it ends with a complete line.
     len: u64,
-    /// How much of it is on disk, or need not be.
+    /// How many bytes are on disk, or need not be.
     durable: u64,
-    /// What is behind that: it is written again where the file is gone, or an fsync failed.
+    /// The bytes after that. They are written again if the file is gone, or an fsync failed.
     tail: Vec<u8>,
-    /// It may end inside a line.
+    /// Whether it may end with an incomplete line.
     torn: bool,
-    /// It was moved or removed, and cannot be made again under its name.
+    /// Whether it was moved or removed, and cannot be recreated.
     pub(super) displaced: bool,
-    /// When it was last written to, in periods of its rotation.
+    /// When it was last written, in rotation periods.
     period: u64,
     /// When it was last used, in writes.
     pub(super) used: u64,
 }
 
 impl Active {
-    /// Opens the file `name`, or makes it. Half a line at its end, which an earlier run left when
-    /// it was killed, is cut off.
-    pub(super) fn open(folder: Folder, name: &str, terms: &Terms) -> io::Result<Self> {
+    /// Opens the file `name`, or creates it. An incomplete line that a killed run left at its end
+    /// is removed.
+    pub(super) fn open(folder: Folder, name: &str, options: &FileOptions) -> io::Result<Self> {
         let shown = folder.shown(name);
-        let open = || begun(&folder, name, terms);
-        let (file, len) = terms.patience.until_room(&shown, open)?;
-        if terms.fsync != Fsync::Never {
+        let open = || begun(&folder, name, options);
+        let (file, len) = options.retry.until_room(&shown, open)?;
+        if options.fsync != Fsync::Never {
             file.sync_all()?;
             folder.sync()?;
         }
@@ -73,51 +73,52 @@ impl Active {
             tail: Vec::new(),
             torn: false,
             displaced: false,
-            period: terms.period(written),
+            period: options.period(written),
             used: 0,
         })
     }
 
-    /// Adds whole lines, and rotates between them where that is due. What it wrote is taken from `lines`.
-    pub(super) fn append(&mut self, lines: &mut &[u8], terms: &Terms) -> io::Result<()> {
-        self.rotate_if_due(terms)?;
+    /// Appends complete lines, and rotates between them if that is due. Removes what it wrote from
+    /// `lines`.
+    pub(super) fn append(&mut self, lines: &mut &[u8], options: &FileOptions) -> io::Result<()> {
+        self.rotate_if_due(options)?;
         while !lines.is_empty() {
-            let fitting = self.fitting(lines, terms.rotate_size);
+            let fitting = self.fitting(lines, options.rotate_size);
             if fitting == 0 {
-                self.rotate(terms)?;
+                self.rotate(options)?;
                 continue;
             }
             let (first, rest) = lines.split_at(fitting);
-            self.write(first, terms)?;
+            self.write(first, options)?;
             *lines = rest;
         }
-        if terms.fsync == Fsync::Always { self.sync(terms).map(drop) } else { Ok(()) }
+        if options.fsync == Fsync::Always { self.sync(options).map(drop) } else { Ok(()) }
     }
 
-    /// Rotates when another period has begun since it was written to.
-    pub(super) fn rotate_if_due(&mut self, terms: &Terms) -> io::Result<()> {
-        let period = terms.period((terms.clock)());
+    /// Rotates if a new period has begun since the last write.
+    pub(super) fn rotate_if_due(&mut self, options: &FileOptions) -> io::Result<()> {
+        let period = options.period((options.clock)());
         if self.len > 0 && self.period != period {
-            self.rotate(terms)?;
+            self.rotate(options)?;
         }
         self.period = period;
         Ok(())
     }
 
-    /// Has what an earlier run left of its rotated files looked after.
-    pub(super) fn look_back(&self, terms: &Terms) {
-        if let Some(keeper) = &terms.keeper {
-            keeper.look_after(&self.folder, &self.name);
+    /// Compresses or removes the rotated files that an earlier run left.
+    pub(super) fn look_back(&self, options: &FileOptions) {
+        if let Some(retention) = &options.retention {
+            retention.request(&self.folder, &self.name);
         }
     }
 
-    /// How many bytes are remembered.
+    /// Returns how many bytes are kept in memory.
     pub(super) fn remembers(&self) -> usize {
         self.tail.len()
     }
 
-    /// How much of `lines`, in whole ones, fits before the next rotation. A line that is longer
-    /// than any file may be has one to itself.
+    /// Returns how much of `lines`, in complete lines, fits before the next rotation. A line that
+    /// is longer than the size limit gets a file of its own.
     fn fitting(&self, lines: &[u8], size: Option<u64>) -> usize {
         let Some(size) = size else { return lines.len() };
         let room = usize::try_from(size.saturating_sub(self.len)).unwrap_or(usize::MAX);
@@ -131,21 +132,21 @@ impl Active {
         }
     }
 
-    /// Writes all of `lines`, or leaves none of them behind.
-    fn write(&mut self, lines: &[u8], terms: &Terms) -> io::Result<()> {
+    /// Writes all of `lines`, or none of them.
+    fn write(&mut self, lines: &[u8], options: &FileOptions) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Err(lost(&self.shown)) };
         let (faults, name) = (self.folder.faults(), &self.name);
         let (mut torn, mut ended, len) = (false, false, self.len);
-        let written = terms.patience.until_room(&self.shown, || {
+        let written = options.retry.until_room(&self.shown, || {
             let mut before = file.metadata()?.len();
             if before != len && ends_inside_a_line(file)? {
-                // Somebody else added half a line.
+                // Another process appended an incomplete line.
                 file.write_all(b"\n")?;
                 (before, ended) = (before + 1, true);
             }
             let written = match faults.check(Op::Write, name) {
                 Ok(()) => mark::append(file, before, lines),
-                // As a disk does, it takes a part first.
+                // Like a real disk, it accepts a part first.
                 Err(error) => file.write_all(&lines[..lines.len() / 2]).and(Err(error)),
             };
             if written.is_err() {
@@ -158,7 +159,7 @@ impl Active {
         self.torn |= torn;
         if ended {
             let what = "another process appended an incomplete line; a line end was added to it";
-            (terms.patience.say)(Event::OutputLineEnded, &format!("{}: {what}", self.shown));
+            (options.retry.say)(Event::OutputLineEnded, &format!("{}: {what}", self.shown));
         }
         written.map_err(|error| named(&self.shown, &error))?;
         self.len += lines.len() as u64;
@@ -166,38 +167,38 @@ impl Active {
         Ok(())
     }
 
-    /// Makes all of it durable under its name, so that it may be acknowledged. `true`: the file was
-    /// moved or removed, and was made again.
-    pub(super) fn sync(&mut self, terms: &Terms) -> io::Result<bool> {
+    /// Makes everything durable under its name, so that it may be acknowledged. Returns `true` if
+    /// the file was moved or removed, and recreated.
+    pub(super) fn sync(&mut self, options: &FileOptions) -> io::Result<bool> {
         let mut made_again = false;
         for _ in 0..MOVES {
             let Some(file) = &self.file else { return Err(lost(&self.shown)) };
-            if self.durable != self.len && terms.fsync != Fsync::Never {
+            if self.durable != self.len && options.fsync != Fsync::Never {
                 let synced = self.folder.faults().check(Op::Sync, &self.name);
                 if let Err(error) = synced.and_then(|()| file.sync_data())
-                    && self.is_in_place(terms)
+                    && self.is_in_place(options)
                 {
-                    self.write_again(&error, terms)?;
+                    self.write_again(&error, options)?;
                 }
             }
-            if self.is_in_place(terms) {
+            if self.is_in_place(options) {
                 self.durable = self.len;
-                // What one file needed must not stay with each of many.
+                // The capacity that one file needed must not stay with every file.
                 self.tail = Vec::new();
                 return Ok(made_again);
             }
-            self.make_again(terms, true)?;
+            self.make_again(options, true)?;
             made_again = true;
         }
         Err(named(&self.shown, &moved()))
     }
 
-    /// Whether what is written comes to the file that has the name now.
-    fn is_in_place(&self, terms: &Terms) -> bool {
+    /// Returns whether the open file is the one that has the name now.
+    fn is_in_place(&self, options: &FileOptions) -> bool {
         let Some(own) = self.file.as_ref().and_then(|file| identity(file).ok()) else {
             return false;
         };
-        if let Some(link) = &terms.link
+        if let Some(link) = &options.link
             && fs::metadata(link).ok().map(|there| (there.dev(), there.ino())) != Some(own)
         {
             return false;
@@ -205,49 +206,49 @@ impl Active {
         self.folder.identity(&self.name) == Some(own) && self.folder.is_in_place()
     }
 
-    /// Looks whether the file is still there, and makes it again where that can be done at once; if not,
-    /// the next line waits for it.
-    pub(super) fn look(&mut self, terms: &Terms) {
-        if self.file.is_some() && !self.is_in_place(terms) {
-            let _ = self.make_again(terms, false);
+    /// Checks whether the file is still there, and recreates it if that is possible immediately.
+    /// Otherwise the next write waits for it.
+    pub(super) fn look(&mut self, options: &FileOptions) {
+        if self.file.is_some() && !self.is_in_place(options) {
+            let _ = self.make_again(options, false);
         }
     }
 
-    /// Somebody moved or removed the file: what was written and not acknowledged is written again to
-    /// one that has the name. With `wait`, for as long as that cannot be done.
-    fn make_again(&mut self, terms: &Terms, wait: bool) -> io::Result<()> {
+    /// Recreates a file that was moved or removed, with the lines that are not acknowledged. With
+    /// `wait`, retries until that is possible.
+    fn make_again(&mut self, options: &FileOptions, wait: bool) -> io::Result<()> {
         let (tail, place) = (&self.tail, (&self.folder, &self.name));
         let attempt = || {
-            let (folder, name) = match &terms.link {
+            let (folder, name) = match &options.link {
                 Some(link) => behind(link, place.0)?,
                 None => (place.0.again()?, place.1.clone()),
             };
-            let (file, len) = begun(&folder, &name, terms)?;
+            let (file, len) = begun(&folder, &name, options)?;
             folder.faults().check(Op::Write, &name)?;
             if let Err(error) = mark::append(&file, len, tail) {
                 file.set_len(len)?;
                 return Err(error);
             }
-            if terms.fsync != Fsync::Never {
+            if options.fsync != Fsync::Never {
                 folder.sync()?;
             }
             Ok((folder, name, file, len))
         };
-        let patience = &terms.patience;
-        let again = match (wait, terms.by_field) {
+        let retry = &options.retry;
+        let again = match (wait, options.by_field) {
             (false, _) => attempt(),
-            (true, false) => patience.until_back(&self.shown, attempt),
-            // Others must not wait for a name that an event chose, but for the folder of them all.
-            (true, true) => patience
+            (true, false) => retry.until_back(&self.shown, attempt),
+            // A name that an event selected must not block other files, but the common folder may.
+            (true, true) => retry
                 .until_back(&self.shown, || self.folder.root().again())
-                .and_then(|_| patience.until_room(&self.shown, attempt)),
+                .and_then(|_| retry.until_room(&self.shown, attempt)),
         };
         let again = again.map_err(|error| named(&self.shown, &error));
         self.displaced = again.is_err();
         let (folder, name, file, len) = again?;
         let what = "it was moved or removed; it is recreated, and what was not acknowledged is \
                     written again";
-        (patience.say)(Event::OutputReplaced, &format!("{}: {what}", self.shown));
+        (retry.say)(Event::OutputReplaced, &format!("{}: {what}", self.shown));
         if let Some(old) = self.file.replace(file) {
             mark::clear(&old);
         }
@@ -256,30 +257,31 @@ impl Active {
         Ok(())
     }
 
-    /// Whether nothing can be added to it any more: it is not there, or ends inside a line.
+    /// Returns whether nothing can be appended any longer: the file is gone, or ends with an
+    /// incomplete line.
     pub(super) fn is_lost(&self) -> bool {
         self.displaced || self.torn || self.file.is_none()
     }
 
-    /// What is written and not acknowledged, for another file.
+    /// Takes the lines that are not acknowledged, for another file.
     pub(super) fn take_tail(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.tail)
     }
 
-    /// After a failed fsync nobody knows what of the page cache is on disk, and the next fsync would
-    /// call it all well. So what is behind the boundary is written anew, from memory, once.
-    fn write_again(&mut self, first: &io::Error, terms: &Terms) -> io::Result<()> {
+    /// After a failed fsync it is unknown which pages are on disk, and the next fsync would report
+    /// success. So everything after the last sync is written again from memory, once.
+    fn write_again(&mut self, first: &io::Error, options: &FileOptions) -> io::Result<()> {
         let (shown, durable) = (&self.shown, self.durable);
         let what = format!(
             "{shown}: fsync failed ({first}): everything after byte {durable} is written again"
         );
-        (terms.patience.say)(Event::FsyncFailed, &what);
+        (options.retry.say)(Event::FsyncFailed, &what);
         let was = self.file.as_ref().map(identity).transpose()?;
         let (folder, name, tail) = (&self.folder, &self.name, &self.tail);
-        // Its lock goes with it.
+        // Closing it releases the lock.
         self.file = None;
-        let again = terms.patience.until_room(shown, || {
-            let file = locked(folder, name, Opening::There, terms)?;
+        let again = options.retry.until_room(shown, || {
+            let file = locked(folder, name, Opening::There, options)?;
             if Some(identity(&file)?) != was {
                 return Err(moved());
             }
@@ -311,10 +313,10 @@ impl Active {
         }
     }
 
-    /// Gives the file its other name, and begins a new one.
-    fn rotate(&mut self, terms: &Terms) -> io::Result<()> {
-        if self.sync(terms)? {
-            // It is a new one already.
+    /// Renames the file, and creates a new one.
+    fn rotate(&mut self, options: &FileOptions) -> io::Result<()> {
+        if self.sync(options)? {
+            // It is a new file already.
             return Ok(());
         }
         let Some(file) = &self.file else { return Err(lost(&self.shown)) };
@@ -322,7 +324,7 @@ impl Active {
         let (folder, name) = (&self.folder, &self.name);
         let rename = || {
             for _ in 0..ATTEMPTS {
-                let to = Rotated::free(folder, name, terms.now())?.name(name);
+                let to = Rotated::free(folder, name, options.now())?.name(name);
                 match folder.rename_new(name, &to) {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     other => return other,
@@ -330,29 +332,29 @@ impl Active {
             }
             Err(io::ErrorKind::AlreadyExists.into())
         };
-        match terms.patience.until_room(&self.shown, rename) {
-            // Somebody was quicker.
+        match options.retry.until_room(&self.shown, rename) {
+            // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return self.sync(terms).map(|_| ());
+                return self.sync(options).map(|_| ());
             }
             other => other.map_err(|e| named(&self.shown, &e))?,
         }
-        // Its lock goes with it.
+        // Closing it releases the lock.
         self.file = None;
-        let open = || begun(folder, name, terms);
-        let opened = match terms.by_field {
-            true => terms.patience.until_room(&self.shown, open),
-            false => terms.patience.until_back(&self.shown, open),
+        let open = || begun(folder, name, options);
+        let opened = match options.by_field {
+            true => options.retry.until_room(&self.shown, open),
+            false => options.retry.until_back(&self.shown, open),
         };
         self.displaced = opened.is_err();
         let (file, len) = opened.map_err(|e| named(&self.shown, &e))?;
-        if terms.fsync != Fsync::Never {
+        if options.fsync != Fsync::Never {
             folder.sync()?;
         }
         self.file = Some(file);
         (self.len, self.durable, self.tail) = (len, len, Vec::new());
-        if let Some(keeper) = &terms.keeper {
-            keeper.look_after(folder, name);
+        if let Some(retention) = &options.retention {
+            retention.request(folder, name);
         }
         Ok(())
     }
@@ -366,7 +368,7 @@ impl Drop for Active {
     }
 }
 
-/// Where a link leads, or will.
+/// Returns where a link leads, or will lead.
 fn behind(link: &Path, like: &Folder) -> io::Result<(Folder, String)> {
     let there = fs::canonicalize(link).or_else(|_| fs::read_link(link).map(|to| beside(link, &to)));
     let there = there.unwrap_or_else(|_| link.to_path_buf());

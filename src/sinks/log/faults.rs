@@ -1,8 +1,8 @@
-//! Where a test makes the file system fail. In production nothing here does anything.
+//! Injects file system errors in tests. In production it does nothing.
 
 use std::{fmt, io, sync::Arc};
 
-/// What is about to be done to a file.
+/// An operation on a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Open,
@@ -14,7 +14,8 @@ pub(super) enum Op {
 
 type Hook = dyn Fn(Op, &str) -> io::Result<()> + Send + Sync;
 
-/// Asked before each operation, with the file's name; what it answers with an error, fails.
+/// Called before each operation with the file name. An error that it returns makes the operation
+/// fail.
 #[derive(Clone, Default)]
 pub(super) struct Faults(Option<Arc<Hook>>);
 

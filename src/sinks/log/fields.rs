@@ -1,21 +1,23 @@
-//! Fields of a line by their dotted paths: one pass, and what is not asked for is skipped.
+//! Reads fields of a line by their dotted paths, in one pass that skips everything else.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Looks `paths` up in the object that `line` is; `None` for what is not there, or is no scalar. Of
-/// a field that stands there twice the last one counts. A path's dots are steps or parts of a key.
+/// Looks up `paths` in the JSON object `line`. A missing field, or one that is not a scalar, is
+/// `None`. If a field appears twice, the last one counts. A dot in a path separates keys, or is a
+/// part of a key.
 pub(super) fn look_up(line: &[u8], paths: &[String], found: &mut Vec<Option<String>>) {
     found.clear();
     found.resize(paths.len(), None);
     let wanted: Vec<_> = paths.iter().map(String::as_str).enumerate().collect();
     let mut json = serde_json::Deserializer::from_slice(line);
-    // What cannot be read leaves the rest unfound.
+    // After invalid JSON, the remaining fields are missing.
     let _ = Seek { wanted, found }.deserialize(&mut json);
 }
 
-/// What is looked for from here on: which path, and the rest of it; an empty rest is the value.
+/// The fields to find from here on: the index of the path, and its rest. An empty rest means the
+/// value itself.
 struct Seek<'a> {
     wanted: Vec<(usize, &'a str)>,
     found: &'a mut Vec<Option<String>>,
@@ -96,7 +98,7 @@ impl<'de> Visitor<'de> for Seek<'_> {
     }
 }
 
-/// What of a path is behind the key.
+/// Returns the rest of a path after a key.
 fn behind<'p>(path: &'p str, key: &str) -> Option<&'p str> {
     let behind = path.strip_prefix(key)?;
     if behind.is_empty() { Some(behind) } else { behind.strip_prefix('.') }

@@ -1,4 +1,4 @@
-//! The files of the sink: which line goes to which, and which of them are open.
+//! The files of a log: which line goes to which file, and which files are open.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,52 +12,57 @@ use rustix::io::Errno;
 use super::{
     active::Active,
     folder::Folder,
+    options::{FileOptions, Fsync},
     template::{Name, Template},
-    terms::{Fsync, Terms},
 };
 use crate::{
     journal::Event,
-    sinks::{named, patience::is_full},
+    sinks::{named, retry::is_full},
 };
 
-/// How many files are open at a time; of more, the one that was used longest ago is closed.
+/// The maximum number of open files. If there are more, the least recently used one is closed.
 const OPEN: usize = 64;
-/// How many combinations of values have files of their own, while the times stay.
+/// The maximum number of combinations of values that get files of their own, as long as the times
+/// in the name do not change.
 const COMBINATIONS: usize = 4096;
-/// How much of all files is remembered that is not known to be on disk.
+/// The maximum number of bytes in all files that are not known to be on disk.
 pub(super) const REMEMBERED: usize = 4 << 20;
 
 pub(super) struct Files {
     template: Template,
     folder: Folder,
-    pub(super) terms: Terms,
+    pub(super) options: FileOptions,
     open: HashMap<Name, Active>,
-    /// Writes so far.
+    /// The number of writes so far.
     writes: u64,
-    /// The second that `times` are of.
+    /// The second for which `times` were computed.
     second: i64,
     times: Vec<String>,
-    /// The combinations of values so far, as hashes.
+    /// Hashes of the combinations of values so far.
     known: HashSet<u64>,
-    /// The files that were opened before, as hashes.
+    /// Hashes of the files that were opened before.
     opened: HashSet<u64>,
     hasher: RandomState,
-    /// It was said that a name cannot be written to.
+    /// Whether a name that cannot be written was reported.
     refused: bool,
-    /// How many of the bytes that were last written to one file were taken.
+    /// How many bytes of the last write to a file were accepted.
     pub(super) taken: usize,
-    /// How many lines of the last write were taken, by the file that they were for.
+    /// How many lines of the last write each file accepted.
     taken_by: HashMap<Name, usize>,
-    /// What failed for good.
+    /// The error after which the log is unusable.
     failed: Option<(io::ErrorKind, String)>,
 }
 
 impl Files {
-    pub(super) fn new(template: Template, folder: Folder, terms: Terms) -> io::Result<Self> {
+    pub(super) fn new(
+        template: Template,
+        folder: Folder,
+        options: FileOptions,
+    ) -> io::Result<Self> {
         let mut files = Self {
             template,
             folder,
-            terms,
+            options,
             open: HashMap::new(),
             writes: 0,
             second: i64::MIN,
@@ -71,14 +76,14 @@ impl Files {
             failed: None,
         };
         if files.template.is_plain() {
-            // What cannot be written to is told at the start.
+            // A file that cannot be written is reported at the start.
             let name = files.template.name(&[], &[]);
             files.active(&name)?;
         }
         Ok(files)
     }
 
-    /// Takes whole lines.
+    /// Writes complete lines.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.taken = 0;
         self.taken_by.clear();
@@ -100,7 +105,8 @@ impl Files {
         })
     }
 
-    /// Of the lines of a write that failed, in order, whether they were taken: of each file the first ones.
+    /// Returns for each line of a failed write whether it was accepted. Each file accepts its first
+    /// lines.
     pub(super) fn taken_lines(&mut self, lines: &[u8]) -> Vec<bool> {
         let mut taken_by = std::mem::take(&mut self.taken_by);
         let mut values = Vec::new();
@@ -112,23 +118,23 @@ impl Files {
         lines.split_inclusive(|&byte| byte == b'\n').map(is_taken).collect()
     }
 
-    /// Makes all durable, where that is wanted.
+    /// Makes everything durable, if the settings require it.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.attempt(Self::sync_all)
     }
 
-    /// Does what is due whether lines come or not.
+    /// Does what is due, whether lines come or not.
     pub(super) fn tick(&mut self) -> io::Result<()> {
         self.attempt(|files| {
             files.refresh()?;
-            if matches!(files.terms.fsync, Fsync::Every(_)) {
+            if matches!(files.options.fsync, Fsync::Every(_)) {
                 files.sync_all()?;
             }
             let mut refused = Vec::new();
             for (name, active) in &mut files.open {
-                active.look(&files.terms);
-                match active.rotate_if_due(&files.terms) {
-                    Err(error) if files.terms.by_field && !is_full(&error) => {
+                active.look(&files.options);
+                match active.rotate_if_due(&files.options) {
+                    Err(error) if files.options.by_field && !is_full(&error) => {
                         refused.push((name.clone(), error));
                     }
                     rotated => rotated?,
@@ -138,7 +144,7 @@ impl Files {
         })
     }
 
-    /// What failed once fails for ever: what came behind it must not be taken for written.
+    /// Fails forever after the first error, because later lines must not count as written.
     fn attempt(&mut self, what: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
         if let Some((kind, text)) = &self.failed {
             return Err(io::Error::new(*kind, text.clone()));
@@ -149,8 +155,8 @@ impl Files {
     fn sync_all(&mut self) -> io::Result<()> {
         let mut displaced = Vec::new();
         for (name, active) in &mut self.open {
-            match active.sync(&self.terms) {
-                Err(error) if self.terms.by_field && active.displaced => {
+            match active.sync(&self.options) {
+                Err(error) if self.options.by_field && active.displaced => {
                     displaced.push((name.clone(), error));
                 }
                 synced => drop(synced?),
@@ -159,8 +165,8 @@ impl Files {
         displaced.into_iter().try_for_each(|(name, error)| self.give_up(&name, &[], &error))
     }
 
-    /// A file cannot be written to: `rest` goes to `_other`, and, where the file is gone, or nobody knows
-    /// how it ends, so does what is not acknowledged of it.
+    /// Writes `rest` to `_other`, because a file cannot be written. If the file is gone, or its end
+    /// is unknown, its unacknowledged lines follow.
     fn give_up(&mut self, name: &Name, rest: &[u8], error: &io::Error) -> io::Result<()> {
         if self.open.get(name).is_some_and(|active| !active.is_lost()) {
             return self.append_to_other(name, rest, error);
@@ -173,10 +179,10 @@ impl Files {
         self.append_to_other(name, &lines, error)
             .inspect_err(|_| self.taken = taken + (self.taken - taken).saturating_sub(before))?;
         let other = self.template.other(&self.times);
-        self.open.get_mut(&other).map_or(Ok(()), |other| other.sync(&self.terms).map(drop))
+        self.open.get_mut(&other).map_or(Ok(()), |other| other.sync(&self.options).map(drop))
     }
 
-    /// The files that are open.
+    /// Returns the open files.
     #[cfg(test)]
     pub(super) fn open(&self) -> Vec<String> {
         let mut names: Vec<_> = self.open.keys().map(|name| name.join("/")).collect();
@@ -184,15 +190,15 @@ impl Files {
         names
     }
 
-    /// Closes everything.
+    /// Closes all files.
     pub(super) fn close(&mut self) {
         self.open.clear();
-        self.terms.keeper = None;
+        self.options.retention = None;
     }
 
-    /// Names with another time are other files: those of the old one are done.
+    /// If a time in the name changed, the old files are finished.
     fn refresh(&mut self) -> io::Result<()> {
-        let now = self.terms.now();
+        let now = self.options.now();
         if now.as_second() == self.second || self.template.is_plain() {
             return Ok(());
         }
@@ -208,7 +214,7 @@ impl Files {
         Ok(())
     }
 
-    /// The lines of each file, in their order.
+    /// Sorts lines by file, keeping their order.
     fn sort(&mut self, lines: &[u8]) -> Vec<(Name, Vec<u8>)> {
         let mut sorted: Vec<(Name, Vec<u8>)> = Vec::new();
         let mut places: HashMap<Name, usize> = HashMap::new();
@@ -244,18 +250,18 @@ impl Files {
     fn append(&mut self, name: &Name, lines: &[u8]) -> io::Result<()> {
         self.taken = 0;
         match self.active(name) {
-            Err(error) if self.terms.by_field && !is_full(&error) => {
+            Err(error) if self.options.by_field && !is_full(&error) => {
                 return self.append_to_other(name, lines, &error);
             }
             opened => opened?,
         }
         let Some(active) = self.open.get_mut(name) else { return Ok(()) };
         let mut rest = lines;
-        let appended = active.append(&mut rest, &self.terms);
+        let appended = active.append(&mut rest, &self.options);
         self.taken = lines.len() - rest.len();
         match appended {
             Err(error)
-                if self.terms.by_field
+                if self.options.by_field
                     && !is_full(&error)
                     && (active.displaced || !rest.is_empty()) =>
             {
@@ -265,7 +271,8 @@ impl Files {
         }
     }
 
-    /// Nothing can be written to the file of this name, which an event chose: it must not stop the rest.
+    /// Writes lines to `_other`, because a name that an event selected must not stop the other
+    /// files.
     fn append_to_other(
         &mut self,
         name: &Name,
@@ -285,18 +292,18 @@ impl Files {
                 "{error}: its lines go to {shown}, as do the lines for all names that cannot be \
                  written"
             );
-            (self.terms.patience.say)(Event::OutputNameRefused, &what);
+            (self.options.retry.say)(Event::OutputNameRefused, &what);
         }
-        self.terms.meters.sent_to_other(memchr_iter(b'\n', lines).count() as u64);
+        self.options.meters.sent_to_other(memchr_iter(b'\n', lines).count() as u64);
         self.active(&other)?;
         let Some(active) = self.open.get_mut(&other) else { return Ok(()) };
         let all = lines.len();
-        let appended = active.append(&mut lines, &self.terms);
+        let appended = active.append(&mut lines, &self.options);
         self.taken += all - lines.len();
         appended
     }
 
-    /// Opens the file of this name, if it is not.
+    /// Opens the file with this name, if it is not open.
     fn active(&mut self, name: &Name) -> io::Result<()> {
         self.writes += 1;
         while !self.open.contains_key(name) {
@@ -304,7 +311,7 @@ impl Files {
                 self.close_one()?;
             }
             match self.begin(name) {
-                // The process may have fewer descriptors than that.
+                // The process may have fewer descriptors than [`OPEN`].
                 Err(error) if is_short(&error) && !self.open.is_empty() => self.close_one()?,
                 opened => {
                     opened.map_err(|e| named(&self.folder.shown(&name.join("/")), &e))?;
@@ -319,27 +326,27 @@ impl Files {
 
     fn begin(&mut self, name: &Name) -> io::Result<()> {
         let Some((file, folders)) = name.split_last() else { return Ok(()) };
-        let (terms, shown) = (&self.terms, self.folder.shown(&name.join("/")));
-        self.folder = terms.patience.until_back(&shown, || self.folder.again())?;
+        let (options, shown) = (&self.options, self.folder.shown(&name.join("/")));
+        self.folder = options.retry.until_back(&shown, || self.folder.again())?;
         let mut folder = self.folder.clone();
         for part in folders {
-            folder = terms.patience.until_room(&shown, || folder.below(part))?;
+            folder = options.retry.until_room(&shown, || folder.below(part))?;
         }
-        let active = Active::open(folder, file, terms)?;
+        let active = Active::open(folder, file, options)?;
         if self.opened.insert(self.hasher.hash_one(name)) {
-            active.look_back(&self.terms);
+            active.look_back(&self.options);
         }
         self.open.insert(name.clone(), active);
         Ok(())
     }
 
-    /// Closes the one that was used longest ago.
+    /// Closes the least recently used file.
     fn close_one(&mut self) -> io::Result<()> {
         let oldest = self.open.iter().min_by_key(|(_, active)| active.used);
         let Some(name) = oldest.map(|(name, _)| name.clone()) else { return Ok(()) };
         let Some(active) = self.open.get_mut(&name) else { return Ok(()) };
-        match active.sync(&self.terms) {
-            Err(error) if self.terms.by_field && active.displaced => {
+        match active.sync(&self.options) {
+            Err(error) if self.options.by_field && active.displaced => {
                 self.give_up(&name, &[], &error)
             }
             synced => {
@@ -350,7 +357,7 @@ impl Files {
     }
 }
 
-/// There are no descriptors left.
+/// Returns whether there are no descriptors left.
 fn is_short(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }

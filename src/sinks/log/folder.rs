@@ -1,4 +1,4 @@
-//! A folder that is held open: what is done in it is done there, whatever becomes of its path.
+//! A folder that is held open, so that operations in it do not depend on its path.
 
 use std::{
     fs::{self, File},
@@ -19,15 +19,16 @@ use rustix::{
 use super::faults::{Faults, Op};
 use crate::journal::visible;
 
-/// Which file it is, by device and inode.
+/// Identifies a file by device and inode.
 pub(super) type Identity = (u64, u64);
 
-/// A folder; a copy is another handle on the same one.
+/// A folder. A clone shares the same descriptor.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     fd: Arc<OwnedFd>,
     path: PathBuf,
-    /// The folder that it is in, and its name there, where the path's last part is no word of the user's.
+    /// The parent folder and the name in it, if the last part of the path was not given by the
+    /// user.
     above: Option<(Arc<Self>, String)>,
     faults: Faults,
 }
@@ -35,18 +36,18 @@ pub(super) struct Folder {
 /// How a file is opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opening {
-    /// It is added to; made where it is not there.
+    /// For appending; created if it does not exist.
     Append,
-    /// It must not be there, and is written once.
+    /// A new file, which must not exist.
     New,
-    /// It is there.
+    /// An existing file.
     There,
-    /// It is there, and read.
+    /// An existing file, for reading.
     Read,
 }
 
 impl Folder {
-    /// The folder at `path`, which is the user's word: links in it are followed.
+    /// Opens the folder at `path`. Links are followed, because the user gave the path.
     pub(super) fn open(path: &Path, faults: Faults) -> io::Result<Self> {
         let here = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -54,7 +55,7 @@ impl Folder {
         Ok(Self { fd: Arc::new(fd), path: path.to_path_buf(), above: None, faults })
     }
 
-    /// Another one that is the user's word, made where it is not there.
+    /// Opens another folder that the user gave, and creates it if it does not exist.
     pub(super) fn at(&self, path: &Path) -> io::Result<Self> {
         if !path.as_os_str().is_empty() {
             fs::create_dir_all(path)?;
@@ -62,12 +63,12 @@ impl Folder {
         Self::open(path, self.faults.clone())
     }
 
-    /// The folder above it that is the user's word, or itself.
+    /// Returns the nearest parent that the user gave, or the folder itself.
     pub(super) fn root(&self) -> &Self {
         self.above.as_ref().map_or(self, |(above, _)| above.root())
     }
 
-    /// Whether its path leads to it.
+    /// Returns whether its path still leads to it.
     pub(super) fn is_in_place(&self) -> bool {
         let there = match &self.above {
             Some((above, name)) => above.is_in_place().then(|| above.identity(name)).flatten(),
@@ -80,8 +81,8 @@ impl Folder {
         there.is_some() && there == fstat(&*self.fd).ok().map(|own| of_stat(&own))
     }
 
-    /// The folder that its path leads to now: this one, or, where it was moved or removed, another one
-    /// that is made where it is not there.
+    /// Returns the folder that its path leads to now. If the folder was moved or removed, it is
+    /// created again.
     pub(super) fn again(&self) -> io::Result<Self> {
         if self.is_in_place() {
             return Ok(self.clone());
@@ -92,8 +93,8 @@ impl Folder {
         }
     }
 
-    /// The folder `name` in this one, made where it is not there. A link is refused: whoever could
-    /// put one here would say where we write.
+    /// Opens the subfolder `name`, and creates it if it does not exist. A link is refused, because
+    /// it would let others choose where we write.
     pub(super) fn below(&self, name: &str) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || openat(&*self.fd, name, flags, Mode::empty());
@@ -122,7 +123,7 @@ impl Folder {
         }
     }
 
-    /// As messages show the file `name`.
+    /// Returns the path of the file `name` for messages.
     pub(super) fn shown(&self, name: &str) -> String {
         visible(&self.path.join(name).display().to_string())
     }
@@ -137,7 +138,7 @@ impl Folder {
             Opening::There => append,
             Opening::Read => OFlags::RDONLY,
         };
-        // A named pipe would keep us waiting for its reader.
+        // Opening a named pipe would block until it has a reader.
         let safe = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match openat(&*self.fd, name, flags | safe, Mode::from_raw_mode(0o666)) {
             Ok(fd) => Ok(File::from(fd)),
@@ -149,20 +150,20 @@ impl Folder {
         }
     }
 
-    /// The file that has this name now.
+    /// Returns the identity of the file that has this name now.
     pub(super) fn identity(&self, name: &str) -> Option<Identity> {
         let stat = statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         Some(of_stat(&stat))
     }
 
-    /// Gives a file another name, in one step; one that has that name already is never replaced.
+    /// Renames a file atomically. A file that has the new name is never replaced.
     pub(super) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
         self.faults.check(Op::Rename, from)?;
         #[cfg(any(target_os = "linux", target_os = "macos"))]
         {
             use rustix::fs::{RenameFlags, renameat_with};
             match renameat_with(&*self.fd, from, &*self.fd, to, RenameFlags::NOREPLACE) {
-                // Not every file system has it.
+                // Not every file system supports it.
                 Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
                 other => return Ok(other?),
             }
@@ -173,7 +174,7 @@ impl Folder {
         }
     }
 
-    /// Gives a file another name, in one step, in place of one that has it.
+    /// Renames a file atomically, and replaces a file that has the new name.
     pub(super) fn rename_over(&self, from: &str, to: &str) -> io::Result<()> {
         self.faults.check(Op::Rename, from)?;
         Ok(renameat(&*self.fd, from, &*self.fd, to)?)
@@ -183,17 +184,17 @@ impl Folder {
         Ok(unlinkat(&*self.fd, name, AtFlags::empty())?)
     }
 
-    /// Removes a temporary file, unless a process holds its lock, or locks cannot tell.
+    /// Removes a temporary file, unless a process holds its lock, or locks are not supported.
     pub(super) fn remove_if_dead(&self, name: &str) {
         let Ok(file) = self.file(name, Opening::Read) else { return };
         let is_file = file.metadata().is_ok_and(|file| file.is_file());
         if is_file && file.try_lock().is_ok() && self.identity(name) == identity(&file).ok() {
-            // It takes room, and does no other harm.
+            // Otherwise it only takes space.
             let _ = self.remove(name);
         }
     }
 
-    /// The names in it that are UTF-8: ours are.
+    /// Returns the names in it that are UTF-8, as ours are.
     pub(super) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&*self.fd)? {
@@ -221,7 +222,7 @@ fn of_stat(stat: &Stat) -> Identity {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
 
-/// Which file `file` is.
+/// Returns the identity of `file`.
 pub(super) fn identity(file: &File) -> io::Result<Identity> {
     let metadata = file.metadata()?;
     Ok((metadata.dev(), metadata.ino()))

@@ -1,12 +1,13 @@
-//! The mark on a file that is written to: what is about to be added. It proves, after a kill, which half
-//! line at the end is this program's own.
+//! A mark on a file that is being written. After a kill, it proves whether the incomplete line at
+//! the end of the file is this program's own.
 //!
-//! A kill cuts a write short where a page of the file ends, and nowhere else. So a write that crosses such
-//! places is announced: with each of them goes a digest of the bytes before it. If the file ends at one of
-//! them, with these bytes, that is where the write ended, and nobody added anything since.
+//! A kill can cut a write only at the end of a page of the file. So a write that crosses such
+//! positions is announced, with a digest of the bytes before each of them. If the file ends at one
+//! of them, with these bytes, the write was cut there, and nothing was added since.
 //!
-//! It is an extended attribute, so it stays with the file whatever its name is, and goes when the file is
-//! closed in order. Where the file system has none, nothing is proven.
+//! The mark is an extended attribute, so it stays with the file when that is renamed. It is removed
+//! when the file is closed normally. If the file system has no extended attributes, nothing is
+//! proven.
 
 use std::{
     fs::File,
@@ -16,18 +17,19 @@ use std::{
 
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 const NAME: &str = "user.tamis.writing";
-/// Pages are multiples of this.
+/// The size of a page divides all larger page sizes.
 const PAGE: u64 = 4096;
-/// So much is announced and written at a time.
+/// How many bytes are announced and written at a time.
 const PIECE: usize = 64 << 10;
-/// So many bytes before the end of a page are told by their digest.
+/// How many bytes before a position are in its digest.
 const TAIL: usize = 64;
-/// Where the lines begin, and the piece of them, and where that ends.
+/// The length of the offsets: of the lines, of the piece, and of its end.
 const PLACE: usize = 24;
-/// The longest mark, with four bytes for each place where the write can end.
+/// The maximum length of a mark, with four bytes for each position where the write can end.
 const LONGEST: usize = PLACE + 4 * (PIECE / PAGE as usize + 3);
 
-/// Adds whole lines to a file that has `from` bytes. Some of them may be there when this fails.
+/// Appends complete lines to a file of `from` bytes. If this fails, some of them may have been
+/// written.
 pub(super) fn append(mut file: &File, from: u64, lines: &[u8]) -> io::Result<()> {
     for piece in pieces(lines.len()) {
         announce(file, from, lines, piece.clone());
@@ -36,13 +38,13 @@ pub(super) fn append(mut file: &File, from: u64, lines: &[u8]) -> io::Result<()>
     Ok(())
 }
 
-/// What is written at a time.
+/// Returns the ranges that are written at a time.
 pub(super) fn pieces(len: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     (0..len).step_by(PIECE).map(move |start| start..len.min(start + PIECE))
 }
 
-/// Notes that this piece of `lines` is about to be added, which begin at `base`, where a kill could cut it
-/// short.
+/// Announces that this piece of `lines`, which begin at `base`, is about to be written, with the
+/// positions where a kill could cut it.
 pub(super) fn announce(file: &File, base: u64, lines: &[u8], piece: std::ops::Range<usize>) {
     let (from, to) = (base + piece.start as u64, base + piece.end as u64);
     if piece.start == 0 && from / PAGE == to.saturating_sub(1) / PAGE {
@@ -52,24 +54,25 @@ pub(super) fn announce(file: &File, base: u64, lines: &[u8], piece: std::ops::Ra
     for end in ends(base, from, to) {
         value.extend(digest(&lines[..(end - base) as usize]).to_le_bytes());
     }
-    // Without the note a half line stays, which is the safe side.
+    // Without the mark, an incomplete line is kept, which is safe.
     let _ = write(file, &value);
 }
 
-/// Where a write from `from` to `to` can end, of lines that begin at `base`. Of a later piece nothing may
-/// have been written yet.
+/// Returns where a write from `from` to `to` can end, for lines that begin at `base`. A later piece
+/// may not have been written at all.
 fn ends(base: u64, from: u64, to: u64) -> impl Iterator<Item = u64> {
     let pages = (from / PAGE + 1..to.div_ceil(PAGE)).map(|page| page * PAGE);
     (from > base).then_some(from).into_iter().chain(pages).chain([to])
 }
 
-/// Of the last bytes (FNV-1a).
+/// Returns a digest (FNV-1a) of the last bytes.
 fn digest(bytes: &[u8]) -> u32 {
     let tail = &bytes[bytes.len().saturating_sub(TAIL)..];
     tail.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// Whether the half line from `start` to the file's end, at `len`, is all this program's own.
+/// Returns whether the incomplete line from `start` to the end of the file, at `len`, is this
+/// program's own.
 pub(super) fn is_own(file: &File, start: u64, len: u64) -> bool {
     let Some((base, known)) = announced(file, len) else { return false };
     let size = len.saturating_sub(base).min(TAIL as u64);
@@ -77,7 +80,8 @@ pub(super) fn is_own(file: &File, start: u64, len: u64) -> bool {
     base <= start && file.read_exact_at(&mut tail, len - size).is_ok() && digest(&tail) == known
 }
 
-/// Where the lines began whose write may have ended at `len`, and the digest of what that would have left.
+/// Returns the offset of the lines whose write may have ended at `len`, and the digest that this
+/// would have left.
 fn announced(file: &File, len: u64) -> Option<(u64, u32)> {
     let mut value = [0; LONGEST];
     let filled = read(file, &mut value)?;
@@ -99,7 +103,7 @@ fn read(file: &File, value: &mut [u8]) -> Option<usize> {
     rustix::fs::fgetxattr(file, NAME, value).ok()
 }
 
-/// The file ends with a whole line.
+/// Removes the mark, because the file ends with a complete line.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 pub(super) fn clear(file: &File) {
     let _ = rustix::fs::fremovexattr(file, NAME);
@@ -115,6 +119,6 @@ fn read(_: &File, _: &mut [u8]) -> Option<usize> {
     None
 }
 
-/// The file ends with a whole line.
+/// Removes the mark, because the file ends with a complete line.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub(super) fn clear(_: &File) {}

@@ -1,4 +1,5 @@
-//! A file before its first line: nobody else's, no input, and ending with a whole line.
+//! Opens a file: it must not be an input or in use by another run, and must end with a complete
+//! line.
 
 use std::{
     fs::{File, TryLockError},
@@ -12,7 +13,7 @@ use super::{
     active::ATTEMPTS,
     folder::{Folder, Opening, identity},
     mark,
-    terms::Terms,
+    options::FileOptions,
 };
 use crate::{
     compression::{Format, Start},
@@ -21,14 +22,19 @@ use crate::{
 
 const PIECE: usize = 64 << 10;
 
-/// Opens a regular file that nobody else writes to, and that is no input.
-pub(super) fn locked(folder: &Folder, name: &str, how: Opening, terms: &Terms) -> io::Result<File> {
+/// Opens and locks a regular file that is not an input.
+pub(super) fn locked(
+    folder: &Folder,
+    name: &str,
+    how: Opening,
+    options: &FileOptions,
+) -> io::Result<File> {
     for _ in 0..ATTEMPTS {
         let file = folder.file(name, how)?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        if terms.avoid.contains(&identity(&file)?) {
+        if options.avoid.contains(&identity(&file)?) {
             return Err(io::Error::other("it is an input or another output: choose another name"));
         }
         match file.try_lock() {
@@ -37,10 +43,10 @@ pub(super) fn locked(folder: &Folder, name: &str, how: Opening, terms: &Terms) -
                     "another run is writing to it: use a different file for each run",
                 ));
             }
-            // Not every file system has locks.
+            // Not every file system supports locks.
             Err(TryLockError::Error(_)) | Ok(()) => {}
         }
-        // It may have been rotated between the two.
+        // It may have been rotated between opening and locking.
         if folder.identity(name) == Some(identity(&file)?) {
             return Ok(file);
         }
@@ -48,18 +54,20 @@ pub(super) fn locked(folder: &Folder, name: &str, how: Opening, terms: &Terms) -
     Err(io::Error::other("another run is writing to it: use a different file for each run"))
 }
 
-/// Opens the file `name`, or makes it, and has it end with a whole line: the file, and its length.
-pub(super) fn begun(folder: &Folder, name: &str, terms: &Terms) -> io::Result<(File, u64)> {
-    let file = locked(folder, name, Opening::Append, terms)?;
-    let len = ended(&file, &folder.shown(name), terms)?;
+/// Opens the file `name`, or creates it, and ensures that it ends with a complete line. Returns the
+/// file and its length.
+pub(super) fn begun(folder: &Folder, name: &str, options: &FileOptions) -> io::Result<(File, u64)> {
+    let file = locked(folder, name, Opening::Append, options)?;
+    let len = ended(&file, &folder.shown(name), options)?;
     Ok((file, len))
 }
 
-/// Has a file end with a whole line, and returns its length. Half a line is removed only where the marks
-/// of a run that was killed prove that it is all its own; any other stays, and a line end follows it.
-fn ended(mut file: &File, shown: &str, terms: &Terms) -> io::Result<u64> {
+/// Ensures that a file ends with a complete line, and returns its length. An incomplete line is
+/// removed only if the mark of a killed run proves that it is all its own. Any other is kept, and
+/// gets a line end.
+fn ended(mut file: &File, shown: &str, options: &FileOptions) -> io::Result<u64> {
     let len = file.metadata()?.len();
-    let whole = whole_lines(file, len, terms)?;
+    let whole = whole_lines(file, len, options)?;
     if whole == len {
         return Ok(len);
     }
@@ -68,20 +76,20 @@ fn ended(mut file: &File, shown: &str, terms: &Terms) -> io::Result<u64> {
         file.set_len(whole)?;
         let what =
             format!("{shown}: removed {half} bytes of an incomplete line that an earlier run left");
-        (terms.patience.say)(Event::OutputCut, &what);
+        (options.retry.say)(Event::OutputCut, &what);
         return Ok(whole);
     }
-    terms.patience.until_room(shown, || file.write_all(b"\n"))?;
+    options.retry.until_room(shown, || file.write_all(b"\n"))?;
     let what = format!(
         "{shown}: its last line is incomplete, and may not be from Tamis: its {half} bytes are \
          kept, and a line end was added"
     );
-    (terms.patience.say)(Event::OutputLineEnded, &what);
+    (options.retry.say)(Event::OutputLineEnded, &what);
     Ok(file.metadata()?.len())
 }
 
-/// How much of the file is whole lines.
-fn whole_lines(file: &File, len: u64, terms: &Terms) -> io::Result<u64> {
+/// Returns the length of the complete lines in the file.
+fn whole_lines(file: &File, len: u64, options: &FileOptions) -> io::Result<u64> {
     let mut start = [0; 16];
     let begun = file.read_at(&mut start, 0)?;
     if let Start::Packed(format) = Format::of(&start[..begun]) {
@@ -101,7 +109,7 @@ fn whole_lines(file: &File, len: u64, terms: &Terms) -> io::Result<u64> {
         }
         end = from;
     }
-    if len - end > terms.longest_line {
+    if len - end > options.longest_line {
         return Err(io::Error::other(
             "it does not look like a log, because its last line is too long: choose another name",
         ));

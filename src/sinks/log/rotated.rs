@@ -1,5 +1,5 @@
-//! The names of rotated files: `clean.ndjson.2026-11-28T02-00-00Z`, `….1` where that was taken, and
-//! `….gz` or `….zst` once it is compressed.
+//! The names of rotated files: `clean.ndjson.2026-11-28T02-00-00Z`, `….1` if that exists, and
+//! `….gz` or `….zst` when it is compressed.
 
 use std::{cmp::Reverse, io};
 
@@ -8,20 +8,20 @@ use jiff::Timestamp;
 use super::folder::Folder;
 use crate::compression::Format;
 
-/// How long a time in a name is.
+/// The length of the time in a name.
 const STAMP: usize = "2026-11-28T02-00-00Z".len();
 
-/// What a rotated file's name says behind that of the file that is written to.
+/// The part of a rotated file's name that follows the name of the active file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rotated {
     stamp: String,
-    /// 0 for the first of its time.
+    /// 0 for the first with this time.
     number: u32,
-    /// The ending of a compressed one.
+    /// The extension of a compressed file.
     ending: Option<&'static str>,
 }
 
-/// What a compressed file's name ends with.
+/// Returns the extension of a compressed file.
 pub(super) fn ending(format: Format) -> &'static str {
     match format {
         Format::Zstd => "zst",
@@ -30,7 +30,7 @@ pub(super) fn ending(format: Format) -> &'static str {
 }
 
 impl Rotated {
-    /// Reads `name` as a rotated file of `base`; anything else is none of ours.
+    /// Parses `name` as a rotated file of `base`. Any other name is not ours.
     pub(super) fn parse(base: &str, name: &str) -> Option<Self> {
         let rest = name.strip_prefix(base)?.strip_prefix('.')?;
         let (stamp, mut rest) = rest.split_at_checked(STAMP)?;
@@ -68,7 +68,7 @@ impl Rotated {
         self.ending.is_none()
     }
 
-    /// All rotated files of `base`, the newest first.
+    /// Returns all rotated files of `base`, the newest first.
     pub(super) fn all(folder: &Folder, base: &str) -> io::Result<Vec<Self>> {
         let names = folder.names()?;
         let mut all: Vec<_> = names.iter().filter_map(|name| Self::parse(base, name)).collect();
@@ -76,13 +76,14 @@ impl Rotated {
         Ok(all)
     }
 
-    /// Whether both are the same file, compressed or not.
+    /// Returns whether both are the same file, compressed or not.
     pub(super) fn is_twin(&self, other: &Self) -> bool {
         (&self.stamp, self.number) == (&other.stamp, other.number)
     }
 
-    /// The first free name for a file that is rotated at `now`, behind all that are there: also when
-    /// the clock was set back, or what is the newest would be removed as the oldest.
+    /// Returns the first free name for a file that is rotated at `now`. It sorts after all existing
+    /// ones, even if the clock was set back; otherwise the newest file would be removed as the
+    /// oldest.
     pub(super) fn free(folder: &Folder, base: &str, now: Timestamp) -> io::Result<Self> {
         let stamp = now.strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
         Ok(match Self::all(folder, base)?.into_iter().next() {

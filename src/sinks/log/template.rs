@@ -1,8 +1,8 @@
-//! Names by template: `logs/{service}/{level}-{%Y-%m-%d}.ndjson`.
+//! File names with placeholders: `logs/{service}/{level}-{%Y-%m-%d}.ndjson`.
 //!
-//! A value can be anything that somebody logged, so of it only letters, digits, `.`, `_` and `-`
-//! stay; every other byte becomes `%2F` and the like. No part of a name can be empty, begin with
-//! a dot, or be longer than file systems take, whatever the values are.
+//! A value can be anything that was logged, so only letters, digits, `.`, `_` and `-` are kept;
+//! every other byte becomes `%2F` and the like. No part of a name can be empty, begin with a dot,
+//! or be longer than file systems allow, whatever the values are.
 
 use std::path::{Path, PathBuf};
 
@@ -10,21 +10,21 @@ use jiff::Timestamp;
 
 use super::fields::look_up;
 
-/// What stands for a value that is not there, or is no scalar.
+/// Stands for a value that is missing or not a scalar.
 const NOTHING: &str = "_";
-/// What stands for every value where there are too many of them.
+/// Stands for all values if there are too many.
 const OTHER: &str = "_other";
-/// The longest part of a name: file systems take 255 bytes, of which rotation needs some.
+/// The maximum length of a part of a name: file systems allow 255 bytes, and rotation needs some.
 const LONGEST: usize = 200;
-/// The least that is kept of a value.
+/// How much of a value is kept at least.
 const SHORTEST: usize = 8;
 
-/// A name of a file, as text and what is filled in.
+/// A file name with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// The folder that no value has a say in.
+    /// The fixed folder.
     folder: PathBuf,
-    /// What is below it, part by part.
+    /// The parts below the folder.
     parts: Vec<Vec<Piece>>,
     /// The paths of the fields.
     fields: Vec<String>,
@@ -38,11 +38,11 @@ enum Piece {
     Time(usize),
 }
 
-/// The parts of a name, the file's last.
+/// The parts of a name; the last is the file's.
 pub(super) type Name = Vec<String>;
 
 impl Template {
-    /// Reads `text`; braces that are meant are written twice. What is wrong, and the mend.
+    /// Parses `text`; literal braces are doubled. The error contains the problem and the fix.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut template =
             Self { folder: PathBuf::new(), parts: Vec::new(), fields: Vec::new(), times: vec![] };
@@ -87,7 +87,7 @@ impl Template {
         Ok(template)
     }
 
-    /// The name `path`, as it is.
+    /// A name without placeholders.
     pub fn fixed(path: &Path) -> Result<Self, String> {
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.ok_or("the name of a log must be a file name in UTF-8")?;
@@ -128,27 +128,27 @@ impl Template {
         Ok(())
     }
 
-    /// Whether anything is filled in.
+    /// Returns whether there are no placeholders.
     pub fn is_plain(&self) -> bool {
         self.fields.is_empty() && self.times.is_empty()
     }
 
-    /// Whether a field's value is.
+    /// Returns whether there are placeholders for fields.
     pub(super) fn has_fields(&self) -> bool {
         !self.fields.is_empty()
     }
 
-    /// The folder that no value has a say in; empty for the working directory.
+    /// Returns the fixed folder, or an empty path for the working directory.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A name that it can become.
+    /// Returns an example of a name.
     pub fn example(&self) -> PathBuf {
         self.folder.join(self.name(&[], &self.times(Timestamp::UNIX_EPOCH)).join("/"))
     }
 
-    /// Whether no file can ever have the name of another one that was rotated.
+    /// Returns whether a file can never get the name of another one's rotated file.
     pub fn rotates(&self) -> bool {
         let last = self.parts.last().and_then(|part| part.last());
         match last {
@@ -161,23 +161,23 @@ impl Template {
         }
     }
 
-    /// The times at `now`, each as it is filled in.
+    /// Returns the formatted times at `now`.
     pub(super) fn times(&self, now: Timestamp) -> Vec<String> {
         self.times.iter().map(|format| time(format, now).unwrap_or_default()).collect()
     }
 
-    /// The values of `line`, each as it is filled in.
+    /// Looks up the values of `line`.
     pub(super) fn values(&self, line: &[u8], found: &mut Vec<Option<String>>) {
         look_up(line, &self.fields, found);
     }
 
-    /// The name for values and times.
+    /// Returns the name for values and times.
     pub(super) fn name(&self, values: &[Option<String>], times: &[String]) -> Name {
         let value = |i: usize| values.get(i).and_then(Option::as_deref).unwrap_or(NOTHING);
         self.filled(&value, times)
     }
 
-    /// The name where there are too many values.
+    /// Returns the name that is used if there are too many values.
     pub(super) fn other(&self, times: &[String]) -> Name {
         self.filled(&|_| OTHER, times)
     }
@@ -208,13 +208,13 @@ fn text_of(part: &[Piece]) -> String {
     part.iter().map(text).collect()
 }
 
-/// Appends at most `room` bytes that stand for `value`, at least one; a `%2F` is not cut.
+/// Appends at least one and at most `room` bytes for `value`; an escape such as `%2F` is not split.
 fn fill_in(value: &str, room: usize, name: &mut String) {
     let (begins, from) = (name.is_empty(), name.len());
     for (i, byte) in value.bytes().enumerate() {
         let stays = byte.is_ascii_alphanumeric()
             || matches!(byte, b'_' | b'-')
-            // At the start it would hide the file, or be a step up.
+            // A dot at the start would hide the file, or be a step up.
             || byte == b'.' && !(begins && i == 0);
         let most = room - if stays { 1 } else { 3 };
         if name.len() - from > most {

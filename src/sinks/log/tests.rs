@@ -1,4 +1,4 @@
-//! The log on a disk that fails, and over time.
+//! A log on a failing disk, and over time.
 
 mod clock;
 mod failing;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{faults::Op, *};
 
-/// A log in a folder of its own, a clock that stands still, and what was said.
+/// A log in a folder of its own, with a fixed clock, and the reported messages.
 struct Scene {
     dir: TempDir,
     settings: Settings,
@@ -52,8 +52,8 @@ impl Scene {
         let say: Say = Arc::new(move |_, text| said.lock().unwrap().push(text.to_owned()));
         let clock = move || SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.load(SeqCst));
         let (settings, faults) = (self.settings.clone(), Faults::new(faults));
-        let patience = Patience { shutdown: self.shutdown.clone(), say };
-        LogSink::with(settings, patience, self.meters.clone(), Arc::new(clock), faults)
+        let retry = Retry { shutdown: self.shutdown.clone(), say };
+        LogSink::with(settings, retry, self.meters.clone(), Arc::new(clock), faults)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -145,7 +145,7 @@ fn time_rotates_also_over_a_restart_and_an_empty_file_never() {
     log.finish().unwrap();
     drop(log);
     assert_eq!(scene.names(), ["x", "x.2026-11-28T02-00-00Z", "x.2026-11-28T03-00-00Z"]);
-    // Its last write was long before.
+    // The last write was long before.
     fs::write(scene.path("x"), "{}\n").unwrap();
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     fs::File::options().append(true).open(scene.path("x")).unwrap().set_modified(old).unwrap();
@@ -236,7 +236,7 @@ fn after_a_failed_fsync_it_is_written_again_from_memory() {
     let mut log = scene
         .failing(move |op, _| match op {
             Op::Sync if now.swap(false, SeqCst) => {
-                // What the page cache held is gone, and reads as something else.
+                // What was in the page cache is lost, and reads as something else.
                 let file = fs::File::options().write(true).open(&path).unwrap();
                 std::os::unix::fs::FileExt::write_all_at(&file, b"????", 10).unwrap();
                 error(rustix::io::Errno::IO)
@@ -293,7 +293,7 @@ fn a_file_that_was_moved_away_is_not_renamed_over() {
     log.finish().unwrap();
     assert_eq!(scene.names(), ["x", "x.2026-11-28T01-59-50Z", "y"]);
     assert_eq!((scene.read("x"), scene.read("y")), ("[]\n".into(), "{}\n".into()));
-    // What was not acknowledged was written again.
+    // The unacknowledged lines were written again.
     assert_eq!(scene.read("x.2026-11-28T01-59-50Z"), "another's\n{}\n");
 }
 

@@ -1,4 +1,4 @@
-//! Which files there are, and which of them were read already under another name.
+//! Finds files, and recognizes those that were already read under another name.
 
 use std::{
     collections::HashSet,
@@ -11,8 +11,8 @@ use std::{
 
 use super::{
     Follow, MOST_FILES, Packed, Packing, Tail,
-    fingerprint::{self, Node, Stamp, TELLING},
-    former::is_named_after,
+    fingerprint::{self, MIN_BYTES, Node, Stamp},
+    finished::is_named_after,
     store::Entry,
 };
 use crate::{
@@ -20,14 +20,16 @@ use crate::{
     pipeline::Position,
 };
 
-/// An archive, or a copy too short to be told, that has not grown for so long is whole.
+/// How long an archive, or a copy that is too short to be recognized, must not have grown to count
+/// as complete.
 const SETTLED_AFTER: Duration = Duration::from_millis(900);
 
-/// What a file is that no tail is of.
+/// How a new file is related to known files.
 enum Origin {
-    /// Read from here. What is acknowledged of the file with this number is acknowledged of it.
+    /// Read it from this position. What is acknowledged of the file with this number is also
+    /// acknowledged of it.
     From(Position, Option<usize>),
-    /// It says what another says that is still followed: wait.
+    /// It is a copy of a file that is still followed: wait.
     Copy,
 }
 
@@ -36,10 +38,10 @@ impl Origin {
 }
 
 impl Follow {
-    /// Lists the files, and follows those that are new.
+    /// Lists the files, and follows new ones.
     pub(super) fn discover(&mut self, now: Instant) {
         let mut listing = (self.settings.list)();
-        // It may be for want of a descriptor.
+        // The cause may be a lack of descriptors.
         if !listing.failed.is_empty() && self.in_turn && self.close_one(None) {
             listing = (self.settings.list)();
         }
@@ -82,22 +84,22 @@ impl Follow {
         }
         let tails = &self.tails;
         self.places.retain(|_, input| tails.contains_key(input));
-        // What could not be looked into may have hidden some.
+        // Folders that could not be listed may have hidden some.
         let shown = unknown.len() < std::mem::replace(&mut self.unknown, unknown.len());
         if std::mem::take(&mut self.first) || shown {
             self.find_missing(&listed, now);
         }
     }
 
-    /// Notes which files no listing leads to. What could not be listed says nothing of those that are
-    /// known there.
+    /// Marks the files that no listing contains. What could not be listed says nothing about the
+    /// files there.
     fn unlist(&mut self, listed: &HashSet<Node>, unknown: &[PathBuf], now: Instant) {
         for tail in self.tails.values_mut() {
             let there = listed.contains(&tail.node)
                 || unknown.iter().any(|place| tail.path.starts_with(place));
             tail.unlisted = (!there).then(|| tail.unlisted.unwrap_or(now));
             if tail.unlisted.is_some() && tail.file.is_none() && !tail.is_in_place() {
-                // It was renamed while it was closed: its folder has it still.
+                // It was renamed while it was closed, and is still in its folder.
                 let folder = place(&tail.path).0;
                 let node = tail.node;
                 tail.path = found(&folder, |it| it == node)
@@ -107,7 +109,7 @@ impl Follow {
         }
     }
 
-    /// A listed file: a known one, perhaps renamed, or a new one.
+    /// Handles a listed file: a known one, perhaps renamed, or a new one.
     fn met(&mut self, path: &Path, node: Node, metadata: &Metadata, now: Instant) {
         if self.archives.get(&node) == Some(&Stamp::of(metadata)) {
             return;
@@ -122,7 +124,7 @@ impl Follow {
             return;
         };
         let Some(tail) = self.tails.get_mut(&input) else { return };
-        // One file may have several names: the first that leads to it is kept.
+        // A file may have several names; the first one that leads to it is kept.
         if tail.path != path
             && fs::metadata(&tail.path).ok().is_none_or(|there| Node::of(&there) != node)
         {
@@ -131,7 +133,7 @@ impl Follow {
         }
     }
 
-    /// Opens a file that no tail is of.
+    /// Opens a new file.
     fn follow(&mut self, path: &Path, node: Node, size: u64, now: Instant) -> io::Result<()> {
         if self.tails.len() >= MOST_FILES {
             let why =
@@ -141,14 +143,14 @@ impl Follow {
         let file = self.open_file(path)?;
         let metadata = file.metadata()?;
         if Node::of(&metadata) != node {
-            // It was replaced between two looks.
+            // It was replaced in the meantime.
             self.stale = true;
             return Ok(());
         }
         let start = fingerprint::start(&file)?;
         let packing = packing(&start);
         let packed = matches!(packing, Packing::Packed(_));
-        let may_be_begun = start.len() < TELLING && self.is_named_after_one(path);
+        let may_be_begun = start.len() < MIN_BYTES && self.is_named_after_one(path);
         if (packed || may_be_begun) && !self.is_settled(node, size, now) {
             return Ok(());
         }
@@ -162,7 +164,7 @@ impl Follow {
                 return Ok(());
             }
             Some(entry) if packed || entry.offset <= metadata.len() => resumed(&entry),
-            // It was truncated while nobody looked.
+            // It was truncated while no run was active.
             Some(_) => {
                 self.settings.observer.input_truncated(&path.display().to_string());
                 Origin::BEGINNING
@@ -185,14 +187,15 @@ impl Follow {
         origin: Origin,
         now: Instant,
     ) -> io::Result<()> {
-        let Origin::From(position, former) = origin else { return Ok(()) };
+        let Origin::From(position, finished_file) = origin else { return Ok(()) };
         let tail = Tail::new(path.to_path_buf(), file, node, packing, position, now)?;
-        let input = self.add(tail, former);
+        let input = self.add(tail, finished_file);
         self.spare(Some(input));
         Ok(())
     }
 
-    /// Where to go on in a file that this run let go, wherever it is now.
+    /// Returns where to continue in a file that this run stopped following, whatever its name is
+    /// now.
     fn returning(
         &self,
         node: Node,
@@ -200,19 +203,21 @@ impl Follow {
         file: &File,
         size: u64,
     ) -> io::Result<Option<Origin>> {
-        let Some(former) = self.formers.iter().rev().find(|former| former.node == node) else {
+        let Some(finished_file) =
+            self.finished.iter().rev().find(|finished_file| finished_file.node == node)
+        else {
             return Ok(None);
         };
-        if !former.start.fits(start) || !former.is_like(file, size)? {
+        if !finished_file.start.fits(start) || !finished_file.is_like(file, size)? {
             return Ok(None);
         }
-        let Position { offset, lines, .. } = former.position;
-        let lines = self.registry.lines_before(former.input, offset).unwrap_or(lines);
-        let position = Position { lines, ..former.position };
-        Ok(Some(Origin::From(position, Some(former.input))))
+        let Position { offset, lines, .. } = finished_file.position;
+        let lines = self.registry.lines_before(finished_file.input, offset).unwrap_or(lines);
+        let position = Position { lines, ..finished_file.position };
+        Ok(Some(Origin::From(position, Some(finished_file.input))))
     }
 
-    /// Whether a file has not grown for a while: an archive or a copy is there whole.
+    /// Returns whether a file has not grown for a while, so that an archive or a copy is complete.
     fn is_settled(&mut self, node: Node, size: u64, now: Instant) -> bool {
         let (known, since) = self.unsettled.entry(node).or_insert((size, now));
         if *known != size {
@@ -221,15 +226,15 @@ impl Follow {
         now.duration_since(*since) >= SETTLED_AFTER
     }
 
-    /// Whether rotation may have given a file its name.
+    /// Returns whether rotation may have created the name of a file.
     fn is_named_after_one(&self, path: &Path) -> bool {
         let mut tails = self.tails.values().map(|tail| &tail.first);
         tails.any(|first| is_named_after(path, first))
-            || self.formers.iter().any(|former| is_named_after(path, &former.first))
+            || self.finished.iter().any(|finished_file| is_named_after(path, &finished_file.first))
     }
 
-    /// A new tail, from which everything is read that there is.
-    pub(super) fn add(&mut self, mut tail: Tail, former: Option<usize>) -> usize {
+    /// Adds a new tail, which reads everything that exists.
+    pub(super) fn add(&mut self, mut tail: Tail, finished_file: Option<usize>) -> usize {
         let Position { offset, lines, inside_line, frame, key_block } = tail.position;
         let entry = Entry {
             path: absolute(&tail.first).display().to_string(),
@@ -242,7 +247,7 @@ impl Follow {
             key_block: key_block.bits(),
             ended: false,
         };
-        let input = self.registry.add(entry, former);
+        let input = self.registry.add(entry, finished_file);
         tail.input = input;
         self.notes.met(input, tail.node);
         let path = tail.path.clone();
@@ -253,7 +258,7 @@ impl Follow {
         input
     }
 
-    /// Forgets a file of which nothing was read, so that the next listing meets it anew.
+    /// Forgets a file of which nothing was read, so that the next listing handles it as new.
     pub(super) fn meet_again(&mut self, input: usize) {
         if let Some(tail) = self.tails.remove(&input) {
             self.nodes.remove(&tail.node);
@@ -262,7 +267,7 @@ impl Follow {
         self.stale = true;
     }
 
-    /// Whence the news of a file come: its own folder, and that of what a link leads to.
+    /// Registers where changes of a file are reported: its own folder, and that of a link's target.
     fn place(&mut self, input: usize, path: &Path) {
         let mut paths = vec![path.to_path_buf()];
         paths.extend(fs::canonicalize(path));
@@ -273,18 +278,19 @@ impl Follow {
         }
     }
 
-    /// Whether a file's text, which starts with `start`, is that of another: a copy, or an archive of
-    /// it. Of a `plain` file, and its size, more can be compared than the start.
+    /// Returns how a file is related to known files, by its beginning `start`: it may be a copy of
+    /// one, or an archive. For a `plain` file, with its size, more than the beginning can be
+    /// compared.
     fn origin(&self, path: &Path, start: &[u8], plain: Option<(&File, u64)>) -> io::Result<Origin> {
-        if start.len() < TELLING {
+        if start.len() < MIN_BYTES {
             return Ok(Origin::BEGINNING);
         }
         for tail in self.tails.values().filter(|tail| is_named_after(path, &tail.first)) {
-            if tail.is_packed() || !tail.start.tells() || !tail.start.fits(start) {
+            if tail.is_packed() || !tail.start.is_distinctive() || !tail.start.fits(start) {
                 continue;
             }
             let like = match plain {
-                // One that was truncated just now will have been a former one at the next look.
+                // A file that was truncated just now will be finished at the next check.
                 Some((file, size)) => tail.is_rewritten()? || tail.is_like(file, size)?,
                 None => true,
             };
@@ -292,12 +298,12 @@ impl Follow {
                 return Ok(Origin::Copy);
             }
         }
-        for former in self.formers.iter().rev().filter(|f| is_named_after(path, &f.first)) {
-            if former.start.tells()
-                && former.start.fits(start)
-                && plain.map_or(Ok(true), |(file, size)| former.is_like(file, size))?
+        for finished_file in self.finished.iter().rev().filter(|f| is_named_after(path, &f.first)) {
+            if finished_file.start.is_distinctive()
+                && finished_file.start.fits(start)
+                && plain.map_or(Ok(true), |(file, size)| finished_file.is_like(file, size))?
             {
-                return Ok(Origin::From(former.position, Some(former.input)));
+                return Ok(Origin::From(finished_file.position, Some(finished_file.input)));
             }
         }
         let lost = self.registry.lost(|entry| {
@@ -309,7 +315,8 @@ impl Follow {
         Ok(lost.map_or(Origin::BEGINNING, |entry| resumed(&entry)))
     }
 
-    /// The first bytes of a compressed file's text; `None` where it is damaged, which its turn tells.
+    /// Returns the first bytes of a compressed file's text, or `None` if it is damaged, which is
+    /// reported in its turn.
     fn unpacked_start(&self, file: &File) -> Option<Vec<u8>> {
         let (window, shutdown) = (&self.settings.window, &self.settings.shutdown);
         let mut packed = Packed::open(file, 0, window, shutdown).ok()?;
@@ -325,8 +332,8 @@ impl Follow {
         Some(start)
     }
 
-    /// Files of an earlier run that no listing leads to, renamed while nobody looked: what was not
-    /// read of them is.
+    /// Finds files of an earlier run that no listing contains, because they were renamed while no
+    /// run was active, and reads their rest.
     fn find_missing(&mut self, listed: &HashSet<Node>, now: Instant) {
         let missing = self.registry.missing();
         let folders: HashSet<PathBuf> =
@@ -334,7 +341,7 @@ impl Follow {
         for folder in folders {
             let sought = |node| missing.iter().any(|entry| entry.node == node);
             for (path, node) in found(&folder, sought) {
-                // A listed one may have to settle before it is followed.
+                // A listed one may still have to settle.
                 if !listed.contains(&node) && self.follow_missing(&path, node, now).is_err() {
                     self.stale = true;
                 }
@@ -363,7 +370,7 @@ impl Follow {
     }
 }
 
-/// The files of a folder that are one of those `sought`.
+/// Returns the files of a folder whose node is `sought`.
 fn found(folder: &Path, sought: impl Fn(Node) -> bool) -> impl Iterator<Item = (PathBuf, Node)> {
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let files = fs::read_dir(here).into_iter().flatten().flatten();
@@ -374,7 +381,7 @@ fn found(folder: &Path, sought: impl Fn(Node) -> bool) -> impl Iterator<Item = (
     })
 }
 
-/// How the text of a file that begins so is stored.
+/// Returns how the text of a file that begins with `start` is stored.
 fn packing(start: &[u8]) -> Packing {
     match Format::of(start) {
         Start::Packed(_) => Packing::Packed(None),
@@ -382,7 +389,7 @@ fn packing(start: &[u8]) -> Packing {
     }
 }
 
-/// So that a restart in another directory finds it.
+/// An absolute path, so that a restart in another directory finds it.
 fn absolute(path: &Path) -> PathBuf {
     made_absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
@@ -391,7 +398,7 @@ fn resumed(entry: &Entry) -> Origin {
     Origin::From(entry.position(), None)
 }
 
-/// The folder and the name of a path.
+/// Returns the folder and the name of a path.
 pub(super) fn place(path: &Path) -> (PathBuf, OsString) {
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     (folder, path.file_name().unwrap_or_default().to_os_string())

@@ -1,4 +1,4 @@
-//! Which file it is: device and inode, and a digest of its first bytes.
+//! Identifies a file: device and inode, and a digest of its first bytes.
 
 use std::{
     fs::{File, Metadata},
@@ -9,12 +9,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// A fingerprint grows with its file up to so many bytes.
+/// The maximum number of bytes in a fingerprint, which grows with its file.
 pub(super) const MOST: usize = 1024;
-/// Fewer bytes than these say nothing: many files begin alike.
-pub(super) const TELLING: usize = 256;
+/// The minimum number of bytes that identify a file, because many files begin alike.
+pub(super) const MIN_BYTES: usize = 256;
 
-/// What the file system calls a file.
+/// Identifies a file in the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Node {
     pub(super) device: u64,
@@ -27,7 +27,7 @@ impl Node {
     }
 }
 
-/// When a file was written last, and how much it had then: a name does not change it.
+/// The time of the last write, and the size. Renaming does not change them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     size: u64,
@@ -41,7 +41,7 @@ impl Stamp {
     }
 }
 
-/// A digest (SHA-256, 128 bits of it) of a file's first bytes. It holds nothing of what they say.
+/// A digest (SHA-256, 128 bits of it) of a file's first bytes. It reveals nothing of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Fingerprint {
     pub(super) bytes: usize,
@@ -49,7 +49,7 @@ pub(super) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of the beginning of a text.
+    /// Returns the fingerprint of a text that begins with `start`.
     pub(super) fn of(start: &[u8]) -> Self {
         let start = &start[..start.len().min(MOST)];
         let digest = Sha256::digest(start);
@@ -61,15 +61,15 @@ impl Fingerprint {
         Ok(Self::of(&start(file)?))
     }
 
-    /// Whether a text that starts with `start` can be the one that this is the fingerprint of: it has
-    /// at least its bytes, and the same.
+    /// Returns whether a text that begins with `start` can be the one of this fingerprint: it has
+    /// at least as many bytes, and the same ones.
     pub(super) fn fits(&self, start: &[u8]) -> bool {
         start.get(..self.bytes).is_some_and(|start| Self::of(start).digest == self.digest)
     }
 
-    /// Whether it is long enough to tell a copy from another file.
-    pub(super) fn tells(&self) -> bool {
-        self.bytes >= TELLING
+    /// Returns whether it is long enough to recognize a copy.
+    pub(super) fn is_distinctive(&self) -> bool {
+        self.bytes >= MIN_BYTES
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -77,12 +77,12 @@ impl Fingerprint {
     }
 }
 
-/// The first bytes of a file, as many as a fingerprint is of.
+/// Returns the first bytes of a file, as many as a fingerprint covers.
 pub(super) fn start(file: &File) -> io::Result<Vec<u8>> {
     read_at(file, 0, MOST)
 }
 
-/// `len` bytes at `offset`, or as many as there are.
+/// Returns `len` bytes at `offset`, or as many as there are.
 pub(super) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let (mut bytes, mut filled) = (vec![0; len], 0);
     while filled < len {

@@ -1,4 +1,4 @@
-//! A compressed file: read once, from its beginning.
+//! A compressed file, which is read once, from its beginning.
 
 use std::{
     fs::File,
@@ -13,21 +13,21 @@ use crate::{
     sources::{DecompressSource, FileSource, TextSource},
 };
 
-/// A decoder at work. What it gave in a turn is kept until the turn's end says how much of it was
-/// taken: it cannot go back.
+/// A running decoder. The text of a turn is kept until the end of the turn, when it is known how
+/// much of it was processed, because a decoder cannot go back.
 pub(super) struct Packed {
     source: TextSource,
     held: Vec<u8>,
-    /// Where the held text starts in all of it.
+    /// The offset of the kept text.
     held_at: u64,
-    /// How much of the held text the turn has had.
+    /// How much of the kept text was returned in this turn.
     given: usize,
-    /// Text that an earlier turn, or run, took.
+    /// How much text an earlier turn or run has processed.
     skip: u64,
 }
 
 impl Packed {
-    /// Decodes `file`, and passes over its first `skip` bytes of text.
+    /// Decodes `file`, and skips its first `skip` bytes of text.
     pub(super) fn open(
         file: &File,
         skip: u64,
@@ -42,7 +42,7 @@ impl Packed {
         Ok(Self { source, held: Vec::new(), held_at: skip, given: 0, skip })
     }
 
-    /// The text's next bytes; 0 at its end.
+    /// Returns the next bytes of the text, or 0 at its end.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         while self.skip > 0 {
             let most = buf.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
@@ -64,7 +64,7 @@ impl Packed {
         Ok(n)
     }
 
-    /// The text before `offset` was taken.
+    /// Drops the text before `offset`, which was processed.
     pub(super) fn taken(&mut self, offset: u64) {
         let taken = usize::try_from(offset.saturating_sub(self.held_at)).unwrap_or(usize::MAX);
         self.held.drain(..taken.min(self.held.len()));

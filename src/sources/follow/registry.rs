@@ -1,5 +1,4 @@
-//! What is known of the files: how far each was delivered. Shared by who reads them and by who is
-//! told of deliveries.
+//! How far each file was delivered. Shared by the source and the checkpoint.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,12 +14,13 @@ use super::{
 };
 use crate::pipeline::{Checkpoint, Delivered};
 
-/// So many files that are no more are remembered, for their copies and archives.
+/// How many deleted files are remembered, for their copies and archives.
 const REMEMBERED: usize = 1024;
-/// So many files of earlier runs are, and so many that lie where nobody looks: they may come back.
+/// How many files of earlier runs, or outside the listings, are remembered, because they may
+/// return.
 const ELSEWHERE: usize = MOST_FILES;
 
-/// The files of this run by their numbers, and those of earlier runs that were not met yet.
+/// The files of this run by number, and the files of earlier runs that were not found yet.
 #[derive(Clone, Default)]
 pub(super) struct Registry(Arc<Mutex<Known>>);
 
@@ -29,16 +29,16 @@ struct Known {
     store: Option<Store>,
     next: usize,
     files: BTreeMap<usize, Entry>,
-    /// Of an earlier run, and not met in this one; the oldest first.
+    /// Files of an earlier run that were not found in this one, the oldest first.
     earlier: BTreeMap<usize, Entry>,
-    /// Files of this run that were let go, and are somewhere.
+    /// Files that this run stopped following, but that still exist.
     elsewhere: BTreeSet<usize>,
-    /// Copies and archives, and of which file each is one.
+    /// Copies and archives, and the file of which each is one.
     copies: BTreeMap<usize, usize>,
 }
 
 impl Registry {
-    /// With what `directory` has; without one nothing is kept.
+    /// Loads the state in `directory`. Without a directory, nothing is kept.
     pub(super) fn open(directory: Option<&Path>) -> Result<Self, StoreError> {
         let mut known = Known::default();
         if let Some(directory) = directory {
@@ -48,53 +48,58 @@ impl Registry {
         Ok(Self(Arc::new(Mutex::new(known))))
     }
 
-    /// A file that is met: its number. What is not acknowledged yet of its `former`, as whose copy
-    /// or archive it is read on, is not acknowledged of it.
-    pub(super) fn add(&self, mut entry: Entry, former: Option<usize>) -> usize {
+    /// Adds a file, and returns its number. If it is read as a copy or an archive of
+    /// `finished_file`, what is not acknowledged of that file is not acknowledged of it.
+    pub(super) fn add(&self, mut entry: Entry, finished_file: Option<usize>) -> usize {
         let mut known = self.known();
         let input = known.next;
         known.next += 1;
-        if let Some((former, first)) = former.and_then(|f| Some((f, known.files.get(&f)?))) {
+        if let Some((finished_file, first)) =
+            finished_file.and_then(|f| Some((f, known.files.get(&f)?)))
+        {
             entry.move_to(first.position());
-            known.copies.insert(input, former);
+            known.copies.insert(input, finished_file);
         }
         known.files.insert(input, entry);
         input
     }
 
-    /// What an earlier run knew of the file that is `node` and starts with `start`, wherever it is.
+    /// Takes what an earlier run knew of the file `node` that begins with `start`, whatever its
+    /// name is.
     pub(super) fn earlier(&self, node: Node, start: &[u8]) -> Option<Entry> {
         self.known().take_earlier(|entry| entry.node == node && entry.start.fits(start))
     }
 
-    /// Files of earlier runs that were not at their end, and were not met.
+    /// Returns files of earlier runs that were not read to their end, and were not found.
     pub(super) fn missing(&self) -> Vec<Entry> {
         self.known().earlier.values().filter(|entry| !entry.ended).cloned().collect()
     }
 
-    /// What an earlier run knew of a file that is met no more, and that `is_it`.
+    /// Takes what an earlier run knew of a file that no longer exists and for which `is_it` returns
+    /// true.
     pub(super) fn lost(&self, is_it: impl Fn(&Entry) -> bool) -> Option<Entry> {
         self.known().take_earlier(is_it)
     }
 
-    /// How many lines are before `offset` of a file of this run, if it was delivered up to there.
+    /// Returns how many lines are before `offset` of a file of this run, if it was delivered up to
+    /// there.
     pub(super) fn lines_before(&self, input: usize, offset: u64) -> Option<u64> {
         let known = self.known();
         let entry = known.files.get(&input).filter(|entry| entry.offset == offset)?;
         Some(entry.lines)
     }
 
-    /// A file was let go that is not removed: it may be met again.
+    /// Records that a file is no longer followed but still exists, so that it may return.
     pub(super) fn is_elsewhere(&self, input: usize) {
         self.known().elsewhere.insert(input);
     }
 
-    /// Nothing was read of the file, and it is not what it was taken for.
+    /// Forgets a file of which nothing was read.
     pub(super) fn forget(&self, input: usize) {
         self.known().files.remove(&input);
     }
 
-    /// The file's fingerprint grew.
+    /// Stores the grown fingerprint of a file.
     pub(super) fn grew(&self, input: usize, start: &Fingerprint) {
         if let Some(entry) = self.known().files.get_mut(&input) {
             entry.start = start.clone();
@@ -121,8 +126,8 @@ impl Checkpoint for Registry {
         if known.store.is_none() {
             return Ok(());
         }
-        // Nothing is known of a file whose start was not seen: it is read from its beginning.
-        // The newest last: what is read again finds it first.
+        // A file whose beginning was not read is read from its beginning. The newest entries are
+        // last, and are found first when they are read again.
         let all = known.earlier.values().chain(known.files.values());
         let all = all.filter(|entry| entry.start.bytes > 0).cloned().collect();
         known.store.as_mut().map_or(Ok(()), |store| store.save(all))
@@ -135,20 +140,20 @@ impl Known {
         self.earlier.remove(&at)
     }
 
-    /// What is acknowledged of a file is acknowledged of its copies, of which there may be nothing
-    /// more to read. One that was met again stands for itself.
+    /// Acknowledges for copies what was acknowledged for their original, because there may be
+    /// nothing more to read of them. A copy that has its own progress keeps it.
     fn move_copies(&mut self) {
         let (files, elsewhere) = (&mut self.files, &mut self.elsewhere);
-        self.copies.retain(|copy, former| {
-            let Some(first) = files.get(former) else { return false };
+        self.copies.retain(|copy, finished_file| {
+            let Some(first) = files.get(finished_file) else { return false };
             let (position, ended, node) = (first.position(), first.ended, first.node);
             let Some(copy) = files.get_mut(copy) else { return false };
             if copy.offset < position.offset {
                 copy.move_to(position);
             }
             if ended && copy.node == node {
-                files.remove(former);
-                elsewhere.remove(former);
+                files.remove(finished_file);
+                elsewhere.remove(finished_file);
             }
             !ended
         });

@@ -1,4 +1,4 @@
-//! What there is to follow, and how.
+//! What is followed, and how.
 
 use std::{
     io,
@@ -9,38 +9,37 @@ use std::{
 
 use crate::{compression::Window, pipeline::Observer, shutdown::Shutdown};
 
-/// What there is to follow, as of now.
+/// The files to follow at present.
 #[derive(Default)]
 pub struct Listing {
     /// Files.
     pub files: Vec<PathBuf>,
-    /// Folders in which more may appear.
+    /// Folders in which files may appear.
     pub folders: Vec<PathBuf>,
-    /// What cannot be looked into, and why.
+    /// What could not be listed, and why.
     pub failed: Vec<(String, io::Error)>,
-    /// Files and folders of which it is not known what is there, or in them: what was known of them
-    /// holds.
+    /// Files and folders that could not be examined. What was known about them still holds.
     pub unknown: Vec<PathBuf>,
 }
 
 /// How files are followed.
 pub struct Settings {
-    /// Lists them anew.
+    /// Lists the files.
     pub list: Box<dyn FnMut() -> Listing + Send>,
-    /// Where positions are kept; `None`: nowhere, and all is read from its beginning.
+    /// The directory for checkpoints; without it, all files are read from their beginning.
     pub data_dir: Option<PathBuf>,
-    /// How long a last line without an end is waited for.
+    /// How long to wait for the end of an incomplete last line.
     pub line_age: Duration,
-    /// Ask no inotify.
+    /// Whether to poll instead of using inotify.
     pub polling: bool,
-    /// So many files may be open at a time; more are read in turn.
+    /// The maximum number of open files; more are read in turn.
     pub most_open: usize,
-    /// The window that a decoder may have.
+    /// The maximum window of a decoder.
     pub window: Window,
-    /// How long ago something was: a monotonic clock.
+    /// A monotonic clock.
     pub clock: Box<dyn Fn() -> Instant + Send>,
-    /// Who hears of trouble.
+    /// Receives failures.
     pub observer: Arc<dyn Observer>,
-    /// When to end.
+    /// The shutdown state.
     pub shutdown: Shutdown,
 }

@@ -11,40 +11,41 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::{Fingerprint, Node};
 use crate::{
     pipeline::{KeyBlock, Position},
-    sources::checked::digest,
+    sources::checksum::digest,
     temporary,
 };
 
-/// The format's version. Of 2 on, the files are checked by a digest: a position that was damaged would
-/// lose lines.
+/// The version of the format. Since version 2, the files have a checksum, because a damaged
+/// position would lose lines.
 const VERSION: u64 = 2;
-/// The version before, which has no checksum, and is still read.
+/// The previous version, which has no checksum and can still be read.
 const UNCHECKED: u64 = 1;
 const NAME: &str = "checkpoints.json";
 const LOCK: &str = "lock";
-/// How the names began of what an older version was writing.
+/// The prefix of temporary files of older versions.
 const UNFINISHED: &str = ".checkpoints.";
 
 /// How far a file was delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
-    /// Where it was seen first, for people and for its copies; bytes that are no UTF-8 are replaced.
+    /// The path where it was first found, for people and to recognize copies. Bytes that are not
+    /// UTF-8 are replaced.
     pub(super) path: String,
     #[serde(flatten)]
     pub(super) node: Node,
     pub(super) start: Fingerprint,
     pub(super) offset: u64,
     pub(super) lines: u64,
-    /// The offset is inside a line that is settled.
+    /// Whether the offset is inside a line whose outcome is decided.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) inside_line: bool,
-    /// What is known of a container runtime's lines there.
+    /// The state of a container runtime's lines at the offset.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub(super) frame: u16,
-    /// The private key that is open there.
+    /// The state of a private key block that is open at the offset.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub(super) key_block: u16,
-    /// It is not there any more, or was read once and for all.
+    /// Whether it no longer exists, or was read completely and will not grow.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) ended: bool,
 }
@@ -75,7 +76,7 @@ struct Document {
     files: Vec<Entry>,
 }
 
-/// The version alone: of a newer format nothing else can be known.
+/// Only the version, because nothing else is known about a newer format.
 #[derive(Deserialize)]
 struct Version {
     version: u64,
@@ -84,7 +85,7 @@ struct Version {
 /// Why a directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file system.
+    /// An error of the file system.
     #[error("--data-dir {path}: {cause}")]
     Io {
         /// The directory or file.
@@ -92,10 +93,10 @@ pub enum StoreError {
         /// Why.
         cause: io::Error,
     },
-    /// Somebody else has it.
+    /// Another process uses it.
     #[error("--data-dir {0}: another Tamis process is using it; give each its own directory")]
     Locked(String),
-    /// A newer tamis wrote it.
+    /// A newer version wrote it.
     #[error(
         "{path}: version {version} was written by a newer Tamis, but this one reads version \
          {VERSION}: start the newer one, or use another --data-dir to read all files from their \
@@ -107,13 +108,13 @@ pub enum StoreError {
         /// Its version.
         version: u64,
     },
-    /// Its checksum is another one.
+    /// Its checksum does not match.
     #[error(
         "{0}: its checksum does not match, so it was damaged or edited, and a wrong position \
          would lose lines: restore the file, or remove it to read all files from their beginning"
     )]
     Altered(String),
-    /// It is damaged.
+    /// It cannot be parsed.
     #[error(
         "{path}:{line}:{column}: the checkpoints cannot be read: restore the file, or remove it \
          to read all files from their beginning"
@@ -128,15 +129,15 @@ pub enum StoreError {
     },
 }
 
-/// A directory of checkpoints, locked as long as it lives.
+/// A directory of checkpoints, which is locked as long as this exists.
 pub(super) struct Store {
     directory: PathBuf,
-    /// Locked.
+    /// The locked file.
     lock: File,
 }
 
 impl Store {
-    /// Opens `directory`, made where it is missing, and reads what it has.
+    /// Opens `directory`, creates it if it does not exist, and reads the checkpoints.
     pub(super) fn open(directory: &Path) -> Result<(Self, Vec<Entry>), StoreError> {
         let io = |path: &Path, cause| StoreError::Io { path: path.display().to_string(), cause };
         fs::create_dir_all(directory).map_err(|error| io(directory, error))?;
@@ -157,8 +158,8 @@ impl Store {
         Ok((Self { directory: directory.to_path_buf(), lock }, entries))
     }
 
-    /// Makes the directory and its lock again where somebody moved or removed them: another process
-    /// could take what has their names now.
+    /// Recreates the directory and its lock if they were moved or removed, because another process
+    /// could use what has their names now.
     fn keep_place(&mut self) -> io::Result<()> {
         let identity = |file: fs::Metadata| Node::of(&file);
         let named = fs::metadata(self.directory.join(LOCK)).ok().map(identity);
@@ -173,7 +174,7 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces what is there, whole or not at all.
+    /// Replaces the checkpoints, completely or not at all.
     pub(super) fn save(&mut self, entries: Vec<Entry>) -> io::Result<()> {
         self.keep_place()?;
         let files = serde_json::to_vec(&entries)?;
@@ -202,12 +203,12 @@ fn locked(directory: &Path) -> Result<File, TryLockError> {
     Ok(lock)
 }
 
-/// What comes before the files.
+/// Returns what precedes the files.
 fn head(checksum: &str) -> String {
     format!(r#"{{"version":{VERSION},"checksum":"{checksum}","files":"#)
 }
 
-/// Removes what a killed process was writing; the lock is held.
+/// Removes what a killed process was writing. The lock is held.
 fn remove_unfinished(directory: &Path) {
     temporary::sweep(directory, |target| temporary::is_for(target, NAME));
     for file in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -216,7 +217,7 @@ fn remove_unfinished(directory: &Path) {
         if random
             .is_some_and(|random| random.len() == 6 && random.iter().all(u8::is_ascii_alphanumeric))
         {
-            // It takes room, and does no other harm.
+            // If this fails, it only takes space.
             let _ = fs::remove_file(file.path());
         }
     }

@@ -1,10 +1,10 @@
-//! Lines that hold up, or end, every process that judges them: told by notes that outlive it.
+//! Lines that crash or block every process that judges them, detected by notes on disk.
 //!
-//! A note is made of lines before they are judged ([`judging`]), of those that take long one that
-//! also outlives the machine, and taken back when they were judged. What is noted at a start was being
-//! judged when the process before ended: those lines are judged one by one, and never two of them at once, so
-//! that only the culprit is left. A line of which this is known three times in a row is not judged any
-//! more.
+//! Lines are noted before they are judged ([`judging`]), and the note is removed afterwards. Lines
+//! that take long also get a note that survives a crash of the machine. A note that exists at the
+//! start shows what was being judged when the previous process ended. Those lines are judged one by
+//! one, and never two at the same time, so that only the culprit is left. A line that is left three
+//! times in a row is not judged any more.
 
 mod judging;
 
@@ -27,16 +27,17 @@ use super::{
 };
 use crate::{
     pipeline::{Caution, Checkpoint, Delivered, Suspect, Suspects},
-    sources::checked::{checked, sealed},
+    sources::checksum::{verified, with_checksum},
 };
 
 const NAME: &str = "suspects.json";
-/// So many deaths in a row are no accident.
+/// The number of ends in a row that are no coincidence.
 const DEATHS: u32 = 3;
-/// So far before lines that are noted, others are judged one by one, too, lest they come together.
+/// How far before noted lines others are judged one by one, too, so that they are not in the same
+/// chunk.
 const BEFORE: u64 = 16 << 20;
 
-/// What is noted; without a folder, nothing.
+/// The notes; without a folder, nothing is noted.
 #[derive(Clone, Default)]
 pub(super) struct Notes(Arc<Mutex<Noted>>);
 
@@ -49,20 +50,20 @@ struct Noted {
     judging: Option<Judging>,
 }
 
-/// A run of lines of a file.
+/// A note about a range of lines of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Note {
     #[serde(flatten)]
     node: Node,
     from: u64,
     to: u64,
-    /// How they begin.
+    /// The fingerprint of their beginning.
     text: Fingerprint,
-    /// It is one line.
+    /// Whether it is a single line.
     alone: bool,
     /// How many processes in a row ended with them.
     deaths: u32,
-    /// They are being judged.
+    /// Whether they are being judged.
     judging: bool,
 }
 
@@ -77,12 +78,12 @@ impl Note {
 }
 
 impl Notes {
-    /// With what an earlier run left in `folder`, which nobody else uses.
+    /// Opens the notes that an earlier run left in `folder`, which no other process uses.
     pub(super) fn open(folder: Option<&Path>) -> Self {
         let mut noted = Noted { folder: folder.map(Path::to_path_buf), ..Noted::default() };
         let old = folder.and_then(|folder| fs::read(folder.join(NAME)).ok()).unwrap_or_default();
-        // What cannot be read is as good as none.
-        let old: Vec<Note> = checked(&old).unwrap_or_default();
+        // Damaged or unreadable notes are ignored.
+        let old: Vec<Note> = verified(&old).unwrap_or_default();
         let left = folder.map(judging::left).unwrap_or_default();
         for mut note in old.into_iter().chain(left) {
             note.deaths += u32::from(note.judging);
@@ -92,26 +93,27 @@ impl Notes {
             }
         }
         let kept = noted.notes.is_empty() || noted.keep();
-        // Only now: who dies before this finds them again. What could not be kept stays there, as it is now.
+        // The notes are removed only now, so that a crash before this does not lose them. What
+        // could not be written stays in the file as it is.
         let stay = if kept { &[][..] } else { &noted.notes };
         noted.judging = folder.and_then(|folder| Judging::begin(folder, stay).ok());
         Self(Arc::new(Mutex::new(noted)))
     }
 
-    /// An input of this run is this file.
+    /// Registers the file of an input.
     pub(super) fn met(&self, input: usize, node: Node) {
         self.noted().nodes.insert(input, node);
     }
 
-    /// How the next line of a file is judged.
+    /// Returns how the next line of a file is judged.
     pub(super) fn caution_of(&self, tail: &Tail) -> Caution {
         let offset = tail.position.offset;
-        // Of an archive the text cannot be looked up.
+        // The text of an archive cannot be looked up.
         let plain = tail.file.as_ref().filter(|_| !tail.is_packed());
         self.caution(tail.node, offset, |len| read_at(plain?, offset, len).ok())
     }
 
-    /// How the next line of a file is judged, which is at `offset`. `text` gives so many bytes there.
+    /// Returns how the line at `offset` is judged. `text` returns the given number of bytes there.
     fn caution(&self, node: Node, offset: u64, text: impl Fn(usize) -> Option<Vec<u8>>) -> Caution {
         let noted = self.noted();
         let near = |note: &&Note| {
@@ -128,7 +130,7 @@ impl Notes {
         caution
     }
 
-    /// What was delivered is not judged again.
+    /// Forgets notes about delivered lines.
     pub(super) fn delivered(&self, delivered: &[Delivered]) {
         let mut noted = self.noted();
         let before = noted.notes.len();
@@ -183,7 +185,7 @@ impl Suspects for Notes {
 }
 
 impl Noted {
-    /// What is judged, with the deaths that are known of it.
+    /// Creates a note, with the number of ends that are known.
     fn note(&self, suspect: &Suspect<'_>) -> Option<Note> {
         let node = *self.nodes.get(&suspect.input)?;
         let Suspect { from, to, text, alone, .. } = *suspect;
@@ -194,29 +196,30 @@ impl Noted {
         Some(Note { deaths, ..note })
     }
 
-    /// In the place of what was known of these lines. Of two notes on one death it is one death.
+    /// Adds a note in place of overlapping ones. Two notes about one end count once.
     fn add(&mut self, mut note: Note) {
         let known = self.notes.extract_if(.., |known| known.overlaps(&note));
         note.deaths = known.map(|known| known.deaths).fold(note.deaths, u32::max);
         self.notes.push(note);
     }
 
-    /// Whether they are kept now. Where this fails there is no note, and nothing else is lost.
+    /// Writes the notes, and returns whether that succeeded. If it fails, there is no note, and
+    /// nothing else is lost.
     fn keep(&self) -> bool {
         self.folder.as_ref().is_some_and(|folder| write(folder, &self.notes).is_ok())
     }
 }
 
 fn write(folder: &Path, notes: &[Note]) -> io::Result<()> {
-    // As the checkpoints, so that what a killed process was writing is removed.
+    // The same prefix as checkpoints, so that what a killed process was writing is removed.
     let mut file = tempfile::Builder::new().prefix(".checkpoints.").tempfile_in(folder)?;
-    file.write_all(&sealed(notes)?)?;
+    file.write_all(&with_checksum(notes)?)?;
     file.as_file().sync_all()?;
     file.persist(folder.join(NAME))?;
     Ok(())
 }
 
-/// Who keeps positions, and with them which lines hold up every run.
+/// Keeps the positions, and the notes about lines that crash or block runs.
 pub(super) struct Kept {
     registry: Registry,
     pub(super) notes: Notes,
@@ -280,7 +283,7 @@ mod tests {
             [Caution::Alone, Caution::Alone, Caution::None]
         );
         notes.suspect(&suspect(40, 60, true));
-        // It stays so until it was delivered, also through runs that do not come to it.
+        // The note stays until the line is delivered, also through runs that do not reach it.
         for _ in 0..3 {
             let notes = open(folder.path());
             assert_eq!(
@@ -315,7 +318,7 @@ mod tests {
             assert_eq!(notes.begun(&culprit), Some(number), "its place is free");
             notes.over(number + 1);
             if caution(&notes, 40) == Caution::Alone {
-                // It is also held up by it.
+                // It also blocks the run.
                 notes.suspect(&culprit);
             }
         }
@@ -323,7 +326,7 @@ mod tests {
         assert_eq!([0, 40, 900].map(|at| caution(&notes, at)), {
             [Caution::Alone, Caution::Quarantined, Caution::None]
         });
-        // A process that died of nothing that it judged.
+        // A process that ended while it judged nothing.
         drop(notes);
         let notes = open(folder.path());
         assert_eq!(caution(&notes, 40), Caution::Quarantined, "until it is delivered");
@@ -333,7 +336,7 @@ mod tests {
     fn deaths_are_counted_while_their_file_cannot_be_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        // Nothing takes the place of a folder.
+        // A folder cannot be replaced by a file.
         fs::create_dir(path.join(NAME)).unwrap();
         for (from, to, alone) in [(40, 160, false), (40, 60, true), (40, 60, true)] {
             let notes = open(path);
@@ -342,7 +345,7 @@ mod tests {
             notes.begun(&suspect(from, to, alone)).unwrap();
             notes.over(number);
         }
-        // Through runs that judge others.
+        // Through runs that judge other lines.
         for _ in 0..3 {
             let notes = open(path);
             assert_eq!(caution(&notes, 40), Caution::Quarantined);
@@ -355,7 +358,7 @@ mod tests {
         assert_eq!(caution(&open(path), 40), Caution::Quarantined);
         assert_eq!(judging::left(path), [], "its own file has it now");
         assert_eq!(caution(&open(path), 40), Caution::Quarantined);
-        // Deaths elsewhere between do not add up.
+        // Ends with other lines in between do not add up.
         fs::remove_file(path.join(NAME)).unwrap();
         fs::create_dir(path.join(NAME)).unwrap();
         for _ in 0..5 {
@@ -376,7 +379,7 @@ mod tests {
         notes.begun(&suspect(100, 160, true));
         let [kept, judging] =
             [NAME, "judging"].map(|name| fs::read(folder.path().join(name)).unwrap());
-        assert_eq!(checked::<Vec<Note>>(&kept).unwrap().len(), 1);
+        assert_eq!(verified::<Vec<Note>>(&kept).unwrap().len(), 1);
         assert_eq!(judging::notes(&judging).len(), 1);
         let flipped = |text: &[u8], bit: usize| {
             let mut text = text.to_vec();
@@ -384,7 +387,7 @@ mod tests {
             text
         };
         for bit in 0..kept.len() * 8 {
-            assert_eq!(checked::<Vec<Note>>(&flipped(&kept, bit)), None, "bit {bit}");
+            assert_eq!(verified::<Vec<Note>>(&flipped(&kept, bit)), None, "bit {bit}");
         }
         for bit in 0..judging.len() * 8 {
             assert_eq!(judging::notes(&flipped(&judging, bit)), [], "bit {bit}");
@@ -400,7 +403,7 @@ mod tests {
             notes.cleared(7, 0);
         }
         assert_eq!(caution(&open(folder.path()), 0), Caution::None);
-        // So is what another run did not end with.
+        // Neither does a line that did not end another run.
         open(folder.path()).suspect(&suspect(0, 100, true));
         open(folder.path());
         assert_eq!(caution(&open(folder.path()), 0), Caution::None);

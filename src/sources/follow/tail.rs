@@ -1,4 +1,4 @@
-//! One file that is followed.
+//! A followed file.
 
 use std::{
     fs::{self, File, Metadata},
@@ -13,7 +13,7 @@ use memchr::memchr;
 
 use super::{
     fingerprint::{self, Fingerprint, MOST, Node, read_at},
-    former::{Former, edge},
+    finished::{FinishedFile, edge},
     packed::Packed,
 };
 use crate::{
@@ -21,58 +21,59 @@ use crate::{
     pipeline::{Position, Reached},
 };
 
-/// So many bytes before the position are compared, to see that the file is still the same one.
+/// How many bytes before the position are compared to check that the file is still the same.
 const EDGE: usize = 64;
-/// So many bytes are searched for a line end at once.
+/// How many bytes are searched for a line end at a time.
 const SEARCH: usize = 16 << 10;
 
 /// A file, and how far it was read.
 pub(super) struct Tail {
     pub(super) input: usize,
-    /// Where it is now, as far as it is listed.
+    /// Its current path, according to the listings.
     pub(super) path: PathBuf,
-    /// Where it was met.
+    /// The path where it was found.
     pub(super) first: PathBuf,
     pub(super) name: Arc<str>,
     pub(super) node: Node,
-    /// Closed while others need the descriptor.
+    /// `None` while other files need the descriptor.
     pub(super) file: Option<File>,
-    /// When its turn was last, in turns.
+    /// The number of its last turn.
     pub(super) used: u64,
     pub(super) packing: Packing,
     pub(super) position: Position,
     pub(super) start: Fingerprint,
     /// The last bytes before the position.
     edge: Vec<u8>,
-    /// Where this turn has come to.
+    /// The offset that this turn has reached.
     cursor: u64,
-    /// Up to here it was read, and no line ends behind the position that could be taken.
+    /// The file was read up to here, and no line ends between the position and here.
     searched: u64,
-    /// A line that is longer is taken without its end, from this size on.
+    /// The size from which on an incomplete line is processed without its end, because it is too
+    /// long.
     settles: u64,
-    /// The size at which there was nothing more to read.
+    /// The size at which everything was read.
     pub(super) exhausted_at: Option<u64>,
-    /// Since when a last line without an end has not grown.
+    /// Since when an incomplete last line has not grown.
     pub(super) partial: Option<Instant>,
-    /// Since when whole lines wait for another: what else the file says does not make them younger.
+    /// Since when complete lines wait for a further one. Other growth does not restart this.
     waiting: Option<Instant>,
-    /// What waited long enough ends here: this turn reads no further.
+    /// Where the lines that waited long enough end; this turn does not read further.
     pub(super) aged_to: Option<u64>,
     /// Since when it has not grown.
     pub(super) quiet: Instant,
-    /// Since when no listing leads to it.
+    /// Since when no listing contains it.
     pub(super) unlisted: Option<Instant>,
     pub(super) queued: bool,
-    /// This turn could not read on.
+    /// Whether reading failed in this turn.
     pub(super) failed: bool,
-    /// While a turn read it, another file was written in its place.
+    /// Whether another file was written in its place during a turn.
     pub(super) rewritten: bool,
 }
 
 /// How a file's text is stored.
 pub(super) enum Packing {
     Plain,
-    /// Compressed; open while it is its turn.
+    /// Compressed; open during its turn.
     Packed(Option<Packed>),
 }
 
@@ -124,8 +125,8 @@ impl Tail {
         }
     }
 
-    /// Whether its size is another one than when there was nothing more to read. Of one that is closed
-    /// and was renamed nothing is known until it is found.
+    /// Returns whether its size changed since everything was read. A closed file that was renamed
+    /// is unknown until it is found.
     pub(super) fn has_changed(&self) -> io::Result<bool> {
         match self.size() {
             Err(error) if self.file.is_none() && error.kind() == io::ErrorKind::NotFound => {
@@ -146,7 +147,7 @@ impl Tail {
         }
     }
 
-    /// Whether its path leads to it.
+    /// Returns whether its path leads to it.
     pub(super) fn is_in_place(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|there| Node::of(&there) == self.node)
     }
@@ -155,7 +156,7 @@ impl Tail {
         if Node::of(&there) == self.node { Ok(there) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    /// Opens it where its path leads to it, if it is closed.
+    /// Opens it if it is closed and its path leads to it.
     pub(super) fn open(&mut self) -> io::Result<()> {
         if self.file.is_none() {
             self.file = Some(self.opened()?);
@@ -169,7 +170,7 @@ impl Tail {
         Ok(file)
     }
 
-    /// Asks the file, which is opened for that where it is closed.
+    /// Calls `what` with the file, which is opened for that if it is closed.
     pub(super) fn ask<T>(&self, what: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
         match &self.file {
             Some(file) => what(file),
@@ -177,12 +178,12 @@ impl Tail {
         }
     }
 
-    /// Whether some name leads to the file.
+    /// Returns whether the file still has a name.
     pub(super) fn is_somewhere(&self) -> bool {
         self.metadata().is_ok_and(|file| file.nlink() > 0)
     }
 
-    /// Begins a turn; `false`: what was read is not there any more.
+    /// Begins a turn. Returns `false` if what was read has changed.
     pub(super) fn begin(&mut self, now: Instant, line_age: Duration) -> io::Result<bool> {
         let exhausted_at = self.exhausted_at.take();
         (self.cursor, self.failed, self.aged_to) = (self.position.offset, false, None);
@@ -199,9 +200,9 @@ impl Tail {
         Ok(!self.is_rewritten_at(size)?)
     }
 
-    /// Whether a turn can come to anything: with what was read before, what was added since then
-    /// makes a line, or one that is too long, or something has waited long enough. Only what was added
-    /// is read for this, so a line that grows by a few bytes at a time is not read again each time.
+    /// Returns whether a turn can make progress: what was appended completes a line, or makes it
+    /// too long, or something has waited long enough. Only what was appended is read for this, so a
+    /// line that grows in small steps is not read again each time.
     pub(super) fn has_news(&mut self, now: Instant, line_age: Duration) -> io::Result<bool> {
         let size = self.size()?;
         let known = self.searched > self.position.offset && self.start.is_full();
@@ -226,7 +227,7 @@ impl Tail {
         Ok(false)
     }
 
-    /// Whether what was read of a plain file is not there any more.
+    /// Returns whether what was read of a plain file has changed.
     pub(super) fn is_rewritten(&self) -> io::Result<bool> {
         self.is_rewritten_at(self.size()?)
     }
@@ -236,8 +237,8 @@ impl Tail {
         Ok(self.rewritten || size < offset || self.edge != self.read_edge(offset)?)
     }
 
-    /// Whether what was read in this turn may be another file's, written in place of this one. Asked
-    /// behind the read: what still stands before it then, stood there before, too.
+    /// Returns whether what was read in this turn may be from another file, written in place of
+    /// this one. This is checked after the read, so what precedes it was unchanged during the read.
     fn notices_rewriting(&mut self) -> io::Result<bool> {
         self.rewritten |= match self.position.offset {
             0 => !self.start.fits(&self.ask(fingerprint::start)?),
@@ -246,21 +247,21 @@ impl Tail {
         Ok(self.rewritten)
     }
 
-    /// Whether whole lines have waited for so long.
+    /// Returns whether complete lines have waited for `line_age`.
     pub(super) fn has_waited(&self, now: Instant, line_age: Duration) -> bool {
         self.waiting.is_some_and(|since| now.duration_since(since) >= line_age)
     }
 
-    /// Whether anything has waited for so long.
+    /// Returns whether anything has waited for `line_age`.
     pub(super) fn has_aged(&self, now: Instant, line_age: Duration) -> bool {
         let aged = self.partial.is_some_and(|since| now.duration_since(since) >= line_age);
         aged || self.has_waited(now, line_age)
     }
 
-    /// Whether nothing will come of it: for so long no name has led to it, and it has not grown.
+    /// Returns whether the file is finished: for `linger` it has had no name and has not grown.
     pub(super) fn is_over(&self, now: Instant, linger: Duration) -> bool {
         let lasts = |since: Instant| now.duration_since(since) >= linger;
-        // A last line without an end is yet to be judged.
+        // An incomplete last line must still be judged.
         self.unlisted.is_some_and(lasts) && lasts(self.quiet) && self.partial.is_none()
     }
 
@@ -269,7 +270,8 @@ impl Tail {
             self.failed = error.kind() != io::ErrorKind::Interrupted;
         })?;
         if n == 0 && !self.rewritten {
-            // A packed file's size is compared with its size, a plain one's with what was read.
+            // A compressed file's size is compared with its size, that of a plain file with the
+            // offset that was read.
             self.exhausted_at = Some(match self.is_packed() {
                 true => self.size()?,
                 false => self.cursor,
@@ -293,7 +295,7 @@ impl Tail {
         }
     }
 
-    /// Ends a turn. `true`: the fingerprint grew.
+    /// Ends a turn. Returns `true` if the fingerprint grew.
     pub(super) fn end(&mut self, reached: Reached, now: Instant) -> bool {
         let Reached { offset, inside_line, frame, waits, settles } = reached;
         let all = self.exhausted_at.is_some() && !inside_line && !self.failed;
@@ -307,13 +309,13 @@ impl Tail {
             }
             return false;
         }
-        // Where it cannot be read, the next turn tells.
+        // If this fails, the next turn reports it.
         let edge = if moved { self.read_edge(offset).unwrap_or_default() } else { Vec::new() };
         let start = if grew { self.ask(Fingerprint::of_file).ok() } else { None };
         let gone = (moved || grew) && self.notices_rewriting().unwrap_or(false);
         self.position = Position { offset, inside_line, frame, ..self.position };
         if moved {
-            // Of what is gone the copies are known by their start.
+            // If the content is gone, copies are recognized by their beginning.
             self.edge = if gone { Vec::new() } else { edge };
         }
         let since = if moved { now } else { self.waiting.unwrap_or(now) };
@@ -329,8 +331,8 @@ impl Tail {
         }
     }
 
-    pub(super) fn former(&mut self) -> Former {
-        Former {
+    pub(super) fn finished_file(&mut self) -> FinishedFile {
+        FinishedFile {
             input: self.input,
             node: self.node,
             first: self.first.clone(),
@@ -340,8 +342,8 @@ impl Tail {
         }
     }
 
-    /// Whether `other`, which has `size` bytes, says what this file says: up to here, or as far as
-    /// it goes. Its start is known to be the same.
+    /// Returns whether `other`, which has `size` bytes, contains what this file contains, up to the
+    /// position or to its end. Their beginnings are known to be equal.
     pub(super) fn is_like(&self, other: &File, size: u64) -> io::Result<bool> {
         let end = size.min(self.position.offset);
         let from = end.saturating_sub(MOST as u64);
@@ -358,7 +360,7 @@ impl Tail {
 }
 
 fn shown(path: &Path) -> Arc<str> {
-    // A name is one line of a message, whatever a file is called.
+    // The name is on one line in messages, whatever the file is called.
     visible(&path.display().to_string()).into()
 }
 

@@ -1,4 +1,4 @@
-//! When to look: inotify, and a timer where there is none.
+//! When to check for changes: inotify, or a timer without it.
 
 use std::{
     collections::HashMap,
@@ -21,28 +21,28 @@ use rustix::{
 
 use crate::{shutdown::Wake, sources::descriptor::timespec};
 
-/// What happened in the folders that are watched.
+/// Changes in the watched folders.
 #[derive(Default)]
 pub(super) struct News {
-    /// Files that were written to, by folder (as it was given to [`Watch::folder`]) and name.
+    /// Files that were written, by folder (as it was given to [`Watch::folder`]) and name.
     pub(super) written: Vec<(PathBuf, OsString)>,
-    /// Something appeared, vanished or was renamed; or it is not known what happened.
+    /// Whether something was created, removed or renamed, or it is unknown what happened.
     pub(super) changed: bool,
-    /// It is not known what was written to.
+    /// Whether it is unknown what was written.
     pub(super) lost: bool,
 }
 
-/// Folders that are watched. Where the system has no inotify, or no more of it, it only waits.
+/// Watched folders. If inotify is not available, or its limit is reached, this only waits.
 pub(super) struct Watch {
     inotify: Option<OwnedFd>,
     folders: HashMap<PathBuf, i32>,
     paths: HashMap<i32, PathBuf>,
-    /// Some folder could not be watched.
+    /// Whether some folder could not be watched.
     incomplete: bool,
 }
 
 impl Watch {
-    /// With `polling` nothing is watched.
+    /// With `polling`, nothing is watched.
     pub(super) fn new(polling: bool) -> Self {
         let inotify = (!polling)
             .then(|| inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok())
@@ -55,12 +55,13 @@ impl Watch {
         }
     }
 
-    /// Whether writes are heard of; if not, somebody must look often.
-    pub(super) fn hears(&self) -> bool {
+    /// Returns whether writes are reported; if not, files must be checked often.
+    pub(super) fn reports_writes(&self) -> bool {
         !self.incomplete
     }
 
-    /// Watches a folder. The name by which news of it come: links in it are resolved.
+    /// Watches a folder, and returns the name by which its changes are reported, with links
+    /// resolved.
     pub(super) fn folder(&mut self, folder: &Path) -> PathBuf {
         let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let Ok(real) = fs::canonicalize(here) else { return here.to_path_buf() };
@@ -78,14 +79,14 @@ impl Watch {
                 self.folders.insert(real.clone(), number);
                 self.paths.insert(number, real.clone());
             }
-            // It vanished, or the user has no more watches.
+            // It was removed, or the user has no watches left.
             Err(Errno::NOENT) => {}
             Err(_) => self.incomplete = true,
         }
         real
     }
 
-    /// Waits at most `wait` for news, or for a shutdown to move on.
+    /// Waits at most `wait` for changes, or for a shutdown.
     pub(super) fn wait(&mut self, wake: &Wake, wait: Duration) -> io::Result<News> {
         let mut polled = vec![PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN)];
         if let Some(inotify) = &self.inotify {
@@ -108,7 +109,7 @@ impl Watch {
         let Some(inotify) = &self.inotify else { return Ok(news) };
         let mut buffer = [MaybeUninit::uninit(); 16 << 10];
         let mut reader = inotify::Reader::new(inotify, &mut buffer);
-        // One buffer at a time: who writes all the time is heard again at the next wait.
+        // One buffer at a time; more changes are reported by the next wait.
         loop {
             let event = match reader.next() {
                 Ok(event) => event,
@@ -119,7 +120,7 @@ impl Watch {
             if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
                 (news.changed, news.lost) = (true, true);
             } else if flags.contains(ReadFlags::IGNORED) {
-                // The folder is gone; one of its name may come.
+                // The folder is gone; another one with its name may appear.
                 if let Some(path) = self.paths.remove(&number) {
                     self.folders.remove(&path);
                 }

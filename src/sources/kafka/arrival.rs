@@ -1,4 +1,5 @@
-//! A message as a record of a block. What is compressed, which its first bytes say, is decompressed here.
+//! Converts messages to records of a block. Compressed values, which their first bytes identify,
+//! are decompressed.
 
 use rdkafka::{Message as _, message::BorrowedMessage};
 
@@ -11,17 +12,18 @@ use crate::{
     },
 };
 
-/// The window that a decoder may have: what every one of zstd's is asked to have.
+/// The window of a zstd decoder, as a power of two: the size that every decoder should support.
 const WINDOW_LOG: u32 = 23;
-/// What decoders hold at most, beside the text of one event: zstd's window, and the tables of both.
+/// The maximum memory of the decoders, without the text of one event: the zstd window and the
+/// tables.
 pub(super) const DECODER_BYTES: u64 = (1 << WINDOW_LOG) + (2 << 20);
-/// A text may be so many times as long as what it was decompressed from, once it is longer than that.
+/// The maximum expansion factor of a text that is longer than [`FREE`].
 const MOST_EXPANDED: usize = 256;
 const FREE: usize = 64 << 10;
-/// A text grows in steps of this.
+/// The step in which a text grows.
 const STEP: usize = 16 << 10;
 
-/// Takes messages in.
+/// Converts messages to records.
 pub(super) struct Arrival {
     pub(super) most: usize,
     pub(super) framing: ValueFraming,
@@ -30,24 +32,24 @@ pub(super) struct Arrival {
     text: Vec<u8>,
 }
 
-/// A value that came.
+/// A value of a message.
 #[derive(Default)]
 pub(super) struct Came<'v> {
-    /// Decompressed.
+    /// The decompressed value.
     pub(super) value: Option<&'v [u8]>,
-    /// As it came, where that was compressed.
+    /// The compressed value, if it was compressed.
     pub(super) packed: Option<(Codec, &'v [u8])>,
     /// Why it cannot be judged.
     pub(super) refused: Option<Reason>,
 }
 
 impl Arrival {
-    /// Of texts of at most `most` bytes.
+    /// Texts have at most `most` bytes.
     pub(super) fn new(most: usize, framing: ValueFraming) -> Self {
         Self { most, framing, gzip: None, zstd: None, text: Vec::new() }
     }
 
-    /// Adds a message to a block, or, of one that is skipped, its place.
+    /// Adds a message to a block, or, if it is skipped, only its position.
     pub(super) fn push(
         &mut self,
         block: &mut Block,
@@ -79,7 +81,7 @@ impl Arrival {
         block.push(place, &record, most);
     }
 
-    /// A value, decompressed.
+    /// Decompresses a value.
     pub(super) fn came<'v>(&'v mut self, value: Option<&'v [u8]>) -> Came<'v> {
         let Some(bytes) = value else { return Came::default() };
         let Start::Packed(format) = Format::of(bytes) else {
@@ -93,7 +95,7 @@ impl Arrival {
         }
     }
 
-    /// Decompresses a value to `self.text`.
+    /// Decompresses a value into `self.text`.
     fn open(&mut self, format: Format, bytes: &[u8]) -> Result<Codec, Reason> {
         let (kept, codec) = match format {
             Format::Gzip => (&mut self.gzip, Codec::Gzip),
@@ -107,13 +109,13 @@ impl Arrival {
         let mut decoder = kept.take().map_or_else(new, Ok)?;
         self.text.clear();
         decode(&mut *decoder, bytes, self.most, &mut self.text)?;
-        // Between two members it is as good as new; after an error it is not.
+        // A decoder can be reused after a complete value, but not after an error.
         *kept = Some(decoder);
         Ok(codec)
     }
 }
 
-/// All of `bytes`, as a text of at most `most`.
+/// Decodes all of `bytes` to a text of at most `most` bytes.
 fn decode(
     decoder: &mut dyn Decode,
     bytes: &[u8],
@@ -123,7 +125,7 @@ fn decode(
     let mut done = 0;
     loop {
         let from = text.len();
-        // One byte more than it may have tells that it has more.
+        // One byte more than allowed shows that the text is too long.
         text.resize((from + STEP).min(most + 1), 0);
         let step = decoder.step(&bytes[done..], true, &mut text[from..]).map_err(|fault| {
             text.clear();
@@ -158,7 +160,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
-        /// What is damaged is refused, or is text within the limit; the next value is read as ever.
+        /// Damaged data is rejected, or becomes a text within the limit; the next value is not
+        /// affected.
         #[test]
         fn damage_harms_nothing_else(
             damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
@@ -202,7 +205,7 @@ mod tests {
                 assert_eq!(opened(&mut arrival, format, &packed(format, b"")), Ok(vec![]));
                 let both = opened(&mut arrival, format, &twice).unwrap();
                 assert_eq!(both, [&text[..], b"more"].concat());
-                // What was left unfinished is not seen by the next.
+                // An incomplete value does not affect the next.
                 let cut = &bytes[..bytes.len() - 9];
                 assert_eq!(opened(&mut arrival, format, cut), Err(Reason::Corrupt));
                 let mut damaged = bytes.clone();

@@ -1,6 +1,5 @@
-//! Takes a static member out of its group that does not come back. There is no request for that which
-//! librdkafka could make; so another member joins in its place, which the group takes for the same one, and
-//! leaves.
+//! Removes a static member from its group that does not come back. librdkafka has no request for
+//! this, so another member with the same name joins in its place, and leaves.
 
 use std::{
     error::Error,
@@ -20,19 +19,19 @@ use rdkafka::{
 };
 
 use super::member::as_member;
-use crate::kafka::{Cluster, Fault, Group, Voice, about, is_member, not_made};
+use crate::kafka::{Cluster, Fault, Group, Reporter, about, is_member, not_made};
 
-/// How long the coordinator has for an answer.
+/// How long the coordinator may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long it may take to join, and to leave: the group may be sharing its partitions out.
+/// How long joining and leaving may take, because the group may be rebalancing.
 const WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// So much later than it is due librdkafka may send a heartbeat.
+/// By how much librdkafka may send a heartbeat too late.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Who joins, and reads nothing.
+/// The member that joins in its place, and reads nothing.
 struct Successor {
-    voice: Voice,
+    reporter: Reporter,
     joined: AtomicBool,
 }
 
@@ -40,7 +39,7 @@ impl ClientContext for Successor {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, _: RDKafkaLogLevel, about: &str, line: &str) {
-        self.voice.heard(about, line);
+        self.reporter.log_line(about, line);
     }
 
     fn stats(&self, _: Statistics) {}
@@ -48,7 +47,7 @@ impl ClientContext for Successor {
     fn error(&self, _: KafkaError, _: &str) {}
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        self.voice.token()
+        self.reporter.token()
     }
 }
 
@@ -61,7 +60,7 @@ impl ConsumerContext for Successor {
     ) {
         let comes = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
-        // What fails shows: the group does not go on then.
+        // An error shows when the group does not continue.
         let _ = match (comes, cooperative) {
             (true, true) => consumer.incremental_assign(partitions),
             (true, false) => consumer.assign(partitions),
@@ -75,8 +74,8 @@ impl ConsumerContext for Successor {
     }
 }
 
-/// Takes the member `instance` out of `group`, which reads `topics`. `false`: it is in there no more. One
-/// that still runs is fenced by this.
+/// Removes the member `instance` from `group`, which reads `topics`. Returns `false` if it is not a
+/// member. If the member is still running, it is fenced.
 ///
 /// # Errors
 /// The cluster does not allow it, or does not answer.
@@ -99,14 +98,15 @@ pub fn leave(
     as_member(&mut config, Some(instance));
     let heartbeat = config.get("heartbeat.interval.ms").and_then(|text| text.parse().ok());
     let heartbeat = Duration::from_millis(heartbeat.unwrap_or_default());
-    let successor = Successor { voice: cluster.voice.clone(), joined: AtomicBool::new(false) };
+    let successor =
+        Successor { reporter: cluster.reporter.clone(), joined: AtomicBool::new(false) };
     let consumer: BaseConsumer<Successor> =
         config.create_with_context(successor).map_err(|error| not_made(&error))?;
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
     consumer.subscribe(&topics).map_err(|error| not_made(&error))?;
     until(&consumer, "assign partitions", || consumer.context().joined.load(Relaxed))?;
-    // One that still runs hears from its next heartbeat that another has its name. Were that one gone by
-    // then, it would only be unknown, and join anew.
+    // If the old member is still running, its next heartbeat tells it that another member has its
+    // name. If the new member left earlier, the old one would only be unknown, and rejoin.
     let (begun, heard_within) = (Instant::now(), 2 * heartbeat + LATE);
     until(&consumer, "stay stable", || begun.elapsed() >= heard_within)?;
     consumer.unsubscribe();
@@ -126,7 +126,7 @@ pub fn leave(
     Ok(true)
 }
 
-/// Serves a member until `done`.
+/// Serves a member until `done` returns true.
 fn until(
     consumer: &BaseConsumer<Successor>,
     what: &str,

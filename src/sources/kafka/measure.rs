@@ -1,9 +1,10 @@
-//! What is measured of blocks.
+//! Metrics of blocks.
 
-use crate::{kafka::Vitals, pipeline::records::Block};
+use crate::{kafka::MemberStatus, pipeline::records::Block};
 
-/// A block is handed on: up to where, and how old the oldest record is, partition by partition.
-pub(super) fn handed(vitals: &Vitals, block: &Block) {
+/// Records the end offset and the oldest timestamp of each partition in a block that is handed to
+/// the pipeline.
+pub(super) fn handed(member_status: &MemberStatus, block: &Block) {
     let mut oldest: Vec<Option<i64>> = vec![None; block.places().len()];
     for record in block.records() {
         let known = &mut oldest[record.place];
@@ -13,11 +14,11 @@ pub(super) fn handed(vitals: &Vitals, block: &Block) {
         };
     }
     for (reached, oldest) in block.reaches().iter().zip(oldest) {
-        vitals.handed(reached.id, reached.offset, oldest);
+        member_status.handed(reached.id, reached.offset, oldest);
     }
 }
 
-/// The first offset of each partition in a block.
+/// Returns the first offset of each partition in a block.
 pub(super) fn firsts(block: &Block) -> Vec<i64> {
     let mut firsts = vec![i64::MAX; block.places().len()];
     for record in block.records() {

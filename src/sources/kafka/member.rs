@@ -1,5 +1,5 @@
-//! Being a member of the group: how it is joined, and that it is joined anew when there are more partitions
-//! than its memory was shared out for, or other certificates.
+//! Joins the group, and rejoins it if there are more partitions than its buffers allow, or if
+//! certificates changed.
 
 use std::{
     io, mem,
@@ -20,7 +20,7 @@ use super::{
     ANSWER_BYTES, LEAST_BYTES, Settings,
     membership::Membership,
     reader::{REST, Reader},
-    rebalance::Ear,
+    rebalance::ClientCallbacks,
     shared::Shared,
 };
 use crate::{
@@ -31,60 +31,60 @@ use crate::{
     shutdown::Phase,
 };
 
-/// How long brokers may take for an answer, before a member is given up.
+/// How long brokers may take to answer before the group is left without committing.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
-/// How long to wait until the group is left, before it is joined anew all the same. What was read has ten
-/// seconds to be delivered.
+/// How long leaving the group may take before it is rejoined anyway. Delivering what was read may
+/// take ten seconds.
 const LEFT_WITHIN: Duration = Duration::from_secs(15);
 
-/// The member that commits; another one, once the group was joined anew.
+/// The member that commits, which is replaced when the group is rejoined.
 #[derive(Clone)]
-pub(super) struct Member(Arc<Mutex<Weak<BaseConsumer<Ear>>>>);
+pub(super) struct Member(Arc<Mutex<Weak<BaseConsumer<ClientCallbacks>>>>);
 
 impl Member {
-    /// Who commits must not keep it in its group.
-    pub(super) fn of(consumer: &Arc<BaseConsumer<Ear>>) -> Self {
+    /// A weak reference, so that committing does not keep a member in its group.
+    pub(super) fn of(consumer: &Arc<BaseConsumer<ClientCallbacks>>) -> Self {
         Self(Arc::new(Mutex::new(Arc::downgrade(consumer))))
     }
 
-    /// It, while it is there.
-    pub(super) fn get(&self) -> Option<Arc<BaseConsumer<Ear>>> {
+    /// Returns the member while it exists.
+    pub(super) fn get(&self) -> Option<Arc<BaseConsumer<ClientCallbacks>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
     }
 
-    fn is(&self, consumer: &Arc<BaseConsumer<Ear>>) {
+    fn is(&self, consumer: &Arc<BaseConsumer<ClientCallbacks>>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(consumer);
     }
 }
 
-/// A member that has subscribed.
+/// Creates a member that has subscribed.
 pub(super) fn member(
     settings: &Settings,
     shared: &Arc<Shared>,
-) -> io::Result<Arc<BaseConsumer<Ear>>> {
+) -> io::Result<Arc<BaseConsumer<ClientCallbacks>>> {
     let consumer = consumer(settings, shared)?;
     subscribe(&consumer, settings)?;
     Ok(Arc::new(consumer))
 }
 
-fn subscribe(consumer: &BaseConsumer<Ear>, settings: &Settings) -> io::Result<()> {
+fn subscribe(consumer: &BaseConsumer<ClientCallbacks>, settings: &Settings) -> io::Result<()> {
     let topics: Vec<_> = settings.topics.iter().map(String::as_str).collect();
-    consumer.client().context().membership.awaited(&settings.cluster.voice);
+    consumer.client().context().membership.awaited(&settings.cluster.reporter);
     consumer.subscribe(&topics).map_err(|error| not_made(&error))
 }
 
-/// How long the group waits for a member that says nothing, in milliseconds, where nothing else is said:
-/// what a member that was killed had rests for so long.
+/// The default session timeout in milliseconds. The partitions of a killed member are not read for
+/// this long.
 const SESSION_TIMEOUT: &str = "10000";
-/// From when on it is said that the group lets this member wait, and how often at least.
+/// How long the member waits before this is reported, and how often it is repeated at least.
 pub(super) const WAITS_FROM: Duration = Duration::from_secs(1);
 const WAITS_EVERY: Duration = Duration::from_secs(30);
-/// How long a member that goes for good may take for that; others have its partitions when its session is
-/// over, at the latest.
+/// How long leaving for good may take. Other members take over the partitions when the session
+/// times out, at the latest.
 const GONE_WITHIN: Duration = Duration::from_secs(4);
 
-/// What all members of a group have in common. One with a name is static: the group knows it again by
-/// that after a restart.
+/// Sets the properties that all members of a group share. A member with a name is static: the group
+/// recognizes it after a restart.
 pub(super) fn as_member(config: &mut ClientConfig, instance: Option<&str>) {
     let usual = [
         ("session.timeout.ms", SESSION_TIMEOUT),
@@ -97,8 +97,11 @@ pub(super) fn as_member(config: &mut ClientConfig, instance: Option<&str>) {
     }
 }
 
-/// One that is in no group yet.
-fn consumer(settings: &Settings, shared: &Arc<Shared>) -> io::Result<BaseConsumer<Ear>> {
+/// Creates a consumer that has not joined the group.
+fn consumer(
+    settings: &Settings,
+    shared: &Arc<Shared>,
+) -> io::Result<BaseConsumer<ClientCallbacks>> {
     let (ahead, answer) = settings.shares();
     let mut config = settings.cluster.client(&[
         ("group.id", &settings.group),
@@ -126,39 +129,39 @@ fn consumer(settings: &Settings, shared: &Arc<Shared>) -> io::Result<BaseConsume
         instance: settings.instance.clone(),
         session: session.map(Duration::from_millis).unwrap_or_default(),
     };
-    let ear = Ear {
+    let callbacks = ClientCallbacks {
         shared: shared.clone(),
-        voice: settings.cluster.voice.clone(),
+        reporter: settings.cluster.reporter.clone(),
         shutdown: settings.shutdown.clone(),
         in_transactions: settings.in_transactions,
         starts: settings.starts,
         membership,
         retired: AtomicBool::new(false),
     };
-    let mut consumer: BaseConsumer<Ear> =
-        config.create_with_context(ear).map_err(|error| not_made(&error))?;
+    let mut consumer: BaseConsumer<ClientCallbacks> =
+        config.create_with_context(callbacks).map_err(|error| not_made(&error))?;
     let poked = shared.clone();
     consumer.set_nonempty_callback(move || poked.poke());
     Ok(consumer)
 }
 
 impl Reader {
-    /// Joins the group anew where there is a reason to: librdkafka changes neither how much a client reads
-    /// ahead, nor its certificates.
+    /// Rejoins the group if there is a reason: librdkafka can change neither the buffer size nor
+    /// the certificates of a client.
     pub(super) fn renew_member(&mut self) {
         if self.made_with.is_outdated() {
             self.take_certificates();
         } else if self.is_outgrown() {
-            self.share_out_anew();
-        } else if let Some(why) = self.shared.to_join_anew() {
-            self.join_anew(&why);
+            self.rejoin_with_smaller_buffers();
+        } else if let Some(why) = self.shared.rejoin_reason() {
+            self.rejoin(&why);
         }
     }
 
-    /// Leaves the group, so that it shares its partitions out again, and joins it anew.
-    fn join_anew(&mut self, why: &str) {
+    /// Leaves and rejoins the group, so that it assigns all partitions again.
+    fn rejoin(&mut self, why: &str) {
         let what = format!("{why}: rejoining the group, so that all partitions are assigned");
-        self.settings.cluster.voice.tell(Event::GroupJoinedAnew, &what);
+        self.settings.cluster.reporter.tell(Event::GroupJoinedAnew, &what);
         self.unsubscribe(LEFT_WITHIN);
         if self.ended || self.settings.shutdown.phase() != Phase::Running {
             return;
@@ -169,29 +172,29 @@ impl Reader {
     }
 
     fn take_certificates(&mut self) {
-        let voice = &self.settings.cluster.voice;
+        let reporter = &self.settings.cluster.reporter;
         let make = || consumer(&self.settings, &self.shared);
-        if let Some(next) = self.made_with.renew(voice, Client::Source, make) {
+        if let Some(next) = self.made_with.renew(reporter, Client::Source, make) {
             self.join_as(next);
         }
     }
 
-    /// Whether more is read ahead of the partitions of now, all together, than has room.
+    /// Returns whether the buffers of the current partitions together exceed their limit.
     fn is_outgrown(&self) -> bool {
         let (ahead, answer) = self.settings.shares();
         let all = self.shared.places().len().saturating_mul(ahead + answer);
         all > self.settings.ahead_bytes && ahead > LEAST_BYTES
     }
 
-    /// Joins the group with smaller shares.
-    fn share_out_anew(&mut self) {
+    /// Rejoins the group with smaller buffers.
+    fn rejoin_with_smaller_buffers(&mut self) {
         let partitions = self.shared.places().len();
         let what = format!(
             "{partitions} partitions are assigned, more than at the start: rejoining the group \
              with smaller prefetch buffers"
         );
-        self.settings.cluster.voice.tell(Event::GroupJoinedAnew, &what);
-        // More may come.
+        self.settings.cluster.reporter.tell(Event::GroupJoinedAnew, &what);
+        // More partitions may follow.
         self.settings.partitions = partitions.saturating_mul(2);
         match consumer(&self.settings, &self.shared) {
             Ok(next) => self.join_as(next),
@@ -199,11 +202,12 @@ impl Reader {
         }
     }
 
-    /// Leaves the group, so that what was read is delivered and kept. It is closed for that: one that only
-    /// unsubscribes is still committing when it is closed behind that, and librdkafka forgets to leave then.
+    /// Leaves the group after what was read is delivered and committed. The consumer is closed for
+    /// this: one that only unsubscribes is still committing when it is closed, and librdkafka then
+    /// does not leave the group.
     fn leave(&mut self) {
-        self.lanes.clear();
-        // Brokers may not trust it any more.
+        self.queues.clear();
+        // The brokers may no longer trust the certificate.
         let places = self.shared.places();
         let Some(topic) = places.first().map(|place| &*place.topic) else { return };
         if self.consumer.fetch_metadata(Some(topic), ANSWERED_WITHIN).is_err() {
@@ -214,34 +218,34 @@ impl Reader {
         }
         let until = Instant::now() + LEFT_WITHIN;
         while !self.consumer.closed() && Instant::now() < until {
-            self.hear();
+            self.serve_events();
             self.shared.rest(REST);
         }
     }
 
-    /// Says what this member waits for, after a second, and then less and less often.
+    /// Reports what this member waits for, after a second, and then less and less often.
     pub(super) fn say_what_is_awaited(&mut self) {
-        let Some((what, so_far)) = self.shared.vitals.awaited() else {
+        let Some((what, so_far)) = self.shared.member_status.awaited() else {
             self.said_at = WAITS_FROM;
             return;
         };
         if so_far >= self.said_at {
-            let ear = self.consumer.client().context();
-            ear.membership.waits(&self.settings.cluster.voice, &what, so_far);
+            let callbacks = self.consumer.client().context();
+            callbacks.membership.waits(&self.settings.cluster.reporter, &what, so_far);
             self.said_at = so_far + so_far.min(WAITS_EVERY);
         }
     }
 
-    /// Leaves the group so that others have its partitions at once. A static member that is closed does not:
-    /// the group keeps them for it until its session is over. One that unsubscribes does; that it has, shows
-    /// when it has no id any more, and closing it waits for the answer.
+    /// Leaves the group so that other members take over its partitions at once. A static member
+    /// that is closed keeps its partitions until its session times out; one that unsubscribes does
+    /// not. It has left when it has no member id any more, and closing it waits for the response.
     pub(super) fn leave_for_good(&mut self) {
         let gone = self.unsubscribe(GONE_WITHIN);
-        let ear = self.consumer.client().context();
-        ear.membership.left(&self.settings.cluster.voice, gone);
+        let callbacks = self.consumer.client().context();
+        callbacks.membership.left(&self.settings.cluster.reporter, gone);
     }
 
-    /// Leaves the group; whether that was said to it in time.
+    /// Leaves the group, and returns whether the group was told in time.
     fn unsubscribe(&mut self, within: Duration) -> bool {
         let consumer = self.consumer.clone();
         consumer.unsubscribe();
@@ -250,15 +254,15 @@ impl Reader {
             if Instant::now() >= until {
                 return false;
             }
-            self.hear();
+            self.serve_events();
             self.shared.rest(REST);
         }
         true
     }
 
-    /// Leaves the group, and joins it as `next`. A member that could not leave it is out of it when its session
-    /// is over, and what it had and was not committed is read again.
-    fn join_as(&mut self, next: BaseConsumer<Ear>) {
+    /// Leaves the group, and rejoins it as `next`. If leaving fails, the old member is removed when
+    /// its session times out, and what it did not commit is read again.
+    fn join_as(&mut self, next: BaseConsumer<ClientCallbacks>) {
         self.leave();
         if self.ended || self.settings.shutdown.phase() != Phase::Running {
             return;
@@ -266,17 +270,17 @@ impl Reader {
         self.consumer.client().context().retired.store(true, Relaxed);
         let ids: Vec<_> = self.shared.places().iter().map(|place| place.id).collect();
         if !ids.is_empty() {
-            self.shared.vitals.rebalanced(Rebalance::Lost);
+            self.shared.member_status.rebalanced(Rebalance::Lost);
             self.shared.revoked(&ids);
         }
-        // Nothing is paused there.
-        self.holds.begin_anew();
+        // The new client has nothing paused.
+        self.paused.forget_client_state();
         let next = Arc::new(next);
         match subscribe(&next, &self.settings) {
             Ok(()) => {
                 self.member.is(&next);
                 let old = mem::replace(&mut self.consumer, next);
-                // To close it takes as long as brokers do not answer.
+                // Closing a consumer can take as long as brokers do not answer.
                 let _ = thread::Builder::new().name("farewell".into()).spawn(move || drop(old));
             }
             Err(error) => self.end(Some(error)),

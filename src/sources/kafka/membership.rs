@@ -1,4 +1,5 @@
-//! Whose member this is, and what is told of that: what it waits for, which partitions come and go.
+//! The name and group of a member, and the messages about it: what it waits for, and which
+//! partitions are assigned and revoked.
 
 use std::time::Duration;
 
@@ -8,18 +9,18 @@ use serde_json::{Map, json};
 use super::shared::Position;
 use crate::{
     journal::{Event, Value},
-    kafka::Voice,
+    kafka::Reporter,
 };
 
-/// So many partitions are named in one line at most.
+/// The maximum number of partitions that one message names.
 const NAMED: usize = 200;
 
-/// Why partitions are not a member's any more.
+/// Why partitions are no longer assigned to a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gone {
-    /// The group shared its partitions out again.
+    /// The group rebalanced.
     Rebalanced,
-    /// The group went on without this member.
+    /// The group removed this member.
     Lost,
     /// The run ends.
     Ended,
@@ -35,37 +36,37 @@ impl Gone {
     }
 }
 
-/// Whose member it is, and as whom.
+/// The group of a member, and its name.
 #[derive(Debug, Clone)]
 pub(super) struct Membership {
     pub(super) group: String,
-    /// Its name there, if it has one.
+    /// Its name in the group, if it is a static member.
     pub(super) instance: Option<String>,
-    /// How long the group waits for members that say nothing.
+    /// The session timeout.
     pub(super) session: Duration,
 }
 
 impl Membership {
-    /// The group is to assign partitions now.
-    pub(super) fn awaited(&self, voice: &Voice) {
+    /// Records that the member waits for the group to assign partitions.
+    pub(super) fn awaited(&self, reporter: &Reporter) {
         let Self { group, session, .. } = self;
-        voice.vitals.awaits(format!(
+        reporter.member_status.awaits(format!(
             "group `{group}` to assign partitions; it waits until each member has rejoined, or \
              its session has timed out (session.timeout.ms, {} s)",
             session.as_secs_f64()
         ));
     }
 
-    /// It still waits.
-    pub(super) fn waits(&self, voice: &Voice, what: &str, so_far: Duration) {
+    /// Reports that the member is still waiting.
+    pub(super) fn waits(&self, reporter: &Reporter, what: &str, so_far: Duration) {
         let told = format!("kafka: waiting for {what}; {} s so far", so_far.as_secs());
-        voice.tell_with(Event::GroupAwaited, &told, &self.fields(Some(so_far)));
+        reporter.tell_with(Event::GroupAwaited, &told, &self.fields(Some(so_far)));
     }
 
-    /// These partitions came.
+    /// Reports assigned partitions.
     pub(super) fn assigned(
         &self,
-        voice: &Voice,
+        reporter: &Reporter,
         starts: &TopicPartitionList,
         waited: Option<Duration>,
     ) {
@@ -75,7 +76,7 @@ impl Membership {
                 None => String::new(),
             };
             let what = format!("kafka: joined group `{}`{name}", self.group);
-            voice.tell_with(Event::GroupJoined, &what, &self.fields(waited));
+            reporter.tell_with(Event::GroupJoined, &what, &self.fields(waited));
         }
         let elements = starts.elements();
         let all = elements.iter().map(|element| {
@@ -92,13 +93,13 @@ impl Membership {
         let what = format!("kafka: {} partitions assigned: {names}", elements.len());
         let mut fields = self.fields(None);
         fields.push(("partitions", partitions));
-        voice.tell_with(Event::PartitionsAssigned, &what, &fields);
+        reporter.tell_with(Event::PartitionsAssigned, &what, &fields);
     }
 
-    /// These went, and are delivered up to there.
+    /// Reports revoked partitions, and the end of the delivered records of each.
     pub(super) fn revoked(
         &self,
-        voice: &Voice,
+        reporter: &Reporter,
         partitions: &TopicPartitionList,
         positions: &[Position],
         why: Gone,
@@ -117,19 +118,19 @@ impl Membership {
             format!("kafka: {} partitions revoked ({}): {names}", elements.len(), why.word());
         let mut fields = self.fields(None);
         fields.extend([("reason", why.word().into()), ("partitions", partitions)]);
-        voice.tell_with(Event::PartitionsRevoked, &what, &fields);
+        reporter.tell_with(Event::PartitionsRevoked, &what, &fields);
     }
 
-    /// It left the group for good, or could not.
-    pub(super) fn left(&self, voice: &Voice, gone: bool) {
+    /// Reports that the member left the group for good, or that this failed.
+    pub(super) fn left(&self, reporter: &Reporter, gone: bool) {
         let (group, name) = (&self.group, self.instance.as_deref().unwrap_or_default());
         if gone {
             let what = format!(
                 "kafka: `{name}` left group `{group}`; other members take over its partitions"
             );
-            voice.tell_with(Event::GroupLeft, &what, &self.fields(None));
+            reporter.tell_with(Event::GroupLeft, &what, &self.fields(None));
         } else {
-            voice.say(&format!(
+            reporter.say(&format!(
                 "kafka: the coordinator did not confirm that `{name}` left group `{group}`: other \
                  members take over its partitions when its session times out, at the latest"
             ));
@@ -144,7 +145,7 @@ impl Membership {
     }
 }
 
-/// Partitions with offsets, for people and for programs.
+/// Formats partitions with offsets, for people and for programs.
 fn named<'a>(
     all: impl ExactSizeIterator<Item = (&'a str, i32, Option<i64>)>,
     verb: &str,

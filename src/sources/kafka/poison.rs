@@ -1,8 +1,9 @@
-//! Records that kill the process that judges them, told by notes that outlive it.
+//! Records that crash the process that judges them, detected by notes on disk.
 //!
-//! Each worker notes what it is about to judge, and strikes it out behind that. What is left at a start
-//! was being judged when the process before died. What is left three times in a row is judged record by
-//! record; a record that is left alone then is not judged again: it is quarantined.
+//! Each worker notes what it is about to judge, and removes the note afterwards. A note that exists
+//! at the start shows what was being judged when the previous process crashed. Records in three
+//! such notes in a row are judged one by one. A record that crashes the process alone is not judged
+//! again: it is quarantined.
 
 use std::{
     fs::{self, File},
@@ -16,14 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     pipeline::records::{Block, Judged, Place, RecordWorker},
-    sources::checked::{checked, sealed},
+    sources::checksum::{verified, with_checksum},
     temporary,
 };
 
-/// So many deaths in a row are no accident.
+/// The number of crashes in a row that are no coincidence.
 const DEATHS: u32 = 3;
 
-/// A run of offsets of a partition, and how many processes in a row died of it.
+/// A range of offsets of a partition, and how many processes in a row crashed while judging it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Suspect {
     topic: String,
@@ -33,11 +34,11 @@ struct Suspect {
     deaths: u32,
 }
 
-/// What is known of earlier deaths.
+/// What is known about earlier crashes.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
     suspects: Vec<Suspect>,
-    /// Topic, partition and offset of records that are not judged any more.
+    /// The topic, partition and offset of quarantined records.
     quarantined: Vec<(String, i32, i64)>,
 }
 
@@ -48,7 +49,7 @@ impl Suspect {
 }
 
 impl Record {
-    /// What is known after the next death, which left `left`.
+    /// Returns what is known after another crash, which left the notes `left`.
     fn after(mut self, left: Vec<Suspect>) -> Self {
         let old = std::mem::take(&mut self.suspects);
         for mut suspect in left {
@@ -68,34 +69,34 @@ impl Record {
     }
 }
 
-/// Notes of one member, in a folder.
+/// The notes of one member, in a folder.
 pub struct Notes {
     folder: PathBuf,
     name: String,
     record: Mutex<Record>,
-    /// Held while a suspect is judged: so only the culprit is left.
+    /// Held while a suspect is judged, so that a crash leaves only the note of the culprit.
     alone: Mutex<()>,
-    /// No other process has these notes.
+    /// Locks the notes against other processes.
     _lock: File,
 }
 
 impl Notes {
-    /// Takes over the notes of a member of `group`, and what they say.
+    /// Opens the notes of a member of `group`, and evaluates those that a crash left.
     ///
     /// # Errors
-    /// The folder cannot be used, or another process has the same notes.
+    /// The folder cannot be used, or another process uses the same notes.
     pub fn open(folder: &Path, group: &str, instance: Option<&str>) -> io::Result<Arc<Self>> {
         fs::create_dir_all(folder)?;
         let name = file_name(&format!("{group}.{}", instance.unwrap_or_default()));
         let lock = File::create(folder.join(format!("{name}.lock")))?;
         if lock.try_lock().is_err() {
-            let mend = "another process of this group uses it: give each process an `instance`, \
+            let fix = "another process of this group uses it: give each process an `instance`, \
                         or a folder of its own";
-            return Err(io::Error::other(mend));
+            return Err(io::Error::other(fix));
         }
         let path = folder.join(format!("{name}.deaths"));
-        // What cannot be read, or is not what was written, is as good as none.
-        let old: Record = checked(&fs::read(&path).unwrap_or_default()).unwrap_or_default();
+        // Damaged or unreadable notes are ignored.
+        let old: Record = verified(&fs::read(&path).unwrap_or_default()).unwrap_or_default();
         let mut left = Vec::new();
         for slot in 0.. {
             let path = folder.join(format!("{name}.{slot}.work"));
@@ -113,7 +114,7 @@ impl Notes {
             _lock: lock,
         };
         notes.keep()?;
-        // Only now: who dies before this finds them again.
+        // The notes are removed only now, so that a crash before this does not lose them.
         for slot in 0.. {
             let path = notes.work(slot);
             if !path.exists() {
@@ -131,7 +132,7 @@ impl Notes {
     fn keep(&self) -> io::Result<()> {
         let text = {
             let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-            sealed(&*record)?
+            with_checksum(&*record)?
         };
         let target = format!("{}.deaths", self.name);
         let mut file = temporary::create(&self.folder, &target, 0o600)?;
@@ -141,21 +142,21 @@ impl Notes {
         Ok(())
     }
 
-    /// The records that are not judged any more.
+    /// Returns the quarantined records.
     pub(super) fn quarantined(&self) -> Vec<(String, i32, i64)> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner).quarantined.clone()
     }
 
-    /// One of these was delivered as such.
+    /// Forgets a quarantined record after it was delivered as such.
     pub(super) fn is_over(&self, spot: &(String, i32, i64)) {
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         record.quarantined.retain(|known| known != spot);
         drop(record);
-        // What stays written is written again at the next start.
+        // If this fails, the record is forgotten at the next start.
         let _ = self.keep();
     }
 
-    /// Up to which offset a partition's records are judged one by one.
+    /// Returns the offset up to which a partition's records are judged one by one.
     pub(super) fn one_by_one(&self, place: &Place) -> Option<i64> {
         let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         let of = record.suspects.iter().filter(|suspect| {
@@ -164,7 +165,7 @@ impl Notes {
         of.map(|suspect| suspect.last).max()
     }
 
-    /// What is suspected, in words.
+    /// Describes the suspects.
     pub(super) fn shown(&self) -> Vec<String> {
         let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         let of = record.suspects.iter().filter(|suspect| suspect.deaths >= DEATHS);
@@ -198,10 +199,10 @@ pub struct Noting<W> {
 }
 
 impl<W> Noting<W> {
-    /// The worker of this number.
+    /// Wraps the worker with this number.
     ///
     /// # Errors
-    /// The folder cannot be written to.
+    /// The folder cannot be written.
     pub fn new(worker: W, notes: &Arc<Notes>, slot: usize) -> io::Result<Self> {
         let file =
             File::options().create(true).truncate(true).write(true).open(notes.work(slot))?;
@@ -215,9 +216,9 @@ impl<W: RecordWorker> RecordWorker for Noting<W> {
         let suspected = self.notes.suspects(&ranges);
         let _alone =
             suspected.then(|| self.notes.alone.lock().unwrap_or_else(PoisonError::into_inner));
-        // A process that dies leaves what it wrote; only a machine does not. Where this fails there is
-        // no note, and nothing else is lost.
-        if let Ok(mut text) = sealed(&ranges) {
+        // Written data survives a crash of the process, but perhaps not of the machine. If writing
+        // fails, there is no note, and nothing else is lost.
+        if let Ok(mut text) = with_checksum(&ranges) {
             text.push(b'\n');
             let _ = self.file.write_all_at(&text, 0);
         }
@@ -226,12 +227,13 @@ impl<W: RecordWorker> RecordWorker for Noting<W> {
     }
 }
 
-/// What a worker was judging, as its file says: its first line. Behind that stands what is left of longer ones.
+/// Returns what a worker was judging: the first line of its file. After that there may be the rest
+/// of a longer note.
 fn noted(text: &[u8]) -> Option<Vec<Suspect>> {
-    checked(text.split(|&byte| byte == b'\n').next()?)
+    verified(text.split(|&byte| byte == b'\n').next()?)
 }
 
-/// What a block holds of each partition. What is skipped is not judged.
+/// Returns the offset range of each partition in a block. Skipped records are not judged.
 fn ranges(block: &Block) -> Vec<Suspect> {
     let mut all: Vec<Option<Suspect>> = vec![None; block.places().len()];
     for record in block.records().iter().filter(|record| !record.is_skipped()) {
@@ -249,7 +251,7 @@ fn ranges(block: &Block) -> Vec<Suspect> {
     all.into_iter().flatten().collect()
 }
 
-/// A group's name may hold anything.
+/// Replaces characters that are not safe in a file name.
 fn file_name(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     format!("tamis-{}", name.chars().map(plain).collect::<String>())
@@ -272,7 +274,7 @@ mod tests {
         block
     }
 
-    /// Dies of a block that holds this offset.
+    /// Crashes on a block with this offset.
     struct Mortal(i64);
 
     impl RecordWorker for Mortal {
@@ -281,7 +283,7 @@ mod tests {
         }
     }
 
-    /// A life: judges these blocks until it dies.
+    /// One life of a process: judges these blocks until it crashes.
     fn live(folder: &Path, blocks: &[std::ops::RangeInclusive<i64>]) -> Arc<Notes> {
         let notes = Notes::open(folder, "g/1", None).unwrap();
         let mut worker = Noting::new(Mortal(17), &notes, 0).unwrap();
@@ -315,7 +317,7 @@ mod tests {
         let spot = ("t".to_owned(), 3, 17);
         assert_eq!((notes.one_by_one(&place), notes.quarantined()), (None, vec![spot.clone()]));
         drop(notes);
-        // Until it was delivered.
+        // Until the record is delivered.
         let notes = live(folder.path(), &[18..=30]);
         assert_eq!(notes.quarantined(), std::slice::from_ref(&spot));
         notes.is_over(&spot);
@@ -329,7 +331,7 @@ mod tests {
         for range in [10..=19, 10..=19, 10..=19, 17..=17] {
             live(folder.path(), &[range]);
         }
-        // It died of one record, and dies of others now.
+        // It crashed on one record, and now crashes on others.
         let notes = live(folder.path(), &[11..=17]);
         assert_eq!(notes.quarantined(), [("t".to_owned(), 3, 17)]);
         let [deaths, work] = ["deaths", "0.work"].map(|end| {
@@ -344,13 +346,13 @@ mod tests {
             text
         };
         for bit in 0..deaths.0.len() * 8 {
-            assert_eq!(checked::<Record>(&flipped(&deaths.0, bit)), None, "bit {bit}");
+            assert_eq!(verified::<Record>(&flipped(&deaths.0, bit)), None, "bit {bit}");
         }
         let line = work.0.iter().position(|&byte| byte == b'\n').unwrap();
         for bit in 0..(line + 1) * 8 {
             assert_eq!(noted(&flipped(&work.0, bit)), None, "bit {bit}");
         }
-        // A note that cannot be read hides no other worker's.
+        // A damaged note does not hide those of other workers.
         fs::write(&deaths.1, flipped(&deaths.0, 300)).unwrap();
         fs::write(folder.path().join("tamis-g_1..1.work"), &work.0).unwrap();
         fs::write(&work.1, flipped(&work.0, 7)).unwrap();

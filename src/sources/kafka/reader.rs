@@ -9,7 +9,7 @@ use std::{
 
 use rdkafka::{
     Message as _,
-    consumer::{BaseConsumer, Consumer as _, base_consumer::PartitionQueue},
+    consumer::{BaseConsumer, Consumer as _, base_consumer::PartitionQueue as MessageQueue},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
@@ -17,13 +17,13 @@ use rdkafka::{
 use super::{
     MOST_READY, Settings,
     arrival::Arrival,
-    hold::Holds,
     member::{Member, WAITS_FROM, member},
-    rebalance::{Ear, keep, list},
+    paused::PausedPartitions,
+    rebalance::{ClientCallbacks, keep, list},
     shared::Shared,
 };
 use crate::{
-    kafka::{Given, MadeWith, about},
+    kafka::{AppliedPassword, MadeWith, about},
     pipeline::{
         Reason,
         records::{Block, Place},
@@ -31,44 +31,44 @@ use crate::{
     shutdown::Phase,
 };
 
-/// How long to rest at most: everything that happens wakes the thread up.
+/// How long to sleep at most; every event wakes the thread up.
 pub(super) const REST: Duration = Duration::from_millis(50);
-/// How long a member without partitions waits for some, where it ends by itself.
+/// How long a replay without assigned partitions waits before it ends.
 const NONE_FOR: Duration = Duration::from_secs(3);
-/// How long the group may take at the end to say which partitions are whose.
+/// How long the group may take at the end to finish a rebalance.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
-/// A partition's queue.
-pub(super) struct Lane {
+/// The queue of a partition.
+pub(super) struct PartitionQueue {
     pub(super) place: Place,
-    queue: PartitionQueue<Ear>,
-    /// What stands there and behind is not for this run.
+    messages: MessageQueue<ClientCallbacks>,
+    /// Where a replay ends.
     end: Option<i64>,
-    /// It came there.
+    /// Whether the end was reached.
     over: bool,
 }
 
 pub(super) struct Reader {
     pub(super) settings: Settings,
     pub(super) shared: Arc<Shared>,
-    pub(super) consumer: Arc<BaseConsumer<Ear>>,
+    pub(super) consumer: Arc<BaseConsumer<ClientCallbacks>>,
     pub(super) member: Member,
-    given: Given,
+    applied_password: AppliedPassword,
     pub(super) made_with: MadeWith,
-    pub(super) holds: Holds,
-    pub(super) lanes: Vec<Lane>,
+    pub(super) paused: PausedPartitions,
+    pub(super) queues: Vec<PartitionQueue>,
     arrival: Arrival,
-    /// Which lane is first in the next block.
+    /// The index of the queue that is first in the next block.
     first: usize,
-    /// Since when it has no partitions.
+    /// Since when no partitions are assigned.
     none_since: Option<Instant>,
-    /// When it is said next that it waits, counted from when it began to.
+    /// How long the member has waited when this is reported next.
     pub(super) said_at: Duration,
     pub(super) ended: bool,
 }
 
 impl Reader {
-    /// The member, for whoever commits for it.
+    /// Returns the member, which is used to commit.
     pub(super) fn member(&self) -> Member {
         self.member.clone()
     }
@@ -77,8 +77,8 @@ impl Reader {
     pub(super) fn join(settings: Settings, shared: Arc<Shared>) -> io::Result<Self> {
         let made_with = settings.cluster.tls.taken();
         let consumer = member(&settings, &shared)?;
-        let (member, lanes) = (Member::of(&consumer), Vec::new());
-        let holds = Holds::quarantined(settings.notes.as_deref());
+        let (member, queues) = (Member::of(&consumer), Vec::new());
+        let paused = PausedPartitions::quarantined(settings.notes.as_deref());
         let arrival = Arrival::new(settings.max_event_bytes, settings.framing);
         let (first, none_since, ended) = (0, None, false);
         Ok(Self {
@@ -86,10 +86,10 @@ impl Reader {
             shared,
             consumer,
             member,
-            given: Given::default(),
+            applied_password: AppliedPassword::default(),
             made_with,
-            holds,
-            lanes,
+            paused,
+            queues,
             arrival,
             first,
             none_since,
@@ -98,12 +98,12 @@ impl Reader {
         })
     }
 
-    /// Until everything that was read is delivered, or is given up.
+    /// Runs until everything that was read is delivered or given up.
     pub(super) fn run(mut self) {
         let shared = self.shared.clone();
         let work = AssertUnwindSafe(move || {
             while !self.turn() {}
-            self.farewell()
+            self.commit_and_leave()
         });
         let kept = catch_unwind(work).unwrap_or_else(|_| {
             let what = "an internal error (see above); please report it";
@@ -113,27 +113,28 @@ impl Reader {
         shared.finished(kept);
     }
 
-    /// Hears what the group has to tell.
-    pub(super) fn hear(&mut self) {
+    /// Processes the events of the group.
+    pub(super) fn serve_events(&mut self) {
         let consumer = self.consumer.clone();
         while let Some(event) = consumer.poll(Duration::ZERO) {
             match event {
-                Ok(message) => self.astray(&message),
-                Err(KafkaError::PartitionEOF(partition)) => self.end_astray(partition),
+                Ok(message) => self.unqueued_record(&message),
+                Err(KafkaError::PartitionEOF(partition)) => self.unqueued_end(partition),
                 Err(error) => self.told(&error, None),
             }
         }
     }
 
-    /// Serves the group, and reads if there is room; `true`: nothing more will be delivered.
+    /// Serves the group, and reads if there is room. Returns `true` when nothing more will be
+    /// delivered.
     fn turn(&mut self) -> bool {
-        self.hear();
-        self.given.renew(&self.settings.cluster.voice, self.consumer.client());
+        self.serve_events();
+        self.applied_password.renew(&self.settings.cluster.reporter, self.consumer.client());
         if !self.ended {
             self.say_what_is_awaited();
             match self.shared.refusal() {
                 Some(why) => self.end(Some(why)),
-                None => self.serve_holds(),
+                None => self.serve_paused(),
             }
         }
         self.follow_assignment();
@@ -158,49 +159,50 @@ impl Reader {
         false
     }
 
-    /// A lane for each partition that came, and none for one that went.
+    /// Creates a queue for each assigned partition, and removes those of revoked ones.
     fn follow_assignment(&mut self) {
         if self.ended {
             return;
         }
         let places = self.shared.places();
-        let same = places.len() == self.lanes.len()
-            && places.iter().zip(&self.lanes).all(|(place, lane)| place.id == lane.place.id);
+        let same = places.len() == self.queues.len()
+            && places.iter().zip(&self.queues).all(|(place, queue)| place.id == queue.place.id);
         if same {
             return;
         }
-        self.lanes.retain(|lane| places.iter().any(|place| place.id == lane.place.id));
+        self.queues.retain(|queue| places.iter().any(|place| place.id == queue.place.id));
         for place in places {
-            if self.lanes.iter().any(|lane| lane.place.id == place.id) {
+            if self.queues.iter().any(|queue| queue.place.id == place.id) {
                 continue;
             }
-            let Some(mut queue) =
+            let Some(mut messages) =
                 self.consumer.split_partition_queue(&place.topic, place.partition)
             else {
                 continue;
             };
             let shared = self.shared.clone();
-            queue.set_nonempty_callback(move || shared.poke());
+            messages.set_nonempty_callback(move || shared.poke());
             let end = self.settings.letters.as_ref().map(|letters| letters.end(&place));
-            self.lanes.push(Lane { place, queue, end, over: end == Some(0) });
+            self.queues.push(PartitionQueue { place, messages, end, over: end == Some(0) });
         }
-        self.lanes.sort_by_key(|lane| lane.place.id);
+        self.queues.sort_by_key(|queue| queue.place.id);
     }
 
-    /// Fills a block with what is there; whether anything was.
+    /// Fills a block with the available records, and returns whether there were any.
     fn fill(&mut self) -> bool {
         let Some(mut block) = self.shared.room(MOST_READY) else { return false };
         block.clear();
-        let mut lanes = std::mem::take(&mut self.lanes);
+        let mut queues = std::mem::take(&mut self.queues);
         let (bytes, first) = (self.settings.block_bytes, self.first);
-        'full: for at in 0..lanes.len() {
-            let number = (first + at) % lanes.len();
-            let lane = &mut lanes[number];
-            let skips = self.holds.skips(&lane.place);
-            if self.one_by_one(lane) {
-                // It is alone in its block: behind others it waits for the next.
+        'full: for at in 0..queues.len() {
+            let number = (first + at) % queues.len();
+            let queue = &mut queues[number];
+            let skips = self.paused.skips(&queue.place);
+            if self.one_by_one(queue) {
+                // Such a record is alone in its block, so it waits for the next block if this one
+                // has records.
                 if block.records().is_empty() {
-                    self.take(lane, &mut block, &skips);
+                    self.take(queue, &mut block, &skips);
                     if !block.records().is_empty() {
                         self.first = number + 1;
                         break 'full;
@@ -212,17 +214,17 @@ impl Reader {
             }
             loop {
                 if block.is_full(bytes) {
-                    // The one that filled it comes last the next time.
+                    // The partition that filled the block is last in the next one.
                     self.first = number + 1;
                     break 'full;
                 }
-                if !self.take(lane, &mut block, &skips) {
+                if !self.take(queue, &mut block, &skips) {
                     break;
                 }
             }
         }
         if !self.ended {
-            self.lanes = lanes;
+            self.queues = queues;
         }
         let filled = !block.records().is_empty();
         block.seal();
@@ -234,19 +236,24 @@ impl Reader {
         filled
     }
 
-    /// Takes what comes next in a lane; `false`: nothing for now.
-    fn take(&mut self, lane: &mut Lane, block: &mut Block, skips: &[(i64, Reason)]) -> bool {
-        if lane.over {
+    /// Takes the next record from a queue. Returns `false` if there is none.
+    fn take(
+        &mut self,
+        queue: &mut PartitionQueue,
+        block: &mut Block,
+        skips: &[(i64, Reason)],
+    ) -> bool {
+        if queue.over {
             return false;
         }
-        match lane.queue.poll(Duration::ZERO) {
-            Some(Ok(message)) if lane.end.is_some_and(|end| message.offset() >= end) => {
-                lane.over = true;
+        match queue.messages.poll(Duration::ZERO) {
+            Some(Ok(message)) if queue.end.is_some_and(|end| message.offset() >= end) => {
+                queue.over = true;
             }
-            Some(Ok(message)) => self.push(block, &lane.place, &message, skips),
-            // What ends there now ended there or before.
-            Some(Err(KafkaError::PartitionEOF(_))) => lane.over = lane.end.is_some(),
-            Some(Err(error)) => self.told(&error, Some(&lane.place)),
+            Some(Ok(message)) => self.push(block, &queue.place, &message, skips),
+            // The partition ends here now, so it had its end here or before.
+            Some(Err(KafkaError::PartitionEOF(_))) => queue.over = queue.end.is_some(),
+            Some(Err(error)) => self.told(&error, Some(&queue.place)),
             None => return false,
         }
         true
@@ -265,52 +272,53 @@ impl Reader {
         }
     }
 
-    /// Whether all that was there at the start is delivered, where nothing else is wanted.
+    /// Returns whether a replay has delivered all dead letters that existed at the start.
     fn is_through(&mut self) -> bool {
-        if self.settings.letters.is_none() || self.shared.vitals.ready().is_err() {
+        if self.settings.letters.is_none() || self.shared.member_status.ready().is_err() {
             return false;
         }
         let places = self.shared.places().len();
         if places == 0 {
-            // Another member may have all of them, or is about to give some away.
+            // Another member may have all partitions, or be about to give some up.
             return self.none_since.get_or_insert_with(Instant::now).elapsed() >= NONE_FOR;
         }
         self.none_since = None;
-        self.lanes.len() == places
-            && self.lanes.iter().all(|lane| lane.over)
+        self.queues.len() == places
+            && self.queues.iter().all(|queue| queue.over)
             && self.shared.is_settled()
     }
 
-    /// A partition ended before it had a lane: it is read again, so that its lane ends, too.
-    fn end_astray(&mut self, partition: i32) {
+    /// Handles the end of a partition that has no queue yet: it is read again, so that its queue
+    /// ends, too.
+    fn unqueued_end(&mut self, partition: i32) {
         let places = self.shared.places().into_iter();
         for place in places.filter(|place| place.partition == partition) {
             self.go_back(&place.topic, Some(partition));
         }
     }
 
-    /// Whether runs died of what comes next in a lane.
-    fn one_by_one(&self, lane: &Lane) -> bool {
-        let last = self.settings.notes.as_ref().and_then(|notes| notes.one_by_one(&lane.place));
+    /// Returns whether the next record in a queue is suspected to crash the process.
+    fn one_by_one(&self, queue: &PartitionQueue) -> bool {
+        let last = self.settings.notes.as_ref().and_then(|notes| notes.one_by_one(&queue.place));
         last.is_some_and(|last| {
-            let reached = self.shared.reached(&lane.place.topic, lane.place.partition);
+            let reached = self.shared.reached(&queue.place.topic, queue.place.partition);
             reached.is_none_or(|(handed, _)| handed <= last)
         })
     }
 
-    /// A record that came before its partition had a lane.
-    fn astray(&mut self, message: &BorrowedMessage<'_>) {
+    /// Handles a record that arrived before its partition had a queue.
+    fn unqueued_record(&mut self, message: &BorrowedMessage<'_>) {
         let (topic, partition) = (message.topic(), message.partition());
         let places = self.shared.places();
         let known = places.iter().find(|place| place.is(topic, partition));
-        // After the end, what is not handed out is read again by the next.
+        // After the end, records that are not handed out are read again by the next run.
         if let Some(place) = known.filter(|_| !self.ended) {
             let mut block = Block::default();
             let end = self.settings.letters.as_ref().map(|letters| letters.end(place));
             if end.is_some_and(|end| message.offset() >= end) {
                 return;
             }
-            let skips = self.holds.skips(place);
+            let skips = self.paused.skips(place);
             self.push(&mut block, place, message, &skips);
             block.seal();
             self.shared.hand(block);
@@ -319,33 +327,33 @@ impl Reader {
 
     pub(super) fn end(&mut self, error: Option<io::Error>) {
         self.ended = true;
-        self.lanes.clear();
+        self.queues.clear();
         self.shared.end(error);
     }
 
-    /// Stores what was delivered; librdkafka commits it soon.
+    /// Stores the offsets of delivered records, which librdkafka commits soon.
     fn store(&self) {
         let reached = self.shared.to_store();
         if !reached.is_empty() {
-            // One that went meanwhile was committed when it went.
+            // A partition that was revoked meanwhile was committed then.
             let _ = self.consumer.store_offsets(&list(&reached));
         }
     }
 
-    /// Commits what was delivered, and leaves the group.
-    fn farewell(mut self) -> io::Result<()> {
-        self.lanes.clear();
+    /// Commits the offsets of delivered records, and leaves the group.
+    fn commit_and_leave(mut self) -> io::Result<()> {
+        self.queues.clear();
         let until = Instant::now() + SETTLED_WITHIN;
         let kept = loop {
             match self.commit() {
-                // The group is sharing its partitions out anew: this member waits to be told which.
+                // The group is rebalancing, so this member waits for its new assignment.
                 Err(error) if is_unsettled(&error) && Instant::now() < until => {
                     let _ = self.consumer.poll(REST);
                 }
                 kept => break kept,
             }
         };
-        // Who ends for another reason is started again, as a rule.
+        // A process that ends for another reason is usually restarted.
         if self.settings.leaves && self.settings.shutdown.phase() != Phase::Running {
             self.leave_for_good();
         }
@@ -362,7 +370,7 @@ impl Reader {
     }
 }
 
-/// Whether a commit came between two ways of a group to share its partitions out.
+/// Returns whether a commit failed because the group is rebalancing.
 fn is_unsettled(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{IllegalGeneration, RebalanceInProgress};
     matches!(error.rdkafka_error_code(), Some(IllegalGeneration | RebalanceInProgress))

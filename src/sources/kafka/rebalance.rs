@@ -1,4 +1,4 @@
-//! Partitions that come and go.
+//! Callbacks of librdkafka: partitions that are assigned and revoked.
 
 use std::{
     collections::BTreeSet,
@@ -24,41 +24,41 @@ use super::{
     start::{Begun, Known, Starts},
 };
 use crate::{
-    kafka::{Client, Fault, Rebalance, Voice, about, is_gone, topic_ids},
+    kafka::{Client, Fault, Rebalance, Reporter, about, is_gone, topic_ids},
     shutdown::{Phase, Shutdown},
 };
 
-/// How long a partition that goes may wait for what was read of it to be delivered. What is not by
-/// then is read again by whoever has it next.
+/// How long a partition that is revoked may wait for the delivery of what was read. The rest is
+/// read again by its next member.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long the cluster may take to tell which topics these are.
+/// How long the cluster may take to return topic ids.
 const IDENTIFIED: Duration = Duration::from_secs(2);
 
-/// What librdkafka tells of.
-pub(super) struct Ear {
+/// The callbacks of the consumer.
+pub(super) struct ClientCallbacks {
     pub(super) shared: Arc<Shared>,
-    pub(super) voice: Voice,
+    pub(super) reporter: Reporter,
     pub(super) shutdown: Shutdown,
-    /// Offsets are committed in transactions, not here.
+    /// Whether offsets are committed in the sink's transactions.
     pub(super) in_transactions: bool,
     pub(super) starts: Starts,
-    /// Whose member it is.
+    /// The group and name of the member.
     pub(super) membership: Membership,
-    /// Another member is in its place: what becomes of its partitions is nobody's concern.
+    /// Whether another client has replaced this one, so that its partitions no longer matter.
     pub(super) retired: AtomicBool,
 }
 
-impl ClientContext for Ear {
+impl ClientContext for ClientCallbacks {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, about: &str, line: &str) {
-        self.voice.heard(about, line);
+        self.reporter.log_line(about, line);
         self.shared.poke();
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.voice.vitals.told(Client::Source, &statistics);
+        self.reporter.member_status.update(Client::Source, &statistics);
         self.shared.poke();
     }
 
@@ -68,14 +68,16 @@ impl ClientContext for Ear {
             return;
         }
         match error.rdkafka_error_code() {
-            // What ends the run comes as an error of the consumer's, too.
+            // A fatal error is also returned by the consumer.
             Some(code) if Fault::of(code) == Fault::Lasting => return,
-            // Where a replay ends comes with its partition's records, too.
+            // The end of a partition is also returned by its queue.
             Some(RDKafkaErrorCode::PartitionEOF) => return,
-            code if code.map(Fault::of) != Some(Fault::Topic) => return self.voice.fault(&error),
+            code if code.map(Fault::of) != Some(Fault::Topic) => {
+                return self.reporter.fault(&error);
+            }
             _ => {}
         }
-        // That of a partition that is read comes with its records.
+        // The error of a partition that is read is also returned by its queue.
         if let Some((topic, why)) = reason
             .strip_prefix("Subscribed topic not available: ")
             .and_then(|rest| rest.split_once(": "))
@@ -86,11 +88,11 @@ impl ClientContext for Ear {
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        self.voice.token()
+        self.reporter.token()
     }
 }
 
-impl ConsumerContext for Ear {
+impl ConsumerContext for ClientCallbacks {
     fn rebalance(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -110,8 +112,8 @@ impl ConsumerContext for Ear {
                     let (topic, partition) = (element.topic(), element.partition());
                     self.shared.assigned(topic, partition, element.offset(), pinned);
                 }
-                let waited = self.voice.vitals.rebalanced(Rebalance::Assigned);
-                self.membership.assigned(&self.voice, &starts, waited);
+                let waited = self.reporter.member_status.rebalanced(Rebalance::Assigned);
+                self.membership.assigned(&self.reporter, &starts, waited);
                 match cooperative {
                     true => consumer.incremental_assign(&starts),
                     false => consumer.assign(&starts),
@@ -126,13 +128,13 @@ impl ConsumerContext for Ear {
             }
         };
         if let Err(error) = done {
-            self.voice.fault(&error);
+            self.reporter.fault(&error);
         }
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         self.shared.poke();
-        self.voice.vitals.committed(result.is_ok());
+        self.reporter.member_status.committed(result.is_ok());
         let Err(error) = result else { return };
         let code = error.rdkafka_error_code();
         if code.is_some_and(is_gone) {
@@ -140,36 +142,36 @@ impl ConsumerContext for Ear {
         }
         match code.map(Fault::of) {
             Some(Fault::Lasting) if self.retired.load(Relaxed) || code.is_some_and(is_fatal) => {}
-            // It would be refused again and again, and what is read would never count as delivered.
+            // The commit would fail again and again, and nothing would ever count as delivered.
             Some(Fault::Lasting) => {
-                self.voice.vitals.erred(Fault::Lasting);
+                self.reporter.member_status.count_error(Fault::Lasting);
                 self.shared.refuse(about("kafka: the offsets are not committed", &error));
             }
-            _ => self.voice.fault(&error),
+            _ => self.reporter.fault(&error),
         }
     }
 }
 
-impl Ear {
-    /// Where to begin, and which of these offsets are to be committed soon.
+impl ClientCallbacks {
+    /// Returns where partitions begin, and which of these offsets are to be committed soon.
     fn starts(
         &self,
         consumer: &BaseConsumer<Self>,
         partitions: &TopicPartitionList,
     ) -> (TopicPartitionList, Vec<bool>) {
         let as_they_are = || (partitions.clone(), vec![false; partitions.count()]);
-        // Of these nothing is read. A member that is leaving its group would have no answer, and keep all
-        // others waiting meanwhile.
+        // Nothing is read of these partitions. A member that is leaving its group would get no
+        // answer, and delay all other members.
         let over = self.shared.is_over() || self.shutdown.phase() != Phase::Running;
         if over || partitions.count() == 0 {
             return as_they_are();
         }
-        // First which topics these are: what is committed is of those or of later ones.
+        // The topic ids are read first, so that they are not newer than the committed offsets.
         let elements = partitions.elements();
         self.identify(consumer, elements.iter().map(|element| element.topic().into()).collect());
         let ask = || consumer.committed_offsets(partitions.clone(), Duration::from_secs(5));
         let Some(committed) = self.patiently(ask) else {
-            // librdkafka asks itself, and where there is none says so.
+            // librdkafka asks itself, and reports if there is no offset.
             return as_they_are();
         };
         let (mut starts, mut pinned) = (TopicPartitionList::new(), Vec::new());
@@ -183,27 +185,27 @@ impl Ear {
             let Some(begun) = begun else { continue };
             match starts.add_partition_offset(topic, partition, begun.at) {
                 Ok(()) => pinned.push(begun.pinned),
-                Err(error) => self.voice.fault(&error),
+                Err(error) => self.reporter.fault(&error),
             }
         }
         (starts, pinned)
     }
 
-    /// Asks for the ids of these topics, for whoever must know whether they were made anew.
+    /// Asks for the ids of these topics, to detect recreated ones.
     pub(super) fn identify(
         &self,
         consumer: &BaseConsumer<Self>,
         topics: BTreeSet<Arc<str>>,
     ) -> bool {
-        // Nobody waits again for whoever did not answer.
+        // If the last request had no answer, this one would only cause delay.
         if self.shared.is_mute() {
             return false;
         }
         self.shared.identify(&topics, |names| topic_ids(consumer.client(), names, IDENTIFIED).ok())
     }
 
-    /// What is to be committed of these partitions: how far they are delivered, unless transactions do that,
-    /// and where those begin that were made anew.
+    /// Returns what is to be committed of these partitions: their progress, unless transactions
+    /// commit it, and the beginning of recreated topics.
     pub(super) fn reached(&self, consumer: &BaseConsumer<Self>, ids: &[u64]) -> TopicPartitionList {
         self.identify(consumer, self.shared.topics());
         let mut reached = self.shared.begins(|_, id| ids.contains(&id));
@@ -213,17 +215,21 @@ impl Ear {
         list(&reached)
     }
 
-    /// Delivers what was read of partitions that go, and commits that, unless they are gone already.
-    /// Transactions commit themselves what was delivered; what is not by then they take back, when
-    /// they find that the partitions are gone.
+    /// Delivers what was read of revoked partitions, and commits it, unless the partitions are
+    /// lost. Transactions commit what they delivered themselves, and abort the rest when they find
+    /// that the partitions are gone.
     fn leave(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) {
         let elements = partitions.elements();
         let ids = elements.iter().map(|p| self.shared.id(p.topic(), p.partition()));
         let ids: Vec<u64> = ids.flatten().collect();
         let lost = consumer.assignment_lost();
-        self.voice.vitals.rebalanced(if lost { Rebalance::Lost } else { Rebalance::Revoked });
+        self.reporter.member_status.rebalanced(if lost {
+            Rebalance::Lost
+        } else {
+            Rebalance::Revoked
+        });
         if lost && self.shutdown.phase() == Phase::Running {
-            self.membership.awaited(&self.voice);
+            self.membership.awaited(&self.reporter);
         }
         if !lost {
             let until = Instant::now() + DELIVERED_WITHIN;
@@ -233,7 +239,7 @@ impl Ear {
             if reached.count() > 0
                 && let Err(error) = keep(consumer, &reached)
             {
-                self.voice.fault(&error);
+                self.reporter.fault(&error);
             }
         }
         let why = match lost {
@@ -241,32 +247,36 @@ impl Ear {
             false if self.shared.is_over() => Gone::Ended,
             false => Gone::Rebalanced,
         };
-        self.membership.revoked(&self.voice, partitions, &self.shared.positions(&ids), why);
+        self.membership.revoked(&self.reporter, partitions, &self.shared.positions(&ids), why);
         self.shared.revoked(&ids);
     }
 }
 
-/// Whether a consumer is of no use after that. It says so itself, too, and why.
+/// Returns whether the error makes a consumer unusable. The consumer also reports the reason
+/// itself.
 fn is_fatal(code: RDKafkaErrorCode) -> bool {
     matches!(code, RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId)
 }
 
-/// Commits positions at once. Stored they are first: when partitions go, librdkafka commits what is stored
-/// by itself, and would go back to what was stored before.
-pub(super) fn keep(consumer: &BaseConsumer<Ear>, reached: &TopicPartitionList) -> KafkaResult<()> {
-    // What cannot be stored is another's by now.
+/// Commits offsets immediately. They are stored first, because librdkafka commits stored offsets
+/// when partitions are revoked, and would otherwise go back to older ones.
+pub(super) fn keep(
+    consumer: &BaseConsumer<ClientCallbacks>,
+    reached: &TopicPartitionList,
+) -> KafkaResult<()> {
+    // An offset that cannot be stored is of a partition that is no longer assigned.
     let _ = consumer.store_offsets(reached);
     consumer.commit(reached, CommitMode::Sync)
 }
 
-/// Positions as librdkafka takes them.
+/// Converts positions for librdkafka.
 pub(super) fn list(positions: &[Position]) -> TopicPartitionList {
     let starts = positions.iter();
     let starts = starts.map(|(topic, partition, at)| (&**topic, *partition, Offset::Offset(*at)));
     listed(starts)
 }
 
-/// Where to begin, as librdkafka takes it.
+/// Converts starts for librdkafka.
 pub(super) fn list_of(starts: &[Start]) -> TopicPartitionList {
     listed(starts.iter().map(|(topic, partition, at)| (&**topic, *partition, *at)))
 }
@@ -274,7 +284,7 @@ pub(super) fn list_of(starts: &[Start]) -> TopicPartitionList {
 fn listed<'a>(all: impl Iterator<Item = (&'a str, i32, Offset)>) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for (topic, partition, at) in all {
-        // Only offsets below zero are refused, and none of these is.
+        // Only negative offsets are refused.
         let _ = list.add_partition_offset(topic, partition, at);
     }
     list

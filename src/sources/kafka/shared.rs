@@ -1,4 +1,4 @@
-//! What the thread that reads and the pipeline share.
+//! The state that the reader thread and the pipeline share.
 
 mod ahead;
 mod lives;
@@ -15,7 +15,7 @@ use rdkafka::Offset;
 
 use super::measure;
 use crate::{
-    kafka::{self, Vitals},
+    kafka::{self, MemberStatus},
     pipeline::records::{Block, Next, Place, Reached},
 };
 
@@ -24,72 +24,74 @@ pub(super) use lives::Doubted;
 use lives::{Doubt, Life};
 pub(super) use rewind::Start;
 
-/// Filled blocks, and how far each partition is.
+/// Filled blocks, and the progress of each partition.
 pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    pub(super) vitals: Arc<Vitals>,
+    pub(super) member_status: Arc<MemberStatus>,
 }
 
 #[derive(Default)]
 struct State {
     ready: VecDeque<Block>,
     free: Vec<Block>,
-    /// Those that are this member's, by their places' numbers.
+    /// The assigned partitions, by the numbers of their places.
     partitions: BTreeMap<u64, Partition>,
     next_id: u64,
-    /// Topics that broke, and why.
+    /// Topics with errors, and the errors.
     broken: Vec<(String, String)>,
-    /// Which topics these are, by their ids.
+    /// The ids of topics.
     lives: BTreeMap<String, Life>,
-    /// Topics that were not there: whether they are the same is not known yet.
+    /// Topics that did not exist, of which it is not known yet whether they were recreated.
     doubts: BTreeMap<String, Doubt>,
-    /// Nobody answered when ids were asked for last.
+    /// Whether the last request for topic ids had no answer.
     mute: bool,
-    /// They are to be looked at soon.
+    /// Whether topic ids should be requested soon.
     look: bool,
-    /// What was handed out was taken back: everything is to be read again from what is acknowledged.
+    /// Whether everything that was handed out was taken back, and must be read again from the
+    /// acknowledged offsets.
     taken_back: bool,
-    /// Something may be there to read, or to do.
+    /// Whether there may be something to do.
     poked: bool,
     failed: Option<io::Error>,
-    /// A partition may not begin, and why.
+    /// Why a partition must not begin.
     refusal: Option<io::Error>,
-    /// The group is to be joined anew, and why.
+    /// Why the group should be rejoined.
     anew: Option<String>,
-    /// No more blocks come.
+    /// Whether no more blocks follow.
     ended: bool,
-    /// Nothing more will be acknowledged.
+    /// Whether nothing more will be acknowledged.
     finishing: bool,
     finished: Option<io::Result<()>>,
 }
 
 struct Partition {
     place: Place,
-    /// Where it was begun.
+    /// Where reading began.
     start: Offset,
-    /// What was handed out, what of it is delivered, and what of that was stored.
+    /// The end of the handed-out records, of the delivered ones, and of those whose offset was
+    /// stored.
     handed: i64,
     acknowledged: i64,
     stored: i64,
-    /// What was ever handed out, whatever was read again since.
+    /// The end of all records that were ever handed out, including those that were read again.
     furthest: i64,
-    /// Its topic has a fault: it is to be read again from what is acknowledged.
+    /// Whether its topic has an error, so that it must be read again from the acknowledged offset.
     broken: bool,
-    /// Its topic was not there any more: until more is delivered, its offsets are of no use.
+    /// Whether its topic did not exist; its offsets are invalid until more is delivered.
     gone: bool,
     /// Its numbers before it was read again.
     earlier: Vec<u64>,
-    /// What is durable although something before it is not.
+    /// Records that are durable although earlier ones are not.
     ahead: Ahead,
 }
 
-/// How far a partition is delivered.
+/// The end of the delivered records of a partition.
 pub(super) type Position = (Arc<str>, i32, i64);
 
 impl Shared {
-    pub(super) fn new(vitals: Arc<Vitals>) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), vitals }
+    pub(super) fn new(member_status: Arc<MemberStatus>) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), member_status }
     }
 
     pub(super) fn next(&self, wait: Duration, block: &mut Block) -> Next {
@@ -120,9 +122,9 @@ impl Shared {
     pub(super) fn acknowledge(&self, reached: &[Reached]) {
         let mut state = self.state();
         for Reached { id, offset } in reached {
-            // What is not this member's any more is another's to deliver.
+            // A partition that is no longer assigned is delivered by its next member.
             if let Some(partition) = state.partitions.get_mut(id).filter(|p| !p.broken) {
-                self.vitals.acknowledged(*id, *offset);
+                self.member_status.acknowledged(*id, *offset);
                 partition.gone &= *offset <= partition.acknowledged;
                 partition.acknowledged = partition.acknowledged.max(*offset);
                 partition.ahead.forget_before(partition.acknowledged);
@@ -133,14 +135,14 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Nothing more will be acknowledged. A thread that waits for that, so that partitions may go, waits
-    /// no more; it keeps what was acknowledged, and leaves the group.
+    /// Declares that nothing more will be acknowledged. A thread that waits for deliveries of
+    /// revoked partitions stops waiting, commits what was acknowledged, and leaves the group.
     pub(super) fn over(&self) {
         self.state().finishing = true;
         self.changed.notify_all();
     }
 
-    /// Waits until the thread has kept what was acknowledged.
+    /// Waits until the thread has committed what was acknowledged.
     pub(super) fn finish(&self, until: Instant) -> io::Result<()> {
         self.over();
         let mut state = self.state();
@@ -165,7 +167,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// A partition is this member's from now on, and begins there; `pinned`: that is to be committed.
+    /// Adds a partition that was assigned and begins at `start`; `pinned` means that this offset is
+    /// to be committed.
     pub(super) fn assigned(&self, topic: &str, partition: i32, start: Offset, pinned: bool) {
         let mut state = self.state();
         let id = state.next_id;
@@ -175,7 +178,8 @@ impl Shared {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         };
-        self.vitals.assigned(id, kafka::Partition::new(place.topic.clone(), partition, start));
+        self.member_status
+            .assigned(id, kafka::Partition::new(place.topic.clone(), partition, start));
         let none = i64::MIN;
         let reached = committed.filter(|_| pinned).unwrap_or(none);
         let (handed, acknowledged, stored, furthest) = (reached, reached, none, none);
@@ -195,26 +199,27 @@ impl Shared {
         state.partitions.insert(id, new);
     }
 
-    /// Those are another's now.
+    /// Removes revoked partitions.
     pub(super) fn revoked(&self, ids: &[u64]) {
         let mut state = self.state();
         state.partitions.retain(|id, _| !ids.contains(id));
-        ids.iter().for_each(|id| self.vitals.revoked(*id));
+        ids.iter().for_each(|id| self.member_status.revoked(*id));
     }
 
-    /// The partitions that are this member's.
+    /// Returns the assigned partitions.
     pub(super) fn places(&self) -> Vec<Place> {
         self.state().partitions.values().map(|partition| partition.place.clone()).collect()
     }
 
-    /// The partitions of which nothing is on its way.
+    /// Returns the partitions without records in flight.
     pub(super) fn idle(&self) -> Vec<Place> {
         let state = self.state();
         let idle = state.partitions.values().filter(|p| p.acknowledged == p.handed);
         idle.map(|partition| partition.place.clone()).collect()
     }
 
-    /// What is to be read next under this number; `None`: what its start finds, or it is not this member's.
+    /// Returns the next offset to read under this number, or `None` if it is not known or the
+    /// partition is not assigned.
     pub(super) fn next_offset(&self, id: u64) -> Option<i64> {
         let state = self.state();
         let partition = state.partitions.get(&id)?;
@@ -225,7 +230,7 @@ impl Shared {
         }
     }
 
-    /// The number of a partition that is this member's.
+    /// Returns the number of an assigned partition.
     pub(super) fn id(&self, topic: &str, partition: i32) -> Option<u64> {
         let state = self.state();
         let mut all = state.partitions.values();
@@ -233,8 +238,8 @@ impl Shared {
         found.map(|found| found.place.id)
     }
 
-    /// Waits until everything that was handed out of these is delivered, or the time is over, or
-    /// nothing more will be.
+    /// Waits until everything that was handed out of these partitions is delivered, or until the
+    /// deadline, or until nothing more will be delivered.
     pub(super) fn delivered(&self, ids: &[u64], until: Instant, given_up: &dyn Fn() -> bool) {
         let mut state = self.state();
         loop {
@@ -250,7 +255,7 @@ impl Shared {
         }
     }
 
-    /// How far these are delivered, where something was.
+    /// Returns the end of the delivered records of these partitions, if there are any.
     pub(super) fn positions(&self, ids: &[u64]) -> Vec<Position> {
         let state = self.state();
         let known = ids.iter().filter_map(|id| state.partitions.get(id));
@@ -258,20 +263,20 @@ impl Shared {
         moved.map(|p| (p.place.topic.clone(), p.place.partition, p.acknowledged)).collect()
     }
 
-    /// What was delivered since the last time that this was asked.
+    /// Returns what was delivered since the last call.
     pub(super) fn to_store(&self) -> Vec<Position> {
         let mut state = self.state();
         let moved = state.partitions.values_mut().filter(|p| p.acknowledged > p.stored && !p.gone);
         moved
             .map(|partition| {
-                self.vitals.stored();
+                self.member_status.stored();
                 partition.stored = partition.acknowledged;
                 (partition.place.topic.clone(), partition.place.partition, partition.stored)
             })
             .collect()
     }
 
-    /// A block to fill, if there is room for one more.
+    /// Returns a block to fill, if there is room for one more.
     pub(super) fn room(&self, most: usize) -> Option<Block> {
         let mut state = self.state();
         (state.ready.len() < most).then(|| state.free.pop().unwrap_or_default())
@@ -282,13 +287,13 @@ impl Shared {
         self.state().free.push(block);
     }
 
-    /// Hands a block on.
+    /// Hands a block to the pipeline.
     pub(super) fn hand(&self, block: Block) {
-        measure::handed(&self.vitals, &block);
+        measure::handed(&self.member_status, &block);
         let firsts = measure::firsts(&block);
         let mut state = self.state();
         for (Reached { id, offset }, first) in block.reaches().into_iter().zip(firsts) {
-            // What is made anew begins at its own first record.
+            // A recreated topic begins at its own first record.
             let found = state.partitions.get_mut(&id).filter(|p| !(p.broken && p.gone));
             if let Some(partition) = found {
                 if !matches!(partition.start, Offset::Offset(_)) {
@@ -313,41 +318,41 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// A partition may not begin, or topics do not fit: the run ends.
+    /// Ends the run, because a partition must not begin or topics do not match the configuration.
     pub(super) fn refuse(&self, why: io::Error) {
         self.state().refusal.get_or_insert(why);
     }
 
-    /// Whether all that was handed out is delivered, and nothing of it is to be read again.
+    /// Returns whether everything that was handed out is delivered, and nothing must be read again.
     pub(super) fn is_settled(&self) -> bool {
         let state = self.state();
         let settled = |p: &Partition| !p.broken && p.acknowledged >= p.handed;
         state.ready.is_empty() && !state.taken_back && state.partitions.values().all(settled)
     }
 
-    /// Whether nothing more is read.
+    /// Returns whether nothing more is read.
     pub(super) fn is_over(&self) -> bool {
         let state = self.state();
         state.ended || state.finishing
     }
 
-    /// Why a partition may not begin.
+    /// Takes the reason why the run must end.
     pub(super) fn refusal(&self) -> Option<io::Error> {
         self.state().refusal.take()
     }
 
-    /// The group is to be joined anew.
-    pub(super) fn join_anew(&self, why: String) {
+    /// Requests that the group is rejoined.
+    pub(super) fn rejoin(&self, why: String) {
         self.state().anew = Some(why);
         self.poke();
     }
 
-    /// Why the group is to be joined anew.
-    pub(super) fn to_join_anew(&self) -> Option<String> {
+    /// Takes the reason to rejoin the group.
+    pub(super) fn rejoin_reason(&self) -> Option<String> {
         self.state().anew.take()
     }
 
-    /// There may be something to read.
+    /// Wakes the thread, because there may be something to do.
     pub(super) fn poke(&self) {
         self.state().poked = true;
         self.changed.notify_all();
@@ -390,7 +395,7 @@ mod tests {
         shared.hand(block);
         let begun = Instant::now();
         thread::scope(|scope| {
-            // A partition that is to go waits for what was handed out of it.
+            // A revoked partition waits for the delivery of what was handed out.
             let waits = scope.spawn(|| shared.delivered(&[0], begun + LONG, &|| false));
             thread::sleep(Duration::from_millis(50));
             assert!(!waits.is_finished());

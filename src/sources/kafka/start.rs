@@ -1,4 +1,4 @@
-//! Where a partition begins that this member gets. Nothing is skipped unasked, nor unsaid.
+//! Where an assigned partition begins. Nothing is skipped without a request or without a report.
 
 use std::{
     collections::BTreeMap,
@@ -12,32 +12,32 @@ use rdkafka::{
     error::KafkaResult,
 };
 
-use super::rebalance::Ear;
+use super::rebalance::ClientCallbacks;
 use crate::{journal::Event, kafka::Skip, shutdown::Phase};
 
-/// How long the cluster may take to say what is needed, and at once.
+/// How long the cluster may take to answer, in total and per request.
 const ASKED_WITHIN: Duration = Duration::from_secs(20);
 pub(super) const ASK: Duration = Duration::from_secs(5);
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begin {
-    /// At the first record that there is.
+    /// At the first existing record.
     Earliest,
-    /// Behind the last.
+    /// After the last record.
     Latest,
     /// Nowhere: the run ends.
     Stop,
 }
 
-/// Where partitions begin without an offset that holds.
+/// Where partitions without a valid committed offset begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Starts {
-    /// The group has no offset of the topic.
+    /// If the group has no offset of the topic.
     pub no_offset: Begin,
-    /// It has offsets of other partitions of the topic.
+    /// If the group has offsets of other partitions of the topic.
     pub new_partition: Begin,
-    /// The committed offset does not exist (any more).
+    /// If the committed offset does not exist, or no longer exists.
     pub out_of_range: Begin,
 }
 
@@ -48,17 +48,18 @@ impl Default for Starts {
     }
 }
 
-/// Where one begins. What is pinned is committed soon, so that it holds for later starts, too.
+/// Where a partition begins. A pinned offset is committed soon, so that it also holds for later
+/// starts.
 pub(super) struct Begun {
     pub(super) at: Offset,
     pub(super) pinned: bool,
 }
 
-/// Of which topics the group has offsets.
+/// Whether the group has offsets of each topic.
 pub(super) type Known = BTreeMap<String, Option<bool>>;
 
-impl Ear {
-    /// Where a partition begins with this committed offset; `None`: nowhere, and the run ends.
+impl ClientCallbacks {
+    /// Returns where a partition with this committed offset begins; `None` ends the run.
     pub(super) fn begin(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -72,7 +73,7 @@ impl Ear {
         let as_it_is = Begun { at: Offset::Offset(committed), pinned: false };
         let policy = self.starts.out_of_range;
         if policy == Begin::Stop {
-            // Where it does not exist, librdkafka says so.
+            // If it does not exist, librdkafka reports it.
             return Some(as_it_is);
         }
         let Some((low, high)) = self.watermarks(consumer, place) else { return Some(as_it_is) };
@@ -87,12 +88,12 @@ impl Ear {
             "the committed offset {committed} does not exist (existing: {low} to {high}), and \
              source.out_of_range = \"{word}\""
         );
-        // One that is behind the end is of a topic that was made anew.
+        // An offset after the end is from a topic that was recreated.
         let from = if committed > high { low } else { committed };
         Some(self.skip(place, Skip::OutOfRange, from, at, &why))
     }
 
-    /// Where one begins that has no committed offset.
+    /// Returns where a partition without a committed offset begins.
     fn without(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -108,25 +109,25 @@ impl Ear {
             match known.or_insert_with(|| self.is_known(consumer, topic)) {
                 Some(false) => (settings.no_offset, "no_offset"),
                 Some(true) => (settings.new_partition, "new_partition"),
-                // What cannot be known skips nothing.
+                // Without an answer, nothing is skipped.
                 None => return Some(Begun { at: Offset::Beginning, pinned: false }),
             }
         };
         let all_earliest = [settings.no_offset, settings.new_partition] == [Begin::Earliest; 2];
         match policy {
             Begin::Stop => {
-                let mend =
+                let fix =
                     "set one (kafka-consumer-groups.sh --reset-offsets), or choose another value";
                 let why = format!(
                     "{topic}[{partition}]: the group has no committed offset, and source.{key} = \
-                     \"stop\": {mend}"
+                     \"stop\": {fix}"
                 );
                 let fields = [
                     ("topic", topic.into()),
                     ("partition", partition.into()),
                     ("reason", "no_offset".into()),
                 ];
-                self.voice.tell_with(Event::PartitionFailed, &why, &fields);
+                self.reporter.tell_with(Event::PartitionFailed, &why, &fields);
                 self.shared.refuse(io::Error::other(why));
                 None
             }
@@ -149,7 +150,7 @@ impl Ear {
     fn skip(&self, place: (&str, i32), skip: Skip, from: i64, at: i64, why: &str) -> Begun {
         let (topic, partition) = place;
         let skipped = (at - from).max(0);
-        self.voice.vitals.skipped(skip, skipped.unsigned_abs());
+        self.reporter.member_status.skipped(skip, skipped.unsigned_abs());
         if skipped > 0 || skip == Skip::OutOfRange {
             let what = format!("{skipped} offsets are skipped; reading begins at {at}");
             let reason = if skip == Skip::Latest { "latest" } else { "out_of_range" };
@@ -161,12 +162,12 @@ impl Ear {
                 ("reason", reason.into()),
             ];
             let what = format!("{topic}[{partition}]: {why}: {what}");
-            self.voice.tell_with(Event::OffsetsSkipped, &what, &fields);
+            self.reporter.tell_with(Event::OffsetsSkipped, &what, &fields);
         }
         Begun { at: Offset::Offset(at), pinned: true }
     }
 
-    /// Whether the group has offsets of a topic; `None`: nobody says.
+    /// Returns whether the group has offsets of a topic; `None` without an answer.
     fn is_known(&self, consumer: &BaseConsumer<Self>, topic: &str) -> Option<bool> {
         let metadata = self.patiently(|| consumer.fetch_metadata(Some(topic), ASK))?;
         let mut all = TopicPartitionList::new();
@@ -186,13 +187,13 @@ impl Ear {
         self.patiently(|| consumer.fetch_watermarks(topic, partition, ASK))
     }
 
-    /// Asks until there is an answer; `None`: for too long, or somebody wants the end.
+    /// Asks until there is an answer; `None` after the deadline, or if a shutdown was requested.
     pub(super) fn patiently<T>(&self, ask: impl Fn() -> KafkaResult<T>) -> Option<T> {
         let until = Instant::now() + ASKED_WITHIN;
         loop {
             match ask() {
                 Ok(answer) => return Some(answer),
-                Err(error) => self.voice.fault(&error),
+                Err(error) => self.reporter.fault(&error),
             }
             if Instant::now() >= until || self.shutdown.phase() != Phase::Running {
                 return None;

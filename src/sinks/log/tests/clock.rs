@@ -1,10 +1,11 @@
-//! Rotation by a clock that is set back and forth.
+//! Rotation with a clock that is set forwards and back.
 
 use super::{super::rotated::Rotated, *};
 
 const DAY: u64 = 86_400;
 
-/// Every rotated file's lines, in the order of their names, and those of the log itself.
+/// Returns the lines of all rotated files, in the order of their names, and those of the log
+/// itself.
 fn lines(scene: &Scene) -> Vec<Vec<String>> {
     let folder = Folder::open(scene.dir.path(), Faults::default()).unwrap();
     let mut names: Vec<_> =
@@ -30,7 +31,7 @@ fn no_line_is_lost_and_no_file_overwritten_whatever_the_clock_says() {
         }
         log.write(format!("{n}\n").as_bytes()).unwrap();
         lock(&log.files).tick().unwrap();
-        let rests = lock(&log.files).terms.rests();
+        let rests = lock(&log.files).options.rests();
         assert!(!rests.is_zero() && rests <= Duration::from_secs(60), "{rests:?}");
     }
     log.finish().unwrap();
@@ -72,7 +73,7 @@ fn what_was_rotated_last_is_kept_though_the_clock_was_set_back() {
         scene.seconds.fetch_add(1, SeqCst);
     }
     log.finish().unwrap();
-    // Whoever removes the oldest has ended.
+    // The thread that removes the oldest has ended.
     drop(log);
     assert_eq!(lines(&scene).concat(), ["5", "6", "7"]);
 }

@@ -1,4 +1,4 @@
-//! Names that events chose and that fail, one at a time.
+//! Single names from events that cannot be written.
 
 use super::*;
 use rustix::io::Errno;

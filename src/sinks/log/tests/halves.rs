@@ -1,4 +1,4 @@
-//! Half lines at the end of a log: whose they are.
+//! Incomplete lines at the end of a log, and whose they are.
 
 use std::io::Write as _;
 
@@ -9,7 +9,7 @@ fn long(len: usize) -> String {
     format!("{{\"long\":\"{}\"}}\n", "x".repeat(len))
 }
 
-/// A file as a run leaves it that is killed while it adds `text` to a whole line, and has so many bytes.
+/// Creates a file as a run leaves it that is killed while it appends `text`, after this many bytes.
 fn killed(scene: &Scene, text: &str, len: usize) -> fs::File {
     fs::write(scene.path("x"), "{\"old\":1}\n").unwrap();
     let mut file = fs::File::options().read(true).append(true).open(scene.path("x")).unwrap();
@@ -29,13 +29,13 @@ fn only_what_is_proven_to_be_its_own_is_cut_off_and_nothing_that_came_after_it()
         (&one, 4096, "", true),
         (&one, 8192, "", true),
         (&two, 8192, "", true),
-        // Longer than what is written at a time: it ends with a page, or with a piece.
+        // Longer than one piece: it ends at a page, or at a piece.
         (&far, 30 * 4096, "", true),
         (&far, 10 + (128 << 10), "", true),
-        // No kill cuts there.
+        // No kill can cut here.
         (&one, 4095, "", false),
         (&one, 5000, "", false),
-        // Somebody added to it, with a line end or without one.
+        // Another process appended to it, with or without a line end.
         (&one, 4096, "{\"theirs\":", false),
         (&one, 4096, "x", false),
         (&two, 2 * 4096, "half\nand half", false),

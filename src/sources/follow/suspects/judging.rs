@@ -1,7 +1,7 @@
-//! What is being judged, noted in a file so that the death of the process leaves it there.
+//! Notes about what is being judged, in a file that survives the end of the process.
 //!
-//! A process that dies leaves what it wrote; only a machine does not. So nothing is synced: a note costs one
-//! write, and to take it back another.
+//! Written data survives the end of a process, but perhaps not of the machine. So nothing is
+//! synced: a note costs one write, and its removal another.
 
 use std::{
     fs::{self, File},
@@ -11,39 +11,39 @@ use std::{
 };
 
 use super::Note;
-use crate::sources::checked::{checked, sealed};
+use crate::sources::checksum::{verified, with_checksum};
 
 const NAME: &str = "judging";
-/// Each note has so many bytes in the file.
+/// The size of a note in the file.
 const SLOT: usize = 512;
 
 /// The notes of this process.
 pub(super) struct Judging {
     file: File,
-    /// Which places of the file have a note.
+    /// Which slots of the file are in use.
     taken: Vec<bool>,
 }
 
-/// What the process before was judging when it died.
+/// Returns what the previous process was judging when it ended.
 pub(super) fn left(folder: &Path) -> Vec<Note> {
     notes(&fs::read(folder.join(NAME)).unwrap_or_default())
 }
 
-/// The notes of such a file. What cannot be read is as good as none.
+/// Parses the notes in such a file. Damaged ones are ignored.
 pub(super) fn notes(text: &[u8]) -> Vec<Note> {
-    text.split(|&byte| byte == b'\n').filter_map(|note| checked(note.trim_ascii())).collect()
+    text.split(|&byte| byte == b'\n').filter_map(|note| verified(note.trim_ascii())).collect()
 }
 
 impl Judging {
-    /// Begins with the notes that `stay`; what else was [left](left) is forgotten.
+    /// Starts with the notes in `stay`, and forgets others that were [left](left).
     pub(super) fn begin(folder: &Path, stay: &[Note]) -> io::Result<Self> {
         let path = folder.join(NAME);
         let file = File::options().create(true).truncate(false).write(true).open(path)?;
         let mut this = Self { file, taken: Vec::new() };
-        // In the places of what was left: a disk that is full takes that.
+        // The slots of the old notes are reused, so that this works on a full disk.
         let places: Vec<_> = stay.iter().map(|note| this.note(note)).collect();
         for (note, place) in stay.iter().zip(places) {
-            // Its deaths are noted with its lines when they are judged again; there must be room for that.
+            // The number of ends is noted again when the lines are judged, and needs a slot then.
             if let Some(place) = place.filter(|_| !note.is_quarantined()) {
                 this.taken[place] = false;
             }
@@ -52,9 +52,10 @@ impl Judging {
         Ok(this)
     }
 
-    /// Notes it, and returns its place. Where this fails there is no note, and nothing else is lost.
+    /// Writes a note, and returns its slot. If this fails, there is no note, and nothing else is
+    /// lost.
     pub(super) fn note(&mut self, note: &Note) -> Option<usize> {
-        let mut text = sealed(note).ok()?;
+        let mut text = with_checksum(note).ok()?;
         if text.len() >= SLOT {
             return None;
         }
@@ -69,7 +70,7 @@ impl Judging {
         Some(place)
     }
 
-    /// It is judged.
+    /// Removes a note, because the lines were judged.
     pub(super) fn over(&mut self, place: usize) {
         let _ = self.file.write_all_at(b"#", (place * SLOT) as u64);
         self.taken[place] = false;

@@ -1,10 +1,10 @@
-//! A file that grows, without the rest of the source.
+//! A growing file, without the rest of the source.
 
 use std::io::Write as _;
 
 use super::*;
 
-/// A line that comes in small pieces is read a few times at most, not again with each piece.
+/// A line that arrives in small pieces is read only a few times, not again with each piece.
 #[test]
 fn a_line_that_grows_slowly_is_not_read_again_and_again() {
     const PIECE: usize = 100;
@@ -45,7 +45,7 @@ fn a_line_that_grows_slowly_is_not_read_again_and_again() {
         log.write_all(b"\n").unwrap();
         let end = offset + (PIECES * PIECE) as u64 + 1;
         assert!(turn(&mut tail, end, 0), "a line end is news");
-        // At last a line that is too long.
+        // Finally, a line that is too long.
         log.write_all(&[b'x'; 2000]).unwrap();
         turn(&mut tail, end, end + 3000);
         log.write_all(&[b'x'; 900]).unwrap();

@@ -1,17 +1,17 @@
-//! What of a partition is durable although something before it is not. It is read again with what is not,
-//! and not sent again.
+//! Records of a partition that are durable although earlier ones are not. They are read again
+//! together with those, but not sent again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::pipeline::records::Piece;
 
-/// So many runs of records, and so many lines, are remembered at most; what is beyond may be sent twice.
+/// The maximum number of remembered ranges of records, and of lines. The rest may be sent twice.
 const MOST: usize = 1 << 16;
 
-/// Records that are durable, and lines of records.
+/// Durable records, and durable lines of records.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    /// From one offset up to another.
+    /// Ranges from the key up to the value.
     runs: BTreeMap<i64, i64>,
     lines: BTreeSet<(i64, u32)>,
 }
@@ -50,7 +50,7 @@ impl Ahead {
         }
     }
 
-    /// Everything before this offset is durable.
+    /// Forgets everything before this offset, because it is acknowledged.
     pub(super) fn forget_before(&mut self, offset: i64) {
         if self.is_empty() {
             return;

@@ -1,6 +1,6 @@
-//! Whether topics are still those that were read. One that is deleted and made anew under its name has another
-//! id, and other records at the same offsets: what was delivered, or committed, of the one before says nothing
-//! of where to begin.
+//! Detects recreated topics. A topic that is deleted and recreated under its name has a new id, and
+//! other records at the same offsets, so earlier deliveries and commits say nothing about where to
+//! begin.
 
 use std::{
     collections::BTreeSet,
@@ -13,22 +13,23 @@ use rdkafka::Offset;
 use super::{Ahead, Position, Shared, State};
 use crate::kafka::{TopicId, TopicIds};
 
-/// Of a topic that this member had nothing of for so long, others may have committed more.
+/// How long an id is remembered after the member has lost the topic. After that, other members may
+/// have committed offsets of a recreated topic.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
-/// A topic of one id.
+/// A topic with its id.
 pub(super) struct Life {
     id: TopicId,
     /// When this member last had partitions of it.
     had: Instant,
-    /// Made anew; what the group has committed may be of the one before.
+    /// Whether it was recreated, so that the committed offsets may be of the old topic.
     pub(super) fresh: bool,
 }
 
-/// A topic that was not there.
+/// A topic that did not exist.
 pub(super) struct Doubt {
     since: Instant,
-    /// Nobody told which topic is there now.
+    /// Whether a request for its id had no answer.
     unanswered: bool,
 }
 
@@ -38,25 +39,26 @@ impl Doubt {
     }
 }
 
-/// Whether it is known which topic there is.
+/// Whether a topic may have been recreated.
 #[derive(Debug, PartialEq, Eq)]
 pub(in super::super) enum Doubted {
-    /// As far as is known, it is the one that was read.
+    /// It was not, as far as is known.
     No,
-    /// It was not there, and is asked for.
+    /// It did not exist, and its id was requested.
     Yes,
-    /// Nobody ever told.
+    /// Its id is never returned.
     ForGood,
 }
 
 impl Shared {
-    /// The topics that this member has partitions of.
+    /// Returns the topics of the assigned partitions.
     pub(in super::super) fn topics(&self) -> BTreeSet<Arc<str>> {
         let state = self.state();
         state.partitions.values().map(|partition| partition.place.topic.clone()).collect()
     }
 
-    /// Looks whether these topics were made anew; `ask` tells their ids. Whether there was an answer.
+    /// Checks whether these topics were recreated; `ask` returns their ids. Returns whether there
+    /// was an answer.
     pub(in super::super) fn identify(
         &self,
         topics: &BTreeSet<Arc<str>>,
@@ -81,7 +83,7 @@ impl Shared {
             if let Some(Some(id)) = known {
                 state.is_now(topic, *id, asked);
             }
-            // What nobody tells will not be told later.
+            // A missing id will not be returned later either.
             let is_there = known.is_none_or(Option::is_some);
             if is_there && state.doubts.get(topic).is_some_and(|doubt| doubt.since <= asked) {
                 state.doubts.remove(topic);
@@ -99,12 +101,12 @@ impl Shared {
         true
     }
 
-    /// Whether a topic was made anew, and the group's offsets are not known to be of the new one.
+    /// Returns whether a topic was recreated, and the committed offsets may be of the old one.
     pub(in super::super) fn is_fresh(&self, topic: &str) -> bool {
         self.state().lives.get(topic).is_some_and(|life| life.fresh)
     }
 
-    /// Where partitions of a topic that was made anew are to be committed: at their begin.
+    /// Returns the offsets to commit for partitions of recreated topics: their beginning.
     pub(in super::super) fn begins(&self, is_meant: impl Fn(&str, u64) -> bool) -> Vec<Position> {
         let state = self.state();
         let places = state.partitions.values().map(|partition| &partition.place);
@@ -113,32 +115,32 @@ impl Shared {
         all.map(|place| (place.topic.clone(), place.partition, 0)).collect()
     }
 
-    /// The group's offsets of a topic are of the new one.
+    /// Records that the committed offsets of a topic are of the new one.
     pub(in super::super) fn begun(&self, topic: &str) {
         if let Some(life) = self.state().lives.get_mut(topic) {
             life.fresh = false;
         }
     }
 
-    /// Whether nobody answered when ids were asked for last.
+    /// Returns whether the last request for ids had no answer.
     pub(in super::super) fn is_mute(&self) -> bool {
         self.state().mute
     }
 
-    /// Whether a topic was not there, and it is not known whether the one that is there now is the same.
+    /// Returns whether a topic that did not exist may have been recreated.
     pub(in super::super) fn doubted(&self, topic: &str) -> Doubted {
         let state = self.state();
         let is_read = state.partitions.values().any(|p| &*p.place.topic == topic);
         match state.doubts.get(topic).filter(|_| is_read) {
             None => Doubted::No,
-            // Who told once tells again.
+            // A broker that returned an id once will do so again.
             Some(doubt) if doubt.unanswered && !state.lives.contains_key(topic) => Doubted::ForGood,
             Some(_) => Doubted::Yes,
         }
     }
 
-    /// Nobody tells which topic there is: it begins where the group has committed, which goes with a topic
-    /// that is deleted, or else at its first record.
+    /// Without an id, the topic begins at its committed offset, which is deleted together with a
+    /// topic, or else at its first record.
     pub(in super::super) fn fall_back(&self, topic: &str, committed: &[Position]) {
         let mut state = self.state();
         state.doubts.remove(topic);
@@ -154,19 +156,19 @@ impl Shared {
         }
     }
 
-    /// Something hints that a topic is gone: it is looked at soon.
+    /// Requests a check, because a topic may have been deleted.
     pub(in super::super) fn doubt(&self) {
         self.state().look = true;
     }
 
-    /// Whether there was such a hint since this was asked.
+    /// Returns whether a check was requested since the last call.
     pub(in super::super) fn is_to_look(&self) -> bool {
         std::mem::take(&mut self.state().look)
     }
 }
 
 impl State {
-    /// A topic has this id.
+    /// Stores the current id of a topic.
     fn is_now(&mut self, topic: &str, id: TopicId, asked: Instant) {
         let Some(life) = self.lives.get_mut(topic) else {
             self.lives.insert(topic.to_owned(), Life { id, had: asked, fresh: false });
@@ -210,7 +212,7 @@ mod tests {
         shared.hand(block);
     }
 
-    /// Delivered up to 500, whatever else befell it.
+    /// A topic that was delivered up to 500.
     fn read() -> Shared {
         let shared = Shared::new(Arc::default());
         shared.assigned("t", 0, Offset::Offset(490), false);
@@ -241,7 +243,7 @@ mod tests {
             let broken = shared.broken();
             assert!(broken[0].1.contains("recreated"), "{broken:?}");
             if late {
-                // What was read as if it were the one before.
+                // Records that were read as if they were from the old topic.
                 hand(&shared, 520);
                 shared.acknowledge(&[Reached { id: 0, offset: 521 }]);
             }
@@ -254,7 +256,7 @@ mod tests {
             assert_eq!(shared.begins(|_, _| true), [("t".into(), 0, 0)]);
             assert_eq!(shared.rewind("t", None), [("t".into(), 0, Offset::Beginning)]);
             shared.begun("t");
-            // A commit of before may hold all the same.
+            // An earlier commit may still have succeeded.
             shared.take_back();
             shared.set_back(&[("t".into(), 0, 500)]);
             assert_eq!(shared.rewind("t", None), [("t".into(), 0, Offset::Beginning)]);
@@ -272,7 +274,7 @@ mod tests {
         assert!(shared.doubted("t") == Doubted::No && !shared.is_fresh("t"));
         assert_eq!(shared.rewind("t", None), [("t".into(), 0, Offset::Offset(500))]);
         assert!(!shared.identify(&BTreeSet::from(["t".into()]), |_| None));
-        // What nobody tells is not waited for.
+        // If ids are not returned, they are not waited for.
         shared.broke("t", "unknown topic", true);
         assert!(shared.identify(&BTreeSet::from(["t".into()]), |_| Some(TopicIds::new())));
         assert_eq!(shared.doubted("t"), Doubted::No);

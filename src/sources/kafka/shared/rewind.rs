@@ -1,5 +1,5 @@
-//! Partitions that are read again from where they are delivered: under a new number, so that nothing
-//! that is on its way counts for them any more.
+//! Partitions that are read again from where they were delivered. They get a new number, so that
+//! late reports about earlier records do not count.
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
@@ -11,19 +11,20 @@ use crate::{
     pipeline::records::{Piece, Place, Reached},
 };
 
-/// So many of a partition's earlier numbers are known: reports that are later than that say nothing.
+/// The maximum number of earlier numbers of a partition; reports under older ones are ignored.
 const MOST_EARLIER: usize = 64;
 
 /// Where to read a partition from.
 pub(in super::super) type Start = (Arc<str>, i32, Offset);
 
 impl Shared {
-    /// Whether what was read under this number is still wanted.
+    /// Returns whether records that were read under this number are still wanted.
     pub(in super::super) fn holds(&self, id: u64) -> bool {
         self.state().partitions.get(&id).is_some_and(|partition| !partition.broken)
     }
 
-    /// Something read under this number could not be sent for a fault of the topic that it was for.
+    /// Records that a record read under this number could not be sent because of an error of its
+    /// topic.
     pub(in super::super) fn unsent(&self, id: u64, why: &io::Error) {
         let state = self.state();
         let topic = state.partitions.get(&id).map(|partition| partition.place.topic.clone());
@@ -33,9 +34,9 @@ impl Shared {
         }
     }
 
-    /// A topic cannot be read, or what is read of it cannot be sent: nothing more of what was read of
-    /// it is taken for delivered. Of one that is `gone` no offset is committed any more: one that is made
-    /// anew has others.
+    /// Records that a topic cannot be read, or that its records cannot be sent: nothing more of
+    /// what was read counts as delivered. If it is `gone`, no more of its offsets are committed,
+    /// because a recreated topic has others.
     pub(in super::super) fn broke(&self, topic: &str, why: &str, gone: bool) {
         let mut state = self.state();
         if gone {
@@ -59,29 +60,30 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// These were read under this number and are durable, although not all that came before them is.
+    /// Records that these were read under this number and are durable, although earlier records may
+    /// not be.
     pub(in super::super) fn sent(&self, id: u64, pieces: &[Piece]) {
         let mut state = self.state();
         let mut all = state.partitions.values_mut();
         let found = all.find(|p| p.place.id == id || p.earlier.contains(&id));
-        // What is made anew has other records there.
+        // A recreated topic has other records at these offsets.
         if let Some(Partition { ahead, acknowledged, .. }) = found.filter(|p| !p.gone) {
             let later = pieces.iter().filter(|piece| piece.offset >= *acknowledged);
             later.for_each(|piece| ahead.insert(*piece));
         }
     }
 
-    /// Whether something that is read under this number was sent before and is durable.
+    /// Returns whether any records read under this number were sent before and are durable.
     pub(in super::super) fn has_sent(&self, id: u64) -> bool {
         self.state().partitions.get(&id).is_some_and(|partition| !partition.ahead.is_empty())
     }
 
-    /// Whether that was sent before and is durable.
+    /// Returns whether this one was sent before and is durable.
     pub(in super::super) fn was_sent(&self, id: u64, piece: Piece) -> bool {
         self.state().partitions.get(&id).is_some_and(|partition| partition.ahead.has(piece))
     }
 
-    /// Nothing of what was handed out and is not acknowledged is wanted any more, of any topic.
+    /// Takes back everything that was handed out and is not acknowledged, of all topics.
     pub(in super::super) fn take_back(&self) {
         let mut state = self.state();
         state.partitions.values_mut().for_each(|partition| partition.broken = true);
@@ -90,13 +92,13 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Whether everything was taken back, and is not where it was committed yet.
+    /// Returns whether everything was taken back, and the positions are not reset yet.
     pub(in super::super) fn is_taken_back(&self) -> bool {
         self.state().taken_back
     }
 
-    /// Everything that was taken back is committed so far, and, where nothing is said, not at all; of
-    /// which topics that is.
+    /// Resets everything that was taken back to the committed offsets, or to the start if there are
+    /// none. Returns the topics.
     pub(in super::super) fn set_back(&self, committed: &[Position]) -> BTreeSet<Arc<str>> {
         let mut state = self.state();
         state.taken_back = false;
@@ -112,7 +114,7 @@ impl Shared {
                 Offset::Offset(start) => start.max(partition.furthest),
                 _ => partition.furthest.max(0),
             };
-            // More than was read is of a topic of before: see `lives`.
+            // An offset after everything that was read belongs to an earlier topic: see `lives`.
             let offset = match known {
                 Some((.., offset)) if *offset <= most && !fresh => *offset,
                 Some(_) => partition.acknowledged,
@@ -124,7 +126,7 @@ impl Shared {
         topics
     }
 
-    /// How far these partitions have come, if what was read of them is still wanted.
+    /// Returns the progress of these partitions, if all that was read of them is still wanted.
     pub(in super::super) fn owned(&self, reached: &[Reached]) -> Option<Vec<Position>> {
         let state = self.state();
         let position = |Reached { id, offset }: &Reached| {
@@ -134,12 +136,12 @@ impl Shared {
         reached.iter().map(position).collect()
     }
 
-    /// The topics that broke since this was asked, and why.
+    /// Takes the topics with new errors, and the errors.
     pub(in super::super) fn broken(&self) -> Vec<(String, String)> {
         std::mem::take(&mut self.state().broken)
     }
 
-    /// Gives partitions of a topic new numbers, and says where they are to be read from.
+    /// Gives partitions of a topic new numbers, and returns where they are to be read from.
     pub(in super::super) fn rewind(&self, topic: &str, only: Option<i32>) -> Vec<Start> {
         let mut state = self.state();
         let is_meant = |place: &Place| {
@@ -173,9 +175,9 @@ impl Shared {
             };
             let place = Place { id, ..place };
             starts.push((place.topic.clone(), place.partition, start));
-            self.vitals.revoked(old);
+            self.member_status.revoked(old);
             let (topic, number) = (place.topic.clone(), place.partition);
-            self.vitals.assigned(id, kafka::Partition::new(topic, number, start).again());
+            self.member_status.assigned(id, kafka::Partition::new(topic, number, start).seeking());
             let new = Partition {
                 place,
                 start,
@@ -193,7 +195,7 @@ impl Shared {
         starts
     }
 
-    /// Up to where a partition was handed out, and delivered.
+    /// Returns the end of the handed-out and of the delivered records of a partition.
     pub(in super::super) fn reached(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
         let state = self.state();
         let mut all = state.partitions.values();
@@ -201,8 +203,8 @@ impl Shared {
         found.map(|partition| (partition.handed, partition.acknowledged))
     }
 
-    /// How far the partitions of a topic are delivered, all together, and whether anything of them is
-    /// on its way; `None` where there are none.
+    /// Returns the summed progress of a topic's partitions, and whether records are in flight;
+    /// `None` if none are assigned.
     pub(in super::super) fn progress(&self, topic: &str) -> Option<(i64, bool)> {
         let state = self.state();
         let all = state.partitions.values().filter(|partition| &*partition.place.topic == topic);
@@ -256,7 +258,7 @@ mod tests {
         }
         let mut starts = shared.rewind("t", None);
         starts.sort_by_key(|(_, partition, _)| *partition);
-        // Where nothing was delivered, at the first record that there was.
+        // Without deliveries, reading begins at the first record.
         let at = |partition, offset| (Arc::from("t"), partition, Offset::Offset(offset));
         assert_eq!(starts, [at(0, 20), at(1, 55)]);
         acknowledge(&shared, &places[1], 1_000);
@@ -265,7 +267,7 @@ mod tests {
         let new: Vec<_> =
             shared.places().into_iter().filter(|place| &*place.topic == "t").collect();
         assert!(new.iter().all(|place| place.id > 2 && shared.holds(place.id)));
-        // What was stored stays so, and what comes now is stored behind it.
+        // Stored offsets stay stored, and later ones follow.
         assert_eq!(shared.to_store(), [(Arc::from("u"), 0, 1_000), (Arc::from("t"), 1, 55)]);
     }
 
@@ -281,7 +283,7 @@ mod tests {
         let ids: Vec<_> = shared.places().iter().map(|place| place.id).collect();
         let left = [(Arc::from("u"), 0, 9)];
         assert_eq!((shared.positions(&ids), shared.to_store()), (left.to_vec(), left.to_vec()));
-        // It is there again.
+        // The topic exists again.
         hand(&shared, shared.places().iter().find(|p| p.partition == 1).unwrap(), 70..71);
         let place = shared.places().into_iter().find(|p| p.partition == 1).unwrap();
         acknowledge(&shared, &place, 71);
@@ -296,7 +298,7 @@ mod tests {
         shared.unsent(places[1].id, &io::Error::other("no such topic"));
         shared.sent(places[1].id, &[piece(53), piece(57)]);
         let _ = shared.rewind("t", None);
-        // A late report, under the number of before.
+        // A late report under the old number.
         shared.sent(places[1].id, &[piece(58)]);
         let again = shared.places().into_iter().find(|place| place.is("t", 1)).unwrap();
         let known = |id| (50..60).filter(|n| shared.was_sent(id, piece(*n))).collect::<Vec<_>>();
@@ -304,7 +306,7 @@ mod tests {
         assert_eq!(known(again.id), [53, 57, 58]);
         acknowledge(&shared, &again, 58);
         assert_eq!(known(again.id), [58]);
-        // A topic that is made anew has other records.
+        // A recreated topic has other records.
         shared.broke("t", "unknown topic", true);
         shared.sent(again.id, &[piece(59)]);
         let _ = shared.rewind("t", None);

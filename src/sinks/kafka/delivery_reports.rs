@@ -1,4 +1,4 @@
-//! Where delivery reports come in.
+//! Receives delivery reports.
 
 use std::{
     collections::BTreeSet,
@@ -21,139 +21,141 @@ use rdkafka::{
 };
 
 use crate::{
-    kafka::{Client, Fault, Voice, about, of_record},
+    kafka::{Client, Fault, Reporter, about, of_record},
     pipeline::{
         Reason,
         records::{Back, Ticket, Told},
     },
 };
 
-/// A record's place in its batch has so many bits of a ticket.
+/// The number of bits of a ticket for a record's index in its batch.
 const RECORD_BITS: u32 = 20;
 
-/// Where delivery reports come in.
-pub(super) struct Desk {
-    tray: Mutex<Tray>,
+/// Receives the delivery reports of a producer.
+pub(super) struct DeliveryReports {
+    pending: Mutex<PendingReports>,
     more: Condvar,
-    pub(super) voice: Voice,
-    /// A transaction is taken back, for whatever reason; otherwise what fails is sent again.
+    pub(super) reporter: Reporter,
+    /// Whether failed records are handled by aborting the transaction. Otherwise they are sent
+    /// again.
     takes_back: bool,
 }
 
 #[derive(Default)]
-pub(super) struct Tray {
+pub(super) struct PendingReports {
     pub(super) reports: Vec<(Ticket, Told)>,
-    /// Refused with their batches: for their own fault, or another's.
+    /// Records that were rejected with their batches, because of themselves or of another record.
     pub(super) again: Vec<(usize, OwnedMessage)>,
-    /// What is on its way is alone in its batch.
+    /// Whether the record in flight is alone in its batch.
     pub(super) alone: bool,
-    /// Those that a fault of their topic kept from it.
+    /// Records that could not be sent because of an error of their topic.
     pub(super) unsent: Vec<(Ticket, io::Error)>,
-    /// The producer itself says that it can go no further.
+    /// Whether the producer reported a fatal error.
     pub(super) broken: bool,
-    /// Topics that this program may not write, as was found since the transaction began.
+    /// Topics that were found to be unauthorized since the transaction began.
     pub(super) denied: BTreeSet<String>,
     pub(super) failed: Option<io::Error>,
 }
 
-impl Desk {
-    pub(super) fn new(voice: Voice, takes_back: bool) -> Arc<Self> {
-        Arc::new(Self { tray: Mutex::default(), more: Condvar::new(), voice, takes_back })
+impl DeliveryReports {
+    pub(super) fn new(reporter: Reporter, takes_back: bool) -> Arc<Self> {
+        Arc::new(Self { pending: Mutex::default(), more: Condvar::new(), reporter, takes_back })
     }
 
-    pub(super) fn tray(&self) -> MutexGuard<'_, Tray> {
-        self.tray.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn pending(&self) -> MutexGuard<'_, PendingReports> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until something comes in.
-    pub(super) fn wait(&self, tray: MutexGuard<'_, Tray>, wait: Duration) {
-        drop(self.more.wait_timeout(tray, wait));
+    /// Waits until something is received.
+    pub(super) fn wait(&self, pending: MutexGuard<'_, PendingReports>, wait: Duration) {
+        drop(self.more.wait_timeout(pending, wait));
     }
 }
 
-impl Tray {
-    /// Whether there is more in it than reports.
-    pub(super) fn is_rare(&self) -> bool {
+impl PendingReports {
+    /// Returns whether there is more than reports.
+    pub(super) fn has_failures(&self) -> bool {
         self.failed.is_some() || !self.again.is_empty() || !self.unsent.is_empty()
     }
 }
 
-/// What librdkafka tells of.
-pub(super) struct Ear(pub(super) Arc<Desk>);
+/// The callbacks of the producer.
+pub(super) struct ClientCallbacks(pub(super) Arc<DeliveryReports>);
 
-impl ClientContext for Ear {
+impl ClientContext for ClientCallbacks {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, _: rdkafka::config::RDKafkaLogLevel, about: &str, line: &str) {
-        self.0.voice.heard(about, line);
+        self.0.reporter.log_line(about, line);
         if let Some(topic) = denied(about, line) {
-            self.0.tray().denied.insert(topic.to_owned());
+            self.0.pending().denied.insert(topic.to_owned());
         }
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.0.voice.vitals.told(Client::Sink, &statistics);
+        self.0.reporter.member_status.update(Client::Sink, &statistics);
     }
 
     fn error(&self, error: KafkaError, _: &str) {
         if is_broken(&error) {
-            let mut tray = self.0.tray();
-            tray.broken = true;
+            let mut pending = self.0.pending();
+            pending.broken = true;
             if !self.0.takes_back {
-                tray.failed.get_or_insert_with(|| about("the producer", &error));
+                pending.failed.get_or_insert_with(|| about("the producer", &error));
             }
-            drop(tray);
+            drop(pending);
             self.0.more.notify_all();
         } else {
-            self.0.voice.fault(&error);
+            self.0.reporter.fault(&error);
         }
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        self.0.voice.token()
+        self.0.reporter.token()
     }
 }
 
-impl ProducerContext for Ear {
+impl ProducerContext for ClientCallbacks {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
-        let mut tray = self.0.tray();
+        let mut pending = self.0.pending();
         match result {
-            Ok(_) => tray.reports.push((unpacked(opaque), Told::Durable)),
+            Ok(_) => pending.reports.push((unpacked(opaque), Told::Durable)),
             Err((error, message)) => match refusal(error) {
-                Some(reason) if tray.alone || self.0.takes_back => {
-                    self.0.voice.vitals.erred(Fault::Record);
+                Some(reason) if pending.alone || self.0.takes_back => {
+                    self.0.reporter.member_status.count_error(Fault::Record);
                     let back = (!self.0.takes_back).then(|| back(message));
-                    tray.reports.push((unpacked(opaque), Told::Refused(reason, back)));
+                    pending.reports.push((unpacked(opaque), Told::Refused(reason, back)));
                 }
-                Some(_) => tray.again.push((opaque, message.detach())),
-                // What librdkafka gives up that is the cluster's fault is read, and sent, again.
+                Some(_) => pending.again.push((opaque, message.detach())),
+                // If librdkafka gives a record up because of the cluster, it is read and sent
+                // again.
                 None if is_topics(error) || !self.0.takes_back && is_clusters(error) => {
-                    tray.unsent.push((unpacked(opaque), about(message.topic(), error)));
+                    pending.unsent.push((unpacked(opaque), about(message.topic(), error)));
                 }
-                None if is_purged(error) && tray.denied.contains(message.topic()) => {
+                None if is_purged(error) && pending.denied.contains(message.topic()) => {
                     let error = KafkaError::MessageProduction(Denied);
-                    tray.unsent.push((unpacked(opaque), about(message.topic(), &error)));
+                    pending.unsent.push((unpacked(opaque), about(message.topic(), &error)));
                 }
                 None if self.0.takes_back && !is_lasting(error) => {
-                    tray.reports.push((unpacked(opaque), Told::Undone));
+                    pending.reports.push((unpacked(opaque), Told::Undone));
                 }
                 None => {
-                    tray.failed.get_or_insert_with(|| about(message.topic(), error));
+                    pending.failed.get_or_insert_with(|| about(message.topic(), error));
                 }
             },
         }
-        // Who waits for room or for reports looks again soon enough; each wake-up costs.
-        let first = tray.reports.len() == 1 || tray.is_rare();
-        drop(tray);
+        // Whoever waits for space or for reports checks again soon, and each wake-up has a cost.
+        let first = pending.reports.len() == 1 || pending.has_failures();
+        drop(pending);
         if first {
             self.0.more.notify_all();
         }
     }
 }
 
-/// What was sent.
+/// Returns the record that was sent.
 fn back(message: &BorrowedMessage<'_>) -> Back {
     let part = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
     let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
@@ -161,20 +163,20 @@ fn back(message: &BorrowedMessage<'_>) -> Back {
     Back { key: part(message.key()), value: part(message.payload()), headers }
 }
 
-/// What is said against a record that was refused for its own fault, or with its batch for another's.
+/// Returns the reason if a record was rejected because of itself, or together with its batch.
 fn refusal(error: &KafkaError) -> Option<Reason> {
     let anothers = error.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidDifferentRecord);
     if anothers { Some(Reason::Refused) } else { of_record(error).map(reason) }
 }
 
-/// Whether something was not sent, since its transaction came to an end before.
+/// Returns whether a record was not sent because its transaction ended before.
 fn is_purged(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{PurgeInflight, PurgeQueue};
     matches!(error.rdkafka_error_code(), Some(PurgeQueue | PurgeInflight))
 }
 
-/// The topic that a line of librdkafka's log says may not be written. No error names it: a transaction that a
-/// topic may not be in fails as a whole.
+/// Returns the topic that a line of librdkafka's log reports as unauthorized. No error names it,
+/// because a transaction with such a topic fails as a whole.
 fn denied<'a>(about: &str, line: &'a str) -> Option<&'a str> {
     let told = about == "ADDPARTS" && line.ends_with("Topic authorization failed");
     line.split('"').nth(1).filter(|_| told)
@@ -184,18 +186,17 @@ fn is_clusters(error: &KafkaError) -> bool {
     error.rdkafka_error_code().map(Fault::of) == Some(Fault::Cluster)
 }
 
-/// Whether a topic has a fault of its own.
+/// Returns whether an error is about one topic.
 pub(super) fn is_topics(error: &KafkaError) -> bool {
     error.rdkafka_error_code().map(Fault::of) == Some(Fault::Topic)
 }
 
-/// Whether a transaction that begins anew would fail again. That the producer is broken is told
-/// elsewhere.
+/// Returns whether a new transaction would fail again. A fatal producer error is handled elsewhere.
 pub(super) fn is_lasting(error: &KafkaError) -> bool {
     !is_broken(error) && error.rdkafka_error_code().map(Fault::of) == Some(Fault::Lasting)
 }
 
-/// Whether the producer is of no use any more.
+/// Returns whether the producer is unusable.
 fn is_broken(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),

@@ -1,5 +1,5 @@
-//! What cannot be read: told once, and tried again when it changes. And files for which there are too few
-//! descriptors: they are read in turn.
+//! Files that cannot be read, which are reported once and retried when they change. And files for
+//! which there are too few descriptors, which are read in turn.
 
 use std::{fs::File, io, path::Path};
 
@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::{Follow, MOST_FILES, tail::Packing};
 
 impl Follow {
-    /// A file that could not be read: told once, tried again when it changes.
+    /// Handles a file that cannot be read: it is reported once, and retried when it changes.
     pub(super) fn fail(&mut self, input: usize, error: io::Error) {
         let Some(tail) = self.tails.get_mut(&input) else { return };
         let name = tail.name.clone();
@@ -16,7 +16,7 @@ impl Follow {
         self.tell(&name, error);
     }
 
-    /// Until the file changes.
+    /// Suspends a file until it changes.
     pub(super) fn park(&mut self, input: usize) {
         let Some(tail) = self.tails.get_mut(&input) else { return };
         tail.exhausted_at = tail.size().ok();
@@ -26,7 +26,7 @@ impl Follow {
         }
     }
 
-    /// Tells a failure, if it was not told before.
+    /// Reports a failure, if it was not reported before.
     pub(super) fn tell(&mut self, name: &str, error: io::Error) {
         if self.told.len() >= MOST_FILES {
             self.told.clear();
@@ -36,7 +36,7 @@ impl Follow {
         }
     }
 
-    /// Opens a file, though there may be no descriptor left.
+    /// Opens a file; if there is no descriptor left, another file is closed.
     pub(super) fn open_file(&mut self, path: &Path) -> io::Result<File> {
         loop {
             match File::open(path) {
@@ -46,7 +46,7 @@ impl Follow {
         }
     }
 
-    /// Opens a file that is followed for its turn.
+    /// Opens a followed file for its turn.
     pub(super) fn open_for_turn(&mut self, input: usize) -> io::Result<()> {
         self.turns += 1;
         let turn = self.turns;
@@ -63,10 +63,10 @@ impl Follow {
         }
     }
 
-    /// Closes files until no more are open than may be.
+    /// Closes files until the limit of open files is met.
     pub(super) fn spare(&mut self, but: Option<usize>) {
         let most = self.settings.most_open.max(1);
-        // The usual case needs no count.
+        // In the usual case, no count is needed.
         if self.tails.len() <= most {
             return;
         }
@@ -78,8 +78,8 @@ impl Follow {
         }
     }
 
-    /// Closes the file whose turn is the longest ago, of those that are read to their end if there are
-    /// any. `false`: none can be closed.
+    /// Closes the file whose turn was longest ago; files that were read to their end are closed
+    /// first. Returns `false` if none can be closed.
     pub(super) fn close_one(&mut self, but: Option<usize>) -> bool {
         let busy = [but, self.current, self.unpacking];
         let closable = self
@@ -97,7 +97,7 @@ impl Follow {
     }
 }
 
-/// Whether no descriptor was left.
+/// Returns whether there was no descriptor left.
 fn is_short(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }

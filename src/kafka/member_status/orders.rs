@@ -1,34 +1,34 @@
-//! What an operator wants of a member. It is remembered while the process lives.
+//! Commands of an operator. They are remembered until the process ends.
 
 use std::collections::BTreeSet;
 
-use super::Vitals;
+use super::MemberStatus;
 
 /// A topic, or one partition of it.
 type Target = (String, Option<i32>);
 /// A record.
 type Spot = (String, i32, i64);
 
-/// Why an order is not followed.
+/// Why a command is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
-    /// It cannot be read.
+pub enum OrderError {
+    /// The command cannot be parsed.
     Malformed(String),
-    /// It makes no sense here and now.
+    /// The command cannot be executed in the current state.
     Refused(String),
 }
 
-/// What was ordered.
+/// The commands in effect.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     pub(super) paused: BTreeSet<Target>,
     skips: BTreeSet<Spot>,
-    /// Of these, those that the source was not told of.
+    /// Skips that the source was not told yet.
     new: Vec<Spot>,
 }
 
 impl Orders {
-    /// Whether a partition is paused by hand.
+    /// Returns whether an operator paused a partition.
     pub(super) fn holds(&self, topic: &str, partition: i32) -> bool {
         self.paused.iter().any(|(known, number)| {
             known == topic && number.is_none_or(|number| number == partition)
@@ -36,13 +36,13 @@ impl Orders {
     }
 }
 
-impl Vitals {
-    /// Follows an order: `pause` or `resume` of a topic or a partition, `skip` of a record. What was
-    /// done, for people.
+impl MemberStatus {
+    /// Executes a command: `pause` or `resume` of a topic or a partition, or `skip` of a record.
+    /// Returns what was done, for people.
     ///
     /// # Errors
-    /// It cannot be followed, and why.
-    pub fn order(&self, verb: &str, target: &str) -> Result<String, Unfit> {
+    /// The command is refused, and why.
+    pub fn order(&self, verb: &str, target: &str) -> Result<String, OrderError> {
         match verb {
             "pause" | "resume" => {
                 let (topic, partition) =
@@ -63,18 +63,18 @@ impl Vitals {
                     _ => Err(wanted()),
                 }
             }
-            _ => Err(Unfit::Malformed("unknown command: use pause, resume or skip".into())),
+            _ => Err(OrderError::Malformed("unknown command: use pause, resume or skip".into())),
         }
     }
 
-    fn pause(&self, topic: String, partition: Option<i32>) -> Result<String, Unfit> {
+    fn pause(&self, topic: String, partition: Option<i32>) -> Result<String, OrderError> {
         let mut state = self.state();
         let here = state.partitions.values();
         let here =
             here.filter(|p| *p.topic == *topic && partition.is_none_or(|n| n == p.partition));
         let here = here.count();
         if here == 0 {
-            return Err(Unfit::Refused(format!(
+            return Err(OrderError::Refused(format!(
                 "{} is not assigned to this member: ask another member of the group",
                 shown(&topic, partition)
             )));
@@ -87,35 +87,35 @@ impl Vitals {
         ))
     }
 
-    fn resume(&self, topic: String, partition: Option<i32>) -> Result<String, Unfit> {
+    fn resume(&self, topic: String, partition: Option<i32>) -> Result<String, OrderError> {
         let what = shown(&topic, partition);
         let orders = &mut self.state().orders;
         let before = orders.paused.len();
-        // A topic's resumption is one of its partitions, too.
+        // Resuming a topic resumes all of its partitions.
         orders.paused.retain(|(known, number)| {
             *known != topic || partition.is_some() && *number != partition
         });
         if orders.paused.len() < before {
             Ok(format!("{what} is resumed"))
         } else if partition.is_some() && orders.paused.contains(&(topic, None)) {
-            Err(Unfit::Refused(format!(
+            Err(OrderError::Refused(format!(
                 "{what} is paused together with its topic: resume the topic"
             )))
         } else {
-            Err(Unfit::Refused(format!("{what} was not paused by an operator")))
+            Err(OrderError::Refused(format!("{what} was not paused by an operator")))
         }
     }
 
-    fn skip(&self, topic: String, partition: i32, offset: i64) -> Result<String, Unfit> {
+    fn skip(&self, topic: String, partition: i32, offset: i64) -> Result<String, OrderError> {
         let what = format!("{topic}[{partition}]:{offset}");
         let mut state = self.state();
         let mut here = state.partitions.values();
         let Some(here) = here.find(|p| *p.topic == *topic && p.partition == partition) else {
             let why = "is not assigned to this member: ask another member of the group";
-            return Err(Unfit::Refused(format!("{what} {why}")));
+            return Err(OrderError::Refused(format!("{what} {why}")));
         };
         if here.reached.is_some_and(|reached| reached > offset) {
-            return Err(Unfit::Refused(format!("{what} was already delivered")));
+            return Err(OrderError::Refused(format!("{what} was already delivered")));
         }
         let spot = (topic, partition, offset);
         if state.orders.skips.insert(spot.clone()) {
@@ -127,24 +127,24 @@ impl Vitals {
         ))
     }
 
-    /// What is paused by hand.
+    /// Returns the topics and partitions that an operator paused.
     pub fn paused_by_hand(&self) -> BTreeSet<(String, Option<i32>)> {
         self.state().orders.paused.clone()
     }
 
-    /// Records to be skipped that this was not asked for yet.
+    /// Returns the records to skip that were added since the last call.
     pub fn new_skips(&self) -> Vec<(String, i32, i64)> {
         std::mem::take(&mut self.state().orders.new)
     }
 
-    /// A record need not be skipped any more: it was, or it was delivered.
+    /// Forgets a skip: the record was skipped or delivered.
     pub fn skip_is_over(&self, spot: &(String, i32, i64)) {
         self.state().orders.skips.remove(spot);
     }
 }
 
-fn malformed(wanted: &str) -> Unfit {
-    Unfit::Malformed(format!("expected {wanted}"))
+fn malformed(wanted: &str) -> OrderError {
+    OrderError::Malformed(format!("expected {wanted}"))
 }
 
 fn parsed(target: &str) -> Option<Target> {
@@ -169,26 +169,26 @@ mod tests {
 
     #[test]
     fn orders_are_judged_before_they_are_followed() {
-        let vitals = Vitals::default();
-        vitals.assigned(1, Partition::new("t".into(), 0, Offset::Offset(10)));
-        vitals.assigned(2, Partition::new("t".into(), 1, Offset::Beginning));
-        let said = |verb: &str, target: &str| match vitals.order(verb, target) {
+        let member_status = MemberStatus::default();
+        member_status.assigned(1, Partition::new("t".into(), 0, Offset::Offset(10)));
+        member_status.assigned(2, Partition::new("t".into(), 1, Offset::Beginning));
+        let said = |verb: &str, target: &str| match member_status.order(verb, target) {
             Ok(said) => said,
-            Err(Unfit::Refused(why)) => format!("no: {why}"),
-            Err(Unfit::Malformed(why)) => format!("what: {why}"),
+            Err(OrderError::Refused(why)) => format!("no: {why}"),
+            Err(OrderError::Malformed(why)) => format!("what: {why}"),
         };
         assert!(said("pause", "t").starts_with("`t` is paused (2 partitions"));
         assert!(said("pause", "t:1").starts_with("`t:1` is paused (1 partitions"));
         assert!(said("pause", "t:2").starts_with("no: `t:2` is not assigned to this member"));
         assert!(said("resume", "t:0").starts_with("no: `t:0` is paused together with its topic"));
         assert_eq!(said("resume", "t"), "`t` is resumed");
-        assert!(vitals.paused_by_hand().is_empty());
+        assert!(member_status.paused_by_hand().is_empty());
         assert!(said("resume", "t").starts_with("no: `t` was not paused"));
         assert!(said("skip", "t:0@9").starts_with("no: t[0]:9 was already delivered"));
         assert!(said("skip", "u:0@9").starts_with("no: u[0]:9 is not assigned to this member"));
         assert!(said("skip", "t:0@10").starts_with("t[0]:10 will be skipped when"));
         assert!(said("skip", "t:0@10").starts_with("t[0]:10 will be skipped when"));
-        assert_eq!(vitals.new_skips(), [("t".to_owned(), 0, 10)]);
+        assert_eq!(member_status.new_skips(), [("t".to_owned(), 0, 10)]);
         for (verb, target) in [
             ("skip", "t:0"),
             ("skip", "t@1"),

@@ -1,13 +1,13 @@
-//! What is known of a member of a group while it runs: for probes and for measures.
+//! The status of a member of a group, for probes and metrics.
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `awaited` | what it waiting for before it has records |
-//! | `clients` | what librdkafka's clients count of themselves |
-//! | `partition` | how far a partition is, and how far it could be |
-//! | `orders` | what an operator wants |
-//! | `stall` | partitions that do not advance although there is more |
-//! | `families` | the measures by name |
+//! | `awaited` | what the member waits for before it has partitions |
+//! | `clients` | statistics of librdkafka's clients |
+//! | `partition` | the progress and the lag of a partition |
+//! | `orders` | commands of an operator |
+//! | `stall` | partitions that do not advance although there is more to read |
+//! | `families` | the metrics by name |
 
 mod awaited;
 mod clients;
@@ -32,80 +32,80 @@ use crate::metrics::Histogram;
 use awaited::Awaited;
 pub use clients::Client;
 use clients::{Retries, Waiting};
+pub use orders::OrderError;
 use orders::Orders;
-pub use orders::Unfit;
 pub use partition::Partition;
 pub use stall::Change;
 
-/// What happens to partitions of a group.
+/// An event in a rebalance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rebalance {
-    /// Some came.
+    /// Partitions were assigned.
     Assigned,
-    /// Some went, after a last commit.
+    /// Partitions were revoked, after a last commit.
     Revoked,
-    /// Some were another's already.
+    /// Partitions were lost: they are already assigned to another member.
     Lost,
 }
 
 /// Why records were skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skip {
-    /// The committed offset does not exist any more.
+    /// The committed offset no longer exists.
     OutOfRange,
     /// There was no committed offset, and the configuration says `latest`.
     Latest,
-    /// Somebody asked for it.
+    /// An operator skipped them.
     ByHand,
-    /// Runs died of it.
+    /// The process crashed repeatedly on them.
     Poison,
 }
 
-/// A member that was given up has so long to join again before it is not ready.
+/// How long a member may take to rejoin before it counts as not ready.
 const REJOINED_WITHIN: Duration = Duration::from_secs(2);
 
-/// What is known of a member.
-pub struct Vitals {
+/// The status of a member.
+pub struct MemberStatus {
     joined: AtomicBool,
-    /// Another process has taken this member's place in its group.
-    ousted: AtomicBool,
+    /// Another process has this member's name in its group.
+    replaced: AtomicBool,
     rebalances: [AtomicU64; 3],
     errors: [AtomicU64; 4],
     skipped: [AtomicU64; 4],
     commit_failures: AtomicU64,
-    /// From an acknowledgement to the answer to its commit.
+    /// Time from an acknowledgement to the response to its commit.
     commit: Histogram,
-    /// How old a record was when it was acknowledged.
+    /// Age of a record when it was acknowledged.
     age: Histogram,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// What it waiting for before it has records.
+    /// What the member waits for before it has partitions.
     awaited: Option<Awaited>,
-    /// The oldest offset was stored then that is not committed.
+    /// When the oldest uncommitted offset was stored.
     stored: Option<Instant>,
     partitions: BTreeMap<u64, Partition>,
-    /// What waits inside librdkafka: read ahead, and to be sent.
+    /// Records queued in librdkafka: fetched ahead, and to be sent.
     waiting: [Waiting; 2],
     retries: [Retries; 2],
-    /// Topics that are paused for a fault of their own, and which.
+    /// Topics that are paused because of an error of their own, and the error.
     faults: BTreeMap<String, String>,
-    /// Partitions that do not advance although there is more, and why.
+    /// Partitions that do not advance although there is more to read, and why.
     stalled: BTreeMap<(String, i32), String>,
-    /// One of those of which the group does not say where they begin.
-    untold: Option<(String, i32)>,
-    /// When something was acknowledged last.
+    /// A stalled partition whose committed offset the group does not return.
+    without_offset: Option<(String, i32)>,
+    /// When something was last acknowledged.
     moved: Option<Instant>,
     orders: Orders,
 }
 
-impl Default for Vitals {
+impl Default for MemberStatus {
     fn default() -> Self {
         Self {
             joined: AtomicBool::new(false),
-            ousted: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
             rebalances: Default::default(),
             errors: Default::default(),
             skipped: Default::default(),
@@ -117,11 +117,12 @@ impl Default for Vitals {
     }
 }
 
-impl Vitals {
-    /// Whether it takes records; if not, why.
+impl MemberStatus {
+    /// Returns whether the member is ready, or why not.
     ///
     /// # Errors
-    /// It did not join yet, or not again, a topic is paused for a fault of its own, or a partition is stalled.
+    /// The member has not joined, or not rejoined, or a topic is paused because of an error of its
+    /// own, or a partition is stalled.
     pub fn ready(&self) -> Result<(), String> {
         let joined = self.joined.load(Relaxed);
         let awaited = self.awaited().filter(|(_, took)| !joined || *took >= REJOINED_WITHIN);
@@ -140,7 +141,8 @@ impl Vitals {
         if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
     }
 
-    /// Partitions came or went, if only none of them. How long they were waited for, if they were.
+    /// Counts a rebalance event. For an assignment, even an empty one, returns how long the member
+    /// waited.
     pub fn rebalanced(&self, what: Rebalance) -> Option<Duration> {
         self.rebalances[what as usize].fetch_add(1, Relaxed);
         if what != Rebalance::Assigned {
@@ -150,49 +152,50 @@ impl Vitals {
         self.state().awaited.take().map(|awaited| awaited.took())
     }
 
-    /// How often partitions came.
+    /// Returns how often partitions were assigned.
     pub fn assignments(&self) -> u64 {
         self.rebalances[Rebalance::Assigned as usize].load(Relaxed)
     }
 
-    /// Another process has taken this member's place.
-    pub fn oust(&self) {
-        self.ousted.store(true, Relaxed);
+    /// Records that another process has this member's name.
+    pub fn mark_replaced(&self) {
+        self.replaced.store(true, Relaxed);
     }
 
-    /// Whether one has.
-    pub fn is_ousted(&self) -> bool {
-        self.ousted.load(Relaxed)
+    /// Returns whether another process has this member's name.
+    pub fn is_replaced(&self) -> bool {
+        self.replaced.load(Relaxed)
     }
 
-    /// There was an error.
-    pub fn erred(&self, fault: Fault) {
+    /// Counts an error.
+    pub fn count_error(&self, fault: Fault) {
         self.errors[fault as usize].fetch_add(1, Relaxed);
     }
 
-    /// So many offsets were skipped.
+    /// Counts skipped offsets.
     pub fn skipped(&self, why: Skip, offsets: u64) {
         self.skipped[why as usize].fetch_add(offsets, Relaxed);
     }
 
-    /// A partition is this member's, by this number.
+    /// Adds a partition that was assigned to this member, under this number.
     pub fn assigned(&self, id: u64, partition: Partition) {
         self.state().partitions.insert(id, partition);
     }
 
-    /// It is another's.
+    /// Removes a partition that was revoked.
     pub fn revoked(&self, id: u64) {
         self.state().partitions.remove(&id);
     }
 
-    /// Records before `end` were handed out, the oldest of this timestamp.
+    /// Records that the records before `end` were handed to the pipeline; `oldest` is the oldest
+    /// timestamp of the batch.
     pub fn handed(&self, id: u64, end: i64, oldest: Option<i64>) {
         if let Some(partition) = self.state().partitions.get_mut(&id) {
             partition.handed(end, oldest);
         }
     }
 
-    /// Records before `end` are durable where they went.
+    /// Records that the records before `end` are durable in the sink.
     pub fn acknowledged(&self, id: u64, end: i64) {
         let now = now();
         let mut state = self.state();
@@ -205,12 +208,12 @@ impl Vitals {
         }
     }
 
-    /// Offsets are there to be committed.
+    /// Records that there are offsets to commit.
     pub fn stored(&self) {
         self.state().stored.get_or_insert_with(Instant::now);
     }
 
-    /// A commit was answered.
+    /// Records the result of a commit.
     pub fn committed(&self, kept: bool) {
         if !kept {
             self.commit_failures.fetch_add(1, Relaxed);
@@ -219,41 +222,41 @@ impl Vitals {
         }
     }
 
-    /// Takes over what librdkafka says of itself.
-    pub fn told(&self, client: Client, statistics: &Statistics) {
+    /// Stores statistics of librdkafka.
+    pub fn update(&self, client: Client, statistics: &Statistics) {
         let mut state = self.state();
-        state.retries[client as usize].told(statistics);
+        state.retries[client as usize].update(statistics);
         state.waiting[client as usize] = Waiting::of(client, statistics);
         if client == Client::Source {
             for partition in state.partitions.values_mut() {
                 let topic = statistics.topics.get(&*partition.topic);
                 if let Some(told) = topic.and_then(|t| t.partitions.get(&partition.partition)) {
-                    partition.told(told);
+                    partition.update(told);
                 }
             }
         }
     }
 
-    /// Partitions of which librdkafka does not know the end: those that are not read at present.
-    pub fn untold(&self) -> Vec<(String, i32)> {
+    /// Returns the partitions whose end librdkafka does not know, because they are not being read.
+    pub fn partitions_without_end(&self) -> Vec<(String, i32)> {
         let state = self.state();
-        let is_untold = |partition: &&Partition| {
-            partition.is_untold()
+        let lacks_statistics = |partition: &&Partition| {
+            partition.lacks_statistics()
                 || state.faults.contains_key(&*partition.topic)
                 || state.orders.holds(&partition.topic, partition.partition)
         };
-        let untold = state.partitions.values().filter(is_untold);
-        untold.map(|partition| (partition.topic.to_string(), partition.partition)).collect()
+        let without_offset = state.partitions.values().filter(lacks_statistics);
+        without_offset.map(|partition| (partition.topic.to_string(), partition.partition)).collect()
     }
 
-    /// A partition begins and ends there, as its leader says.
+    /// Stores the first and the end offset of a partition, as its leader returned them.
     pub fn ends(&self, topic: &str, partition: i32, (low, end): (i64, i64)) {
         self.of(topic, partition, |found| found.ends(low, end));
     }
 
-    /// A partition that was to be read again from elsewhere is.
-    pub fn sought(&self, topic: &str, partition: i32) {
-        self.of(topic, partition, Partition::sought);
+    /// Records that a partition is now read from its new position.
+    pub fn seek_done(&self, topic: &str, partition: i32) {
+        self.of(topic, partition, Partition::seek_done);
     }
 
     fn of(&self, topic: &str, partition: i32, with: impl FnOnce(&mut Partition)) {
@@ -264,12 +267,12 @@ impl Vitals {
         }
     }
 
-    /// A topic is paused for this fault of its own; whether that is new.
+    /// Records that a topic is paused because of an error of its own. Returns whether that is new.
     pub fn paused(&self, topic: &str, why: &str) -> bool {
         self.state().faults.insert(topic.to_owned(), why.to_owned()).is_none()
     }
 
-    /// It is read again; whether it was paused.
+    /// Records that a topic is read again. Returns whether it was paused.
     pub fn resumed(&self, topic: &str) -> bool {
         self.state().faults.remove(topic).is_some()
     }
@@ -279,7 +282,7 @@ impl Vitals {
     }
 }
 
-/// In milliseconds since 1970.
+/// Returns the time in milliseconds since the Unix epoch.
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
@@ -291,36 +294,36 @@ mod tests {
 
     use super::*;
 
-    fn values(vitals: &Vitals, name: &str) -> Vec<(Vec<String>, f64)> {
-        let families = vitals.families();
+    fn values(member_status: &MemberStatus, name: &str) -> Vec<(Vec<String>, f64)> {
+        let families = member_status.families();
         let family = families.iter().find(|family| family.name == name).unwrap();
         family.samples.iter().map(|sample| (sample.labels.clone(), sample.value)).collect()
     }
 
     #[test]
     fn it_is_ready_once_it_joined_and_while_no_topic_is_at_fault() {
-        let vitals = Vitals::default();
-        assert!(vitals.ready().unwrap_err().starts_with("not joined yet"));
-        vitals.awaits("group `g`");
+        let member_status = MemberStatus::default();
+        assert!(member_status.ready().unwrap_err().starts_with("not joined yet"));
+        member_status.awaits("group `g`");
         let why = "not joined yet: waiting for group `g`; 0 s so far";
-        assert_eq!(vitals.ready(), Err(why.into()));
-        assert!(vitals.rebalanced(Rebalance::Assigned).is_some());
-        assert!(vitals.rebalanced(Rebalance::Lost).is_none());
-        assert_eq!(vitals.ready(), Ok(()));
-        // Who joins again is ready meanwhile, for a while.
-        assert!(vitals.awaits("group `g`") && !vitals.awaits("group `g`"));
-        assert_eq!(vitals.ready(), Ok(()));
-        assert!(vitals.rebalanced(Rebalance::Assigned).is_some());
-        assert!(vitals.paused("a", "no right") && !vitals.paused("a", "no right"));
-        assert_eq!(vitals.ready(), Err("`a` is paused: no right".into()));
-        assert!(vitals.resumed("a") && !vitals.resumed("a"));
-        assert_eq!(vitals.ready(), Ok(()));
+        assert_eq!(member_status.ready(), Err(why.into()));
+        assert!(member_status.rebalanced(Rebalance::Assigned).is_some());
+        assert!(member_status.rebalanced(Rebalance::Lost).is_none());
+        assert_eq!(member_status.ready(), Ok(()));
+        // A member that rejoins stays ready for a while.
+        assert!(member_status.awaits("group `g`") && !member_status.awaits("group `g`"));
+        assert_eq!(member_status.ready(), Ok(()));
+        assert!(member_status.rebalanced(Rebalance::Assigned).is_some());
+        assert!(member_status.paused("a", "no right") && !member_status.paused("a", "no right"));
+        assert_eq!(member_status.ready(), Err("`a` is paused: no right".into()));
+        assert!(member_status.resumed("a") && !member_status.resumed("a"));
+        assert_eq!(member_status.ready(), Ok(()));
     }
 
     #[test]
     fn what_goes_has_no_labels_any_more() {
-        let vitals = Vitals::default();
-        vitals.assigned(7, Partition::new("t".into(), 3, Offset::Offset(10)));
+        let member_status = MemberStatus::default();
+        member_status.assigned(7, Partition::new("t".into(), 3, Offset::Offset(10)));
         let text = r#"{"name":"","client_id":"","type":"consumer","ts":0,"time":0,"age":0,
             "replyq":0,"msg_cnt":0,"msg_size":0,"msg_max":0,"msg_size_max":0,"tx":0,"tx_bytes":0,
             "rx":0,"rx_bytes":0,"txmsgs":0,"txmsg_bytes":0,"rxmsgs":0,"rxmsg_bytes":0,
@@ -338,34 +341,37 @@ mod tests {
         };
         topic.partitions.insert(3, partition);
         told.topics.insert("t".into(), topic);
-        vitals.told(Client::Source, &told);
-        assert_eq!(values(&vitals, "tamis_kafka_lag_records"), []);
-        vitals.told(Client::Source, &told);
+        member_status.update(Client::Source, &told);
+        assert_eq!(values(&member_status, "tamis_kafka_lag_records"), []);
+        member_status.update(Client::Source, &told);
         let at = vec!["t".to_owned(), "3".to_owned()];
-        assert_eq!(values(&vitals, "tamis_kafka_lag_records"), [(at, 20.0)]);
-        assert_eq!(values(&vitals, "tamis_kafka_assigned_partitions"), [(vec![], 1.0)]);
+        assert_eq!(values(&member_status, "tamis_kafka_lag_records"), [(at, 20.0)]);
+        assert_eq!(values(&member_status, "tamis_kafka_assigned_partitions"), [(vec![], 1.0)]);
         let ahead = (vec!["ahead".to_owned()], 400.0);
-        assert_eq!(values(&vitals, "tamis_kafka_queue_bytes")[0], ahead);
-        vitals.revoked(7);
-        assert_eq!(values(&vitals, "tamis_kafka_lag_records"), []);
-        assert_eq!(values(&vitals, "tamis_kafka_assigned_partitions"), [(vec![], 0.0)]);
+        assert_eq!(values(&member_status, "tamis_kafka_queue_bytes")[0], ahead);
+        member_status.revoked(7);
+        assert_eq!(values(&member_status, "tamis_kafka_lag_records"), []);
+        assert_eq!(values(&member_status, "tamis_kafka_assigned_partitions"), [(vec![], 0.0)]);
     }
 
     #[test]
     fn ages_and_commits_are_counted() {
-        let vitals = Vitals::default();
-        vitals.assigned(1, Partition::new("t".into(), 0, Offset::Beginning));
-        vitals.handed(1, 10, Some(now() - 5_000));
-        vitals.acknowledged(1, 10);
-        vitals.acknowledged(2, 10);
-        assert_eq!(vitals.age.count(), 1);
-        assert!(vitals.age.sum() >= 5.0);
-        vitals.committed(true);
-        vitals.stored();
-        vitals.committed(false);
-        vitals.committed(true);
+        let member_status = MemberStatus::default();
+        member_status.assigned(1, Partition::new("t".into(), 0, Offset::Beginning));
+        member_status.handed(1, 10, Some(now() - 5_000));
+        member_status.acknowledged(1, 10);
+        member_status.acknowledged(2, 10);
+        assert_eq!(member_status.age.count(), 1);
+        assert!(member_status.age.sum() >= 5.0);
+        member_status.committed(true);
+        member_status.stored();
+        member_status.committed(false);
+        member_status.committed(true);
         assert_eq!(
-            (vitals.commit.count(), values(&vitals, "tamis_kafka_commit_failures")[0].1),
+            (
+                member_status.commit.count(),
+                values(&member_status, "tamis_kafka_commit_failures")[0].1
+            ),
             (1, 1.0)
         );
     }

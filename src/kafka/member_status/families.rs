@@ -1,16 +1,16 @@
-//! The measures by name. Labels are words of this program, topics that are read, and numbers of
-//! partitions: there are as many as are assigned.
+//! The metrics by name. Label values are words of this program, topics that are read, and partition
+//! numbers, as many as are assigned.
 
 use std::{
     collections::BTreeSet,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use super::{Retries, State, Vitals, now};
+use super::{MemberStatus, Retries, State, now};
 use crate::metrics::{Family, Histogram, Kind, Sample};
 
-impl Vitals {
-    /// All measures of a member.
+impl MemberStatus {
+    /// Returns all metrics of a member.
     pub fn families(&self) -> Vec<Family> {
         let state = self.state();
         let mut all = lag(&state);

@@ -1,4 +1,4 @@
-//! How far a partition is, and how far it could be.
+//! The progress of a partition, and its lag.
 
 use std::{
     collections::VecDeque,
@@ -10,51 +10,51 @@ use rdkafka::{Offset, statistics};
 
 use super::stall::Stall;
 
-/// So many hand-outs are remembered that are not acknowledged; of more the ages are not known.
+/// The maximum number of remembered blocks that are not acknowledged. The ages of more are unknown.
 const REMEMBERED: usize = 1 << 14;
-/// librdkafka says so of a partition that it reads.
+/// The state that librdkafka reports for a partition that it reads.
 const ACTIVE: &str = "active";
-/// What it first says of one may still be about the time before.
+/// The first statistics of an active partition may still be about an earlier assignment.
 const FIRST: u32 = 1;
 
-/// A partition that is this member's.
+/// A partition that is assigned to this member.
 #[derive(Debug, Default)]
 pub struct Partition {
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
-    /// Everything before this was delivered, by this run or an earlier one.
+    /// Everything before this offset was delivered, by this run or an earlier one.
     pub(super) reached: Option<i64>,
-    /// It begins where the log does.
+    /// Whether reading begins at the start of the log.
     from_low: bool,
-    /// The oldest timestamp of what was acknowledged last.
+    /// The oldest timestamp in the block that was acknowledged last.
     time: Option<i64>,
-    /// What was handed out and is not acknowledged: up to where, and the oldest timestamp.
-    flying: VecDeque<(i64, Option<i64>)>,
-    told: Option<Told>,
-    /// How often librdkafka said that it reads it.
+    /// The blocks that are not acknowledged: the end offset and the oldest timestamp of each.
+    in_flight: VecDeque<(i64, Option<i64>)>,
+    snapshot: Option<Snapshot>,
+    /// How many statistics in a row reported it as active.
     active: u32,
-    /// It is read again from elsewhere, which librdkafka has not been told yet.
+    /// Whether librdkafka has not yet moved to a new position.
     seeking: bool,
-    /// Since when it does not advance although there is more.
+    /// Since when it has not advanced although there is more to read.
     waits_since: Option<Instant>,
-    /// What is next stands behind the beginning of an open transaction.
+    /// Whether the next record is hidden by an open transaction.
     hidden: bool,
 }
 
-/// What librdkafka last said.
+/// The last statistics of librdkafka.
 #[derive(Debug)]
-struct Told {
+struct Snapshot {
     low: i64,
     end: i64,
-    /// Transactions that are open begin there.
+    /// The first offset of an open transaction.
     stable: Option<i64>,
-    /// What is fetched next, and how much waits that was fetched.
+    /// The next offset to fetch, and whether fetched records are queued.
     next: i64,
     waits: bool,
 }
 
 impl Partition {
-    /// One of which nothing was read yet: where it begins.
+    /// Creates a partition of which nothing was read yet; `start` is where it begins.
     pub fn new(topic: Arc<str>, partition: i32, start: Offset) -> Self {
         let (reached, from_low) = match start {
             Offset::Offset(offset) => (Some(offset), false),
@@ -64,98 +64,103 @@ impl Partition {
         Self { topic, partition, reached, from_low, ..Self::default() }
     }
 
-    /// One that is to be read again from there.
+    /// Marks the partition as being moved to a new position.
     #[must_use]
-    pub fn again(self) -> Self {
+    pub fn seeking(self) -> Self {
         Self { seeking: true, ..self }
     }
 
-    /// It is read from there now.
-    pub(super) fn sought(&mut self) {
+    /// Records that the partition is read from its new position.
+    pub(super) fn seek_done(&mut self) {
         self.seeking = false;
     }
 
-    /// Whether it is to be asked where it ends: librdkafka does not say.
-    pub(super) fn is_untold(&self) -> bool {
+    /// Returns whether its end must be requested, because librdkafka does not report it.
+    pub(super) fn lacks_statistics(&self) -> bool {
         self.active <= FIRST
     }
 
     pub(super) fn handed(&mut self, end: i64, oldest: Option<i64>) {
-        if self.flying.len() < REMEMBERED {
-            self.flying.push_back((end, oldest));
+        if self.in_flight.len() < REMEMBERED {
+            self.in_flight.push_back((end, oldest));
         }
     }
 
-    /// The oldest timestamps of what is acknowledged by that.
+    /// Advances to `end`, and returns the oldest timestamps of the acknowledged blocks.
     pub(super) fn acknowledged(&mut self, end: i64) -> Vec<i64> {
         if self.reached < Some(end) {
             self.reached = Some(end);
             self.waits_since = None;
         }
         let mut times = Vec::new();
-        while let Some(&(last, oldest)) = self.flying.front()
+        while let Some(&(last, oldest)) = self.in_flight.front()
             && last <= end
         {
-            self.flying.pop_front();
+            self.in_flight.pop_front();
             self.time = oldest.or(self.time);
             times.extend(oldest);
         }
         times
     }
 
-    pub(super) fn told(&mut self, told: &statistics::Partition) {
-        // Of one that is not read, what it says is of an earlier time, or nothing at all.
+    pub(super) fn update(&mut self, told: &statistics::Partition) {
+        // The statistics of a partition that is not being read are outdated or empty.
         if told.fetch_state != ACTIVE || self.seeking || told.ls_offset < 0 {
             self.active = 0;
             return;
         }
         self.active = self.active.saturating_add(1);
-        if self.is_untold() {
+        if self.lacks_statistics() {
             return;
         }
         let (low, next, waits) = (told.lo_offset, told.next_offset, told.fetchq_cnt > 0);
-        let known = self.told.as_ref().map_or(0, |told| told.end);
+        let known = self.snapshot.as_ref().map_or(0, |told| told.end);
         let (end, stable) = (told.hi_offset.max(told.ls_offset).max(known), Some(told.ls_offset));
-        self.told = Some(Told { low, end, stable, next, waits });
+        self.snapshot = Some(Snapshot { low, end, stable, next, waits });
         if self.reached.is_none() && !self.from_low && told.committed_offset >= 0 {
             self.reached = Some(told.committed_offset);
         }
     }
 
-    /// Somebody asked where it ends.
+    /// Stores the result of a request for its offsets.
     pub(super) fn ends(&mut self, low: i64, end: i64) {
-        match &mut self.told {
+        match &mut self.snapshot {
             Some(told) => told.end = end.max(told.end),
-            None => self.told = Some(Told { low, end, stable: None, next: 0, waits: false }),
+            None => {
+                self.snapshot = Some(Snapshot { low, end, stable: None, next: 0, waits: false })
+            }
         }
     }
 
-    /// How many offsets are not delivered, as far as is known.
+    /// Returns the number of undelivered offsets, if it is known.
     pub(super) fn lag(&self) -> Option<i64> {
-        let Told { low, end, next, waits, .. } = self.told.as_ref()?;
+        let Snapshot { low, end, next, waits, .. } = self.snapshot.as_ref()?;
         let mut at = match self.reached {
             Some(reached) => reached.max(*low),
             None if self.from_low => *low,
             None => return None,
         };
-        if self.flying.is_empty() && !waits && !self.is_untold() {
-            // Behind the last record may stand offsets without one.
+        if self.in_flight.is_empty() && !waits && !self.lacks_statistics() {
+            // There may be offsets without records after the last record.
             at = at.max(*next);
         }
         Some((end - at).max(0))
     }
 
-    /// Takes note of whether it advances; why not, where it has not for `patience`. `busy`: other records
-    /// of this member advance, and what was read of this one waits for them.
+    /// Checks whether the partition advances, and returns why not if it has not for `patience`.
+    /// `busy` means that other records of this member advance, so records of this partition may
+    /// wait for them.
     pub(super) fn look(&mut self, now: Instant, patience: Duration, busy: bool) -> Option<Stall> {
         let behind = match self.lag() {
             Some(lag) => lag > 0,
-            None => self.is_untold(),
+            None => self.lacks_statistics(),
         };
-        let queued = !self.flying.is_empty() || self.told.as_ref().is_some_and(|told| told.waits);
+        let queued =
+            !self.in_flight.is_empty() || self.snapshot.as_ref().is_some_and(|told| told.waits);
         let hidden = !queued && self.open_from().is_some();
         let was_hidden = std::mem::replace(&mut self.hidden, hidden);
-        // What a transaction hid has just come: that it is not delivered yet is no stall.
+        // A transaction that hid the records has just ended; that they are not delivered yet is no
+        // stall.
         if !behind || busy && queued || was_hidden && !hidden {
             self.waits_since = None;
             return None;
@@ -164,8 +169,8 @@ impl Partition {
         (now.duration_since(since) >= patience).then(|| self.stall(queued))
     }
 
-    /// It is not to advance.
-    pub(super) fn rests(&mut self) -> Option<Stall> {
+    /// Forgets how long the partition has not advanced, because it is not supposed to.
+    pub(super) fn reset_stall(&mut self) -> Option<Stall> {
         self.waits_since = None;
         None
     }
@@ -181,19 +186,19 @@ impl Partition {
         }
     }
 
-    /// Where an open transaction begins that keeps what is next from being read.
+    /// Returns the first offset of an open transaction that hides the next record.
     fn open_from(&self) -> Option<i64> {
-        let Told { end, stable, next, .. } = self.told.as_ref()?;
-        stable.filter(|stable| !self.is_untold() && stable < end && next >= stable)
+        let Snapshot { end, stable, next, .. } = self.snapshot.as_ref()?;
+        stable.filter(|stable| !self.lacks_statistics() && stable < end && next >= stable)
     }
 
-    /// How old the oldest record is that is not delivered, in milliseconds; of one that was not read
-    /// yet, how old the one before it is.
+    /// Returns the age of the oldest undelivered record in milliseconds, or that of the record
+    /// before it if it was not read yet.
     pub(super) fn lag_time(&self, now: i64) -> Option<i64> {
         if self.lag()? == 0 {
             return Some(0);
         }
-        let oldest = self.flying.front().map_or(self.time, |(_, oldest)| *oldest)?;
+        let oldest = self.in_flight.front().map_or(self.time, |(_, oldest)| *oldest)?;
         Some((now - oldest).max(0))
     }
 }
@@ -215,12 +220,12 @@ mod tests {
         }
     }
 
-    /// One that begins there and is being read.
+    /// Creates a partition that begins at `start` and is being read.
     fn read(start: Offset, first: &statistics::Partition) -> Partition {
         let mut partition = Partition::new("t".into(), 0, start);
-        partition.told(first);
+        partition.update(first);
         assert_eq!(partition.lag(), None);
-        partition.told(first);
+        partition.update(first);
         partition
     }
 
@@ -230,7 +235,7 @@ mod tests {
         assert_eq!((partition.lag(), partition.lag_time(5_000)), (Some(50), None));
         partition.handed(120, Some(1_000));
         partition.handed(140, None);
-        partition.told(&told(150, 150, 10));
+        partition.update(&told(150, 150, 10));
         assert_eq!((partition.lag(), partition.lag_time(5_000)), (Some(50), Some(4_000)));
         assert_eq!(partition.acknowledged(120), [1_000]);
         assert_eq!((partition.lag(), partition.lag_time(5_000)), (Some(30), None));
@@ -238,19 +243,19 @@ mod tests {
         assert_eq!((partition.lag(), partition.lag_time(5_000)), (Some(10), Some(4_000)));
         partition.handed(149, Some(2_000));
         partition.acknowledged(149);
-        // Offset 149 is a transaction's marker.
-        partition.told(&told(150, 150, 0));
+        // Offset 149 is the marker of a transaction.
+        partition.update(&told(150, 150, 0));
         assert_eq!((partition.lag(), partition.lag_time(5_000)), (Some(0), Some(0)));
         partition.ends(0, 170);
-        partition.told(&told(150, 150, 0));
+        partition.update(&told(150, 150, 0));
         assert_eq!(partition.lag(), Some(20));
-        partition.told(&told(170, 170, 0));
+        partition.update(&told(170, 170, 0));
         assert_eq!(partition.lag(), Some(0));
     }
 
     #[test]
     fn a_lag_that_is_not_known_is_none_and_never_nothing() {
-        // What librdkafka says of a partition before it reads it.
+        // The statistics of a partition that is not read yet.
         let before =
             statistics::Partition { next_offset: -1001, ls_offset: -1001, ..told(0, 0, 0) };
         let waiting = |state: &str| statistics::Partition {
@@ -259,24 +264,24 @@ mod tests {
         };
         let mut partition = Partition::new("t".into(), 0, Offset::Offset(7));
         for said in [before.clone(), before, waiting("offset-wait"), waiting("stopped")] {
-            partition.told(&said);
+            partition.update(&said);
             assert_eq!(partition.lag(), None, "{said:?}");
         }
         partition.ends(0, 10_000);
         assert_eq!(partition.lag(), Some(9_993));
-        // One whose start is not known has no lag, wherever it ends.
+        // If the start is unknown, the lag is unknown, whatever the end is.
         let mut partition = Partition::new("t".into(), 0, Offset::Invalid);
         partition.ends(0, 10_000);
         assert_eq!(partition.lag(), None);
-        // One that is read again is not where librdkafka still has it.
-        let mut partition = Partition::new("t".into(), 0, Offset::Offset(7)).again();
+        // librdkafka still reports the old position of a partition that is being moved.
+        let mut partition = Partition::new("t".into(), 0, Offset::Offset(7)).seeking();
         for _ in 0..3 {
-            partition.told(&told(10_000, 10_000, 0));
+            partition.update(&told(10_000, 10_000, 0));
             assert_eq!(partition.lag(), None);
         }
-        partition.sought();
-        partition.told(&told(10_000, 10_000, 0));
-        partition.told(&told(10_000, 500, 90));
+        partition.seek_done();
+        partition.update(&told(10_000, 10_000, 0));
+        partition.update(&told(10_000, 500, 90));
         assert_eq!(partition.lag(), Some(9_993));
     }
 
@@ -292,24 +297,24 @@ mod tests {
         assert_eq!(look(&mut partition, 20, false), Some(Stall::Unread));
         partition.handed(140, None);
         assert_eq!(look(&mut partition, 21, false), Some(Stall::Undelivered));
-        // It waits its turn.
+        // It waits for other records.
         assert_eq!(look(&mut partition, 22, true), None);
         partition.acknowledged(140);
         assert_eq!(look(&mut partition, 50, false), None);
         let open = statistics::Partition { ls_offset: 140, ..told(150, 140, 0) };
-        partition.told(&open);
+        partition.update(&open);
         assert_eq!(look(&mut partition, 70, true), Some(Stall::OpenTransaction { from: 140 }));
-        // It has ended, and what it hid is on its way.
-        partition.told(&told(150, 150, 10));
+        // The transaction has ended, and its records are on their way.
+        partition.update(&told(150, 150, 10));
         assert_eq!(
             (look(&mut partition, 70, false), look(&mut partition, 71, false)),
             (None, None)
         );
         assert_eq!(look(&mut partition, 91, false), Some(Stall::Undelivered));
         partition.acknowledged(150);
-        partition.told(&told(150, 150, 0));
+        partition.update(&told(150, 150, 0));
         assert_eq!(look(&mut partition, 92, false), None);
-        // At its end nothing is awaited.
+        // At its end, a partition is not stalled.
         assert_eq!(look(&mut partition, 500, false), None);
         let mut partition = Partition::new("t".into(), 0, Offset::Invalid);
         assert_eq!(look(&mut partition, 0, true), None);

@@ -1,4 +1,4 @@
-//! Says what a cluster's faults are, and not again and again.
+//! Reports the errors of a cluster, without repetition.
 
 use std::{
     collections::HashMap,
@@ -12,57 +12,57 @@ use rdkafka::{
     error::KafkaError, statistics::Statistics,
 };
 
-use super::{Cause, Fault, Login, Password, Vitals};
+use super::{Cause, Fault, Login, MemberStatus, Password};
 use crate::journal::{Event, Fields, SayWith};
 
-/// The same is said again after so long.
+/// How long the same message is not repeated.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// Who is told, and where it is counted.
+/// Where errors are reported and counted.
 #[derive(Clone)]
-pub struct Voice {
+pub struct Reporter {
     say: SayWith,
     said: Arc<Mutex<HashMap<String, Instant>>>,
     lasting: Arc<Mutex<Option<String>>>,
     login: Option<Login>,
-    /// What is known of the member.
-    pub vitals: Arc<Vitals>,
+    /// The status of the member.
+    pub member_status: Arc<MemberStatus>,
 }
 
-impl Voice {
-    /// Tells by `say`, and counts in `vitals`.
-    pub fn new(say: SayWith, vitals: Arc<Vitals>) -> Self {
+impl Reporter {
+    /// Reports with `say`, and counts in `member_status`.
+    pub fn new(say: SayWith, member_status: Arc<MemberStatus>) -> Self {
         let (said, lasting) = Default::default();
-        Self { say, said, lasting, login: None, vitals }
+        Self { say, said, lasting, login: None, member_status }
     }
 
-    /// Tells nobody.
+    /// Reports nothing.
     pub fn quiet() -> Self {
         Self::new(Arc::new(|_, _, _| ()), Arc::default())
     }
 
-    /// What the program is known by: who asks for tokens gets them from there.
+    /// Sets the credentials of this program, from which tokens are provided.
     pub fn with_login(self, login: Option<Login>) -> Self {
         Self { login, ..self }
     }
 
-    /// Tells what happened. Only codes and names go in here.
+    /// Reports an event. The message may only contain codes and names.
     pub fn tell(&self, event: Event, what: &str) {
         self.tell_with(event, what, &[]);
     }
 
-    /// The same with fields.
+    /// Like [`Self::tell`], with fields.
     pub fn tell_with(&self, event: Event, what: &str, fields: Fields<'_>) {
         (self.say)(event, what, fields);
     }
 
-    /// Says it, unless it was said lately. Only codes and names go in here, no text that a record
-    /// could be in.
+    /// Reports an error of the cluster, unless it was reported recently. The message may only
+    /// contain codes and names, no text that could be from a record.
     pub fn say(&self, what: &str) {
         self.say_with(what, &[]);
     }
 
-    /// The same with fields.
+    /// Like [`Self::say`], with fields.
     fn say_with(&self, what: &str, fields: Fields<'_>) {
         let now = Instant::now();
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,9 +74,9 @@ impl Voice {
         }
     }
 
-    /// Says that the cluster has a fault, and that it is tried again.
+    /// Reports an error of the cluster that is retried.
     pub fn fault(&self, error: &KafkaError) {
-        self.vitals.erred(Fault::Cluster);
+        self.member_status.count_error(Fault::Cluster);
         match error.rdkafka_error_code() {
             Some(code) => {
                 let reason = [("reason", format!("{code:?}").into())];
@@ -86,11 +86,11 @@ impl Voice {
         }
     }
 
-    /// A line of librdkafka's log: why a broker is not reached stands there alone.
-    pub fn heard(&self, about: &str, line: &str) {
+    /// Handles a line of librdkafka's log. Only the log says why a broker cannot be reached.
+    pub fn log_line(&self, about: &str, line: &str) {
         let cause = Cause::of(line).filter(|_| ["FAIL", "SASLREFRESH"].contains(&about));
         if let Some(cause) = cause {
-            self.hears(cause.text(), cause.lasts());
+            self.report_cause(cause.text(), cause.lasts());
             let password = self.password().filter(|_| cause == Cause::Credentials);
             if password.is_some_and(Password::renew) {
                 self.say("kafka: the password changed; retrying with the new one");
@@ -98,7 +98,7 @@ impl Voice {
         }
     }
 
-    /// The password, if there is one.
+    /// Returns the password, if there is one.
     pub(super) fn password(&self) -> Option<&Password> {
         match &self.login {
             Some(Login::Password(password)) => Some(password),
@@ -106,7 +106,7 @@ impl Voice {
         }
     }
 
-    fn hears(&self, what: &str, lasts: bool) {
+    fn report_cause(&self, what: &str, lasts: bool) {
         if lasts {
             let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
             *lasting = Some(what.to_owned());
@@ -114,20 +114,20 @@ impl Voice {
         self.say(&format!("kafka: {what}; retrying"));
     }
 
-    /// What was heard of last, of what it is no use to try again after.
+    /// Returns the last cause for which retrying is useless.
     pub(super) fn lasting(&self) -> Option<String> {
         self.lasting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether OAUTHBEARER is how this program is known.
+    /// Returns whether this program authenticates with OAUTHBEARER.
     pub(super) fn has_tokens(&self) -> bool {
         matches!(self.login, Some(Login::Tokens(_)))
     }
 
-    /// A token, for librdkafka, which tries again 10 s after there was none.
+    /// Returns a token for librdkafka, which tries again 10 s after a failure.
     ///
     /// # Errors
-    /// There is none, which was said.
+    /// There is no token. This was reported.
     pub fn token(&self) -> Result<OAuthToken, Box<dyn Error>> {
         let Some(Login::Tokens(tokens)) = &self.login else {
             return Err("the configuration uses no tokens".into());
@@ -139,18 +139,18 @@ impl Voice {
                 lifetime_ms: i64::try_from(token.until)?,
             }),
             Err(none) => {
-                self.hears(&format!("no token: {}", none.what), none.lasts);
+                self.report_cause(&format!("no token: {}", none.what), none.lasts);
                 Err("no token".into())
             }
         }
     }
 }
 
-impl ClientContext for Voice {
+impl ClientContext for Reporter {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, _: RDKafkaLogLevel, about: &str, line: &str) {
-        self.heard(about, line);
+        self.log_line(about, line);
     }
 
     fn stats(&self, _: Statistics) {}
@@ -164,4 +164,4 @@ impl ClientContext for Voice {
     }
 }
 
-impl ConsumerContext for Voice {}
+impl ConsumerContext for Reporter {}

@@ -1,11 +1,11 @@
-//! What a member waits for before it has records, and since when: at the start, and whenever its group gave
-//! its partitions up.
+//! What a member waits for before it has partitions, and since when: at the start, and after its
+//! group has given its partitions to others.
 
 use std::time::{Duration, Instant};
 
-use super::Vitals;
+use super::MemberStatus;
 
-/// What is waited for.
+/// What the member waits for.
 #[derive(Debug)]
 pub(super) struct Awaited {
     what: String,
@@ -18,13 +18,13 @@ impl Awaited {
     }
 }
 
-impl Vitals {
-    /// Waits for this from now on, until partitions are assigned or something else is waited for; whether
-    /// that is new.
+impl MemberStatus {
+    /// Records what the member waits for, until partitions are assigned or it waits for something
+    /// else. Returns whether that is new.
     pub fn awaits(&self, what: impl Into<String>) -> bool {
         let (what, since) = (what.into(), Instant::now());
         let awaited = &mut self.state().awaited;
-        // Who asks for the same again has waited all the time.
+        // Waiting for the same again does not restart the time.
         let is_new = awaited.as_ref().is_none_or(|awaited| awaited.what != what);
         if is_new {
             *awaited = Some(Awaited { what, since });
@@ -32,7 +32,7 @@ impl Vitals {
         is_new
     }
 
-    /// What is waited for, and how long it takes so far.
+    /// Returns what the member waits for, and for how long it has waited.
     pub fn awaited(&self) -> Option<(String, Duration)> {
         let state = self.state();
         state.awaited.as_ref().map(|awaited| (awaited.what.clone(), awaited.took()))

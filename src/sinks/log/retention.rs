@@ -1,5 +1,4 @@
-//! What becomes of rotated files: compressed, and the oldest removed, one after another on a thread of
-//! its own.
+//! Compresses rotated files and removes the oldest, one after another on a thread of its own.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -15,16 +14,16 @@ use crate::{
     compression::{Encoder, Format},
     journal::Event,
     shutdown::Phase,
-    sinks::patience::Patience,
+    sinks::retry::Retry,
     temporary,
 };
 
-/// How many files may wait for their turn; then the sink waits, too.
+/// How many files may wait; the sink waits for more.
 const WAITING: usize = 16;
 const PIECE: usize = 64 << 10;
 
-/// The thread, and who it is told by.
-pub(super) struct Keeper {
+/// The thread, and the channel for its jobs.
+pub(super) struct RetentionThread {
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -35,35 +34,35 @@ struct Job {
     base: String,
 }
 
-/// What is wanted of rotated files.
+/// What to do with rotated files.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Keeping {
+pub(super) struct Retention {
     pub(super) compress: Option<Format>,
     pub(super) keep: Option<usize>,
 }
 
-impl Keeper {
-    /// `None` where nothing is wanted.
-    pub(super) fn start(keeping: Keeping, patience: Patience) -> io::Result<Option<Self>> {
-        if keeping.compress.is_none() && keeping.keep.is_none() {
+impl RetentionThread {
+    /// Returns `None` if there is nothing to do.
+    pub(super) fn start(retention: Retention, retry: Retry) -> io::Result<Option<Self>> {
+        if retention.compress.is_none() && retention.keep.is_none() {
             return Ok(None);
         }
         let (jobs, waiting) = sync_channel(WAITING);
-        let work = move || keeping.work(&waiting, &patience);
+        let work = move || retention.work(&waiting, &retry);
         let thread = thread::Builder::new().name("rotated".into()).spawn(work)?;
         Ok(Some(Self { jobs: Some(jobs), thread: Some(thread) }))
     }
 
-    /// There are rotated files of `base`, or there may be some that an earlier run left.
-    pub(super) fn look_after(&self, folder: &Folder, base: &str) {
+    /// Requests work on the rotated files of `base`, which may be from an earlier run.
+    pub(super) fn request(&self, folder: &Folder, base: &str) {
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(Job { folder: folder.clone(), base: base.to_owned() });
         }
     }
 }
 
-impl Drop for Keeper {
-    /// Waits until all is done, or, after a request to end, for no more than a piece.
+impl Drop for RetentionThread {
+    /// Waits until all work is done. After a shutdown request, only the current piece is finished.
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
@@ -72,20 +71,20 @@ impl Drop for Keeper {
     }
 }
 
-impl Keeping {
-    fn work(self, jobs: &Receiver<Job>, patience: &Patience) {
+impl Retention {
+    fn work(self, jobs: &Receiver<Job>, retry: &Retry) {
         for Job { folder, base } in jobs {
-            if let Err(error) = self.look_after(&folder, &base, patience) {
+            if let Err(error) = self.request(&folder, &base, retry) {
                 let shown = folder.shown(&base);
                 let what =
                     format!("{shown}: rotated files could not be compressed or removed: {error}");
-                (patience.say)(Event::RotationFailed, &what);
+                (retry.say)(Event::RotationFailed, &what);
             }
         }
     }
 
-    fn look_after(self, folder: &Folder, base: &str, patience: &Patience) -> io::Result<()> {
-        // What a killed run was compressing.
+    fn request(self, folder: &Folder, base: &str, retry: &Retry) -> io::Result<()> {
+        // Remove what a killed run was compressing.
         for name in folder.names()? {
             let target = temporary::target(&name).and_then(|target| Rotated::parse(base, target));
             if target.is_some_and(|target| !target.is_plain()) {
@@ -107,10 +106,10 @@ impl Keeping {
         }
         let Some(format) = self.compress else { return Ok(()) };
         for rotated in distinct.iter().take(keep) {
-            // Of twins one is plain: a crash came before it was removed.
+            // If a file exists in both forms, a crash came before the plain one was removed.
             let plain = all.iter().find(|twin| twin.is_twin(rotated) && twin.is_plain());
             if let Some(plain) = plain
-                && !compress(folder, &plain.name(base), format, patience)?
+                && !compress(folder, &plain.name(base), format, retry)?
             {
                 return Ok(());
             }
@@ -119,12 +118,12 @@ impl Keeping {
     }
 }
 
-/// Compresses the file `name`: whole and durable under another name before the new one is given,
-/// and that before the old one goes. `false`: it was left to the next start.
-fn compress(folder: &Folder, name: &str, format: Format, patience: &Patience) -> io::Result<bool> {
+/// Compresses the file `name`. The compressed file is complete and durable before it gets its name,
+/// and only then the plain one is removed. Returns `false` if the work was left to the next start.
+fn compress(folder: &Folder, name: &str, format: Format, retry: &Retry) -> io::Result<bool> {
     let ending = ending(format);
     let temporary = temporary::name(&format!("{name}.{ending}"));
-    let done = write_compressed(folder, name, &temporary, format, patience);
+    let done = write_compressed(folder, name, &temporary, format, retry);
     if !matches!(done, Ok(true)) {
         let _ = folder.remove(&temporary);
         return done;
@@ -140,17 +139,17 @@ fn write_compressed(
     name: &str,
     temporary: &str,
     format: Format,
-    patience: &Patience,
+    retry: &Retry,
 ) -> io::Result<bool> {
     let mut plain = folder.file(name, Opening::Read)?;
     let mut packed = folder.file(temporary, Opening::New)?;
-    // Not every file system has locks; where there are some, it says that this process is alive.
+    // Not every file system supports locks. If it does, the lock shows that this process is alive.
     let _ = packed.try_lock();
     packed.set_permissions(plain.metadata()?.permissions())?;
     let mut encoder = Encoder::new(format)?;
     let mut piece = vec![0; PIECE];
     loop {
-        if patience.shutdown.phase() != Phase::Running {
+        if retry.shutdown.phase() != Phase::Running {
             return Ok(false);
         }
         match plain.read(&mut piece)? {

@@ -1,4 +1,4 @@
-//! Waiting for room on a full disk, and for a place that somebody took away.
+//! Waits for space on a full disk, or until a removed file can be recreated.
 
 use std::{
     fmt, io,
@@ -13,26 +13,27 @@ use crate::{
 
 const FIRST: Duration = Duration::from_millis(250);
 const MOST: Duration = Duration::from_secs(5);
-/// How often a wait looks whether a shutdown was asked for.
+/// How often to check for a shutdown request while waiting.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long a stop waits for room: less than the pipeline does, so that the cause is told.
+/// How long a stopped run waits for space: less than the pipeline does, so that the cause is
+/// reported.
 const LAST: Duration = Duration::from_millis(1500);
 
-/// Waits, says so, and knows when to give up.
+/// Retries an operation, reports that once, and knows when to give up.
 #[derive(Clone)]
-pub(in crate::sinks) struct Patience {
+pub(in crate::sinks) struct Retry {
     pub(in crate::sinks) shutdown: Shutdown,
     pub(in crate::sinks) say: Say,
 }
 
-impl fmt::Debug for Patience {
+impl fmt::Debug for Retry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Patience")
     }
 }
 
-impl Patience {
-    /// Attempts until there is room, or until a shutdown does not wait any longer.
+impl Retry {
+    /// Retries until there is space, or until a shutdown ends the wait.
     pub(in crate::sinks) fn until_room<T>(
         &self,
         what: &str,
@@ -65,8 +66,8 @@ impl Patience {
         }
     }
 
-    /// Attempts until it works, whatever fails, or until a shutdown does not wait any longer: for a
-    /// file that was removed while lines were written to it, and cannot be made again yet.
+    /// Retries until the operation succeeds, whatever fails, or until a shutdown ends the wait.
+    /// Used for a file that was removed while it was written and cannot be recreated yet.
     pub(in crate::sinks) fn until_back<T>(
         &self,
         what: &str,
@@ -94,7 +95,7 @@ impl Patience {
         }
     }
 
-    /// Whether to go on after so long; the whole wait began at `waiting`.
+    /// Waits for `pause`, and returns whether to continue; the whole wait began at `waiting`.
     fn pause(&self, pause: Duration, waiting: Instant) -> bool {
         let begun = Instant::now();
         loop {
@@ -109,7 +110,7 @@ impl Patience {
     }
 }
 
-/// No room: on the disk, or for this user.
+/// Returns whether there is no space, on the disk or for this user.
 pub(in crate::sinks) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

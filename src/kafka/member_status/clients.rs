@@ -1,8 +1,8 @@
-//! What librdkafka's clients count of themselves.
+//! Statistics of librdkafka's clients.
 
 use rdkafka::statistics::Statistics;
 
-/// Which of librdkafka's clients.
+/// A client of librdkafka.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
     /// The consumer.
@@ -11,7 +11,7 @@ pub enum Client {
     Sink,
 }
 
-/// Requests that a client sent again: its own count, and that of the clients before it.
+/// Retried requests: the count of the current client, and the sum of the clients before it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Retries {
     before: u64,
@@ -19,9 +19,9 @@ pub(super) struct Retries {
 }
 
 impl Retries {
-    pub(super) fn told(&mut self, statistics: &Statistics) {
+    pub(super) fn update(&mut self, statistics: &Statistics) {
         let count = statistics.brokers.values().map(|broker| broker.txretries).sum::<u64>();
-        // Another client counts from nothing.
+        // A new client counts from zero.
         if count < self.now {
             self.before += self.now;
         }
@@ -33,7 +33,7 @@ impl Retries {
     }
 }
 
-/// What waits inside a client: read ahead, or to be sent.
+/// Records queued in a client: fetched ahead, or to be sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Waiting {
     pub(super) messages: u64,

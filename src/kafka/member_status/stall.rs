@@ -1,30 +1,32 @@
-//! Partitions that are this member's, have more to read, and do not advance.
+//! Assigned partitions that have more to read but do not advance.
 
 use std::time::{Duration, Instant};
 
-use super::{Vitals, partition::Partition};
+use super::{MemberStatus, partition::Partition};
 
-/// So long a partition may stand still while there is more; then it is stalled, and the member is not ready.
+/// How long a partition may not advance although there is more to read, before it counts as stalled
+/// and the member as not ready.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why a partition does not advance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stall {
-    /// Somebody who writes to it has a transaction open, which begins there.
+    /// A producer has an open transaction that begins at this offset.
     OpenTransaction {
-        /// The first offset that may not be read yet.
+        /// The first offset that cannot be read yet.
         from: i64,
     },
-    /// The group does not say where it begins: a transaction that commits its offset is open.
+    /// The group does not return the committed offset, because a transaction that commits it is
+    /// open.
     NoOffset,
-    /// Nothing of it arrives.
+    /// No records arrive.
     Unread,
-    /// What was read of it is not acknowledged.
+    /// Records were read, but are not acknowledged.
     Undelivered,
 }
 
 impl Stall {
-    /// What it is, and how to find out more.
+    /// Describes the stall, and how to find out more.
     fn text(self, topic: &str, partition: i32) -> String {
         let tool = "kafka-transactions.sh --bootstrap-server BROKER";
         match self {
@@ -48,26 +50,26 @@ impl Stall {
     }
 }
 
-/// What changed about a partition.
+/// A change in the state of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The topic.
     pub topic: String,
-    /// The partition's number in it.
+    /// The number of the partition in the topic.
     pub partition: i32,
-    /// Up to where it is delivered, if that is known.
+    /// The end of the delivered records, if it is known.
     pub reached: Option<i64>,
-    /// Why it does not advance; `None`: it does again.
+    /// Why it does not advance; `None` if it advances again.
     pub why: Option<String>,
 }
 
-impl Vitals {
-    /// A partition that has stalled because the group does not say where it begins.
+impl MemberStatus {
+    /// Returns a stalled partition whose committed offset the group does not return.
     pub fn without_offset(&self) -> Option<(String, i32)> {
-        self.state().untold.clone()
+        self.state().without_offset.clone()
     }
 
-    /// Which partitions have stalled, or advance again, since this was asked.
+    /// Returns the partitions that have stalled, or advance again, since the last call.
     pub fn stalls(&self, now: Instant) -> Vec<Change> {
         let mut state = self.state();
         let busy = state.moved.is_some_and(|at| now.duration_since(at) < PATIENCE);
@@ -78,17 +80,17 @@ impl Vitals {
         };
         let held: Vec<u64> =
             state.partitions.iter().filter(|(_, p)| held(p)).map(|(id, _)| *id).collect();
-        let (mut changes, mut untold) = (Vec::new(), None);
+        let (mut changes, mut without_offset) = (Vec::new(), None);
         let mut stalled = std::mem::take(&mut state.stalled);
         for (id, partition) in &mut state.partitions {
             let place = (partition.topic.to_string(), partition.partition);
-            // That one has a name of its own already.
+            // A paused partition is reported as paused, not as stalled.
             let stall = match held.contains(id) {
-                true => partition.rests(),
+                true => partition.reset_stall(),
                 false => partition.look(now, PATIENCE, busy),
             };
             if stall == Some(Stall::NoOffset) {
-                untold.get_or_insert(place.clone());
+                without_offset.get_or_insert(place.clone());
             }
             let why = stall.map(|stall| stall.text(&partition.topic, partition.partition));
             if why.as_ref() == stalled.get(&place) {
@@ -104,7 +106,7 @@ impl Vitals {
         stalled.retain(|(topic, number), _| {
             state.partitions.values().any(|p| *p.topic == **topic && p.partition == *number)
         });
-        (state.stalled, state.untold) = (stalled, untold);
+        (state.stalled, state.without_offset) = (stalled, without_offset);
         changes
     }
 }
@@ -118,36 +120,38 @@ mod tests {
 
     #[test]
     fn a_partition_that_does_not_advance_is_named_and_the_member_is_not_ready() {
-        let vitals = Vitals::default();
-        vitals.rebalanced(Rebalance::Assigned);
+        let member_status = MemberStatus::default();
+        member_status.rebalanced(Rebalance::Assigned);
         let begun = Instant::now();
         let at = |seconds| begun + Duration::from_secs(seconds);
-        vitals.assigned(7, Partition::new("t".into(), 3, Offset::Offset(10)));
-        vitals.ends("t", 3, (0, 30));
-        assert_eq!((vitals.stalls(at(0)), vitals.stalls(at(10))), (vec![], vec![]));
-        assert_eq!(vitals.ready(), Ok(()));
-        let changes = vitals.stalls(at(21));
+        member_status.assigned(7, Partition::new("t".into(), 3, Offset::Offset(10)));
+        member_status.ends("t", 3, (0, 30));
+        assert_eq!((member_status.stalls(at(0)), member_status.stalls(at(10))), (vec![], vec![]));
+        assert_eq!(member_status.ready(), Ok(()));
+        let changes = member_status.stalls(at(21));
         assert_eq!((changes.len(), changes[0].reached), (1, Some(10)));
-        assert!(vitals.ready().unwrap_err().starts_with("`t[3]` is stalled: no records arrive"));
+        assert!(
+            member_status.ready().unwrap_err().starts_with("`t[3]` is stalled: no records arrive")
+        );
         let shown = || {
-            let all = vitals.families();
+            let all = member_status.families();
             let gauge = all.iter().find(|family| family.name == "tamis_kafka_partition_stalled");
             let samples = gauge.unwrap().samples.iter();
             samples.map(|sample| sample.labels.join(":")).collect::<Vec<_>>()
         };
         assert_eq!(shown(), ["t:3"]);
-        assert_eq!(vitals.stalls(at(22)), []);
-        vitals.acknowledged(7, 30);
-        let changes = vitals.stalls(at(23));
+        assert_eq!(member_status.stalls(at(22)), []);
+        member_status.acknowledged(7, 30);
+        let changes = member_status.stalls(at(23));
         assert_eq!((changes.len(), &changes[0].why), (1, &None));
-        assert_eq!(vitals.ready(), Ok(()));
+        assert_eq!(member_status.ready(), Ok(()));
         assert!(shown().is_empty());
-        // What goes is another's concern.
-        vitals.assigned(8, Partition::new("u".into(), 0, Offset::Invalid));
-        vitals.stalls(at(30));
-        assert_eq!(vitals.stalls(at(60)).len(), 1);
-        vitals.revoked(8);
-        vitals.stalls(at(61));
-        assert_eq!(vitals.ready(), Ok(()));
+        // A revoked partition is not reported.
+        member_status.assigned(8, Partition::new("u".into(), 0, Offset::Invalid));
+        member_status.stalls(at(30));
+        assert_eq!(member_status.stalls(at(60)).len(), 1);
+        member_status.revoked(8);
+        member_status.stalls(at(61));
+        assert_eq!(member_status.ready(), Ok(()));
     }
 }

@@ -1,4 +1,4 @@
-//! Files that are no longer followed, and how their copies are recognised.
+//! Files that are no longer followed, to recognize their copies.
 
 use std::{
     collections::VecDeque,
@@ -13,25 +13,25 @@ use super::{
 };
 use crate::pipeline::Position;
 
-/// The last files that are no longer followed, the oldest first; at most [`MOST_FILES`].
+/// The last files that were finished, the oldest first; at most [`MOST_FILES`].
 #[derive(Default)]
-pub(super) struct Formers(VecDeque<Former>);
+pub(super) struct FinishedFiles(VecDeque<FinishedFile>);
 
-impl Formers {
-    pub(super) fn remember(&mut self, former: Former) {
+impl FinishedFiles {
+    pub(super) fn remember(&mut self, finished_file: FinishedFile) {
         if self.0.len() == MOST_FILES {
             self.0.pop_front();
         }
-        self.0.push_back(former);
+        self.0.push_back(finished_file);
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Former> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &FinishedFile> {
         self.0.iter()
     }
 }
 
-/// A file that is no longer followed: what its copies are recognised by.
-pub(super) struct Former {
+/// A file that is no longer followed, with what identifies its copies.
+pub(super) struct FinishedFile {
     pub(super) input: usize,
     pub(super) node: Node,
     pub(super) first: PathBuf,
@@ -41,22 +41,22 @@ pub(super) struct Former {
     pub(super) edge: Vec<u8>,
 }
 
-impl Former {
-    /// Whether `copy` says what this file said before its position.
+impl FinishedFile {
+    /// Returns whether `copy` contains what this file contained before its position.
     pub(super) fn is_like(&self, copy: &File, size: u64) -> io::Result<bool> {
         let offset = self.position.offset;
         Ok(size >= offset && edge(copy, offset, self.edge.len())? == self.edge)
     }
 }
 
-/// The last `len` bytes before `offset`, or as many as there are.
+/// Returns the last `len` bytes before `offset`, or as many as there are.
 pub(super) fn edge(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let from = offset.saturating_sub(len as u64);
     fingerprint::read_at(file, from, (offset - from) as usize)
 }
 
-/// Whether a file at `path` may be a copy of the one at `original`: rotation adds to a name,
-/// before its extension or behind it.
+/// Returns whether a file at `path` may be a copy of the one at `original`: rotation adds to a
+/// name, before or after its extension.
 pub(super) fn is_named_after(path: &Path, original: &Path) -> bool {
     let (Some(name), Some(stem)) = (path.file_name(), original.file_stem()) else { return false };
     name.len() > original.file_name().map_or(0, |name| name.len())

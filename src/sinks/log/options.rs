@@ -1,4 +1,4 @@
-//! What holds for every file of the sink.
+//! The options that apply to all files of a log.
 
 use std::{
     path::PathBuf,
@@ -8,47 +8,48 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{folder::Identity, keeper::Keeper};
-use crate::{metrics::Meters, sinks::patience::Patience};
+use super::{folder::Identity, retention::RetentionThread};
+use crate::{metrics::Meters, sinks::retry::Retry};
 
-/// How often every file's name is looked at, whether lines come or not.
+/// How often the name of each open file is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// When what was written is made durable.
+/// When written lines are made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fsync {
     /// After each write.
     Always,
-    /// Before anything is acknowledged, and before more waits than is remembered.
+    /// Before anything is acknowledged, and before more is kept in memory than allowed.
     #[default]
     Acknowledged,
-    /// Also this often.
+    /// Also at this interval.
     Every(Duration),
-    /// The system decides: what is acknowledged may be lost with the power.
+    /// When the operating system does it: acknowledged lines may be lost in a power failure.
     Never,
 }
 
 pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-pub(super) struct Terms {
+pub(super) struct FileOptions {
     pub(super) fsync: Fsync,
     pub(super) rotate_size: Option<u64>,
     pub(super) rotate_every: Option<Duration>,
     pub(super) longest_line: u64,
     pub(super) avoid: Vec<Identity>,
-    /// The link that the user named.
+    /// The symbolic link that the user named.
     pub(super) link: Option<PathBuf>,
-    /// Events choose the names: one that cannot be written to must not stop the others.
+    /// Whether fields of events select the file. Then a file that cannot be written must not stop
+    /// the others.
     pub(super) by_field: bool,
     pub(super) meters: Arc<Meters>,
     pub(super) clock: Clock,
-    pub(super) patience: Patience,
-    pub(super) keeper: Option<Keeper>,
+    pub(super) retry: Retry,
+    pub(super) retention: Option<RetentionThread>,
 }
 
-impl Terms {
-    /// Which period of the rotation `at` is in. They begin with the day in UTC, or with a whole
-    /// number of periods behind 1970.
+impl FileOptions {
+    /// Returns the rotation period that contains `at`. Periods begin at midnight UTC, or at whole
+    /// multiples since the Unix epoch.
     pub(super) fn period(&self, at: SystemTime) -> u64 {
         let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.rotate_every.map_or(0, |every| since.as_secs() / every.as_secs().max(1))
@@ -58,7 +59,7 @@ impl Terms {
         Timestamp::try_from((self.clock)()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// How long nothing is due where no line comes.
+    /// Returns how long nothing is due if no lines come.
     pub(super) fn rests(&self) -> Duration {
         let every = match self.fsync {
             Fsync::Every(every) => Some(every),

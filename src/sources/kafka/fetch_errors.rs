@@ -1,4 +1,4 @@
-//! What goes wrong where records are read: for a while, with a topic, or for good.
+//! Handles errors while reading: temporary errors, errors of a topic, and fatal errors.
 
 use std::{collections::BTreeSet, io};
 
@@ -8,8 +8,8 @@ use rdkafka::{
 };
 
 use super::{
-    hold::begins,
     membership::Membership,
+    paused::begins,
     reader::Reader,
     rebalance::list_of,
     shared::{Doubted, Start},
@@ -22,22 +22,22 @@ use crate::{
 };
 
 impl Reader {
-    /// An error came, of a partition where one is given.
+    /// Handles an error, of a partition if `place` is given.
     pub(super) fn told(&mut self, error: &KafkaError, place: Option<&Place>) {
         let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
-        // What made it so says more.
+        // The original error says more than "fatal".
         let cause = self.consumer.client().fatal_error().filter(|_| fatal);
         let code = cause.map(|(code, _)| code).or(error.rdkafka_error_code());
         if code == Some(RDKafkaErrorCode::FencedInstanceId) {
-            self.shared.vitals.oust();
+            self.shared.member_status.mark_replaced();
         }
         if !fatal && code.is_some_and(is_nowhere) {
             return self.is_nowhere(place);
         }
         match code.map_or(Fault::Cluster, Fault::of) {
-            Fault::Cluster if !fatal => return self.settings.cluster.voice.fault(error),
+            Fault::Cluster if !fatal => return self.settings.cluster.reporter.fault(error),
             Fault::Topic if !fatal => {
-                // What is of no partition was told with the topic's name.
+                // An error without a partition was already reported with the topic's name.
                 if let Some(place) = place {
                     let (why, gone) =
                         (about(&named(place), error).to_string(), code.is_some_and(is_gone));
@@ -45,7 +45,7 @@ impl Reader {
                 }
                 return;
             }
-            fault => self.settings.cluster.voice.vitals.erred(fault),
+            fault => self.settings.cluster.reporter.member_status.count_error(fault),
         }
         let what = place.map_or_else(|| "kafka".to_owned(), named);
         self.end(Some(match code {
@@ -63,60 +63,59 @@ impl Reader {
         }));
     }
 
-    /// librdkafka knows no offset to go on from. It says so, too, where it could not ask for one: the leader
-    /// of a topic that was made a moment ago may not know it yet. So whoever leads the partition is
-    /// asked, and only what is really gone ends the run.
+    /// Handles the error that librdkafka has no offset to continue from. It also reports this if it
+    /// could not ask for one, because the leader of a new topic may not know the topic yet. So the
+    /// leader is asked, and the run only ends if the records are really gone.
     fn is_nowhere(&mut self, place: Option<&Place>) {
         let Some(place) = place else {
-            // It is one of those of which nothing is on its way; where it is, is seen by its lane.
+            // The partition is one of those without records in flight. Reading these again shows
+            // the error in the queue of the partition.
             for place in self.shared.idle() {
                 self.go_back(&place.topic, Some(place.partition));
             }
             return;
         };
         let Some(where_it_is) = self.deleted(place) else {
-            // It is read from there again, after a while.
+            // The partition is read from there again, after a delay.
             let why = format!("{}: its leader did not return its first offset", named(place));
             return self.shared.broke(&place.topic, &why, false);
         };
         let topic = BTreeSet::from([place.topic.clone()]);
         self.consumer.context().identify(&self.consumer, topic);
         if self.shared.is_fresh(&place.topic) {
-            // It was made anew: that is told, and it is read from its begin.
+            // The topic was recreated. This was reported, and the topic is read from its beginning.
             return;
         }
-        self.settings.cluster.voice.vitals.erred(Fault::Lasting);
-        let mend = "the records were deleted, or the topic was recreated; to choose where to \
+        self.settings.cluster.reporter.member_status.count_error(Fault::Lasting);
+        let fix = "the records were deleted, or the topic was recreated; to choose where to \
                     continue, set the group's offset (kafka-consumer-groups.sh --reset-offsets), \
                     or source.out_of_range, and restart";
-        let what = format!(
-            "{}: the committed offset does not exist ({where_it_is}): {mend}",
-            named(place)
-        );
+        let what =
+            format!("{}: the committed offset does not exist ({where_it_is}): {fix}", named(place));
         let fields = [
             ("topic", (&*place.topic).into()),
             ("partition", place.partition.into()),
             ("offset", self.shared.next_offset(place.id).into()),
             ("reason", "out_of_range".into()),
         ];
-        self.settings.cluster.voice.tell_with(Event::PartitionFailed, &what, &fields);
+        self.settings.cluster.reporter.tell_with(Event::PartitionFailed, &what, &fields);
         self.end(Some(io::Error::other(what)));
     }
 
-    /// Which offset is to be read next, and which there are, where it is known to be none of these.
+    /// Returns the next offset and the existing offsets, if the next offset is known not to exist.
     fn deleted(&self, place: &Place) -> Option<String> {
         let next = self.shared.next_offset(place.id)?;
         match self.consumer.fetch_watermarks(&place.topic, place.partition, ASK) {
             Ok((low, high)) if (low..=high).contains(&next) => None,
             Ok((low, high)) => Some(format!("{next}; existing: {low} to {high}")),
             Err(error) => {
-                self.settings.cluster.voice.fault(&error);
+                self.settings.cluster.reporter.fault(&error);
                 None
             }
         }
     }
 
-    /// Whether it is known where a topic that was not there begins.
+    /// Returns whether it is known where a topic that did not exist begins.
     pub(super) fn is_known(&mut self, topic: &str) -> bool {
         match self.shared.doubted(topic) {
             Doubted::No => true,
@@ -130,10 +129,11 @@ impl Reader {
         }
     }
 
-    /// Assigns those again that librdkafka has stopped to read, from where they are delivered.
+    /// Assigns partitions again that librdkafka stopped reading, at the first offset that is not
+    /// delivered.
     pub(super) fn assign_again(&mut self) {
         let places = self.shared.places();
-        let due = self.holds.due(&places);
+        let due = self.paused.due(&places);
         if due.is_empty() {
             return;
         }
@@ -141,11 +141,11 @@ impl Reader {
         let (done, starts) = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => {
                 let starts = list_of(&due);
-                // What is not assigned any more needs only the second.
+                // A partition that is no longer assigned only needs the second call.
                 let _ = consumer.incremental_unassign(&starts);
                 (consumer.incremental_assign(&starts), due)
             }
-            // There it is all or nothing.
+            // The eager protocol can only assign all partitions at once.
             _ => {
                 let topics: BTreeSet<_> = places.into_iter().map(|place| place.topic).collect();
                 let rewound = topics.iter().flat_map(|topic| self.shared.rewind(topic, None));
@@ -153,23 +153,23 @@ impl Reader {
                 (consumer.assign(&list_of(&starts)), starts)
             }
         };
-        // Their queues are others now.
-        self.lanes.retain(|lane| !begins(&starts, &lane.place));
+        // Their old queues are no longer valid.
+        self.queues.retain(|queue| !begins(&starts, &queue.place));
         match done {
             Ok(()) => {
                 for (topic, partition, _) in &starts {
-                    self.shared.vitals.sought(topic, *partition);
+                    self.shared.member_status.seek_done(topic, *partition);
                 }
-                // What was paused stays so, until it is to be read.
-                let paused = self.holds.begin(&starts);
+                // Paused partitions stay paused until they are to be read.
+                let paused = self.paused.begin(&starts);
                 if let Err(error) = consumer.pause(&paused) {
-                    self.settings.cluster.voice.fault(&error);
+                    self.settings.cluster.reporter.fault(&error);
                 }
             }
-            // The group is sharing its partitions out anew.
+            // The group is rebalancing.
             Err(error) => {
-                self.settings.cluster.voice.fault(&error);
-                self.holds.stay(starts);
+                self.settings.cluster.reporter.fault(&error);
+                self.paused.stay(starts);
             }
         }
     }

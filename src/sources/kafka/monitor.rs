@@ -1,4 +1,5 @@
-//! Looks at the cluster's topics again and again, on a thread of its own: what comes later must fit, too.
+//! Checks the topics of the cluster periodically, on a thread of its own, because topics that
+//! appear later must match the configuration, too.
 
 use std::{
     io,
@@ -13,26 +14,27 @@ use crate::{
     kafka::{self, Change, Cluster, Prober, Topics},
 };
 
-/// Judges all topics of a cluster, and how many partitions each has.
+/// Checks all topics of a cluster and their partition counts.
 pub type Judge = Arc<dyn Fn(&Topics) -> io::Result<()> + Send + Sync>;
 
-/// How long the cluster has for an answer.
+/// How long the cluster may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often to look whether the run is over.
+/// How often to check whether the run has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How often to look whether partitions advance.
+/// How often to check whether partitions advance.
 const STALLS_EVERY: Duration = Duration::from_secs(1);
-/// How often to ask for ends.
+/// How often to ask for end offsets.
 const ASK_EVERY: Duration = Duration::from_secs(2);
-/// How often to ask whether topics are still the same.
+/// How often to ask whether topics were recreated.
 const IDENTIFY_EVERY: Duration = Duration::from_secs(2);
-/// How often to look at the files of certificates and keys.
+/// How often to check the files of certificates and keys.
 const FILES_EVERY: Duration = Duration::from_secs(2);
-/// librdkafka's own default for its look at the topics.
+/// librdkafka's default interval for refreshing topic metadata.
 const EVERY: Duration = Duration::from_secs(300);
 
-/// Has topics judged as often as librdkafka refreshes what it knows of them, asks whether they are still the
-/// same and for the ends of partitions that are not read, looks whether partitions advance, and looks at certificates and keys.
+/// Checks topics as often as librdkafka refreshes its metadata. Also checks periodically whether
+/// topics were recreated, whether partitions advance and whether certificates changed, and asks for
+/// the end offsets of partitions that are not being read.
 pub(super) fn start(
     cluster: Cluster,
     judge: Judge,
@@ -51,7 +53,7 @@ pub(super) fn start(
                 looked = Instant::now();
             }
             if judged.elapsed() >= every {
-                // Who has no answer now has one the next time.
+                // Without an answer, the next check asks again.
                 if let Ok(all) = kafka::ask(&cluster, PATIENCE)
                     && let Err(why) = judge(&all)
                 {
@@ -79,9 +81,12 @@ pub(super) fn start(
     thread::Builder::new().name("survey".into()).spawn(work).map(drop)
 }
 
-/// Tells which partitions do not advance although there is more, and which do again.
+/// Reports partitions that do not advance although there is more to read, and those that advance
+/// again.
 fn tell_stalls(cluster: &Cluster) {
-    for Change { topic, partition, reached, why } in cluster.voice.vitals.stalls(Instant::now()) {
+    for Change { topic, partition, reached, why } in
+        cluster.reporter.member_status.stalls(Instant::now())
+    {
         let mut fields = vec![("topic", topic.as_str().into()), ("partition", partition.into())];
         fields.extend(reached.map(|offset| ("offset", offset.into())));
         fields.extend(why.as_deref().map(|why| ("reason", why.into())));
@@ -91,25 +96,25 @@ fn tell_stalls(cluster: &Cluster) {
             None => (Event::PartitionAdvances, "advances again".to_owned()),
         };
         let what = format!("{topic}[{partition}]{reached} {what}");
-        cluster.voice.tell_with(event, &what, &fields);
+        cluster.reporter.tell_with(event, &what, &fields);
     }
 }
 
-/// Asks which topics are there under the names of those that are read.
+/// Asks for the ids of the topics that are read.
 fn identify(cluster: &Cluster, shared: &Shared, prober: &mut Option<Prober>) {
     if prober.is_none() {
         *prober = Prober::open(cluster).ok();
     }
     let ask = |topics: &[&str]| prober.as_ref()?.ids(topics, PATIENCE);
     if !shared.identify(&shared.topics(), ask) {
-        // The next client may be known by another password.
+        // A new client uses the current password.
         *prober = None;
     }
 }
 
-/// Asks for the ends of partitions that are not read.
+/// Asks for the end offsets of partitions that are not being read.
 fn ends(cluster: &Cluster, shared: &Shared, prober: &mut Option<Prober>) {
-    let untold = shared.vitals.untold();
+    let untold = shared.member_status.partitions_without_end();
     if untold.is_empty() {
         *prober = None;
         return;
@@ -120,8 +125,8 @@ fn ends(cluster: &Cluster, shared: &Shared, prober: &mut Option<Prober>) {
     for (topic, partition) in untold {
         let ends = prober.as_ref().and_then(|prober| prober.ends(&topic, partition, PATIENCE));
         match ends {
-            Some(ends) => shared.vitals.ends(&topic, partition, ends),
-            // Others would not be answered either. The next client may be known by another password.
+            Some(ends) => shared.member_status.ends(&topic, partition, ends),
+            // Further requests would fail, too. A new client uses the current password.
             None => {
                 *prober = None;
                 return;

@@ -1,4 +1,4 @@
-//! Where a record goes, and whether its topic takes one as long.
+//! The topic of a record, and its maximum record size.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,43 +15,43 @@ use crate::{
     },
 };
 
-/// What a header costs beside its bytes, at most: two lengths.
+/// The overhead of a header at most: two lengths.
 const HEADER_BYTES: usize = 10;
-/// What librdkafka puts into one request of a topic as a rule.
+/// librdkafka's default for the size of a batch.
 const BATCH_BYTES: usize = 1_000_000;
 
-/// The topics that are written, by those that are read.
-pub(super) struct Ways {
+/// The topics that are written for each topic that is read.
+pub(super) struct Destinations {
     routes: Routes,
     limits: BTreeMap<String, usize>,
-    /// All that were seen so far, and where each is among them.
-    known: Vec<Way>,
-    /// By topic, and by route of the rules.
+    /// All destinations so far.
+    known: Vec<Destination>,
+    /// Their indexes, by source topic and `[[route]]`.
     places: HashMap<String, Vec<(Option<String>, usize)>>,
-    /// Most records come from the same topic as the one before them.
+    /// The index of the last record's destination, because the next record usually has the same.
     last: usize,
 }
 
-/// What is written of a topic.
-struct Way {
+/// The destinations of a source topic's records that take a `[[route]]`.
+struct Destination {
     read: String,
     route: Option<String>,
-    /// To which topic what is forwarded goes, and what is not; or why nothing may be written.
+    /// The topics for forwarded records and for dead letters, or why nothing may be written.
     written: Result<[To; 2], String>,
 }
 
-/// A topic, and the longest record that it takes, if that is known.
+/// A topic, and its maximum record size if it is known.
 struct To(String, Option<usize>);
 
-impl Ways {
+impl Destinations {
     pub(super) fn new(routes: Routes, limits: BTreeMap<String, usize>) -> Self {
         Self { routes, limits, known: Vec::new(), places: HashMap::new(), last: 0 }
     }
 
-    /// The topic that a record goes to.
-    pub(super) fn way(&mut self, record: &Outgoing<'_>) -> Result<&str, Refusal> {
-        let is = |way: &Way| way.read == record.topic && way.route.as_deref() == record.route;
-        if self.known.get(self.last).is_none_or(|way| !is(way)) {
+    /// Returns the topic for a record.
+    pub(super) fn destination(&mut self, record: &Outgoing<'_>) -> Result<&str, Refusal> {
+        let is = |to: &Destination| to.read == record.topic && to.route.as_deref() == record.route;
+        if self.known.get(self.last).is_none_or(|destination| !is(destination)) {
             let places = self.places.get(record.topic).map_or(&[][..], Vec::as_slice);
             let place = places.iter().find(|(route, _)| route.as_deref() == record.route);
             self.last = match place {
@@ -69,7 +69,7 @@ impl Ways {
         }
     }
 
-    /// A topic that was not there at the start is judged as those that were.
+    /// Checks a topic that did not exist at the start like those that did.
     fn learn(&mut self, topic: &str, route: Option<&str>) -> usize {
         let written = match self.routes.fault(topic) {
             None => {
@@ -83,24 +83,24 @@ impl Ways {
             Some(fault) => Err(fault),
         };
         let (at, route) = (self.known.len(), route.map(str::to_owned));
-        self.known.push(Way { read: topic.to_owned(), route: route.clone(), written });
+        self.known.push(Destination { read: topic.to_owned(), route: route.clone(), written });
         self.places.entry(topic.to_owned()).or_default().push((route, at));
         at
     }
 }
 
-/// What a record is about, as librdkafka counts it.
+/// Returns the approximate size of a record, as librdkafka counts it.
 fn size(record: &Outgoing<'_>) -> usize {
     let length = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
     let header = |(name, value): &(&str, Option<&[u8]>)| HEADER_BYTES + name.len() + length(*value);
     length(record.key) + length(record.value) + record.headers.iter().map(header).sum::<usize>()
 }
 
-/// What the producer takes is for the topic that takes the most; what it puts together, for the one
-/// that takes the least.
+/// Sets the producer's record limit to that of the topic with the highest limit, and the batch size
+/// to that of the topic with the lowest.
 pub(super) fn limit(limits: &BTreeMap<String, usize>, buffer: usize, config: &mut ClientConfig) {
     let (Some(most), Some(least)) = (limits.values().max(), limits.values().min()) else { return };
-    // librdkafka knows no less than that, and what is longer than its buffer would wait for ever.
+    // librdkafka's minimum is 1000, and a record that is larger than its buffer would wait forever.
     let most = (*most).clamp(1000, buffer);
     config.set("message.max.bytes", most.to_string());
     let batch = (*least).clamp(1, BATCH_BYTES);
@@ -126,28 +126,29 @@ mod tests {
         let routes = [("logs.app", "app")].into_iter();
         let routes = Routes::new(read, routes, "{topic}-clean", Some("dead")).unwrap();
         let limits = [("app".to_owned(), 10), ("dead".to_owned(), 5)].into();
-        let mut ways = Ways::new(routes, limits);
-        let mut way = |topic: &str, dead, value: &[u8]| match ways.way(&record(topic, dead, value))
+        let mut destinations = Destinations::new(routes, limits);
+        let mut destination = |topic: &str, dead, value: &[u8]| match destinations
+            .destination(&record(topic, dead, value))
         {
             Ok(topic) => topic.to_owned(),
             Err(Refusal::Record(reason)) => reason.word().to_owned(),
             Err(other) => format!("{other:?}"),
         };
-        assert_eq!(way("logs.app", false, b"ten bytes."), "app");
-        assert_eq!(way("logs.app", false, b"and eleven."), "too_large");
-        assert_eq!(way("logs.app", true, b"ten bytes."), "too_large");
-        assert_eq!(way("logs.b", true, b"five."), "dead");
-        assert_eq!(way("logs.b", false, &[b'x'; 99]), "logs.b-clean");
-        assert_eq!(way("logs.app", true, b"five."), "dead");
+        assert_eq!(destination("logs.app", false, b"ten bytes."), "app");
+        assert_eq!(destination("logs.app", false, b"and eleven."), "too_large");
+        assert_eq!(destination("logs.app", true, b"ten bytes."), "too_large");
+        assert_eq!(destination("logs.b", true, b"five."), "dead");
+        assert_eq!(destination("logs.b", false, &[b'x'; 99]), "logs.b-clean");
+        assert_eq!(destination("logs.app", true, b"five."), "dead");
     }
 
     #[test]
     fn a_topic_that_comes_later_goes_in_no_circle() {
         let read = ["^logs\\..*"].into_iter();
         let routes = Routes::new(read, [].into_iter(), "{topic}.clean", None).unwrap();
-        let mut ways = Ways::new(routes, BTreeMap::new());
+        let mut destinations = Destinations::new(routes, BTreeMap::new());
         for _ in 0..2 {
-            let refusal = ways.way(&record("logs.new", false, b"x")).unwrap_err();
+            let refusal = destinations.destination(&record("logs.new", false, b"x")).unwrap_err();
             let Refusal::Sink(error) = refusal else { panic!("{refusal:?}") };
             assert!(error.to_string().contains("`logs.new.clean` would be read again"), "{error}");
         }

@@ -1,4 +1,5 @@
-//! Dead letters as records: what they are about, as it came; up to where their topics ended at the start.
+//! Converts dead letters to their original records, up to the end offsets of their topics at the
+//! start.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,30 +16,30 @@ use crate::{
     },
 };
 
-/// A value that is no lines, with those parts alone that somebody wants, by their numbers from 1; `None`:
-/// there is none of those in it.
+/// Reduces a value that does not consist of lines to the parts for which the function returns true,
+/// by number from 1. Returns `None` if there are none.
 pub type Narrow = Arc<dyn Fn(&[u8], &dyn Fn(u32) -> bool) -> Option<Vec<u8>> + Send + Sync>;
 
-/// What is replayed of topics with dead letters.
-pub struct Letters {
-    /// What decides about a letter.
+/// The settings of a replay.
+pub struct DeadLetters {
+    /// Decides whether a dead letter is replayed.
     pub terms: ReplayTerms,
-    /// Which topics' records are replayed.
+    /// Decides of which topics records are replayed.
     pub routes: Routes,
-    /// Finds log records in a value.
+    /// Selects log records in a value.
     pub narrow: Narrow,
-    /// Where partitions ended at the start: what is behind that is for the next time.
+    /// The end offsets of partitions at the start; later dead letters are left for the next replay.
     pub ends: BTreeMap<(String, i32), i64>,
 }
 
-impl Letters {
-    /// Where a partition ends.
+impl DeadLetters {
+    /// Returns the end offset of a partition.
     pub(super) fn end(&self, place: &Place) -> i64 {
-        // One that came later has nothing for now.
+        // A partition that appears later is left for the next replay.
         self.ends.get(&(place.topic.to_string(), place.partition)).copied().unwrap_or_default()
     }
 
-    /// Adds to a block what a letter is about, or that it stays.
+    /// Adds the original of a dead letter to a block, or records why it is not replayed.
     pub(super) fn push(
         &self,
         arrival: &mut Arrival,
@@ -62,7 +63,7 @@ impl Letters {
         }
     }
 
-    /// Adds an original to a block, as if it came from its topic.
+    /// Adds an original to a block, as if it were read from its topic.
     fn take(
         &self,
         arrival: &mut Arrival,
@@ -98,7 +99,8 @@ impl Letters {
         Ok(())
     }
 
-    /// Of a value, what a letter is about; compressed again, where it came so.
+    /// Reduces a value to the parts that a dead letter is about. A compressed value is compressed
+    /// again.
     fn narrowed(&self, came: &Came<'_>, framing: ValueFraming, part: &Part) -> Option<Narrowed> {
         let value = came.value.filter(|_| came.refused.is_none())?;
         let head = prefix(value).ok()?;
@@ -107,7 +109,7 @@ impl Letters {
         let kept = match framing {
             ValueFraming::Whole => (self.narrow)(text, &keeps).or_else(|| only(text, &keeps)),
             ValueFraming::Lines => lines(text, &keeps),
-            // It was another when the letter was written.
+            // The framing was different when the dead letter was written.
             ValueFraming::Event => (self.narrow)(text, &keeps).or_else(|| lines(text, &keeps)),
         };
         let text = [head, &kept?].concat();
@@ -119,7 +121,7 @@ impl Letters {
     }
 }
 
-/// A value with a part alone.
+/// A value that was reduced to some of its parts.
 struct Narrowed {
     text: Vec<u8>,
     packed: Option<(Codec, Vec<u8>)>,
@@ -132,12 +134,13 @@ impl Narrowed {
     }
 }
 
-/// A value that is one event: the first.
+/// Returns a value that is a single event, if part 1 is selected.
 fn only(text: &[u8], keeps: &dyn Fn(u32) -> bool) -> Option<Vec<u8>> {
     keeps(1).then(|| text.to_vec())
 }
 
-/// Lines of a value; the last has a line end if that of the value has one.
+/// Returns the selected lines of a value. The last one has a line end if the last line of the value
+/// has one.
 fn lines(text: &[u8], keeps: &dyn Fn(u32) -> bool) -> Option<Vec<u8>> {
     let ended = text.last() == Some(&b'\n');
     let all = text[..text.len() - usize::from(ended)].split(|byte| *byte == b'\n');
@@ -169,9 +172,9 @@ mod tests {
     use super::*;
     use crate::pipeline::records::{Origin, Value};
 
-    fn letters() -> Letters {
+    fn letters() -> DeadLetters {
         let routes = Routes::new(["logs"].into_iter(), [].into_iter(), "clean", Some("dead"));
-        // As that of OTLP: numbers of letters in what begins with `#`.
+        // A format like OTLP: the bytes after `#` are the parts.
         let narrow: Narrow = Arc::new(|text, keeps| {
             let rest = text.strip_prefix(b"#")?;
             let kept = (1..).zip(rest).filter(|(number, _)| keeps(*number));
@@ -180,10 +183,10 @@ mod tests {
         });
         let terms = ReplayTerms { identities: None, attempts: 3, max_event_bytes: 1 << 10 };
         let ends = [(("dead".to_owned(), 1), 9)].into();
-        Letters { terms, routes: routes.unwrap(), narrow, ends }
+        DeadLetters { terms, routes: routes.unwrap(), narrow, ends }
     }
 
-    /// The value that a block has of an original with this one, as far as it was compressed, and as text.
+    /// Returns the compressed bytes and the text that a block has for this original.
     fn taken(framing: ValueFraming, value: &[u8], part: Part) -> Result<(Vec<u8>, Vec<u8>), Stays> {
         let mut arrival = Arrival::new(1 << 10, framing);
         let (mut block, place) =
@@ -239,7 +242,8 @@ mod tests {
     }
 
     proptest! {
-        /// Letters of lines, and one of those that are left, bring back each line once.
+        /// Each line is replayed exactly once by the dead letters of lines and the one for the
+        /// rest.
         #[test]
         fn no_line_is_lost_or_comes_twice(
             mut all in vec(("[a-z ]{0,3}", any::<bool>()), 0..20),
@@ -284,7 +288,7 @@ mod tests {
         assert_eq!(of(ValueFraming::Whole, b"{}", Part::Only(2)), None);
         assert_eq!(of(ValueFraming::Event, b"#abc", Part::Only(3)), some("#c"));
         assert_eq!(of(ValueFraming::Event, b"a\nb", Part::Only(2)), some("b"));
-        // Of a form that was lines, log records are lines as others are.
+        // If the framing was lines, log records are treated as lines.
         assert_eq!(of(ValueFraming::Lines, b"#abc", Part::Only(1)), some("#abc"));
     }
 
