@@ -1,5 +1,5 @@
-//! The configuration file: what it says, word for word, and where. `app` resolves it: a flag
-//! overrides the file, the file overrides a default.
+//! The configuration file: its values and their positions. `app` resolves it: a flag overrides the
+//! file, and the file overrides a default.
 
 pub mod choice;
 mod conflicts;
@@ -26,7 +26,7 @@ use outside::Outside;
 use policy::{AllowEntry, Entries, RuleEntry};
 use reader::Reader;
 
-/// The format's version.
+/// The version of the format.
 const VERSION: u64 = 1;
 /// Every key.
 pub const KEYS: &[&str] = &[
@@ -84,101 +84,101 @@ pub const KEYS: &[&str] = &[
     "color",
 ];
 
-/// What a file says; `None` where it says nothing. Paths are as they were written.
+/// The values of a configuration file; `None`: not set. Paths are as written.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// Files to read.
     pub inputs: Option<Vec<Said<String>>>,
     /// Read all files in directories.
     pub recursive: Option<Said<bool>>,
-    /// What the lines of inputs are.
+    /// The format of input lines.
     pub input_format: Option<Said<FormatChoice>>,
     /// Where clean events go.
     pub output: Option<Said<String>>,
-    /// A folder for a file for each input.
+    /// A folder with one output file for each input.
     pub out_dir: Option<Said<String>>,
-    /// Replace outputs that are there.
+    /// Replace outputs that exist.
     pub force: Option<Said<bool>>,
-    /// Add to an output that is there.
+    /// Append to an output that exists.
     pub append: Option<Said<bool>>,
-    /// Keep an output that is not complete, under another name.
+    /// Keep an incomplete output under another name.
     pub keep_partial: Option<Said<bool>>,
     /// Compress the output.
     pub compress: Option<Said<CompressChoice>>,
-    /// The output is rotated before it grows beyond this.
+    /// The size at which the output is rotated.
     pub rotate_size: Option<Said<u64>>,
-    /// The output is rotated when such a period ends.
+    /// The period after which the output is rotated.
     pub rotate_every: Option<Said<Duration>>,
-    /// So many rotated files stay.
+    /// The number of rotated files to keep.
     pub rotate_keep: Option<Said<u32>>,
-    /// When the output is made durable.
+    /// When the output is synced.
     pub fsync: Option<Said<FsyncChoice>>,
-    /// Go on with what is added to the files.
+    /// Keep reading what is appended to the files.
     pub follow: Option<Said<bool>>,
-    /// Where positions are kept.
+    /// The folder for positions.
     pub data_dir: Option<Said<String>>,
-    /// How long a followed line may wait for its end, in seconds.
+    /// How long to wait for the end of a followed line, in seconds.
     pub line_timeout: Option<Said<u32>>,
-    /// Look at the followed files often, in place of inotify.
+    /// Poll the followed files instead of using inotify.
     pub poll: Option<Said<bool>>,
-    /// Where probes and scrapers are answered.
+    /// The address of the admin server.
     pub admin: Option<Said<SocketAddr>>,
-    /// The file with the bearer token that they need.
+    /// The file with the admin server's bearer token.
     pub admin_token_file: Option<Said<String>>,
-    /// Names by which the admin server may be called.
+    /// The host names that the admin server accepts.
     pub admin_hosts: Option<Vec<Said<String>>>,
-    /// Where the measures are written to.
+    /// The file that metrics are written to.
     pub metrics_textfile: Option<Said<String>>,
-    /// Where the rest goes.
+    /// Where events go that are not forwarded.
     pub dead_letter: Option<Said<String>>,
-    /// A public key of age's: what is not forwarded is kept, sealed to it.
+    /// An age public key that original lines in the dead letter are encrypted for.
     pub dead_letter_encrypt_to: Option<Said<String>>,
-    /// Topics in place of files.
+    /// Topics instead of files.
     pub streams: Streams,
-    /// Where the summary goes as JSON.
+    /// The file for the summary as JSON.
     pub stats: Option<Said<String>>,
-    /// A schema's name or path.
+    /// The name or path of a schema.
     pub schema: Option<Said<String>>,
     /// Fields that every event must have.
     pub require: Option<Vec<Said<String>>>,
-    /// Lines that are not JSON.
+    /// What happens to lines that are not JSON.
     pub text: Option<Said<TextChoice>>,
-    /// Global IP addresses.
+    /// What happens to global IP addresses.
     pub ip: Option<Said<IpChoice>>,
-    /// Packs: `name@version` of one that ships, or a path.
+    /// Packs: `name@version` of a built-in one, or a path.
     pub patterns: Option<Vec<Said<String>>>,
-    /// Detectors, categories or packs: only these.
+    /// The only detectors, categories or packs to use.
     pub only: Option<Vec<Said<String>>>,
-    /// Detectors, categories or packs: not these.
+    /// Detectors, categories or packs not to use.
     pub without: Option<Vec<Said<String>>>,
-    /// What is never a finding, and what becomes of findings.
+    /// The allow-list, and the rules for findings.
     pub policy: Entries,
-    /// The longest line that is judged.
+    /// The length of the longest line that is judged.
     pub max_event_bytes: Option<Said<u64>>,
     /// The deepest nesting that is judged.
     pub max_depth: Option<Said<u16>>,
-    /// The memory to stay within.
+    /// The memory limit.
     pub memory: Option<Said<u64>>,
-    /// Worker threads.
+    /// The number of worker threads.
     pub threads: Option<Said<u16>>,
-    /// How long to read on after the first request to end, in seconds.
+    /// How long to keep reading after the first signal, in seconds.
     pub drain_timeout: Option<Said<u32>>,
-    /// Leave the Kafka group for good at the end.
+    /// Leave the Kafka group at the end.
     pub leave: Option<Said<bool>>,
-    /// Exit with 1 if something was dropped.
+    /// Exit with 1 if an event was dropped.
     pub fail_on_drop: Option<Said<bool>>,
-    /// No summary and no notices.
+    /// Print no summary and no notices.
     pub quiet: Option<Said<bool>>,
-    /// Colour.
+    /// Whether to use colour.
     pub color: Option<Said<ColorChoice>>,
-    /// Where the value of each key stands, and behind it its items.
+    /// The position of each key's value, followed by those of its items.
     pub(crate) spots: Vec<(String, Vec<Spot>)>,
 }
 
 impl Config {
-    /// Reads the text of `file`, and what it names beyond that from `outside`.
+    /// Parses the text of `file`, and what it refers to in `outside`.
     ///
-    /// Everything that is wrong is told at once, in the file's order.
+    /// All errors are reported at once, in the order of the file.
     pub fn parse(file: &str, text: &str, outside: &Outside<'_>) -> Result<Self, Vec<Complaint>> {
         match Self::read(file, text, outside) {
             (config, complaints) if complaints.is_empty() => Ok(config),
@@ -186,7 +186,7 @@ impl Config {
         }
     }
 
-    /// The same, with what could be read beside what is wrong.
+    /// Like `parse`, but also returns what could be read in spite of errors.
     pub fn read(file: &str, text: &str, outside: &Outside<'_>) -> (Self, Vec<Complaint>) {
         let mut r = Reader::new(file, text, outside);
         let mut config = Self::default();

@@ -1,33 +1,33 @@
-//! The pipeline: a crew of threads, each of which reads, judges and delivers; and a fixed pool of
+//! The pipeline: a crew of threads, each of which reads, judges and delivers, and a fixed pool of
 //! batches.
 //!
 //! ```text
-//!  inputs ─▶ read ─▶ judge ─▶ deliver in order ─▶ sink, dead letter
-//!             ▲  one at a time     │ one at a time
-//!             └─── free batches ───┘
+//! inputs ─▶ read ─▶ judge ─▶ deliver in order ─▶ sink, dead letter
+//! ▲  one at a time     │ one at a time
+//! └─── free batches ───┘
 //! ```
 //!
-//! Every batch of the pool is in one place at a time, so memory is bounded by their number and
-//! a slow sink slows the source: there is no free batch to read into.
+//! Every batch of the pool is in one place at a time, so their number bounds the memory. A slow
+//! sink slows the source down, because no batch is free to read into.
 //!
 //! | file | does |
 //! | --- | --- |
-//! | [`ports`] | what the pipeline asks of sources, workers, sinks |
+//! | [`ports`] | the traits of sources, workers and sinks |
 //! | `crew` | the threads |
-//! | `batch` | what travels: a chunk, where it came from, what became of it |
-//! | `cutter` | bytes into whole lines: the partial line, the line that is too long, the BOM |
-//! | `reader` | one input after another through the cutter; the idle flush |
-//! | [`growing`] | what the pipeline asks of inputs that grow |
-//! | `tails` | inputs that grow, side by side, through the cutter |
-//! | `acknowledge` | which positions are delivered, and when they are told |
-//! | `order` | the input's order back |
+//! | `batch` | the unit of work: a chunk, its position, and its result |
+//! | `cutter` | cuts bytes into whole lines: partial lines, long lines, the byte order mark |
+//! | `reader` | reads one input after another through the cutter, and flushes when idle |
+//! | [`growing`] | the traits of inputs that grow |
+//! | `tails` | reads inputs that grow, side by side, through the cutter |
+//! | `acknowledge` | which positions are delivered, and when they are acknowledged |
+//! | `order` | restores the order of the input |
 //! | `flight` | what is being judged |
-//! | `ledger` | what is known of a run while it runs |
-//! | [`records`] | the same pipeline for records in place of lines |
+//! | `ledger` | the state of a run |
+//! | [`records`] | the same pipeline for records instead of lines |
 //! | `delivery` | sink, dead letter, accounting |
 //! | `taken` | a batch of which a sink took a part before it failed |
 //! | [`budget`] | the memory formula |
-//! | [`report`] | what a run came to |
+//! | [`report`] | the result of a run |
 
 mod acknowledge;
 mod batch;
@@ -59,7 +59,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a [`RejectSink`] is handed, so that sinks need not know the engine.
+/// Re-exported for implementations of [`RejectSink`], so that they need not depend on the engine.
 pub use crate::engine::{KeyBlock, Payload};
 pub use budget::{Budget, Sizes};
 pub use growing::{
@@ -84,24 +84,24 @@ use ledger::Ledger;
 use reader::Reader;
 use tails::Tails;
 
-/// How long a sink may stand still after a stop before the run ends without it.
+/// How long a sink may make no progress after a stop before the run ends without it.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
-/// How often a run looks whether a shutdown was asked for.
+/// How often a run checks whether a shutdown was requested.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
 
 /// A pipeline, ready to run once.
 pub struct Pipeline {
-    /// How many batches there are, and how big.
+    /// The number and the size of batches.
     pub budget: Budget,
     /// What is read.
     pub inputs: Inputs,
-    /// Where records end, if they can span lines.
+    /// Finds the ends of records, if they can span lines.
     pub framing: Option<Arc<dyn Framing>>,
-    /// Where everything goes.
+    /// Where everything is written.
     pub outlets: Outlets,
-    /// Who hears at once what happens.
+    /// Is notified of events immediately.
     pub observer: Arc<dyn Observer>,
-    /// What is measured.
+    /// The metrics.
     pub meters: Arc<Meters>,
     /// When to stop.
     pub shutdown: Shutdown,
@@ -111,22 +111,22 @@ pub struct Pipeline {
 pub enum Inputs {
     /// One after another, each to its end.
     InTurn(Vec<Input>),
-    /// Side by side, for as long as they grow.
+    /// Side by side, as long as they grow.
     Growing {
         /// The inputs.
         growing: Box<dyn Growing>,
-        /// Who keeps their positions.
+        /// Stores their positions.
         checkpoint: Box<dyn Checkpoint>,
-        /// How long what was delivered may wait for its acknowledgement.
+        /// How long delivered data may wait for its acknowledgement.
         every: Duration,
     },
 }
 
 impl Pipeline {
-    /// Reads all inputs through `workers`, one thread each, and delivers in the inputs' order.
+    /// Reads all inputs with `workers`, one thread each, and delivers in the order of the inputs.
     ///
-    /// Returns when all is delivered, or when a shutdown gave the sink up: the thread that delivers
-    /// is then left where it hangs, and the caller is expected to end the process.
+    /// Returns when everything is delivered, or when a shutdown abandoned the sink: the delivering
+    /// thread is then still blocked, and the caller must end the process.
     pub fn run<W: Worker + 'static>(self, workers: Vec<W>) -> Report {
         let Self { budget, inputs, framing, outlets, observer, meters, shutdown } = self;
         meters.has_chunks(budget.batches);
@@ -161,7 +161,7 @@ impl Pipeline {
     }
 }
 
-/// Has a crew work to its end; what delivered, or how it ended where that is not to be had.
+/// Runs a crew to its end. Returns the delivery, or how the crew ended if the delivery is blocked.
 fn muster<B, D, W>(
     crew: Crew<B, D>,
     workers: Vec<W>,
@@ -182,9 +182,9 @@ where
             let (crew, ended) = (crew.clone(), ended.clone());
             spawn("worker", move || {
                 crew.run(worker);
-                // The crew must be nobody else's when its end is told.
+                // Nothing else may hold the crew when its end is reported.
                 drop(crew);
-                // Nobody listens any more when the run gave up.
+                // Nobody receives this if the run was abandoned.
                 let _ = ended.send(());
             })
         })
@@ -224,7 +224,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Spawned {
     thread::Builder::new().name(name.into()).spawn(body)
 }
 
-/// The end of a run that got no threads; the system's limits, so nothing that a retry mends.
+/// The end of a run that got no threads. System limits cause this, so a retry does not help.
 fn spawn_failure(threads: &[Spawned], shutdown: &Shutdown) -> Option<End> {
     let error = threads.iter().find_map(|t| t.as_ref().err())?;
     shutdown.stop();
@@ -232,7 +232,7 @@ fn spawn_failure(threads: &[Spawned], shutdown: &Shutdown) -> Option<End> {
     Some(End::Failed(Failure::Threads(error)))
 }
 
-/// Waits for all threads, or until a stopped pipeline makes no progress any more.
+/// Waits for all threads, or until a stopped pipeline makes no more progress.
 fn wait(
     ends: &Receiver<()>,
     threads: usize,

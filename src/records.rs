@@ -1,15 +1,15 @@
-//! Records: a value is judged as any line is; keys and headers are judged with it.
+//! Records of Kafka: their values are judged like any line, and their keys and headers with them.
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `beside` | keys and headers as lines of a chunk of their own, and what became of them |
+//! | `beside` | judges keys and headers as lines of a chunk of their own |
 //! | `judgement` | what records are judged by |
-//! | `logs` | OTLP's log records and attributes, judged |
-//! | `otlp` | where they stand in a value |
-//! | `packed` | values that came compressed |
-//! | `pseudonym` | what stands for a key that may not be seen |
-//! | `ways` | which way records go through the routes |
-//! | `worker` | a block of records, judged |
+//! | `logs` | judges the log records and attributes of OTLP |
+//! | `otlp` | finds log records and attributes in a value |
+//! | `packed` | values that arrived compressed |
+//! | `pseudonym` | the pseudonym of a key that contains personal data |
+//! | `ways` | the routes that records take |
+//! | `worker` | judges a block of records |
 
 mod beside;
 mod judgement;

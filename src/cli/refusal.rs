@@ -1,10 +1,10 @@
-//! Arguments that clap refuses, said in one line.
+//! Formats clap's errors about arguments in one line.
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 use crate::config::nearest::nearest;
 
-/// One line for standard error; `None` where clap has a page to print (help).
+/// Returns one line for standard error, or `None` if clap has a page to print (help).
 pub fn one_line(error: &Error) -> Option<String> {
     let get = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
@@ -60,7 +60,7 @@ pub fn one_line(error: &Error) -> Option<String> {
             format!("{argument} and {} cannot be used together", get(ContextKind::PriorArg))
         }
         ErrorKind::MissingRequiredArgument => {
-            // clap does not say which option wants it.
+            // clap does not say which option requires it.
             let whose = match argument.as_str() {
                 "--follow" => ": --data-dir, --line-timeout and --poll are only for followed files",
                 "--output <FILE>" => ": --append needs a file to append to",

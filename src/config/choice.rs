@@ -115,7 +115,7 @@ pub enum FsyncChoice {
 }
 
 impl FsyncChoice {
-    /// Reads what was written.
+    /// Parses a value.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "always" => Ok(Self::Always),

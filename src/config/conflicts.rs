@@ -1,8 +1,8 @@
-//! Keys that exclude each other, or that are refused without another one.
+//! Keys that exclude each other, or that require another one.
 
 use super::{Config, Said, reader::Reader, route};
 
-/// Complains about every key of `config` that another one excludes.
+/// Reports every key of `config` that another one excludes.
 pub(super) fn complain(config: &Config, r: &mut Reader<'_>) {
     if let (Some(schema), Some(_)) = (&config.schema, &config.require) {
         r.complain(schema.spot, "`schema` and `require` cannot be used together".into());
@@ -13,7 +13,7 @@ pub(super) fn complain(config: &Config, r: &mut Reader<'_>) {
     files_and_topics(config, r);
 }
 
-/// Keys for files are refused where topics are read.
+/// Keys for files are errors if topics are read.
 fn files_and_topics(config: &Config, r: &mut Reader<'_>) {
     if config.streams.is_empty() {
         return;
@@ -47,7 +47,7 @@ fn files_and_topics(config: &Config, r: &mut Reader<'_>) {
     }
 }
 
-/// Keys of the output exclude each other as the flags do.
+/// The keys for the output exclude each other like the flags.
 fn outputs(config: &Config, r: &mut Reader<'_>) {
     let on = |said: &Option<Said<bool>>| said.as_ref().filter(|said| said.value).map(|s| s.spot);
     if let (Some(said), Some(_)) = (&config.out_dir, &config.output) {

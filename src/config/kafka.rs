@@ -1,4 +1,4 @@
-//! `[kafka]`, `[source]`, `[sink]` and `[dead_letter]`: topics in place of files.
+//! `[kafka]`, `[source]`, `[sink]` and `[dead_letter]`: topics instead of files.
 
 mod cluster;
 mod sasl;
@@ -21,10 +21,10 @@ pub(super) use source::pattern;
 pub use source::{FramingChoice, SourceEntry};
 pub use start::{StartChoice, StartEntry};
 
-/// Kafka's own limit on names.
+/// Kafka's limit for the length of names.
 const LONGEST_NAME: usize = 249;
 
-/// All that a file says of topics.
+/// All settings for topics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Streams {
     /// `[kafka]`
@@ -35,27 +35,27 @@ pub struct Streams {
     pub sink: Option<SinkEntry>,
     /// `[dead_letter]`
     pub dead_letter: Option<LetterEntry>,
-    /// How often a record arrives.
+    /// How often a record is delivered.
     pub delivery: Option<Said<DeliveryChoice>>,
-    /// The name of this process, the same after a restart, and nobody else's.
+    /// The name of this process. It stays the same after a restart, and no other process has it.
     pub instance: Option<Said<String>>,
 }
 
 /// `delivery`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum DeliveryChoice {
-    /// Never less than once
+    /// At least once
     #[default]
     #[value(name = "at_least_once")]
     AtLeastOnce,
-    /// Once, for who reads what is committed
+    /// Once, for consumers that only read committed records
     #[value(name = "exactly_once")]
     ExactlyOnce,
 }
 
 type Table<'v, 'd> = &'v DeTable<'d>;
 
-/// Complains of keys that are not there.
+/// Reports required keys that are missing.
 fn complete(r: &mut Reader<'_>, spot: Spot, table: Table<'_, '_>, wanted: &[&str]) -> bool {
     let there = |name: &&&str| table.iter().any(|(key, _)| key.get_ref().as_ref() == **name);
     let missing: Vec<_> = wanted.iter().filter(|name| !there(name)).collect();
@@ -65,7 +65,7 @@ fn complete(r: &mut Reader<'_>, spot: Spot, table: Table<'_, '_>, wanted: &[&str
     missing.is_empty()
 }
 
-/// A topic that is written; `{topic}` in it is the name of the one that is read.
+/// A topic to write to. `{topic}` is replaced by the name of the topic that is read.
 pub(super) fn template(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {
     let said = r.text(value)?;
     if !is_name(&filled(&said.value, "t")) {
@@ -92,12 +92,13 @@ fn is_plain(name: &str) -> bool {
 }
 
 impl Streams {
-    /// Whether there are topics.
+    /// Returns whether no topics are configured.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What belongs together, and what would go in a circle.
+    /// Reports keys that require each other, and topics that would be read again after they were
+    /// written.
     pub(super) fn check(&self, own: &[super::route::RouteEntry], r: &mut Reader<'_>) {
         let Self { kafka, source, sink, dead_letter, delivery, instance } = self;
         let spots = [
@@ -120,14 +121,15 @@ impl Streams {
         let exactly_once =
             delivery.as_ref().filter(|said| said.value == DeliveryChoice::ExactlyOnce);
         match (exactly_once, instance) {
-            // One that cannot be read was complained of.
+            // A regular expression that cannot be parsed was already reported.
             (Some(said), None) if r.is_content() => r.complain(
                 said.spot,
                 "exactly once needs a name of this process that is unique and the same after a \
                  restart: add instance = \"${POD_NAME}\""
                     .into(),
             ),
-            // It is the name of a member of the group, too, for which Kafka has the rules of topics.
+            // It is also the name of a group member, to which Kafka applies the rules for topic
+            // names.
             (_, Some(said)) if !is_name(&said.value) => {
                 let what = "use letters, digits, `.`, `_` and `-`, at most 249 of them";
                 r.complain(said.spot, what.into());
@@ -138,12 +140,12 @@ impl Streams {
         let own_letters = own.iter().filter_map(|route| route.dead_letter.as_ref());
         let letters: Vec<_> =
             dead_letter.iter().map(|entry| &entry.topic).chain(own_letters).collect();
-        // What cannot be read was complained of.
+        // Parse errors were already reported.
         let Ok(routes) = Routes::resolve(source, sink, dead_letter.as_ref(), own) else { return };
         let routed = sink.routes.iter().map(|route| &route.topic);
         let own_sinks = own.iter().filter_map(|route| route.sink.as_ref());
         let sinks: Vec<_> = routed.chain([&sink.topic]).chain(own_sinks).collect();
-        // Routes may have all that would come back by the template behind them.
+        // Routes may send all topics elsewhere that the template would send back.
         let known = |said: &&&Said<String>| sink.routes.is_empty() || !said.value.contains('{');
         for said in sinks.iter().filter(known).copied().chain(letters.iter().copied()) {
             if let Some(again) = routes.circle(&said.value) {
@@ -173,10 +175,10 @@ impl Streams {
 }
 
 impl Routes {
-    /// As the entries say.
+    /// Resolves the routes of these entries.
     ///
     /// # Errors
-    /// A regular expression that cannot be read.
+    /// A regular expression cannot be parsed.
     pub fn resolve(
         source: &SourceEntry,
         sink: &SinkEntry,

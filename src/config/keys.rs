@@ -1,5 +1,5 @@
-//! `[keys.NAME]`: the keys that pseudonyms are made with, each in a file of its own; and the action of
-//! a rule, which may name one.
+//! `[keys.NAME]`: the keys for pseudonyms, each in a file of its own; and the action of a rule,
+//! which may refer to one.
 
 use toml::{Spanned, de::DeValue};
 
@@ -10,17 +10,17 @@ type Value<'t> = Spanned<DeValue<'t>>;
 
 /// Keys of `[keys.NAME]`.
 const RING: &[&str] = &["active", "previous"];
-/// Keys of one of its keys.
+/// Keys of `active` and of each of `previous`.
 const KEY: &[&str] = &["id", "file"];
-/// What an action that is a table has.
+/// Keys of an action that is a table.
 const HMAC: &[&str] = &["hmac"];
 
 /// `[keys.NAME]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RingEntry {
-    /// Where it stands.
+    /// Its position.
     pub spot: Spot,
-    /// What rules call it.
+    /// The name that rules use.
     pub name: String,
     /// The key in use.
     pub active: KeyEntry,
@@ -28,12 +28,12 @@ pub struct RingEntry {
     pub previous: Vec<KeyEntry>,
 }
 
-/// One key: its id, its file, and what is in it, which nothing shows.
+/// One key: its id, its file, and the file's content, which is never shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyEntry {
-    /// What pseudonyms call it.
+    /// The id that pseudonyms contain.
     pub id: Said<String>,
-    /// The file, as it was named.
+    /// The file, as written.
     pub file: Said<String>,
     /// The key.
     pub key: PseudonymKey,
@@ -46,7 +46,7 @@ pub enum ActionEntry {
     Word(Said<ActionChoice>),
     /// `action = { hmac = "person" }`
     Hmac {
-        /// Where it stands.
+        /// Its position.
         spot: Spot,
         /// The name of the keys.
         keys: Said<String>,
@@ -86,7 +86,7 @@ impl ActionEntry {
         Some(Self::Hmac { spot, keys: keys? })
     }
 
-    /// Where it stands.
+    /// Returns its position.
     pub fn spot(&self) -> Spot {
         match self {
             Self::Word(said) => said.spot,
@@ -94,13 +94,13 @@ impl ActionEntry {
         }
     }
 
-    /// Whether it is this word.
+    /// Returns whether the action is this word.
     pub fn is(&self, choice: ActionChoice) -> bool {
         matches!(self, Self::Word(said) if said.value == choice)
     }
 }
 
-/// The tables of `[keys]`.
+/// Reads the tables of `[keys]`.
 pub(super) fn rings(r: &mut Reader<'_>, value: &Value<'_>) -> Vec<RingEntry> {
     let Some((_, table)) = r.entry(value) else { return Vec::new() };
     let mut all = Vec::new();
@@ -155,7 +155,7 @@ fn ring(r: &mut Reader<'_>, value: &Value<'_>, spot: Spot, name: String) -> Opti
     Some(RingEntry { spot, name, active, previous })
 }
 
-/// One key; `path` is how messages call it.
+/// Reads one key. Messages call it `path`.
 fn one(r: &mut Reader<'_>, value: &Value<'_>, path: &str) -> Option<KeyEntry> {
     let (spot, table) = r.entry(value)?;
     let (mut id, mut found) = (None, None);

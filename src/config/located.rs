@@ -1,8 +1,8 @@
-//! Values with their place in the file, and complaints about such a place.
+//! Values with their position in the file, and errors at such a position.
 
 use std::fmt;
 
-/// A place in the file, both from 1.
+/// A position in the file. Both numbers begin with 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spot {
     /// The line.
@@ -11,33 +11,33 @@ pub struct Spot {
     pub column: usize,
 }
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said<T> {
     /// The value.
     pub value: T,
-    /// Where it stands.
+    /// Its position.
     pub spot: Spot,
-    /// It came from the environment or from a file of its own, in part at least: it may be a secret,
-    /// and is not shown.
+    /// The value, or a part of it, came from the environment or from another file. It may be a
+    /// secret, so it is not shown.
     pub secret: bool,
 }
 
 impl<T> Said<T> {
-    /// A value that does not come from a file.
+    /// Wraps a value that does not come from a file.
     pub fn elsewhere(value: T) -> Self {
         Self { value, spot: Spot { line: 0, column: 0 }, secret: false }
     }
 }
 
-/// What is wrong with a file, and how to fix it.
+/// An error in a file, and its fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// The file, as it was named.
+    /// The file, as written.
     pub file: String,
-    /// Where.
+    /// The position.
     pub spot: Spot,
-    /// What is wrong, and how to fix it.
+    /// The error, and how to fix it.
     pub what: String,
 }
 

@@ -1,9 +1,9 @@
-//! How options were said, so that messages call them as the user did: `--memory`, or `memory` in the
-//! file, with its place.
+//! The names of options in messages, as the user wrote them: `--memory`, or `memory` in the file,
+//! with its position.
 
 use super::{Config, Spot};
 
-/// The options that a file says and no flag overrides.
+/// The options that a file sets and no flag overrides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
     file: String,
@@ -11,7 +11,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Those of `config`, read from `file`, but for the keys that `flags` say, too.
+    /// Those of `config`, which was read from `file`, except for keys that `flags` override.
     pub fn new(file: &str, config: &Config, flags: &Config) -> Self {
         let typed: Vec<_> = flags.settings().into_iter().map(|(key, _)| key).collect();
         let mut keys = config.spots.clone();
@@ -19,15 +19,15 @@ impl Names {
         Self { file: file.to_owned(), keys }
     }
 
-    /// An option as the start of a message: `--memory`, or `tamis.toml:3:10: memory`.
+    /// The name of an option at the start of a message: `--memory`, or `tamis.toml:3:10: memory`.
     pub fn at(&self, flag: &str) -> String {
         self.at_item(flag, None)
     }
 
-    /// The same of an item of a list.
+    /// The same for an item of a list.
     pub fn at_item(&self, flag: &str, item: Option<usize>) -> String {
         let Some((key, spots)) = self.said(flag) else { return flag.to_owned() };
-        // Behind the place of the value stand those of its items.
+        // The position of the value is followed by those of its items.
         let spot = item.and_then(|i| spots.get(i + 1)).or_else(|| spots.first());
         match spot {
             Some(Spot { line, column }) => format!("{}:{line}:{column}: {key}", self.file),
@@ -35,7 +35,7 @@ impl Names {
         }
     }
 
-    /// An option inside a message that begins with `first`: as the user says that one.
+    /// The name of another option in a message that begins with `first`, in the same style.
     pub fn beside(&self, first: &str, flag: &str) -> String {
         match self.said(first) {
             Some(_) => key(flag),
@@ -49,7 +49,7 @@ impl Names {
     }
 }
 
-/// What a flag, perhaps with its value's name, is called in the file.
+/// The key for a flag, which may be followed by the name of its value.
 fn key(flag: &str) -> String {
     let flag = flag.split(' ').next().unwrap_or_default();
     match flag {

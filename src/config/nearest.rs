@@ -1,13 +1,13 @@
-//! What somebody may have meant.
+//! Suggests words for typing errors.
 
-/// The word that is at most a third of its letters away, if there is one.
+/// Returns the most similar word, if at most a third of its letters differ.
 pub fn nearest<'a>(word: &str, all: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = all.into_iter().map(|known| (distance(word, known), known));
     let (letters, known) = near.min_by_key(|(letters, _)| *letters)?;
     (letters <= known.len().div_ceil(3)).then_some(known)
 }
 
-/// What to do about an unknown word: the nearest one, or what `otherwise` says.
+/// Returns advice about an unknown word: the most similar word, or else `otherwise`.
 pub fn meant<'a>(
     word: &str,
     all: impl IntoIterator<Item = &'a str>,
@@ -19,7 +19,7 @@ pub fn meant<'a>(
     }
 }
 
-/// Letters to add, drop, change or swap with their neighbour, case aside.
+/// The number of letters to add, remove, replace or swap with a neighbour, ignoring case.
 fn distance(a: &str, b: &str) -> usize {
     let letters = |word: &str| word.to_lowercase().chars().collect::<Vec<_>>();
     let (a, b) = (letters(a), letters(b));

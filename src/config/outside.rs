@@ -1,5 +1,5 @@
-//! What a configuration leads to beyond its own text: the environment, and files with values that do
-//! not stand in it, because there are many or because they are secret.
+//! What a configuration refers to outside its own text: the environment, and files with values that
+//! are many or secret.
 
 use std::fmt;
 
@@ -7,33 +7,33 @@ use toml::{Spanned, de::DeValue};
 
 use super::{Complaint, Said, Spot, reader::Reader};
 
-/// So many bad lines of a file are told.
+/// The most invalid lines of a file that are reported.
 const TOLD: usize = 10;
 
-/// A file's name in messages; its bytes, or why there are none.
+/// The name of a file in messages, and its bytes, or the reason why it cannot be read.
 pub type Found = (String, Result<Vec<u8>, String>);
 
-/// Where what is outside comes from.
+/// Provides what is outside the configuration.
 pub struct Outside<'a> {
-    /// The value of a variable, for `${NAME}`.
+    /// Returns the value of a variable, for `${NAME}`.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// A file by its path in the configuration: how messages call it, and what is in it, or why
-    /// that cannot be had.
+    /// Returns the content of a file, by its path in the configuration, and its name in messages.
     pub file: &'a dyn Fn(&str) -> Found,
 }
 
 impl Outside<'static> {
-    /// No variable and no file is there.
+    /// There are no variables and no files.
     pub const NOTHING: Self =
         Self { variable: &|_| None, file: &|path| (path.to_owned(), Err("no such file".into())) };
 }
 
-/// The values of a file, one on a line. They may be personal: nothing shows them.
+/// The values of a file with one value on each line. They may be personal data, so they are never
+/// shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// The key that names the file.
+    /// The key with the path of the file.
     pub key: &'static str,
-    /// The file, as it was named.
+    /// The path of the file, as written.
     pub path: Said<String>,
     pub(super) values: Vec<String>,
 }
@@ -45,8 +45,8 @@ impl fmt::Debug for Listed {
 }
 
 impl Reader<'_> {
-    /// The file that a text names: its path, how messages call it, and what is in it. `key` is what
-    /// messages begin with.
+    /// Reads the file at a path: returns the path, its name in messages, and its content. Messages
+    /// begin with `key`.
     pub(super) fn bytes_of_file(
         &mut self,
         value: &Spanned<DeValue<'_>>,
@@ -63,7 +63,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The file that a text names: its path, how messages call it, and its text.
+    /// Reads the file at a path: returns the path, its name in messages, and its text.
     fn file(&mut self, value: &Spanned<DeValue<'_>>) -> Option<(Said<String>, String, String)> {
         let (path, name, bytes) = self.bytes_of_file(value, "")?;
         match String::from_utf8(bytes) {
@@ -78,8 +78,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The lines of the file that a text names, but for blank ones. `check` says what is wrong with
-    /// one, and does not quote it.
+    /// Reads the lines of the file at a path, without blank lines. `check` returns what is wrong
+    /// with a line, and must not quote it.
     pub(super) fn listed(
         &mut self,
         key: &'static str,

@@ -2,8 +2,8 @@
 
 use super::Spot;
 
-/// Where the lines of a text begin, and how many characters stand before each of its blocks: a
-/// place is asked for with every value, and a text may have thousands on one line.
+/// Where the lines of a text begin, and how many characters precede each of its blocks. A position
+/// is computed for every value, and a text may have thousands of values on one line.
 pub(super) struct Places {
     lines: Vec<usize>,
     characters: Vec<usize>,
@@ -35,7 +35,7 @@ impl Places {
     }
 }
 
-/// How many characters begin in `bytes`.
+/// Returns the number of characters that begin in `bytes`.
 fn starts(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count()
 }

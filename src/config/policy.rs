@@ -1,4 +1,4 @@
-//! `[[allow]]` and `[[rule]]`: the policy as the file says it.
+//! `[[allow]]` and `[[rule]]`: the policy in the file.
 
 use toml::{Spanned, de::DeValue};
 
@@ -32,20 +32,20 @@ const ALLOW: &[&str] = &[
 const RULE: &[&str] =
     &["name", "detectors", "path", "action", "keep_first", "keep_last", "secrets"];
 
-/// All that a file says of the policy.
+/// The policy in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entries {
-    /// The file, as it was named.
+    /// The file, as written.
     pub file: String,
     /// The allow-list.
     pub allow: Vec<AllowEntry>,
     /// The rules.
     pub rules: Vec<RuleEntry>,
-    /// What numbers become.
+    /// What numbers are replaced by.
     pub numbers: Option<Said<NumbersChoice>>,
-    /// Ids of placeholders that other redactors wrote.
+    /// The ids of placeholders that other tools write.
     pub known_placeholders: Option<Vec<Said<String>>>,
-    /// The keys that pseudonyms are made with.
+    /// The keys for pseudonyms.
     pub keys: Vec<RingEntry>,
     /// Events that are judged by other rules.
     pub routes: Vec<RouteEntry>,
@@ -54,36 +54,36 @@ pub struct Entries {
 /// `[[allow]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowEntry {
-    /// Where it stands.
+    /// Its position.
     pub spot: Spot,
-    /// What reports call it.
+    /// Its name in reports.
     pub name: Option<Said<String>>,
-    /// The kinds, in the order of the documentation, and what each lists.
+    /// The kinds, in the order of the documentation, each with its values.
     pub kinds: Vec<(&'static str, Vec<Said<String>>)>,
-    /// What files list of a kind.
+    /// The values from files.
     pub listed: Vec<Listed>,
-    /// What it is for.
+    /// The detectors that it applies to.
     pub detectors: Vec<Said<String>>,
 }
 
 /// `[[rule]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleEntry {
-    /// Where it stands.
+    /// Its position.
     pub spot: Spot,
-    /// What reports call it, and its findings.
+    /// The name of the rule and its findings in reports.
     pub name: Option<Said<String>>,
-    /// Whose findings it is about.
+    /// The detectors whose findings it applies to.
     pub detectors: Vec<Said<String>>,
-    /// Where it holds.
+    /// The path that it applies to.
     pub path: Option<Said<String>>,
-    /// What becomes of them.
+    /// What happens to the findings.
     pub action: ActionEntry,
-    /// What a mask leaves at the start.
+    /// The number of characters that a mask keeps at the start.
     pub keep_first: Option<Said<u16>>,
-    /// What a mask leaves at the end.
+    /// The number of characters that a mask keeps at the end.
     pub keep_last: Option<Said<u16>>,
-    /// What is kept may be a secret.
+    /// Whether it may keep characters of secrets.
     pub secrets: Option<Said<bool>>,
 }
 
@@ -121,7 +121,7 @@ impl AllowEntry {
         Some(Self { spot, name, kinds, listed, detectors })
     }
 
-    /// What it lists of a kind, here and in a file.
+    /// Returns its values of a kind, both from here and from a file.
     pub fn kind(&self, kind: &str) -> Vec<String> {
         let here = self.kinds.iter().filter(|(known, _)| *known == kind);
         let here = here.flat_map(|(_, texts)| texts).map(|said| &said.value);
@@ -130,7 +130,7 @@ impl AllowEntry {
     }
 }
 
-/// The texts of a kind that stand in the file itself.
+/// Reads the values of a kind in the file itself.
 fn texts(
     r: &mut Reader<'_>,
     kind: &str,
@@ -146,7 +146,7 @@ fn texts(
     Some(texts)
 }
 
-/// What is wrong with a text of a kind.
+/// Checks a value of a kind.
 fn check(kind: &str, text: &str) -> Result<(), String> {
     match kind {
         "cidr" => check_network(text),
@@ -159,12 +159,12 @@ fn check(kind: &str, text: &str) -> Result<(), String> {
     }
 }
 
-/// A domain without what says that others are below it.
+/// Returns a domain without the prefix that includes its subdomains.
 fn bare(domain: &str) -> &str {
     domain.trim_start_matches(['*', '.', '@'])
 }
 
-/// The same, where it may be a secret or somebody's own: it is not quoted.
+/// Checks a value that may be a secret or personal data, and does not quote it.
 fn check_unseen(kind: &str, text: &str) -> Result<(), String> {
     let spaced = text.trim().len() != text.len();
     match kind {
@@ -183,7 +183,7 @@ fn check_unseen(kind: &str, text: &str) -> Result<(), String> {
     }
 }
 
-/// A name that can be a placeholder's.
+/// Reads a name that can be used as a placeholder.
 fn named(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String>> {
     let said = r.text(value)?;
     if !is_id(&said.value) {
@@ -192,7 +192,7 @@ fn named(r: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Said<String
     Some(said)
 }
 
-/// `known_placeholders`: each is an id, without the brackets.
+/// Reads `known_placeholders`: each item is an id without brackets.
 pub(super) fn placeholders(
     r: &mut Reader<'_>,
     value: &Spanned<DeValue<'_>>,
@@ -204,7 +204,7 @@ pub(super) fn placeholders(
     Some(ids)
 }
 
-/// What an id is made of.
+/// The characters of an id.
 const ID: &str = "use lower-case letters, digits and `_`, with a letter first";
 
 fn is_id(name: &str) -> bool {

@@ -1,4 +1,4 @@
-//! From TOML to values, with a complaint about each that is none.
+//! Reads values out of TOML, and reports those that are invalid.
 
 use std::{
     fmt::Display,
@@ -22,7 +22,7 @@ use super::{
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
-/// Reads values out of a text, and keeps what is wrong with it.
+/// Reads values out of a text, and collects the errors in it.
 pub(super) struct Reader<'t> {
     file: &'t str,
     text: &'t str,
@@ -36,7 +36,7 @@ impl<'t> Reader<'t> {
         Self { file, text, places: Places::of(text), outside, complaints: Vec::new() }
     }
 
-    /// The file's table, as far as it is TOML.
+    /// Parses the file's table, as far as it is valid TOML.
     pub(super) fn table(&mut self) -> DeTable<'t> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
@@ -61,7 +61,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A text, or a list of them; none is empty.
+    /// Reads a text, or a list of texts. None may be empty.
     pub(super) fn one_or_more(&mut self, value: &Value<'_>) -> Option<Vec<Said<String>>> {
         let spot = self.spot(value.span().start);
         let texts = match value.get_ref() {
@@ -75,7 +75,7 @@ impl<'t> Reader<'t> {
         Some(texts)
     }
 
-    /// The tables of `[[key]]`, each read by `read`.
+    /// Reads the tables of `[[key]]`, each with `read`.
     pub(super) fn tables<T>(
         &mut self,
         key: &str,
@@ -92,7 +92,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// One such table, and where it stands.
+    /// Reads one such table, and its position.
     pub(super) fn entry<'v, 'd>(
         &mut self,
         value: &'v Spanned<DeValue<'d>>,
@@ -124,7 +124,7 @@ impl<'t> Reader<'t> {
         self.wrong(spot, format!("invalid value `{word}`{fix}"))
     }
 
-    /// A size: a number of bytes, or a text with a unit.
+    /// Reads a size: a number of bytes, or a text with a unit.
     pub(super) fn size(&mut self, value: &Value<'_>) -> Option<Said<u64>> {
         if matches!(value.get_ref(), DeValue::Integer(_)) {
             return self.whole(value, 1..=u64::MAX);
@@ -136,7 +136,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// An address, or a port as a text or a number.
+    /// Reads an address, or a port as a text or a number.
     pub(super) fn address(&mut self, value: &Value<'_>) -> Option<Said<SocketAddr>> {
         if matches!(value.get_ref(), DeValue::Integer(_)) {
             let Said { value, spot, secret } = self.whole::<u16>(value, 0..=u16::MAX)?;
@@ -146,7 +146,7 @@ impl<'t> Reader<'t> {
         self.parsed(value, address)
     }
 
-    /// Names of hosts, without a scheme and a port.
+    /// Reads host names, without a scheme and a port.
     pub(super) fn hosts(&mut self, value: &Value<'_>) -> Option<Vec<Said<String>>> {
         let hosts = self.texts(value)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
@@ -160,7 +160,7 @@ impl<'t> Reader<'t> {
         Some(hosts)
     }
 
-    /// What `parse` makes of a text.
+    /// Parses a text.
     pub(super) fn parsed<T>(
         &mut self,
         value: &Value<'_>,
@@ -212,7 +212,7 @@ impl<'t> Reader<'t> {
         self.complaints.push(Complaint { file: self.file.to_owned(), spot, what });
     }
 
-    /// The version is missing, or it was complained of already.
+    /// The version is missing, or was already reported.
     pub(super) fn complain_of_version(&mut self, version: u64) {
         if self.complaints.is_empty() {
             let what = format!("`version = {version}` is missing: put it first");
@@ -220,7 +220,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// All that is wrong, in the file's order, and then what is wrong in others.
+    /// Returns all errors, in the order of the file, followed by those in other files.
     pub(super) fn finish(mut self) -> Vec<Complaint> {
         let file = self.file;
         self.complaints.sort_by_cached_key(|c| {
@@ -235,7 +235,8 @@ impl<'t> Reader<'t> {
         None
     }
 
-    /// `text` with `${NAME}` replaced by the environment's value, and `$${` by `${`.
+    /// Returns `text` with `${NAME}` replaced by the value of the environment variable, and `$${`
+    /// by `${`.
     fn expanded(&mut self, text: &str, spot: Spot) -> Option<Said<String>> {
         let (mut value, mut rest, mut secret) = (String::new(), text, false);
         while let Some(at) = rest.find("${") {
@@ -264,14 +265,14 @@ impl<'t> Reader<'t> {
         Some(Said { value, spot, secret })
     }
 
-    /// Where a value stands, and each item of a list.
+    /// Returns the position of a value, and those of its items if it is a list.
     pub(super) fn spots(&self, value: &Value<'_>) -> Vec<Spot> {
         let items = value.get_ref().as_array().map(|all| all.iter()).into_iter().flatten();
         let starts = std::iter::once(value.span().start).chain(items.map(|one| one.span().start));
         starts.map(|at| self.spot(at)).collect()
     }
 
-    /// Nothing is wrong so far.
+    /// Returns whether no error was reported yet.
     pub(super) fn is_content(&self) -> bool {
         self.complaints.is_empty()
     }

@@ -1,4 +1,4 @@
-//! A configuration as TOML: what `tamis config show` prints.
+//! Formats a configuration as TOML, for `tamis config show`.
 
 use clap::ValueEnum;
 
@@ -11,12 +11,12 @@ use super::{
     units::shown as time,
 };
 
-/// Stands for what may be a secret.
+/// Replaces a value that may be a secret.
 const MASK: &str = "\"***\"";
 
 impl Config {
-    /// Every key that is said, in the order of the documentation, and its value as TOML. What may be
-    /// a secret is masked.
+    /// Returns every key that is set, in the order of the documentation, and its value as TOML. A
+    /// value that may be a secret is masked.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let all = [
             ("inputs", self.inputs.as_ref().map(|all| texts(all))),
@@ -79,7 +79,7 @@ impl Config {
         all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
-    /// The tables, each with its name, its keys and their values as TOML.
+    /// Returns the tables, each with its name, its keys, and their values as TOML.
     pub fn tables(&self) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
         let allow = self.policy.allow.iter().map(|entry| ("allow", entry.settings()));
         let rules = self.policy.rules.iter().map(|entry| ("rule", entry.settings()));
@@ -141,7 +141,7 @@ impl SinkEntry {
     }
 }
 
-/// An inline table.
+/// Formats an inline table.
 fn inline(all: Vec<(&'static str, String)>) -> String {
     let pairs: Vec<_> = all.iter().map(|(key, value)| format!("{key} = {value}")).collect();
     format!("{{ {} }}", pairs.join(", "))
@@ -234,7 +234,7 @@ impl KeyEntry {
     }
 }
 
-/// The tables of keys, as one; never the keys themselves.
+/// Formats the tables of keys as one table, without the content of the keys.
 fn keys(rings: &[RingEntry]) -> Option<String> {
     let all: Vec<_> = rings.iter().map(RingEntry::shown).collect();
     (!all.is_empty()).then(|| format!("{{ {} }}", all.join(", ")))
@@ -268,7 +268,7 @@ fn choice<T: ValueEnum>(said: &Said<T>) -> String {
     said.shown(&quoted(name.as_ref().map_or("", |name| name.get_name())))
 }
 
-/// A TOML string.
+/// Formats a TOML string.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

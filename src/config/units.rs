@@ -1,11 +1,11 @@
-//! Sizes and times as people write them.
+//! Parses sizes and times.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-/// A size: `262144`, `256KiB`, `256k`, `1MiB`, `2GB`. `k` and `KiB` are 1024, `kB` is 1000.
+/// Parses a size: `262144`, `256KiB`, `256k`, `1MiB`, `2GB`. `k` and `KiB` are 1024, `kB` is 1000.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
@@ -31,7 +31,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
 const TIMES: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// A time: `500ms`, `30s`, `15m`, `1h`, `1d`.
+/// Parses a time: `500ms`, `30s`, `15m`, `1h`, `1d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
@@ -46,7 +46,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// An address and a port, or a port of this machine alone: `9600`, `0.0.0.0:9600`, `[::]:9600`.
+/// Parses an address and a port, or a local port: `9600`, `0.0.0.0:9600`, `[::]:9600`.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = text.parse() {
         return Ok((IpAddr::V4(Ipv4Addr::LOCALHOST), port).into());
@@ -54,7 +54,7 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an address: write 9600 or 0.0.0.0:9600"))
 }
 
-/// A time in the largest unit that it is whole in.
+/// Formats a time in the largest unit in which it is a whole number.
 pub fn shown(time: Duration) -> String {
     let ms = time.as_millis();
     let whole = TIMES.iter().find(|(_, factor)| ms.is_multiple_of(u128::from(*factor)));

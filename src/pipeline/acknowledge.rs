@@ -1,4 +1,4 @@
-//! Acknowledgement: which positions are delivered, and when they are told.
+//! Acknowledgements: which positions are delivered, and when they are acknowledged.
 
 use std::{
     collections::BTreeMap,
@@ -10,14 +10,14 @@ use super::{
     growing::{Checkpoint, Delivered, Position, Reached},
 };
 
-/// Positions that were delivered, and who keeps them.
+/// Delivered positions, and what stores them.
 pub(super) struct Acknowledgements {
     checkpoint: Box<dyn Checkpoint>,
     every: Duration,
     last: Instant,
-    /// Lines so far, of each input that goes on.
+    /// The number of lines so far, of each input that is not over.
     lines: BTreeMap<usize, u64>,
-    /// Delivered and not acknowledged.
+    /// Delivered, and not acknowledged yet.
     pending: BTreeMap<usize, Delivered>,
 }
 
@@ -27,12 +27,12 @@ impl Acknowledgements {
         Self { checkpoint, every, last: Instant::now(), lines, pending }
     }
 
-    /// The lines of `batch`'s input before it.
+    /// The number of lines of `batch`'s input before it.
     pub(super) fn lines_before(&self, batch: &Batch) -> u64 {
         self.lines.get(&batch.input).copied().unwrap_or(batch.lines_before)
     }
 
-    /// `batch` was written.
+    /// Notes that `batch` was written.
     pub(super) fn note(&mut self, batch: &Batch) {
         let lines = self.lines_before(batch) + batch.output.tally.read;
         let ended = batch.ends.is_some();
@@ -50,12 +50,12 @@ impl Acknowledgements {
         }
     }
 
-    /// Whether it is time to acknowledge; `idle`: nothing else is to be done.
+    /// Returns whether it is time to acknowledge; `idle`: there is nothing else to do.
     pub(super) fn due(&self, idle: bool) -> bool {
         !self.pending.is_empty() && (idle || self.last.elapsed() >= self.every)
     }
 
-    /// Tells the positions that are pending; all is durable by now.
+    /// Acknowledges the pending positions. Everything before them must be durable.
     pub(super) fn tell(&mut self) -> std::io::Result<()> {
         self.last = Instant::now();
         let delivered: Vec<_> = self.pending.values().copied().collect();

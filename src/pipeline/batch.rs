@@ -1,4 +1,4 @@
-//! What travels through the pipeline.
+//! The unit of work of the pipeline.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::engine::{Chunk, KeyBlock};
 /// The byte order mark of UTF-8.
 pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// A chunk, where it came from, and what became of it. One of a fixed pool.
+/// A chunk, its position, and its result. Batches come from a fixed pool.
 pub(super) struct Batch {
-    /// Its place in the order of everything read.
+    /// Its number in the order of everything that is read.
     pub(super) seq: u64,
     /// The index of its input.
     pub(super) input: usize,
@@ -24,30 +24,30 @@ pub(super) struct Batch {
     pub(super) lines_before: u64,
     /// The private key that an earlier run left open in its input.
     pub(super) key_block_before: KeyBlock,
-    /// Where its input is read on from; of inputs that grow.
+    /// Where reading continues, for inputs that grow.
     pub(super) reaches: Option<Reached>,
-    /// Nothing was read for a while: time to acknowledge.
+    /// Nothing was read for a while, so it is time to acknowledge.
     pub(super) idle: bool,
-    /// Where its first line starts in the input.
+    /// The offset of its first line in the input.
     pub(super) offset: u64,
-    /// Where its last line ends in the input.
+    /// The offset of the end of its last line in the input.
     pub(super) end: u64,
-    /// The bytes of the input that it stands for.
+    /// The number of bytes of the input that it covers.
     pub(super) source_bytes: u64,
-    /// The bytes that its only line had beyond what the chunk holds, where that line was over the
-    /// limit and had to be cut. Its line end is not among them.
+    /// If its only line was over the limit and was cut: the bytes of the line beyond those in the
+    /// chunk, without the line end.
     pub(super) discarded: Option<u64>,
     /// How its lines are judged.
     pub(super) caution: Caution,
-    /// It holds the beginning of a line alone: a stop came before the rest.
+    /// It contains only the beginning of a line, because a stop came before the rest.
     pub(super) cut: bool,
-    /// With it its input is over.
+    /// The input ends after this batch.
     pub(super) ends: Option<InputEnd>,
-    /// The worker could not finish it.
+    /// The worker failed.
     pub(super) failed: bool,
-    /// It holds more than a batch usually does.
+    /// It contains more than the usual amount of data.
     pub(super) long: bool,
-    /// The data that a batch usually holds.
+    /// The usual amount of data in a batch, in bytes.
     pub(super) usual: usize,
     pub(super) chunk: Chunk,
     pub(super) output: Output,
@@ -96,27 +96,27 @@ impl Batch {
         }
     }
 
-    /// Makes room for `most` bytes: one exact step in place of a vector's doubling, which the memory
-    /// formula would have to count.
+    /// Grows to `most` bytes in one exact step. The memory formula would have to include the
+    /// doubling of a vector otherwise.
     pub(super) fn grow(&mut self, most: usize) {
         let mut bigger = Chunk::with_capacity(most);
         bigger.extend(self.chunk.data());
         self.chunk = bigger;
     }
 
-    /// Notes whether it is long. Nothing more comes.
+    /// Notes whether it is long. It must be complete.
     pub(super) fn measure(&mut self) {
         self.long = self.chunk.memory() > Sizes::memory(self.usual);
     }
 
-    /// Forgets the data and what became of it. The memory that only a long line needed is given back.
+    /// Forgets the data and the result, and frees the memory that only a long line needed.
     pub(super) fn forget(&mut self) {
         self.chunk = Chunk::with_capacity(self.usual);
         self.output = Output::default();
         self.measure();
     }
 
-    /// Ready for other data.
+    /// Prepares for other data.
     pub(super) fn recycle(&mut self) {
         if self.long || self.chunk.memory() > Sizes::memory(self.usual) {
             self.forget();

@@ -1,9 +1,9 @@
 //! The crew: threads that each read, judge and deliver.
 //!
-//! Only one reads at a time, and only one delivers. A batch stays on the thread that filled it
-//! until it is delivered, so what was read is judged while the processor still has it at hand,
-//! and a crew of one is a plain loop. A batch that is judged before its turn is left in the
-//! queue, for whoever delivers the one before it.
+//! Only one thread reads at a time, and only one delivers. A batch stays on the thread that filled
+//! it until it is delivered, so its data is judged while it is in the processor's cache, and a crew
+//! of one is a plain loop. A batch that is judged before its turn is queued, and delivered by the
+//! thread that delivers the one before it.
 
 use std::{
     mem::take,
@@ -26,66 +26,68 @@ use super::{
 };
 use crate::metrics::Meters;
 
-/// What delivers may end what it is at, before it is given up.
+/// How long the delivery may continue before it is abandoned.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What fills batches.
+/// Fills batches.
 pub(super) trait Intake<B>: Send {
-    /// Fills `batch` with what comes next; `false` when there is no more.
+    /// Fills `batch` with what comes next. Returns `false` at the end.
     fn read(&mut self, batch: &mut B) -> bool;
 }
 
 /// A batch, as a crew handles it.
 pub(super) trait Load<W>: Send {
-    /// Its place in the order of everything read.
+    /// Its number in the order of everything that is read.
     fn seq(&self) -> u64;
-    /// Whether there is nothing in it to be judged.
+    /// Returns whether it contains nothing to judge.
     fn is_empty(&self) -> bool;
-    /// Whether it is longer than batches usually are. Only so many of these are on their way at a time.
+    /// Returns whether it is longer than usual. The number of long batches at the same time is limited.
     fn is_long(&self) -> bool;
-    /// Gives back the memory that only a long batch needs.
+    /// Frees the memory that only a long batch needs.
     fn shrink(&mut self);
-    /// Has it judged. `ledger` knows of it meanwhile, and then how many lines or records it stands for.
-    /// A worker that panics fails the batch.
+    /// Judges it. `ledger` notes it, and afterwards how many lines or records it contains. If a
+    /// worker panics, the batch fails.
     fn judge(&mut self, worker: &mut W, ledger: &Ledger);
-    /// Has it judged again, as what it now [continues](Deliver::continues).
+    /// Judges it again, with the state that it [continues](Deliver::continues).
     fn judge_again(&mut self, worker: &mut W) {
         let _ = worker;
     }
-    /// Has those of its lines judged again whose output is in the first `taken` bytes, and leaves the
-    /// others out.
+    /// Judges again those lines whose output is in the first `taken` bytes, and omits the others.
     fn judge_part(&mut self, worker: &mut W, taken: &Taken, ledger: &Ledger) {
         let _ = (worker, taken, ledger);
     }
 }
 
-/// What takes batches in their order.
+/// Takes batches in their order.
 pub(super) trait Deliver<B>: Send {
-    /// Tells a batch, the next one, what the batches before it in its input came to; `true`: it was
-    /// judged without knowing, and must be judged again.
+    /// Gives a batch, the next one, the state at the end of the batch before it in its input.
+    /// Returns `true` if it was judged with another state and must be judged again.
     fn continues(&mut self, batch: &mut B) -> bool {
         let _ = batch;
         false
     }
     /// Takes the next one.
     fn deliver(&mut self, batch: &mut B);
-    /// What of a batch's output was taken that was not delivered; asked once.
+    /// Returns how much was taken of the output of a batch that was not delivered. It is called
+    /// once.
     fn taken(&mut self) -> Option<Taken> {
         None
     }
-    /// Takes a batch whose output is out already: that part of it which [was taken](Self::taken).
+    /// Accounts for a batch whose output was written in part: the part that [was
+    /// taken](Self::taken).
     fn deliver_part(&mut self, batch: &mut B) {
         let _ = batch;
     }
-    /// Nothing more will come, though not all did: what can be taken back is.
+    /// Ends early: undoes what can be undone.
     fn give_up(&mut self) {}
 }
 
-/// What the threads of a crew share.
+/// The shared state of a crew's threads.
 pub(super) struct Crew<B, D> {
     intake: Mutex<Box<dyn Intake<B>>>,
     queue: Mutex<Queue<B>>,
-    /// Held by whoever delivers: [`Queue::delivering`] lets no second one ask.
+    /// Locked by the thread that delivers. [`Queue::delivering`] ensures that no second thread
+    /// tries.
     delivery: Mutex<D>,
     pool: Pool<B>,
     ledger: Arc<Ledger>,
@@ -115,7 +117,7 @@ impl<B, D: Deliver<B>> Crew<B, D> {
         }
     }
 
-    /// One thread's work, until there is nothing more to read.
+    /// The work of one thread, until there is nothing left to read.
     pub(super) fn run<W>(&self, mut worker: W)
     where
         B: Load<W>,
@@ -165,7 +167,8 @@ impl<B, D: Deliver<B>> Crew<B, D> {
         self.meters.gave();
     }
 
-    /// Delivers `batch`, and all behind it that wait; or leaves it to another's turn.
+    /// Delivers `batch`, and all waiting batches after it; or leaves it in the queue until its
+    /// turn.
     fn deliver<W>(&self, seq: u64, batch: B, worker: &mut W)
     where
         B: Load<W>,
@@ -198,7 +201,7 @@ impl<B, D: Deliver<B>> Crew<B, D> {
         queue.delivering = false;
     }
 
-    /// Has what delivers given up, unless that is what hangs.
+    /// Abandons the delivery, unless it is the part that is blocked.
     pub(super) fn give_up(&self) {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
@@ -209,13 +212,13 @@ impl<B, D: Deliver<B>> Crew<B, D> {
         }
     }
 
-    /// What delivers, once all threads have ended.
+    /// Returns the delivery, once all threads have ended.
     pub(super) fn into_delivery(self) -> D {
         self.delivery.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a panic of `work` comes to, which ends the run in order: no line is lost without a count.
+/// Handles a panic of `work`, so that the run ends in order and every line is counted.
 pub(super) fn survives(work: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(work)).is_ok()
 }
@@ -267,7 +270,7 @@ impl<W: Worker> Load<W> for Batch {
             output.tally.read = lines;
         }
         self.forget_refused_part();
-        // Nobody else has it any more.
+        // Nothing else holds it any more.
         self.chunk = Arc::into_inner(chunk).unwrap_or_default();
     }
 
@@ -289,15 +292,15 @@ impl<W: Worker> Load<W> for Batch {
 }
 
 impl Batch {
-    /// Forgets that the beginning of a line was refused: nobody knows what the whole line is. Nothing
-    /// of it was refused, and nothing written.
+    /// Forgets that the beginning of a line was refused, because the whole line is not known.
+    /// Nothing of it was counted as refused, and nothing was written.
     fn forget_refused_part(&mut self) {
         if self.cut && self.output.tally.rejected_total() > 0 {
             self.output.clear();
         }
     }
 
-    /// Refuses its line, with those that belong to it, unjudged.
+    /// Refuses its line, and the lines that belong to it, without judging them.
     fn refuse(&mut self) {
         let mut ends = memchr::memchr_iter(b'\n', self.chunk.data()).map(|at| at as u32);
         let mut reject = Reject::of(Reason::Poison, 0);
@@ -316,7 +319,7 @@ impl Batch {
     }
 }
 
-/// The batches that nobody uses; the last one returned goes first, for it is still in the cache.
+/// The free batches. The one returned last is used first, because it is still in the cache.
 struct Pool<B> {
     /// `None` once the pool is closed.
     free: Mutex<Option<Free<B>>>,
@@ -326,7 +329,7 @@ struct Pool<B> {
 
 struct Free<B> {
     batches: Vec<B>,
-    /// How many more batches may be long.
+    /// The number of batches that may still become long.
     long: usize,
 }
 
@@ -336,12 +339,12 @@ impl<B> Pool<B> {
         Self { free, returned: Condvar::new(), long_returned: Condvar::new() }
     }
 
-    /// Waits for a batch; `None` when the pool was closed.
+    /// Waits for a batch. Returns `None` when the pool was closed.
     fn take(&self) -> Option<B> {
         self.wait(&self.returned, |free| free.batches.pop())
     }
 
-    /// Waits until another batch may be long; `false` when the pool was closed.
+    /// Waits until another batch may be long. Returns `false` when the pool was closed.
     fn admit_long(&self) -> bool {
         let admitted = self.wait(&self.long_returned, |free| {
             free.long = free.long.checked_sub(1)?;
@@ -376,7 +379,7 @@ impl<B> Pool<B> {
     }
 }
 
-/// Lets the others go when a thread panics, who would wait for its batch for ever.
+/// Releases the other threads when a thread panics, because they would wait for its batch for ever.
 struct Alarm<'a, B>(&'a Pool<B>);
 
 impl<B> Drop for Alarm<'_, B> {

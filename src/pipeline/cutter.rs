@@ -1,9 +1,9 @@
-//! Bytes into whole lines.
+//! Cuts bytes into whole lines.
 //!
-//! A batch takes bytes until it is full; it is cut behind its last line end, and the partial line
-//! is carried into the next one. A line over the limit has a batch to itself, of which only so
-//! much is kept that the engine can tell; the rest is counted and thrown away, so no line can
-//! raise the memory.
+//! A batch takes bytes until it is full. It is cut after its last line end, and the partial line is
+//! carried over into the next batch. A line over the limit gets a batch of its own, which keeps
+//! only as much of it as the engine needs to recognise that. The rest is counted and discarded, so
+//! no line can increase the memory.
 
 use std::sync::Arc;
 
@@ -17,21 +17,21 @@ use super::{
     ports::Framing,
 };
 
-/// Where the cutter stands in an input. The batch that is being filled stays with the caller.
+/// The cutter's state within an input. The caller owns the batch that is being filled.
 pub(super) struct Cutter {
     sizes: Sizes,
     carry: Vec<u8>,
     /// How much of the batch is whole lines.
     whole: usize,
-    /// The batch's only line is over the limit, and goes on.
+    /// The batch's only line is over the limit, and has not ended.
     discarding: bool,
     /// The batch's only line was over the limit, and has ended.
     discarded: bool,
-    /// The last byte that was discarded is a `\r`: part of the line, or of its end.
+    /// The last byte that was discarded is a `\r`, which belongs to the line or to its end.
     carriage_return: bool,
-    /// The input's first bytes, among which a byte order mark can be, are not complete.
+    /// The first bytes of the input, which may be a byte order mark, are incomplete.
     at_start: bool,
-    /// Where the next batch starts in the input.
+    /// The offset of the next batch in the input.
     offset: u64,
     frames: Frames,
     /// Whole lines were left for the next batch.
@@ -58,7 +58,7 @@ impl Cutter {
         self.sizes
     }
 
-    /// Another input. The last one's batch must have been finished.
+    /// Starts another input. The batch of the last one must be finished.
     pub(super) fn start_input(&mut self) {
         self.start_at(0, 0);
     }
@@ -70,25 +70,26 @@ impl Cutter {
         self.frames.start(left);
     }
 
-    /// Goes on where an input was left. What was read behind it is forgotten.
+    /// Continues at a position of an input. Data that was read beyond it is forgotten.
     pub(super) fn resume(&mut self, position: &Position) {
         self.start_at(position.offset, position.frame);
     }
 
-    /// Behind the last batch; `inside_line`: its last line is settled and has no end yet.
+    /// Returns the position after the last batch; `inside_line`: its last line is settled and has
+    /// no end yet.
     pub(super) fn reached(&self, inside_line: bool) -> Reached {
         let (offset, frame, waits) = (self.offset, self.frames.begun, self.waits);
         let settles = offset + self.sizes.kept() as u64;
         Reached { offset, inside_line, frame, waits, settles }
     }
 
-    /// Whether the rest of an input without a further line end is to be judged as it is: a line
+    /// Returns whether the rest of an input without a further line end is judged as it is: a line
     /// over the limit, or any line if `take_partial`.
     pub(super) fn settled(&self, batch: &Batch, take_partial: bool) -> bool {
         self.discarding || take_partial && batch.chunk.data().len() > self.whole
     }
 
-    /// Starts an empty batch with what the last one left.
+    /// Starts an empty batch with what was carried over.
     pub(super) fn begin(&mut self, batch: &mut Batch) {
         batch.offset = self.offset;
         if self.carry.len() >= self.sizes.usual() {
@@ -100,22 +101,22 @@ impl Cutter {
         self.absorb(batch, 0);
     }
 
-    /// Whether anything was left for the next batch.
+    /// Returns whether anything was carried over.
     pub(super) fn carries(&self) -> bool {
         !self.carry.is_empty()
     }
 
-    /// Whether the batch holds a whole line.
+    /// Returns whether the batch contains a whole line.
     pub(super) fn has_lines(&self) -> bool {
         self.whole > 0
     }
 
-    /// The same, also of lines that wait for another.
+    /// The same, including lines that wait for another.
     pub(super) fn has_any_lines(&self) -> bool {
         self.whole.max(self.frames.seen) > 0
     }
 
-    /// Whether the batch must be cut before more is read.
+    /// Returns whether the batch must be cut before more is read.
     pub(super) fn full(&self, batch: &Batch) -> bool {
         let len = batch.chunk.data().len();
         let oversize = len - self.whole >= self.sizes.kept();
@@ -123,7 +124,7 @@ impl Cutter {
         self.discarded || lines && (len >= self.sizes.chunk_bytes || oversize)
     }
 
-    /// Where to read into.
+    /// Returns where to read to.
     pub(super) fn room<'b>(&self, batch: &'b mut Batch) -> &'b mut [u8] {
         let len = batch.chunk.data().len();
         let want = self.sizes.chunk_bytes.saturating_sub(len).max(STEP);
@@ -133,7 +134,7 @@ impl Cutter {
         batch.chunk.spare(want)
     }
 
-    /// Takes the first `n` bytes of what [`room`](Self::room) gave.
+    /// Takes the first `n` bytes of what [`room`](Self::room) returned.
     pub(super) fn commit(&mut self, batch: &mut Batch, n: usize) {
         if self.discarding {
             return self.discard(batch, n);
@@ -143,7 +144,7 @@ impl Cutter {
         self.absorb(batch, from);
     }
 
-    /// Cuts the batch behind its last whole line.
+    /// Cuts the batch after its last whole line.
     pub(super) fn cut(&mut self, batch: &mut Batch) {
         let len = batch.chunk.data().len();
         if !self.discarded && self.torn(len) {
@@ -153,22 +154,23 @@ impl Cutter {
         self.cut_at(batch, end);
     }
 
-    /// Cuts the batch behind all that there is of an input that may go on. What comes of a line that
-    /// is judged with this is lost; `true`: the last one has no end yet.
+    /// Cuts the batch after all available data of an input that may continue. Data that would
+    /// complete the last line is not judged with it. Returns `true` if that line has no end yet.
     pub(super) fn settle(&mut self, batch: &mut Batch) -> bool {
         let inside_line = self.discarding || batch.chunk.data().last() != Some(&b'\n');
         let before = self.frames.now;
         self.finish(batch);
         self.frames.wait_no_longer();
         if inside_line && before != self.frames.begun && !self.frames.spans {
-            // That the beginning of a line is nothing which spans lines says nothing of the next one.
+            // If the beginning of a line is not part of something that spans lines, this says
+            // nothing about the next line.
             self.frames.begun = before;
         }
         inside_line
     }
 
-    /// Cuts the batch behind its last line, though that, or one before it, waits for another. What
-    /// comes of a line that is judged with this is lost.
+    /// Cuts the batch after its last line, although that, or one before it, waits for another. Later
+    /// data is not judged together with them.
     pub(super) fn part(&mut self, batch: &mut Batch) {
         if self.frames.seen > self.whole {
             (self.whole, self.frames.whole) = (self.frames.seen, self.frames.now);
@@ -177,7 +179,7 @@ impl Cutter {
         self.frames.wait_no_longer();
     }
 
-    /// Cuts the batch at the end of the input; the last line may lack its end.
+    /// Cuts the batch at the end of the input. The last line may have no line end.
     pub(super) fn finish(&mut self, batch: &mut Batch) {
         let len = batch.chunk.data().len();
         if self.frames.spans && self.frames.seen < len && !self.discarding {
@@ -187,15 +189,15 @@ impl Cutter {
         self.cut_at(batch, len);
     }
 
-    /// Cuts the batch behind its first line, with those that belong to it.
+    /// Cuts the batch after its first line and the lines that belong to it.
     pub(super) fn cut_first(&mut self, batch: &mut Batch) {
         let (end, state) = self.frames.first(&batch.chunk.data()[..self.whole]);
         (self.whole, self.frames.whole) = (end, state);
         self.cut(batch);
     }
 
-    /// Cuts the batch behind its last line that waits for no other, and forgets the rest: the input is
-    /// read no further.
+    /// Cuts the batch after its last line that waits for no other, and forgets the rest: the input
+    /// is not read further.
     pub(super) fn abandon(&mut self, batch: &mut Batch) {
         self.discarding = false;
         batch.discarded = batch.discarded.filter(|_| self.discarded);
@@ -203,7 +205,7 @@ impl Cutter {
         self.carry.clear();
     }
 
-    /// Whether what the batch holds is the beginning of a line that may be judged.
+    /// Returns whether the batch contains the beginning of a line that may be judged.
     pub(super) fn has_begun(&self, batch: &Batch) -> bool {
         let lines = self.whole.max(self.frames.seen);
         !self.discarding && !self.discarded && batch.chunk.data().len() > lines
@@ -218,7 +220,7 @@ impl Cutter {
         let covers = end as u64 + batch.discarded.unwrap_or(0) + line_end;
         batch.discarded = match batch.discarded {
             Some(n) if self.carriage_return => Some(n - 1),
-            // The line was there whole after all, but for its end.
+            // The line was complete after all, except for its end.
             Some(0) => None,
             other => other,
         };
@@ -233,7 +235,7 @@ impl Cutter {
         batch.measure();
     }
 
-    /// Looks at the data from `from` on: byte order mark, line ends, the limit.
+    /// Examines the data from `from` on: byte order mark, line ends, the limit.
     fn absorb(&mut self, batch: &mut Batch, mut from: usize) {
         if self.at_start && batch.chunk.data().len() >= BOM.len() {
             self.at_start = false;
@@ -255,7 +257,7 @@ impl Cutter {
         }
     }
 
-    /// The lines that wait, and what there is of the next one, are too long to belong together.
+    /// The waiting lines, and the part of the next line, are too long to belong together.
     fn torn(&self, len: usize) -> bool {
         self.frames.spans && self.whole == 0 && self.frames.seen > 0 && len >= self.sizes.kept()
     }
@@ -348,7 +350,7 @@ mod tests {
             let cuts = cut_all(&input, step, 8, 10);
             let whole: u64 = cuts.iter().map(|c| c.2).sum();
             assert_eq!(whole, input.len() as u64);
-            // In large steps the whole line is there at once, and the engine's to refuse.
+            // With large steps the whole line is read at once, and the engine refuses it.
             let long = cuts.iter().find(|c| c.3.is_some());
             assert!(long.is_some() || step > 38, "step {step}");
             if let Some((data, offset, _, discarded)) = long {

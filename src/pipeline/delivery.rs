@@ -1,4 +1,5 @@
-//! Delivery: clean events to the sink, the rest to the dead letter, everything into the ledger.
+//! Delivery: clean events go to the sink, the rest to the dead letter, and all counts to the
+//! ledger.
 
 use std::{collections::BTreeMap, io, mem::take, sync::Arc, time::Instant};
 
@@ -16,13 +17,13 @@ use super::{
 };
 use crate::{engine::KeyBlock, metrics::Meters, seal::Seal, shutdown::Shutdown};
 
-/// A sink takes pieces of this, so that a slow one shows progress.
+/// The size of the pieces that a sink gets, so that a slow one shows progress.
 const PIECE: usize = 64 << 10;
 
-/// What delivers: one thread at a time calls it.
+/// Delivers batches. Only one thread at a time calls it.
 pub(super) struct Delivery {
     outlets: Outlets,
-    /// Of inputs that grow.
+    /// For inputs that grow.
     acknowledgements: Option<Acknowledgements>,
     observer: Arc<dyn Observer>,
     shutdown: Shutdown,
@@ -30,13 +31,13 @@ pub(super) struct Delivery {
     meters: Arc<Meters>,
     /// The last batch that was delivered.
     last: Option<u64>,
-    /// What became of the current input so far.
+    /// The counts of the current input so far.
     input: Tally,
-    /// The lines of the input that was delivered last.
+    /// The number of lines of the input that was delivered last.
     lines: u64,
-    /// The private key that is open after the batches of each input that goes on.
+    /// The private key that is open at the end of each input that is not over.
     key_blocks: BTreeMap<usize, KeyBlock>,
-    /// What of a batch's output was taken before the sink failed.
+    /// How much of a batch's output was taken before the sink failed.
     taken: Option<Taken>,
     end: End,
 }
@@ -57,8 +58,8 @@ impl Deliver<Batch> for Delivery {
         judged
     }
 
-    /// Delivers one batch, the next in order. After a failure batches only pass through, uncounted
-    /// among the settled ones: the ledger's difference is what was not written.
+    /// Delivers the next batch in order. After a failure, batches pass through without being
+    /// counted as settled: the ledger reports the difference as unwritten.
     fn deliver(&mut self, batch: &mut Batch) {
         if !matches!(self.end, End::Complete) {
             return;
@@ -69,7 +70,7 @@ impl Deliver<Batch> for Delivery {
         }
         self.last = Some(batch.seq);
         if self.acknowledgements.is_none() {
-            // Written is all that there is to know.
+            // Without acknowledgements, a successful write is all that is known.
             self.meters.acknowledged(batch.seq);
         }
         if self.acknowledgements.as_ref().is_some_and(|acks| acks.due(batch.idle))
@@ -85,7 +86,7 @@ impl Deliver<Batch> for Delivery {
 
     fn deliver_part(&mut self, batch: &mut Batch) {
         if batch.output.tally.read > 0 {
-            // The run has failed already; what is not kept is not settled.
+            // The run has already failed. What is not kept is not settled.
             let _ = self.reject_or_leave(batch);
             self.input += &batch.output.tally;
             self.lines = self.input.read;
@@ -94,10 +95,10 @@ impl Deliver<Batch> for Delivery {
     }
 
     fn give_up(&mut self) {
-        // Whoever is late comes to nothing.
+        // It was abandoned meanwhile, so its result does not count.
         self.end = End::Stuck;
         if let Some(letters) = &mut self.outlets.dead_letter {
-            // What it cannot keep any more is told by nothing else, and the run has failed already.
+            // The run has already failed, and this error adds nothing to it.
             let _ = letters.finish();
         }
         self.outlets.sink.abort();
@@ -129,7 +130,7 @@ impl Delivery {
         }
     }
 
-    /// What became of a batch's lines is done.
+    /// Counts the lines of a batch as settled.
     fn settle(&self, batch: &Batch) {
         let output = &batch.output;
         self.ledger.settle(&output.tally, batch.source_bytes, &output.routes);
@@ -143,7 +144,7 @@ impl Delivery {
         self.shutdown.stop();
     }
 
-    /// Everything that was written becomes durable, and only then do positions move.
+    /// Makes everything written durable before positions advance.
     fn acknowledge(&mut self) -> Result<(), End> {
         let Some(acks) = &mut self.acknowledgements else { return Ok(()) };
         let begun = Instant::now();
@@ -165,8 +166,8 @@ impl Delivery {
         Ok(())
     }
 
-    /// Makes everything durable, the dead letter first: an output that is in place says that
-    /// all else is, too.
+    /// Makes everything durable, the dead letter first: if the output is in place, everything else
+    /// is, too.
     pub(super) fn close(mut self) -> Report {
         let closed = self.outlets.dead_letter.as_mut().map_or(Ok(()), |letters| letters.finish());
         if let (Err(error), End::Complete) = (closed, &self.end) {
@@ -184,7 +185,8 @@ impl Delivery {
         {
             report.end = end;
         }
-        // An output is there when all inputs were read to their end; what follows files adds to one.
+        // An output is complete when all inputs were read to their end. With followed files it is
+        // appended to.
         let whole = self.acknowledgements.is_some() || report.failed_inputs == 0;
         if !matches!(report.end, End::Complete) || !whole {
             self.outlets.sink.abort();
@@ -200,7 +202,7 @@ impl Delivery {
         }
         for (number, piece) in batch.output.clean.chunks(PIECE).enumerate() {
             if let Err(error) = self.outlets.sink.write(piece) {
-                // Whole lines of it are out.
+                // Whole lines of it are written.
                 self.taken = Some(self.taken_of(&batch.output.clean, number * PIECE));
                 return Err(sink_end(error));
             }
@@ -223,7 +225,8 @@ impl Delivery {
         batch.ends.map_or(Ok(()), |end| self.end_input(end))
     }
 
-    /// What the sink took of this output before the write failed whose bytes begin at `from`.
+    /// Returns how much of this output, whose bytes begin at `from`, the sink took before the write
+    /// failed.
     fn taken_of(&self, clean: &[u8], from: usize) -> Taken {
         let sink = &self.outlets.sink;
         let Some(lines) = sink.taken_lines() else { return Taken::Bytes(from + sink.taken()) };
@@ -232,14 +235,15 @@ impl Delivery {
         Taken::Lines(all)
     }
 
-    /// A place of its own is taken in the same order as that of the whole: the dead letter first.
+    /// The output of one input is finished in the same order as that of the run: the dead letter
+    /// first.
     fn end_input(&mut self, end: InputEnd) -> Result<(), End> {
         let tally = take(&mut self.input);
         let Outlets { sink, dead_letter } = &mut self.outlets;
         if !sink.is_for_each_input() {
             return Ok(());
         }
-        // What could not be read to its end has no output that looks whole.
+        // An input that could not be read to its end has no complete output.
         let keep = end == InputEnd::Read;
         if keep && tally.read > tally.forwarded() + tally.blank {
             let closed = dead_letter.as_mut().map_or(Ok(()), |letters| letters.finish());
@@ -248,8 +252,8 @@ impl Delivery {
         sink.end_input(keep).map_err(sink_end)
     }
 
-    /// Rejects what is rejected. Where the dead letter fails, those that it should have kept are not
-    /// counted: nobody knows which of them it has.
+    /// Handles the rejects. If the dead letter fails, those that it should have kept are not
+    /// counted, because it is not known which of them it has.
     fn reject_or_leave(&mut self, batch: &mut Batch) -> io::Result<()> {
         let rejected = self.reject_all(batch);
         if let (Err(_), Some(letters)) = (&rejected, &self.outlets.dead_letter) {
@@ -273,7 +277,7 @@ impl Delivery {
                     let body = &output.bodies[reject.body.clone()];
                     let schema = output.schema_of(reject.route);
                     let route = output.route(reject.route);
-                    // Of what is too long, nothing is kept, however much of it was read.
+                    // Nothing is kept of a line that is too long, however much of it was read.
                     let whole =
                         batch.discarded.is_none() && reject.reason != EngineReason::Oversize;
                     let sealed = match dead_letter.seal() {
@@ -304,7 +308,7 @@ impl Delivery {
     }
 }
 
-/// A line as it came, sealed, with those that were joined with it.
+/// Seals the original line, with the lines that were joined to it.
 fn sealed(seal: &Seal, batch: &Batch, reject: &Reject) -> io::Result<Vec<u8>> {
     let data = batch.chunk.data();
     let (from, len) = (reject.offset as usize, reject.len as usize);
@@ -320,8 +324,8 @@ fn sealed(seal: &Seal, batch: &Batch, reject: &Reject) -> io::Result<Vec<u8>> {
     seal.seal(&whole).map_err(io::Error::other)
 }
 
-/// A batch whose line was cut holds that line only. What it holds of it, a `\r` at the cut
-/// included, and what was discarded are the line's.
+/// If its line was cut, a batch contains only that line. The line consists of what the batch
+/// contains, including a `\r` at the cut, and of what was discarded.
 fn place<'a>(input: &'a str, first_line: u64, batch: &Batch, reject: &Reject) -> Place<'a> {
     let length = match batch.discarded {
         Some(discarded) => batch.chunk.data().len() as u64 - 1 + discarded,

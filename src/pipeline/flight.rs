@@ -1,4 +1,4 @@
-//! What is being judged, so that it is counted as read, and named where it takes long.
+//! Batches that are being judged, so that they are counted as read, and named if that takes long.
 
 use std::{ops::Range, sync::Arc, time::Instant};
 
@@ -7,29 +7,29 @@ use crate::engine::Chunk;
 
 /// A batch that is being judged.
 pub(super) struct Flight {
-    /// The batch's.
+    /// The number of the batch.
     pub(super) seq: u64,
-    /// Since when.
+    /// When judging began.
     pub(super) since: Instant,
-    /// It is remembered that it takes long.
+    /// It was already noted that it takes long.
     pub(super) noted: bool,
-    /// It is not judged yet: another one is, beside which it must not be.
+    /// It is not being judged yet, because it must not be judged at the same time as another one.
     pub(super) waits: bool,
     /// The number of the note that it is being judged.
     pub(super) number: Option<usize>,
     load: Load,
 }
 
-/// Whether it is not more than one line.
+/// Returns whether it is at most one line.
 fn is_one_line(text: &[u8]) -> bool {
     memchr::memchr(b'\n', text).is_none_or(|at| at + 1 == text.len())
 }
 
-/// What is in it.
+/// Its content.
 pub(super) enum Load {
-    /// Lines of an input, and where they are in it; `alone`: they belong together.
+    /// Lines of an input, and their position; `alone`: they belong together.
     Lines { chunk: Arc<Chunk>, number: usize, input: Arc<str>, bytes: Range<u64>, alone: bool },
-    /// So many records, the first of which is of this topic.
+    /// The number of records, and the topic of the first one.
     Records { count: u64, topic: Arc<str> },
 }
 
@@ -38,7 +38,7 @@ impl Flight {
         Self { seq, since: Instant::now(), noted: false, waits: false, number: None, load }
     }
 
-    /// The lines, as they are remembered.
+    /// Returns the lines, in the form in which they are remembered.
     pub(super) fn suspect(&self) -> Option<Suspect<'_>> {
         let Load::Lines { chunk, number, bytes: Range { start, end }, alone, .. } = &self.load
         else {
@@ -48,8 +48,8 @@ impl Flight {
         Some(Suspect { input, from, to, text, alone: *alone || is_one_line(text) })
     }
 
-    /// How many lines or records it is. Lines are counted here, where somebody asks, and not for each
-    /// batch: that would be one more pass over all that is read.
+    /// Returns the number of lines or records. Lines are counted here, when somebody asks, because
+    /// counting them for each batch would be another pass over all data.
     pub(super) fn lines(&self) -> u64 {
         match &self.load {
             Load::Lines { chunk, .. } => memchr::memchr_iter(b'\n', chunk.data()).count() as u64,
@@ -57,7 +57,7 @@ impl Flight {
         }
     }
 
-    /// What a run is held up by that waits for this.
+    /// Returns the reason why a run that waits for this makes no progress.
     pub(super) fn stall(&self) -> Stall {
         match &self.load {
             Load::Lines { input, bytes, .. } => {

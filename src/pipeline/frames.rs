@@ -1,4 +1,4 @@
-//! Where the records end that span several lines, in the batch that is being filled.
+//! Finds the ends of records that span several lines, in the batch that is being filled.
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use memchr::{memchr, memrchr};
 
 use super::ports::{Framing, MOST_WAITING};
 
-/// Where the framing stands; nothing of it is used where each line stands for itself.
+/// The state of the framing. It is not used if each line is a record.
 #[derive(Default)]
 pub(super) struct Frames {
     framing: Option<Arc<dyn Framing>>,
     /// Lines may belong together.
     pub(super) spans: bool,
-    /// How much of the batch was looked at, in lines.
+    /// How much of the batch was examined, in whole lines.
     pub(super) seen: usize,
-    /// How many lines were looked at after the whole.
+    /// The number of lines examined after the last whole record.
     waiting: usize,
-    /// The states before the batch, where it is cut, and after what was looked at.
+    /// The states before the batch, where it is cut, and after what was examined.
     pub(super) begun: u16,
     pub(super) whole: u16,
     pub(super) now: u16,
@@ -27,14 +27,14 @@ impl Frames {
         Self { framing, ..Self::default() }
     }
 
-    /// Another input, or a place in it: an earlier run left the state `left` there.
+    /// Starts another input, or continues one at which an earlier run left the state `left`.
     pub(super) fn start(&mut self, left: u16) {
         let state = self.framing.as_ref().map_or(0, |framing| framing.start(left));
         self.spans = self.framing.as_ref().is_some_and(|framing| framing.spans(state));
         self.begin(state);
     }
 
-    /// The batch was cut; the next one begins.
+    /// The batch was cut, and the next one begins.
     pub(super) fn next(&mut self) {
         self.begin(self.whole);
     }
@@ -44,14 +44,15 @@ impl Frames {
         (self.begun, self.whole, self.now) = (state, state, state);
     }
 
-    /// Before the batch no line waits for another any more.
+    /// Forgets that lines before the batch wait for another.
     pub(super) fn wait_no_longer(&mut self) {
         if let Some(framing) = self.framing.as_ref().filter(|f| f.waits(self.begun)) {
             self.begun = framing.given_up(self.begun);
         }
     }
 
-    /// The first record of `data`, which is whole lines: its length, and the state after it.
+    /// Returns the length of the first record of `data`, which is whole lines, and the state after
+    /// it.
     pub(super) fn first(&self, data: &[u8]) -> (usize, u16) {
         let (mut end, mut state) = (0, self.begun);
         let framing = self.framing.as_ref().filter(|_| self.spans);
@@ -66,7 +67,7 @@ impl Frames {
         (end, state)
     }
 
-    /// Moves the `whole` along as far as no line waits for another. Lines that belong together are at
+    /// Advances `whole` as far as no line waits for another. Lines that belong together have at
     /// most `most` bytes.
     pub(super) fn look_at_lines(
         &mut self,
@@ -75,7 +76,7 @@ impl Frames {
         most: usize,
         whole: &mut usize,
     ) {
-        // What was there before has no line end after what was looked at.
+        // The older data contains no line end after what was examined.
         let mut from = from.max(self.seen);
         while let Some(at) = memchr(b'\n', &data[from..]) {
             let end = from + at;
@@ -97,8 +98,8 @@ impl Frames {
         }
     }
 
-    /// With the line that is looked at next, those that belong together would be longer than any
-    /// line may be. They are parted, at the same line however the input arrives.
+    /// With the next line, the lines that belong together would be longer than a line may be. They
+    /// are separated, at the same line however the input arrives.
     pub(super) fn give_up(&mut self, whole: &mut usize) {
         if let Some(framing) = self.framing.as_ref().filter(|f| f.waits(self.now)) {
             self.now = framing.given_up(self.now);
@@ -107,7 +108,7 @@ impl Frames {
         }
     }
 
-    /// Whether this line, or one before it, waits for another.
+    /// Returns whether this line, or one before it, waits for another.
     pub(super) fn look(&mut self, line: &[u8]) -> bool {
         let Some(framing) = &self.framing else { return false };
         self.now = framing.behind(self.now, line);

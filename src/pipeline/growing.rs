@@ -1,22 +1,22 @@
-//! What the pipeline asks of inputs that grow: they are read side by side, in whole lines, and what
-//! was delivered of each is acknowledged.
+//! The traits of inputs that grow. They are read side by side, in whole lines, and what was
+//! delivered of each is acknowledged.
 
 use std::{io, sync::Arc, time::Duration};
 
 use crate::engine::KeyBlock;
 
-/// How far an input was read, or delivered.
+/// A position in an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     /// In bytes.
     pub offset: u64,
-    /// Lines before it.
+    /// The number of lines before it.
     pub lines: u64,
-    /// It is inside a line that is settled already; the rest of that line is passed over.
+    /// It is inside a line that is settled already. The rest of that line is skipped.
     pub inside_line: bool,
-    /// What a [`Framing`](super::Framing) knows of the input here; 0: nothing.
+    /// The state of a [`Framing`](super::Framing) at this position; 0: none.
     pub frame: u16,
-    /// The private key that is open here.
+    /// The private key that is open at this position.
     pub key_block: KeyBlock,
 }
 
@@ -35,35 +35,35 @@ pub struct Reached {
     pub inside_line: bool,
     /// As in a [`Position`].
     pub frame: u16,
-    /// Whole lines behind it wait for another one, which they belong together with.
+    /// Whole lines after it wait for another line that they belong to.
     pub waits: bool,
-    /// Once the input has so many bytes, what stands behind the offset is taken without a line end.
+    /// Once the input has this many bytes, the data after the offset is taken without a line end.
     pub settles: u64,
 }
 
-/// Whose turn it is.
+/// Which input is next.
 #[derive(Debug)]
 pub enum Turn {
     /// This input has something to read.
     Ready(Ready),
-    /// Nothing more will come of the input with this number; `truncated`: what was read of it is not
-    /// there any more, and what was added to it since the last look may be lost.
+    /// This input has ended; `truncated`: data was removed from it, and what was appended since the
+    /// last check may be lost.
     Ended {
         /// The input.
         input: usize,
         /// It was truncated in place.
         truncated: bool,
     },
-    /// Something cannot be read; it is tried again when it changes.
+    /// Something cannot be read. It is tried again when it changes.
     Failed {
-        /// As messages show it.
+        /// Its name in messages.
         name: String,
-        /// Why.
+        /// The error.
         error: io::Error,
     },
-    /// Nothing within the wait, or a shutdown moved on.
+    /// Nothing came within the wait, or a shutdown advanced.
     Idle,
-    /// Nothing more will come at all.
+    /// All inputs have ended.
     End,
 }
 
@@ -72,27 +72,27 @@ pub enum Turn {
 pub struct Ready {
     /// Its number, which no other input of this run has.
     pub input: usize,
-    /// As messages and dead letters show it.
+    /// Its name in messages and dead letters.
     pub name: Arc<str>,
-    /// Where to go on. Of its lines, those before this run.
+    /// Where to continue. The number of lines is that before this run.
     pub position: Position,
-    /// A last line without an end has waited long enough: it is taken as it is.
+    /// A last line without an end has waited long enough, and is taken as it is.
     pub take_partial: bool,
-    /// Whole lines have waited long enough for another: they are taken without it.
+    /// Whole lines have waited long enough for another, and are taken without it.
     pub take_waiting: bool,
     /// How its next line is judged.
     pub caution: Caution,
 }
 
-/// How lines are judged that held up, or ended, earlier runs.
+/// How to judge lines at which earlier runs crashed or made no progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Caution {
-    /// As all others.
+    /// Like all others.
     #[default]
     None,
-    /// The line by itself, so that it is known which one it is.
+    /// By itself, so that the line is known if it fails again.
     Alone,
-    /// Not at all: it is refused.
+    /// Not at all: the line is refused.
     Quarantined,
 }
 
@@ -101,40 +101,40 @@ pub enum Caution {
 pub struct Suspect<'a> {
     /// Their input.
     pub input: usize,
-    /// Where they begin in it,
+    /// The offset of their beginning.
     pub from: u64,
-    /// and where they end.
+    /// The offset of their end.
     pub to: u64,
-    /// What they say.
+    /// Their text.
     pub text: &'a [u8],
-    /// It is one line, or lines that belong together.
+    /// They are one line, or lines that belong together.
     pub alone: bool,
 }
 
-/// Who remembers lines beyond the end of the process that judges them.
+/// Remembers lines beyond the end of the process that judges them.
 pub trait Suspects: Send + Sync {
-    /// Should the run end with these, the next one is [cautious](Caution).
+    /// If the process ends while it judges these lines, the next one is [cautious](Caution).
     fn suspect(&self, suspect: &Suspect<'_>);
-    /// These are judged from now on. Where that is noted, it has a number.
+    /// Judging of these lines begins. Returns the number of the note, if one was made.
     fn begun(&self, suspect: &Suspect<'_>) -> Option<usize> {
         let _ = suspect;
         None
     }
-    /// What has this number is judged.
+    /// The lines with this note were judged.
     fn over(&self, number: usize) {
         let _ = number;
     }
-    /// The lines that begin there were judged after all.
+    /// The lines that begin at this offset were judged after all.
     fn cleared(&self, input: usize, from: u64);
 }
 
 /// Inputs that grow.
 pub trait Growing: Send {
-    /// Picks an input that has something to read, waiting for one at most `wait`.
+    /// Picks an input that has something to read, and waits for one at most `wait`.
     fn turn(&mut self, wait: Duration) -> Turn;
-    /// Reads on in the input whose turn it is; 0: it has no more at present.
+    /// Reads from the input whose turn it is; 0: it has no more at present.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
-    /// The turn is over. What stands behind `reached` is read again at the next one.
+    /// Ends the turn. Data after `reached` is read again in the next one.
     fn end_turn(&mut self, reached: Reached);
 }
 
@@ -145,18 +145,18 @@ pub struct Delivered {
     pub input: usize,
     /// Everything before it is durable; `None`: nothing was delivered since the last time.
     pub position: Option<Position>,
-    /// Nothing more will come of it.
+    /// The input has ended.
     pub ended: bool,
 }
 
-/// Who keeps positions.
+/// Stores positions.
 pub trait Checkpoint: Send {
-    /// Everything before these positions is durable in every sink that it touched.
+    /// Everything before these positions is durable in every sink that it was written to.
     ///
     /// # Errors
-    /// The positions could not be kept. They are told again, with newer ones, the next time.
+    /// The positions could not be stored. They are passed again, with newer ones, the next time.
     fn acknowledge(&mut self, delivered: &[Delivered]) -> io::Result<()>;
-    /// Who remembers lines that hold up every run, if anybody does.
+    /// Returns what remembers lines at which runs crash, if anything does.
     fn suspects(&self) -> Option<Arc<dyn Suspects>> {
         None
     }

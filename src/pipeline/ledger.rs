@@ -20,32 +20,32 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// Lines that are judged for so long hold a run up.
+/// How long lines may take to be judged before this is noted.
 const LONG: Duration = Duration::from_secs(1);
 
-/// What is known of a run while it runs; the only state that threads share beside the channels.
+/// The state of a run. Except for the channels, it is the only state that threads share.
 #[derive(Default)]
 pub(super) struct Ledger {
-    /// Who remembers lines that hold up every run.
+    /// Remembers lines at which runs crash.
     suspects: Option<Arc<dyn Suspects>>,
     judged: AtomicU64,
     /// What is being judged.
     flights: Mutex<Vec<Flight>>,
-    /// Held while a suspect is judged: so only the culprit is noted when the process dies.
+    /// Held while a suspect is judged, so that only the culprit is noted if the process dies.
     alone: Mutex<()>,
-    /// Somebody delivers.
+    /// A thread is delivering.
     delivers: AtomicBool,
-    /// Inputs, and those of them that are finite and not over.
+    /// The number of inputs, and of finite ones that are not over.
     inputs: AtomicU64,
     left: AtomicU64,
-    /// Of what was judged, given back to be read again.
+    /// The number of judged records that were given back, to be read again.
     returned: AtomicU64,
-    /// A line is read in part and waits in the reader for a free batch.
+    /// A line was read in part, and waits in the reader for a free batch.
     held: AtomicU64,
     writes: AtomicU64,
     failed_inputs: AtomicU64,
     truncated_inputs: AtomicU64,
-    /// Positions could not be kept.
+    /// Positions could not be stored.
     owes: AtomicBool,
     settled: Mutex<Settled>,
 }
@@ -64,7 +64,7 @@ impl Ledger {
         Self { suspects, ..Self::default() }
     }
 
-    /// These are being judged from now on: they are read, whatever becomes of them.
+    /// Notes a batch that is being judged. Its lines count as read, whatever happens to them.
     pub(super) fn takes_off(&self, flight: Flight) {
         self.flights().push(flight);
     }
@@ -74,7 +74,7 @@ impl Ledger {
         self.alone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// These are judged now: should the process die, the next one knows of which.
+    /// Notes that a batch is being judged, for the next process if this one dies.
     pub(super) fn begins(&self, seq: u64) {
         let mut flights = self.flights();
         let Some(flight) = flights.iter_mut().find(|flight| flight.seq == seq) else { return };
@@ -86,12 +86,12 @@ impl Ledger {
         }
     }
 
-    /// They are judged; how many they were is known by now. `survived`: nothing went wrong.
+    /// Notes that a batch was judged, and the number of its lines. `survived`: nothing went wrong.
     pub(super) fn lands(&self, seq: u64, lines: u64, survived: bool) {
         let mut flights = self.flights();
         if let Some(at) = flights.iter().position(|flight| flight.seq == seq) {
             let flight = flights.swap_remove(at);
-            // To look at what is suspected costs a pass over it: only where there is need.
+            // Finding the suspects takes a pass over the data, so this is only done if necessary.
             if let Some(suspects) = self.suspects.as_ref().filter(|_| !survived || flight.noted)
                 && let Some(suspect) = flight.suspect()
             {
@@ -107,7 +107,7 @@ impl Ledger {
         self.judged.fetch_add(lines, Relaxed);
     }
 
-    /// Has lines remembered that take long: the process may end with them.
+    /// Notes lines that take long to judge, because the process may end at them.
     pub(super) fn watch(&self) {
         let Some(suspects) = &self.suspects else { return };
         let mut flights = self.flights();
@@ -123,18 +123,18 @@ impl Ledger {
         self.delivers.store(delivers, Relaxed);
     }
 
-    /// So many inputs are read, of which so many are finite.
+    /// Sets the number of inputs, and of finite ones among them.
     pub(super) fn expect(&self, inputs: usize, finite: usize) {
         self.inputs.store(inputs as u64, Relaxed);
         self.left.store(finite as u64, Relaxed);
     }
 
-    /// Nothing more will come of an input.
+    /// An input has ended.
     pub(super) fn input_over(&self, finite: bool) {
         self.left.fetch_sub(finite.into(), Relaxed);
     }
 
-    /// What a run that was stopped comes to, where it left inputs.
+    /// Returns the result of a stopped run, if it did not read its inputs to their end.
     pub(super) fn unfinished(&self, shutdown: &Shutdown, stall: Option<Stall>) -> Option<End> {
         let left = self.left.load(Relaxed);
         let signal = shutdown.signal().filter(|_| left > 0)?;
@@ -142,13 +142,13 @@ impl Ledger {
         Some(End::Unfinished(Unfinished { signal, inputs, left, last, stall }))
     }
 
-    /// What does not move any more.
+    /// Returns what makes no progress.
     pub(super) fn stall(&self) -> Stall {
         let flights = self.flights();
         let judged = flights.iter().filter(|flight| !flight.waits);
         let delivers = self.delivers.load(Relaxed) || self.is_of_records();
         match judged.min_by_key(|flight| flight.since) {
-            // At a third signal it need not have taken long.
+            // After a third signal, it need not have taken long.
             Some(flight) if !delivers || flight.since.elapsed() >= LONG => flight.stall(),
             _ if delivers => Stall::Output,
             _ => Stall::Input,
@@ -160,7 +160,7 @@ impl Ledger {
         self.inputs.load(Relaxed) == 0
     }
 
-    /// So many that were judged are read again, and counted then.
+    /// This many judged records are read again, and counted then.
     pub(super) fn give_back(&self, records: u64) {
         self.returned.fetch_add(records, Relaxed);
     }
@@ -177,7 +177,7 @@ impl Ledger {
         self.owes.store(owes, Relaxed);
     }
 
-    /// Whether an acknowledgement failed, and is to be tried again.
+    /// Returns whether an acknowledgement failed and must be repeated.
     pub(super) fn owes(&self) -> bool {
         self.owes.load(Relaxed)
     }
@@ -186,17 +186,17 @@ impl Ledger {
         self.truncated_inputs.fetch_add(1, Relaxed);
     }
 
-    /// A sink took something.
+    /// A sink took data.
     pub(super) fn wrote(&self) {
         self.writes.fetch_add(1, Relaxed);
     }
 
-    /// Rises with every write that a sink took.
+    /// The number of writes that sinks took.
     pub(super) fn writes(&self) -> u64 {
         self.writes.load(Relaxed)
     }
 
-    /// What was settled, and the rest as unwritten.
+    /// Returns the counts of what was settled, and the rest as unwritten.
     pub(super) fn report(&self, end: End) -> Report {
         let Settled { tally, bytes_in, violations, routes, .. } = self.settled().clone();
         let judged = {
@@ -219,12 +219,12 @@ impl Ledger {
         }
     }
 
-    /// Everything before this is delivered.
+    /// Everything before this position is delivered.
     pub(super) fn reached(&self, input: &Arc<str>, lines: u64, bytes: u64) {
         self.settled().last = Some(Spot { input: input.clone(), lines, bytes });
     }
 
-    /// What was judged by a plan with these routes is delivered.
+    /// Counts delivered data that was judged by a plan with these routes.
     pub(super) fn settle(&self, tally: &Tally, bytes_in: u64, routes: &[RouteInfo]) {
         let settled = &mut *self.settled();
         settled.tally += tally;

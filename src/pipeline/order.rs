@@ -1,4 +1,4 @@
-//! The input's order back, after workers of different speed.
+//! Restores the order of the input, because workers have different speeds.
 
 /// Batches that came before their turn.
 pub(super) struct Order<B> {
@@ -11,12 +11,12 @@ impl<B> Order<B> {
         Self { next: 0, waiting: Vec::new() }
     }
 
-    /// Keeps a batch until the turn of `seq`.
+    /// Keeps a batch until it is the turn of `seq`.
     pub(super) fn push(&mut self, seq: u64, batch: B) {
         self.waiting.push((seq, batch));
     }
 
-    /// The batch whose turn it is, if it has come. The pool is small: a scan is enough.
+    /// Returns the batch whose turn it is, if it has come. The pool is small, so a scan is enough.
     pub(super) fn pop(&mut self) -> Option<B> {
         let at = self.waiting.iter().position(|(seq, _)| *seq == self.next)?;
         self.next += 1;

@@ -1,5 +1,5 @@
-//! What became of lines and records: what the engine made of them, and what the layers around it
-//! concluded.
+//! The outcomes of lines and records: the result of the engine, and what the layers around it
+//! decided.
 
 use std::{mem::take, ops::AddAssign, sync::Arc};
 
@@ -18,7 +18,7 @@ const MOST_REJECTS: usize = 4096;
 /// A line or a record that was not forwarded.
 pub type Reject = engine::Reject<Reason>;
 
-// Those of the engine become these where they are: see `Output::judge`.
+// The engine's rejects are converted in place: see `Output::judge`.
 const _: () = assert!(size_of::<Reject>() == size_of::<engine::Reject>());
 
 impl From<engine::Reject> for Reject {
@@ -27,9 +27,9 @@ impl From<engine::Reject> for Reject {
     }
 }
 
-/// Counts of one batch, or of many added up.
+/// The counts of one batch, or of several.
 ///
-/// Each line or record that was read ends in exactly one of the outcomes: `read == clean + redacted +
+/// Each line or record that was read has exactly one of these outcomes: `read == clean + redacted +
 /// wrapped + blank + tombstones + joined + Σ stay + Σ rejected`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
@@ -45,32 +45,33 @@ pub struct Tally {
     pub blank: u64,
     /// Records without a value, forwarded.
     pub tombstones: u64,
-    /// Pieces of a line that a container runtime cut, after the first one, which is counted for all.
+    /// Pieces of a line that a container runtime split, except for the first one, which is counted
+    /// for all of them.
     pub joined: u64,
-    /// Dead letters that are read again and not replayed, by [`Stays::index`].
+    /// Dead letters that were read again and not replayed, by [`Stays::index`].
     pub stay: Stay,
     /// Lines and records not forwarded, by [`Reason::index`].
     pub rejected: [u64; Reason::ALL.len()],
     /// Redactions by detector, in the order of [`Plan::detectors`](engine::Plan::detectors).
     pub redactions: Vec<u64>,
-    /// What rules only count, in the same order.
+    /// Findings that rules only count, in the same order.
     pub observed: Vec<u64>,
-    /// How often each entry of the allow-list and each rule decided, in the order of
+    /// How often each entry of the allow-list and each rule applied, in the order of
     /// [`Plan::policy`](engine::Plan::policy).
     pub hits: Vec<u64>,
-    /// Lines of which bytes before their event were removed: a byte order mark, NUL or a record
-    /// separator. They are counted as redacted, too, unless they are rejected.
+    /// Lines in which bytes before the event were removed: a byte order mark, NUL or a record
+    /// separator. They are also counted as redacted, unless they are rejected.
     pub prefixes: u64,
-    /// Bytes of input judged, line ends included.
+    /// Bytes of input that were judged, including line ends.
     pub bytes_in: u64,
     /// Bytes forwarded.
     pub bytes_out: u64,
-    /// What took each route of [`Output::routes`], but for the default's. Plans have routes, and runs
-    /// have many plans: a run counts them by name.
+    /// Counts by route, in the order of [`Output::routes`], without the default route. Routes
+    /// belong to a plan, and a run may have several plans, so a run counts by name.
     pub routes: Vec<RouteCounts>,
 }
 
-// No array as long as that of reasons has a default of its own.
+// Arrays of this length do not implement `Default`.
 impl Default for Tally {
     fn default() -> Self {
         Self {
@@ -95,7 +96,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Counts so many lines or records of this route that are not forwarded.
+    /// Counts lines or records of this route that are not forwarded.
     pub fn reject(&mut self, route: u16, reason: Reason, lines: u64) {
         self.rejected[reason.index()] += lines;
         match (self.of_route(route), reason) {
@@ -105,7 +106,7 @@ impl Tally {
         }
     }
 
-    /// Takes back what [`reject`](Self::reject) counted.
+    /// Reverts a [`reject`](Self::reject).
     pub fn take_back(&mut self, route: u16, reason: Reason, lines: u64) {
         self.rejected[reason.index()] -= lines;
         match (self.of_route(route), reason) {
@@ -115,7 +116,7 @@ impl Tally {
         }
     }
 
-    /// The counts of a route; nothing for the default.
+    /// The counts of a route; `None` for the default route.
     pub fn of_route(&mut self, route: u16) -> Option<&mut RouteCounts> {
         self.routes.get_mut(usize::from(route).checked_sub(1)?)
     }
@@ -125,7 +126,7 @@ impl Tally {
         self.rejected.iter().sum()
     }
 
-    /// Of these, lines that a rule drops on purpose.
+    /// Those of them that a rule drops on purpose.
     pub fn intentional(&self) -> u64 {
         let all = Reason::ALL.iter().filter(|reason| reason.is_intentional());
         all.map(|reason| self.rejected[reason.index()]).sum()
@@ -141,7 +142,7 @@ impl Tally {
         self.clean + self.redacted + self.wrapped + self.tombstones
     }
 
-    /// Adds what the engine found and decided in the lines of `judged`, and not the lines.
+    /// Adds the findings and decisions in the lines of `judged`, but not the lines.
     pub fn add_findings(&mut self, judged: &engine::Tally) {
         add(&mut self.redactions, &judged.redactions);
         add(&mut self.observed, &judged.observed);
@@ -227,19 +228,19 @@ impl AddAssign<&engine::Tally> for Tally {
     }
 }
 
-/// What a worker made of a batch. Reused from batch to batch.
+/// The result of a worker for a batch. It is reused from batch to batch.
 #[derive(Debug, Default)]
 pub struct Output {
     /// What may be forwarded: whole lines.
     pub clean: Vec<u8>,
-    /// What was not forwarded, in the order of the input. Without bodies only the first of each
-    /// reason; the tally counts all.
+    /// What was not forwarded, in the order of the input. If bodies are not kept, it has only the
+    /// first of each reason; the tally counts all.
     pub rejects: Vec<Reject>,
-    /// The bodies that `rejects` point into.
+    /// The bodies that `rejects` refer to.
     pub bodies: Vec<u8>,
-    /// The routes of the plan that lines were judged by, the default first.
+    /// The routes of the plan that the lines were judged by, with the default route first.
     pub routes: Arc<[RouteInfo]>,
-    /// As those of the engine.
+    /// Runs, like those of the engine.
     pub runs: Vec<Run>,
     /// The counts.
     pub tally: Tally,
@@ -250,7 +251,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Has the engine judge into the memory of this output, and takes over what it made.
+    /// Lets the engine judge into the memory of this output, and takes over the result.
     pub fn judge<T>(&mut self, judge: impl FnOnce(&mut engine::Output) -> T) -> T {
         let mut judged = engine::Output {
             clean: take(&mut self.clean),
@@ -270,7 +271,7 @@ impl Output {
         self.key_block = key_block;
         let rejects = rejects.into_iter().map(Reject::from);
         match self.rejects.is_empty() {
-            // Where they are: the memory of one list is enough.
+            // Converted in place, so that the memory of one list is enough.
             true => self.rejects = rejects.collect(),
             false => self.rejects.extend(rejects),
         }
@@ -280,23 +281,23 @@ impl Output {
         result
     }
 
-    /// The name of the schema of this route.
+    /// The name of this route's schema.
     pub fn schema_of(&self, route: u16) -> Option<&str> {
         self.routes.get(usize::from(route))?.schema.as_deref()
     }
 
-    /// The name of this route, if there are any beside the default.
+    /// The name of this route, if there are any besides the default.
     pub fn route(&self, route: u16) -> Option<&str> {
         let info = self.routes.get(usize::from(route)).filter(|_| self.routes.len() > 1)?;
         Some(&info.name)
     }
 
-    /// Makes room for the lines of a chunk with `data` bytes. If they become longer, it doubles.
+    /// Reserves memory for the lines of a chunk with `data` bytes. If they grow beyond it, it doubles.
     pub fn make_room(&mut self, data: usize) {
         self.clean.reserve_exact(data);
     }
 
-    /// Forgets the last batch, and keeps as much memory as two chunks with `usual` bytes take.
+    /// Forgets the last batch, and keeps as much memory as two chunks with `usual` bytes need.
     pub fn recycle(&mut self, usual: usize) {
         for text in [&mut self.clean, &mut self.bodies] {
             if text.capacity() > 2 * usual {
@@ -309,7 +310,7 @@ impl Output {
         self.clear();
     }
 
-    /// Forgets the last batch, keeps the memory.
+    /// Forgets the last batch, and keeps the memory.
     pub fn clear(&mut self) {
         self.clean.clear();
         self.rejects.clear();
@@ -321,7 +322,7 @@ impl Output {
     }
 }
 
-/// An empty list in the memory of `all`, whose items are as large.
+/// Returns an empty list that uses the memory of `all`. Its items have the same size.
 fn emptied<A, B>(mut all: Vec<A>) -> Vec<B> {
     all.clear();
     all.into_iter().filter_map(|_| None).collect()

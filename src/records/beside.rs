@@ -1,7 +1,8 @@
-//! Keys and headers, as lines of a chunk of their own.
+//! Judges keys and headers as lines of a chunk of their own.
 //!
-//! A key is judged as text. A header is judged as the event `{"name":"value"}`, so that rules by key
-//! hold for it: `password` and `authorization` are secrets whatever they look like.
+//! A key is judged as text. A header is judged as the event `{"name":"value"}`, so that rules by
+//! key apply to it:
+//! `password` and `authorization` are secrets whatever their value is.
 
 use std::{mem, ops::Range};
 
@@ -13,35 +14,36 @@ use crate::{
     pipeline::records::{Block, Header, Judged},
 };
 
-/// What stands for a header's value that is not UTF-8, or that cannot be judged for another reason.
+/// Replaces the value of a header that is not UTF-8, or that cannot be judged for another reason.
 const UNREADABLE: &[u8] = b"[REDACTED:unreadable]";
-/// It passes when it is what W3C Trace Context says: identifiers, and nothing personal.
+/// It is not judged if it has the form of W3C Trace Context, which contains identifiers but no
+/// personal data.
 const TRACE_PARENT: &str = "traceparent";
 
-/// What is asked, a line each.
+/// What each line of the chunk is.
 #[derive(Clone, Copy)]
 enum Asked {
     Key(usize),
-    /// Of this record, this one.
+    /// A header: the number of the record, and that of the header.
     Header(usize, usize),
 }
 
-/// What is known of a key.
+/// The result for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyIs {
     Clean,
-    /// All of it is a finding that a rule makes a pseudonym of: a range of the judged block's arena.
+    /// All of it is one finding whose rule makes a pseudonym: a range of the judged block's arena.
     Pseudonym(Range<usize>),
-    /// It holds what may not be seen, or could not be judged.
+    /// It contains personal data or a secret, or could not be judged.
     Personal,
 }
 
-/// What the rules say of one record's key and headers.
+/// The result for one record's key and headers.
 pub(super) struct Beside {
     pub(super) key: KeyIs,
-    /// Its headers, where they are others now: ranges of the judged block's headers.
+    /// The record's headers if they changed: ranges of the judged block's headers.
     pub(super) headers: Option<Range<usize>>,
-    /// A rule drops what holds this.
+    /// A `drop` rule matches.
     pub(super) dropped: bool,
 }
 
@@ -58,22 +60,22 @@ pub(super) struct Besides {
     asked: Vec<Asked>,
     judged: Output,
     line: Vec<u8>,
-    /// The value of a header is no text, and not in its line.
+    /// The value of a header is not text, and is not in its line.
     unreadable: bool,
 }
 
-/// What became of a header.
+/// The result for a header.
 enum Told {
     Same,
-    /// It goes.
+    /// It is removed.
     Gone,
     Changed(String, Option<Vec<u8>>),
     Dropped,
 }
 
 impl Besides {
-    /// Judges keys and headers of all records; `engine` judges by the form for inner lines. The header
-    /// that counts hops, where somebody counts, is none of them.
+    /// Judges the keys and headers of all records; `engine` judges by the plan's form for inner
+    /// lines. The header that counts hops is skipped if hops are limited.
     pub(super) fn judge(
         &mut self,
         engine: &mut Engine,
@@ -110,7 +112,7 @@ impl Besides {
                     match self.text(fate, line) {
                         _ if ways.is_unclear(record) => beside.key = KeyIs::Personal,
                         Ok(None) => {}
-                        // Two keys that differ have pseudonyms that differ.
+                        // Two different keys must have different pseudonyms.
                         Ok(Some(became))
                             if key.is_some_and(|key| engine.is_pseudonym(became, key)) =>
                         {
@@ -119,7 +121,7 @@ impl Besides {
                             beside.key = KeyIs::Pseudonym(from..out.arena.len());
                         }
                         became => {
-                            // Nor may it be seen in a dead letter.
+                            // A dead letter must not show it either.
                             beside.key = KeyIs::Personal;
                             beside.dropped |= became == Err(Reason::Rule);
                         }
@@ -155,13 +157,13 @@ impl Besides {
                 self.asked.push(Asked::Key(at));
                 self.line.clear();
                 self.line.extend_from_slice(block.bytes(key));
-                // A line end would end the line; what is clean leaves as it was.
+                // A line feed would end the line. If the text is clean, the original is forwarded.
                 self.line.iter_mut().filter(|b| **b == b'\n').for_each(|b| *b = b'\t');
                 self.push();
             }
             for (number, header) in block.headers(record).iter().enumerate() {
                 if counts_hops && block.is_hop(&header.name) {
-                    // It is written anew.
+                    // Tamis writes this header itself.
                     continue;
                 }
                 let name = str::from_utf8(block.bytes(&header.name)).unwrap_or_default();
@@ -185,8 +187,10 @@ impl Besides {
         self.chunk.extend(b"\n");
     }
 
-    /// What a text became; `None` where nothing was found in it. Why it was not judged, where it was
-    /// not.
+    /// Returns the text after redaction, or `None` if nothing was found in it.
+    ///
+    /// # Errors
+    /// The reason why it was not judged.
     fn text(&self, fate: &Fate, line: &[u8]) -> Result<Option<&[u8]>, Reason> {
         let became = became(fate, &self.judged)?;
         let other = became.filter(|became| became.trim_ascii() != line.trim_ascii());
@@ -197,7 +201,7 @@ impl Besides {
         let became = match became(fate, &self.judged) {
             Ok(Some(became)) => became,
             Err(Reason::Rule) => return Told::Dropped,
-            // Its name cannot be trusted more than its value.
+            // If its value cannot be judged, its name cannot be trusted either.
             Ok(None) | Err(_) => return Told::Gone,
         };
         if became.trim_ascii() == line {
@@ -210,8 +214,8 @@ impl Besides {
     }
 }
 
-/// What a line became. The schema is for values, so its refusals do not count here, nor does what
-/// becomes of text lines.
+/// Returns the line after redaction. Refusals by the schema, and the setting for text lines, do not
+/// apply: they are for values.
 pub(super) fn became<'a>(fate: &Fate, judged: &'a Output) -> Result<Option<&'a [u8]>, Reason> {
     match fate {
         Fate::Blank => Ok(None),
@@ -227,7 +231,7 @@ pub(super) fn became<'a>(fate: &Fate, judged: &'a Output) -> Result<Option<&'a [
     }
 }
 
-/// The record that a header is asked of.
+/// The record that a line of the chunk belongs to.
 fn asked_of(asked: Option<&Asked>) -> Option<usize> {
     match asked {
         Some(Asked::Header(record, _)) => Some(*record),
@@ -235,7 +239,7 @@ fn asked_of(asked: Option<&Asked>) -> Option<usize> {
     }
 }
 
-/// A header as an event.
+/// Writes a header as an event.
 fn event(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
     let text = |text: &str, out: &mut Vec<u8>| {
         // Writing to memory does not fail.
@@ -260,7 +264,7 @@ fn first(event: Map<String, Json>) -> Told {
     }
 }
 
-/// The headers of a record, where they are others now.
+/// Returns the headers of a record if they changed.
 fn headers(
     block: &Block,
     record: usize,

@@ -1,7 +1,8 @@
-//! OTLP's log records, each judged as an event, and their attributes as fields.
+//! Judges each of OTLP's log records as an event, and their attributes as fields.
 //!
-//! First the attributes, as events `{"key":value}`, so that rules by key hold for them; then, with what was
-//! changed, what is around the log records; then these, each by itself.
+//! The attributes are judged first, as events `{"key":value}`, so that rules by key apply to them.
+//! Next comes the text around the log records, with the changed attributes, and then each log
+//! record by itself.
 
 use std::{iter, ops::Range, sync::Arc};
 
@@ -20,38 +21,39 @@ use crate::{
     },
 };
 
-/// What becomes of a log record.
+/// The result for a log record.
 pub(super) enum Log {
     Forwarded(How, Vec<u8>),
     Rejected(Reject),
     Blank,
 }
 
-/// What became of a value.
+/// The result for a value.
 pub(super) struct Logs {
     pub(super) logs: Vec<Log>,
-    /// What is around them, with a `0` for each; `None`: the value is one event, and no log.
+    /// The text around the log records, with a `0` in place of each. `None`: the value is one
+    /// event, and not a log.
     around: Option<Vec<u8>>,
-    /// Attributes, and what is around the log records, are as they came.
+    /// Neither the attributes nor the text around the log records changed.
     pub(super) same: bool,
 }
 
-/// What is known of a log record beside itself.
+/// What is known about a log record besides its own fate.
 #[derive(Clone, Copy, Default)]
 struct Mark {
     changed: bool,
     refused: Option<Reason>,
 }
 
-/// A part of a text, and what stands there from now on.
+/// A range of a text, and its replacement.
 type Edit = (Range<usize>, Vec<u8>);
 
-/// Attributes may come to so many times the text, where one key has many values, and log records to so
-/// many.
+/// The most that attributes may expand to, relative to the text, if one key has many values; the
+/// same for log records.
 const MOST_EXPANDED: usize = 4;
 const MOST_LOGS: usize = 1 << 15;
 
-/// By what is judged: the plan, and its form for what is inside.
+/// The plan that judges, and its form for inner lines.
 pub(super) type Plans<'a> = [&'a Arc<Plan>; 2];
 
 /// Scratch space.
@@ -62,10 +64,10 @@ pub(super) struct LogJudge {
 }
 
 impl LogJudge {
-    /// Judges a value that takes this route; what is counted, and bodies of rejects, go to `out`.
+    /// Judges a value that takes this route. Counts and the bodies of rejects go to `out`.
     ///
     /// # Errors
-    /// Why nothing of it may be forwarded; nothing is counted.
+    /// The reason why nothing of the value may be forwarded. Nothing is counted then.
     pub(super) fn judge(
         &mut self,
         engine: &mut Engine,
@@ -91,7 +93,7 @@ impl LogJudge {
             false => found.places(edited.len()),
         };
         if places.len() != marks.marks.len() {
-            // It is another than before: not to be trusted.
+            // It changed when it was judged again, so it cannot be trusted.
             return Err(Reason::TooCostly);
         }
         let (mut around, mut same) = (None, edits.is_empty());
@@ -120,7 +122,7 @@ impl LogJudge {
         Ok(Logs { logs, around, same })
     }
 
-    /// What must stand in the place of attributes.
+    /// Returns the replacements of attributes.
     fn attributes(
         &mut self,
         engine: &mut Engine,
@@ -134,7 +136,7 @@ impl LogJudge {
         while !left.is_empty() {
             self.chunk.clear();
             let mut pairs = 0;
-            // As much at once as the value is long.
+            // At most as much at once as the value is long.
             for (key, value) in left {
                 if pairs > 0 && self.chunk.data().len() + key.len() + value.len() > text.len() {
                     break;
@@ -158,7 +160,7 @@ impl LogJudge {
                     marks.at(value.start, None);
                     edits.push((value.clone(), now_value));
                 }
-                // Of a key that several values have, the first word stands.
+                // If a key has several values, its first replacement counts.
                 if text[key.clone()] != now_key && last_key != key.start {
                     marks.at(key.start, None);
                     edits.push((key.clone(), now_key));
@@ -171,14 +173,14 @@ impl LogJudge {
         edits
     }
 
-    /// What is around the log records, judged.
+    /// Judges the text around the log records.
     fn around(
         &mut self,
         engine: &mut Engine,
         text: &[u8],
         out: &mut Output,
     ) -> Result<Vec<u8>, Reason> {
-        // A refusal by the schema, which is for log records, gives it back without white space around.
+        // The schema is for log records. If it refuses this text, the text comes back trimmed.
         let inner = text.trim_ascii();
         let start = text.len() - text.trim_ascii_start().len();
         self.chunk.clear();
@@ -194,7 +196,7 @@ impl LogJudge {
         Ok([&text[..start], &judged, &text[start + inner.len()..]].concat())
     }
 
-    /// The log records, or the one event.
+    /// Judges the log records, or the one event.
     fn records(
         &mut self,
         engine: &mut Engine,
@@ -232,7 +234,7 @@ impl LogJudge {
         lines.iter().zip(&fates).map(log).collect()
     }
 
-    /// The fates of the chunk's lines.
+    /// Returns the fates of the chunk's lines.
     fn process(&mut self, engine: &mut Engine) -> Vec<Fate> {
         self.chunk.seal();
         self.judged.clear();
@@ -241,8 +243,8 @@ impl LogJudge {
     }
 }
 
-/// A value of OTLP's logs with those log records alone that `keeps` has, by their numbers from 1, and
-/// what is around them; `None`: there is none of those in it.
+/// Returns an OTLP value with only those log records for whose number, from 1, `keeps` returns
+/// true, and with the text around them. `None`: it contains none of them.
 pub fn log_records(text: &[u8], keeps: &dyn Fn(u32) -> bool) -> Option<Vec<u8>> {
     serde_json::from_slice::<serde::de::IgnoredAny>(text).ok()?;
     let found = scan(text).ok()?;
@@ -256,7 +258,8 @@ pub fn log_records(text: &[u8], keeps: &dyn Fn(u32) -> bool) -> Option<Vec<u8>> 
 }
 
 impl Logs {
-    /// Appends the value with those log records that are kept; `None`: it cannot be told where they stood.
+    /// Appends the value with the log records that are kept. `None`: their positions cannot be
+    /// determined.
     pub(super) fn append(&self, kept: &[Option<&[u8]>], text: &mut Vec<u8>) -> Option<()> {
         let Some(around) = &self.around else {
             text.extend_from_slice(kept.first().copied().flatten()?);
@@ -273,7 +276,7 @@ impl Logs {
             if first {
                 (array, any) = (*number, false);
             }
-            // What stands between two is left out with either of them.
+            // What separates two log records is omitted with either of them.
             if first || (any && kept.is_some()) {
                 text.extend_from_slice(before);
             }
@@ -288,7 +291,7 @@ impl Logs {
     }
 }
 
-/// What is known of all log records of a value.
+/// What is known about all log records of a value.
 struct Marks {
     places: Vec<Range<usize>>,
     marks: Vec<Mark>,
@@ -300,7 +303,8 @@ impl Marks {
         Self { marks: vec![Mark::default(); places.len()], places }
     }
 
-    /// Something there was changed, or may not be forwarded: the log record's that has it, else all's.
+    /// Notes that the text at this position changed, or may not be forwarded: for the log record
+    /// that contains it, or else for all.
     fn at(&mut self, at: usize, refused: Option<Reason>) {
         let record = self.places.partition_point(|place| place.end <= at);
         match self.places.get(record).is_some_and(|place| place.contains(&at)) {
@@ -322,7 +326,7 @@ impl Mark {
 }
 
 impl Found {
-    /// Where the log records stand; where there are none, the one event does.
+    /// The positions of the log records, or of the one event if there are none.
     fn places(&self, length: usize) -> Vec<Range<usize>> {
         match self.records.is_empty() {
             true => iter::once(0..length).collect(),
@@ -331,8 +335,8 @@ impl Found {
     }
 }
 
-/// Counts a log record as what it is with what was found beside it. Of one that is refused for that,
-/// nothing is shown: what it was refused for may stand there still.
+/// Counts a log record, together with what was found in its attributes. If it is refused because of
+/// them, its text is not shown, because it may contain the same data.
 fn settle(log: &mut Log, mark: Mark, route: u16, out: &mut Output) {
     let tally = &mut out.tally;
     match (&mut *log, mark.refused) {
@@ -356,7 +360,7 @@ fn settle(log: &mut Log, mark: Mark, route: u16, out: &mut Output) {
     }
 }
 
-/// A text with its edits, which are in order.
+/// Applies edits, which are in order, to a text.
 fn spliced(text: &[u8], edits: &[Edit]) -> Vec<u8> {
     let (mut all, mut from) = (Vec::with_capacity(text.len()), 0);
     for (place, now) in edits {
@@ -368,7 +372,8 @@ fn spliced(text: &[u8], edits: &[Edit]) -> Vec<u8> {
     all
 }
 
-/// The key and the value of an event with one field, as they stand in it; what is gone is an empty text.
+/// Returns the key and the value of an event with one field, as written. A removed field is an
+/// empty text.
 fn member(event: &[u8]) -> [Vec<u8>; 2] {
     let gone = || b"\"\"".to_vec();
     let event = event.trim_ascii();
@@ -378,7 +383,7 @@ fn member(event: &[u8]) -> [Vec<u8>; 2] {
     if parsed.is_empty() {
         return [gone(), gone()];
     }
-    // An object with one field, without white space around: the key is a string, behind it a colon.
+    // The object has one field and is trimmed: its key is a string, and a colon follows.
     let mut end = 2;
     while event.get(end).is_some_and(|byte| *byte != b'"') {
         end += if event[end] == b'\\' { 2 } else { 1 };

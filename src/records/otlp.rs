@@ -1,32 +1,32 @@
-//! OTLP's logs as JSON: where its log records stand in a value, and its attributes.
+//! Finds the log records and attributes in a value of OTLP's logs as JSON.
 //!
-//! `{"resourceLogs":[{"scopeLogs":[{"logRecords":[…]}]}]}`. What is looked for are places in the bytes: nothing is
-//! read into a tree and written again, so that what is clean cannot change.
+//! `{"resourceLogs":[{"scopeLogs":[{"logRecords":[…]}]}]}`. The result is positions in the bytes.
+//! Nothing is parsed into a tree and written again, so clean values cannot change.
 
 use std::ops::Range;
 
 use crate::engine::Reason;
 
-/// Deeper than any exporter nests, and shallow enough for the stack.
+/// More than any exporter nests, and little enough for the stack.
 const DEEPEST: usize = 128;
 
-/// What stands where in a text.
+/// The positions found in a text.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Log records, each with the number of the array that it is in.
+    /// Log records, each with the number of the array that contains it.
     pub(super) records: Vec<(usize, Range<usize>)>,
-    /// Attributes: the key as a string of JSON's, and a value that is no object or array.
+    /// Attributes: the key as a JSON string, and a value that is not an object or an array.
     pub(super) pairs: Vec<(Range<usize>, Range<usize>)>,
 }
 
-/// What a value of JSON's is in OTLP.
+/// What a JSON value is in OTLP.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Root,
     ResourceLogs,
     ScopeLogs,
     LogRecords,
-    /// An attribute's value, or one of an array in it.
+    /// The value of an attribute, or an item of an array in it.
     Any,
     ArrayValue,
     Other,
@@ -35,7 +35,7 @@ enum Role {
 /// Finds them in valid JSON.
 ///
 /// # Errors
-/// It is nested too deeply.
+/// The nesting is too deep.
 pub(super) fn scan(text: &[u8]) -> Result<Found, Reason> {
     let mut scan =
         Scan { text, at: 0, depth: 0, arrays: 0, leaves: Vec::new(), found: Found::default() };
@@ -48,7 +48,7 @@ struct Scan<'a> {
     at: usize,
     depth: usize,
     arrays: usize,
-    /// Values of attributes whose keys were not seen yet.
+    /// Values of attributes whose keys have not been read yet.
     leaves: Vec<Range<usize>>,
     found: Found,
 }
@@ -61,7 +61,7 @@ impl Scan<'_> {
         self.text.get(self.at).copied().unwrap_or_default()
     }
 
-    /// The range of the value that comes.
+    /// Reads the next value and returns its range.
     fn value(&mut self, role: Role) -> Result<Range<usize>, Reason> {
         let first = self.peek();
         let start = self.at;
@@ -134,7 +134,7 @@ impl Scan<'_> {
         while !matches!(self.peek(), b']' | 0) {
             let range = self.value(child)?;
             if range.is_empty() {
-                // It is no JSON, and nothing comes of it.
+                // It is not valid JSON, and the result is not used.
                 break;
             }
             if role == Role::LogRecords {
@@ -148,7 +148,7 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Never beyond the end.
+    /// Stops at the end of the text.
     fn skip(&mut self, bytes: usize) {
         self.at = (self.at + bytes).min(self.text.len());
     }

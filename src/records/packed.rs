@@ -1,4 +1,4 @@
-//! Values that came compressed: a clean one leaves as it came, another is compressed again.
+//! Values that arrived compressed: clean ones are forwarded unchanged, others are compressed again.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// Compresses a value that is another now, of a record that took this route, with what stood before its text.
+/// Compresses the changed value of a record that took this route, with the prefix of its text.
 pub(super) fn pack(
     codec: Codec,
     prefix: &[u8],
@@ -32,7 +32,7 @@ pub(super) fn pack(
         Body::Chunk(_) | Body::Kept(_) => return,
     };
     match compressed(codec, &[prefix, text]) {
-        // There is room where it stood, but for what is shorter than a format's own bytes.
+        // It fits into the range of the text, unless it is shorter than the format's header.
         Ok(bytes) if bytes.len() <= text.len() => {
             text[..bytes.len()].copy_from_slice(&bytes);
             range.end = range.start + bytes.len();
@@ -42,7 +42,7 @@ pub(super) fn pack(
             out.arena.extend_from_slice(&bytes);
             *body = Body::Arena(from..out.arena.len());
         }
-        // What has not the form that it came in is not forwarded.
+        // A value that cannot be compressed as it arrived is not forwarded.
         Err(_) => {
             let reason = EngineReason::TooCostly;
             let tally = &mut out.output.tally;
@@ -50,7 +50,7 @@ pub(super) fn pack(
             tally.reject(route, reason.into(), lines);
             let last = out.output.rejects.len();
             let line = match fate {
-                // All that would have been forwarded.
+                // All lines that would have been forwarded.
                 Fate::Lines(lines) => {
                     (lines.value, lines.rejects.end) = (None, last + 1);
                     0

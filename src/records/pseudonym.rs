@@ -1,17 +1,17 @@
-//! What stands for a key that may not be seen: always the same, so that partitions and compaction keep
-//! their meaning, and of no use to who has not the secret.
+//! Pseudonyms of keys that contain personal data. A key always has the same pseudonym, so
+//! partitioning and compaction keep working, and nobody can reverse it without the secret.
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-/// A secret has so many bytes at least.
+/// The minimum length of a secret, in bytes.
 const LEAST: usize = 16;
 
 /// Makes pseudonyms: HMAC-SHA256 of a key, in hexadecimal digits.
 #[derive(Clone)]
 pub struct Pseudonyms(Hmac<Sha256>);
 
-/// A secret that somebody may guess.
+/// The secret is short enough to be guessed.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the secret has {0} bytes, but needs at least {LEAST}: create one with `openssl rand -hex 32`"
@@ -19,7 +19,7 @@ pub struct Pseudonyms(Hmac<Sha256>);
 pub struct TooShort(usize);
 
 impl Pseudonyms {
-    /// With this secret; white space around it is not its own.
+    /// Uses this secret, without white space around it.
     ///
     /// # Errors
     /// It is too short.
@@ -31,14 +31,14 @@ impl Pseudonyms {
         }
     }
 
-    /// What stands for a value.
+    /// Returns the pseudonym of a value.
     pub fn of(&self, value: &[u8]) -> String {
         let mut digits = Vec::new();
         self.append(value, &mut digits);
         String::from_utf8(digits).unwrap_or_default()
     }
 
-    /// Appends what stands for `key`.
+    /// Appends the pseudonym of `key`.
     pub(super) fn append(&self, key: &[u8], out: &mut Vec<u8>) {
         let mut hmac = self.0.clone();
         hmac.update(key);

@@ -24,7 +24,7 @@ mod values;
 type Headers<'a> = &'a [(&'a str, Option<&'a [u8]>)];
 type Given<'a> = (Option<&'a [u8]>, Headers<'a>, Option<&'a [u8]>);
 
-/// So often a record is forwarded at most.
+/// The most times that a record is forwarded.
 const HOPS: u32 = 3;
 
 struct Bench {
@@ -297,7 +297,7 @@ fn a_rule_with_hmac_makes_pseudonyms_of_whole_keys_and_of_headers() {
     let given: &[Given<'_>] = &[
         (Some(b"ada@example.com"), headers, Some(b"{\"a\":1}")),
         (Some(b"ada@example.com"), &[], None),
-        // What else would become the same is not forwarded as that.
+        // Another header that would become the same is not forwarded under that name.
         (Some(b"ada%40example.com"), &[], Some(b"{\"a\":1}")),
         (Some(b"user ada@example.com"), &[], Some(b"{\"a\":1}")),
         (Some(b" ada@example.com"), &[], Some(b"{\"a\":1}")),

@@ -1,4 +1,4 @@
-//! Which way the records of a block go through the routes of a plan.
+//! The routes of a plan that the records of a block take.
 
 use std::sync::Arc;
 
@@ -19,8 +19,7 @@ pub(super) struct Ways {
     known: Vec<(Arc<str>, Way)>,
     /// By source of the block.
     sources: Vec<Way>,
-    /// What a record takes, by record: one of `taken`. All of them take the first where there are no
-    /// routes.
+    /// By record: an index into `taken`. Without routes, all records have the first.
     records: Vec<u16>,
     taken: Vec<Taken>,
 }
@@ -28,7 +27,7 @@ pub(super) struct Ways {
 struct Taken {
     route: u16,
     ruleset: Option<u16>,
-    /// The way of lines that go with a record that takes this.
+    /// The way of the lines that go with a record.
     with: Way,
 }
 
@@ -46,7 +45,7 @@ impl Ways {
         ways
     }
 
-    /// The ways of the block's sources.
+    /// Finds the ways of the block's sources.
     pub(super) fn of(&mut self, block: &Block) -> &[Way] {
         if let Some(way) = self.way.as_ref().filter(|_| self.plan.has_routes()) {
             self.sources.clear();
@@ -65,7 +64,7 @@ impl Ways {
         &self.sources
     }
 
-    /// Takes note of what the lines of the block took.
+    /// Notes what the lines of the block took.
     pub(super) fn take(&mut self, block: &Block, runs: &[Run]) {
         if !self.plan.has_routes() {
             return;
@@ -106,7 +105,7 @@ impl Ways {
         }) as u16
     }
 
-    /// The ways of lines that go with records, and, by record, which of them it has.
+    /// The ways of the lines that go with records, and, by record, which of them it has.
     pub(super) fn all_with(&self) -> impl Iterator<Item = &Way> {
         self.taken.iter().map(|taken| &taken.with)
     }
@@ -124,12 +123,13 @@ impl Ways {
         self.of_record(record).route
     }
 
-    /// The way of lines that go with a record.
+    /// The way of the lines that go with a record.
     pub(super) fn with(&self, record: usize) -> &Way {
         &self.of_record(record).with
     }
 
-    /// Whether nothing that goes with the record can be shown: no ruleset is strict enough for it.
+    /// Returns whether nothing that goes with the record can be shown, because no ruleset is strict
+    /// enough for it.
     pub(super) fn is_unclear(&self, record: usize) -> bool {
         self.plan.has_routes() && self.of_record(record).ruleset.is_none()
     }

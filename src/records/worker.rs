@@ -1,4 +1,4 @@
-//! A block of records, judged: values by the plan, keys and headers by its form for inner lines.
+//! Judges a block of records: values by the plan, keys and headers by its form for inner lines.
 
 use std::{mem, ops::Range, sync::Arc};
 
@@ -23,8 +23,9 @@ use crate::{
 
 /// A worker for records.
 ///
-/// What is found in a key or a header holds for the record: it is not clean. A key that may not be seen
-/// becomes a pseudonym, or, without a secret for that, the record is not forwarded.
+/// A finding in a key or a header counts for the record: it is not clean. A key that contains
+/// personal data is replaced by a pseudonym. Without a secret for pseudonyms, the record is not
+/// forwarded.
 pub struct RecordJudge {
     judgement: Arc<Judgement>,
     engine: Engine,
@@ -34,7 +35,7 @@ pub struct RecordJudge {
 }
 
 impl RecordJudge {
-    /// A worker.
+    /// Makes a worker.
     pub fn new(judgement: Judgement) -> Self {
         let engine = Engine::new(judgement.plan.clone());
         Self {
@@ -85,35 +86,35 @@ impl RecordWorker for RecordJudge {
     }
 }
 
-/// What is known of a record beyond its value.
+/// What is known about a record apart from its value.
 #[derive(Clone, Copy)]
 struct Beyond<'a> {
-    /// Its key or its headers are others now.
+    /// Its key or its headers changed.
     touched: bool,
-    /// Why it is not forwarded, whatever its value.
+    /// The reason why it is not forwarded, whatever its value is.
     refusal: Option<Reason>,
-    /// Nothing is shown of what cannot be parsed.
+    /// No shape is shown, because the value cannot be parsed.
     shapeless: bool,
-    /// Its value as it came, compressed.
+    /// Its value as it arrived, compressed.
     raw: Option<&'a Range<usize>>,
 }
 
 /// The fates of the lines of a block.
 type Lines = std::vec::IntoIter<LineFate>;
 
-/// Puts together what became of a record's parts.
+/// Combines the results for the parts of a record.
 struct Closing<'a> {
     block: &'a Block,
     pseudonyms: Option<&'a Pseudonyms>,
     hops: u32,
     apart: Apart<'a>,
     out: &'a mut Judged,
-    /// The route of the record, and the way of lines that go with it.
+    /// The route of the record, and the way of the lines that go with it.
     route: u16,
     way: &'a Way,
 }
 
-/// What judges values that are not in the block's chunk.
+/// Judges values that are not in the block's chunk.
 struct Apart<'a> {
     engine: &'a mut Engine,
     logs: &'a mut LogJudge,
@@ -138,7 +139,7 @@ impl Closing<'_> {
             Key::Withheld => Some(Reason::Key),
             _ => None,
         };
-        // Its shape would show bytes of what may be no text at all.
+        // A shape would show bytes of a value that may not be text.
         let shapeless = self.block.bytes(&record.prefix).starts_with(&[0]);
         let raw = record.packed.as_ref().map(|(_, raw)| raw);
         let beyond = Beyond { touched, refusal, shapeless, raw };
@@ -215,7 +216,7 @@ impl Closing<'_> {
         }
     }
 
-    /// A value that is lines: those that are forwarded stay together.
+    /// A value that consists of lines: the forwarded ones stay together.
     fn lines(
         &mut self,
         range: &Range<usize>,
@@ -253,13 +254,13 @@ impl Closing<'_> {
         let value = forwarded.map(|all| match beyond.raw {
             Some(raw) if same => Body::Kept(raw.clone()),
             None if same => Body::Chunk(range.clone()),
-            // Without blank ones, and with a line end behind the last if the value had one.
+            // Without blank lines, and with a line end after the last line if the value had one.
             _ => Body::Clean(all.start..all.end + usize::from(ended)),
         });
         Fate::Lines(record::Lines { value, counts, rejects })
     }
 
-    /// A value with events somewhere in it.
+    /// A value that contains events.
     fn whole(&mut self, at: u32, range: &Range<usize>, beyond: Beyond<'_>) -> Fate {
         let (text, Apart { engine, logs, plans }) = (self.block.bytes(range), &mut self.apart);
         let judged =
@@ -304,7 +305,7 @@ impl Closing<'_> {
         let value = match judged.append(&kept, &mut self.out.arena) {
             Some(()) => Some(Body::Arena(from..self.out.arena.len())),
             None => {
-                // What cannot be put together again is not forwarded.
+                // A value that cannot be put together again is not forwarded.
                 let (tally, reason) = (&mut self.out.output.tally, EngineReason::TooCostly);
                 let lines = counts.withdraw(tally, self.route);
                 tally.reject(self.route, reason.into(), lines);
@@ -327,7 +328,7 @@ impl Closing<'_> {
     ) -> Fate {
         let Some(reject) = told[reject].take() else { return Fate::Blank };
         if beyond.refusal == Some(Reason::Loop) {
-            // Whatever else it is: a dead letter would go on in the circle.
+            // This reason takes precedence: a dead letter would continue in the cycle.
             self.out.output.tally.take_back(self.route, reject.reason, 1);
             return self.reject(number, Reason::Loop);
         }
@@ -339,7 +340,7 @@ impl Closing<'_> {
         Fate::Rejected(self.out.output.rejects.len() - 1)
     }
 
-    /// Counts a line that would be forwarded as what it is with its key and headers.
+    /// Counts a line that would be forwarded, together with the record's key and headers.
     fn counted(&mut self, number: u32, how: How, beyond: Beyond<'_>) -> Result<How, Fate> {
         let tally = &mut self.out.output.tally;
         if let Some(reason) = beyond.refusal {
@@ -372,7 +373,7 @@ impl Closing<'_> {
     }
 }
 
-/// What became of a line that is forwarded as `value`.
+/// Returns how a line was processed that is forwarded as `value`.
 pub(super) fn how(line: &[u8], value: &[u8]) -> How {
     match value == line {
         true => How::Clean,

@@ -1,4 +1,4 @@
-//! `[kafka]`: how the cluster is reached.
+//! `[kafka]`: how to connect to the cluster.
 
 use toml::{
     Spanned,
@@ -18,30 +18,30 @@ type Key<'d> = Spanned<DeString<'d>>;
 /// `[kafka]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaEntry {
-    /// Where it stands.
+    /// Its position.
     pub spot: Spot,
     /// Some of the cluster's brokers.
     pub brokers: Vec<Said<String>>,
-    /// How they are known.
+    /// How brokers are authenticated.
     pub tls: Option<TlsEntry>,
-    /// How this program is known.
+    /// How this program authenticates.
     pub sasl: Option<SaslEntry>,
-    /// librdkafka's.
+    /// Properties of librdkafka.
     pub properties: Vec<(String, Said<String>)>,
-    /// Where notes are kept that outlive the process.
+    /// The folder for state that outlives the process.
     pub data_dir: Option<Said<String>>,
 }
 
 /// `kafka.tls`
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsEntry {
-    /// Who vouches for the brokers; by default, the system's.
+    /// The certificate authorities for brokers; by default, those of the system.
     pub ca: Option<Said<String>>,
     /// This program's certificate.
     pub certificate: Option<Said<String>>,
-    /// Its key.
+    /// The private key of the certificate.
     pub key: Option<Said<String>>,
-    /// A file with the password that the key is encrypted with.
+    /// The file with the password of the private key.
     pub key_password_file: Option<Said<String>>,
 }
 
@@ -81,7 +81,7 @@ impl KafkaEntry {
     }
 }
 
-/// A property of librdkafka's that may be set.
+/// A librdkafka property that may be set.
 fn property(
     r: &mut Reader<'_>,
     key: &Key<'_>,
@@ -96,7 +96,7 @@ fn property(
 }
 
 impl TlsEntry {
-    /// What is said of files, each with its key.
+    /// The keys whose values are paths, and these values.
     pub fn files(&self) -> [(&'static str, &Option<Said<String>>); 4] {
         [
             ("ca", &self.ca),
@@ -106,7 +106,7 @@ impl TlsEntry {
         ]
     }
 
-    /// The same, to change.
+    /// Like `files`, but mutable.
     pub fn files_mut(&mut self) -> [&mut Option<Said<String>>; 4] {
         [&mut self.ca, &mut self.certificate, &mut self.key, &mut self.key_password_file]
     }

@@ -1,4 +1,4 @@
-//! `kafka.sasl`: how this program is known.
+//! `kafka.sasl`: how this program authenticates.
 
 use clap::ValueEnum;
 use toml::{Spanned, de::DeValue};
@@ -25,9 +25,9 @@ const SASL: &[&str] = &[
 /// `kafka.sasl`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaslEntry {
-    /// How.
+    /// The mechanism.
     pub mechanism: Said<SaslChoice>,
-    /// By what.
+    /// The credentials.
     pub proof: Proof,
 }
 
@@ -51,52 +51,52 @@ pub enum SaslChoice {
     Gssapi,
 }
 
-/// What this program proves who it is with.
+/// The credentials of this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
-    /// A password.
+    /// A user name and password.
     Password {
-        /// Whose.
+        /// The user name.
         user: Said<String>,
-        /// Where it is.
+        /// Where the password is.
         password: SecretEntry,
     },
-    /// A token that somebody else puts into a file.
+    /// A file with a token that another program keeps current.
     TokenFile(Said<String>),
-    /// A token that is asked for.
+    /// A token that Tamis requests.
     TokenUrl(TokenUrl),
-    /// A ticket of Kerberos'.
+    /// A Kerberos ticket.
     Ticket {
-        /// Whose.
+        /// The principal of this program.
         principal: Said<String>,
-        /// Where its keys are.
+        /// The keytab file.
         keytab: Said<String>,
-        /// The brokers' name.
+        /// The service name of the brokers.
         service: Option<Said<String>>,
     },
 }
 
-/// Who gives tokens, and for what.
+/// How to request a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenUrl {
     /// The token endpoint of an identity provider.
     pub url: Said<String>,
-    /// Who vouches for it; by default, the system's.
+    /// The certificate authorities for the endpoint; by default, those of the system.
     pub ca: Option<Said<String>>,
-    /// The name that it knows this program by.
+    /// The client id of this program.
     pub client_id: Said<String>,
-    /// Where its secret is.
+    /// Where the client secret is.
     pub client_secret: SecretEntry,
-    /// What the token is to be for.
+    /// The scope of the token.
     pub scope: Option<Said<String>>,
 }
 
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretEntry {
-    /// In this file.
+    /// In a file.
     File(Said<String>),
-    /// In this variable of the environment.
+    /// In an environment variable.
     Env(Said<String>),
 }
 
@@ -133,7 +133,7 @@ impl SaslEntry {
         Some(Self { mechanism, proof: proof? })
     }
 
-    /// Every key but the mechanism, as it is said.
+    /// Every key except for the mechanism, with its value.
     pub fn settings(&self) -> Vec<(&'static str, &Said<String>)> {
         match &self.proof {
             Proof::Password { user, password } => {
@@ -157,7 +157,7 @@ impl SaslEntry {
         }
     }
 
-    /// What is said of files.
+    /// The values that are paths.
     pub fn files(&mut self) -> Vec<&mut Said<String>> {
         match &mut self.proof {
             Proof::Password { password, .. } => password.file().into_iter().collect(),
@@ -190,7 +190,7 @@ impl SecretEntry {
     }
 }
 
-/// What is left of what was said.
+/// The settings that have not been read yet.
 struct Form<'r, 't> {
     r: &'r mut Reader<'t>,
     spot: Spot,
@@ -258,7 +258,7 @@ impl Form<'_, '_> {
     }
 }
 
-/// Whether nobody on the way reads what goes to a URL.
+/// Returns whether nobody on the network can read what is sent to this URL.
 fn is_private(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else { return url.starts_with("https://") };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -7,7 +7,7 @@ use super::{complete, source::pattern, template};
 use crate::config::{Said, Spot, reader::Reader};
 
 const SINK: &[&str] = &["topic", "routes", "partition", "hops", "pseudonym_key_file"];
-/// More stages than anybody has.
+/// More than any real chain of stages.
 const MOST_HOPS: u32 = 1000;
 const ROUTE: &[&str] = &["from", "topic"];
 const DEAD_LETTER: &[&str] = &["topic", "encrypt_to"];
@@ -15,47 +15,47 @@ const DEAD_LETTER: &[&str] = &["topic", "encrypt_to"];
 /// `[sink]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinkEntry {
-    /// Where it stands.
+    /// Its position.
     pub spot: Spot,
-    /// The topic; `{topic}` in it is the name of the one that is read.
+    /// The topic. `{topic}` is replaced by the name of the topic that is read.
     pub topic: Said<String>,
-    /// Others for some that are read: the first that has a topic wins.
+    /// Other topics for some of the topics that are read. The first match counts.
     pub routes: Vec<RouteEntry>,
-    /// What decides about partitions.
+    /// How the partition is chosen.
     pub partition: Option<Said<PartitionChoice>>,
-    /// How often a record is forwarded at most; 0: nobody counts.
+    /// The most times that a record is forwarded; 0: no limit.
     pub hops: Option<Said<u32>>,
-    /// Where the secret is that pseudonyms of keys are made with.
+    /// The file with the secret for pseudonyms of keys.
     pub pseudonym_key_file: Option<Said<String>>,
 }
 
 /// One of `sink.routes`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteEntry {
-    /// A topic that is read, or a regular expression with `^` in front.
+    /// The name of a topic that is read, or a regular expression that begins with `^`.
     pub from: Said<String>,
-    /// Where it goes.
+    /// The topic that its records go to.
     pub topic: Said<String>,
 }
 
 /// `sink.partition`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum PartitionChoice {
-    /// The key, as with the Java client
+    /// By the key, like the Java client
     #[default]
     Key,
-    /// The partition that it came from
+    /// The partition that the record was read from
     Same,
 }
 
 /// `[dead_letter]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LetterEntry {
-    /// Where it stands.
+    /// Its position.
     pub spot: Spot,
-    /// The topic; `{topic}` in it is the name of the one that is read.
+    /// The topic. `{topic}` is replaced by the name of the topic that is read.
     pub topic: Said<String>,
-    /// A public key of age's: originals are sealed to it.
+    /// An age public key that original records are encrypted for.
     pub encrypt_to: Option<Said<String>>,
 }
 

@@ -15,27 +15,27 @@ const SOURCE: &[&str] =
 /// `[source]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceEntry {
-    /// Where it stands.
+    /// Its position.
     pub spot: Spot,
-    /// Topics, or regular expressions with `^` in front.
+    /// Topics, or regular expressions that begin with `^`.
     pub topics: Vec<Said<String>>,
     /// The consumer group.
     pub group: Said<String>,
-    /// What a value is.
+    /// The content of a value.
     pub framing: Option<Said<FramingChoice>>,
-    /// Where partitions begin.
+    /// Where to start reading a partition.
     pub start: StartEntry,
 }
 
 /// `source.framing`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum FramingChoice {
-    /// One event, which may span lines
+    /// One event, which may have several lines
     #[default]
     Event,
-    /// Lines, each an event
+    /// Lines, each of which is an event
     Ndjson,
-    /// OTLP's logs as JSON, each log record an event
+    /// OTLP logs as JSON: each log record is an event
     Otlp,
 }
 
@@ -65,7 +65,7 @@ impl SourceEntry {
     }
 }
 
-/// A topic's name, or, with `^` in front, a regular expression for names.
+/// The name of a topic, or a regular expression for names that begins with `^`.
 pub(in crate::config) fn pattern(r: &mut Reader<'_>, said: &Said<String>) {
     if !said.value.starts_with('^') {
         return named(r, said);

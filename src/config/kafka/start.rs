@@ -1,29 +1,29 @@
-//! `source.no_offset`, `new_partition` and `out_of_range`: where a partition begins.
+//! `source.no_offset`, `new_partition` and `out_of_range`: where to start reading a partition.
 
 use clap::ValueEnum;
 use toml::{Spanned, de::DeValue};
 
 use crate::config::{Said, reader::Reader};
 
-/// Where to begin.
+/// Where to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StartChoice {
-    /// At the first record that there is
+    /// At the first record
     Earliest,
-    /// Behind the last
+    /// After the last record
     Latest,
     /// Nowhere: the run ends
     Stop,
 }
 
-/// Where partitions begin without an offset that holds.
+/// Where to start reading partitions that have no valid offset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StartEntry {
-    /// The group has no offset of the topic.
+    /// The group has no offset for the topic.
     pub no_offset: Option<Said<StartChoice>>,
-    /// It has offsets of other partitions of the topic.
+    /// The group has offsets for other partitions of the topic.
     pub new_partition: Option<Said<StartChoice>>,
-    /// The committed offset does not exist.
+    /// The committed offset does not exist any more.
     pub out_of_range: Option<Said<StartChoice>>,
 }
 

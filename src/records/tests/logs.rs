@@ -1,4 +1,4 @@
-//! Values that are logs of OTLP.
+//! Values that are OTLP logs.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -8,7 +8,7 @@ use crate::{
     records::log_records,
 };
 
-/// With a resource's attribute, and log records in two arrays.
+/// A value with a resource attribute, and log records in two arrays.
 fn value(resource: &str, first: &[&str], second: &[&str]) -> String {
     let (first, second) = (first.join(" ,\n "), second.join(","));
     format!(
@@ -83,7 +83,7 @@ fn attributes_obey_rules_by_key() {
     assert_eq!(bench.left(0).as_ref(), Some(&after));
     assert_eq!(bench.left(1), Some(host.replace("ada@example.com", "[REDACTED:email]")));
     let tally = &bench.out.output.tally;
-    // What is around them holds for all.
+    // What is found around the log records applies to all of them.
     assert_eq!((tally.read, tally.clean, tally.redacted), (6, 2, 4));
     assert_eq!(tally.redactions.iter().sum::<u64>(), 3);
 }
@@ -125,7 +125,7 @@ fn what_a_rule_drops_takes_its_log_record_with_it() {
         secrets: false,
     };
     let policy = Policy { rules: vec![rule], ..Policy::default() };
-    // The schema refuses the last, too; nothing of it may be shown for that.
+    // The schema refuses the last one, too. Its text must not be shown because of that.
     let schema = Some(Arc::new(Schema::require(&["body"]).unwrap()));
     let (good, bad) = (log("x", "n", "1"), log("x", "password", "hunter2"));
     let worse = bad.replace("\"body\"", "\"b\"");
@@ -195,7 +195,7 @@ fn logs_may_come_compressed() {
     assert!(bench.out.arena[range.clone()].starts_with(b"\x1f\x8b"));
 }
 
-/// A log record, and what becomes of it; the first of these is clean.
+/// Log records, and the result for each. The first one is clean.
 fn kinds() -> Vec<(String, Option<String>)> {
     let same = |log: String| (log.clone(), Some(log));
     vec![
@@ -211,7 +211,8 @@ fn kinds() -> Vec<(String, Option<String>)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whichever log records stand in which array, each becomes what it is, and nothing else changes.
+    /// Whatever arrays contain which log records, each has its own result, and nothing else
+    /// changes.
     #[test]
     fn each_log_record_has_its_own_end(
         first in vec(0..6_usize, 0..5),

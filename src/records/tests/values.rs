@@ -1,4 +1,4 @@
-//! Values that are several lines, have a schema's number in front, or came compressed.
+//! Values that are several lines, that begin with a schema id, or that arrived compressed.
 
 use proptest::{collection::vec, prelude::*};
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// The id of a schema, as Confluent's serializers write it.
+/// A schema id, as Confluent's serializers write it.
 const ID: &[u8] = b"\0\0\x01\x86\xa0";
 
 impl Bench {
@@ -33,7 +33,7 @@ impl Bench {
         Self::judged(block, None, Settings::default())
     }
 
-    /// What is sent of a record.
+    /// What is sent for a record.
     fn sent(&self, at: usize) -> Option<Vec<u8>> {
         let body = match &self.verdict(at).fate {
             Fate::Forwarded(_, body) => body.as_ref()?,
@@ -59,7 +59,7 @@ impl Bench {
         lines
     }
 
-    /// Of the lines that are not forwarded: which, and why.
+    /// The lines that are not forwarded, and the reasons.
     fn rejects(&self, at: usize) -> Vec<(u32, Reason)> {
         let all = &self.out.output.rejects[self.lines(at).rejects.clone()];
         all.iter().map(|reject| (reject.line, reject.reason)).collect()
@@ -167,7 +167,7 @@ fn a_schemas_number_stays_and_the_rest_is_judged() {
     for at in 3..6 {
         assert_eq!(bench.reason(at), Reason::Binary);
     }
-    // Nothing at all is shown of them, no shape either.
+    // Nothing of them is shown, not even a shape.
     assert!(bench.out.output.rejects.iter().all(|reject| reject.payload == Payload::None));
 }
 
@@ -226,7 +226,7 @@ fn compressed_lines_leave_as_they_came_or_are_compressed_again() {
             framing: ValueFraming::Lines,
             ..Incoming::default()
         };
-        // What is found in a header changes nothing of the value.
+        // A finding in a header does not change the value.
         let touched = Incoming { headers, ..record(clean, &raw[0]) };
         let all = [record(clean, &raw[0]), record(&other, &raw[1]), touched];
         let bench = Bench::incoming(all.into_iter());
@@ -256,7 +256,7 @@ const LINES: &[&str] = &[
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever the bytes, there is an end for each line, and what is redacted leaves with none of it.
+    /// Whatever the bytes, every line has a result, and redacted data does not get out.
     #[test]
     fn no_bytes_are_lost_or_leak(
         values in vec((0..4_usize, 0..LINES.len(), vec(any::<u8>(), 0..40), 0..LINES.len()), 1..5),
@@ -292,7 +292,7 @@ proptest! {
         prop_assert!(!bodies.contains("ada@"));
     }
 
-    /// Lines of values become what they become as lines of files.
+    /// The lines of values have the same results as the lines of files.
     #[test]
     fn lines_of_values_are_as_lines_of_files(
         records in vec((vec(0..LINES.len(), 1..6), any::<bool>()), 1..5),
@@ -308,7 +308,7 @@ proptest! {
         let mut all = Output::default();
         for (at, value) in values.iter().enumerate() {
             let mut out = Output::default();
-            // A value of no bytes is one empty line.
+            // An empty value is one empty line.
             let text = if value.is_empty() { "\n" } else { value };
             out.judge(|out| engine.process(&Chunk::from_bytes(text.as_bytes()), out));
             let tally = &out.tally;
