@@ -102,7 +102,7 @@ pub(crate) struct Origin {
     /// The resulting settings, by key.
     settings: Vec<(&'static str, String)>,
     pub(crate) drops_text: bool,
-    /// The topics that routes name, by their names.
+    /// The topics that routes write to, by the names of the routes.
     pub(crate) written: Vec<(String, Option<String>, Option<String>)>,
 }
 
@@ -134,7 +134,7 @@ fn files(args: &RuleArgs) -> Vec<PathBuf> {
         let packs = route.packs.iter().flatten().chain(&route.add_packs);
         packs.chain(&route.schema).map(|said| PathBuf::from(&said.value))
     });
-    // What ships is no file.
+    // Built-in schemas are not files.
     let own = own.filter(|path| path.exists());
     schema.map(PathBuf::from).chain(args.patterns.iter().cloned()).chain(own).collect()
 }

@@ -82,7 +82,7 @@ pub(crate) struct Rules {
     pub(crate) ip: IpPolicy,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
-    /// The packs of events that take no route; none: all.
+    /// The packs for events that take no route; if empty, all packs.
     pub(crate) default_packs: Vec<String>,
     /// The routes, in their order.
     pub(crate) routes: Vec<RouteRules>,
@@ -94,7 +94,7 @@ pub(crate) struct RouteRules {
     pub(crate) source: SourceCondition,
     pub(crate) fields: Vec<FieldCondition>,
     pub(crate) select: Selection,
-    /// The schema, where it has one of its own, and how messages call that key.
+    /// Its own schema, if it has one, and the name of that key in messages.
     pub(crate) schema: Option<(String, String)>,
     pub(crate) rules: Vec<Rule>,
 }

@@ -1,4 +1,4 @@
-//! `[[route]]`, resolved: names against packs and detectors, and which sources a route is for.
+//! Resolves `[[route]]`: names of packs and detectors, and the sources that a route applies to.
 
 use std::{fmt, sync::Arc};
 
@@ -15,14 +15,14 @@ use crate::{
     kafka::TopicPattern,
 };
 
-/// Which sources a route is for.
+/// The sources that a route applies to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SourceCondition {
     topics: Vec<TopicPattern>,
     files: Vec<FileGlob>,
 }
 
-/// A glob for a file's path, or, without a `/`, for its name.
+/// A glob for the path of a file, or, without a `/`, for its name.
 #[derive(Debug, Clone)]
 struct FileGlob {
     matcher: GlobMatcher,
@@ -42,23 +42,23 @@ impl FileGlob {
 }
 
 impl SourceCondition {
-    /// Whether it asks for anything.
+    /// Returns whether it applies to all sources.
     pub(crate) fn is_any(&self) -> bool {
         self.topics.is_empty() && self.files.is_empty()
     }
 
-    /// Whether the route is for the source `name`.
+    /// Returns whether the route applies to the source `name`.
     fn covers(&self, name: &str) -> bool {
         (self.topics.is_empty() || self.topics.iter().any(|topic| topic.covers(name)))
             && (self.files.is_empty() || self.files.iter().any(|file| file.covers(name)))
     }
 }
 
-/// A plan, and which way its sources go.
+/// A plan, and the ways of its sources.
 #[derive(Clone)]
 pub(crate) struct Routed {
     pub(crate) plan: Arc<Plan>,
-    /// By route but for the default's.
+    /// By route, without the default route.
     sources: Arc<[SourceCondition]>,
 }
 
@@ -67,12 +67,12 @@ impl Routed {
         Self { plan: Arc::new(plan), sources }
     }
 
-    /// Whether it depends on the source which routes events can take.
+    /// Returns whether the routes that events can take depend on the source.
     pub(crate) fn asks_sources(&self) -> bool {
         self.sources.iter().any(|source| !source.is_any())
     }
 
-    /// The way of the source `name`: a topic, or a file by its path.
+    /// Returns the way of the source `name`, which is a topic or the path of a file.
     pub(crate) fn way(&self, name: &str) -> Way {
         let takes = |source: &SourceCondition| source.covers(name);
         self.plan.way(|route| self.sources.get(route.wrapping_sub(1)).is_some_and(takes))
@@ -85,15 +85,15 @@ impl fmt::Debug for Routed {
     }
 }
 
-/// What routes come to, and the packs of all of them beside those of the top level.
+/// The resolved routes, and all their packs in addition to those of the top level.
 #[derive(Default)]
 pub(crate) struct Resolved {
     pub(crate) routes: Vec<RouteRules>,
     pub(crate) default_packs: Vec<String>,
 }
 
-/// Resolves the routes of `args`, but for their rules. Packs that only routes have are added to `all`.
-/// All that is wrong is told, a line each.
+/// Resolves the routes of `args`, except for their rules. Packs that only routes use are added to
+/// `all`. The errors have one line per problem.
 pub(crate) fn resolve(args: &RuleArgs, all: &mut Vec<Pack>) -> Result<Resolved, Vec<String>> {
     let entries = &args.policy;
     let base: Vec<String> = all.iter().map(|pack| pack.pack.clone()).collect();
@@ -156,7 +156,7 @@ impl Judge<'_> {
         })
     }
 
-    /// The names of a route's packs, which are all added.
+    /// Returns the names of a route's packs, and adds these packs.
     fn packs(&mut self, entry: &RouteEntry) -> Option<Vec<String>> {
         let mut names = if entry.packs.is_some() { Vec::new() } else { self.base.to_vec() };
         let (mut pins, shipped) = (Vec::new(), packs::shipped().unwrap_or_default());
@@ -185,7 +185,7 @@ impl Judge<'_> {
         match self.all.iter().find(|known| known.pack == pack.pack) {
             Some(known) if *known != pack => {
                 let what = format!(
-                    "there is another pack `{}` (version {}) already: all routes have the same \
+                    "pack `{}` is already loaded with version {}: all routes must use the same \
                      version of a pack",
                     known.pack, known.version
                 );
@@ -200,7 +200,7 @@ impl Judge<'_> {
     }
 }
 
-/// What was read is sound: whatever is not was complained of.
+/// Returns the sources of a route. Its patterns were already checked.
 fn source(entry: &RouteEntry) -> Option<SourceCondition> {
     let topics = entry.topics.iter().map(|said| TopicPattern::parse(&said.value).ok());
     let files = entry.files.iter().map(|said| FileGlob::new(&said.value).ok());

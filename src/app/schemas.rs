@@ -14,7 +14,7 @@ pub(crate) fn find(name: &str, names: &Names) -> Result<Schema> {
     find_as(name, &names.at("--schema"))
 }
 
-/// The same where messages call the option `option`.
+/// Like `find`. Messages call the option `option`.
 pub(crate) fn find_as(name: &str, option: &str) -> Result<Schema> {
     if let Some(shipped) = Schema::builtin(name) {
         return shipped.map_err(|errors| all(&errors));

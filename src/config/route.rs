@@ -1,4 +1,4 @@
-//! `[[route]]`: events that are judged by other rules, and where they go.
+//! `[[route]]`: events that are judged by rules of their own, and where they are sent.
 
 use globset::Glob;
 use toml::{Spanned, de::DeValue};
@@ -31,38 +31,39 @@ const MATCH: &[&str] = &["topic", "file", "field"];
 /// Keys of its `sink` and `dead_letter`.
 const TOPIC: &[&str] = &["topic"];
 
-/// `[[route]]`. What it does not set is as at the top level.
+/// `[[route]]`. For everything that it does not set, the top level applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteEntry {
-    /// Where it stands.
+    /// Its position.
     pub spot: Spot,
-    /// What reports call it.
+    /// Its name in reports.
     pub name: Said<String>,
-    /// Topics, or regular expressions with `^` in front: one of them is the event's; none: any.
+    /// Topics, or regular expressions that begin with `^`. One of them must match the event's
+    /// topic; if empty, any topic does.
     pub topics: Vec<Said<String>>,
-    /// Globs: one of them has the event's file; none: any.
+    /// Globs. One of them must match the event's file; if empty, any file does.
     pub files: Vec<Said<String>>,
-    /// Fields of the event, and what their values must match.
+    /// Fields of the event, and patterns for their values.
     pub fields: Vec<(Said<String>, Vec<Said<String>>)>,
-    /// A schema's name or path.
+    /// The name or path of a schema.
     pub schema: Option<Said<String>>,
-    /// Packs: these in place of those of the top level.
+    /// The packs to use instead of those of the top level.
     pub packs: Option<Vec<Said<String>>>,
-    /// Packs: these, too.
+    /// Additional packs.
     pub add_packs: Vec<Said<String>>,
-    /// Detectors, categories or packs: only these.
+    /// The only detectors, categories or packs to use.
     pub only: Option<Vec<Said<String>>>,
-    /// Detectors, categories or packs: not these.
+    /// Detectors, categories or packs not to use.
     pub without: Option<Vec<Said<String>>>,
-    /// Rules before those of the top level.
+    /// Rules that precede those of the top level.
     pub rules: Vec<RuleEntry>,
-    /// The topic that its events go to.
+    /// The topic that its events are sent to.
     pub sink: Option<Said<String>>,
-    /// The topic that its dead letters go to.
+    /// The topic that its dead letters are sent to.
     pub dead_letter: Option<Said<String>>,
 }
 
-/// What a `match` says.
+/// The content of a `match`.
 #[derive(Default)]
 struct Match {
     topics: Vec<Said<String>>,
@@ -93,10 +94,13 @@ impl RouteEntry {
             }
         }
         if name.is_none() {
-            r.complain(spot, "`name` is missing: reports and metrics call the route by it".into());
+            r.complain(
+                spot,
+                "`name` is missing: reports and metrics need a name for the route".into(),
+            );
         }
         if matches.is_none() {
-            let what = "`match` is missing: which events take the route? \
+            let what = "`match` is missing: it selects the events that take the route, as in \
                         match = { field = { service = \"web-*\" } }";
             r.complain(spot, what.into());
         }
@@ -118,7 +122,7 @@ impl RouteEntry {
         })
     }
 
-    /// Whether every event that takes `other` matches it, as far as that is known.
+    /// Returns whether it matches every event that `other` matches, as far as that is known.
     fn has_all_of(&self, other: &Self) -> bool {
         let within = |own: &[Said<String>], other: &[Said<String>]| {
             let has = |said: &Said<String>| own.iter().any(|own| own.value == said.value);
@@ -135,7 +139,7 @@ impl RouteEntry {
     }
 }
 
-/// Whether the pattern `all` matches whatever `one` matches.
+/// Returns whether the pattern `all` matches everything that `one` matches.
 fn covers(all: &str, one: &str) -> bool {
     match (Pattern::parse(all), Pattern::parse(one)) {
         (Ok(all), Ok(one)) if all == one => true,
@@ -163,7 +167,8 @@ impl Match {
                     all.files = r.one_or_more(value)?;
                     for said in &all.files {
                         if let Err(error) = Glob::new(&said.value) {
-                            let what = format!("`{}` is no glob: {}", said.value, error.kind());
+                            let what =
+                                format!("`{}` is not a valid glob: {}", said.value, error.kind());
                             r.complain(said.spot, what);
                         }
                     }
@@ -173,8 +178,8 @@ impl Match {
             }
         }
         if all.topics.is_empty() && all.files.is_empty() && all.fields.is_empty() {
-            let what = "every event would take this route: give it `topic`, `file` or `field`, or \
-                        set what it sets at the top level";
+            let what = "`match` is empty, so every event would take this route: add `topic`, `file` \
+                        or `field`, or move the settings to the top level";
             r.complain(spot, what.into());
             return None;
         }
@@ -182,7 +187,7 @@ impl Match {
     }
 }
 
-/// Fields, each with a value or a list of values.
+/// Reads fields, each with a value or a list of values.
 fn fields(r: &mut Reader<'_>, value: &Value<'_>) -> Option<Vec<(Said<String>, Vec<Said<String>>)>> {
     let (_, table) = r.entry(value)?;
     let mut all = Vec::new();
@@ -195,14 +200,20 @@ fn fields(r: &mut Reader<'_>, value: &Value<'_>) -> Option<Vec<(Said<String>, Ve
         };
         let values: Vec<_> = values?;
         if values.is_empty() {
-            r.complain(spot, format!("`{}`: no value is listed: nothing would match", name.value));
+            r.complain(
+                spot,
+                format!(
+                    "`{}`: the list is empty, so no event would match: add a value",
+                    name.value
+                ),
+            );
         }
         all.push((name, values));
     }
     Some(all)
 }
 
-/// A pattern for a value. A number and a boolean stand for what JSON writes.
+/// Reads a pattern for a value. Numbers and booleans match as JSON writes them.
 fn pattern(r: &mut Reader<'_>, value: &Value<'_>) -> Option<Said<String>> {
     let spot = r.spot(value.span().start);
     let plain = |value: String| Some(Said { value, spot, secret: false });
@@ -219,29 +230,29 @@ fn pattern(r: &mut Reader<'_>, value: &Value<'_>) -> Option<Said<String>> {
             Some(said)
         }
         _ => {
-            let what = "a text, a whole number or a boolean is wanted here, or a list of them";
+            let what = "expected a string, a whole number, a boolean, or a list of these";
             r.complain(spot, what.into());
             None
         }
     }
 }
 
-/// A name that can be a label of metrics.
+/// Reads a name that can be a label of metrics.
 fn named(r: &mut Reader<'_>, value: &Value<'_>) -> Option<Said<String>> {
     let said = r.text(value)?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
     let name = &said.value;
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-        let what = "a name has letters, digits, `_`, `-` and `.`, 64 at most";
+        let what = "use 1 to 64 letters, digits, `_`, `-` and `.`";
         r.complain(said.spot, format!("route `{name}`: {what}"));
     } else if name == DEFAULT_ROUTE {
-        let what = "this is what events take that match no route: choose another name";
+        let what = "this name is reserved for events that match no route: choose another name";
         r.complain(said.spot, format!("route `{name}`: {what}"));
     }
     Some(said)
 }
 
-/// `{ topic = "…" }`
+/// Reads `{ topic = "…" }`.
 fn topic(r: &mut Reader<'_>, value: &Value<'_>) -> Option<Said<String>> {
     let (spot, table) = r.entry(value)?;
     let mut topic = None;
@@ -257,19 +268,22 @@ fn topic(r: &mut Reader<'_>, value: &Value<'_>) -> Option<Said<String>> {
     topic
 }
 
-/// What does not fit the rest of the file, or other routes.
+/// Reports conflicts with the rest of the file, and with other routes.
 pub(super) fn check(config: &Config, r: &mut Reader<'_>) {
     let routes = &config.policy.routes;
     for (at, route) in routes.iter().enumerate() {
         let before = &routes[..at];
         if before.iter().any(|other| other.name.value == route.name.value) {
-            let what = format!("route `{}` stands twice: choose another name", route.name.value);
+            let what = format!(
+                "route `{}`: another route has this name: choose another one",
+                route.name.value
+            );
             r.complain(route.name.spot, what);
         }
         if let Some(other) = before.iter().find(|other| other.has_all_of(route)) {
             let what = format!(
-                "nothing takes route `{}`: route `{}` before it has all that it would match; put it \
-                 before that one",
+                "route `{}`: no event can take it, because the earlier route `{}` matches all of its \
+                 events: put it before that one",
                 route.name.value, other.name.value
             );
             r.complain(route.spot, what);
@@ -278,31 +292,31 @@ pub(super) fn check(config: &Config, r: &mut Reader<'_>) {
     }
 }
 
-/// Conditions and topics that are for another kind of source.
+/// Reports conditions and topics that do not fit the source.
 fn sources(config: &Config, route: &RouteEntry, r: &mut Reader<'_>) {
     let Some(source) = &config.streams.source else {
         let topics = [("match.topic", route.topics.first())];
         let written = [("sink", route.sink.as_ref()), ("dead_letter", route.dead_letter.as_ref())];
         for (key, said) in topics.into_iter().chain(written) {
             if let Some(said) = said {
-                let what = "is for topics, and this reads none: [source] is missing";
+                let what = "requires topics, but [source] is missing";
                 r.complain(said.spot, format!("`{key}` {what}"));
             }
         }
         return;
     };
     if let Some(said) = route.files.first() {
-        let what = "`match.file` is for files, and this reads topics: match.topic";
+        let what = "`match.file` cannot match records of topics: use `match.topic`";
         r.complain(said.spot, what.into());
     }
     let framing = source.framing.as_ref().map(|said| said.value).unwrap_or_default();
     if let Some((said, _)) = route.fields.first().filter(|_| framing != FramingChoice::Event) {
-        let what = "a record has many events with this `source.framing`, and goes to one topic: \
-                    match.field needs framing = \"event\"";
+        let what = "`match.field` requires source.framing = \"event\": with another framing, a record \
+                    can have several events, but it is sent to one topic";
         r.complain(said.spot, what.into());
     }
     if let (Some(said), None) = (&route.dead_letter, &config.streams.dead_letter) {
-        let what = "this needs [dead_letter], where those of other events go";
+        let what = "`dead_letter` of a route requires [dead_letter], which is for all other events";
         r.complain(said.spot, what.into());
     }
 }
@@ -340,28 +354,31 @@ mod tests {
         let by = "[[route]]\nname = 'a'\nmatch.field.s = 'web-*'\n";
         for (text, wanted) in [
             ("[[route]]\nmatch.field.s = 'a'\n", "2:1: `name` is missing"),
-            ("[[route]]\nname = 'a'\n", "2:1: `match` is missing: which events take"),
-            ("[[route]]\nname = 'a'\nmatch = {}\n", "4:9: every event would take this route"),
-            ("[[route]]\nname = 'default'\nmatch.field.s = 'a'\n", "3:8: route `default`: this is"),
-            ("[[route]]\nname = 'a b'\nmatch.field.s = 'a'\n", "3:8: route `a b`: a name has"),
+            ("[[route]]\nname = 'a'\n", "2:1: `match` is missing: it selects"),
+            ("[[route]]\nname = 'a'\nmatch = {}\n", "4:9: `match` is empty, so every event"),
+            (
+                "[[route]]\nname = 'default'\nmatch.field.s = 'a'\n",
+                "3:8: route `default`: this name is",
+            ),
+            ("[[route]]\nname = 'a b'\nmatch.field.s = 'a'\n", "3:8: route `a b`: use 1 to 64"),
             ("[[route]]\nname = 'a'\nmatch.field.s = 'a*b'\n", "4:17: `a*b`: one `*` can stand"),
-            ("[[route]]\nname = 'a'\nmatch.field.s = 1.5\n", "4:17: a text, a whole number or"),
-            ("[[route]]\nname = 'a'\nmatch.field.s = []\n", "4:13: `s`: no value is listed"),
-            ("[[route]]\nname = 'a'\nmatch.file = 'a['\n", "4:14: `a[` is no glob: "),
+            ("[[route]]\nname = 'a'\nmatch.field.s = 1.5\n", "4:17: expected a string, a whole"),
+            ("[[route]]\nname = 'a'\nmatch.field.s = []\n", "4:13: `s`: the list is empty"),
+            ("[[route]]\nname = 'a'\nmatch.file = 'a['\n", "4:14: `a[` is not a valid glob: "),
             ("[[route]]\nname = 'a'\nmatch.topics = 'a'\n", "4:7: unknown key `topics`: did you"),
-            ("[[route]]\nname = 'a'\nmatch.topic = 'a'\n", "4:15: `match.topic` is for topics"),
+            ("[[route]]\nname = 'a'\nmatch.topic = 'a'\n", "4:15: `match.topic` requires topics"),
             (
                 "[[route]]\nname = 'a'\nmatch.field.s = 'a'\nsink.topic = 'b'\n",
-                "5:14: `sink` is for topics, and this reads none",
+                "5:14: `sink` requires topics, but [source]",
             ),
-            (&format!("{by}{by}"), "5:1: nothing takes route `a`: route `a` before it has all"),
+            (&format!("{by}{by}"), "5:1: route `a`: no event can take it"),
             (
                 &format!("{by}[[route]]\nname = 'b'\nmatch.field = {{ s = 'web-1', t = 'x' }}\n"),
-                "5:1: nothing takes route `b`: route `a` before it has all that it would match",
+                "5:1: route `b`: no event can take it, because the earlier route `a` matches",
             ),
             (
                 &format!("{TOPICS}[[route]]\nname = 'b'\nmatch.file = 'x'\n"),
-                "8:14: `match.file` is for files, and this reads topics",
+                "8:14: `match.file` cannot match records",
             ),
         ] {
             let all = complaints(text);

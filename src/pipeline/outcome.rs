@@ -12,7 +12,7 @@ use crate::engine::{
     outcome::{add, zeroed},
 };
 
-/// So many rejects keep their memory from batch to batch.
+/// The number of rejects whose memory is kept from batch to batch.
 const MOST_REJECTS: usize = 4096;
 
 /// A line or a record that was not forwarded.

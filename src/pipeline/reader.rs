@@ -1,4 +1,4 @@
-//! The reader: one input after another through the cutter, and the timer of the idle flush.
+//! The reader: reads one input after another through the cutter, and flushes when idle.
 
 use std::{
     io,
@@ -16,11 +16,11 @@ use super::{
 };
 use crate::shutdown::{Phase, Shutdown};
 
-/// The reader's side of a pipeline.
+/// The reading side of a pipeline.
 pub(super) struct Reader {
     sizes: Sizes,
     inputs: std::iter::Enumerate<std::vec::IntoIter<Input>>,
-    /// The input that is being read, and its index.
+    /// The current input, and its index.
     current: Option<(usize, Input)>,
     observer: Arc<dyn Observer>,
     shutdown: Shutdown,
@@ -35,7 +35,7 @@ enum Filled {
     Full,
     /// The input is over.
     End,
-    /// The time to read it is.
+    /// The time for reading is over.
     Stopped,
 }
 
@@ -86,7 +86,7 @@ impl Reader {
         }
     }
 
-    /// `wait` within the drain deadline; `None` when there is no time left.
+    /// Returns `wait`, limited by the drain deadline, or `None` if no time is left.
     fn bounded(&self, wait: Option<Duration>) -> Option<Option<Duration>> {
         match self.shutdown.phase() {
             Phase::Running => Some(wait),
@@ -101,7 +101,7 @@ impl Reader {
 }
 
 impl Intake<Batch> for Reader {
-    /// An input that fails does not keep the next ones from being read.
+    /// If an input fails, the next ones are still read.
     fn read(&mut self, batch: &mut Batch) -> bool {
         loop {
             let Some((index, mut input)) = self.current.take().or_else(|| self.open_next()) else {
@@ -122,7 +122,7 @@ impl Intake<Batch> for Reader {
                     batch.ends = Some(InputEnd::Read);
                     self.ledger.input_over(input.finite);
                 }
-                // It is not over, and the rest of the line at which it is left was never read.
+                // The input is not over, and the rest of the current line was not read.
                 Ok(Filled::Stopped) if input.finite => self.cutter.abandon(batch),
                 // That beginning of a line is judged by itself.
                 Ok(Filled::Stopped)
@@ -139,7 +139,7 @@ impl Intake<Batch> for Reader {
                     self.ledger.input_over(input.finite);
                 }
                 Err(error) => {
-                    // What was read before an error is as good as any.
+                    // What was read before an error is valid.
                     self.cutter.finish(batch);
                     batch.ends = Some(InputEnd::Failed);
                     self.ledger.input_failed();
@@ -147,7 +147,7 @@ impl Intake<Batch> for Reader {
                     self.observer.input_failed(&input.name, &error);
                 }
             }
-            // The end of an input is told even where no line is left to tell it with.
+            // The end of an input is reported even if there is no line left to report it with.
             if !batch.chunk.data().is_empty() || batch.ends.is_some() {
                 batch.seq = self.seq;
                 self.seq += 1;

@@ -1,23 +1,23 @@
-//! Why a line or a record was not forwarded: what the engine concluded, and what containers, sources
-//! and sinks conclude.
+//! The reasons why lines and records are not forwarded: those of the engine, and those of
+//! containers, sources and sinks.
 
 pub use crate::engine::Reason as EngineReason;
 
-/// How many reasons the engine has; they come first.
+/// The number of the engine's reasons, which come first.
 const JUDGED: usize = EngineReason::ALL.len();
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
-        /// Why a line or a record was not forwarded. The words are stable: metric labels and dead
-        /// letters use them.
+        /// The reason why a line or a record was not forwarded. The words are stable, because
+        /// metric labels and dead letters contain them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Reason {
-            /// The engine concluded it.
+            /// A reason of the engine.
             Judged(EngineReason),
             $($(#[$doc])* $name,)*
         }
 
-        /// The places of the reasons that are not the engine's.
+        /// The indexes of the reasons that are not the engine's.
         enum Own { $($name,)* }
 
         const OWN: &[Reason] = &[$(Reason::$name,)*];
@@ -28,7 +28,7 @@ macro_rules! reasons {
                 match self { Self::Judged(reason) => reason.word(), $(Self::$name => $word,)* }
             }
 
-            /// Its place in [`Reason::ALL`]; that of the engine's reason, where it is one.
+            /// Its index in [`Reason::ALL`]; for the engine's reasons, it is the same as there.
             pub fn index(self) -> usize {
                 match self {
                     Self::Judged(reason) => reason.index(),
@@ -71,17 +71,17 @@ impl Reason {
         self.judged().and_then(EngineReason::keyword)
     }
 
-    /// Whether the line is dropped because a rule asks for that: nothing is wrong with it.
+    /// Returns whether a rule drops the line on purpose, so that nothing is wrong with it.
     pub fn is_intentional(self) -> bool {
         self.judged().is_some_and(EngineReason::is_intentional)
     }
 
-    /// Whether a schema refused a line that was otherwise sound.
+    /// Returns whether a schema refused a line that was otherwise valid.
     pub fn is_violation(self) -> bool {
         self.judged().is_some_and(EngineReason::is_violation)
     }
 
-    /// Whether it is a text line that was otherwise sound.
+    /// Returns whether it is a text line that was otherwise valid.
     pub fn is_text(self) -> bool {
         matches!(self, Self::Judged(EngineReason::Text | EngineReason::NotJson))
     }
@@ -128,7 +128,7 @@ mod tests {
             let same = Reason::ALL.iter().filter(|other| other.word() == reason.word());
             assert_eq!(same.count(), 1, "{}", reason.word());
         }
-        // Metrics, summaries and dead letters have them in this order.
+        // Metrics, summaries and dead letters use this order.
         assert_eq!(Reason::ALL[0].word(), "syntax");
         assert_eq!(Reason::ALL[JUDGED].word(), "personal_key");
         assert_eq!(Reason::ALL[Reason::ALL.len() - 1].word(), "no_wrapper");

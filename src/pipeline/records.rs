@@ -1,22 +1,23 @@
-//! The pipeline for records: what has a key, headers and an offset beside its value, is sent one by
-//! one, and is acknowledged later.
+//! The pipeline for records. A record has a key, headers and an offset in addition to its value, is
+//! sent by itself, and is acknowledged later.
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `block` | records as they came, their values as the lines of a chunk |
-//! | `hops` | how often a record was forwarded |
-//! | `value` | what is judged of a value: a line, or several |
-//! | `judged` | what became of each |
-//! | `original` | a record as it came, to be sealed |
+//! | `block` | records as they arrived, with their values as the lines of a chunk |
+//! | `hops` | how many times a record was forwarded |
+//! | `value` | what is judged of a value: one line, or several |
+//! | `judged` | the result for each record |
+//! | `original` | the original record, for its sealed copy |
 //! | `names` | the headers of a dead letter |
-//! | `origin` | where a record stood at first that is replayed |
-//! | `batch` | what travels: a block, and what became of it |
-//! | `memory` | what a block, and what becomes of it, need in memory |
+//! | `origin` | the first position of a replayed record |
+//! | `batch` | the unit of work: a block, and its result |
+//! | `memory` | the memory of a block and its result |
 //! | `intake` | takes blocks from the source |
-//! | `letter` | what a dead letter says of what was sent |
-//! | `delivery` | sink, dead letter, acknowledgement, accounting |
+//! | `letter` | the content of a dead letter |
+//! | `delivery` | sink, dead letter, acknowledgements, accounting |
 //!
-//! Nothing is acknowledged to the source before the sink has acknowledged all that came before it.
+//! The source gets no acknowledgement before the sink has acknowledged everything that came
+//! earlier.
 
 mod batch;
 mod block;
@@ -48,112 +49,113 @@ use batch::RecordBatch;
 use delivery::{AtLeastOnce, Desk, ExactlyOnce, Outbox, RecordDelivery};
 use intake::RecordIntake;
 
-/// What a [`RecordSource`] came to.
+/// The result of [`RecordSource::next`].
 #[derive(Debug)]
 pub enum Next {
-    /// The block is another one, with records.
+    /// The block was replaced by one with records.
     Filled,
-    /// Nothing within the wait.
+    /// Nothing came within the wait.
     Idle,
-    /// Nothing more will come.
+    /// There are no more records.
     End,
-    /// The source is broken.
+    /// The source failed.
     Failed(io::Error),
 }
 
-/// Where records come from.
+/// A source of records.
 pub trait RecordSource: Send {
-    /// Puts a filled block in the place of `block`, waiting for one at most `wait`.
+    /// Replaces `block` by a filled one, and waits for it at most `wait`.
     fn next(&mut self, wait: Duration, block: &mut Block) -> Next;
 }
 
-/// Everything of a partition before this offset is durable where it went.
+/// Everything of a partition before this offset is durable at its destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
-    /// The [`Place`]'s.
+    /// The id of the [`Place`].
     pub id: u64,
-    /// The first that is not.
+    /// The first offset that is not delivered.
     pub offset: i64,
 }
 
-/// What is sent of a record.
+/// What is sent for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
-    /// The record's.
+    /// The record's offset.
     pub offset: i64,
-    /// Which line of its value, where that has a dead letter of its own.
+    /// The line of its value, if that line has a dead letter of its own.
     pub line: Option<u32>,
 }
 
-/// Who keeps how far records are delivered.
+/// Stores how far records are delivered.
 pub trait Offsets: Send {
-    /// Takes note; what is said of a partition later is further.
+    /// Notes delivered offsets. Later ones for a partition are higher.
     fn acknowledge(&mut self, reached: &[Reached]);
-    /// Whether what was read of a place is still wanted; if not, it is read again, here or elsewhere.
+    /// Returns whether records of a place are still needed. If not, they are read again, here or
+    /// elsewhere.
     fn holds(&self, id: u64) -> bool {
         let _ = id;
         true
     }
-    /// Something of this place could not be sent, for a fault of the topic that it was for: nothing of
-    /// it is wanted any more.
+    /// A record of this place could not be sent because of an error of its destination topic, so
+    /// nothing of the place is needed any more.
     fn unsent(&mut self, id: u64, why: &io::Error) {
         let _ = (id, why);
     }
-    /// These are durable, although not everything of their place that came before them is: where that is
-    /// read again, they are not to be sent again.
+    /// These are durable, although not everything before them is. When they are read again, they
+    /// must not be sent again.
     fn sent(&mut self, id: u64, pieces: &[Piece]) {
         let _ = (id, pieces);
     }
-    /// Whether anything of this place is durable that is read again.
+    /// Returns whether something of this place is durable that is read again.
     fn has_sent(&self, id: u64) -> bool {
         let _ = id;
         false
     }
-    /// Whether that is.
+    /// Returns whether this piece was sent.
     fn was_sent(&self, id: u64, piece: Piece) -> bool {
         let _ = (id, piece);
         false
     }
-    /// What was handed out and is not acknowledged is not wanted any more: it is read again.
+    /// Records that were handed out and are not acknowledged are read again.
     fn take_back(&mut self) {}
-    /// Nothing more will be acknowledged: nobody is to wait for it, and the source ends.
+    /// There will be no more acknowledgements: nothing waits for them, and the source ends.
     fn over(&mut self) {}
-    /// Keeps what was acknowledged; nothing more will be.
+    /// Stores the acknowledged offsets. There will be no more.
     ///
     /// # Errors
-    /// What was acknowledged could not be kept: it will be read again.
+    /// They could not be stored, so records are read again.
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// What judges a block.
+/// Judges blocks.
 pub trait RecordWorker: Send {
     /// Judges every record; `out` is empty.
     fn process(&mut self, block: &Block, out: &mut Judged);
 }
 
-/// Which record a report is about.
+/// Identifies the record that a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
-    /// Its batch.
+    /// The number of the batch.
     pub batch: u64,
-    /// Its place there.
+    /// The index of the record in it.
     pub record: u32,
 }
 
 /// A record for a sink.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// For the dead letter.
+    /// Whether it is for the dead letter.
     pub dead: bool,
-    /// The topic that it came from.
+    /// The topic that it was read from.
     pub topic: &'a str,
-    /// The route that it took, where there are any.
+    /// The name of the route that it took, if there are any.
     pub route: Option<&'a str>,
-    /// The partition of it.
+    /// The partition that it was read from.
     pub partition: i32,
     /// Its key.
     pub key: Option<&'a [u8]>,
-    /// Its value; a tombstone has none.
+    /// Its value; `None` for a tombstone.
     pub value: Option<&'a [u8]>,
     /// In milliseconds since 1970.
     pub timestamp: Option<i64>,
@@ -164,11 +166,11 @@ pub struct Outgoing<'a> {
 /// Why a sink does not take a record.
 #[derive(Debug)]
 pub enum Refusal {
-    /// It is the record's fault: others may go.
+    /// An error of the record: others can be sent.
     Record(Reason),
-    /// The transaction does not hold any more.
+    /// The transaction was aborted.
     Undone,
-    /// It is its topic's fault: those for others may go.
+    /// An error of its topic: records for others can be sent.
     Topic(io::Error),
     /// Nothing more can be sent.
     Sink(io::Error),
@@ -185,23 +187,23 @@ pub struct Back {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-/// What became of a record that was sent.
+/// The result for a record that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// It is durable; in a transaction, once that is committed.
     Durable,
-    /// It is the record's own fault, or, in a transaction, of one that was sent with it; outside of
-    /// transactions, with what was sent.
+    /// An error of the record, or, in a transaction, of one that was sent with it. Outside of
+    /// transactions, it includes what was sent.
     Refused(Reason, Option<Back>),
-    /// The transaction does not hold any more, for none of its records' sake.
+    /// The transaction was aborted, but not because of one of its records.
     Undone,
 }
 
-/// Where records go.
+/// The destination of records.
 pub trait RecordSink: Send {
-    /// Takes a record, and waits while there is no room for it.
+    /// Takes a record, and waits while there is no space for it.
     fn send(&mut self, ticket: Ticket, record: &Outgoing<'_>) -> Result<(), Refusal>;
-    /// Adds what became of records that were sent: each is told once. What must be sent again was sent
+    /// Adds the results for records that were sent, each once. What must be sent again was sent
     /// with these timestamps.
     ///
     /// # Errors
@@ -211,48 +213,49 @@ pub trait RecordSink: Send {
         reports: &mut Vec<(Ticket, Told)>,
         timestamps: &dyn Fn(Ticket) -> Option<i64>,
     ) -> io::Result<()>;
-    /// Adds which of those that were sent did not arrive, for a fault of their topic's. They are told
-    /// here, and nowhere else.
+    /// Adds the records that did not arrive because of an error of their topic. They are reported
+    /// only here.
     fn unsent(&mut self, unsent: &mut Vec<(Ticket, io::Error)>) {
         let _ = unsent;
     }
     /// Waits until there is a report, at most `wait`.
     fn wait(&mut self, wait: Duration);
-    /// Where what is sent holds from commit to commit.
+    /// Returns the transactions, if records are sent in transactions.
     fn transactions(&mut self) -> Option<&mut dyn Transactions> {
         None
     }
 }
 
-/// What stands for a value that is not kept: the same for the same, and of no use to anybody else.
+/// Computes the digest of a value that is not kept: the same values have the same digest, and
+/// nobody else can use it.
 pub type Digest = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
 
 /// A pipeline for records, ready to run once.
 pub struct RecordPipeline {
-    /// How many batches there are.
+    /// The number of batches.
     pub budget: Budget,
     /// What is read.
     pub source: Box<dyn RecordSource>,
-    /// Who keeps how far it is delivered.
+    /// Stores how far it is delivered.
     pub offsets: Box<dyn Offsets>,
-    /// Where everything goes.
+    /// The destination of everything.
     pub sink: Box<dyn RecordSink>,
-    /// Which rejects go to the dead letter; the others are dropped.
+    /// Returns which rejects go to the dead letter. The others are dropped.
     pub keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
-    /// Whom the originals of dead letters are sealed to.
+    /// The seal for the originals of dead letters.
     pub seal: Option<Seal>,
-    /// What tells values apart that no dead letter can hold.
+    /// Distinguishes values that no dead letter can contain.
     pub digest: Option<Digest>,
-    /// Who hears at once what happens.
+    /// Is notified of events immediately.
     pub observer: Arc<dyn Observer>,
-    /// What is measured.
+    /// The metrics.
     pub meters: Arc<Meters>,
     /// When to stop.
     pub shutdown: Shutdown,
 }
 
 impl RecordPipeline {
-    /// Reads until the source ends, through `workers`, one thread each.
+    /// Reads until the source ends, with `workers`, one thread each.
     pub fn run<W: RecordWorker + 'static>(self, workers: Vec<W>) -> Report {
         let Self {
             budget,
@@ -285,7 +288,7 @@ impl RecordPipeline {
     }
 }
 
-/// What a run needs, however it delivers.
+/// What a run needs for every kind of delivery.
 struct Around {
     budget: Budget,
     ledger: Arc<Ledger>,

@@ -1,4 +1,4 @@
-//! What a run came to.
+//! The result of a run.
 
 use std::{collections::BTreeMap, fmt, io, ops::Range, sync::Arc};
 
@@ -8,33 +8,33 @@ use crate::{engine::RouteCounts, shutdown::Signal};
 /// How a run ended.
 #[derive(Debug, Default)]
 pub enum End {
-    /// All that was read was delivered.
+    /// Everything that was read was delivered.
     #[default]
     Complete,
     /// A signal ended it before its inputs were read to their end.
     Unfinished(Unfinished),
-    /// Nobody reads the output any more: no failure, but no reason to go on.
+    /// Nobody reads the output any more. This is not a failure, but the run cannot continue.
     Closed,
-    /// The output stood still after a stop.
+    /// The output made no progress after a stop.
     Stuck,
-    /// Something else did.
+    /// Something else made no progress.
     Stalled(Stall),
-    /// Something broke.
+    /// Something failed.
     Failed(Failure),
 }
 
-/// How far a run came that a signal ended.
+/// The progress of a run that a signal ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     /// The signal.
     pub signal: Signal,
-    /// How many inputs there are,
+    /// The number of inputs.
     pub inputs: u64,
-    /// and how many of them were not read to their end.
+    /// The number of inputs that were not read to their end.
     pub left: u64,
     /// The last line that was delivered.
     pub last: Option<Spot>,
-    /// What did not move any more, where that is why the rest was given up.
+    /// What made no progress, if the rest was abandoned because of it.
     pub stall: Option<Stall>,
 }
 
@@ -43,9 +43,9 @@ pub struct Unfinished {
 pub struct Spot {
     /// The input's name.
     pub input: Arc<str>,
-    /// Lines up to there.
+    /// The number of lines up to there.
     pub lines: u64,
-    /// Bytes of text up to there.
+    /// The number of bytes of text up to there.
     pub bytes: u64,
 }
 
@@ -62,16 +62,16 @@ impl fmt::Display for Unfinished {
     }
 }
 
-/// What did not move any more after a stop.
+/// What made no progress after a stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stall {
     /// The output.
     Output,
-    /// What judges lines.
+    /// The judging of lines.
     Judging {
-        /// The input that they are of.
+        /// The input of the lines.
         input: Arc<str>,
-        /// The range of its bytes that they are in; of records nothing is known.
+        /// The range of their bytes in it. It is not known for records.
         bytes: Option<Range<u64>>,
     },
     /// An input.
@@ -97,46 +97,46 @@ impl fmt::Display for Stall {
     }
 }
 
-/// What broke.
+/// What failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The output.
     #[error("the output failed: {0}")]
     Sink(#[source] io::Error),
-    /// Where records come from.
+    /// The source of records.
     #[error("the source failed: {0}")]
     Source(#[source] io::Error),
     /// The dead letter.
     #[error("the dead letter failed: {0}")]
     DeadLetter(#[source] io::Error),
-    /// A worker: a bug.
+    /// A worker, because of a bug.
     #[error("internal error (see above): the run stopped; please report it")]
     Worker,
-    /// The system gave no threads.
+    /// The system provided no threads.
     #[error("cannot start threads: {0}; try a smaller --threads")]
     Threads(#[source] io::Error),
 }
 
-/// Lines that a schema refused, by its name and the reason.
+/// The lines that schemas refused, by schema and reason.
 pub type Violations = BTreeMap<(Arc<str>, &'static str), u64>;
 
-/// Counts by route, but for the default's.
+/// Counts by route, without the default route.
 pub type RouteTotals = BTreeMap<Arc<str>, RouteCounts>;
 
 /// The counts of a run, and its end.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// What was judged *and* delivered.
+    /// The counts of what was judged *and* delivered.
     pub tally: Tally,
-    /// What of that schemas refused: a reload can change the one in force.
+    /// Those of them that schemas refused. A reload can change the schema.
     pub violations: Violations,
-    /// What of it took which route, if there are any; the rest took the default.
+    /// Those of them by route, if there are any. The rest took the default route.
     pub routes: RouteTotals,
-    /// Lines that were read, and neither written nor dead-lettered.
+    /// Lines that were read, and neither written nor kept in the dead letter.
     pub unwritten: u64,
-    /// Records that were read and given back unsettled; they are read again, and counted then.
+    /// Records that were read and given back. They are read again, and counted then.
     pub returned: u64,
-    /// Bytes of input, byte order marks and discarded rests of lines included.
+    /// Bytes of input, including byte order marks and discarded rests of lines.
     pub bytes_in: u64,
     /// Inputs that could not be opened or read to their end.
     pub failed_inputs: u64,
@@ -147,7 +147,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// All lines read.
+    /// All lines that were read.
     pub fn read(&self) -> u64 {
         self.tally.read + self.unwritten
     }

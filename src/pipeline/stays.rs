@@ -1,8 +1,9 @@
-//! Why a dead letter that is read again is not replayed.
+//! The reasons why a dead letter that is read again is not replayed.
 
 macro_rules! stays {
     ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
-        /// Why a dead letter is not replayed. The words are stable: the summary shows them.
+        /// The reason why a dead letter is not replayed. The words are stable, because the summary
+        /// contains them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Stays { $($(#[$doc])* $name,)* }
@@ -32,11 +33,11 @@ stays! {
 }
 
 impl Stays {
-    /// Its place in [`Stays::ALL`].
+    /// Its index in [`Stays::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }
 }
 
-/// How many dead letters are not replayed, by [`Stays::index`].
+/// The number of dead letters that are not replayed, by [`Stays::index`].
 pub type Stay = [u64; Stays::ALL.len()];

@@ -1,7 +1,7 @@
-//! The reader of inputs that grow: each turn is one input's, and takes whole lines of it.
+//! The reader of inputs that grow. Each turn belongs to one input, and takes whole lines of it.
 //!
-//! What stands behind an input's last line end stays in the input, and is read again when there is
-//! more of it: a thousand files need no buffers of their own.
+//! Data after an input's last line end stays in the input, and is read again when there is more of
+//! it, so a thousand files need no buffers of their own.
 
 use std::{
     io,
@@ -21,13 +21,13 @@ use super::{
     ports::Observer,
 };
 
-/// Nobody waits longer than this for something to read: an acknowledgement that failed is tried anew.
+/// The longest wait for something to read, so that a failed acknowledgement is retried.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// So much is read at a time where a line is judged by itself.
+/// How much is read at a time if a line is judged by itself.
 const ALONE: usize = 4 << 10;
 
-/// Side by side through one cutter.
+/// Reads inputs side by side through one cutter.
 pub(super) struct Tails {
     sizes: Sizes,
     growing: Box<dyn Growing>,
@@ -35,9 +35,9 @@ pub(super) struct Tails {
     ledger: Arc<Ledger>,
     cutter: Cutter,
     seq: u64,
-    /// How long what was delivered may wait for its acknowledgement.
+    /// How long delivered data may wait for its acknowledgement.
     every: Duration,
-    /// Since when something waits.
+    /// When the oldest unacknowledged data was delivered.
     owed: Option<Instant>,
 }
 
@@ -53,7 +53,7 @@ impl Tails {
         Self { sizes, growing, observer, ledger, cutter, seq: 0, every, owed: None }
     }
 
-    /// Takes the turn of an input; `false`: it has no whole line yet.
+    /// Takes the turn of an input. Returns `false` if it has no whole line yet.
     fn fill(&mut self, ready: &Ready, batch: &mut Batch) -> bool {
         batch.input = ready.input;
         batch.name = ready.name.clone();
@@ -76,11 +76,11 @@ impl Tails {
         self.observer.input_failed(name, error);
     }
 
-    /// Reads until the batch is full or the input has no more. What was read before an error is as
-    /// good as any.
+    /// Reads until the batch is full or the input has no more data. What was read before an error
+    /// is valid.
     fn take(&mut self, ready: &Ready, batch: &mut Batch, reached: &mut Reached) -> io::Result<()> {
         if reached.inside_line {
-            // The bytes behind the line end come again: the next turn takes them.
+            // The bytes after the line end are read again, in the next turn.
             let passed = self.pass_over(batch, reached);
             batch.chunk.seal();
             return passed;
@@ -111,7 +111,7 @@ impl Tails {
             *reached = self.cutter.reached(false);
             return failed;
         }
-        // A line over the limit is settled before its end is seen, whatever becomes of that.
+        // A line over the limit is settled before its end is read.
         let take_partial = ready.take_partial && failed.is_ok();
         let settled = exhausted && self.cutter.settled(batch, take_partial);
         let inside_line = settled && self.cutter.settle(batch);
@@ -124,7 +124,7 @@ impl Tails {
         failed
     }
 
-    /// Passes over what is left of a settled line.
+    /// Skips the rest of a settled line.
     fn pass_over(&mut self, batch: &mut Batch, reached: &mut Reached) -> io::Result<()> {
         for _ in 0..16 {
             let room = self.cutter.room(batch);
@@ -141,7 +141,7 @@ impl Tails {
         Ok(())
     }
 
-    /// How long to wait for the next turn.
+    /// Returns how long to wait for the next turn.
     fn wait(&self) -> Duration {
         self.owed.map_or(LONGEST_WAIT, |since| self.every.saturating_sub(since.elapsed()))
     }

@@ -1,6 +1,8 @@
-//! A batch of which a sink took a part before it failed: which of its lines count as forwarded.
+//! A batch of which a sink took a part before it failed: determines which of its lines count as
+//! forwarded.
 //!
-//! How many lines came to so much output is known by judging: it is done once in a run, at its end.
+//! The output of each line is only known by judging it again. This is done once per run, at its
+//! end.
 
 use super::{
     batch::Batch,
@@ -11,17 +13,17 @@ use super::{
 };
 use crate::engine::Chunk;
 
-/// What was taken of a batch's output.
+/// How much was taken of a batch's output.
 pub(super) enum Taken {
-    /// So many bytes.
+    /// This many bytes.
     Bytes(usize),
-    /// These of its lines, in their order; those behind them were not.
+    /// For each line, in order, whether it was taken. Lines after these were not.
     Lines(Vec<bool>),
 }
 
 impl Batch {
-    /// Has its lines judged again, and leaves the account of those whose output was taken. Where that
-    /// does not come to the same output, nobody knows, and nothing counts.
+    /// Judges its lines again, and keeps the counts of those whose output was taken. If the output
+    /// differs, nothing is counted, because the result is unknown.
     pub(super) fn judge_taken<W: Worker>(
         &mut self,
         worker: &mut W,
@@ -43,7 +45,7 @@ impl Batch {
         while whole > 0 && fewest < most {
             let middle = (fewest + most) / 2;
             self.judge_first(worker, ends[middle]);
-            // The run has not come to a stand.
+            // This counts as progress of the run.
             ledger.wrote();
             match self.output.clean.len() < whole {
                 true => fewest = middle + 1,
@@ -59,7 +61,7 @@ impl Batch {
         }
     }
 
-    /// Has the first `bytes` of its data judged, which are whole lines.
+    /// Judges the first `bytes` of its data, which are whole lines.
     fn judge_first<W: Worker>(&mut self, worker: &mut W, bytes: usize) {
         let mut first = Chunk::from_bytes(&self.chunk.data()[..bytes]);
         let (before, behind) = self.chunk.note();
@@ -73,8 +75,8 @@ impl Batch {
         (self.end, self.source_bytes) = (self.offset + bytes as u64, bytes as u64);
     }
 
-    /// What a line comes to is known by judging it alone. What is not forwarded has nothing to do with
-    /// the sink, and stays in the account.
+    /// Judges each line alone to determine its output. Lines that are not forwarded do not depend
+    /// on the sink, and stay counted.
     fn judge_lines<W: Worker>(&mut self, worker: &mut W, taken: &[bool], ledger: &Ledger) {
         let (mut tally, mut clean) = (Tally::default(), Vec::new());
         let (mut output, mut at, mut missing) = (Output::default(), 0, 0);

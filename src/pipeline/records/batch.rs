@@ -1,4 +1,4 @@
-//! What travels through the pipeline.
+//! The unit of work of the pipeline.
 
 use super::{RecordWorker, block::Block, judged::Judged};
 use crate::pipeline::{
@@ -8,14 +8,14 @@ use crate::pipeline::{
     report::Failure,
 };
 
-/// A block, and what became of it. One of a fixed pool.
+/// A block, and its result. Batches come from a fixed pool.
 pub(super) struct RecordBatch {
     pub(super) seq: u64,
     pub(super) block: Block,
     pub(super) judged: Judged,
-    /// The source, or the worker, could not finish it.
+    /// The source or the worker failed.
     pub(super) failed: Option<Failure>,
-    /// The data that a block usually holds.
+    /// The usual amount of data in a block, in bytes.
     usual: usize,
 }
 
@@ -25,7 +25,7 @@ impl RecordBatch {
         Self { seq: 0, block, judged, failed: None, usual }
     }
 
-    /// Ready for another block.
+    /// Prepares for another block.
     pub(super) fn recycle(&mut self) {
         if self.block.is_long(self.usual) {
             self.shrink_to_nothing();

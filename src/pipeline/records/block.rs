@@ -1,4 +1,5 @@
-//! Records as they came: their values are the lines of a chunk, keys and headers stand beside it.
+//! Records as they arrived: their values are the lines of a chunk, and keys and headers are stored
+//! next to it.
 
 use std::{ops::Range, sync::Arc};
 
@@ -11,34 +12,34 @@ use crate::{
     pipeline::{EngineReason, Reason, Stays},
 };
 
-/// A block has no more records than this: memory is for what they come to.
+/// The most records of a block. Their results need memory, too.
 pub(super) const MOST_RECORDS: usize = 4096;
-/// What a header costs beside its bytes.
+/// The memory of a header, in addition to its bytes.
 const HEADER: usize = size_of::<Header>();
-/// Nor more lines; one record alone may have more.
+/// The most lines of a block. A single record may have more.
 pub(super) const MOST_LINES: usize = 64 << 10;
-/// Before a record that is longer, room is made for exactly that.
+/// For records that are longer than this, memory is reserved exactly.
 const LONG: usize = 64 << 10;
 
-/// Where records come from.
+/// The partition that records were read from.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// Of this partition, for as long as it is this reader's; no other has it.
+    /// The id of the partition while it is assigned to this reader. No other has the same id.
     pub id: u64,
     /// The topic.
     pub topic: Arc<str>,
-    /// The partition's number in it.
+    /// The number of the partition in the topic.
     pub partition: i32,
 }
 
 impl Place {
-    /// Whether it is this partition of this topic.
+    /// Returns whether it is this partition of this topic.
     pub fn is(&self, topic: &str, partition: i32) -> bool {
         &*self.topic == topic && self.partition == partition
     }
 }
 
-/// A header's name and value, as ranges of the arena that it is in.
+/// The name and the value of a header, as ranges of its arena.
 #[derive(Debug, Clone)]
 pub struct Header {
     /// Its name, which is UTF-8.
@@ -50,43 +51,43 @@ pub struct Header {
 /// A record.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// Which of [`Block::places`].
+    /// An index into [`Block::places`].
     pub place: usize,
-    /// Which of [`Block::sources`].
+    /// An index into [`Block::sources`].
     pub source: u16,
     /// Its offset.
     pub offset: i64,
-    /// Where it stood at first, where it is replayed.
+    /// Its first position, if it is replayed.
     pub origin: Option<Arc<Origin>>,
     /// Its timestamp, in milliseconds since 1970.
     pub timestamp: Option<i64>,
     /// Its key, in the arena.
     pub key: Option<Range<usize>>,
-    /// Which of the block's headers.
+    /// The range of its headers among those of the block.
     pub headers: Range<usize>,
     /// It had other headers, which cannot be forwarded.
     pub lost: bool,
-    /// What stands before its value's text and is kept as it is, in the arena.
+    /// What precedes the text of its value and is kept unchanged, in the arena.
     pub prefix: Range<usize>,
-    /// Its value as it came, in the arena, where that was compressed.
+    /// Its value as it arrived, in the arena, if that was compressed.
     pub packed: Option<(Codec, Range<usize>)>,
-    /// Its value, without these.
+    /// Its value, without the prefix and decompressed.
     pub value: Value,
 }
 
 impl Record {
-    /// Whether it is not to be judged.
+    /// Returns whether it is not judged.
     pub fn is_skipped(&self) -> bool {
         matches!(self.value, Value::Refused(Reason::Skipped | Reason::Poison) | Value::Stays(_))
     }
 }
 
-/// A record as a source has it.
+/// A record as a source provides it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Incoming<'a> {
     /// Its offset.
     pub offset: i64,
-    /// Where it stood at first, where it is replayed.
+    /// Its first position, if it is replayed.
     pub origin: Option<&'a Arc<Origin>>,
     /// Its timestamp, in milliseconds since 1970.
     pub timestamp: Option<i64>,
@@ -98,15 +99,15 @@ pub struct Incoming<'a> {
     pub lost: bool,
     /// Its value, decompressed.
     pub value: Option<&'a [u8]>,
-    /// Its value as it came, where that was compressed.
+    /// Its value as it arrived, if that was compressed.
     pub packed: Option<(Codec, &'a [u8])>,
-    /// What its value is.
+    /// The content of its value.
     pub framing: ValueFraming,
-    /// Why it cannot be judged.
+    /// The reason why it cannot be judged.
     pub refused: Option<Reason>,
 }
 
-/// A run of records.
+/// A block of consecutive records.
 #[derive(Default)]
 pub struct Block {
     chunk: Chunk,
@@ -119,7 +120,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// Forgets the records, keeps the memory.
+    /// Forgets the records, and keeps the memory.
     pub fn clear(&mut self) {
         self.chunk.clear();
         self.arena.clear();
@@ -134,18 +135,19 @@ impl Block {
         self.chunk.data().len() + self.arena.len() + HEADER * self.headers.len()
     }
 
-    /// Whether it holds more than `usual` bytes, or more lines than records of a line each come to.
+    /// Returns whether it contains more than `usual` bytes, or more lines than a block of records
+    /// with one line each.
     pub fn is_long(&self, usual: usize) -> bool {
         self.held() > usual || self.lines > 2 * MOST_RECORDS
     }
 
-    /// Whether it holds `bytes`, or as many records as it may.
+    /// Returns whether it contains `bytes`, or the most records allowed.
     pub fn is_full(&self, bytes: usize) -> bool {
         self.held() >= bytes || self.records.len() >= MOST_RECORDS || self.lines >= MOST_RECORDS
     }
 
-    /// Adds a record; of one whose parts are longer than `most`, or that cannot be judged, only where it
-    /// stood.
+    /// Adds a record. If a part of it is longer than `most`, or if it cannot be judged, only its
+    /// position is added.
     pub fn push(&mut self, place: &Place, record: &Incoming<'_>, most: usize) {
         let at = self.place(place);
         let source = self.source(record.origin.map_or(&place.topic, |origin| &origin.topic));
@@ -203,12 +205,12 @@ impl Block {
         });
     }
 
-    /// Adds a record that is not to be judged: only where it stood.
+    /// Adds the position of a record that is not judged.
     pub fn skip(&mut self, place: &Place, offset: i64, timestamp: Option<i64>, why: Reason) {
         self.bare(place, offset, timestamp, Value::Refused(why));
     }
 
-    /// Adds a dead letter that is not replayed: only where it stands.
+    /// Adds the position of a dead letter that is not replayed.
     pub fn stays(&mut self, place: &Place, offset: i64, why: Stays) {
         self.bare(place, offset, None, Value::Stays(why));
     }
@@ -232,7 +234,7 @@ impl Block {
         });
     }
 
-    /// Makes room for a long record.
+    /// Reserves memory for a long record.
     fn make_room(&mut self, record: &Incoming<'_>) {
         let value = record.value.map_or(0, <[u8]>::len);
         let raw = record.packed.map_or(0, |(_, raw)| raw.len());
@@ -264,12 +266,12 @@ impl Block {
         from..self.arena.len()
     }
 
-    /// No record comes any more.
+    /// Completes the block.
     pub fn seal(&mut self) {
         self.chunk.seal();
     }
 
-    /// Values, a line each, in the records' order.
+    /// The values, one line each, in the order of the records.
     pub fn chunk(&self) -> &Chunk {
         &self.chunk
     }
@@ -279,17 +281,17 @@ impl Block {
         &self.records
     }
 
-    /// Where they come from.
+    /// The partitions that they were read from.
     pub fn places(&self) -> &[Place] {
         &self.places
     }
 
-    /// The topics that they are of, wherever they were read.
+    /// The topics of the records; for a replay, the original ones.
     pub fn sources(&self) -> &[Arc<str>] {
         &self.sources
     }
 
-    /// Bytes of a key, or of a header.
+    /// The bytes of a key or of a header.
     pub fn bytes(&self, range: &Range<usize>) -> &[u8] {
         &self.arena[range.clone()]
     }
@@ -299,7 +301,7 @@ impl Block {
         &self.headers[record.headers.clone()]
     }
 
-    /// How far each of its partitions is read with it.
+    /// Returns how far each of its partitions is read with it.
     pub fn reaches(&self) -> Vec<super::Reached> {
         let mut reached: Vec<_> =
             self.places.iter().map(|place| super::Reached { id: place.id, offset: 0 }).collect();

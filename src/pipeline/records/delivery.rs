@@ -1,14 +1,14 @@
-//! Delivery of records: to the sink or the dead letter; what the sink acknowledged is counted, and
-//! acknowledged to the source, in the order in which it was read.
+//! Delivers records to the sink or the dead letter. Records that the sink acknowledged are counted,
+//! and acknowledged to the source in the order in which they were read.
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `outbox` | what is on its way |
-//! | `letters` | dead letters of what is not forwarded |
-//! | `at_least_once` | acknowledges what is durable, batch by batch |
-//! | `exactly_once` | commits batches and how far they reach together, or takes all of it back |
-//! | `returned` | what is given back unsettled, to be read again |
-//! | `suspects` | records for whose sake a transaction was taken back |
+//! | `outbox` | the records in flight |
+//! | `letters` | dead letters of records that are not forwarded |
+//! | `at_least_once` | acknowledges durable records, batch by batch |
+//! | `exactly_once` | commits batches together with their offsets, or aborts the transaction |
+//! | `returned` | records that are given back to be read again |
+//! | `suspects` | records because of which a transaction was aborted |
 
 mod at_least_once;
 mod exactly_once;
@@ -32,16 +32,16 @@ pub(super) use at_least_once::AtLeastOnce;
 pub(super) use exactly_once::ExactlyOnce;
 pub(super) use outbox::Outbox;
 
-/// How long to wait for a report before looking whether somebody wants the end.
+/// How long to wait for a report before checking for a shutdown.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What delivers records.
+/// Delivers records.
 pub(super) trait RecordDelivery: Deliver<RecordBatch> {
-    /// Waits for what is on its way.
+    /// Waits for the records in flight.
     fn close(self) -> Report;
 }
 
-/// What every delivery has at hand.
+/// What every delivery needs.
 pub(super) struct Desk {
     pub(super) offsets: Box<dyn Offsets>,
     pub(super) shutdown: Shutdown,
@@ -50,7 +50,7 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Whether nobody waits any more for what last moved then.
+    /// Returns whether nobody waits any longer, given when there was progress last.
     fn stuck(&self, moved: Instant) -> bool {
         self.shutdown.abandons(moved, STUCK_AFTER)
     }

@@ -1,14 +1,14 @@
-//! How often a record was forwarded by this program, which a header of it says: what goes in a circle
-//! of several clusters or topics is noticed by that alone.
+//! Counts how many times this program forwarded a record, in a header. This is the only way to
+//! detect a cycle between several clusters or topics.
 
 use std::borrow::Cow;
 
 use super::block::{Block, Record};
 
-/// The header. Its value is a number in digits.
+/// The header. Its value is a decimal number.
 pub const HOP: &str = "__tamis.hop";
 
-/// What the header says: most counts are one digit, which is written already.
+/// Returns the value of the header. Most counts have one digit, and need no allocation.
 pub(super) fn digits(hops: u32) -> Cow<'static, str> {
     const DIGITS: &str = "0123456789";
     let at = hops as usize;
@@ -16,8 +16,8 @@ pub(super) fn digits(hops: u32) -> Cow<'static, str> {
 }
 
 impl Block {
-    /// How often a record was forwarded, by what its header says; a value that is no number says
-    /// nothing.
+    /// Returns how many times a record was forwarded, according to its header. A value that is not
+    /// a number is ignored.
     pub fn hops(&self, record: &Record) -> u32 {
         let mut said = self.headers(record).iter().filter(|header| self.is_hop(&header.name));
         let value = said.next_back().and_then(|header| header.value.as_ref());
@@ -25,7 +25,7 @@ impl Block {
         text.and_then(|text| text.parse().ok()).unwrap_or_default()
     }
 
-    /// Whether a header's name is that one.
+    /// Returns whether the name is that of the header.
     pub fn is_hop(&self, name: &std::ops::Range<usize>) -> bool {
         self.bytes(name) == HOP.as_bytes()
     }

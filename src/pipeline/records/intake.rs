@@ -1,14 +1,14 @@
-//! Takes blocks from the source, and has acknowledgements looked after while none comes.
+//! Takes blocks from the source, and lets the delivery work while none comes.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{Next, RecordSource, batch::RecordBatch};
 use crate::pipeline::{crew::Intake, ledger::Ledger, report::Failure};
 
-/// How long to wait for a block while records are on their way, and while none is.
+/// How long to wait for a block while records are in flight, and while none are.
 const OWING: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_millis(250);
-/// Every so many waits the delivery is asked all the same whether there is something to do: every 5 s.
+/// After this many waits, the delivery is called in any case: every 5 s.
 const ASKED_AFTER: u32 = 20;
 
 pub(super) struct RecordIntake {

@@ -1,82 +1,82 @@
-//! What became of each record of a block.
+//! The result for each record of a block.
 
 use std::ops::Range;
 
 use super::block::Header;
 use crate::pipeline::{Output, Stays, Tally};
 
-/// Of which outcome a record was counted that is forwarded.
+/// The outcome that a forwarded record is counted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     /// Byte for byte.
     Clean,
     /// Something was redacted.
     Redacted,
-    /// A text in an event.
+    /// A text was wrapped in an event.
     Wrapped,
     /// It has no value.
     Tombstone,
 }
 
-/// Where a value is that is forwarded.
+/// The location of a value that is forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// This range of [`Output::clean`].
+    /// A range of [`Output::clean`].
     Clean(Range<usize>),
-    /// This one of the block's chunk, where all of a value's lines are as they came.
+    /// A range of the block's chunk, if all lines of a value are unchanged.
     Chunk(Range<usize>),
-    /// This one of the block's arena: as it came, compressed.
+    /// A range of the block's arena: unchanged and compressed.
     Kept(Range<usize>),
-    /// This one of [`Judged::arena`].
+    /// A range of [`Judged::arena`].
     Arena(Range<usize>),
 }
 
-/// How many lines of a record are forwarded, by what they were counted as.
+/// The number of forwarded lines of a record, by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts([u32; 4]);
 
-/// What becomes of a value's lines.
+/// The result for a value's lines.
 #[derive(Debug, Clone)]
 pub struct Lines {
-    /// Those that are forwarded, in one value.
+    /// The forwarded lines, as one value.
     pub value: Option<Body>,
-    /// How many those are.
+    /// Their number.
     pub counts: Counts,
-    /// The others, of [`Output::rejects`]: their lines are counted from 1; one that stands for all that
-    /// would have been forwarded has the line 0.
+    /// The others, in [`Output::rejects`]. Their line numbers begin with 1; a reject for all lines
+    /// that would have been forwarded has the line 0.
     pub rejects: Range<usize>,
 }
 
-/// What becomes of a record.
+/// The result for a record.
 #[derive(Debug, Clone)]
 pub enum Fate {
     /// It is forwarded, with this value.
     Forwarded(How, Option<Body>),
-    /// Its lines are.
+    /// Its lines have results of their own.
     Lines(Lines),
-    /// It has nothing in it.
+    /// It is empty.
     Blank,
     /// It is a dead letter that is not replayed.
     Stays(Stays),
-    /// As this one of [`Output::rejects`] says.
+    /// It is rejected: an index into [`Output::rejects`].
     Rejected(usize),
 }
 
 impl Counts {
-    /// A record of one event.
+    /// The counts of a record with one event.
     pub fn of(how: How) -> Self {
         let mut counts = Self::default();
         counts.add(how);
         counts
     }
 
-    /// One more.
+    /// Adds one.
     pub fn add(&mut self, how: How) {
         self.0[how as usize] += 1;
     }
 
-    /// They, which took this route, are not forwarded after all: takes them out of `tally`, and returns
-    /// how many they are.
+    /// The lines, which took this route, are not forwarded after all: removes them from `tally`,
+    /// and returns their number.
     pub fn withdraw(&self, tally: &mut Tally, route: u16) -> u64 {
         for how in [How::Clean, How::Redacted, How::Wrapped, How::Tombstone] {
             *how.count(tally) -= u64::from(self.0[how as usize]);
@@ -90,7 +90,7 @@ impl Counts {
 }
 
 impl How {
-    /// Where it is counted.
+    /// Returns the counter of this outcome.
     pub fn count(self, tally: &mut Tally) -> &mut u64 {
         match self {
             Self::Clean => &mut tally.clean,
@@ -101,39 +101,39 @@ impl How {
     }
 }
 
-/// What becomes of a record's key.
+/// The result for a record's key.
 #[derive(Debug, Clone)]
 pub enum Key {
-    /// It stays, if there is one.
+    /// It is unchanged, or there is none.
     Same,
-    /// It is this range of [`Judged::arena`] now.
+    /// It is replaced by this range of [`Judged::arena`].
     Changed(Range<usize>),
-    /// Nobody may see it.
+    /// It must not be shown.
     Withheld,
 }
 
-/// What became of a record.
+/// The result for a record.
 #[derive(Debug, Clone)]
 pub struct Verdict {
-    /// Its value.
+    /// The result for its value.
     pub fate: Fate,
-    /// Its key.
+    /// The result for its key.
     pub key: Key,
-    /// Its headers, as these of [`Judged::headers`]; `None`: they stay as they are.
+    /// Its headers, a range of [`Judged::headers`]; `None`: they are unchanged.
     pub headers: Option<Range<usize>>,
-    /// What its [header](super::HOP) says where it goes; `None`: none is added.
+    /// The value of its [header](super::HOP) where it is sent; `None`: the header is not added.
     pub hop: Option<u32>,
-    /// The route that it took, of [`Output::routes`].
+    /// The route that it took, an index into [`Output::routes`].
     pub route: u16,
 }
 
-/// What a worker made of a block. Reused from block to block.
+/// The result of a worker for a block. It is reused from block to block.
 #[derive(Default)]
 pub struct Judged {
-    /// Values, rejects and counts. A reject's line is the record's place in the block, but for
-    /// [`Lines`].
+    /// Values, rejects and counts. The line of a reject is the index of the record in the block,
+    /// except for [`Lines`].
     pub output: Output,
-    /// A verdict for each record.
+    /// One verdict for each record.
     pub verdicts: Vec<Verdict>,
     /// Keys and headers that changed.
     pub arena: Vec<u8>,
@@ -151,7 +151,7 @@ impl Judged {
         self.clear();
     }
 
-    /// Forgets the last block, keeps the memory.
+    /// Forgets the last block, and keeps the memory.
     pub fn clear(&mut self) {
         self.output.clear();
         self.verdicts.clear();

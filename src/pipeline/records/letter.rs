@@ -1,4 +1,4 @@
-//! What is sent, and what a dead letter says of it.
+//! The content of what is sent, and of dead letters.
 
 use std::sync::Arc;
 
@@ -13,27 +13,27 @@ use super::{
 };
 use crate::pipeline::{Payload, Reason, Reject};
 
-/// So many lines of a record with letters of their own are named at most.
+/// The most lines with letters of their own that a record's letter lists.
 const MOST_OTHERS: usize = 100;
 
 /// What a report can be about.
 pub(super) struct Sent {
     pub(super) place: usize,
     pub(super) offset: i64,
-    /// Where it stood at first, where it is replayed.
+    /// Its first position, if it is replayed.
     pub(super) origin: Option<Arc<Origin>>,
     pub(super) timestamp: Option<i64>,
     pub(super) hop: Option<u32>,
-    /// A line of the value, from 1, where it is a dead letter of that alone.
+    /// The number of a line of the value, from 1, if it is the dead letter of that line alone.
     pub(super) line: Option<u32>,
-    /// What of it is forwarded; `None`: it is a dead letter.
+    /// The counts of what is forwarded; `None`: it is a dead letter.
     pub(super) counts: Option<Counts>,
-    /// Why it is not, and for how many lines that stands.
+    /// The reason why it is not forwarded, and the number of lines.
     pub(super) reason: Option<Reason>,
     pub(super) stands_for: u64,
-    /// It is about the record itself, not about a line of it.
+    /// It is about the record itself, and not about a line of it.
     pub(super) own: bool,
-    /// It did not go anywhere: it is read again, or was sent before.
+    /// It was not sent: it is read again, or was sent before.
     pub(super) gone: bool,
     /// The route that it took.
     pub(super) route: u16,
@@ -61,13 +61,14 @@ impl Sent {
         }
     }
 
-    /// What of the record it is about; `None`: a line that cannot be told apart from others.
+    /// Returns which part of the record it is about, or `None` for a line that cannot be
+    /// identified.
     pub(super) fn piece(&self) -> Option<Piece> {
         let piece = Piece { offset: self.offset, line: self.line };
         (self.own || self.line.is_some()).then_some(piece)
     }
 
-    /// Topic, partition, offset and line, as who is told of it knows them.
+    /// Topic, partition, offset and line, as in notifications.
     fn spot<'a>(&'a self, place: &'a Place) -> (&'a str, i32, i64, Option<u32>) {
         match self.origin.as_deref() {
             None => (&place.topic, place.partition, self.offset, self.line),
@@ -78,8 +79,8 @@ impl Sent {
     }
 }
 
-/// Where something stood, for who is told of it: `topic[partition]` and the offset, or, of a line of a
-/// value, that and the line.
+/// The position for messages: `topic[partition]` and the offset, and the line, for a line of a
+/// value.
 pub(super) fn place(place: &Place, sent: &Sent) -> (String, u64) {
     let (topic, partition, offset, line) = sent.spot(place);
     let partition = format!("{topic}[{partition}]");
@@ -89,7 +90,7 @@ pub(super) fn place(place: &Place, sent: &Sent) -> (String, u64) {
     }
 }
 
-/// A dead letter's headers.
+/// The headers of a dead letter.
 pub(super) fn headers(
     place: &Place,
     sent: &Sent,
@@ -123,7 +124,8 @@ pub(super) fn headers(
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// What of a record its letter lacks, though it has the whole event: it cannot be made of that again.
+/// Returns what the letter lacks of a record, although it has the whole event. The record cannot be
+/// rebuilt from it.
 pub(super) fn lacks(record: &Record, verdict: &Verdict, reject: &Reject) -> String {
     let is_whole = reject.payload == Payload::Redacted && !reject.reason.is_text()
         || matches!(record.value, Value::Tombstone);
@@ -140,8 +142,8 @@ pub(super) fn lacks(record: &Record, verdict: &Verdict, reject: &Reject) -> Stri
     lacks.join(",")
 }
 
-/// Which lines of a record have letters of their own, beside the one for those that the sink does not
-/// take; `None`: too many.
+/// Returns which lines of a record have letters of their own, besides the letter for those that the
+/// sink does not take; `None`: too many.
 pub(super) fn others(judged: &Judged, at: usize) -> Option<String> {
     let Fate::Lines(lines) = &judged.verdicts[at].fate else { return Some(String::new()) };
     if lines.rejects.len() > MOST_OTHERS {
@@ -152,8 +154,8 @@ pub(super) fn others(judged: &Judged, at: usize) -> Option<String> {
     Some(numbers.join(","))
 }
 
-/// A letter without what makes it long: what is of the record, or else the sealed original; `None`: that
-/// is all gone.
+/// Returns a letter without its long parts: without those of the record, or else without the sealed
+/// original; `None`: there are none left.
 pub(super) fn shorter(mut letter: Back, digest: Option<&Digest>) -> Option<Back> {
     let value = letter.value.take().filter(|value| !value.is_empty());
     let (key, all) = (letter.key.take(), letter.headers.len());
@@ -161,7 +163,7 @@ pub(super) fn shorter(mut letter: Back, digest: Option<&Digest>) -> Option<Back>
     let sealed = letter.headers.iter().any(|(name, _)| name == names::SEALED);
     if value.is_some() || key.is_some() || letter.headers.len() < all {
         letter.headers.retain(|(name, _)| name != names::PAYLOAD);
-        // What is nowhere else is told apart by that.
+        // The digest identifies a value that is not kept anywhere.
         if let Some((digest, value)) = digest.filter(|_| !sealed).zip(value) {
             letter.headers.push((names::DIGEST.to_owned(), Some(digest(&value).into_bytes())));
         }
@@ -193,7 +195,7 @@ mod tests {
         let second = shorter(first, Some(&digest)).unwrap();
         assert_eq!(names(&second), ["__tamis.errors.offset"]);
         assert_eq!(shorter(second, Some(&digest)), None);
-        // A key or a header of the record's own may be what is too long.
+        // A key or a header of the record itself may be the part that is too long.
         let own = vec![header("__tamis.errors.offset"), header(names::PAYLOAD), header("mine")];
         let bare = Back { key: Some(b"k".to_vec()), value: Some(Vec::new()), headers: own };
         let bare = shorter(bare, Some(&digest)).unwrap();

@@ -1,21 +1,21 @@
-//! Where a record stood at first that is replayed from its dead letter.
+//! The first position of a record that is replayed from its dead letter.
 
 use std::sync::Arc;
 
-/// Where a record stood at first, and what is known of its letter. The topic decides where it goes, and
-/// a letter that it gets again names this place.
+/// The first position of a record, and what is known from its letter. The topic decides where the
+/// record is sent, and a new letter of it has this position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The topic that it was read from,
+    /// The topic that it was read from.
     pub topic: Arc<str>,
-    /// the partition,
+    /// Its partition.
     pub partition: i32,
-    /// and the offset.
+    /// Its offset.
     pub offset: i64,
-    /// Which line of the value it is, from 1, where it is one alone.
+    /// The number of a line of the value, from 1, if it is that line alone.
     pub line: Option<u32>,
-    /// How often it was a dead letter again.
+    /// How many times it became a dead letter again.
     pub attempts: u32,
-    /// It is as it came, and not what a letter held of it.
+    /// It is the complete original, and not just what the letter contains.
     pub is_whole: bool,
 }

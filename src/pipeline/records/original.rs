@@ -1,4 +1,4 @@
-//! A record as it came, as JSON: what is sealed into its dead letter.
+//! The original record as JSON, which is sealed into its dead letter.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
@@ -8,7 +8,7 @@ use super::{
     value::Value,
 };
 
-/// A value as it came; `None` where its bytes were not kept.
+/// Returns the original value, or `None` if its bytes were not kept.
 pub(super) fn value(block: &Block, record: &Record) -> Option<Vec<u8>> {
     let prefix = block.bytes(&record.prefix);
     Some(match (&record.packed, &record.value) {
@@ -27,7 +27,7 @@ pub(super) fn value(block: &Block, record: &Record) -> Option<Vec<u8>> {
     })
 }
 
-/// The whole record; `None` where it was too long for its bytes to be kept.
+/// Returns the whole record, or `None` if it was too long for its bytes to be kept.
 pub(super) fn original(block: &Block, record: &Record) -> Option<Vec<u8>> {
     let value = value(block, record)?;
     let value = match record.value {
@@ -44,7 +44,7 @@ pub(super) fn original(block: &Block, record: &Record) -> Option<Vec<u8>> {
         json!({ "name": name, "value": part(&header.value) })
     });
     let origin = record.origin.as_deref();
-    // What was made of its letter is not the record.
+    // A record that was rebuilt from its letter is not the original.
     if origin.is_some_and(|origin| !origin.is_whole) {
         return None;
     }
@@ -62,13 +62,13 @@ pub(super) fn original(block: &Block, record: &Record) -> Option<Vec<u8>> {
         "value": value,
     });
     if let Some(line) = origin.and_then(|origin| origin.line) {
-        // The value is that one line of the record's.
+        // The value is one line of the record's value.
         whole["line"] = line.into();
     }
     Some(whole.to_string().into_bytes())
 }
 
-/// As text where it is one.
+/// Formats bytes as text if they are text.
 fn readable(bytes: &[u8]) -> Json {
     match str::from_utf8(bytes) {
         Ok(text) => text.into(),
@@ -106,7 +106,7 @@ mod tests {
         };
         assert_eq!(parts(0), ["\"logs\"", "3", "41", "null"]);
         assert_eq!(parts(1), ["\"logs\"", "3", "41", "2"]);
-        // What a letter held is not what came.
+        // The content of a letter is not the original.
         assert_eq!(whole(2), None);
     }
 

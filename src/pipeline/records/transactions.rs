@@ -1,31 +1,31 @@
-//! Transactions, as a sink offers them.
+//! The transactions of a sink.
 
 use std::io;
 
 use super::Reached;
 
-/// Why a transaction goes no further.
+/// Why a transaction cannot continue.
 #[derive(Debug)]
 pub enum Undone {
-    /// It is to be aborted, and what was in it is to be sent again.
+    /// It must be aborted, and its records are sent again.
     Abort,
     /// Nothing more can be sent.
     Failed(io::Error),
 }
 
-/// What makes records, and that they are delivered, hold at once, or not at all.
+/// Makes records and delivered offsets take effect together, or not at all.
 pub trait Transactions {
-    /// Begins one.
+    /// Begins a transaction.
     fn begin(&mut self) -> Result<(), Undone>;
-    /// All that was sent since it began holds, and so does that everything before `reached` is
-    /// delivered. Everything that was sent is told of.
+    /// Commits everything that was sent since the beginning, together with the offsets in
+    /// `reached`. All reports must have been taken.
     fn commit(&mut self, reached: &[Reached]) -> Result<(), Undone>;
-    /// Nothing holds that was sent since it began. What became of it is told by now.
+    /// Aborts the transaction. All reports must have been taken.
     ///
     /// # Errors
     /// Nothing more can be sent.
     fn abort(&mut self) -> io::Result<()>;
-    /// There is none, and nothing comes.
+    /// Is called while there is no transaction and no record.
     ///
     /// # Errors
     /// Nothing more can be sent.

@@ -1,4 +1,4 @@
-//! A record's value, as what is judged of it: one line of a chunk, or several.
+//! The value of a record, as it is judged: as one line of a chunk, or as several.
 
 use std::ops::Range;
 
@@ -9,27 +9,27 @@ use crate::{
     pipeline::{EngineReason, Reason, Stays},
 };
 
-/// What stands for a line end inside a value while that is judged. Both are white space of JSON's,
-/// and, as a line end, forbidden inside its strings.
+/// Replaces line ends inside a value while it is judged. Both bytes are white space in JSON, and,
+/// like line ends, not allowed inside its strings.
 const STAND_INS: [u8; 2] = [b'\t', b'\r'];
-/// What stands before a value's text where that is of a schema in Confluent's registry: a zero, and the
-/// schema's number.
+/// The length of the prefix of values whose schema is in Confluent's registry: a zero byte, and the
+/// schema's id.
 const SCHEMA_ID: usize = 5;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What a value is.
+/// The content of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ValueFraming {
     /// One event, which may span lines.
     #[default]
     Event,
-    /// Lines, each an event.
+    /// Lines, each of which is an event.
     Lines,
-    /// Something in which a worker finds events; see [`Value::Whole`].
+    /// Data in which a worker finds events; see [`Value::Whole`].
     Whole,
 }
 
-/// How a value was compressed.
+/// How a value is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
     /// gzip.
@@ -38,55 +38,56 @@ pub enum Codec {
     Zstd,
 }
 
-/// A record's value.
+/// The value of a record.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// There is none.
     Tombstone,
-    /// A line of the chunk, its end apart.
+    /// A line of the chunk, not including its end.
     Line {
-        /// Where in the chunk's data.
+        /// Its range in the chunk's data.
         range: Range<usize>,
-        /// Where line ends were.
+        /// The positions of line ends.
         breaks: Breaks,
     },
     /// Lines of the chunk.
     Lines {
-        /// Where in the chunk's data, as it came.
+        /// Their range in the chunk's data, unchanged.
         range: Range<usize>,
-        /// How many.
+        /// Their number.
         count: u32,
         /// The last one had a line end.
         ended: bool,
     },
-    /// All of it, in the arena: events of it are counted as lines are.
+    /// All of it, in the arena. Events in it are counted like lines.
     Whole(Range<usize>),
-    /// Not judged; nothing is kept of it.
+    /// It is not judged, and nothing is kept of it.
     Refused(Reason),
-    /// A dead letter that is not replayed.
+    /// It is a dead letter that is not replayed.
     Stays(Stays),
 }
 
-/// How the line ends inside a value are found again.
+/// How to restore the line ends inside a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Breaks {
     /// There are none.
     None,
-    /// They are this byte now, which the value had not.
+    /// They were replaced by this byte, which the value did not contain.
     As(u8),
-    /// They were here, in the value, and are `\r` now, as others are.
+    /// They were at these positions in the value, and were replaced by `\r`, which it also
+    /// contained.
     At(Vec<u32>),
 }
 
-/// How much stands before a value's text and is kept as it is.
+/// Returns the length of the prefix of a value's text, which is kept unchanged.
 ///
 /// # Errors
-/// There is no text behind it.
+/// The value is not text.
 pub fn prefix(value: &[u8]) -> Result<usize, Reason> {
     if value.starts_with(BYTE_ORDER_MARK) {
         return Ok(BYTE_ORDER_MARK.len());
     }
-    // UTF-16 without a byte order mark, which is said of it where it is judged.
+    // UTF-16 without a byte order mark, which is reported when it is judged.
     let utf16 = matches!(value, [0, b, 0, d, ..] if *b > 0 && *d > 0);
     if value.first() != Some(&0) || utf16 {
         return Ok(0);
@@ -97,7 +98,7 @@ pub fn prefix(value: &[u8]) -> Result<usize, Reason> {
     }
 }
 
-/// It begins as an object does, and has no byte that JSON cannot have.
+/// It begins like an object, and contains no byte that is invalid in JSON.
 fn is_json(text: &[u8]) -> bool {
     let plain = |byte: &u8| *byte >= b' ' || matches!(byte, b'\t' | b'\r' | b'\n');
     text.trim_ascii_start().first() == Some(&b'{')
@@ -106,7 +107,7 @@ fn is_json(text: &[u8]) -> bool {
 }
 
 impl Value {
-    /// The text of a value that is one event, in `chunk`.
+    /// Appends the text of a value that is one event to `chunk`.
     pub fn line(chunk: &mut Chunk, text: &[u8]) -> Self {
         let start = chunk.data().len();
         let breaks = if memchr(b'\n', text).is_none() {
@@ -129,7 +130,7 @@ impl Value {
         Self::Line { range, breaks }
     }
 
-    /// The text of a value that is lines, in `chunk`: `most` of them at most.
+    /// Appends the text of a value that consists of lines to `chunk`: at most `most` lines.
     pub(super) fn lines(chunk: &mut Chunk, text: &[u8], most: usize) -> Self {
         let ended = text.last() == Some(&b'\n');
         let count = memchr_iter(b'\n', text).count() + usize::from(!ended);
@@ -145,7 +146,7 @@ impl Value {
         Self::Lines { range, count: count as u32, ended }
     }
 
-    /// How many lines it has in the chunk.
+    /// Returns its number of lines in the chunk.
     pub(super) fn count(&self) -> usize {
         match self {
             Self::Tombstone | Self::Refused(_) | Self::Stays(_) => 0,
@@ -156,12 +157,12 @@ impl Value {
 }
 
 impl Breaks {
-    /// Puts line ends back into what became of a value: as it was (`same`), redacted, or, as text that
-    /// is `wrapped` into an event, written as an escape.
+    /// Restores line ends in the result for a value that is unchanged (`same`), redacted, or, for
+    /// text that is `wrapped` in an event, as escapes.
     pub fn restore(&self, bytes: &mut [u8], same: bool, wrapped: bool) {
         match self {
             Self::None => {}
-            // Others that were `\r` all along cannot be told apart any more.
+            // Other bytes that were `\r` from the beginning cannot be distinguished any more.
             Self::At(places) if same => {
                 places.iter().for_each(|at| bytes[*at as usize] = b'\n');
             }

@@ -1,5 +1,5 @@
-//! Acknowledges what is durable, batch by batch: a process that is killed reads what is not
-//! acknowledged again.
+//! Acknowledges durable records, batch by batch. After a process is killed, the next one reads
+//! again what was not acknowledged.
 
 use std::{collections::HashSet, mem, time::Instant};
 
@@ -13,16 +13,16 @@ use crate::pipeline::{
     report::{End, Failure, Report},
 };
 
-/// So many batches may be on their way: those of which nothing is sent cost the sink nothing.
+/// The most batches in flight. Batches of which nothing is sent need no resources of the sink.
 const MOST_FLYING: usize = 4096;
 
-/// So many places are known at most; then they are learned again.
+/// The most places that are remembered. They are forgotten and learned again after that.
 const MOST_KNOWN: usize = 1 << 16;
 
 pub(in crate::pipeline::records) struct AtLeastOnce {
     outbox: Outbox,
     reports: Vec<(Ticket, Told)>,
-    /// Places that were seen, by their numbers.
+    /// The ids of places that were seen.
     known: HashSet<u64>,
     end: End,
 }
@@ -37,7 +37,7 @@ impl Deliver<RecordBatch> for AtLeastOnce {
             None => self.write(batch).and_then(|()| self.settle()),
         };
         if let Err(end) = delivered {
-            // What is on its way may arrive behind a failure that is not the sink's own.
+            // After a failure that is not the sink's, records in flight may still arrive.
             if matches!(end, End::Failed(Failure::Sink(_)) | End::Stuck) {
                 self.outbox.desk.offsets.over();
             }
@@ -49,7 +49,7 @@ impl Deliver<RecordBatch> for AtLeastOnce {
 }
 
 impl RecordDelivery for AtLeastOnce {
-    /// Waits also after a failure that is not the sink's own.
+    /// Waits also after a failure that is not the sink's.
     fn close(mut self) -> Report {
         let mut moved = Instant::now();
         while !self.outbox.flying.is_empty() && !matches!(self.end, End::Failed(Failure::Sink(_))) {
@@ -109,7 +109,7 @@ impl AtLeastOnce {
         self.wait_while(|outbox| outbox.flying.len() > MOST_FLYING)
     }
 
-    /// Settles until that does not hold any more.
+    /// Settles until `waits` returns false.
     fn wait_while(&mut self, waits: impl Fn(&Outbox) -> bool) -> Result<(), End> {
         let mut moved = Instant::now();
         while waits(&self.outbox) {
@@ -125,8 +125,8 @@ impl AtLeastOnce {
         Ok(())
     }
 
-    /// A place that was not seen before may be one that is read again: what became of it under its earlier
-    /// number is awaited, so that nothing that arrives is sent again.
+    /// A new place may be a partition that is read again. Its records in flight under an earlier id
+    /// are awaited, so that none is sent twice.
     fn learn(&mut self, place: &Place) -> Result<(), End> {
         let is_it = |other: &Place| other.id != place.id && other.is(&place.topic, place.partition);
         self.wait_while(|outbox| {
@@ -139,7 +139,7 @@ impl AtLeastOnce {
         Ok(())
     }
 
-    /// Takes what the sink has to tell, and acknowledges what is done in the order of the input.
+    /// Takes the sink's reports, and acknowledges what is done in the order of the input.
     fn settle(&mut self) -> Result<(), End> {
         let mut reports = mem::take(&mut self.reports);
         let Outbox { sink, flying, .. } = &mut self.outbox;
@@ -169,7 +169,7 @@ impl AtLeastOnce {
         if !reached.is_empty() {
             self.outbox.desk.offsets.acknowledge(&reached);
         }
-        // What comes behind something that did not arrive is acknowledged by nobody, and is there.
+        // Records after one that did not arrive are never acknowledged, but they are durable.
         done.iter().for_each(|flight| self.outbox.keep_sent(flight));
         told.map_err(|error| End::Failed(Failure::Sink(error)))
     }

@@ -1,8 +1,8 @@
-//! Commits batches and how far they reach together, or takes all of it back: who reads what is
-//! committed sees every record once.
+//! Commits batches together with their offsets, or aborts the transaction. Consumers that only read
+//! committed records see every record once.
 //!
-//! What is taken back is given back: the source goes back to what is committed, and what was read before
-//! that and still comes is passed over.
+//! After an abort, the source returns to the committed offsets, and records that were read earlier
+//! and still arrive are skipped.
 
 use std::{
     collections::BTreeMap,
@@ -22,12 +22,12 @@ use crate::pipeline::{
     report::{End, Failure, Report},
 };
 
-/// So long a transaction collects records.
+/// How long a transaction collects records.
 const COLLECTS: Duration = Duration::from_millis(100);
 
-/// Why no more is done with a batch.
+/// Why a batch is not processed further.
 enum Stop {
-    /// The transaction is to be taken back.
+    /// The transaction must be aborted.
     Back,
     /// The run is over.
     End(End),
@@ -37,9 +37,9 @@ pub(in crate::pipeline::records) struct ExactlyOnce {
     outbox: Outbox,
     reports: Vec<(Ticket, Told)>,
     suspects: Suspects,
-    /// What is on its way alone: a batch, which of its places, and the offset.
+    /// What is sent by itself: the number of a batch, the index of the place, and the offset.
     alone: Option<(u64, usize, i64)>,
-    /// Since when there is a transaction.
+    /// When the current transaction began.
     open: Option<Instant>,
     end: End,
 }
@@ -67,7 +67,7 @@ impl Deliver<RecordBatch> for ExactlyOnce {
 }
 
 impl RecordDelivery for ExactlyOnce {
-    /// Commits what can be, and takes back the rest: it is read again the next time.
+    /// Commits what can be committed, and aborts the rest, which the next run reads again.
     fn close(mut self) -> Report {
         if matches!(self.end, End::Complete) && self.open.is_some() {
             match self.commit() {
@@ -81,7 +81,7 @@ impl RecordDelivery for ExactlyOnce {
             && !broken
             && let Some(transactions) = self.outbox.sink.transactions()
         {
-            // Where that fails the coordinator does it, once the transaction is too old.
+            // If this fails, the coordinator aborts it at its timeout.
             let _ = transactions.abort();
         }
         if let Err(error) = self.outbox.desk.offsets.finish() {
@@ -109,7 +109,7 @@ impl ExactlyOnce {
         if block.records().is_empty() {
             return Ok(());
         }
-        // What is not wanted any more is not sent, and says nothing of how far its partition has come.
+        // Records that are not needed any more are not sent, and do not advance their partition.
         let held = self.outbox.held(block);
         if !held.contains(&true) {
             self.outbox.desk.ledger.give_back(judged.output.tally.read);
@@ -167,7 +167,7 @@ impl ExactlyOnce {
         })
     }
 
-    /// Hears what the sink has to tell, and commits when it is time.
+    /// Takes the sink's reports, and commits when it is time.
     fn look(&mut self) -> Result<(), Stop> {
         let Some(open) = self.open else {
             return self.call(|transactions| transactions.idle().map_err(Undone::Failed));
@@ -208,11 +208,11 @@ impl ExactlyOnce {
         Ok(())
     }
 
-    /// Takes the transaction back, and has the source go back with it.
+    /// Aborts the transaction, and makes the source return to the committed offsets.
     fn back(&mut self) -> Result<(), End> {
         let aborted = self.outbox.sink.transactions().map_or(Ok(()), |t| t.abort());
         aborted.map_err(|error| End::Failed(Failure::Sink(error)))?;
-        // Others of the batch that was refused.
+        // Reports about other records of the batch that was refused.
         if let Err(Stop::End(end)) = self.hear() {
             return Err(end);
         }
@@ -226,7 +226,7 @@ impl ExactlyOnce {
         Ok(())
     }
 
-    /// Waits until everything that was sent is told of.
+    /// Waits for the reports of everything that was sent.
     fn all_told(&mut self) -> Result<(), Stop> {
         let outstanding =
             |outbox: &Outbox| outbox.flying.iter().map(|flight| flight.outstanding).sum::<usize>();
@@ -246,7 +246,7 @@ impl ExactlyOnce {
         }
     }
 
-    /// Hears what the sink has to tell.
+    /// Takes the sink's reports.
     fn hear(&mut self) -> Result<(), Stop> {
         let mut reports = mem::take(&mut self.reports);
         let Outbox { sink, flying, .. } = &mut self.outbox;

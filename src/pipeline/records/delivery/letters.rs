@@ -1,4 +1,4 @@
-//! Dead letters of what is not forwarded, on their way.
+//! Dead letters of records that are not forwarded.
 
 use std::{borrow::Cow, io};
 
@@ -16,7 +16,7 @@ use crate::pipeline::{
     report::{End, Failure},
 };
 
-/// What a letter says of a record that has no value: that this is all.
+/// The header for a record without a value.
 const TOMBSTONE: Own<'static> = (names::PAYLOAD, Some(names::TOMBSTONE.as_bytes()));
 
 /// What is kept of a record that is not forwarded.
@@ -24,29 +24,29 @@ const TOMBSTONE: Own<'static> = (names::PAYLOAD, Some(names::TOMBSTONE.as_bytes(
 pub(super) struct Kept<'a> {
     key: Option<&'a [u8]>,
     body: &'a [u8],
-    /// The record's own headers, as far as they may be seen.
+    /// The record's own headers, as far as they may be shown.
     headers: &'a [Own<'a>],
     schema: Option<&'a str>,
     sealed: Option<&'a [u8]>,
-    /// One header more.
+    /// One additional header.
     more: Option<Own<'a>>,
-    /// What it was.
+    /// The record.
     was: Was<'a>,
 }
 
-/// A record that is not forwarded, as far as its bytes are at hand.
+/// A record that is not forwarded, as far as its bytes are available.
 #[derive(Default, Clone, Copy)]
 pub(super) enum Was<'a> {
     #[default]
     Gone,
-    /// As it came.
+    /// As it was read.
     Read(One<'a>),
     /// As it was sent.
     Sent(&'a [u8]),
 }
 
 impl<'a> Kept<'a> {
-    /// What was to be forwarded.
+    /// What would have been forwarded.
     pub(super) fn of_forwarded(
         key: Option<&'a [u8]>,
         value: Option<&'a [u8]>,
@@ -57,19 +57,19 @@ impl<'a> Kept<'a> {
         Self { key, body, headers, more, was, ..Self::default() }
     }
 
-    /// What was sent, and is here again.
+    /// What was sent, and came back.
     fn of(back: &'a Back, headers: &'a [Own<'a>]) -> Self {
         let (key, value) = (back.key.as_deref(), back.value.as_deref());
         let was = value.map_or(Was::Gone, Was::Sent);
         Self::of_forwarded(key, value, headers, was)
     }
 
-    /// Whether there is more than its place and its original.
+    /// Returns whether it contains more than its position and its original.
     fn is_long(&self) -> bool {
         self.key.is_some() || !self.body.is_empty() || !self.headers.is_empty()
     }
 
-    /// Its place and its original alone.
+    /// Keeps only its position and its original.
     pub(super) fn short(self) -> Self {
         let more = self.more.filter(|more| *more != TOMBSTONE);
         Self { key: None, body: b"", headers: &[], more, ..self }
@@ -87,8 +87,8 @@ impl<'a> Was<'a> {
 }
 
 impl Outbox {
-    /// A record of the last flight, or a line of one, is not forwarded: that is `letter` among what was
-    /// sent. One that was refused as it was is no more than its place.
+    /// A record of the last batch, or a line of one, is not forwarded. Its dead letter is `letter`
+    /// among what was sent. For a record that was refused as it was, only the position is kept.
     pub(super) fn reject(&mut self, one: One<'_>, letter: usize, reject: usize) -> Result<(), End> {
         let One { judged, at, key, refused, .. } = one;
         let last = self.flying.len() - 1;
@@ -100,7 +100,7 @@ impl Outbox {
             return self.letter(last, letter, &bare, &Kept { schema, was, ..Kept::default() });
         }
         let body = &judged.output.bodies[reject.body.clone()];
-        // What stands for lines that cannot be told apart any more would bring back others.
+        // A letter for lines that cannot be identified would bring back other lines, too.
         let nameless = letter != at && self.flying[last].sent[letter].line.is_none();
         let sealed = if nameless { None } else { self.sealed(one, reject.reason)? };
         let sealed = sealed.as_deref();
@@ -117,7 +117,7 @@ impl Outbox {
         self.letter(last, letter, reject, &Kept { key, body, headers, schema, sealed, more, was })
     }
 
-    /// The record as it came, sealed, where its dead letter is kept.
+    /// Seals the original record, if its dead letter is kept.
     fn sealed(&self, one: One<'_>, reason: Reason) -> Result<Option<Vec<u8>>, End> {
         let Some(seal) = self.seal.as_ref().filter(|_| (self.keeps)(reason)) else {
             return Ok(None);
@@ -127,7 +127,8 @@ impl Outbox {
         sealed.map_err(|error| End::Failed(Failure::DeadLetter(io::Error::other(error))))
     }
 
-    /// The sink does not take a record: its count moves, and what was to be forwarded is kept.
+    /// The sink does not take a record: its count changes, and what would have been forwarded is
+    /// kept.
     pub(super) fn refused(
         &mut self,
         (flight, at): (usize, usize),
@@ -143,7 +144,7 @@ impl Outbox {
         tally.reject(route, reason, sent[at].stands_for);
         let payload = if kept.body.is_empty() { Payload::None } else { Payload::Redacted };
         let reject = Reject { payload, route, ..Reject::of(reason, at as u32) };
-        // Lines that have letters of their own come back by these.
+        // Lines that have letters of their own are replayed from those.
         let (sealed, others) = match kept.was {
             Was::Read(one) => match letter::others(one.judged, one.at) {
                 Some(others) => (self.sealed(one, reason)?, others),
@@ -157,8 +158,8 @@ impl Outbox {
         self.letter(flight, at, &reject, &Kept { sealed, more, ..kept })
     }
 
-    /// The sink does not take what was sent. A letter goes again without what makes it long: its value,
-    /// and then the sealed original.
+    /// The sink does not take what was sent. A dead letter is sent again without its long parts:
+    /// first without its value, and then without the sealed original.
     pub(super) fn refused_later(
         &mut self,
         (flight, at): (usize, usize),
@@ -179,7 +180,7 @@ impl Outbox {
         }
     }
 
-    /// Tells of a reject, and keeps it where it is wanted.
+    /// Reports a reject, and keeps it if that is wanted.
     fn letter(
         &mut self,
         flight: usize,
@@ -201,7 +202,8 @@ impl Outbox {
         if kept { self.keep((flight, at), reject, parts) } else { Ok(()) }
     }
 
-    /// Sends a letter. What cannot be kept whole is kept as its sealed original, or else as its place.
+    /// Sends a dead letter. What cannot be kept whole is kept as its sealed original, or else as
+    /// its position.
     fn keep(
         &mut self,
         (flight, at): (usize, usize),
@@ -209,7 +211,7 @@ impl Outbox {
         parts: &Kept<'_>,
     ) -> Result<(), End> {
         let &Kept { key, body, headers: own, schema, sealed, more, was } = parts;
-        // What is nowhere else is told apart by that.
+        // The digest identifies a value that is not kept anywhere.
         let told_apart = body.is_empty() && sealed.is_none();
         let digest = self.digest.as_ref().filter(|_| told_apart).zip(was.value());
         let digest = digest.map(|(digest, value)| digest(&value));
@@ -217,7 +219,7 @@ impl Outbox {
         let route = routes.get(usize::from(sent[at].route)).filter(|_| routes.len() > 1);
         let rules = (schema, route.map(|route| &*route.name));
         let said = letter::headers(&places[sent[at].place], &sent[at], reject, rules);
-        // As Kafka Connect does it: the record's own headers come first.
+        // Like Kafka Connect: the record's own headers come first.
         let mut headers: Vec<Own<'_>> =
             own.iter().filter(|(name, _)| !name.starts_with(names::OURS)).copied().collect();
         headers.extend(said.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
@@ -238,7 +240,7 @@ impl Outbox {
         }
     }
 
-    /// Sends a letter; returns why it is not taken.
+    /// Sends a letter. Returns the reason if it is not taken.
     fn post(
         &mut self,
         (flight, at): (usize, usize),
@@ -275,7 +277,7 @@ fn own(back: &Back) -> Vec<Own<'_>> {
     back.headers.iter().map(|(name, value)| (&**name, value.as_deref())).collect()
 }
 
-/// What cannot be kept anywhere ends the run.
+/// A record that cannot be kept anywhere ends the run.
 pub(super) fn letter_refused(reason: Reason) -> End {
     let what = format!("the dead letter topic rejected a dead letter ({})", reason.word());
     End::Failed(Failure::DeadLetter(io::Error::other(what)))

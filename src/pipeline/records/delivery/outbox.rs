@@ -1,4 +1,4 @@
-//! What is on its way to the sink: records and dead letters, batch by batch.
+//! The records and dead letters in flight, by batch.
 
 use std::{collections::VecDeque, ops::Range, sync::Arc};
 
@@ -27,33 +27,33 @@ use crate::{
     seal::Seal,
 };
 
-/// A record that has no more headers costs no room of its own for them.
+/// Records with at most this many headers need no allocation for them.
 const MOST_HEADERS: usize = 8;
 
-/// Sends what became of batches.
+/// Sends the results of batches.
 pub(in crate::pipeline::records) struct Outbox {
     pub(super) sink: Box<dyn RecordSink>,
     pub(super) keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
-    /// Whom the originals of dead letters are sealed to.
+    /// The seal for the originals of dead letters.
     pub(super) seal: Option<Seal>,
-    /// What tells values apart that are not kept.
+    /// Distinguishes values that are not kept.
     pub(super) digest: Option<Digest>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) desk: Desk,
-    /// Batches whose records are not all told of, in the order of the input.
+    /// Batches with unreported records, in the order of the input.
     pub(super) flying: VecDeque<Flight>,
-    /// The transaction that records were sent in does not hold any more.
+    /// The transaction of the records was aborted.
     pub(super) undone: bool,
-    /// A topic showed a fault of its own since this was looked at.
+    /// A topic had an error since this was checked last.
     pub(super) topic_broke: bool,
-    /// Something of the last batch is read again although it was sent and is durable.
+    /// Something of the last batch is read again, although it was sent and is durable.
     pub(super) repeats: bool,
 }
 
-/// A batch on its way.
+/// A batch in flight.
 pub(super) struct Flight {
     pub(super) seq: u64,
-    /// What was sent and not told of.
+    /// How many of its records and letters have no report yet.
     pub(super) outstanding: usize,
     pub(super) tally: Tally,
     /// The routes of the plan that it was judged by.
@@ -63,23 +63,23 @@ pub(super) struct Flight {
     pub(super) sent: Vec<Sent>,
 }
 
-/// A record of a block, and what became of it.
+/// A record of a block, and its result.
 #[derive(Clone, Copy)]
 pub(super) struct One<'a> {
     pub(super) block: &'a Block,
     pub(super) judged: &'a Judged,
     pub(super) at: usize,
-    /// Its key, as far as it may be seen.
+    /// Its key, as far as it may be shown.
     pub(super) key: Option<&'a [u8]>,
-    /// The sink is known not to take it.
+    /// Set if it is known that the sink does not take the record.
     pub(super) refused: Option<Refused>,
 }
 
-/// What is known of a record that the sink does not take.
+/// What is known about a record that the sink does not take.
 #[derive(Clone, Copy)]
 pub(super) struct Refused {
     pub(super) reason: Reason,
-    /// Nor does it take a dead letter that holds more than its place.
+    /// The sink also refuses a dead letter with more than its position.
     pub(super) bare: bool,
 }
 
@@ -91,7 +91,7 @@ impl<'a> One<'a> {
         &self.block.records()[self.at]
     }
 
-    /// Its headers, as far as they may be seen.
+    /// Its headers, as far as they may be shown.
     pub(super) fn headers(&self) -> SmallVec<[Own<'a>; MOST_HEADERS]> {
         let Self { block, judged, .. } = *self;
         let (arena, all) = match &judged.verdicts[self.at].headers {
@@ -111,7 +111,7 @@ impl<'a> One<'a> {
 }
 
 impl Outbox {
-    /// Nothing is on its way yet.
+    /// Creates an outbox without records.
     pub(in crate::pipeline::records) fn new(
         sink: Box<dyn RecordSink>,
         keeps: Arc<dyn Fn(Reason) -> bool + Send + Sync>,
@@ -124,7 +124,7 @@ impl Outbox {
         Self { sink, keeps, seal, digest, observer, desk, flying, undone, topic_broke, repeats }
     }
 
-    /// A batch goes on its way.
+    /// Adds a batch.
     pub(super) fn push(&mut self, batch: &RecordBatch) {
         let RecordBatch { seq, block, judged, .. } = batch;
         self.flying.push_back(Flight {
@@ -138,8 +138,8 @@ impl Outbox {
         });
     }
 
-    /// Sends a record of the batch that was pushed last, or what is kept of it. `refused`: the sink is
-    /// known not to take it.
+    /// Sends a record of the batch that was added last, or what is kept of it. `refused`: it is
+    /// known that the sink does not take it.
     pub(super) fn send(
         &mut self,
         block: &Block,
@@ -166,7 +166,7 @@ impl Outbox {
                     self.forward(one, Some(body), lines.counts)?;
                 }
                 for reject in lines.rejects.clone() {
-                    // A report is about one thing that was sent.
+                    // A report is about one item that was sent.
                     let Some(flight) = self.flying.back_mut() else { return Ok(()) };
                     let line = Some(judged.output.rejects[reject].line).filter(|line| *line > 0);
                     flight.sent.push(Sent { line, own: false, ..Sent::of((record, verdict)) });
@@ -240,7 +240,7 @@ impl Outbox {
     }
 }
 
-/// The topic and the partition that a record is of, wherever it was read.
+/// The topic and the partition of a record; for a replay, the original ones.
 pub(super) fn home<'a>(place: &'a Place, origin: Option<&'a Origin>) -> (&'a str, i32) {
     match origin {
         None => (&place.topic, place.partition),
@@ -248,12 +248,13 @@ pub(super) fn home<'a>(place: &'a Place, origin: Option<&'a Origin>) -> (&'a str
     }
 }
 
-/// The flight that a ticket is of.
+/// Returns the batch of a ticket.
 pub(super) fn find(flying: &VecDeque<Flight>, ticket: Ticket) -> Option<usize> {
     flying.binary_search_by_key(&ticket.batch, |flight| flight.seq).ok()
 }
 
-/// With which timestamp a ticket's record was sent; a dead letter has the time at which it is written.
+/// Returns the timestamp of a ticket's record. For a dead letter, it is the time when it is
+/// written.
 pub(super) fn timestamp(flying: &VecDeque<Flight>, ticket: Ticket) -> Option<i64> {
     let sent = &flying[find(flying, ticket)?].sent[ticket.record as usize];
     sent.counts.and(sent.timestamp)

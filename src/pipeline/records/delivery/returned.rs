@@ -1,4 +1,4 @@
-//! What is given back unsettled: records that are read again, here or elsewhere, and counted then.
+//! Records that are given back: they are read again, here or elsewhere, and counted then.
 
 use std::io;
 
@@ -16,12 +16,12 @@ use crate::pipeline::{
 };
 
 impl Outbox {
-    /// Which of a block's places are still this reader's.
+    /// Returns which places of a block are still assigned to this reader.
     pub(super) fn held(&self, block: &Block) -> Vec<bool> {
         block.places().iter().map(|place| self.desk.offsets.holds(place.id)).collect()
     }
 
-    /// A record of the last flight is not sent.
+    /// A record of the last batch is not sent.
     pub(super) fn pass_over(&mut self, block: &Block, judged: &Judged, at: usize) {
         let Some(flight) = self.flying.back_mut() else { return };
         flight.sent[at].gone = true;
@@ -43,7 +43,8 @@ impl Outbox {
         self.desk.ledger.give_back(lines);
     }
 
-    /// Takes what the sink could not send for a fault of its topic; whether there was any.
+    /// Takes what the sink could not send because of an error of its topic. Returns whether there
+    /// was any.
     pub(super) fn take_unsent(&mut self) -> bool {
         let mut all = Vec::new();
         self.sink.unsent(&mut all);
@@ -56,7 +57,7 @@ impl Outbox {
         any
     }
 
-    /// The topic that something was for has a fault: the source reads it again.
+    /// The destination topic has an error, so the source reads this again.
     pub(super) fn unsent(&mut self, flight: usize, at: usize, why: &io::Error) {
         self.withdraw(flight, at);
         let flown = &self.flying[flight];
@@ -64,7 +65,8 @@ impl Outbox {
         self.topic_broke = true;
     }
 
-    /// Whether this of the last batch was sent before, and is durable: then it is not sent again, nor counted.
+    /// Returns whether this part of the last batch was sent before and is durable. It is then
+    /// neither sent again nor counted.
     pub(super) fn was_sent(&mut self, at: usize) -> bool {
         let Some(flight) = self.flying.back() else { return false };
         let (sent, offsets) = (&flight.sent[at], &self.desk.offsets);
@@ -76,7 +78,7 @@ impl Outbox {
         was
     }
 
-    /// Takes what was to be sent out of its batch's account.
+    /// Removes an item from the counts of its batch.
     fn withdraw(&mut self, flight: usize, at: usize) {
         let flown = &mut self.flying[flight];
         let (tally, sent) = (&mut flown.tally, &mut flown.sent[at]);
@@ -93,7 +95,7 @@ impl Outbox {
         self.desk.ledger.give_back(lines);
     }
 
-    /// What of a batch is durable although its place is to be read again: it is not sent again then.
+    /// Notes what is durable of a batch whose place is read again, so that it is not sent again.
     pub(super) fn keep_sent(&mut self, flight: &Flight) {
         for (number, place) in flight.places.iter().enumerate() {
             if self.desk.offsets.holds(place.id) {
@@ -106,8 +108,9 @@ impl Outbox {
     }
 }
 
-/// Takes a record's lines, which took this route, out of its batch's account, and returns how many they are: `lines` in the chunk,
-/// or as many as events were found in it. What was found in them stays counted as found.
+/// Removes the lines of a record, which took this route, from the counts of its batch, and returns
+/// their number: `lines` in the chunk, or the number of events found in it. Findings in them remain
+/// counted.
 fn uncount(
     tally: &mut Tally,
     (route, lines): (u16, u64),

@@ -1,8 +1,9 @@
-//! Records for whose sake a transaction was taken back.
+//! Records because of which a transaction was aborted.
 //!
-//! A broker refuses a whole batch for one record in it, and the transaction with it. What was in that
-//! batch is under suspicion until it is committed: it is sent with nothing else on its way. Of what is
-//! refused then it is known why, and when it comes again it goes to the dead letter.
+//! A broker rejects a whole batch because of one record in it, and the transaction fails with it.
+//! The records of that batch are suspects until they are committed: each is sent with nothing else
+//! in flight. If one is rejected then, the reason is known, and when it is read again it goes to
+//! the dead letter.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,14 +12,14 @@ use std::{
 
 use crate::pipeline::{Reason, records::Place};
 
-/// What is held against a record.
+/// What is known about a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Held {
-    /// It was refused together with others.
+    /// It was rejected together with others.
     Suspected,
-    /// It was refused alone.
+    /// It was rejected alone.
     Guilty(Reason),
-    /// So was its dead letter, which holds no more than its place from now on.
+    /// Its dead letter was rejected, too, and only has the position from now on.
     Bare(Reason),
 }
 
@@ -37,7 +38,7 @@ impl Held {
 pub(super) struct Suspects(HashMap<(Arc<str>, i32), BTreeMap<i64, Held>>);
 
 impl Suspects {
-    /// What is held against a record.
+    /// Returns what is known about a record.
     pub(super) fn about(&self, place: &Place, offset: i64) -> Option<Held> {
         if self.0.is_empty() {
             return None;
@@ -45,7 +46,7 @@ impl Suspects {
         self.0.get(&(place.topic.clone(), place.partition))?.get(&offset).copied()
     }
 
-    /// Holds something against a record; what is known and is no less stays.
+    /// Notes something about a record, unless something as serious is known already.
     pub(super) fn hold(&mut self, place: &Place, offset: i64, held: Held) {
         let all = self.0.entry((place.topic.clone(), place.partition)).or_default();
         let known = all.entry(offset).or_insert(held);
@@ -54,7 +55,7 @@ impl Suspects {
         }
     }
 
-    /// What is committed is free of all suspicion.
+    /// Removes a record that is committed.
     pub(super) fn acquit(&mut self, place: &Place, before: i64) {
         if self.0.is_empty() {
             return;
