@@ -1,12 +1,12 @@
-//! What librdkafka can do and rdkafka does not offer.
+//! Functions of librdkafka that rdkafka does not offer.
 //!
-//! A message's headers, read so that no name can stop the program: rdkafka takes every name for UTF-8 and
-//! panics where one is not; librdkafka itself does not mind. A token for a client that asks for none, as
-//! rdkafka's for questions of administration. Another password for one that runs. Whether a consumer is a
-//! member of its group, and who is in a group, as whom and with what. Which id a topic has. This is the one
-//! place outside the engine's index with `unsafe`: each call is behind a function that is safe for every argument.
+//! They read the headers of a message (rdkafka panics if a name is not UTF-8), give a token to a
+//! client that does not ask for one, such as rdkafka's admin client, change the password of a
+//! running client, and return whether a consumer is a member of its group, the members of a group,
+//! and the ids of topics. Apart from the engine's index, this is the only place with `unsafe`. Each
+//! call is in a function that is safe for all arguments.
 
-// The index is the other home of it; a test keeps it there and here.
+// A test ensures that `unsafe` is only allowed here and in the engine's index.
 #![allow(unsafe_code)]
 
 use std::{
@@ -50,12 +50,13 @@ use super::{
 /// A name and a value.
 type Header<'m> = (&'m str, Option<&'m [u8]>);
 
-/// Appends a message's headers to `headers`, in their order; `false`: there are others, which cannot be
-/// read or not be written again. Nothing is kept of those. librdkafka ends a name at a zero byte.
+/// Appends a message's headers to `headers`, in their order. Returns `false` if there are others,
+/// which cannot be read or not be written again; those are omitted. librdkafka ends a name at a
+/// zero byte.
 pub fn headers<'m>(message: &'m BorrowedMessage<'_>, headers: &mut Vec<Header<'m>>) -> bool {
     let mut all: *mut rd_kafka_headers_t = ptr::null_mut();
-    // SAFETY: the message is librdkafka's own and alive, for it is borrowed, and `all` is ours to write.
-    // What it is set to belongs to the message and lives as long.
+    // SAFETY: the message belongs to librdkafka and is alive, because it is borrowed, and `all` is
+    // ours to write. The value that it is set to belongs to the message and lives as long.
     match unsafe { rd_kafka_message_headers(message.ptr(), &raw mut all) } {
         Code::RD_KAFKA_RESP_ERR_NO_ERROR => {}
         Code::RD_KAFKA_RESP_ERR__NOENT => return true,
@@ -66,16 +67,16 @@ pub fn headers<'m>(message: &'m BorrowedMessage<'_>, headers: &mut Vec<Header<'m
         let mut name: *const c_char = ptr::null();
         let mut value: *const c_void = ptr::null();
         let mut length = 0;
-        // SAFETY: `all` is the message's, as above, and the others are ours to write. A number behind
-        // the last is an error, and nothing is written then.
+        // SAFETY: `all` belongs to the message, as above, and the others are ours to write. An
+        // index after the last one is an error, and nothing is written then.
         let code = unsafe {
             rd_kafka_header_get_all(all, number, &raw mut name, &raw mut value, &raw mut length)
         };
         if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
             break;
         }
-        // SAFETY: without an error, `name` is text that a zero ends, and `value` is null or has
-        // `length` bytes. Both stand in `all`, which nobody changes while the message is borrowed.
+        // SAFETY: without an error, `name` is text that ends in a zero, and `value` is null or has
+        // `length` bytes. Both are in `all`, which nothing changes while the message is borrowed.
         let (name, value) = unsafe {
             let value = (!value.is_null()).then(|| slice::from_raw_parts(value.cast(), length));
             (CStr::from_ptr(name), value)
@@ -88,10 +89,11 @@ pub fn headers<'m>(message: &'m BorrowedMessage<'_>, headers: &mut Vec<Header<'m
     readable
 }
 
-/// Whether a consumer is a member of its group, as far as it knows. Whoever left has no id any more.
+/// Returns whether a consumer is a member of its group, as far as it knows. A consumer that has
+/// left has no member id.
 pub fn is_member<C: ClientContext>(client: &Client<C>) -> bool {
-    // SAFETY: the client is alive, for it is borrowed. What comes is null, or text that a zero ends, and
-    // ours to give back.
+    // SAFETY: the client is alive, because it is borrowed. The result is null, or text that ends in
+    // a zero and that we must free.
     unsafe {
         let id = rd_kafka_memberid(client.native_ptr());
         if id.is_null() {
@@ -103,7 +105,7 @@ pub fn is_member<C: ClientContext>(client: &Client<C>) -> bool {
     }
 }
 
-/// Asks a group's coordinator who is in the group.
+/// Asks a group's coordinator for the members of the group.
 pub(super) fn describe_group<C: ClientContext>(
     client: &Client<C>,
     group: &str,
@@ -127,11 +129,11 @@ pub(super) fn describe_group<C: ClientContext>(
     }
 }
 
-/// Has `ask` put a question of administration, and `read` read the answer.
+/// Sends an admin request with `ask`, and reads the response with `read`.
 ///
 /// # Safety
-/// `ask` does no more than put the question to the queue that it is given, with the options that it is given,
-/// which it does not keep; `read` keeps nothing of the event.
+/// `ask` only puts the request into the queue that it is given, with the options that it is given,
+/// and does not keep them; `read` keeps nothing of the event.
 unsafe fn answered<C: ClientContext, T>(
     client: &Client<C>,
     about: rd_kafka_admin_op_t,
@@ -141,9 +143,9 @@ unsafe fn answered<C: ClientContext, T>(
 ) -> Result<T, RDKafkaErrorCode> {
     let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX / 2);
     let mut said = [0; 2];
-    // SAFETY: the client is alive, for it is borrowed. The options are copied in the call; `said` is ours to
-    // write, and as long as is told. The queue and the event are ours, and given back once, the queue last:
-    // nothing else has them.
+    // SAFETY: the client is alive, because it is borrowed. The options are copied in the call;
+    // `said` is ours to write, and has the given length. The queue and the event are ours, and
+    // destroyed once, the queue last; nothing else refers to them.
     unsafe {
         let native = client.native_ptr();
         let queue = rd_kafka_queue_new(native);
@@ -151,7 +153,7 @@ unsafe fn answered<C: ClientContext, T>(
         rd_kafka_AdminOptions_set_request_timeout(options, patience, said.as_mut_ptr(), said.len());
         ask(native, options, queue);
         rd_kafka_AdminOptions_destroy(options);
-        // A little longer, so that its own word for it comes.
+        // A little longer, so that librdkafka's own timeout error arrives.
         let event = rd_kafka_queue_poll(queue, patience.saturating_add(1000));
         let answer = match event.is_null() {
             true => Err(RDKafkaErrorCode::OperationTimedOut),
@@ -165,13 +167,13 @@ unsafe fn answered<C: ClientContext, T>(
     }
 }
 
-/// What an answer says of the one group in it.
+/// Reads the one group in a response.
 ///
 /// # Safety
-/// The event is librdkafka's, and alive.
+/// The event belongs to librdkafka, and is alive.
 unsafe fn described(event: *mut rd_kafka_event_t) -> Result<Group, RDKafkaErrorCode> {
-    // SAFETY: all that is read here belongs to the event, which nobody changes. Where there are `count` of
-    // something, each number below that is one; texts end in a zero, or are null.
+    // SAFETY: everything that is read here belongs to the event, which nothing changes. Each index
+    // below a `count` is valid; texts end in a zero, or are null.
     unsafe {
         let code = rd_kafka_event_error(event);
         if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -215,31 +217,32 @@ unsafe fn described(event: *mut rd_kafka_event_t) -> Result<Group, RDKafkaErrorC
     }
 }
 
-/// A text of librdkafka's.
+/// Copies a text of librdkafka.
 ///
 /// # Safety
-/// A zero ends it.
+/// It ends in a zero.
 unsafe fn text(text: *const c_char) -> String {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller ensures it.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
-/// What tells a topic from another one of the same name, which was made after it was deleted.
+/// Distinguishes a topic from one of the same name that was created after it was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicId(i64, i64);
 
 #[cfg(test)]
 impl TopicId {
-    /// One for tests.
+    /// An id for tests.
     pub(crate) fn of(number: i64) -> Self {
         Self(0, number)
     }
 }
 
-/// The ids of topics; `None`: there is no such topic. Those that nothing is known of are not in it.
+/// The ids of topics; `None`: the topic does not exist. Topics about which nothing is known are
+/// missing.
 pub type TopicIds = BTreeMap<String, Option<TopicId>>;
 
-/// Asks a cluster for the ids of topics. Before version 2.8 brokers have none.
+/// Asks a cluster for the ids of topics. Brokers before version 2.8 have none.
 pub fn topic_ids<C: ClientContext>(
     client: &Client<C>,
     topics: &[&str],
@@ -251,8 +254,8 @@ pub fn topic_ids<C: ClientContext>(
         return Ok(TopicIds::new());
     }
     let about = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
-    // SAFETY: the names end in a zero and are copied when they are collected; the collection is copied in the
-    // call, and given back once; `identified` copies what it reads.
+    // SAFETY: the names end in a zero and are copied into the collection, which is copied in the
+    // call and destroyed once; `identified` copies what it reads.
     unsafe {
         let ask = |native, options, queue| {
             let all =
@@ -264,13 +267,13 @@ pub fn topic_ids<C: ClientContext>(
     }
 }
 
-/// What an answer says of the topics in it.
+/// Reads the topics in a response.
 ///
 /// # Safety
-/// The event is librdkafka's, and alive.
+/// The event belongs to librdkafka, and is alive.
 unsafe fn identified(event: *mut rd_kafka_event_t) -> Result<TopicIds, RDKafkaErrorCode> {
-    // SAFETY: all that is read here belongs to the event, which nobody changes. There are `count` topics, of
-    // which one that was not answered may be null; names end in a zero.
+    // SAFETY: everything that is read here belongs to the event, which nothing changes. There are
+    // `count` topics, and a topic without a response may be null; names end in a zero.
     unsafe {
         let code = rd_kafka_event_error(event);
         if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -312,14 +315,15 @@ unsafe fn identified(event: *mut rd_kafka_event_t) -> Result<TopicIds, RDKafkaEr
     }
 }
 
-/// Gives a client a token, for as long as that is valid; whether it took it.
+/// Gives a token with this lifetime to a client. Returns whether the client accepted it.
 pub(super) fn give_token<C: ClientContext>(client: &Client<C>, token: &OAuthToken) -> bool {
     let texts = (CString::new(&*token.token), CString::new(&*token.principal_name));
     let (Ok(text), Ok(principal)) = texts else { return false };
-    // What it would say, ends in a zero in any case.
+    // The buffer for an error text, which always ends in a zero.
     let mut said = [0; 2];
-    // SAFETY: the client is alive, for it is borrowed; both texts end in a zero, and are read in the call
-    // alone; there are no extensions; `said` is ours to write, and as long as is told.
+    // SAFETY: the client is alive, because it is borrowed; both texts end in a zero, and are only
+    // read during the call; there are no extensions; `said` is ours to write, and has the given
+    // length.
     let code = unsafe {
         rd_kafka_oauthbearer_set_token(
             client.native_ptr(),
@@ -335,7 +339,8 @@ pub(super) fn give_token<C: ClientContext>(client: &Client<C>, token: &OAuthToke
     code == Code::RD_KAFKA_RESP_ERR_NO_ERROR
 }
 
-/// Gives a client another password, for the connections that it makes from now on; whether it took it.
+/// Gives a client another password for its future connections. Returns whether the client accepted
+/// it.
 pub(super) fn give_password<C: ClientContext>(
     client: &Client<C>,
     user: &str,
@@ -344,14 +349,15 @@ pub(super) fn give_password<C: ClientContext>(
     let (Ok(user), Ok(password)) = (CString::new(user), CString::new(password)) else {
         return false;
     };
-    // SAFETY: the client is alive, for it is borrowed; both texts end in a zero, and are copied in the call.
+    // SAFETY: the client is alive, because it is borrowed; both texts end in a zero, and are copied
+    // in the call.
     let error = unsafe {
         rd_kafka_sasl_set_credentials(client.native_ptr(), user.as_ptr(), password.as_ptr())
     };
     if error.is_null() {
         return true;
     }
-    // SAFETY: it is an error of librdkafka's, which is ours, and nobody else has it.
+    // SAFETY: it is an error of librdkafka that we own, and nothing else refers to it.
     unsafe { rd_kafka_error_destroy(error) };
     false
 }

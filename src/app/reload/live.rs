@@ -170,7 +170,7 @@ pub(crate) struct LiveWorker<J> {
     make: Make<J>,
     /// Scratch space.
     counts: Vec<u64>,
-    /// What the last chunk came from, where that decides about routes.
+    /// The source of the last chunk, if routes depend on it.
     origin: Option<Arc<str>>,
 }
 

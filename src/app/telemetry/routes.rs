@@ -1,4 +1,4 @@
-//! What took which route.
+//! The counts of each route.
 
 use super::Snapshot;
 use crate::{
@@ -7,8 +7,8 @@ use crate::{
     metrics::{Family, Sample},
 };
 
-/// The measures by route; none where there are no routes. What no route took is the default's. Counts of
-/// routes that a reload removed stay.
+/// Returns the metrics by route, or none if there are no routes. Lines that took no route are
+/// counted for the default route. The counts of routes that a reload removed are kept.
 pub(super) fn families(seen: &Snapshot, routes: &[RouteInfo], detectors: &[String]) -> Vec<Family> {
     let Some((default, routes)) = routes.split_first() else { return Vec::new() };
     if routes.is_empty() && seen.routes.is_empty() {
@@ -44,7 +44,7 @@ pub(super) fn families(seen: &Snapshot, routes: &[RouteInfo], detectors: &[Strin
     ]
 }
 
-/// What took none of the routes with these counts.
+/// Returns what took none of the routes with these counts.
 fn rest<'a>(seen: &Snapshot, routes: impl Iterator<Item = &'a RouteCounts>) -> RouteCounts {
     let tally = &seen.tally;
     let mut rest = RouteCounts {
