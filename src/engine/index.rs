@@ -6,6 +6,7 @@
 //! candidates by the tables of [`exact`], [`fingerprint`] finds literals; [`simd`] holds the three
 //! instruction sets.
 
+mod block;
 pub(crate) mod exact;
 pub(crate) mod fingerprint;
 pub(crate) mod gate;
@@ -15,6 +16,7 @@ mod resolve;
 pub(crate) mod simd;
 
 use super::memory;
+use block::{block, each, line_end, window};
 use exact::Exact;
 use fingerprint::Fingerprint;
 pub(crate) use gate::Gate;
@@ -291,36 +293,4 @@ impl Index {
         each(control, lines, |at| self.controls.push(base + at));
         each(high, lines, |at| self.highs.push(base + at));
     }
-}
-
-/// Calls `is` with the first and the last bit; with each one where lines end in the block, for
-/// the first and the last are not every line's.
-fn each(mut mask: u64, lines: bool, mut is: impl FnMut(u32)) {
-    while lines && mask != 0 {
-        is(mask.trailing_zeros());
-        mask &= mask - 1;
-    }
-    if mask != 0 {
-        is(mask.trailing_zeros());
-        is(63 - mask.leading_zeros());
-    }
-}
-
-/// The first line end of a block.
-#[inline(always)]
-fn line_end(base: u32, before: u32, quote: u64, newline: u64) -> LineEnd {
-    let k = newline.trailing_zeros();
-    let quotes = before + (quote & ((1u64 << (k & 63)) - 1)).count_ones();
-    LineEnd { at: base + k, quotes }
-}
-
-#[inline(always)]
-fn block(buf: &[u8], at: usize) -> &[u8; 64] {
-    // The scan's assertion keeps 128 bytes behind the last block.
-    buf[at..at + 64].try_into().expect("64 bytes")
-}
-
-#[inline(always)]
-fn window(buf: &[u8], at: usize) -> &[u8; 72] {
-    buf[at..at + 72].try_into().expect("72 bytes")
 }
