@@ -306,7 +306,7 @@ impl LineJudge {
     }
 }
 
-/// The items from `at` for which `before` holds; `at` moves behind them.
+/// The items from `at` for which `before` holds; `at` moves after them.
 #[inline(always)]
 fn until<'a, T>(items: &'a [T], at: &mut usize, before: impl Fn(&T) -> bool) -> &'a [T] {
     let from = *at;

@@ -79,7 +79,7 @@ pub(crate) fn begins(text: &[u8], at: usize, look: Look) -> Option<Begins> {
     begins.or_else(|| (odd && spoiled(&text[second..])).then_some(Begins::Spoiled))
 }
 
-/// Whether a name follows, escaped, behind a bracket that has `rest`, a backslash, behind it.
+/// Whether an escaped name follows a bracket. `rest`, which begins with a backslash, is after it.
 fn is_escaped(mut rest: &[u8]) -> bool {
     loop {
         let slashes = rest.iter().take_while(|b| **b == b'\\').count();
@@ -114,13 +114,13 @@ pub(crate) fn may_hold(content: &[u8], look: Look) -> bool {
         let at = from + n;
         // Also text that only begins as JSON does is judged decoded.
         lead = lead && blank(&content[from..at]) == n;
-        let behind = &content[at + 1..];
-        let behind = &behind[blank(behind)..];
-        let quote = behind.starts_with(b"\\\"") || behind.starts_with(b"\\\\");
+        let after = &content[at + 1..];
+        let after = &after[blank(after)..];
+        let quote = after.starts_with(b"\\\"") || after.starts_with(b"\\\\");
         let object = content[at] == b'{';
-        let scalar = behind.first().is_some_and(|b| b"[{-tfn".contains(b) || b.is_ascii_digit());
-        let odd = look != Look::Objects
-            && behind.first().is_some_and(|b| *b > 0x7e || b",/#".contains(b));
+        let scalar = after.first().is_some_and(|b| b"[{-tfn".contains(b) || b.is_ascii_digit());
+        let odd =
+            look != Look::Objects && after.first().is_some_and(|b| *b > 0x7e || b",/#".contains(b));
         if lead || object && (quote || odd) || arrays && !object && (quote || scalar) {
             return true;
         }

@@ -56,11 +56,12 @@ pub(crate) fn plain(raw: &[u8], out: &mut Vec<u8>) -> bool {
     let whole = dot.unwrap_or(mantissa.len());
     let digits = || mantissa.iter().copied().filter(u8::is_ascii_digit);
     let zeros = digits().take_while(|&b| b == b'0').count();
-    let behind = mantissa.iter().rev().filter(|b| **b != b'.').take_while(|&&b| b == b'0').count();
+    let trailing =
+        mantissa.iter().rev().filter(|b| **b != b'.').take_while(|&&b| b == b'0').count();
     let all = mantissa.len() - usize::from(dot.is_some());
-    // How many of the digits, or of zeros behind them, stand before the point; the first counts.
+    // How many of the digits, or of zeros trailing them, stand before the point; the first counts.
     let count = exponent.saturating_add(whole as i64).saturating_sub(zeros as i64);
-    let significant = all.saturating_sub(zeros + behind);
+    let significant = all.saturating_sub(zeros + trailing);
     let Some(count) = usize::try_from(count).ok().filter(|n| (FEWEST_DIGITS..=MOST).contains(n))
     else {
         return false;
@@ -72,7 +73,7 @@ pub(crate) fn plain(raw: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// The exponent behind the `e`.
+/// The exponent trailing the `e`.
 fn exponent(raw: &[u8]) -> i64 {
     let digits = raw.strip_prefix(b"+").or(raw.strip_prefix(b"-")).unwrap_or(raw);
     let digit = |n: i64, d: &u8| n.saturating_mul(10).saturating_add(i64::from(d & 15));

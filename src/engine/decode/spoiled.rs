@@ -1,29 +1,29 @@
-//! What stands between a bracket and the first name where JSON begins that no walk gets over.
+//! What is between a bracket and the first name of JSON that no walk accepts.
 
 use memchr::memchr3;
 
 /// The longest comment that is looked through.
 const COMMENT: usize = 256;
 
-/// Whether a name follows behind what JSON has not before one: a comma, a comment, white space that
-/// is none to JSON, or what cannot be seen.
+/// Whether a name follows what JSON does not allow before one: a comma, a comment, white space that is
+/// none to JSON, or characters that show nothing.
 pub(super) fn spoiled(mut rest: &[u8]) -> bool {
     loop {
         rest = match rest {
             [b'"', ..] => return true,
-            [b',' | b' ' | 0x7f | ..=0x1f, behind @ ..] => behind,
-            [b'/', b'*', behind @ ..] => {
-                let near = &behind[..behind.len().min(COMMENT)];
+            [b',' | b' ' | 0x7f | ..=0x1f, after @ ..] => after,
+            [b'/', b'*', after @ ..] => {
+                let near = &after[..after.len().min(COMMENT)];
                 match memchr::memmem::find(near, b"*/") {
-                    Some(end) => &behind[end + 2..],
+                    Some(end) => &after[end + 2..],
                     None => return near.len() == COMMENT,
                 }
             }
-            [b'/', b'/', behind @ ..] | [b'#', behind @ ..] => {
-                let near = &behind[..behind.len().min(COMMENT)];
+            [b'/', b'/', after @ ..] | [b'#', after @ ..] => {
+                let near = &after[..after.len().min(COMMENT)];
                 // The end of the line may be escaped.
                 match memchr3(b'\n', b'\r', b'\\', near) {
-                    Some(end) => &behind[end..],
+                    Some(end) => &after[end..],
                     None => return false,
                 }
             }
@@ -34,7 +34,7 @@ pub(super) fn spoiled(mut rest: &[u8]) -> bool {
             // The text is a string literal, whose escapes it still has.
             [b'\\', ..] => match escape(rest) {
                 Some((b'"', _)) => return true,
-                Some((_, behind)) => behind,
+                Some((_, after)) => after,
                 None => return false,
             },
             _ => return false,

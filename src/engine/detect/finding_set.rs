@@ -1,9 +1,9 @@
 //! The findings of one text: which candidates are gone with them, and which of two that overlap wins.
 //!
-//! Of two that overlap, the longer match wins, then the higher priority. A finding speaks for what it
-//! replaces only: what stands before that in its match (the name of an assignment, the words before a
-//! URL) may hold a finding of its own. The host after the user of a URL is spoken for, though it stays:
-//! with the user it looks like an e-mail address.
+//! Of two that overlap, the longer match wins, then the higher priority. A finding claims only what it
+//! replaces: what is before that in its match (the name of an assignment, the words before a URL) may
+//! hold a finding of its own. The host after the user of a URL is claimed, though it stays: with the user
+//! it looks like an e-mail address.
 
 use super::catalog::Catalog;
 use super::finding::{Finding, With};
@@ -136,7 +136,7 @@ impl FindingSet {
     }
 }
 
-/// Where what a finding speaks for ends.
+/// Where what a finding claims ends.
 fn claim_end(catalog: &Catalog, f: &Finding) -> usize {
     match catalog.list[usize::from(f.detector)].extends {
         Extends::Userinfo => f.matched.1.max(f.end),

@@ -143,7 +143,7 @@ fn quoted(token: &[u8], times: u8, out: &mut Vec<u8>) {
 /// No container: where one would open, an event of this size would not be judged.
 const WHOLE_EVENT: u32 = u32::MAX;
 
-/// The highest number behind `bare`, a placeholder without its bracket, anywhere in the event and
+/// The highest number after `bare`, a placeholder without its bracket, anywhere in the event and
 /// however it is spelt; 0 where there is none.
 fn highest(event: &[u8], bare: &[u8]) -> u32 {
     let (mut at, mut highest) = (0, 0);

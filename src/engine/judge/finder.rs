@@ -28,7 +28,7 @@ pub(super) struct Finder {
 /// A text in which JSON is looked for.
 #[derive(Clone, Copy)]
 pub(super) struct Outer<'a> {
-    /// What stands above the text.
+    /// The keys above the text.
     pub(super) keys: Keys<'a>,
     /// The text is a key of the container that opens here.
     pub(super) key_of: Option<u32>,
@@ -235,7 +235,7 @@ impl Finder {
         let outer = Outer { keys, key_of, end, level: level + 1 };
         let observed = self.decider.counts.observed();
         let judged = match self.values(r, own, outer, &mut findings) {
-            Ok(false) => self.beside_values(r, own, outer, observed, &mut findings),
+            Ok(false) => self.around_values(r, own, outer, observed, &mut findings),
             other => other.map(|_| ()),
         };
         self.decider.settle(r, &own.text, &mut findings);
@@ -245,7 +245,7 @@ impl Finder {
 
     /// Judges a text as such in whose values there are `found`. What they hold is looked at again:
     /// the text around them is context, too.
-    fn beside_values(
+    fn around_values(
         &mut self,
         r: &Ruleset,
         own: &mut Level,

@@ -7,12 +7,12 @@ use crate::engine::walk::Line;
 
 type Letters = [u8; LETTERS];
 
-/// The pseudonyms that stand in keys of the event.
+/// The pseudonyms in keys of the event.
 #[derive(Default)]
 pub(super) struct KeyNames {
     /// By object and pseudonym, the raw value that it stands for.
     made: HashMap<(u32, Letters), (usize, usize)>,
-    /// Those that the event had before it was judged, wherever they stand.
+    /// Those that the event had before it was judged, wherever they are.
     there: HashSet<Letters>,
     looked: bool,
 }

@@ -10,7 +10,7 @@ use crate::engine::path::{Paths, Rules};
 use crate::engine::ruleset::Ruleset;
 use crate::engine::walk::{Held, Line, Stop, Walk};
 
-/// How often JSON may stand in a string of other JSON.
+/// How often JSON may be in a string of other JSON.
 const DEPTHS: usize = 4;
 /// The longest text that is looked through inside JSON inside a string: its memory is kept by each
 /// worker.
@@ -79,7 +79,7 @@ impl Nested {
         }
     }
 
-    /// The next value stands where the row is `row`, and is an event, too.
+    /// The row of the next value is `row`, and that of an event, too.
     pub(super) fn begin_at(&mut self, r: &Ruleset, row: &[u64]) {
         self.row.clear();
         self.row.extend_from_slice(&r.precedence.inside);

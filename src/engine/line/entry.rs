@@ -15,17 +15,17 @@ pub(super) struct Entry<'a> {
     /// The first byte that is forwarded: where the line starts, or after a prefix that is removed.
     pub(super) from: usize,
     pub(super) number: u32,
-    /// A control character may stand in it; a byte ≥ 0x80 may.
+    /// It may have a control character; a byte ≥ 0x80.
     pub(super) control: bool,
     pub(super) high: bool,
-    /// Every reject is told, not just the first of each reason.
+    /// Every reject is reported, not just the first of each reason.
     pub(super) bodies: bool,
     /// What it is judged by, and the route that it takes.
     pub(super) r: &'a Ruleset,
     pub(super) route: u16,
 }
 
-/// Copies the run of untouched lines before this one, and begins a new one behind it.
+/// Copies the run of untouched lines before this one, and begins a new one after it.
 pub(super) fn flush(buf: &[u8], run: &mut usize, e: Entry<'_>, out: &mut Output) {
     out.clean.extend_from_slice(&buf[*run..e.from]);
     *run = e.line.end + 1;
@@ -74,7 +74,7 @@ pub(super) fn reject(
 ) {
     out.tally.reject(e.route, reason);
     if !e.bodies && out.tally.rejected[reason.index()] > 1 {
-        // Without a dead letter only the first of each reason is told: the rest is counted.
+        // Without a dead letter only the first of each reason is reported: the rest is counted.
         return;
     }
     let end = e.line.end;
