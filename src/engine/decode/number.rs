@@ -59,7 +59,7 @@ pub(crate) fn plain(raw: &[u8], out: &mut Vec<u8>) -> bool {
     let trailing =
         mantissa.iter().rev().filter(|b| **b != b'.').take_while(|&&b| b == b'0').count();
     let all = mantissa.len() - usize::from(dot.is_some());
-    // How many of the digits, or of zeros trailing them, stand before the point; the first counts.
+    // How many of the digits, or of zeros after them, are before the point; the first counts.
     let count = exponent.saturating_add(whole as i64).saturating_sub(zeros as i64);
     let significant = all.saturating_sub(zeros + trailing);
     let Some(count) = usize::try_from(count).ok().filter(|n| (FEWEST_DIGITS..=MOST).contains(n))
@@ -73,7 +73,7 @@ pub(crate) fn plain(raw: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// The exponent trailing the `e`.
+/// The exponent after the `e`.
 fn exponent(raw: &[u8]) -> i64 {
     let digits = raw.strip_prefix(b"+").or(raw.strip_prefix(b"-")).unwrap_or(raw);
     let digit = |n: i64, d: &u8| n.saturating_mul(10).saturating_add(i64::from(d & 15));
