@@ -40,6 +40,7 @@ mod policy;
 mod properties;
 mod records;
 mod regex_only;
+mod release;
 mod reload;
 mod replay;
 mod reports;
