@@ -10,6 +10,9 @@
 #[path = "../benches/support/generator.rs"]
 mod generator;
 
+#[path = "allocations/formula.rs"]
+mod formula;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,

@@ -13,12 +13,12 @@ use crate::dead_letter::longest;
 use crate::pipeline::{
     Budget, Sizes,
     budget::{Demand, TooSmall},
-    records::{block_bytes, judged_bytes, most_block, usual_block},
+    records::{ValueFraming, block_bytes, judged_bytes, most_block, usual_block},
 };
 use crate::sinks::kafka::sink_bytes;
 use crate::sources::{
     follow::{FILE_BYTES, MOST_FILES},
-    kafka::{BLOCKS, source_bytes},
+    kafka::{BLOCKS, WINDOW_LOG, source_bytes},
 };
 
 /// The program itself, its stacks, the compiled plan, and the buffers of sources and sinks.
@@ -60,10 +60,10 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// An eighth of the memory that is allowed, or of what this many workers have by default.
+    /// A tenth of the memory that is allowed, or of what so many workers have by default.
     fn of(run: &Run, max_event_bytes: usize) -> Self {
         let default = (64 + 32 * run.threads as u64) << 20;
-        let share = usize::try_from(run.memory.unwrap_or(default) / 8).unwrap_or(usize::MAX);
+        let share = usize::try_from(run.memory.unwrap_or(default) / 10).unwrap_or(usize::MAX);
         let share = share.clamp(LEAST_QUEUE, MOST_QUEUE);
         // A record is longer than the event that it comes from.
         Self { ahead: share.max(max_event_bytes), sent: (share / 2).max(2 * max_event_bytes) }
@@ -81,23 +81,35 @@ struct Shape {
     dead_letter: bool,
     /// Lines may be inside wrappers.
     wrapped: bool,
-    /// Records are judged, with their keys and headers.
-    records: bool,
+    /// Records are judged, with their keys and headers: what their values are.
+    records: Option<ValueFraming>,
     fixed_bytes: u64,
 }
 
 impl Shape {
+    /// A decoder. Inputs are decoded one after another, and records by the source, so there is one at a
+    /// time. What is decoded of a record is encoded again.
+    fn decoder_bytes(&self, window: &Window) -> u64 {
+        let workers = if self.records.is_some() { self.workers as u64 } else { 0 };
+        DECODER_BYTES + window.bytes() + workers * PACKER_BYTES
+    }
+
     fn demand(&self, rules: &Rules) -> (Sizes, Demand) {
         let mut sizes = Sizes::new(rules.limits.max_event_bytes);
         sizes.growth = sizes.growth.max(plan::growth(rules));
         let engine = |data: usize| {
-            let wrapped = if self.wrapped { sizes.wrapped_bytes(data) } else { 0 };
-            plan::engine_bytes(data, rules) + wrapped
+            let beside = match (self.wrapped, self.records) {
+                // Keys and headers stand beside values in a chunk of their own, which comes to as much.
+                (_, Some(ValueFraming::Event)) => 2 * Sizes::memory(sizes.usual()) as u64,
+                (false, None) => 0,
+                _ => sizes.wrapped_bytes(data),
+            };
+            plan::engine_bytes(data, rules) + beside
         };
         let fixed_bytes = self.fixed_bytes + listed(rules);
         let demand = match self.records {
-            true => of_records(&sizes, self.workers, fixed_bytes, engine),
-            false => Demand::of_lines(&sizes, self.workers, self.dead_letter, fixed_bytes, engine),
+            Some(framing) => of_records(&sizes, self.workers, framing, fixed_bytes, engine),
+            None => Demand::of_lines(&sizes, self.workers, self.dead_letter, fixed_bytes, engine),
         };
         (sizes, demand)
     }
@@ -107,18 +119,18 @@ impl Shape {
 fn of_records(
     sizes: &Sizes,
     workers: usize,
+    framing: ValueFraming,
     fixed_bytes: u64,
     engine: impl Fn(usize) -> u64,
 ) -> Demand {
     let (usual, most) = (usual_block(sizes), most_block(sizes));
     // A block, and what becomes of it.
-    let batch = |data, long| block_bytes(data, long) + judged_bytes(sizes, data, long);
-    let (batch_bytes, engine_bytes) = (batch(usual, false), engine(usual) + PACKER_BYTES);
-    // The text of an event while it is put together from what stood before it or of its log records, and
-    // what comes out of the encoders.
-    let texts = 8 * sizes.max_event_bytes as u64;
-    let judged = (engine(most) + texts + PACKER_BYTES).saturating_sub(engine_bytes);
-    let long_bytes = batch(most, true).saturating_sub(batch_bytes) + judged;
+    let batch = |data| block_bytes(sizes, data) + judged_bytes(sizes, data, framing);
+    let (batch_bytes, engine_bytes) = (batch(usual), engine(usual));
+    // The text of an event while it is put together of its log records, or with what stood before it.
+    let texts = if framing == ValueFraming::Whole { 8 } else { 1 } * sizes.max_event_bytes as u64;
+    let judged = (engine(most) + texts).saturating_sub(engine_bytes);
+    let long_bytes = batch(most).saturating_sub(batch_bytes) + judged;
     Demand { workers, batch_bytes, engine_bytes, long_bytes, fixed_bytes }
 }
 
@@ -145,9 +157,7 @@ pub(crate) fn fit_records(run: &Run, rules: &Rules) -> Result<Room> {
     let sizes = Sizes::new(rules.limits.max_event_bytes);
     let queues = Queues::of(run, rules.limits.max_event_bytes);
     // Blocks wait in the source, and one for its turn.
-    let waiting = (BLOCKS + 1) as u64 * block_bytes(most_block(&sizes), true);
-    // The text of an event while it is decompressed.
-    let text = 2 * sizes.max_event_bytes as u64;
+    let waiting = (BLOCKS + 1) as u64 * block_bytes(&sizes, most_block(&sizes));
     // A letter's original as it was sealed, its parts, and what is replayed of them.
     let replays = run.topics.as_ref().is_some_and(|topics| topics.replays());
     let letter = if replays { 4 * longest(rules.limits.max_event_bytes) as u64 } else { 0 };
@@ -156,13 +166,19 @@ pub(crate) fn fit_records(run: &Run, rules: &Rules) -> Result<Room> {
         workers: run.threads,
         dead_letter: true,
         wrapped: true,
-        records: true,
-        fixed_bytes: PROGRAM_BYTES + kafka + waiting + text + letter,
+        records: run.topics.as_ref().map(|topics| topics.framing),
+        fixed_bytes: PROGRAM_BYTES + kafka + waiting + letter,
     };
     let (sizes, demand) = shape.demand(rules);
-    match Budget::fit(sizes, demand, run.memory) {
-        Ok(budget) => Ok(Room { budget, window: Window::default(), queues, shape }),
-        Err(least) => Err(too_small(run, least, &Parts(&demand, &sizes))),
+    let window = Window::new(WINDOW_LOG);
+    let decoder = shape.decoder_bytes(&window);
+    let rest = run.memory.map(|memory| memory.saturating_sub(decoder));
+    match Budget::fit(sizes, demand, rest) {
+        Ok(budget) => Ok(Room { budget, window, queues, shape }),
+        Err(TooSmall { minimum }) => {
+            let least = TooSmall { minimum: minimum + decoder };
+            Err(too_small(run, least, &Parts(&demand, &sizes)))
+        }
     }
 }
 
@@ -190,14 +206,10 @@ impl Room {
     /// What the formula comes to, or came to with `other` rules, with the window of a decoder if
     /// anything is compressed.
     pub(crate) fn ceiling_bytes(&self, other: u64) -> u64 {
-        let decoder = if self.window.is_used() { decoder_bytes(&self.window) } else { 0 };
+        let decoder =
+            if self.window.is_used() { self.shape.decoder_bytes(&self.window) } else { 0 };
         self.budget.ceiling_bytes.max(other) + decoder
     }
-}
-
-/// A decoder. Inputs are decoded one after another, so there is one at a time.
-fn decoder_bytes(window: &Window) -> u64 {
-    DECODER_BYTES + window.bytes()
 }
 
 /// The largest window that a `--memory` leaves room for, and the budget with it; `sources` hold so much
@@ -217,20 +229,20 @@ pub(crate) fn fit(run: &Run, rules: &Rules, sources: u64) -> Result<Room> {
     };
     // The beginning of a line that goes on in the next batch, or of lines that wait for another; and a long
     // batch that waits for its turn.
-    let begun = 2 * if run.format.is_some() { sizes.most() } else { sizes.usual() } as u64;
+    let begun = if run.format.is_some() { sizes.most() } else { 0 }.max(2 * sizes.usual()) as u64;
     let waits = if run.threads > 1 { Sizes::memory(sizes.most()) as u64 } else { 0 };
     let shape = Shape {
         workers: run.threads,
         dead_letter: run.dead_letter.is_some(),
         wrapped: run.format.is_some(),
-        records: false,
+        records: None,
         fixed_bytes: PROGRAM_BYTES + encoder + log + sources + followed + begun + waits,
     };
     let (sizes, demand) = shape.demand(rules);
     let mut least = TooSmall { minimum: 0 };
     for log in WINDOWS {
         let window = Window::new(log);
-        let decoder = decoder_bytes(&window);
+        let decoder = shape.decoder_bytes(&window);
         let rest = run.memory.map(|memory| memory.saturating_sub(decoder));
         match Budget::fit(sizes, demand, rest) {
             Ok(budget) => return Ok(Room { budget, window, queues: Queues::default(), shape }),

@@ -15,7 +15,6 @@ mod places;
 mod resolve;
 pub(crate) mod simd;
 
-use super::memory;
 use block::{block, each, line_end, window};
 use exact::Exact;
 use fingerprint::Fingerprint;
@@ -79,7 +78,9 @@ impl Index {
     pub(crate) fn memory(&self) -> usize {
         let Self { quotes, lines, marks, controls, highs, often, seldom, literals, sieved } = self;
         let places = [quotes, highs, often, seldom, literals].map(Places::memory);
-        let lists = lines.memory() + memory::of(marks) + memory::of(controls);
+        let lists = lines.memory()
+            + marks.capacity() * size_of::<Mark>()
+            + controls.capacity() * size_of::<u32>();
         places.into_iter().sum::<usize>() + lists + sieved.memory()
     }
 

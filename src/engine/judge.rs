@@ -160,6 +160,8 @@ impl Judge {
         for f in &self.findings.list {
             self.builder.add(r, f, line, pseudonyms);
         }
+        // Many findings need as much memory as all else does until the event is written.
+        self.findings.give_back_many();
     }
 
     /// What is learnt of the paths of JSON inside strings, which depend on the ruleset.

@@ -7,7 +7,7 @@
 /// Scratch space of more than this is given back after each chunk.
 const KEPT: usize = 4 << 20;
 /// Before a chunk of more than [`LONG`] bytes, scratch space of more than this is given back.
-const KEPT_BEFORE_LONG: usize = 2 << 20;
+const KEPT_BEFORE_LONG: usize = 1 << 20;
 /// A chunk of this size contains a long event.
 const LONG: usize = 384 << 10;
 /// After so many chunks all scratch space is given back, and grows to what the next ones need.
@@ -17,7 +17,7 @@ const GIVEN_BACK_AFTER: u32 = 1024;
 pub(super) const PATHS: u64 = 2 << 20;
 /// The most scratch space that a byte of a chunk can ask for: places, candidates, decoded texts and
 /// their maps, findings, edits; and what is forwarded. `tests/allocations.rs` measures it.
-const SCRATCH: u64 = 36;
+const SCRATCH: u64 = 33;
 
 /// The most memory that an engine takes for a chunk with so much data, with what it forwards of it, but
 /// for what rules ask for.

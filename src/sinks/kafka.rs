@@ -54,10 +54,13 @@ use transactions::Transacting;
 /// The overhead of a record in the producer, and in this sink until its delivery report arrives.
 const RECORD_BYTES: usize = 512;
 
+/// The memory of the batches that the producer builds, and of those that it is sending.
+const BATCHES_BYTES: usize = 4 << 20;
+
 /// Returns the memory of the sink if its producer buffers `buffer` bytes of records: the buffer, the
-/// batches that are built from it, and the overhead of each record.
+/// overhead of each record, and batches.
 pub fn sink_bytes(buffer: usize) -> u64 {
-    (2 * buffer + most_records(buffer) * RECORD_BYTES) as u64
+    (buffer + most_records(buffer) * RECORD_BYTES + BATCHES_BYTES) as u64
 }
 
 /// Returns the maximum number of records in the producer's buffer.

@@ -49,12 +49,13 @@ use rdkafka::{
 };
 
 use crate::{
+    compression::Window,
     journal::Event,
     kafka::Cluster,
     pipeline::records::{Block, Next, Offsets, Piece, Reached, RecordSource, ValueFraming},
     shutdown::Shutdown,
 };
-use arrival::DECODER_BYTES;
+pub use arrival::WINDOW_LOG;
 pub use dead_letters::{DeadLetters, Narrow};
 pub use leave::leave;
 use member::Member;
@@ -77,10 +78,10 @@ const LEAST_BYTES: usize = 64 << 10;
 /// The maximum size of a fetch response.
 const ANSWER_BYTES: usize = 4 << 20;
 
-/// Returns the maximum memory of the source with buffers of `ahead` bytes, without blocks and the text
-/// of a compressed event.
+/// Returns the maximum memory of the source with buffers of `ahead` bytes, without blocks and
+/// decoders.
 pub fn source_bytes(ahead: usize) -> u64 {
-    (ahead + 2 * ANSWER_BYTES) as u64 + DECODER_BYTES
+    (ahead + 2 * ANSWER_BYTES) as u64
 }
 
 /// How long committing offsets may take at the end.
@@ -111,6 +112,8 @@ pub struct Settings {
     pub in_transactions: bool,
     /// The format of a value.
     pub framing: ValueFraming,
+    /// The window of a decoder of values.
+    pub window: Window,
     /// Where partitions without a valid committed offset begin.
     pub starts: Starts,
     /// Set for a replay: the original records of dead letters are read, and the run ends where the

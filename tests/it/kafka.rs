@@ -11,6 +11,7 @@ mod faults;
 mod late;
 pub(crate) mod member;
 mod membership;
+mod memory;
 mod orders;
 mod otlp;
 mod outages;

@@ -96,6 +96,7 @@ pub(super) fn open(
         max_event_bytes: sizes.max_event_bytes,
         in_transactions: topics.transactional_id().is_some(),
         framing: topics.framing,
+        window: room.window.clone(),
         starts: starts(topics),
         letters,
         notes: notes.clone(),

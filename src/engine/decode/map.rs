@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use crate::engine::memory;
-
 /// One decoded unit whose spelling differs from its value: an escape, a surrogate pair, a `%XX`.
 #[derive(Debug, Clone, Copy)]
 struct Atom {
@@ -35,7 +33,7 @@ pub(crate) struct OffsetMap {
 impl OffsetMap {
     /// The bytes of memory that it holds.
     pub(crate) fn memory(&self) -> usize {
-        memory::of(&self.atoms)
+        self.atoms.capacity() * size_of::<Atom>()
     }
 
     /// Forgets every breakpoint (the map of a text that was copied as it is), keeps the memory.

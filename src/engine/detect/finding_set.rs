@@ -10,6 +10,9 @@ use super::finding::{Finding, With};
 use super::pack::{Extends, Step};
 use crate::engine::memory;
 
+/// More findings than these do not keep their memory.
+const MANY: usize = 1 << 14;
+
 /// The findings of a text, or of all texts of an event, and what was matched in the last text.
 #[derive(Default)]
 pub(crate) struct FindingSet {
@@ -32,6 +35,14 @@ impl FindingSet {
     /// The bytes of memory that it holds.
     pub(crate) fn memory(&self) -> usize {
         memory::of(&self.list) + memory::of(&self.matches)
+    }
+
+    /// Gives the memory of many findings back, which are not needed any more.
+    #[inline]
+    pub(crate) fn give_back_many(&mut self) {
+        if self.list.capacity() > MANY {
+            self.list = Vec::new();
+        }
     }
 
     /// Adds `found`, which is another text's list in the places of this one's; returns a list for that

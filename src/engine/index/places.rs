@@ -1,7 +1,6 @@
 //! Lists that a scan writes to block by block, places sixteen at a time.
 
 use super::simd::Level;
-use crate::engine::memory;
 
 /// The most that a block adds to a list.
 const MOST: usize = 64;
@@ -28,7 +27,7 @@ impl<T: Copy + Default> Places<T> {
 
     /// The bytes of memory that it holds.
     pub(super) fn memory(&self) -> usize {
-        memory::of(&self.list)
+        self.list.capacity() * size_of::<T>()
     }
 
     /// Makes room for some blocks; for how many there is room.

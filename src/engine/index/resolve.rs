@@ -2,7 +2,6 @@
 
 use super::gate::{self, Gate};
 use super::{Gates, Index, Mark, SIGNS};
-use crate::engine::memory;
 
 /// Scratch space: the hits that the first look left, and the seldom gates' marks.
 #[derive(Default)]
@@ -15,7 +14,7 @@ pub(super) struct Sieved {
 impl Sieved {
     /// The bytes of memory that it holds.
     pub(super) fn memory(&self) -> usize {
-        memory::of(&self.left) + memory::of(&self.seldom)
+        self.left.capacity() * size_of::<u32>() + self.seldom.capacity() * size_of::<Mark>()
     }
 }
 

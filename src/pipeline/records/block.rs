@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The most records of a block. Their results need memory, too.
-pub(super) const MOST_RECORDS: usize = 4096;
+pub(super) const MOST_RECORDS: usize = 2048;
 /// The memory of a header, in addition to its bytes.
 const HEADER: usize = size_of::<Header>();
 /// The most lines of a block. A single record may have more.

@@ -4,7 +4,7 @@
 use rdkafka::{Message as _, message::BorrowedMessage};
 
 use crate::{
-    compression::{Decode, Fault, Format, Start, decoder},
+    compression::{Decode, Fault, Format, Start, Window},
     kafka::headers,
     pipeline::{
         EngineReason, Reason,
@@ -13,10 +13,7 @@ use crate::{
 };
 
 /// The window of a zstd decoder, as a power of two: the size that every decoder should support.
-const WINDOW_LOG: u32 = 23;
-/// The maximum memory of the decoders, without the text of one event: the zstd window and the
-/// tables.
-pub(super) const DECODER_BYTES: u64 = (1 << WINDOW_LOG) + (2 << 20);
+pub const WINDOW_LOG: u32 = 23;
 /// The maximum expansion factor of a text that is longer than [`FREE`].
 const MOST_EXPANDED: usize = 256;
 const FREE: usize = 64 << 10;
@@ -30,6 +27,7 @@ pub(super) struct Arrival {
     gzip: Option<Box<dyn Decode>>,
     zstd: Option<Box<dyn Decode>>,
     text: Vec<u8>,
+    window: Window,
 }
 
 /// A value of a message.
@@ -46,7 +44,13 @@ pub(super) struct Came<'v> {
 impl Arrival {
     /// Texts have at most `most` bytes.
     pub(super) fn new(most: usize, framing: ValueFraming) -> Self {
-        Self { most, framing, gzip: None, zstd: None, text: Vec::new() }
+        let window = Window::new(WINDOW_LOG);
+        Self { most, framing, gzip: None, zstd: None, text: Vec::new(), window }
+    }
+
+    /// Decoders are within `window`, which notes that there are any.
+    pub(super) fn within(self, window: &Window) -> Self {
+        Self { window: window.clone(), ..self }
     }
 
     /// Adds a message to a block, or, if it is skipped, only its position.
@@ -105,7 +109,7 @@ impl Arrival {
         if bytes.len() > self.most {
             return Err(EngineReason::Oversize.into());
         }
-        let new = || decoder(format, WINDOW_LOG).map_err(|_| EngineReason::TooCostly);
+        let new = || self.window.decoder(format).map_err(|_| EngineReason::TooCostly);
         let mut decoder = kept.take().map_or_else(new, Ok)?;
         self.text.clear();
         decode(&mut *decoder, bytes, self.most, &mut self.text)?;

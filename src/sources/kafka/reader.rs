@@ -80,6 +80,7 @@ impl Reader {
         let (member, queues) = (Member::of(&consumer), Vec::new());
         let paused = PausedPartitions::quarantined(settings.notes.as_deref());
         let arrival = Arrival::new(settings.max_event_bytes, settings.framing);
+        let arrival = arrival.within(&settings.window);
         let (first, none_since, ended) = (0, None, false);
         Ok(Self {
             settings,
