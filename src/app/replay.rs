@@ -67,6 +67,16 @@ fn file(args: ReplayArgs) -> Result<u8, Trouble> {
     if applied.args.follow {
         return Err(anyhow!("replay cannot follow files: remove `follow`").into());
     }
+    // The letters of all inputs are in one file.
+    let routes = &applied.args.rules.policy.routes;
+    if let Some(route) = routes.iter().find(|route| !route.files.is_empty()) {
+        let name = &route.name.value;
+        return Err(anyhow!(
+            "route `{name}` matches files, and dead letters do not come from these any more: replay \
+             with a configuration without `match.file`"
+        )
+        .into());
+    }
     if !applied.args.streams.is_empty() {
         return Err(anyhow!(
             "this configuration reads topics: remove --dead-letter to replay the dead letters of \

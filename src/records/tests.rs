@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod logs;
+mod routes;
 mod values;
 
 type Headers<'a> = &'a [(&'a str, Option<&'a [u8]>)];
