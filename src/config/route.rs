@@ -31,6 +31,9 @@ const MATCH: &[&str] = &["topic", "file", "field"];
 /// Keys of its `sink` and `dead_letter`.
 const TOPIC: &[&str] = &["topic"];
 
+/// Names of fields, and the patterns of each.
+pub type Fields = Vec<(Said<String>, Vec<Said<String>>)>;
+
 /// `[[route]]`. For everything that it does not set, the top level applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteEntry {
@@ -44,7 +47,7 @@ pub struct RouteEntry {
     /// Globs. One of them must match the event's file; if empty, any file does.
     pub files: Vec<Said<String>>,
     /// Fields of the event, and patterns for their values.
-    pub fields: Vec<(Said<String>, Vec<Said<String>>)>,
+    pub fields: Fields,
     /// The name or path of a schema.
     pub schema: Option<Said<String>>,
     /// The packs to use instead of those of the top level.
@@ -68,7 +71,7 @@ pub struct RouteEntry {
 struct Match {
     topics: Vec<Said<String>>,
     files: Vec<Said<String>>,
-    fields: Vec<(Said<String>, Vec<Said<String>>)>,
+    fields: Fields,
 }
 
 impl RouteEntry {
@@ -188,7 +191,7 @@ impl Match {
 }
 
 /// Reads fields, each with a value or a list of values.
-fn fields(r: &mut Reader<'_>, value: &Value<'_>) -> Option<Vec<(Said<String>, Vec<Said<String>>)>> {
+fn fields(r: &mut Reader<'_>, value: &Value<'_>) -> Option<Fields> {
     let (_, table) = r.entry(value)?;
     let mut all = Vec::new();
     for (key, value) in table {
