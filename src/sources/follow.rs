@@ -24,6 +24,7 @@ mod failures;
 mod fingerprint;
 mod finished;
 mod packed;
+mod paths;
 mod registry;
 mod settings;
 mod store;

@@ -2,10 +2,9 @@
 
 use std::{
     collections::HashSet,
-    ffi::OsString,
     fs::{self, File, Metadata},
     io,
-    path::{Path, PathBuf, absolute as made_absolute},
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -13,6 +12,7 @@ use super::{
     Follow, MOST_FILES, Packed, Packing, Tail,
     fingerprint::{self, MIN_BYTES, Node, Stamp},
     finished::is_named_after,
+    paths::{absolute, place},
     store::Entry,
 };
 use crate::{
@@ -389,17 +389,6 @@ fn packing(start: &[u8]) -> Packing {
     }
 }
 
-/// An absolute path, so that a restart in another directory finds it.
-fn absolute(path: &Path) -> PathBuf {
-    made_absolute(path).unwrap_or_else(|_| path.to_path_buf())
-}
-
 fn resumed(entry: &Entry) -> Origin {
     Origin::From(entry.position(), None)
-}
-
-/// Returns the folder and the name of a path.
-pub(super) fn place(path: &Path) -> (PathBuf, OsString) {
-    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    (folder, path.file_name().unwrap_or_default().to_os_string())
 }

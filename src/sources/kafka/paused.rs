@@ -393,9 +393,7 @@ fn is_stopped(error: &KafkaError) -> bool {
 
 fn partitions<'a>(all: impl IntoIterator<Item = &'a (String, i32)>) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
-    for (topic, partition) in all {
-        list.add_partition(topic, *partition);
-    }
+    all.into_iter().for_each(|(topic, partition)| _ = list.add_partition(topic, *partition));
     list
 }
 
