@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_at_once_with_its_place_and_the_mend() {
+    fn all_errors_are_reported_with_their_place_and_the_fix() {
         let text = "\
 version = 2
 shema = 'x'

@@ -73,11 +73,11 @@ impl ReplayTerms {
     /// # Errors
     /// It is not replayed.
     pub fn original(&self, letter: &[u8]) -> Result<(DeadLetter, Vec<u8>), Stays> {
-        let told: DeadLetter = serde_json::from_slice(letter).map_err(|_| Stays::NoLetter)?;
-        if told.attempts >= self.attempts {
+        let parsed: DeadLetter = serde_json::from_slice(letter).map_err(|_| Stays::NoLetter)?;
+        if parsed.attempts >= self.attempts {
             return Err(Stays::Tried);
         }
-        let original = match (&told.sealed, &told.event) {
+        let original = match (&parsed.sealed, &parsed.event) {
             (Some(sealed), _) => {
                 let sealed = STANDARD.decode(sealed).map_err(|_| Stays::NoLetter)?;
                 let identities = self.identities.as_ref().ok_or(Stays::Shut)?;
@@ -89,7 +89,7 @@ impl ReplayTerms {
             (None, Some(_)) => letter[event(letter).ok_or(Stays::InPart)?].to_vec(),
             (None, None) => return Err(Stays::InPart),
         };
-        Ok((told, original))
+        Ok((parsed, original))
     }
 }
 
@@ -180,8 +180,8 @@ mod tests {
     fn an_event_leaves_its_letter_byte_for_byte() {
         let event = r#"{"n": 1e400, "a":"}","big":123456789012345678901234567890 }"#;
         let text = letter(&format!(r#","attempts":2,"event":{event}"#));
-        let (told, original) = terms(3).original(text.as_bytes()).unwrap();
-        assert_eq!((told.attempts, String::from_utf8(original).unwrap()), (2, event.to_owned()));
+        let (parsed, original) = terms(3).original(text.as_bytes()).unwrap();
+        assert_eq!((parsed.attempts, String::from_utf8(original).unwrap()), (2, event.to_owned()));
         assert_eq!(terms(2).original(text.as_bytes()).unwrap_err(), Stays::Tried);
     }
 

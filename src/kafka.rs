@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn promises_are_kept() {
-        assert!(kept("enable.idempotence").is_some_and(|why| why.contains("promise")));
+        assert!(kept("enable.idempotence").is_some_and(|why| why.contains("guarantees")));
         assert!(kept("group.id").is_some_and(|why| why.contains("`group`")));
         assert!(kept("group.instance.id").is_some_and(|why| why.contains("`instance`")));
         assert_eq!(kept("linger.ms"), None);

@@ -52,12 +52,12 @@ impl Identities {
     /// of its content.
     pub fn read(path: &Path) -> std::io::Result<Self> {
         let file = IdentityFile::from_buffer(BufReader::new(std::fs::File::open(path)?))?;
-        let wrong = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+        let invalid = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
         let identities = file
             .into_identities()
-            .map_err(|_| wrong("the identities in the file cannot be used"))?;
+            .map_err(|_| invalid("the identities in the file cannot be used"))?;
         if identities.is_empty() {
-            return Err(wrong("the file contains no identity (AGE-SECRET-KEY-…)"));
+            return Err(invalid("the file contains no identity (AGE-SECRET-KEY-…)"));
         }
         Ok(Self(Arc::new(identities)))
     }

@@ -126,14 +126,14 @@ pub(crate) fn log(
 
 /// Returns the name of the log, and the symbolic link that the user named, if it is one.
 fn template(path: &Path, names: &Names) -> Result<(Template, Option<PathBuf>)> {
-    let wrong = |what| anyhow!("{} {}: {what}", names.at("-o"), path.display());
+    let invalid = |what| anyhow!("{} {}: {what}", names.at("-o"), path.display());
     if let Some(text) = path.to_str().filter(|text| text.contains(['{', '}'])) {
-        return Ok((Template::parse(text).map_err(wrong)?, None));
+        return Ok((Template::parse(text).map_err(invalid)?, None));
     }
     // A symbolic link that the user named is kept.
     let is_link = fs::symlink_metadata(path).is_ok_and(|file| file.is_symlink());
     let there = is_link.then(|| fs::canonicalize(path).ok()).flatten();
-    let name = Template::fixed(there.as_deref().unwrap_or(path)).map_err(wrong)?;
+    let name = Template::fixed(there.as_deref().unwrap_or(path)).map_err(invalid)?;
     Ok((name, there.map(|_| path.to_path_buf())))
 }
 

@@ -195,12 +195,12 @@ mod tests {
             (false, "stdin", 1, json!({"input": "stdin", "line": 1})),
         ] {
             let place = Place { input, line, offset: 0, length: 1 };
-            let mut told: Map<_, _> = fields(of_topics, &place, EngineReason::Syntax.into())
+            let mut object: Map<_, _> = fields(of_topics, &place, EngineReason::Syntax.into())
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect();
-            assert_eq!(told.remove("reason"), Some("syntax".into()));
-            assert_eq!(Value::Object(told), wanted);
+            assert_eq!(object.remove("reason"), Some("syntax".into()));
+            assert_eq!(Value::Object(object), wanted);
         }
     }
 }

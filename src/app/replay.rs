@@ -102,30 +102,30 @@ fn topics(args: ReplayArgs) -> Result<u8, Trouble> {
     if streams.is_empty() {
         return Err(anyhow!("{FORMS}").into());
     }
-    let wrong = |what: &str| Err(anyhow!("{what}").into());
+    let invalid = |what: &str| Err(anyhow!("{what}").into());
     if remaining.is_some() {
-        return wrong(
+        return invalid(
             "--remaining is only for dead letters in a FILE: those in a topic stay there, and an \
              event that is rejected again is written to the topic with `attempts` one higher",
         );
     }
     if for_files {
-        return wrong(
+        return invalid(
             "dead letters in topics are read from there and forwarded to [sink]: remove FILE, -r, \
              -f, -o and --out-dir",
         );
     }
     let Some(letters) = &streams.dead_letter else {
-        return wrong(
+        return invalid(
             "the configuration has no [dead_letter], so no topic has dead letters: add it, with \
              its `topic`",
         );
     };
     if group.as_ref().is_some_and(String::is_empty) {
-        return wrong("--group needs the name of a consumer group");
+        return invalid("--group needs the name of a consumer group");
     }
     if letters.encrypt_to.is_some() && identity.is_none() {
-        return wrong(
+        return invalid(
             "dead_letter.encrypt_to is set, so the originals are encrypted: add --identity \
              KEYFILE to decrypt them",
         );

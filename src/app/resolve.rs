@@ -152,16 +152,16 @@ fn check_command(files: &[PathBuf]) -> Result<()> {
 fn check_followed(run: &Run) -> Result<()> {
     let Some(follow) = &run.follow else { return Ok(()) };
     let option = run.names.at("--follow");
-    let beside = |flag| run.names.beside("--follow", flag);
+    let other_name = |flag| run.names.beside("--follow", flag);
     if matches!(run.output, Output::Each(_)) || run.compress.is_some() {
-        let (compress, out_dir) = (beside("--compress"), beside("--out-dir"));
+        let (compress, out_dir) = (other_name("--compress"), other_name("--out-dir"));
         bail!(
             "{option} appends to one uncompressed output: {compress} is only for rotated files, \
              and {out_dir} cannot be used"
         );
     }
     if follow.files.is_empty() {
-        let fix = match beside("--inputs").as_str() {
+        let fix = match other_name("--inputs").as_str() {
             "inputs" => "list them as `inputs`",
             _ => "name them, as in `tamis --follow app.log`",
         };
@@ -178,8 +178,8 @@ fn check_text(args: &RunArgs) -> Result<()> {
     let kept = args.dead_letter.is_some() || args.streams.dead_letter.is_some();
     if args.rules.text == Some(TextChoice::DeadLetter) && !kept {
         let names = &args.rules.names;
-        let (text, beside) = (names.at("--text"), names.beside("--text", "--dead-letter FILE"));
-        bail!("{text} dead-letter needs {beside}");
+        let (text, other_name) = (names.at("--text"), names.beside("--text", "--dead-letter FILE"));
+        bail!("{text} dead-letter needs {other_name}");
     }
     Ok(())
 }
@@ -190,8 +190,8 @@ fn seal(args: &RunArgs) -> Result<Option<Seal>> {
     let names = &args.rules.names;
     let option = names.at("--dead-letter-encrypt-to");
     if args.dead_letter.is_none() {
-        let beside = names.beside("--dead-letter-encrypt-to", "--dead-letter FILE");
-        bail!("{option} needs {beside}");
+        let other_name = names.beside("--dead-letter-encrypt-to", "--dead-letter FILE");
+        bail!("{option} needs {other_name}");
     }
     key.parse().map(Some).with_context(|| option)
 }

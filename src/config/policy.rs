@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_with_its_place_and_the_mend() {
+    fn all_errors_are_reported_with_their_place_and_the_fix() {
         for (text, wanted) in [
             (
                 "[[allow]]\nexcat = 'x'\nexact = 'x'\n",

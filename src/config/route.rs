@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_with_its_place_and_the_fix() {
+    fn all_errors_are_reported_with_their_place_and_the_fix() {
         let by = "[[route]]\nname = 'a'\nmatch.field.s = 'web-*'\n";
         for (text, wanted) in [
             ("[[route]]\nmatch.field.s = 'a'\n", "2:1: `name` is missing"),

@@ -9,7 +9,7 @@ use std::{
 pub fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
-    let wrong = || format!("`{text}` is not a size: write 1048576, 1024KiB or 1MiB");
+    let invalid = || format!("`{text}` is not a size: write 1048576, 1024KiB or 1MiB");
     let factor: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "k" | "kib" => 1 << 10,
@@ -18,13 +18,13 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         "kb" => 1_000,
         "mb" => 1_000_000,
         "gb" => 1_000_000_000,
-        _ => return Err(wrong()),
+        _ => return Err(invalid()),
     };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let number: u64 = number.parse().map_err(|_| invalid())?;
     match number.checked_mul(factor) {
         Some(0) => Err("must be more than 0".into()),
         Some(bytes) => Ok(bytes),
-        None => Err(wrong()),
+        None => Err(invalid()),
     }
 }
 
@@ -35,14 +35,14 @@ const TIMES: [(&str, u64); 5] =
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
-    let wrong = || format!("`{text}` is not a duration: write 500ms, 30s, 15m, 1h or 1d");
+    let invalid = || format!("`{text}` is not a duration: write 500ms, 30s, 15m, 1h or 1d");
     let unit = unit.trim_start().to_ascii_lowercase();
-    let (_, factor) = TIMES.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let (_, factor) = TIMES.iter().find(|(name, _)| *name == unit).ok_or_else(invalid)?;
+    let number: u64 = number.parse().map_err(|_| invalid())?;
     match number.checked_mul(*factor) {
         Some(0) => Err("must be more than 0".into()),
         Some(ms) => Ok(Duration::from_millis(ms)),
-        None => Err(wrong()),
+        None => Err(invalid()),
     }
 }
 
@@ -72,8 +72,8 @@ mod tests {
         assert_eq!(address("9600").unwrap().to_string(), "127.0.0.1:9600");
         assert_eq!(address("0.0.0.0:1").unwrap().to_string(), "0.0.0.0:1");
         assert_eq!(address("[::]:9600").unwrap().to_string(), "[::]:9600");
-        for wrong in ["", "localhost", "1.2.3.4", "70000", ":9600"] {
-            assert!(address(wrong).unwrap_err().contains("is not an address"), "{wrong}");
+        for invalid in ["", "localhost", "1.2.3.4", "70000", ":9600"] {
+            assert!(address(invalid).unwrap_err().contains("is not an address"), "{invalid}");
         }
     }
 
@@ -83,8 +83,8 @@ mod tests {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)));
             assert_eq!(shown(Duration::from_millis(ms)), text.replace(' ', ""));
         }
-        for wrong in ["", "1", "0s", "h", "1.5h", "1w", "-1s", "99999999999999999d"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
+        for invalid in ["", "1", "0s", "h", "1.5h", "1w", "-1s", "99999999999999999d"] {
+            assert!(duration(invalid).is_err(), "{invalid}");
         }
     }
 
@@ -94,8 +94,8 @@ mod tests {
         assert_eq!(bytes("256MiB"), Ok(256 << 20));
         assert_eq!(bytes("1 kB"), Ok(1_000));
         assert_eq!(bytes("2g"), Ok(2 << 30));
-        for wrong in ["", "MiB", "-1", "1.5MiB", "1XB", "0", "99999999999GiB"] {
-            assert!(bytes(wrong).is_err(), "{wrong}");
+        for invalid in ["", "MiB", "-1", "1.5MiB", "1XB", "0", "99999999999GiB"] {
+            assert!(bytes(invalid).is_err(), "{invalid}");
         }
     }
 }

@@ -38,7 +38,7 @@ impl Closing<'_> {
         let mut refused = vec![false; records.len()];
         let mut changed = vec![false; records.len()];
         // The reject that reports it, if one does.
-        let mut told: Vec<Option<usize>> = vec![None; records.len()];
+        let mut reported: Vec<Option<usize>> = vec![None; records.len()];
         for line in lines {
             let Some(outer) = line.outer else { continue };
             match self.wrapper_of(outer) {
@@ -61,14 +61,14 @@ impl Closing<'_> {
                     if !first || matches!(record.verdict, Verdict::Lost) =>
                 {
                     out.tally.joined += 1;
-                    if let Some(reject) = told[line.record] {
+                    if let Some(reject) = reported[line.record] {
                         let Range { start, end } = line.range;
                         out.rejects[reject].joined.push(start as u32..end as u32);
                     }
                 }
                 End::Blank => out.tally.blank += 1,
                 End::Refused(reason, reject) => {
-                    told[line.record] = self.reject(line, reason, reject, out);
+                    reported[line.record] = self.reject(line, reason, reject, out);
                 }
                 End::Forwarded(inner, text) => {
                     let route = route_of(&self.judged.runs, inner);

@@ -35,17 +35,17 @@ impl Subscriber for Journal {
     }
 
     fn event(&self, event: &tracing::Event<'_>) {
-        let mut told = Told::default();
-        event.record(&mut told);
-        let Some(event) = Event::ALL.iter().find(|event| event.name() == told.event) else {
+        let mut recorded = Recorded::default();
+        event.record(&mut recorded);
+        let Some(event) = Event::ALL.iter().find(|event| event.name() == recorded.event) else {
             return;
         };
         let Some(passed_over) = self.rates().pass(*event, self.started.elapsed()) else { return };
         let line = match form() {
-            Form::Plain => plain(&told.message),
+            Form::Plain => plain(&recorded.message),
             Form::Json => {
                 let trace = Trace::of_this_run();
-                trace.line(*event, &told.message, passed_over, &told.fields)
+                trace.line(*event, &recorded.message, passed_over, &recorded.fields)
             }
         };
         stderr::write(&line);
@@ -62,14 +62,14 @@ impl Subscriber for Journal {
 }
 
 #[derive(Default)]
-struct Told {
+struct Recorded {
     event: String,
     message: String,
     /// One JSON object.
     fields: String,
 }
 
-impl Visit for Told {
+impl Visit for Recorded {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "event" => value.clone_into(&mut self.event),

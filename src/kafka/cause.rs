@@ -27,7 +27,7 @@ pub(super) enum Cause {
 }
 
 /// Parts of log lines and their causes; the first match applies.
-const TOLD: &[(&str, Cause)] = &[
+const KNOWN: &[(&str, Cause)] = &[
     ("mechanism handshake failed", Cause::Mechanism),
     ("Kerberos ticket refresh failed", Cause::Ticket),
     ("GSSAPI Error", Cause::Ticket),
@@ -51,8 +51,8 @@ const TOLD: &[(&str, Cause)] = &[
 impl Cause {
     /// Returns the cause that a line of librdkafka's log reports.
     pub(super) fn of(line: &str) -> Option<Self> {
-        let told = TOLD.iter().find(|(part, _)| line.contains(part));
-        told.map(|(_, cause)| *cause)
+        let known = KNOWN.iter().find(|(part, _)| line.contains(part));
+        known.map(|(_, cause)| *cause)
     }
 
     /// Returns whether retrying is useless.

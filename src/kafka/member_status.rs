@@ -230,8 +230,9 @@ impl MemberStatus {
         if client == Client::Source {
             for partition in state.partitions.values_mut() {
                 let topic = statistics.topics.get(&*partition.topic);
-                if let Some(told) = topic.and_then(|t| t.partitions.get(&partition.partition)) {
-                    partition.update(told);
+                if let Some(statistics) = topic.and_then(|t| t.partitions.get(&partition.partition))
+                {
+                    partition.update(statistics);
                 }
             }
         }
@@ -328,7 +329,7 @@ mod tests {
             "replyq":0,"msg_cnt":0,"msg_size":0,"msg_max":0,"msg_size_max":0,"tx":0,"tx_bytes":0,
             "rx":0,"rx_bytes":0,"txmsgs":0,"txmsg_bytes":0,"rxmsgs":0,"rxmsg_bytes":0,
             "simple_cnt":0,"metadata_cache_cnt":0,"brokers":{},"topics":{}}"#;
-        let mut told: Statistics = serde_json::from_str(text).unwrap();
+        let mut statistics: Statistics = serde_json::from_str(text).unwrap();
         let mut topic = rdkafka::statistics::Topic::default();
         let partition = rdkafka::statistics::Partition {
             fetch_state: "active".into(),
@@ -340,10 +341,10 @@ mod tests {
             ..Default::default()
         };
         topic.partitions.insert(3, partition);
-        told.topics.insert("t".into(), topic);
-        member_status.update(Client::Source, &told);
+        statistics.topics.insert("t".into(), topic);
+        member_status.update(Client::Source, &statistics);
         assert_eq!(values(&member_status, "tamis_kafka_lag_records"), []);
-        member_status.update(Client::Source, &told);
+        member_status.update(Client::Source, &statistics);
         let at = vec!["t".to_owned(), "3".to_owned()];
         assert_eq!(values(&member_status, "tamis_kafka_lag_records"), [(at, 20.0)]);
         assert_eq!(values(&member_status, "tamis_kafka_assigned_partitions"), [(vec![], 1.0)]);

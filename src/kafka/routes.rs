@@ -25,11 +25,11 @@ impl TopicPattern {
         if !text.starts_with('^') {
             return Ok(Self::Name(text.to_owned()));
         }
-        let wrong = |error: regex::Error| {
+        let invalid = |error: regex::Error| {
             let what = error.to_string();
             format!("`{text}` is not a valid regex: {}", what.lines().last().unwrap_or_default())
         };
-        Regex::new(text).map(Self::Regex).map_err(wrong)
+        Regex::new(text).map(Self::Regex).map_err(invalid)
     }
 
     /// Whether it is for this topic.

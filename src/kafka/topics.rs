@@ -114,12 +114,12 @@ pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics>
     let mut backoff = Backoff::new(FIRST_WAIT, MOST_WAIT);
     let mut patience = FIRST;
     while !stopped() {
-        told(&client, reporter)?;
+        poll_events(&client, reporter)?;
         match fetch(&client, patience) {
             Ok(topics) => return Ok(topics),
             Err(error) => match error.rdkafka_error_code().map(Fault::of) {
                 Some(Fault::Lasting | Fault::Topic) => return Err(about("kafka", &error)),
-                _ => told(&client, reporter)?,
+                _ => poll_events(&client, reporter)?,
             },
         }
         if patience >= SAID {
@@ -141,7 +141,7 @@ pub fn list(cluster: &Cluster, stopped: &dyn Fn() -> bool) -> io::Result<Topics>
 ///
 /// # Errors
 /// Retrying is useless.
-fn told(client: &BaseConsumer<Reporter>, reporter: &Reporter) -> io::Result<()> {
+fn poll_events(client: &BaseConsumer<Reporter>, reporter: &Reporter) -> io::Result<()> {
     let (until, mut refused) = (Instant::now() + SERVED, None);
     while Instant::now() < until {
         let event = client.poll(SERVED / 4);

@@ -371,7 +371,8 @@ mod tests {
             letter,
             concat!(
                 r#"{"reason":"schema_required","keyword":"required","schema":"service-log","#,
-                r#""pointer":"/user","missing":"id","input":"a \"b\".log","line":17,"offset":99,"length":9,"#,
+                r#""pointer":"/user","missing":"id","input":"a \"b\".log","#,
+                r#""line":17,"offset":99,"length":9,"#,
                 r#""event":{"user":{}}}"#,
                 "\n"
             )

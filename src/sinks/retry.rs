@@ -28,7 +28,7 @@ pub(in crate::sinks) struct Retry {
 
 impl fmt::Debug for Retry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Patience")
+        f.write_str("Retry")
     }
 }
 

@@ -176,9 +176,9 @@ impl Source for ChildSource {
                 }
             }
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let heard = self.wait_for_data(left)?;
+            let has_data = self.wait_for_data(left)?;
             let waited = until.is_some_and(|until| until <= Instant::now());
-            if self.ready.is_empty() && !self.over() && (!heard || waited) {
+            if self.ready.is_empty() && !self.over() && (!has_data || waited) {
                 return Ok(Read::Idle);
             }
         }
@@ -212,7 +212,7 @@ mod tests {
         Scene { source, out, err, alive }
     }
 
-    fn heard(source: &mut ChildSource) -> String {
+    fn read_text(source: &mut ChildSource) -> String {
         let (mut all, mut buf) = (Vec::new(), [0; 7]);
         while let Read::Bytes(n) = source.read(&mut buf, Some(Duration::from_millis(30))).unwrap() {
             all.extend_from_slice(&buf[..n]);
@@ -224,14 +224,14 @@ mod tests {
     fn lines_are_not_torn_by_the_other_stream() {
         let Scene { mut source, mut out, mut err, alive } = scene();
         out.write_all(b"one\ntw").unwrap();
-        assert_eq!(heard(&mut source), "one\n");
+        assert_eq!(read_text(&mut source), "one\n");
         err.write_all(b"a panic\nand").unwrap();
-        assert_eq!(heard(&mut source), "a panic\n");
+        assert_eq!(read_text(&mut source), "a panic\n");
         out.write_all(b"o\n\nlast").unwrap();
         drop(out);
-        assert_eq!(heard(&mut source), "two\n\n");
+        assert_eq!(read_text(&mut source), "two\n\n");
         drop((err, alive));
-        assert_eq!(heard(&mut source), "last\nand\n");
+        assert_eq!(read_text(&mut source), "last\nand\n");
         assert_eq!(source.read(&mut [0; 9], None).unwrap(), Read::End);
     }
 
@@ -241,10 +241,10 @@ mod tests {
         for _ in 0..5 {
             out.write_all(&[b'x'; 60]).unwrap();
             err.write_all(b"e\n").unwrap();
-            assert_eq!(heard(&mut source), "e\n");
+            assert_eq!(read_text(&mut source), "e\n");
         }
         out.write_all(b"y\nnext\n").unwrap();
-        assert_eq!(heard(&mut source), "xxxxxxxxxxxx\nnext\n");
+        assert_eq!(read_text(&mut source), "xxxxxxxxxxxx\nnext\n");
     }
 
     #[test]
@@ -253,9 +253,9 @@ mod tests {
         drop((err, alive));
         out.write_all(b"late\nhal").unwrap();
         let begun = Instant::now();
-        let mut all = heard(&mut source);
+        let mut all = read_text(&mut source);
         while source.read(&mut [0; 9], Some(Duration::ZERO)).unwrap() == Read::Idle {
-            all.push_str(&heard(&mut source));
+            all.push_str(&read_text(&mut source));
         }
         assert_eq!(all, "late\nhal\n");
         let took = begun.elapsed();

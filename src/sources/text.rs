@@ -198,11 +198,12 @@ fn is_tar(bytes: &[u8]) -> bool {
     let field = &header[TAR_SUM];
     let digits: Vec<u8> = field.iter().copied().filter(u8::is_ascii_digit).collect();
     let is_number = field.iter().all(|byte| matches!(byte, b'0'..=b'7' | b' ' | 0));
-    let told = std::str::from_utf8(&digits).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
+    let parsed =
+        std::str::from_utf8(&digits).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
     let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
     let own: u32 = field.iter().map(|byte| u32::from(*byte)).sum();
     let sum = sum - own + TAR_SUM.len() as u32 * u32::from(b' ');
-    header[0] != 0 && is_number && told == Some(sum)
+    header[0] != 0 && is_number && parsed == Some(sum)
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ fn any_thread_count_same_bytes() {
 }
 
 #[test]
-fn the_first_drop_of_a_reason_says_where_and_the_mend() {
+fn the_first_drop_of_a_reason_says_where_and_the_fix() {
     let dir = folder(&[("app.log", "{\"n\":1}\n{\"secret\":\n{\"other\":\n")]);
     let output = run(tamis(&["app.log"]).current_dir(&dir), b"");
     assert_eq!(output.stdout, b"{\"n\":1}\n");

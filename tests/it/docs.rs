@@ -143,8 +143,8 @@ fn the_table_of_detectors_is_that_of_the_packs() {
         let text = format!("{before}{head}{wanted}{}", after.trim_start_matches("|\n"));
         fs::write(Path::new(ROOT).join("README.md"), text).unwrap();
     } else {
-        let mend = "`UPDATE_DOCS=1 cargo test --test it docs` writes it";
-        assert!(shown == wanted, "the table of detectors is out of date: {mend}");
+        let fix = "`UPDATE_DOCS=1 cargo test --test it docs` writes it";
+        assert!(shown == wanted, "the table of detectors is out of date: {fix}");
     }
 }
 

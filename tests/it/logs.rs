@@ -205,7 +205,7 @@ fn a_full_disk_is_given_up_after_a_stop_and_counted() {
 }
 
 #[test]
-fn what_cannot_be_a_log_is_refused_with_the_mend() {
+fn what_cannot_be_a_log_is_refused_with_the_fix() {
     let dir = folder(&[("in", "{}\n"), ("logs/in.ndjson", "{\"service\":\"in\"}\n")]);
     for (args, exit, wanted) in [
         (&["in", "--rotate-size", "1M"][..], 2, "--rotate-size needs -o FILE"),

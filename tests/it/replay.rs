@@ -123,7 +123,7 @@ fn a_letter_is_tried_so_often_and_then_stays() {
 fn without_the_identity_whole_events_go_and_the_rest_stays_as_it_is() {
     let dir = sealed();
     key(dir.path(), "other");
-    for (identity, mend) in [
+    for (identity, fix) in [
         (&["--identity", "other"][..], "--identity is not the key that they are encrypted to"),
         (&[], "they are encrypted: give the key with --identity"),
     ] {
@@ -132,7 +132,7 @@ fn without_the_identity_whole_events_go_and_the_rest_stays_as_it_is() {
         let output = in_folder(&dir, &[&replay[..], identity].concat());
         let said = stderr(&output);
         let wanted = "4 dead letters cannot be decrypted (dead:1, dead:2, dead:3, dead:4): ";
-        assert!(said.contains(&format!("{wanted}{mend}")), "{said}");
+        assert!(said.contains(&format!("{wanted}{fix}")), "{said}");
         assert_eq!(code(&output), 2, "{said}");
         assert_eq!(fs::read(dir.path().join("left")).unwrap(), b"{}\n");
         assert!(!dir.path().join("more").exists());
@@ -161,7 +161,7 @@ fn without_the_identity_whole_events_go_and_the_rest_stays_as_it_is() {
     let output = in_folder(&dir, &["replay", "--dead-letter", "plain"]);
     let said = stderr(&output);
     assert!(
-        said.contains("1 not replayed: 1 without a whole event; stay where they are"),
+        said.contains("1 not replayed: 1 without a whole event; they stay where they are"),
         "{said}"
     );
     let out = String::from_utf8(output.stdout.clone()).unwrap();

@@ -75,8 +75,8 @@ fn leave(path: Option<PathBuf>, instance: Option<String>) -> Result<Exit, Troubl
         let what = "the configuration has no `instance`: name the member with --instance NAME";
         return Err(anyhow!(what).into());
     };
-    let told: SayWith = Arc::new(|event, text, fields| tell_with(event, &text, fields));
-    let reporter = Reporter::new(told, Arc::default()).with_login(topics.login.clone());
+    let say_with: SayWith = Arc::new(|event, text, fields| tell_with(event, &text, fields));
+    let reporter = Reporter::new(say_with, Arc::default()).with_login(topics.login.clone());
     let cluster = Cluster::new(topics.properties.clone(), topics.tls.clone(), reporter);
     let (group, read) = (&topics.source.group.value, &topics.source.topics);
     let read: Vec<_> = read.iter().map(|said| said.value.clone()).collect();

@@ -79,10 +79,10 @@ pub(super) fn pack(file: &str, text: &str, own: usize, packs: &[Pack]) -> Vec<St
             ));
         } else if !sound {
             let blamed = blamed(packs, own, detector, &outline.detector[i]);
-            let told = blamed
+            let reported = blamed
                 .into_iter()
                 .map(|(key, what)| format!("{}: detector `{id}`: {what}", at(key)));
-            errors.extend(told);
+            errors.extend(reported);
         }
     }
     errors
@@ -223,7 +223,7 @@ mod tests {
         let wanted = [
             "mine.toml:9:13: detector `acme`: no validator `lunh`",
             "mine.toml:8:9: detector `acme`: unclosed character class",
-            "mine.toml:11:6: pack `core` has a detector `email`: rename this one",
+            "mine.toml:11:6: pack `core` already has a detector `email`: rename this one",
             "mine.toml:15:6: detector `other`: declares no `regex`",
         ];
         let mut lines: Vec<_> = all.lines().collect();
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn each_error_has_its_place_and_mend() {
+    fn each_error_has_its_place_and_fix() {
         let plain = "literals = ['acme_']\nregex = 'acme_[a-z]{9}'\n";
         for (lines, wanted) in [
             (format!("id = 'acme'\n{plain}"), ""),
@@ -266,7 +266,7 @@ mod tests {
             ),
             (
                 format!("id = 'email'\n{plain}"),
-                "mine.toml:6:6: pack `core` has a detector `email`: rename this one",
+                "mine.toml:6:6: pack `core` already has a detector `email`: rename this one",
             ),
             (
                 format!("id = 'acme'\nvalidator = 'lunh'\n{plain}"),

@@ -103,9 +103,9 @@ impl Partition {
         times
     }
 
-    pub(super) fn update(&mut self, told: &statistics::Partition) {
+    pub(super) fn update(&mut self, reported: &statistics::Partition) {
         // The statistics of a partition that is not being read are outdated or empty.
-        if told.fetch_state != ACTIVE || self.seeking || told.ls_offset < 0 {
+        if reported.fetch_state != ACTIVE || self.seeking || reported.ls_offset < 0 {
             self.active = 0;
             return;
         }
@@ -113,19 +113,21 @@ impl Partition {
         if self.lacks_statistics() {
             return;
         }
-        let (low, next, waits) = (told.lo_offset, told.next_offset, told.fetchq_cnt > 0);
-        let known = self.snapshot.as_ref().map_or(0, |told| told.end);
-        let (end, stable) = (told.hi_offset.max(told.ls_offset).max(known), Some(told.ls_offset));
+        let (low, next, waits) =
+            (reported.lo_offset, reported.next_offset, reported.fetchq_cnt > 0);
+        let known = self.snapshot.as_ref().map_or(0, |reported| reported.end);
+        let (end, stable) =
+            (reported.hi_offset.max(reported.ls_offset).max(known), Some(reported.ls_offset));
         self.snapshot = Some(Snapshot { low, end, stable, next, waits });
-        if self.reached.is_none() && !self.from_low && told.committed_offset >= 0 {
-            self.reached = Some(told.committed_offset);
+        if self.reached.is_none() && !self.from_low && reported.committed_offset >= 0 {
+            self.reached = Some(reported.committed_offset);
         }
     }
 
     /// Stores the result of a request for its offsets.
     pub(super) fn ends(&mut self, low: i64, end: i64) {
         match &mut self.snapshot {
-            Some(told) => told.end = end.max(told.end),
+            Some(reported) => reported.end = end.max(reported.end),
             None => {
                 self.snapshot = Some(Snapshot { low, end, stable: None, next: 0, waits: false })
             }
@@ -155,8 +157,8 @@ impl Partition {
             Some(lag) => lag > 0,
             None => self.lacks_statistics(),
         };
-        let queued =
-            !self.in_flight.is_empty() || self.snapshot.as_ref().is_some_and(|told| told.waits);
+        let queued = !self.in_flight.is_empty()
+            || self.snapshot.as_ref().is_some_and(|reported| reported.waits);
         let hidden = !queued && self.open_from().is_some();
         let was_hidden = std::mem::replace(&mut self.hidden, hidden);
         // A transaction that hid the records has just ended; that they are not delivered yet is no
@@ -209,7 +211,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn told(end: i64, next: i64, waiting: i64) -> statistics::Partition {
+    fn reported(end: i64, next: i64, waiting: i64) -> statistics::Partition {
         statistics::Partition {
             fetch_state: ACTIVE.into(),
             hi_offset: end,
@@ -231,11 +233,11 @@ mod tests {
 
     #[test]
     fn lag_is_what_is_not_acknowledged() {
-        let mut partition = read(Offset::Offset(100), &told(150, 100, 0));
+        let mut partition = read(Offset::Offset(100), &reported(150, 100, 0));
         assert_eq!((partition.lag(), partition.lag_time(5_000)), (Some(50), None));
         partition.handed(120, Some(1_000));
         partition.handed(140, None);
-        partition.update(&told(150, 150, 10));
+        partition.update(&reported(150, 150, 10));
         assert_eq!((partition.lag(), partition.lag_time(5_000)), (Some(50), Some(4_000)));
         assert_eq!(partition.acknowledged(120), [1_000]);
         assert_eq!((partition.lag(), partition.lag_time(5_000)), (Some(30), None));
@@ -244,12 +246,12 @@ mod tests {
         partition.handed(149, Some(2_000));
         partition.acknowledged(149);
         // Offset 149 is the marker of a transaction.
-        partition.update(&told(150, 150, 0));
+        partition.update(&reported(150, 150, 0));
         assert_eq!((partition.lag(), partition.lag_time(5_000)), (Some(0), Some(0)));
         partition.ends(0, 170);
-        partition.update(&told(150, 150, 0));
+        partition.update(&reported(150, 150, 0));
         assert_eq!(partition.lag(), Some(20));
-        partition.update(&told(170, 170, 0));
+        partition.update(&reported(170, 170, 0));
         assert_eq!(partition.lag(), Some(0));
     }
 
@@ -257,10 +259,10 @@ mod tests {
     fn a_lag_that_is_not_known_is_none_and_never_nothing() {
         // The statistics of a partition that is not read yet.
         let before =
-            statistics::Partition { next_offset: -1001, ls_offset: -1001, ..told(0, 0, 0) };
+            statistics::Partition { next_offset: -1001, ls_offset: -1001, ..reported(0, 0, 0) };
         let waiting = |state: &str| statistics::Partition {
             fetch_state: state.into(),
-            ..told(10_000, 10_000, 0)
+            ..reported(10_000, 10_000, 0)
         };
         let mut partition = Partition::new("t".into(), 0, Offset::Offset(7));
         for said in [before.clone(), before, waiting("offset-wait"), waiting("stopped")] {
@@ -276,12 +278,12 @@ mod tests {
         // librdkafka still reports the old position of a partition that is being moved.
         let mut partition = Partition::new("t".into(), 0, Offset::Offset(7)).seeking();
         for _ in 0..3 {
-            partition.update(&told(10_000, 10_000, 0));
+            partition.update(&reported(10_000, 10_000, 0));
             assert_eq!(partition.lag(), None);
         }
         partition.seek_done();
-        partition.update(&told(10_000, 10_000, 0));
-        partition.update(&told(10_000, 500, 90));
+        partition.update(&reported(10_000, 10_000, 0));
+        partition.update(&reported(10_000, 500, 90));
         assert_eq!(partition.lag(), Some(9_993));
     }
 
@@ -291,7 +293,7 @@ mod tests {
         let look = |partition: &mut Partition, after: u32, busy| {
             partition.look(begun + after * SECOND, 20 * SECOND, busy)
         };
-        let mut partition = read(Offset::Offset(100), &told(150, 100, 0));
+        let mut partition = read(Offset::Offset(100), &reported(150, 100, 0));
         assert_eq!(look(&mut partition, 0, false), None);
         assert_eq!(look(&mut partition, 19, false), None);
         assert_eq!(look(&mut partition, 20, false), Some(Stall::Unread));
@@ -301,18 +303,18 @@ mod tests {
         assert_eq!(look(&mut partition, 22, true), None);
         partition.acknowledged(140);
         assert_eq!(look(&mut partition, 50, false), None);
-        let open = statistics::Partition { ls_offset: 140, ..told(150, 140, 0) };
+        let open = statistics::Partition { ls_offset: 140, ..reported(150, 140, 0) };
         partition.update(&open);
         assert_eq!(look(&mut partition, 70, true), Some(Stall::OpenTransaction { from: 140 }));
         // The transaction has ended, and its records are on their way.
-        partition.update(&told(150, 150, 10));
+        partition.update(&reported(150, 150, 10));
         assert_eq!(
             (look(&mut partition, 70, false), look(&mut partition, 71, false)),
             (None, None)
         );
         assert_eq!(look(&mut partition, 91, false), Some(Stall::Undelivered));
         partition.acknowledged(150);
-        partition.update(&told(150, 150, 0));
+        partition.update(&reported(150, 150, 0));
         assert_eq!(look(&mut partition, 92, false), None);
         // At its end, a partition is not stalled.
         assert_eq!(look(&mut partition, 500, false), None);

@@ -108,7 +108,7 @@ impl Provider {
             .header("Content-Type", "application/x-www-form-urlencoded")
             .header("Accept", "application/json")
             .send(&body)
-            .map_err(|error| passing(told(&error)))?;
+            .map_err(|error| passing(describe(&error)))?;
         let status = answer.status().as_u16();
         let text = answer.body_mut().with_config().limit(LONGEST).read_to_string();
         let parsed = text.ok().and_then(|text| serde_json::from_str::<Answer>(&text).ok());
@@ -159,7 +159,7 @@ fn of_the_system() -> Result<Vec<Certificate<'static>>, String> {
 }
 
 /// Describes an error in the transport. The library's own text can contain the URL.
-fn told(error: &ureq::Error) -> String {
+fn describe(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Io(error) => match error.get_ref().and_then(|e| e.downcast_ref()) {
             Some(error) => untrusted(error),

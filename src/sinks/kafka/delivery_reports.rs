@@ -178,8 +178,8 @@ fn is_purged(error: &KafkaError) -> bool {
 /// Returns the topic that a line of librdkafka's log reports as unauthorized. No error names it,
 /// because a transaction with such a topic fails as a whole.
 fn denied<'a>(about: &str, line: &'a str) -> Option<&'a str> {
-    let told = about == "ADDPARTS" && line.ends_with("Topic authorization failed");
-    line.split('"').nth(1).filter(|_| told)
+    let known = about == "ADDPARTS" && line.ends_with("Topic authorization failed");
+    line.split('"').nth(1).filter(|_| known)
 }
 
 fn is_clusters(error: &KafkaError) -> bool {

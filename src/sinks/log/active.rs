@@ -370,14 +370,15 @@ impl Drop for Active {
 
 /// Returns where a link leads, or will lead.
 fn behind(link: &Path, like: &Folder) -> io::Result<(Folder, String)> {
-    let there = fs::canonicalize(link).or_else(|_| fs::read_link(link).map(|to| beside(link, &to)));
+    let there =
+        fs::canonicalize(link).or_else(|_| fs::read_link(link).map(|to| relative_to(link, &to)));
     let there = there.unwrap_or_else(|_| link.to_path_buf());
     let name = there.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| io::Error::other("its symbolic link does not lead to a file"))?;
     Ok((like.at(there.parent().unwrap_or(Path::new("")))?, name.to_owned()))
 }
 
-fn beside(link: &Path, to: &Path) -> PathBuf {
+fn relative_to(link: &Path, to: &Path) -> PathBuf {
     link.parent().unwrap_or(Path::new("")).join(to)
 }
 

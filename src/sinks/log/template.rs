@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_template_is_refused_with_the_mend() {
+    fn invalid_templates_are_refused_with_the_fix() {
         for text in
             ["", "a/", "{", "{}", "{a..b}", "{%}", "{%!}", "a/{s}/..", "{s}//x", "l/{s}/../x"]
         {

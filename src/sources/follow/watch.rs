@@ -100,8 +100,8 @@ impl Watch {
         if !polled[0].revents().is_empty() {
             wake.clear();
         }
-        let heard = polled.get(1).is_some_and(|fd| !fd.revents().is_empty());
-        if heard { self.news() } else { Ok(News::default()) }
+        let woken = polled.get(1).is_some_and(|fd| !fd.revents().is_empty());
+        if woken { self.news() } else { Ok(News::default()) }
     }
 
     fn news(&mut self) -> io::Result<News> {

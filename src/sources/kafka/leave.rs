@@ -58,16 +58,16 @@ impl ConsumerContext for Successor {
         event: RDKafkaRespErr,
         partitions: &mut TopicPartitionList,
     ) {
-        let comes = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let assigned = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         // An error shows when the group does not continue.
-        let _ = match (comes, cooperative) {
+        let _ = match (assigned, cooperative) {
             (true, true) => consumer.incremental_assign(partitions),
             (true, false) => consumer.assign(partitions),
             (false, true) => consumer.incremental_unassign(partitions),
             (false, false) => consumer.unassign(),
         };
-        if comes {
+        if assigned {
             let _ = consumer.pause(partitions);
             self.joined.store(true, Relaxed);
         }

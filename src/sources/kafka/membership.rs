@@ -59,8 +59,8 @@ impl Membership {
 
     /// Reports that the member is still waiting.
     pub(super) fn waits(&self, reporter: &Reporter, what: &str, so_far: Duration) {
-        let told = format!("kafka: waiting for {what}; {} s so far", so_far.as_secs());
-        reporter.tell_with(Event::GroupAwaited, &told, &self.fields(Some(so_far)));
+        let message = format!("kafka: waiting for {what}; {} s so far", so_far.as_secs());
+        reporter.tell_with(Event::GroupAwaited, &message, &self.fields(Some(so_far)));
     }
 
     /// Reports assigned partitions.

@@ -114,15 +114,15 @@ fn identify(cluster: &Cluster, shared: &Shared, prober: &mut Option<Prober>) {
 
 /// Asks for the end offsets of partitions that are not being read.
 fn ends(cluster: &Cluster, shared: &Shared, prober: &mut Option<Prober>) {
-    let untold = shared.member_status.partitions_without_end();
-    if untold.is_empty() {
+    let unknown = shared.member_status.partitions_without_end();
+    if unknown.is_empty() {
         *prober = None;
         return;
     }
     if prober.is_none() {
         *prober = Prober::of_logs(cluster).ok();
     }
-    for (topic, partition) in untold {
+    for (topic, partition) in unknown {
         let ends = prober.as_ref().and_then(|prober| prober.ends(&topic, partition, PATIENCE));
         match ends {
             Some(ends) => shared.member_status.ends(&topic, partition, ends),

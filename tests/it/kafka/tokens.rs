@@ -122,7 +122,7 @@ fn who_gets_no_token_is_told_why() {
     let file = "sasl = { mechanism = \"OAUTHBEARER\", token_file = \"wrong\" }";
     let file = format!("{}\n{file}", ca(&cluster));
     ends(&desk(&cluster, 4, &file, names), "a broker rejected the token: compare kafka.sasl");
-    // What may mend itself is tried again.
+    // Temporary errors are retried.
     let other = by_url(&cluster, &url, "other.pem", "client_secret_file = \"right\"");
     let desk = desk(&cluster, 4, &other, names);
     let mut member = desk.start("err");

@@ -110,7 +110,7 @@ fn no_page_shows_a_key() {
 }
 
 #[test]
-fn what_is_wrong_with_keys_is_told_with_its_place_and_the_mend() {
+fn errors_in_keys_are_reported_with_their_place_and_the_fix() {
     let rule = "[[rule]]\npath = 'a'\naction = { hmac = 'person' }\n";
     let cases = [
         (
