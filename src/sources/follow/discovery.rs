@@ -20,14 +20,12 @@ use crate::{
     pipeline::Position,
 };
 
-/// How long an archive, or a copy that is too short to be recognized, must not have grown to count
-/// as complete.
+/// How long an archive or a short copy must not have grown to count as complete.
 const SETTLED_AFTER: Duration = Duration::from_millis(900);
 
 /// How a new file is related to known files.
 enum Origin {
-    /// Read it from this position. What is acknowledged of the file with this number is also
-    /// acknowledged of it.
+    /// Read it from this position. Acknowledgements of the file with this number also apply to it.
     From(Position, Option<usize>),
     /// It is a copy of a file that is still followed: wait.
     Copy,
@@ -91,8 +89,7 @@ impl Follow {
         }
     }
 
-    /// Marks the files that no listing contains. What could not be listed says nothing about the
-    /// files there.
+    /// Marks the files that no listing contains, except in folders that could not be listed.
     fn unlist(&mut self, listed: &HashSet<Node>, unknown: &[PathBuf], now: Instant) {
         for tail in self.tails.values_mut() {
             let there = listed.contains(&tail.node)
@@ -194,8 +191,7 @@ impl Follow {
         Ok(())
     }
 
-    /// Returns where to continue in a file that this run stopped following, whatever its name is
-    /// now.
+    /// Returns where to continue in a file that this run no longer follows, whatever its name is.
     fn returning(
         &self,
         node: Node,
@@ -278,9 +274,8 @@ impl Follow {
         }
     }
 
-    /// Returns how a file is related to known files, by its beginning `start`: it may be a copy of
-    /// one, or an archive. For a `plain` file, with its size, more than the beginning can be
-    /// compared.
+    /// Returns how a file is related to known files, by its beginning `start` and, if it is
+    /// `plain`, by more of its content.
     fn origin(&self, path: &Path, start: &[u8], plain: Option<(&File, u64)>) -> io::Result<Origin> {
         if start.len() < MIN_BYTES {
             return Ok(Origin::BEGINNING);
@@ -315,8 +310,7 @@ impl Follow {
         Ok(lost.map_or(Origin::BEGINNING, |entry| resumed(&entry)))
     }
 
-    /// Returns the first bytes of a compressed file's text, or `None` if it is damaged, which is
-    /// reported in its turn.
+    /// Returns the first bytes of a compressed file's text, or `None` if it is damaged.
     fn unpacked_start(&self, file: &File) -> Option<Vec<u8>> {
         let (window, shutdown) = (&self.settings.window, &self.settings.shutdown);
         let mut packed = Packed::open(file, 0, window, shutdown).ok()?;
@@ -332,8 +326,8 @@ impl Follow {
         Some(start)
     }
 
-    /// Finds files of an earlier run that no listing contains, because they were renamed while no
-    /// run was active, and reads their rest.
+    /// Finds files of an earlier run that were renamed while no run was active, and reads their
+    /// rest.
     fn find_missing(&mut self, listed: &HashSet<Node>, now: Instant) {
         let missing = self.registry.missing();
         let folders: HashSet<PathBuf> =

@@ -263,8 +263,8 @@ impl Reader {
         let quiet = broken.tried.elapsed() >= QUIET;
         match self.shared.progress(topic) {
             Some((reached, owes)) => reached > broken.reached || quiet && !owes,
-            // Another member reads it, or it was deleted. A topic that is named in the
-            // configuration is still waited for.
+            // Another member reads it, or it was deleted. Topics named in the configuration are
+            // waited for.
             None => quiet && !self.settings.topics.iter().any(|named| named == topic),
         }
     }
@@ -289,8 +289,8 @@ impl Reader {
         broken.until = Some(now + broken.backoff.next_wait().max(LEAST_WAIT));
     }
 
-    /// Returns the committed offsets of all partitions, or `None` if they cannot be known yet,
-    /// because a commit without a response may have succeeded.
+    /// Returns the committed offsets of all partitions, or `None` if they are not known, because a
+    /// commit without a response may have succeeded.
     pub(super) fn committed(&self) -> Option<Vec<Position>> {
         let mut asked = TopicPartitionList::new();
         for place in self.shared.places() {
@@ -346,8 +346,7 @@ impl Reader {
         }
         if !paused.seeks.is_empty() {
             let list = list_of(&paused.seeks);
-            // A seek that fails is retried in the next turn, and its partition stays paused until
-            // then.
+            // A seek that fails is retried later, and its partition stays paused until then.
             if let Ok(done) = consumer.seek_partitions(list, SEEK) {
                 let elements = done.elements();
                 for start in std::mem::take(&mut paused.seeks) {
