@@ -67,12 +67,12 @@ fn file(args: ReplayArgs) -> Result<u8, Trouble> {
     if applied.args.follow {
         return Err(anyhow!("replay cannot follow files: remove `follow`").into());
     }
-    // The letters of all inputs are in one file.
+    // The dead letters of all inputs are in one file.
     let routes = &applied.args.rules.policy.routes;
     if let Some(route) = routes.iter().find(|route| !route.files.is_empty()) {
         let name = &route.name.value;
         return Err(anyhow!(
-            "route `{name}` matches files, and dead letters do not come from these any more: replay \
+            "route `{name}` matches files, but dead letters are not read from these files: replay \
              with a configuration without `match.file`"
         )
         .into());

@@ -48,7 +48,7 @@ impl Arrival {
         Self { most, framing, gzip: None, zstd: None, text: Vec::new(), window }
     }
 
-    /// Decoders are within `window`, which notes that there are any.
+    /// Decoders use at most `window`, which notes whether there are any.
     pub(super) fn within(self, window: &Window) -> Self {
         Self { window: window.clone(), ..self }
     }

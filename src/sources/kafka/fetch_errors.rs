@@ -23,7 +23,7 @@ use crate::{
 
 impl Reader {
     /// Handles an error, of a partition if `place` is given.
-    pub(super) fn told(&mut self, error: &KafkaError, place: Option<&Place>) {
+    pub(super) fn handle_error(&mut self, error: &KafkaError, place: Option<&Place>) {
         let fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
         // The original error says more than "fatal".
         let cause = self.consumer.client().fatal_error().filter(|_| fatal);

@@ -121,7 +121,7 @@ impl Reader {
             match event {
                 Ok(message) => self.unqueued_record(&message),
                 Err(KafkaError::PartitionEOF(partition)) => self.unqueued_end(partition),
-                Err(error) => self.told(&error, None),
+                Err(error) => self.handle_error(&error, None),
             }
         }
     }
@@ -254,7 +254,7 @@ impl Reader {
             Some(Ok(message)) => self.push(block, &queue.place, &message, skips),
             // The partition ends here now, so it had its end here or before.
             Some(Err(KafkaError::PartitionEOF(_))) => queue.over = queue.end.is_some(),
-            Some(Err(error)) => self.told(&error, Some(&queue.place)),
+            Some(Err(error)) => self.handle_error(&error, Some(&queue.place)),
             None => return false,
         }
         true
