@@ -13,7 +13,7 @@ pub struct RouteCounts {
     pub rejected: u64,
     /// Those of them that a schema refused, by reason: those that occurred.
     pub violations: Vec<(Reason, u64)>,
-    /// Redactions by detector, as in [`Tally::redactions`]; empty where there is none.
+    /// Redactions by detector, as in [`Tally::redactions`](super::Tally::redactions); empty where there is none.
     pub redactions: Vec<u64>,
 }
 
@@ -79,7 +79,7 @@ pub struct Run {
     pub ruleset: Option<u16>,
 }
 
-/// What [`Output::routes`] says of a route.
+/// What [`Output::routes`](super::Output::routes) says of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteInfo {
     /// Its name.
