@@ -28,7 +28,9 @@ pub(crate) const MORE: u8 = u8::MAX;
 #[derive(Default)]
 pub(crate) struct Asked {
     pub(crate) all: Vec<Occurrence>,
+    /// The first `known` of these count; the others keep their memory.
     places: Vec<Place>,
+    known: usize,
     guessed: Vec<Occurrence>,
 }
 
@@ -61,7 +63,7 @@ impl Asked {
     /// Remembers where the occurrences in `line` stand.
     #[inline]
     pub(crate) fn remember(&mut self, line: &Line<'_>) {
-        let same = self.places.len() == self.all.len()
+        let same = self.known == self.all.len()
             && self.places.iter().zip(&self.all).all(|(place, now)| {
                 (place.quote, place.field, Kind::String) == (now.quote, now.field, now.kind)
             });
@@ -73,9 +75,9 @@ impl Asked {
     #[inline(never)]
     fn learn(&mut self, line: &Line<'_>) {
         let strings = self.all.iter().all(|occurrence| occurrence.kind == Kind::String);
-        let count = if strings && self.all.len() <= PLACES { self.all.len() } else { 0 };
-        self.places.truncate(count);
-        for (at, Occurrence { field, key, quote, .. }) in self.all[..count].iter().enumerate() {
+        self.known = if strings && self.all.len() <= PLACES { self.all.len() } else { 0 };
+        let all = self.all[..self.known].iter().enumerate();
+        for (at, Occurrence { field, key, quote, .. }) in all {
             if at == self.places.len() {
                 self.places.push(Place { quote: 0, field: 0, key: Vec::new() });
             }
@@ -91,7 +93,7 @@ impl Asked {
     #[inline]
     pub(crate) fn guess(&mut self, line: &Line<'_>) -> Option<&[Occurrence]> {
         self.guessed.clear();
-        for place in &self.places {
+        for place in &self.places[..self.known] {
             let from = (place.quote as usize).checked_sub(4)?;
             let &[a, b, start, end] = line.quotes.get(from..from + 4)? else { return None };
             let key = &line.buf[a as usize + 1..b as usize];
