@@ -98,7 +98,7 @@ id = "counts"
 category = "customer"
 description = "Counts"
 literals = ["zzz-"]
-regex = '(?:zzz-)(?:a|aa)*(?:[a-z ]*){0,400}[\w\W]{0,5000}zzz'
+regex = '(?:zzz-)(?:a|aa)*(?:[a-z ]*){0,100}[\w\W]{0,2000}zzz'
 
 [[detector]]
 id = "remembers"
@@ -130,4 +130,20 @@ regex = 'key-(?:a|b)*a(?:a|b){14}c'
         let (_, refused) = check(&plan, &mut used, &flood, &flood.event(140_000));
         assert!(refused, "{}", flood.unit.len());
     }
+}
+
+/// A regex that alone fills the memory of a worker is refused before an event comes.
+#[test]
+fn a_pattern_that_cannot_fit_is_refused_at_the_start() {
+    let pack = r#"
+pack = "user"
+
+[[detector]]
+id = "counts"
+literals = ["zzz-"]
+regex = '(?:zzz-)(?:a|aa)*(?:[a-z ]*){0,400}[\w\W]{0,5000}zzz'
+"#;
+    let packs = vec![Pack::parse("user.toml", pack).unwrap()];
+    let refused = Plan::compile(Settings { packs, ..Settings::default() }).err().unwrap();
+    assert!(refused.to_string().contains("use smaller bounds"), "{refused}");
 }

@@ -364,7 +364,7 @@ fn small_files_that_say_the_same_are_not_taken_for_copies() {
 fn what_is_not_there_yet_is_waited_for_and_told_once() {
     let yard = Yard::new();
     let agent = yard.start_on("logs/none.log", &["later/*.log", "logs", KEEP[0], KEEP[1]]);
-    yard.until("a word", || yard.read("err").contains("logs: a directory"));
+    yard.until("a word", || yard.read("err").contains("logs: it is a directory"));
     yard.events("none.log", 1..3);
     yard.until_ids(1..3);
     assert_eq!(agent.stop_with(3)["failed_inputs"], 1);

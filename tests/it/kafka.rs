@@ -232,8 +232,8 @@ fn what_the_cluster_lacks_is_said_at_the_start() {
     let [source, sink, dead] = topics(&broker, 2);
     let three = broker.topic("three", 3, &[]);
     for (names, more, wanted) in [
-        ([&*source, "nowhere", &*dead], "", "no topic `nowhere`"),
-        (["nowhere", &*sink, &*dead], "", "no topic `nowhere`"),
+        ([&*source, "nowhere", &*dead], "", "topic `nowhere` does not exist"),
+        (["nowhere", &*sink, &*dead], "", "topic `nowhere` does not exist"),
         ([&*source, &*three, ""], "#same", "has 2, `three-"),
     ] {
         let desk = Desk::new(&broker, names, &unique("group"), more);

@@ -78,7 +78,7 @@ fn lives_twice(case: &Case, more: &str) {
     let said = desk.said("err");
     assert_eq!(code, 0, "{said}");
     crate::cli::adds_up(&account);
-    assert!(said.contains("\"topic_paused\"") && said.contains("made anew"), "{said}");
+    assert!(said.contains("\"topic_paused\"") && said.contains("deleted and recreated"), "{said}");
     // What was committed last is of the second life.
     let rest = numbered("third", 0..5);
     broker.write(&topics[0], &rest);

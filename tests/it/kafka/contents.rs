@@ -235,7 +235,7 @@ fn values_may_be_compressed_or_have_a_schemas_number() {
     assert_eq!(came[5], id(redacted.as_bytes()));
     assert!(broker.read(&topics[2]).iter().all(|letter| letter.text().is_empty()));
     // Of the topic it is said once.
-    assert_eq!(said.matches("binary: Avro, Protobuf").count(), 1, "{said}");
+    assert_eq!(said.matches("binary data (Avro, Protobuf").count(), 1, "{said}");
 }
 
 #[test]
