@@ -37,33 +37,18 @@ impl Retry {
     pub(in crate::sinks) fn until_room<T>(
         &self,
         what: &str,
-        mut attempt: impl FnMut() -> io::Result<T>,
+        attempt: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
-        let (mut pause, mut told, waiting) = (FIRST, false, Instant::now());
-        loop {
-            match attempt() {
-                Err(error) if is_full(&error) => {
-                    if !told {
-                        let why =
-                            "no space left on the device: waiting for space; reading is paused";
-                        (self.say)(Event::OutputFull, &format!("{what}: {why}"));
-                        told = true;
-                    }
-                    if !self.pause(pause, waiting) {
-                        return Err(error);
-                    }
-                    pause = (2 * pause).min(MOST);
-                }
-                Ok(done) => {
-                    if told {
-                        let what = format!("{what}: the device has space again; continuing");
-                        (self.say)(Event::OutputHasRoom, &what);
-                    }
-                    return Ok(done);
-                }
-                Err(error) => return Err(error),
-            }
+        let full = |_: &io::Error| {
+            let why = "no space left on the device: waiting for space; reading is paused";
+            (self.say)(Event::OutputFull, &format!("{what}: {why}"));
+        };
+        let (done, waited) = self.until_done(attempt, is_full, full)?;
+        if waited {
+            let what = format!("{what}: the device has space again; continuing");
+            (self.say)(Event::OutputHasRoom, &what);
         }
+        Ok(done)
     }
 
     /// Retries until the operation succeeds, whatever fails, or until a shutdown ends the wait.
@@ -71,26 +56,39 @@ impl Retry {
     pub(in crate::sinks) fn until_back<T>(
         &self,
         what: &str,
-        mut attempt: impl FnMut() -> io::Result<T>,
+        attempt: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
-        let (mut pause, mut told, waiting) = (FIRST, false, Instant::now());
+        let held = |error: &io::Error| {
+            let what =
+                format!("{what}: it cannot be recreated ({error}): reading is paused until it can");
+            (self.say)(Event::OutputHeld, &what);
+        };
+        Ok(self.until_done(attempt, |_| true, held)?.0)
+    }
+
+    /// Retries as long as the operation fails with an error that `passes`, with growing pauses, and
+    /// reports the first one. Returns the result, and whether it had to wait.
+    fn until_done<T>(
+        &self,
+        mut attempt: impl FnMut() -> io::Result<T>,
+        passes: impl Fn(&io::Error) -> bool,
+        report: impl Fn(&io::Error),
+    ) -> io::Result<(T, bool)> {
+        let (mut pause, mut waited, waiting) = (FIRST, false, Instant::now());
         loop {
             match attempt() {
-                Ok(done) => return Ok(done),
-                Err(error) => {
-                    if !told {
-                        let what = format!(
-                            "{what}: it cannot be recreated ({error}): reading is paused until it \
-                             can"
-                        );
-                        (self.say)(Event::OutputHeld, &what);
-                        told = true;
+                Ok(done) => return Ok((done, waited)),
+                Err(error) if passes(&error) => {
+                    if !waited {
+                        report(&error);
+                        waited = true;
                     }
                     if !self.pause(pause, waiting) {
                         return Err(error);
                     }
                     pause = (2 * pause).min(MOST);
                 }
+                Err(error) => return Err(error),
             }
         }
     }
