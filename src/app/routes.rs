@@ -97,7 +97,11 @@ pub(crate) struct Resolved {
 pub(crate) fn resolve(args: &RuleArgs, all: &mut Vec<Pack>) -> Result<Resolved, Vec<String>> {
     let entries = &args.policy;
     let base: Vec<String> = all.iter().map(|pack| pack.pack.clone()).collect();
-    let mut judge = Judge { file: &entries.file, args, base: &base, all, wrong: Vec::new() };
+    // Parsing the built-in packs takes time: once, and only if a route names packs.
+    let named = entries.routes.iter().any(|entry| entry.names_packs());
+    let shipped = if named { packs::shipped().unwrap_or_default() } else { Vec::new() };
+    let (file, wrong) = (&entries.file, Vec::new());
+    let mut judge = Judge { file, args, base: &base, shipped, all, wrong };
     let routes: Vec<_> = entries.routes.iter().filter_map(|entry| judge.route(entry)).collect();
     let Judge { wrong, all, .. } = judge;
     if !wrong.is_empty() {
@@ -112,6 +116,8 @@ struct Judge<'a> {
     args: &'a RuleArgs,
     /// The packs of the top level.
     base: &'a [String],
+    /// The built-in packs, if a route names packs.
+    shipped: Vec<Pack>,
     all: &'a mut Vec<Pack>,
     wrong: Vec<String>,
 }
@@ -159,10 +165,10 @@ impl Judge<'_> {
     /// Returns the names of a route's packs, and adds these packs.
     fn packs(&mut self, entry: &RouteEntry) -> Option<Vec<String>> {
         let mut names = if entry.packs.is_some() { Vec::new() } else { self.base.to_vec() };
-        let (mut pins, shipped) = (Vec::new(), packs::shipped().unwrap_or_default());
+        let mut pins = Vec::new();
         let before = self.wrong.len();
         for said in entry.packs.iter().flatten().chain(&entry.add_packs) {
-            let loaded = match packs::pin(&shipped, &said.value, &pins) {
+            let loaded = match packs::pin(&self.shipped, &said.value, &pins) {
                 Ok(Some(pin)) => {
                     pins.push(pin.clone());
                     packs::load(Some(&[pin]), &[])

@@ -125,6 +125,11 @@ impl RouteEntry {
         })
     }
 
+    /// Returns whether it names packs of its own.
+    pub(crate) fn names_packs(&self) -> bool {
+        self.packs.is_some() || !self.add_packs.is_empty()
+    }
+
     /// Returns whether it matches every event that `other` matches, as far as that is known.
     fn has_all_of(&self, other: &Self) -> bool {
         let within = |own: &[Said<String>], other: &[Said<String>]| {
